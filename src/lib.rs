@@ -1,0 +1,8 @@
+//! Real-time audio-visual correspondence: does what is heard belong to what is
+//! seen, and where in the picture does the sound come from?
+//!
+//! The modules in the order of the data:
+
+pub mod picture;
+pub mod result;
+pub mod time;

@@ -1,0 +1,309 @@
+//! What a run says: plain data, one JSON object a line.
+//!
+//! Belongs here: the records of the output and the little arithmetic that makes
+//! them from plain numbers. Does not: tensors, files, drawing. So sinks and
+//! their tests need no libtorch.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::MediaTime;
+
+/// The name of a stream in results, file names and metrics.
+pub type StreamName = Arc<str>;
+
+/// One line of output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Record {
+    /// A second that was judged.
+    Moment(Verdict),
+    /// A part of the stream that was not judged.
+    Gap(Gap),
+    /// The end of a stream.
+    Summary(Summary),
+    /// A stream that failed, and why.
+    Error(Failure),
+}
+
+impl Record {
+    /// The stream that the record is about.
+    pub fn stream(&self) -> &StreamName {
+        match self {
+            Self::Moment(r) => &r.stream,
+            Self::Gap(r) => &r.stream,
+            Self::Summary(r) => &r.stream,
+            Self::Error(r) => &r.stream,
+        }
+    }
+}
+
+/// The judgement of one moment: a window of sound and the frame inside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whose moment it is.
+    pub stream: StreamName,
+    /// Counts the stream's moments from 0.
+    pub seq: u64,
+    /// Start of the window.
+    pub start_ns: MediaTime,
+    /// End of the window; one second after its start, also where padded.
+    pub end_ns: MediaTime,
+    /// Time of the frame that was looked at.
+    pub frame_ns: MediaTime,
+    /// Wall-clock time of the window's end (RFC 3339), for live sources.
+    pub utc: Option<String>,
+    /// Probability that sound and picture belong together, 0 to 1.
+    pub correspondence: f32,
+    /// The network's two outputs before softmax; index 1 = corresponds.
+    pub logits: [f32; 2],
+    /// What the sound is like.
+    pub audio: AudioFacts,
+    /// What the picture is like.
+    pub video: VideoFacts,
+    /// Where in the picture the sound comes from.
+    pub heatmap: HeatmapFacts,
+    /// Where in frequency and time the picture is heard.
+    pub sound_heatmap: SoundHeatmapFacts,
+    /// How long it took.
+    pub latency_ms: Latency,
+    /// The clip is shorter than a second; the window was filled with silence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub padded: bool,
+}
+
+/// Level of a window of sound.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AudioFacts {
+    /// Root mean square relative to full scale, not under [`SILENCE_FLOOR_DBFS`].
+    pub rms_dbfs: f32,
+    /// Under [`SILENT_BELOW_DBFS`].
+    pub silent: bool,
+}
+
+/// A window quieter than this is called silent: under the noise of a quiet
+/// room through a camera's microphone, over the dither of 16-bit sound.
+pub const SILENT_BELOW_DBFS: f32 = -70.0;
+/// Digital silence has no finite level; this one stands for it.
+pub const SILENCE_FLOOR_DBFS: f32 = -120.0;
+
+impl AudioFacts {
+    /// Measures a window.
+    pub fn of(pcm: &[f32]) -> Self {
+        let power: f64 = pcm.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+        let mean = power / pcm.len().max(1) as f64;
+        let rms_dbfs = (10.0 * mean.log10()).max(f64::from(SILENCE_FLOOR_DBFS)) as f32;
+        Self {
+            rms_dbfs,
+            silent: rms_dbfs < SILENT_BELOW_DBFS,
+        }
+    }
+}
+
+/// The picture of a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoFacts {
+    /// Width as seen, in pixels: upright, pixel aspect applied.
+    pub width: u32,
+    /// Height as seen, in pixels.
+    pub height: u32,
+    /// The picture did not change since the moment before.
+    pub still: bool,
+}
+
+/// The heatmap over the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeatmapFacts {
+    /// Rows of the map.
+    pub rows: u32,
+    /// Columns of the map.
+    pub cols: u32,
+    /// Which part of the picture the map covers.
+    pub crop: Crop,
+    /// x, y of the strongest place in the picture, 0 to 1 from its top left.
+    pub peak: [f32; 2],
+    /// Strength at the peak.
+    pub max: f32,
+    /// The picture of it, below the folder of `--heatmaps`.
+    pub file: Option<String>,
+}
+
+/// The heatmap over the log-spectrogram.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SoundHeatmapFacts {
+    /// Rows of the map, over frequency from 0 Hz up.
+    pub rows: u32,
+    /// Columns of the map, over time.
+    pub cols: u32,
+    /// Frequency of the strongest place.
+    pub peak_hz: f32,
+    /// Time of the strongest place, in seconds from the window's start.
+    pub peak_s: f32,
+    /// Strength at the peak.
+    pub max: f32,
+    /// The picture of it, below the folder of `--heatmaps`.
+    pub file: Option<String>,
+}
+
+/// Which part of the picture the network sees.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Crop {
+    /// The whole frame.
+    #[default]
+    Full,
+    /// The middle 224 × 224 of the frame scaled to 256, as the paper tests.
+    Center,
+}
+
+/// Where the time went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// From the arrival of the window's last sound to the start of the features.
+    pub wait: f32,
+    /// Log-spectrogram and frame.
+    pub features: f32,
+    /// Network, with the wait for it.
+    pub net: f32,
+    /// From the arrival of the window's last sound to the result.
+    pub total: f32,
+}
+
+/// A part of a stream without moments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Whose gap it is.
+    pub stream: StreamName,
+    /// Where it starts.
+    pub start_ns: MediaTime,
+    /// Where it ends.
+    pub end_ns: MediaTime,
+    /// What was the matter.
+    pub why: GapReason,
+    /// Moments that there would have been.
+    pub lost: u64,
+}
+
+/// Why moments are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The machine was too slow for a live source.
+    Overload,
+    /// A hole or jump of the sound, or a source that was opened again.
+    Discontinuity,
+    /// There is picture, but no sound.
+    NoAudio,
+    /// There is sound, but no picture.
+    NoVideo,
+}
+
+impl GapReason {
+    /// The word in results and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overload => "overload",
+            Self::Discontinuity => "discontinuity",
+            Self::NoAudio => "no_audio",
+            Self::NoVideo => "no_video",
+        }
+    }
+}
+
+/// The end of a stream, in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Whose summary it is.
+    pub stream: StreamName,
+    /// Moments judged.
+    pub moments: u64,
+    /// Mean of their correspondences; none without moments.
+    pub mean_correspondence: Option<f32>,
+    /// Gaps reported.
+    pub gaps: u64,
+    /// Length of the stream, to the end of its sound or picture.
+    pub seconds: f64,
+    /// Time that it took.
+    pub wall_s: f64,
+}
+
+/// A stream that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Whose failure it is.
+    pub stream: StreamName,
+    /// The cause and the next step, in one line.
+    pub error: String,
+}
+
+/// A map of strengths on a coarse grid, not upsampled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heatmap {
+    /// Rows: y in a picture, frequency in a spectrogram.
+    pub rows: u32,
+    /// Columns: x in a picture, time in a spectrogram.
+    pub cols: u32,
+    /// `rows × cols` strengths, row by row.
+    pub values: Vec<f32>,
+}
+
+impl Heatmap {
+    /// Row, column and strength of the strongest cell (the first of equals).
+    pub fn peak(&self) -> (u32, u32, f32) {
+        let best = self
+            .values
+            .iter()
+            .enumerate()
+            .fold((0, f32::NEG_INFINITY), |best, (i, &v)| {
+                if v > best.1 { (i, v) } else { best }
+            });
+        let cols = self.cols.max(1);
+        (best.0 as u32 / cols, best.0 as u32 % cols, best.1)
+    }
+}
+
+/// All that the network says of one moment, as plain data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// Before softmax; index 1 = corresponds.
+    pub logits: [f32; 2],
+    /// Softmax of the logits at index 1.
+    pub correspondence: f32,
+    /// Over the network's view of the picture.
+    pub vision: Heatmap,
+    /// Over the log-spectrogram, row 0 = 0 Hz.
+    pub audio: Heatmap,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn level_of_a_full_scale_square_wave_is_zero() {
+        let wave: Vec<f32> = (0..480).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let facts = AudioFacts::of(&wave);
+        assert!(facts.rms_dbfs.abs() < 1e-4);
+        assert!(!facts.silent);
+    }
+
+    #[test]
+    fn digital_silence_has_a_finite_level() {
+        let facts = AudioFacts::of(&[0.0; 100]);
+        assert_eq!(facts.rms_dbfs, SILENCE_FLOOR_DBFS);
+        assert!(facts.silent);
+    }
+
+    #[test]
+    fn the_peak_is_found_by_row_and_column() {
+        let map = Heatmap {
+            rows: 2,
+            cols: 3,
+            values: vec![0.0, 1.0, 2.0, 9.0, 3.0, 4.0],
+        };
+        assert_eq!(map.peak(), (1, 0, 9.0));
+    }
+}

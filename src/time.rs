@@ -1,0 +1,134 @@
+//! Units of time and the only conversions between them.
+//!
+//! Belongs here: positions on a stream's timeline, spans in samples, and what
+//! turns one into the other. Does not: clocks, wall time, media timestamps as
+//! GStreamer spells them (`media` converts those once, at the edge).
+
+use serde::{Deserialize, Serialize};
+
+/// Samples in a second of sound, everywhere behind the media edge.
+pub const SAMPLE_RATE: u32 = 48_000;
+/// Samples in one window: one second.
+pub const WINDOW_SAMPLES: usize = SAMPLE_RATE as usize;
+const NS_PER_S: u128 = 1_000_000_000;
+
+/// A place on the stream's one timeline, counted in samples.
+///
+/// Not nanoseconds: 1/48000 s is not a whole number of them, so adding
+/// durations buffer by buffer drifts. Convert from the absolute running time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SamplePos(pub u64);
+
+impl SamplePos {
+    /// The start of the stream.
+    pub const ZERO: Self = Self(0);
+
+    /// The sample nearest to a running time.
+    pub fn from_time(time: MediaTime) -> Self {
+        let samples =
+            (u128::from(time.0) * u128::from(SAMPLE_RATE) + NS_PER_S / 2) / NS_PER_S;
+        Self(u64::try_from(samples).unwrap_or(u64::MAX))
+    }
+
+    /// The running time of this sample, rounded to the nearest nanosecond.
+    pub fn to_time(self) -> MediaTime {
+        let rate = u128::from(SAMPLE_RATE);
+        let ns = (u128::from(self.0) * NS_PER_S + rate / 2) / rate;
+        MediaTime(u64::try_from(ns).unwrap_or(u64::MAX))
+    }
+
+    /// The position `samples` further on.
+    #[must_use]
+    pub fn plus(self, samples: usize) -> Self {
+        Self(self.0 + samples as u64)
+    }
+
+    /// Samples from `other` to here; negative where `other` is later.
+    pub fn minus(self, other: Self) -> i64 {
+        let ahead = i64::try_from(self.0.abs_diff(other.0)).unwrap_or(i64::MAX);
+        if self >= other { ahead } else { -ahead }
+    }
+}
+
+/// A time on the stream's timeline in nanoseconds, as results give it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct MediaTime(pub u64);
+
+impl MediaTime {
+    /// The start of the stream.
+    pub const ZERO: Self = Self(0);
+
+    /// A time from seconds; negative and unordered values become zero.
+    pub fn from_secs_f64(seconds: f64) -> Self {
+        Self(std::time::Duration::try_from_secs_f64(seconds).map_or(0, |d| {
+            u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+        }))
+    }
+
+    /// This time in seconds, for people and for drawing.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+
+    /// How far apart two times are, in nanoseconds.
+    pub fn distance(self, other: Self) -> u64 {
+        self.0.abs_diff(other.0)
+    }
+}
+
+/// How far one window starts after the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop(usize);
+
+impl Hop {
+    /// One second: windows that touch and do not overlap.
+    pub const SECOND: Self = Self(WINDOW_SAMPLES);
+
+    /// A hop in seconds, from 0.1 to 1.
+    ///
+    /// # Errors
+    /// Says the range if `seconds` lies outside it.
+    pub fn from_secs(seconds: f64) -> Result<Self, String> {
+        if !(0.1..=1.0).contains(&seconds) {
+            return Err(format!("a hop is 0.1 to 1 second, not {seconds}"));
+        }
+        let samples = SamplePos::from_time(MediaTime::from_secs_f64(seconds)).0;
+        Ok(Self(usize::try_from(samples).unwrap_or(WINDOW_SAMPLES)))
+    }
+
+    /// The hop in samples.
+    pub fn samples(self) -> usize {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_do_not_drift_over_a_day_of_odd_blocks() {
+        // 1024 samples are 21 333 333.33 ns: summing rounded durations would be
+        // 1.35 ms off after a day, converting the absolute time is never off.
+        let blocks = 24 * 3600 * 48_000 / 1024;
+        let end = SamplePos(blocks * 1024);
+        assert_eq!(SamplePos::from_time(end.to_time()), end);
+    }
+
+    #[test]
+    fn a_time_between_two_samples_goes_to_the_nearer() {
+        assert_eq!(SamplePos::from_time(MediaTime(10_416)), SamplePos(0));
+        assert_eq!(SamplePos::from_time(MediaTime(10_417)), SamplePos(1));
+    }
+
+    #[test]
+    fn a_hop_outside_its_range_is_refused() {
+        assert!(Hop::from_secs(0.05).is_err());
+        assert!(Hop::from_secs(1.5).is_err());
+        assert!(Hop::from_secs(f64::NAN).is_err());
+        assert_eq!(Hop::from_secs(0.1).map(Hop::samples), Ok(4_800));
+    }
+}
