@@ -1,1 +1,3 @@
+//! The `l3net` program.
+
 fn main() {}

@@ -284,7 +284,9 @@ mod tests {
 
     #[test]
     fn level_of_a_full_scale_square_wave_is_zero() {
-        let wave: Vec<f32> = (0..480).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let wave: Vec<f32> = (0..480)
+            .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
+            .collect();
         let facts = AudioFacts::of(&wave);
         assert!(facts.rms_dbfs.abs() < 1e-4);
         assert!(!facts.silent);

@@ -25,8 +25,7 @@ impl SamplePos {
 
     /// The sample nearest to a running time.
     pub fn from_time(time: MediaTime) -> Self {
-        let samples =
-            (u128::from(time.0) * u128::from(SAMPLE_RATE) + NS_PER_S / 2) / NS_PER_S;
+        let samples = (u128::from(time.0) * u128::from(SAMPLE_RATE) + NS_PER_S / 2) / NS_PER_S;
         Self(u64::try_from(samples).unwrap_or(u64::MAX))
     }
 
@@ -63,9 +62,10 @@ impl MediaTime {
 
     /// A time from seconds; negative and unordered values become zero.
     pub fn from_secs_f64(seconds: f64) -> Self {
-        Self(std::time::Duration::try_from_secs_f64(seconds).map_or(0, |d| {
-            u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
-        }))
+        Self(
+            std::time::Duration::try_from_secs_f64(seconds)
+                .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// This time in seconds, for people and for drawing.
