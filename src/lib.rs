@@ -3,6 +3,9 @@
 //!
 //! The modules in the order of the data:
 
+#[cfg(feature = "gst")]
+pub mod media;
 pub mod picture;
 pub mod result;
 pub mod time;
+pub mod window;

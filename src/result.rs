@@ -228,6 +228,9 @@ pub struct Summary {
     pub seconds: f64,
     /// Time that it took.
     pub wall_s: f64,
+    /// It was stopped before its end; a later run goes on with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
 }
 
 /// A stream that failed.

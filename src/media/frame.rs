@@ -1,0 +1,272 @@
+//! A decoded frame in the decoder's own format, and its one conversion to RGB.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+use gstreamer_video::prelude::*;
+
+use crate::picture::{Picture, ToPicture};
+use crate::time::MediaTime;
+use crate::window::Timed;
+
+/// A frame as it came from the source; cloning shares its memory.
+#[derive(Clone)]
+pub struct Frame {
+    pub(super) sample: gst::Sample,
+    pub(super) at: MediaTime,
+    pub(super) looks: Arc<Looks>,
+}
+
+/// What the frames of one stream have in common.
+#[derive(Default)]
+pub(super) struct Looks {
+    /// An [`Orientation`], set by tags, also in the middle of a stream.
+    orientation: AtomicU8,
+    converter: Mutex<Option<Converter>>,
+}
+
+struct Converter {
+    from: gst_video::VideoInfo,
+    to: gst_video::VideoInfo,
+    inner: gst_video::VideoConverter,
+}
+
+/// How a picture is turned to stand upright, as the `image-orientation` tag says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Orientation {
+    quarter_turns: u8,
+    /// Mirrored left to right before it is turned.
+    mirrored: bool,
+}
+
+impl Orientation {
+    fn from_tag(tag: &str) -> Option<Self> {
+        let (mirrored, turn) = match tag.strip_prefix("flip-") {
+            Some(turn) => (true, turn),
+            None => (false, tag),
+        };
+        let quarter_turns = match turn {
+            "rotate-0" => 0,
+            "rotate-90" => 1,
+            "rotate-180" => 2,
+            "rotate-270" => 3,
+            _ => return None,
+        };
+        Some(Self {
+            quarter_turns,
+            mirrored,
+        })
+    }
+
+    fn pack(self) -> u8 {
+        self.quarter_turns | u8::from(self.mirrored) << 2
+    }
+
+    fn unpack(bits: u8) -> Self {
+        Self {
+            quarter_turns: bits & 3,
+            mirrored: bits & 4 != 0,
+        }
+    }
+}
+
+impl Looks {
+    /// Takes note of a tag list that passes by.
+    pub(super) fn see_tags(&self, tags: &gst::TagListRef) {
+        if let Some(tag) = tags.get::<gst::tags::ImageOrientation>()
+            && let Some(orientation) = Orientation::from_tag(tag.get())
+        {
+            self.orientation
+                .store(orientation.pack(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Timed for Frame {
+    fn at(&self) -> MediaTime {
+        self.at
+    }
+
+    fn duration_ns(&self) -> Option<u64> {
+        self.sample
+            .buffer()?
+            .duration()
+            .map(gst::ClockTime::nseconds)
+    }
+
+    fn bytes(&self) -> usize {
+        self.sample.buffer().map_or(0, gst::BufferRef::size)
+    }
+}
+
+impl ToPicture for Frame {
+    fn to_picture(&self) -> Result<Picture, String> {
+        let caps = self.sample.caps().ok_or("a frame without a format")?;
+        let from = gst_video::VideoInfo::from_caps(caps)
+            .map_err(|_| format!("a frame of unknown format {caps}"))?;
+        let buffer = self.sample.buffer().ok_or("a frame without a picture")?;
+        let source = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &from)
+            .map_err(|_| "a frame that cannot be read")?;
+        let interlaced = source.is_interlaced();
+
+        let mut guard = self
+            .looks
+            .converter
+            .lock()
+            .map_err(|_| "an earlier frame broke the converter")?;
+        if guard.as_ref().is_none_or(|c| c.from != from) {
+            *guard = Some(Converter::new(from.clone())?);
+        }
+        let converter = guard.as_ref().ok_or("no converter")?;
+        let mut rgb = converter.rgb(&source)?;
+        drop(guard);
+
+        if interlaced {
+            bob(&mut rgb);
+        }
+        let orientation = Orientation::unpack(self.looks.orientation.load(Ordering::Relaxed));
+        Ok(upright(rgb, orientation))
+    }
+}
+
+impl Converter {
+    /// To RGB at the size at which the picture is meant to be seen.
+    fn new(from: gst_video::VideoInfo) -> Result<Self, String> {
+        let par = from.par();
+        let (n, d) = (par.numer().max(1) as u64, par.denom().max(1) as u64);
+        let (w, h) = (u64::from(from.width()), u64::from(from.height()));
+        // Of the two ways to make pixels square, the one that loses nothing.
+        let (w, h) = if n >= d {
+            (w * n / d, h)
+        } else {
+            (w, h * d / n)
+        };
+        let side = |v: u64| u32::try_from(v.clamp(1, 16_384)).unwrap_or(16_384);
+        let to = gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgb, side(w), side(h))
+            .fps(from.fps())
+            .interlace_mode(from.interlace_mode())
+            .build()
+            .map_err(|e| format!("no RGB picture of {w} × {h}: {e}"))?;
+        let inner = gst_video::VideoConverter::new(&from, &to, None)
+            .map_err(|e| format!("no way from {} to RGB: {e}", from.name()))?;
+        Ok(Self { from, to, inner })
+    }
+
+    fn rgb(&self, source: &gst_video::VideoFrameRef<&gst::BufferRef>) -> Result<Picture, String> {
+        let mut buffer =
+            gst::Buffer::with_size(self.to.size()).map_err(|_| "no memory for a picture")?;
+        {
+            let buffer = buffer.get_mut().ok_or("a picture in use")?;
+            let mut target = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, &self.to)
+                .map_err(|_| "a picture that cannot be written")?;
+            self.inner.frame_ref(source, &mut target);
+        }
+        let map = buffer
+            .map_readable()
+            .map_err(|_| "a picture that cannot be read")?;
+        let (width, height) = (self.to.width(), self.to.height());
+        let stride = usize::try_from(self.to.stride()[0]).unwrap_or(0);
+        let row = width as usize * 3;
+        let mut rgb = Vec::with_capacity(row * height as usize);
+        for line in map.as_slice().chunks(stride.max(1)).take(height as usize) {
+            rgb.extend_from_slice(line.get(..row).ok_or("a picture that ends early")?);
+        }
+        Ok(Picture { width, height, rgb })
+    }
+}
+
+/// Keeps one field of an interlaced picture: the two were taken at two times, and
+/// their combs would look like texture to the network.
+fn bob(picture: &mut Picture) {
+    let row = picture.width as usize * 3;
+    let rows = picture.height as usize;
+    for y in (1..rows).step_by(2) {
+        let (above, rest) = picture.rgb.split_at_mut(y * row);
+        let above = &above[(y - 1) * row..];
+        let (this, below) = rest.split_at_mut(row);
+        for (x, value) in this.iter_mut().enumerate() {
+            let below = below.get(x).copied().unwrap_or(above[x]);
+            *value = above[x].midpoint(below);
+        }
+    }
+}
+
+fn upright(picture: Picture, orientation: Orientation) -> Picture {
+    if orientation == Orientation::default() {
+        return picture;
+    }
+    let (w, h) = (picture.width as usize, picture.height as usize);
+    let turned = orientation.quarter_turns % 2 == 1;
+    let (out_w, out_h) = if turned { (h, w) } else { (w, h) };
+    let mut rgb = Vec::with_capacity(picture.rgb.len());
+    for y in 0..out_h {
+        for x in 0..out_w {
+            // Where this pixel lies before the clockwise turn.
+            let (sx, sy) = match orientation.quarter_turns {
+                1 => (y, h - 1 - x),
+                2 => (w - 1 - x, h - 1 - y),
+                3 => (w - 1 - y, x),
+                _ => (x, y),
+            };
+            let sx = if orientation.mirrored { w - 1 - sx } else { sx };
+            let at = (sy * w + sx) * 3;
+            rgb.extend_from_slice(&picture.rgb[at..at + 3]);
+        }
+    }
+    Picture {
+        width: out_w as u32,
+        height: out_h as u32,
+        rgb,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A 3 × 2 picture with the numbers 1 to 6 as its reds.
+    fn numbered() -> Picture {
+        Picture {
+            width: 3,
+            height: 2,
+            rgb: (1..=6).flat_map(|v| [v, 0, 0]).collect(),
+        }
+    }
+
+    fn reds(tag: &str) -> (u32, Vec<u8>) {
+        let orientation = Orientation::from_tag(tag).expect("a known tag");
+        let orientation = Orientation::unpack(orientation.pack());
+        let p = upright(numbered(), orientation);
+        (p.width, p.rgb.iter().step_by(3).copied().collect())
+    }
+
+    #[test]
+    fn pictures_are_turned_clockwise_and_mirrored() {
+        assert_eq!(reds("rotate-0"), (3, vec![1, 2, 3, 4, 5, 6]));
+        assert_eq!(reds("rotate-90"), (2, vec![4, 1, 5, 2, 6, 3]));
+        assert_eq!(reds("rotate-180"), (3, vec![6, 5, 4, 3, 2, 1]));
+        assert_eq!(reds("rotate-270"), (2, vec![3, 6, 2, 5, 1, 4]));
+        assert_eq!(reds("flip-rotate-0"), (3, vec![3, 2, 1, 6, 5, 4]));
+        assert_eq!(reds("flip-rotate-90"), (2, vec![6, 3, 5, 2, 4, 1]));
+    }
+
+    #[test]
+    fn one_field_of_an_interlaced_picture_is_kept() {
+        let mut p = Picture {
+            width: 1,
+            height: 4,
+            rgb: [10, 99, 30, 99]
+                .repeat(1)
+                .iter()
+                .flat_map(|&v| [v; 3])
+                .collect(),
+        };
+        bob(&mut p);
+        assert_eq!(
+            p.rgb.iter().step_by(3).copied().collect::<Vec<_>>(),
+            [10, 20, 30, 30]
+        );
+    }
+}

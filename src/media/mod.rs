@@ -1,0 +1,22 @@
+//! From the text of a SOURCE to blocks of sound and frames.
+//!
+//! Belongs here: what a SOURCE is ([`Source`]), the GStreamer pipeline of it
+//! ([`Session`]), the two appsinks, the ring of sound and the channel of frames
+//! behind them, and the bus. Does not: windows, pairing, pictures in RGB other
+//! than the one conversion of a frame that somebody wants to see.
+
+mod bus;
+mod description;
+mod error;
+mod frame;
+mod ring;
+mod session;
+mod source;
+mod tap;
+
+pub use description::{Description, DescriptionError};
+pub use error::MediaError;
+pub use frame::Frame;
+pub use ring::{AudioBlock, SoundEnder, SoundReader, SoundWriter, sound_ring};
+pub use session::{End, Session, SessionOptions};
+pub use source::{Kind, Source, SourceError, expand};

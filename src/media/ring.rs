@@ -1,0 +1,192 @@
+//! The ring of sound between an appsink and the thread that cuts windows.
+//!
+//! One writer, one reader, no locks. The ring keeps samples and, beside them,
+//! one small header for each block: where it begins and when it came. It does
+//! not wait, on either side; who wants to wait does so outside.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use ringbuf::traits::{Consumer, Observer, Producer, Split};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
+
+use crate::time::SamplePos;
+
+/// A stretch of sound as it came from the source.
+#[derive(Debug, PartialEq)]
+pub struct AudioBlock<'a> {
+    /// Position of its first sample.
+    pub at: SamplePos,
+    /// When it arrived at the appsink.
+    pub arrived: Instant,
+    /// Mono samples at 48 kHz.
+    pub pcm: &'a [f32],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    at: SamplePos,
+    arrived: Instant,
+    samples: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    ended: AtomicBool,
+    dropped_blocks: AtomicU64,
+}
+
+/// The appsink's side.
+pub struct SoundWriter {
+    pcm: HeapProd<f32>,
+    headers: HeapProd<Header>,
+    shared: Arc<Shared>,
+}
+
+/// The reader's side.
+pub struct SoundReader {
+    pcm: HeapCons<f32>,
+    headers: HeapCons<Header>,
+    shared: Arc<Shared>,
+    block: Vec<f32>,
+}
+
+/// A ring for `samples` samples in at most `blocks` blocks.
+pub fn sound_ring(samples: usize, blocks: usize) -> (SoundWriter, SoundReader) {
+    let (pcm_in, pcm_out) = HeapRb::new(samples).split();
+    let (headers_in, headers_out) = HeapRb::new(blocks).split();
+    let shared = Arc::new(Shared::default());
+    (
+        SoundWriter {
+            pcm: pcm_in,
+            headers: headers_in,
+            shared: Arc::clone(&shared),
+        },
+        SoundReader {
+            pcm: pcm_out,
+            headers: headers_out,
+            shared,
+            block: Vec::with_capacity(samples),
+        },
+    )
+}
+
+impl SoundWriter {
+    /// Whether a block of this many samples fits now.
+    pub fn has_room(&self, samples: usize) -> bool {
+        self.pcm.vacant_len() >= samples && !self.headers.is_full()
+    }
+
+    /// Takes a block; says whether it fitted.
+    ///
+    /// Never allocates, locks, logs or waits. A full ring drops the *new* block and
+    /// counts it; the reader sees the hole as a discontinuity.
+    pub fn accept(
+        &mut self,
+        at: SamplePos,
+        arrived: Instant,
+        pcm: impl ExactSizeIterator<Item = f32>,
+    ) -> bool {
+        let samples = pcm.len();
+        if !self.has_room(samples) {
+            self.shared.dropped_blocks.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        self.pcm.push_iter(pcm);
+        // The header goes last: a reader that sees it finds the samples there.
+        let header = Header {
+            at,
+            arrived,
+            samples,
+        };
+        self.headers.try_push(header).is_ok()
+    }
+
+    /// Says that nothing more will come.
+    pub fn end(&self) {
+        self.ender().end();
+    }
+
+    /// Something that can say so from elsewhere.
+    pub fn ender(&self) -> SoundEnder {
+        SoundEnder(Arc::clone(&self.shared))
+    }
+}
+
+/// Ends a ring of sound.
+pub struct SoundEnder(Arc<Shared>);
+
+impl SoundEnder {
+    /// Says that nothing more will come.
+    pub fn end(&self) {
+        self.0.ended.store(true, Ordering::Release);
+    }
+}
+
+impl SoundReader {
+    /// The next block, if one is there.
+    pub fn next_block(&mut self) -> Option<AudioBlock<'_>> {
+        let header = self.headers.try_pop()?;
+        self.block.resize(header.samples, 0.0);
+        let got = self.pcm.pop_slice(&mut self.block);
+        debug_assert_eq!(got, header.samples, "samples go in before their header");
+        Some(AudioBlock {
+            at: header.at,
+            arrived: header.arrived,
+            pcm: &self.block,
+        })
+    }
+
+    /// Whether everything has been read and nothing more will come.
+    pub fn is_done(&self) -> bool {
+        self.shared.ended.load(Ordering::Acquire) && self.headers.is_empty()
+    }
+
+    /// Blocks that were dropped because the ring was full.
+    pub fn dropped_blocks(&self) -> u64 {
+        self.shared.dropped_blocks.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_come_out_as_they_went_in() {
+        let (mut writer, mut reader) = sound_ring(8, 4);
+        let now = Instant::now();
+        for round in 0..100_u64 {
+            assert!(writer.accept(SamplePos(round * 3), now, [1.0, 2.0, 3.0].into_iter()));
+            let block = reader.next_block().expect("one is there");
+            assert_eq!(
+                (block.at, block.pcm),
+                (SamplePos(round * 3), &[1.0, 2.0, 3.0][..])
+            );
+            assert!(reader.next_block().is_none());
+        }
+    }
+
+    #[test]
+    fn a_full_ring_drops_the_new_block_and_counts_it() {
+        let (mut writer, mut reader) = sound_ring(4, 4);
+        let now = Instant::now();
+        assert!(writer.accept(SamplePos(0), now, [1.0; 3].into_iter()));
+        assert!(!writer.accept(SamplePos(3), now, [2.0; 3].into_iter()));
+        assert_eq!(reader.dropped_blocks(), 1);
+        assert_eq!(reader.next_block().map(|b| b.at), Some(SamplePos(0)));
+        assert!(writer.accept(SamplePos(6), now, [3.0; 3].into_iter()));
+        assert_eq!(reader.next_block().map(|b| b.at), Some(SamplePos(6)));
+    }
+
+    #[test]
+    fn the_end_is_seen_after_the_last_block() {
+        let (mut writer, mut reader) = sound_ring(4, 4);
+        writer.accept(SamplePos(0), Instant::now(), [1.0].into_iter());
+        writer.end();
+        assert!(!reader.is_done());
+        reader.next_block();
+        assert!(reader.is_done());
+    }
+}

@@ -1,0 +1,382 @@
+//! One open source: its pipeline, its taps, its bus.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+
+use super::bus;
+use super::description::{self, FRAME_SINK, SOUND_SINK};
+use super::error::MediaError;
+use super::frame::{Frame, Looks};
+use super::ring::{SoundEnder, SoundReader, sound_ring};
+use super::source::{Kind, Source};
+use super::tap::{FrameTap, SoundTap, TapState};
+use crate::time::{MediaTime, SAMPLE_RATE};
+
+/// Sound that the ring holds, in seconds. A live thread that is behind by more
+/// has lost the stream anyhow.
+const RING_SECONDS: usize = 4;
+/// Blocks that the ring holds: 4 s in blocks of 2 ms.
+const RING_BLOCKS: usize = 2_048;
+/// Frames that the channel holds. Few, as decoders and cameras own their memory.
+const CHANNEL_FRAMES: usize = 8;
+/// How long a source may take to say whether it is live.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How to open a source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionOptions {
+    /// Play by the clock, also what is not live by itself.
+    pub real_time: bool,
+    /// Added to all times: a source that is opened again goes on in its timeline.
+    pub offset: MediaTime,
+}
+
+/// How a session ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All was read.
+    Whole,
+    /// It failed.
+    Failed(MediaError),
+}
+
+/// An open source.
+pub struct Session {
+    pipeline: gst::Pipeline,
+    /// The sound.
+    pub sound: SoundReader,
+    /// The frames.
+    pub frames: Receiver<Frame>,
+    sound_state: Arc<TapState>,
+    frame_state: Arc<TapState>,
+    missing: Option<String>,
+    by_clock: bool,
+    stop: Arc<AtomicBool>,
+    pumps: Vec<JoinHandle<()>>,
+    /// Wall clock minus running time, once playing.
+    utc_origin: Option<jiff::Timestamp>,
+}
+
+impl Session {
+    /// Opens a source and starts it.
+    ///
+    /// # Errors
+    /// Says why it does not start. A file that turns out to be damaged later ends
+    /// the session through [`poll`](Self::poll).
+    pub fn open(source: &Source, options: SessionOptions) -> Result<Self, MediaError> {
+        let pipeline = build(source)?;
+        let (sound_sink, frame_sink) = sinks(&pipeline)?;
+        let (writer, sound) = sound_ring(RING_SECONDS * SAMPLE_RATE as usize, RING_BLOCKS);
+        let (sender, frames) = crossbeam_channel::bounded(CHANNEL_FRAMES);
+        let looks = Arc::new(Looks::default());
+        let mut session = Self {
+            pipeline,
+            sound,
+            frames,
+            sound_state: Arc::default(),
+            frame_state: Arc::default(),
+            missing: None,
+            by_clock: options.real_time,
+            stop: Arc::default(),
+            pumps: Vec::new(),
+            utc_origin: None,
+        };
+        watch_tags(&frame_sink, &looks);
+        session.watch_pads(writer.ender());
+
+        let live = session.pause(source)?;
+        session.by_clock |= live;
+        let by_clock = options.real_time && !live;
+        for sink in [&sound_sink, &frame_sink] {
+            // A live source is as late as it is; waiting again would add to it.
+            sink.set_sync(by_clock);
+            sink.set_max_buffers(4);
+        }
+        let sound_tap = SoundTap {
+            writer,
+            offset: options.offset,
+            state: Arc::clone(&session.sound_state),
+        };
+        let frame_tap = FrameTap {
+            sender,
+            looks,
+            offset: options.offset,
+            state: Arc::clone(&session.frame_state),
+        };
+        if session.by_clock {
+            sound_tap.listen(&sound_sink);
+            frame_tap.watch(&frame_sink);
+        } else {
+            let stop = &session.stop;
+            session.pumps = vec![
+                sound_tap.pump(sound_sink, Arc::clone(stop)),
+                frame_tap.pump(frame_sink, Arc::clone(stop)),
+            ];
+        }
+        if session.pipeline.set_state(gst::State::Playing).is_err() {
+            return Err(session.first_error());
+        }
+        Ok(session)
+    }
+
+    /// Whether it runs by the clock: what is not read in time is lost.
+    pub fn is_by_clock(&self) -> bool {
+        self.by_clock
+    }
+
+    /// Looks at the bus. `Some` when the session is over; what is still in the
+    /// ring and the channel counts all the same.
+    pub fn poll(&mut self) -> Option<End> {
+        let bus = self.pipeline.bus()?;
+        while let Some(message) = bus.pop() {
+            match message.view() {
+                gst::MessageView::Error(error) => {
+                    let cause = bus::explain(error, self.missing.as_deref());
+                    return Some(End::Failed(cause));
+                }
+                gst::MessageView::Element(element) => {
+                    if let Some(what) = bus::missing_plugin(element.message()) {
+                        tracing::debug!(what, "no decoder");
+                        self.missing.get_or_insert(what);
+                    }
+                }
+                gst::MessageView::Latency(_) => {
+                    // Without it, elements that joined late are played too early.
+                    let _ = self.pipeline.recalculate_latency();
+                }
+                gst::MessageView::Warning(warning) => {
+                    tracing::debug!(warning = %warning.error(), debug = ?warning.debug(), "pipeline");
+                }
+                _ => {}
+            }
+        }
+        (self.sound_ended() && self.picture_ended()).then_some(End::Whole)
+    }
+
+    /// No more sound will come into the ring.
+    pub fn sound_ended(&self) -> bool {
+        self.sound_state.ended.load(Ordering::Acquire)
+    }
+
+    /// No more frames will come into the channel.
+    pub fn picture_ended(&self) -> bool {
+        self.frame_state.ended.load(Ordering::Acquire)
+    }
+
+    /// Frames that a live source lost because the channel was full.
+    pub fn dropped_frames(&self) -> u64 {
+        self.frame_state.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The decoder that a part of the source would have needed.
+    pub fn missing_decoder(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+
+    /// The length of the source, where it is known.
+    pub fn duration(&self) -> Option<MediaTime> {
+        let duration = self.pipeline.query_duration::<gst::ClockTime>()?;
+        Some(MediaTime(duration.nseconds()))
+    }
+
+    /// Wall-clock time at running time zero of this session.
+    pub fn utc_origin(&mut self) -> Option<jiff::Timestamp> {
+        if self.utc_origin.is_none() {
+            let running = self.pipeline.current_running_time()?;
+            let running = jiff::SignedDuration::from_nanos(i64::try_from(running.nseconds()).ok()?);
+            self.utc_origin = jiff::Timestamp::now().checked_sub(running).ok();
+        }
+        self.utc_origin
+    }
+
+    /// Goes to PAUSED and says whether the source is live.
+    fn pause(&mut self, source: &Source) -> Result<bool, MediaError> {
+        let change = self.pipeline.set_state(gst::State::Paused);
+        match (change, &source.kind) {
+            (Err(_), _) => Err(self.first_error()),
+            (Ok(gst::StateChangeSuccess::NoPreroll), _) => Ok(true),
+            (_, Kind::Uri { live, .. }) => Ok(*live),
+            // Only a description can be anything.
+            (Ok(gst::StateChangeSuccess::Async), Kind::Launch(_)) => {
+                let end = Instant::now() + START_PATIENCE;
+                while Instant::now() < end {
+                    let step = gst::ClockTime::from_mseconds(50);
+                    match self.pipeline.state(step).0 {
+                        Ok(gst::StateChangeSuccess::NoPreroll) => return Ok(true),
+                        Ok(gst::StateChangeSuccess::Success) => return Ok(false),
+                        Ok(gst::StateChangeSuccess::Async) => {}
+                        Err(_) => return Err(self.first_error()),
+                    }
+                }
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The cause of a state change that failed is on the bus.
+    fn first_error(&mut self) -> MediaError {
+        match self.poll() {
+            Some(End::Failed(cause)) => cause,
+            _ => MediaError::Pipeline("the pipeline does not start".into()),
+        }
+    }
+
+    /// Learns which streams the source does not have: an element that says that
+    /// it has no more pads leaves an end without one.
+    fn watch_pads(&self, sound: SoundEnder) {
+        let weak = self.pipeline.downgrade();
+        let sound_state = Arc::clone(&self.sound_state);
+        let frame_state = Arc::clone(&self.frame_state);
+        let missing_ends = move || {
+            let Some(pipeline) = weak.upgrade() else {
+                return;
+            };
+            if !is_linked(&pipeline, "audio") {
+                sound.end();
+                sound_state.ended.store(true, Ordering::Release);
+            }
+            if !is_linked(&pipeline, "video") {
+                frame_state.ended.store(true, Ordering::Release);
+            }
+        };
+        let growing: Vec<_> = self
+            .pipeline
+            .iterate_elements()
+            .into_iter()
+            .flatten()
+            .filter(has_pads_to_come)
+            .collect();
+        // Each of several may still bring what the others lack: the last one tells.
+        let left = Arc::new(AtomicUsize::new(growing.len()));
+        let missing_ends = Arc::new(missing_ends);
+        for element in growing {
+            let (left, missing_ends) = (Arc::clone(&left), Arc::clone(&missing_ends));
+            element.connect_no_more_pads(move |_| {
+                if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    missing_ends();
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Frees pumps and callbacks that wait in the sinks.
+        let _ = self.pipeline.set_state(gst::State::Null);
+        for pump in self.pumps.drain(..) {
+            // A pump that panicked has nothing more to give.
+            let _ = pump.join();
+        }
+    }
+}
+
+fn build(source: &Source) -> Result<gst::Pipeline, MediaError> {
+    gst::init().map_err(|e| MediaError::Pipeline(format!("GStreamer does not start: {e}")))?;
+    if let Some(text) = source.description() {
+        return description::build(&text).map_err(|e| match &source.kind {
+            Kind::Camera(_) => MediaError::Device(e.message().to_owned()),
+            _ => MediaError::Pipeline(e.message().to_owned()),
+        });
+    }
+    let uri = match &source.kind {
+        Kind::File(path) => file_uri(path)?,
+        Kind::Uri { uri, .. } => uri.clone(),
+        Kind::Broken(cause) => return Err(cause.clone()),
+        _ => return Err(MediaError::Nothing),
+    };
+    let pipeline = description::build(
+        "uridecodebin name=l3net-source expose-all-streams=false \
+         caps=\"video/x-raw(ANY);audio/x-raw(ANY)\"",
+    )
+    .map_err(|e| MediaError::Pipeline(e.message().to_owned()))?;
+    if let Some(decoder) = pipeline.by_name("l3net-source") {
+        decoder.set_property("uri", uri);
+        let weak = pipeline.downgrade();
+        decoder.connect_pad_added(move |_, pad| {
+            if let Some(pipeline) = weak.upgrade() {
+                link_by_caps(&pipeline, pad);
+            }
+        });
+    }
+    Ok(pipeline)
+}
+
+fn file_uri(path: &Path) -> Result<String, MediaError> {
+    let meta = std::fs::metadata(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => MediaError::NotFound,
+        _ => MediaError::Unreadable(e.to_string()),
+    })?;
+    if meta.is_file() && meta.len() == 0 {
+        return Err(MediaError::Empty);
+    }
+    std::fs::File::open(path).map_err(|e| MediaError::Unreadable(e.to_string()))?;
+    let whole = std::path::absolute(path).map_err(|e| MediaError::Unreadable(e.to_string()))?;
+    gst::glib::filename_to_uri(&whole, None)
+        .map(Into::into)
+        .map_err(|e| MediaError::Unreadable(e.message().to_owned()))
+}
+
+/// The first stream of sound and the first of pictures are taken, also when they
+/// come late; a further one finds its end taken and stays unlinked.
+fn link_by_caps(pipeline: &gst::Pipeline, pad: &gst::Pad) {
+    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+    let Some(end) = caps.structure(0).and_then(|s| match s.name().as_str() {
+        "audio/x-raw" => Some("audio"),
+        "video/x-raw" => Some("video"),
+        _ => None,
+    }) else {
+        return;
+    };
+    let sink = pipeline.by_name(end).and_then(|e| e.static_pad("sink"));
+    if let Some(sink) = sink.filter(|s| !s.is_linked())
+        && let Err(error) = pad.link(&sink)
+    {
+        tracing::debug!(%error, end, "a stream that does not fit its end");
+    }
+}
+
+fn is_linked(pipeline: &gst::Pipeline, end: &str) -> bool {
+    let sink = pipeline.by_name(end).and_then(|e| e.static_pad("sink"));
+    sink.is_some_and(|s| s.is_linked())
+}
+
+fn sinks(pipeline: &gst::Pipeline) -> Result<(gst_app::AppSink, gst_app::AppSink), MediaError> {
+    let sink = |name| {
+        pipeline
+            .by_name(name)
+            .and_then(|e| e.downcast::<gst_app::AppSink>().ok())
+            .ok_or_else(|| MediaError::Pipeline(format!("the pipeline lacks {name}")))
+    };
+    Ok((sink(SOUND_SINK)?, sink(FRAME_SINK)?))
+}
+
+fn has_pads_to_come(element: &gst::Element) -> bool {
+    element.pad_template_list().iter().any(|t| {
+        t.presence() == gst::PadPresence::Sometimes && t.direction() == gst::PadDirection::Src
+    })
+}
+
+fn watch_tags(sink: &gst_app::AppSink, looks: &Arc<Looks>) {
+    let looks = Arc::clone(looks);
+    if let Some(pad) = sink.static_pad("sink") {
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if let Some(event) = info.event()
+                && let gst::EventView::Tag(tag) = event.view()
+            {
+                looks.see_tags(tag.tag());
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+}

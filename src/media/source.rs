@@ -1,0 +1,393 @@
+//! What a SOURCE on the command line means.
+//!
+//! Belongs here: the text, the kind, the name of the stream. Does not: opening
+//! anything but a directory and a .launch file.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::description::{Description, DescriptionError};
+use super::error::MediaError;
+use crate::result::StreamName;
+
+/// Endings of files that a directory is searched for.
+const MEDIA_ENDINGS: &[&str] = &[
+    "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "ogv", "ogg",
+    "3gp", "flv", "wmv", "asf", "mxf",
+];
+
+/// URI schemes and whether their streams are live.
+const SCHEMES: &[(&str, bool)] = &[
+    ("file", false),
+    ("http", false),
+    ("https", false),
+    ("rtsp", true),
+    ("rtsps", true),
+    ("rtspt", true),
+    ("rtspu", true),
+    ("rtmp", true),
+    ("rtmps", true),
+    ("srt", true),
+    ("udp", true),
+];
+
+/// The built-in scene: a ball that flies about, and ticks.
+const TEST_SCENE: &str = "videotestsrc is-live=true pattern=ball motion=wavy background-color=0xff203040 \
+     ! video/x-raw,width=1280,height=720,framerate=30/1 ! video.  \
+     audiotestsrc is-live=true wave=ticks samplesperbuffer=480 ! audio/x-raw,rate=48000,channels=1 ! audio.";
+
+/// A source and the name of its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Unique among the sources of a run.
+    pub name: StreamName,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// The kinds of SOURCE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A media file.
+    File(PathBuf),
+    /// Anything that GStreamer opens by its URI.
+    Uri {
+        /// As given, with user and password where there are any.
+        uri: String,
+        /// A stream that runs by the clock and is opened again when it fails.
+        live: bool,
+    },
+    /// Camera N with its microphone.
+    Camera(u32),
+    /// The built-in moving and sounding scene.
+    Test,
+    /// A gst-launch description.
+    Launch(Description),
+    /// Something that cannot be opened; found out before anything began.
+    Broken(MediaError),
+}
+
+/// A SOURCE that is wrong usage rather than a bad file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// No such scheme.
+    #[error("{uri}: unknown URI scheme `{scheme}`; known are {}", known_schemes())]
+    Scheme {
+        /// The SOURCE.
+        uri: String,
+        /// What stands before `://`.
+        scheme: String,
+    },
+    /// A camera that is no number.
+    #[error("{0}: a camera is `camera` or `camera:N` with a number; `l3net doctor` lists them")]
+    Camera(String),
+    /// A description that cannot be used.
+    #[error("{source_text}: {error}")]
+    Description {
+        /// The SOURCE: the .launch file, or `description`.
+        source_text: String,
+        /// What is wrong.
+        error: DescriptionError,
+    },
+    /// A .launch file that cannot be read.
+    #[error("{path}: cannot be read: {cause}")]
+    LaunchFile {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+fn known_schemes() -> String {
+    let names: Vec<_> = SCHEMES.iter().map(|(s, _)| *s).collect();
+    names.join(", ")
+}
+
+impl Source {
+    /// A description that was given as such.
+    pub fn launch(description: Description) -> Self {
+        Self {
+            name: "launch".into(),
+            kind: Kind::Launch(description),
+        }
+    }
+
+    /// Whether it is opened again when it fails: cameras and network streams.
+    pub fn reopens(&self) -> bool {
+        match &self.kind {
+            Kind::Camera(_) => true,
+            Kind::Uri { live, .. } => *live,
+            _ => false,
+        }
+    }
+
+    /// The description of kinds that are one.
+    pub(super) fn description(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Test => Some(TEST_SCENE.to_owned()),
+            Kind::Launch(description) => Some(description.to_string()),
+            // decodebin, because many cameras send JPEG or H.264.
+            Kind::Camera(n) => Some(format!(
+                "v4l2src device=/dev/video{n} ! decodebin ! video.  autoaudiosrc ! audio."
+            )),
+            Kind::File(_) | Kind::Uri { .. } | Kind::Broken(_) => None,
+        }
+    }
+}
+
+/// Turns the SOURCEs of a command line into streams with unique names.
+/// Directories are walked; what does not exist becomes [`Kind::Broken`], so that
+/// the other sources go on.
+///
+/// # Errors
+/// Wrong usage: an unknown scheme, a description that cannot be used.
+pub fn expand(texts: &[String]) -> Result<Vec<Source>, SourceError> {
+    let mut sources = Vec::new();
+    for text in texts {
+        one(text, &mut sources)?;
+    }
+    let mut seen = HashSet::new();
+    for (i, source) in sources.iter_mut().enumerate() {
+        if seen.contains(&source.name)
+            && let Kind::File(path) = &source.kind
+        {
+            source.name = path.display().to_string().into();
+        }
+        if seen.contains(&source.name) {
+            source.name = format!("{}#{}", source.name, i + 1).into();
+        }
+        seen.insert(source.name.clone());
+    }
+    Ok(sources)
+}
+
+fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
+    let mut add = |name: &str, kind| {
+        sources.push(Source {
+            name: name.into(),
+            kind,
+        })
+    };
+    if text == "test" {
+        add(text, Kind::Test);
+    } else if text == "camera" || text.starts_with("camera:") {
+        let n = match text.strip_prefix("camera:") {
+            None => 0,
+            Some(n) => n
+                .parse()
+                .map_err(|_| SourceError::Camera(text.to_owned()))?,
+        };
+        add(&format!("camera:{n}"), Kind::Camera(n));
+    } else if text.ends_with(".launch") {
+        let description = launch_file(Path::new(text))?;
+        let stem = Path::new(text).file_stem().unwrap_or_default();
+        add(&stem.to_string_lossy(), Kind::Launch(description));
+    } else if is_description(text) {
+        let description = Description::new(text).map_err(|error| SourceError::Description {
+            source_text: "description".to_owned(),
+            error,
+        })?;
+        add("launch", Kind::Launch(description));
+    } else if let Some((scheme, _)) = text
+        .split_once(":")
+        .filter(|(_, r)| r.starts_with("//") || text.starts_with("file:"))
+    {
+        let known = SCHEMES.iter().find(|(s, _)| s.eq_ignore_ascii_case(scheme));
+        let Some(&(scheme, live)) = known else {
+            return Err(SourceError::Scheme {
+                uri: without_password(text),
+                scheme: scheme.to_owned(),
+            });
+        };
+        match (scheme, file_of_uri(text)) {
+            ("file", Some(path)) => add_path(&path, &path.to_string_lossy(), sources),
+            _ => add(
+                &without_password(text),
+                Kind::Uri {
+                    uri: text.to_owned(),
+                    live,
+                },
+            ),
+        }
+    } else {
+        add_path(Path::new(text), text, sources);
+    }
+    Ok(())
+}
+
+fn is_description(text: &str) -> bool {
+    text.contains('!') && text.contains(char::is_whitespace) && !Path::new(text).exists()
+}
+
+fn file_of_uri(uri: &str) -> Option<PathBuf> {
+    let (path, _) = gstreamer::glib::filename_from_uri(uri).ok()?;
+    Some(path)
+}
+
+fn launch_file(path: &Path) -> Result<Description, SourceError> {
+    let text = std::fs::read_to_string(path).map_err(|e| SourceError::LaunchFile {
+        path: path.display().to_string(),
+        cause: e.to_string(),
+    })?;
+    Description::from_file_text(&text, |name| std::env::var(name).ok()).map_err(|error| {
+        SourceError::Description {
+            source_text: path.display().to_string(),
+            error,
+        }
+    })
+}
+
+fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
+    let file_name = path
+        .file_name()
+        .map_or_else(|| text.to_owned(), |n| n.to_string_lossy().into_owned());
+    let mut add = |name: String, kind| {
+        sources.push(Source {
+            name: name.into(),
+            kind,
+        })
+    };
+    let meta = match std::fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return add(text.to_owned(), Kind::Broken(MediaError::NotFound));
+        }
+        Err(e) => {
+            return add(
+                text.to_owned(),
+                Kind::Broken(MediaError::Unreadable(e.to_string())),
+            );
+        }
+    };
+    if !meta.is_dir() {
+        return add(file_name, Kind::File(path.to_owned()));
+    }
+    let before = sources.len();
+    let walk = walkdir::WalkDir::new(path)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|e| e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.'));
+    for entry in walk {
+        let (name, kind) = match entry {
+            Ok(entry) if entry.file_type().is_file() && is_media(entry.path()) => {
+                let below = entry.path().strip_prefix(path).unwrap_or(entry.path());
+                (
+                    below.to_string_lossy().into_owned(),
+                    Kind::File(entry.into_path()),
+                )
+            }
+            Ok(_) => continue,
+            Err(e) => {
+                let name = e.path().unwrap_or(path).display().to_string();
+                let cause = e
+                    .io_error()
+                    .map_or_else(|| e.to_string(), ToString::to_string);
+                (name, Kind::Broken(MediaError::Unreadable(cause)))
+            }
+        };
+        sources.push(Source {
+            name: name.into(),
+            kind,
+        });
+    }
+    if sources.len() == before {
+        let endings = MEDIA_ENDINGS.join(" ");
+        sources.push(Source {
+            name: text.into(),
+            kind: Kind::Broken(MediaError::NoMedia(endings)),
+        });
+    }
+}
+
+fn is_media(path: &Path) -> bool {
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| MEDIA_ENDINGS.iter().any(|m| m.eq_ignore_ascii_case(e)))
+}
+
+/// A URI as it may be shown: results and logs are read by others.
+fn without_password(uri: &str) -> String {
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        return uri.to_owned();
+    };
+    let authority = rest.find('/').unwrap_or(rest.len());
+    match rest[..authority].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => uri.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(texts: &[&str]) -> Vec<String> {
+        let texts: Vec<_> = texts.iter().map(ToString::to_string).collect();
+        let sources = expand(&texts).expect("good usage");
+        sources.iter().map(|s| s.name.to_string()).collect()
+    }
+
+    #[test]
+    fn every_kind_of_source_is_known() {
+        let kind = |text: &str| expand(&[text.to_owned()]).map(|mut s| s.remove(0).kind);
+        assert_eq!(kind("test"), Ok(Kind::Test));
+        assert_eq!(kind("camera"), Ok(Kind::Camera(0)));
+        assert_eq!(kind("camera:2"), Ok(Kind::Camera(2)));
+        assert!(matches!(
+            kind("rtsp://a/b"),
+            Ok(Kind::Uri { live: true, .. })
+        ));
+        assert!(matches!(
+            kind("https://a/b.mp4"),
+            Ok(Kind::Uri { live: false, .. })
+        ));
+        assert!(matches!(
+            kind("videotestsrc ! video. audiotestsrc ! audio."),
+            Ok(Kind::Launch(_))
+        ));
+        assert_eq!(kind("no/such.mp4"), Ok(Kind::Broken(MediaError::NotFound)));
+        assert!(matches!(
+            kind("gopher://a/b"),
+            Err(SourceError::Scheme { .. })
+        ));
+        assert!(matches!(kind("camera:front"), Err(SourceError::Camera(_))));
+    }
+
+    #[test]
+    fn directories_are_walked_and_names_are_unique() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for file in ["b/clip.MP4", "a/clip.mp4", "notes.txt", ".hidden/x.mp4"] {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("has one")).expect("made");
+            std::fs::write(path, b"x").expect("written");
+        }
+        let root = dir.path().to_str().expect("text");
+        assert_eq!(names(&[root]), ["a/clip.mp4", "b/clip.MP4"]);
+        let (a, b) = (
+            format!("{root}/a/clip.mp4"),
+            format!("{root}/b/../a/clip.mp4"),
+        );
+        assert_eq!(
+            names(&[&a, &b, &b]),
+            ["clip.mp4".to_owned(), b.clone(), format!("{b}#3")]
+        );
+        let empty = tempfile::tempdir().expect("a folder");
+        let text = empty.path().to_str().expect("text").to_owned();
+        let sources = expand(&[text]).expect("good usage");
+        assert!(matches!(
+            sources[0].kind,
+            Kind::Broken(MediaError::NoMedia(_))
+        ));
+    }
+
+    #[test]
+    fn passwords_stay_out_of_names() {
+        assert_eq!(
+            names(&["rtsp://me:secret@cam.example/1"]),
+            ["rtsp://cam.example/1"]
+        );
+        assert_eq!(without_password("http://h/a@b"), "http://h/a@b");
+    }
+}

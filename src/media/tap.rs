@@ -1,0 +1,203 @@
+//! The two ends of a pipeline: appsink to ring, appsink to channel.
+//!
+//! A live source is tapped by appsink callbacks, which run on the source's own
+//! thread: they never allocate, lock, log or wait, and drop what does not fit. A
+//! file is tapped by two pump threads, which wait for room and so block upstream:
+//! nothing is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, TrySendError};
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+
+use super::frame::{Frame, Looks};
+use super::ring::SoundWriter;
+use crate::time::{MediaTime, SamplePos};
+
+/// How long a pump waits for a sample or for room before it looks whether it
+/// should stop.
+const PUMP_STEP: Duration = Duration::from_millis(2);
+
+/// The largest piece in which a pump hands sound on: a container may hold
+/// seconds in one buffer, more than the ring.
+const PUMP_PIECE: usize = 4_800;
+
+/// State of a tap that the session looks at.
+#[derive(Default)]
+pub(super) struct TapState {
+    /// No more will come.
+    pub ended: AtomicBool,
+    /// Something did come.
+    pub seen: AtomicBool,
+    /// Frames that found the channel full (live only).
+    pub dropped: AtomicU64,
+}
+
+/// Puts sound into the ring.
+pub(super) struct SoundTap {
+    pub writer: SoundWriter,
+    pub offset: MediaTime,
+    pub state: Arc<TapState>,
+}
+
+/// Puts frames into the channel.
+pub(super) struct FrameTap {
+    pub sender: Sender<Frame>,
+    pub looks: Arc<Looks>,
+    pub offset: MediaTime,
+    pub state: Arc<TapState>,
+}
+
+/// The running time of a sample's buffer on the stream's timeline.
+fn stream_time(sample: &gst::Sample, offset: MediaTime) -> Option<MediaTime> {
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let at = segment.to_running_time(sample.buffer()?.pts()?)?;
+    Some(MediaTime(at.nseconds().saturating_add(offset.0)))
+}
+
+fn samples_of(bytes: &[u8]) -> impl ExactSizeIterator<Item = f32> + '_ {
+    bytes
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+}
+
+impl SoundTap {
+    /// Never allocates, locks, logs or waits.
+    fn accept(&mut self, sample: &gst::Sample) {
+        let arrived = Instant::now();
+        if let Some(at) = stream_time(sample, self.offset)
+            && let Some(Ok(map)) = sample.buffer().map(gst::BufferRef::map_readable)
+        {
+            self.state.seen.store(true, Ordering::Relaxed);
+            self.writer.accept(
+                SamplePos::from_time(at),
+                arrived,
+                samples_of(map.as_slice()),
+            );
+        }
+    }
+
+    fn end(&self) {
+        self.writer.end();
+        self.state.ended.store(true, Ordering::Release);
+    }
+
+    /// Taps a live source.
+    pub fn listen(mut self, sink: &gst_app::AppSink) {
+        // An appsink has one callback object; `end` needs no exclusive access.
+        let ender = self.writer.ender();
+        let state = Arc::clone(&self.state);
+        sink.set_callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    self.accept(&sample);
+                    Ok(gst::FlowSuccess::Ok)
+                })
+                .eos(move |_| {
+                    ender.end();
+                    state.ended.store(true, Ordering::Release);
+                })
+                .build(),
+        );
+    }
+
+    /// Taps a file, on a thread of its own.
+    pub fn pump(mut self, sink: gst_app::AppSink, stop: Arc<AtomicBool>) -> JoinHandle<()> {
+        std::thread::spawn(move || {
+            while let Some(sample) = pull(&sink, &stop, &self.state) {
+                let arrived = Instant::now();
+                let Some(at) = stream_time(&sample, self.offset) else {
+                    continue;
+                };
+                let Some(Ok(map)) = sample.buffer().map(gst::BufferRef::map_readable) else {
+                    continue;
+                };
+                self.state.seen.store(true, Ordering::Relaxed);
+                let mut at = SamplePos::from_time(at);
+                for piece in map.as_slice().chunks(PUMP_PIECE * 4) {
+                    let samples = piece.len() / 4;
+                    while !self.writer.has_room(samples) {
+                        if stop.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        std::thread::sleep(PUMP_STEP);
+                    }
+                    self.writer.accept(at, arrived, samples_of(piece));
+                    at = at.plus(samples);
+                }
+            }
+            self.end();
+        })
+    }
+}
+
+impl FrameTap {
+    fn frame(&self, sample: gst::Sample) -> Option<Frame> {
+        Some(Frame {
+            at: stream_time(&sample, self.offset)?,
+            looks: Arc::clone(&self.looks),
+            sample,
+        })
+    }
+
+    /// Taps a live source.
+    pub fn watch(self, sink: &gst_app::AppSink) {
+        let state = Arc::clone(&self.state);
+        sink.set_callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    if let Some(frame) = self.frame(sample) {
+                        self.state.seen.store(true, Ordering::Relaxed);
+                        if let Err(TrySendError::Full(_)) = self.sender.try_send(frame) {
+                            self.state.dropped.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                    Ok(gst::FlowSuccess::Ok)
+                })
+                .eos(move |_| state.ended.store(true, Ordering::Release))
+                .build(),
+        );
+    }
+
+    /// Taps a file, on a thread of its own.
+    pub fn pump(self, sink: gst_app::AppSink, stop: Arc<AtomicBool>) -> JoinHandle<()> {
+        std::thread::spawn(move || {
+            while let Some(sample) = pull(&sink, &stop, &self.state) {
+                let Some(mut frame) = self.frame(sample) else {
+                    continue;
+                };
+                self.state.seen.store(true, Ordering::Relaxed);
+                while let Err(back) = self.sender.send_timeout(frame, PUMP_STEP) {
+                    if back.is_disconnected() || stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    frame = back.into_inner();
+                }
+            }
+            self.state.ended.store(true, Ordering::Release);
+        })
+    }
+}
+
+/// The next sample; none at the end of the stream or when told to stop.
+fn pull(sink: &gst_app::AppSink, stop: &AtomicBool, state: &TapState) -> Option<gst::Sample> {
+    let step = gst::ClockTime::from_mseconds(20);
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        if let Some(sample) = sink.try_pull_sample(step) {
+            return Some(sample);
+        }
+        // Ended from outside: the source has no such stream.
+        if sink.is_eos() || state.ended.load(Ordering::Acquire) {
+            return None;
+        }
+    }
+}
