@@ -3,6 +3,8 @@
 //!
 //! The modules in the order of the data:
 
+pub mod features;
+pub mod net;
 pub mod picture;
 pub mod result;
 pub mod time;
