@@ -228,7 +228,11 @@ mod tests {
         let rgb = (0..w * h)
             .flat_map(|i| [if (i / w + i % w) % 2 == 0 { 255 } else { 0 }; 3])
             .collect();
-        let picture = Picture { width: w, height: h, rgb };
+        let picture = Picture {
+            width: w,
+            height: h,
+            rgb,
+        };
         let frame = FrameScaler::new(Crop::Full).scale(&picture);
         assert!(frame.rgb.iter().all(|&v| (126..=129).contains(&v)));
     }
@@ -236,7 +240,11 @@ mod tests {
     #[test]
     fn a_picture_of_the_right_size_is_not_touched() {
         let rgb: Vec<u8> = (0..256 * 300 * 3).map(|i| (i * 7 % 251) as u8).collect();
-        let picture = Picture { width: 300, height: 256, rgb: rgb.clone() };
+        let picture = Picture {
+            width: 300,
+            height: 256,
+            rgb: rgb.clone(),
+        };
         assert_eq!(FrameScaler::new(Crop::Full).scale(&picture).rgb, rgb);
     }
 
@@ -245,7 +253,11 @@ mod tests {
         let rgb: Vec<u8> = (0..256_u32 * 256)
             .flat_map(|i| [(i % 256) as u8, (i / 256) as u8, 0])
             .collect();
-        let frame = FrameScaler::new(Crop::Center).scale(&Picture { width: 256, height: 256, rgb });
+        let frame = FrameScaler::new(Crop::Center).scale(&Picture {
+            width: 256,
+            height: 256,
+            rgb,
+        });
         assert_eq!((frame.width, frame.height), (224, 224));
         assert_eq!(frame.rgb[..3], [16, 16, 0]);
         assert_eq!(frame.rgb[frame.rgb.len() - 3..], [239, 239, 0]);
@@ -255,7 +267,11 @@ mod tests {
 
     #[test]
     fn a_buffer_that_is_too_short_is_filled_with_black() {
-        let picture = Picture { width: 64, height: 64, rgb: vec![255; 64 * 32 * 3] };
+        let picture = Picture {
+            width: 64,
+            height: 64,
+            rgb: vec![255; 64 * 32 * 3],
+        };
         let frame = FrameScaler::new(Crop::Full).scale(&picture);
         assert_eq!(frame.rgb[0], 255);
         assert_eq!(frame.rgb.last(), Some(&0));

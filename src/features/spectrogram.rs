@@ -77,7 +77,11 @@ impl LogSpectrogram {
     /// # Panics
     /// If `out` does not hold [`SPECTROGRAM_LEN`] values.
     pub fn write(&mut self, pcm: &[f32], out: &mut [f32]) {
-        assert_eq!(out.len(), SPECTROGRAM_LEN, "a spectrogram is 257 × 199 values");
+        assert_eq!(
+            out.len(),
+            SPECTROGRAM_LEN,
+            "a spectrogram is 257 × 199 values"
+        );
         for first in (0..FRAMES).step_by(GROUP) {
             let group = GROUP.min(FRAMES - first);
             for row in 0..group {
@@ -153,7 +157,9 @@ mod tests {
         let mut state = 1_u64;
         (0..len)
             .map(|i| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
                 let noise = (state >> 40) as f32 / (1_u64 << 24) as f32 - 0.5;
                 let t = i as f32 / SAMPLE_RATE as f32;
                 0.4 * (t * (400.0 + 3000.0 * t)).sin() + 0.01 * noise
@@ -199,7 +205,8 @@ mod tests {
             .collect();
         let out = spectrogram(&pcm);
         for t in 0..FRAMES {
-            let loudest = (0..BINS).max_by(|&a, &b| out[a * FRAMES + t].total_cmp(&out[b * FRAMES + t]));
+            let loudest =
+                (0..BINS).max_by(|&a, &b| out[a * FRAMES + t].total_cmp(&out[b * FRAMES + t]));
             assert_eq!(loudest, Some(bin));
         }
         // A sine of amplitude 1 under a Hann window of 480 has magnitude 480 / 4.
@@ -220,7 +227,11 @@ mod tests {
                     let at = start + t * STEP_SAMPLES;
                     let alone = spectrogram(&clip[at..at + FRAME_SAMPLES]);
                     for bin in 0..BINS {
-                        assert_eq!(out[bin * FRAMES + t], alone[bin * FRAMES], "hop {hop}, frame {t}");
+                        assert_eq!(
+                            out[bin * FRAMES + t],
+                            alone[bin * FRAMES],
+                            "hop {hop}, frame {t}"
+                        );
                     }
                 }
             }
