@@ -5,7 +5,13 @@
 
 #[cfg(feature = "gst")]
 pub mod media;
+
+pub mod window;
+
+pub mod features;
+
+pub mod net;
+
 pub mod picture;
 pub mod result;
 pub mod time;
-pub mod window;

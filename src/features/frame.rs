@@ -1,0 +1,295 @@
+//! The picture as the network sees it, and the way back from a heatmap's cell.
+
+use std::borrow::Cow;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::picture::Picture;
+use crate::result::Crop;
+
+/// Length that the short side is scaled to (paper, section 2.2).
+const SHORT_SIDE: u32 = 256;
+/// The paper's crop.
+const CROP_SIDE: u32 = 224;
+/// The long side goes no further: a strip of 1 × 4000 pixels would make an
+/// image of a million columns otherwise.
+const LONG_SIDE: u32 = 1024;
+/// The least side that leaves a heatmap of 2 cells.
+const LEAST_SIDE: u32 = 32;
+
+/// Which part of the picture the network's image shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct View {
+    /// Left edge in the picture, 0 to 1 from its left.
+    pub left: f32,
+    /// Top edge in the picture, 0 to 1 from its top.
+    pub top: f32,
+    /// Width as a fraction of the picture's.
+    pub width: f32,
+    /// Height as a fraction of the picture's.
+    pub height: f32,
+    /// Width and height of the network's image in pixels.
+    pub pixels: [u32; 2],
+}
+
+impl View {
+    /// A view of the whole picture through an image of this size.
+    pub fn whole(width: u32, height: u32) -> Self {
+        Self {
+            left: 0.0,
+            top: 0.0,
+            width: 1.0,
+            height: 1.0,
+            pixels: [width, height],
+        }
+    }
+
+    /// The part of the picture under a heatmap of `rows × cols` cells:
+    /// left, top, right, bottom, 0 to 1 from the picture's top left.
+    ///
+    /// A cell is 16 pixels of the image (8 with `conv1_stride: 1`). Pooling drops
+    /// what is left over at the right and the bottom, so a map over 455 columns
+    /// has 28 cells and covers 448 of them, not all.
+    pub fn under_map(&self, rows: u32, cols: u32) -> [f32; 4] {
+        let right = self.left + self.width * covered(self.pixels[0], cols);
+        let bottom = self.top + self.height * covered(self.pixels[1], rows);
+        [self.left, self.top, right, bottom]
+    }
+
+    /// The place in the picture (x, y, 0 to 1 from its top left) of the middle of
+    /// a cell of a heatmap of `rows × cols` cells.
+    pub fn image_from_cell(&self, row: u32, col: u32, rows: u32, cols: u32) -> [f32; 2] {
+        let [left, top, right, bottom] = self.under_map(rows, cols);
+        let x = left + (right - left) * (col as f32 + 0.5) / cols.max(1) as f32;
+        let y = top + (bottom - top) * (row as f32 + 0.5) / rows.max(1) as f32;
+        [x, y]
+    }
+}
+
+/// The fraction of `pixels` under `cells`. Cells are 8 or 16 pixels, at most 15
+/// pixels are left over, and there are at least 2 cells: 8 pixels make at most
+/// 11.5 a cell, 16 make at least 15.5.
+fn covered(pixels: u32, cells: u32) -> f32 {
+    let pixels = pixels.max(1);
+    let cell = if pixels < 13 * cells { 8 } else { 16 };
+    ((cell * cells) as f32 / pixels as f32).min(1.0)
+}
+
+/// A picture scaled and cut for the network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaledFrame {
+    /// `height × width × 3` bytes, rows from the top.
+    pub rgb: Vec<u8>,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Which part of the picture this is.
+    pub view: View,
+}
+
+/// Scales pictures: short side to 256, bilinear, antialiased; whole or the
+/// middle 224 × 224.
+pub struct FrameScaler {
+    crop: Crop,
+    resizer: Resizer,
+    options: ResizeOptions,
+}
+
+impl FrameScaler {
+    /// A scaler that cuts as `crop` says.
+    pub fn new(crop: Crop) -> Self {
+        Self {
+            crop,
+            resizer: Resizer::new(),
+            // "Convolution": the filter widens with the scale, which is what
+            // antialiases. Plain interpolation would let fine patterns flicker.
+            options: ResizeOptions::new()
+                .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+                .use_alpha(false),
+        }
+    }
+
+    /// The picture as the network sees it.
+    ///
+    /// Any size from 1 × 1 on works: the long side is at most 1024 and each side
+    /// at least 32, at the cost of the aspect of very long pictures.
+    pub fn scale(&mut self, picture: &Picture) -> ScaledFrame {
+        let (width, height) = scaled_size(picture.width, picture.height);
+        let rgb = self.resize(picture, width, height);
+        match self.crop {
+            Crop::Full => ScaledFrame {
+                rgb,
+                width,
+                height,
+                view: View::whole(width, height),
+            },
+            Crop::Center => cut_center(&rgb, width, height),
+        }
+    }
+
+    fn resize(&mut self, picture: &Picture, width: u32, height: u32) -> Vec<u8> {
+        let source = whole_rows(picture);
+        if (picture.width, picture.height) == (width, height) {
+            return source.into_owned();
+        }
+        let mut scaled = Image::new(width, height, PixelType::U8x3);
+        let source = ImageRef::new(
+            picture.width.max(1),
+            picture.height.max(1),
+            &source,
+            PixelType::U8x3,
+        )
+        .expect("the buffer has a pixel for every place");
+        self.resizer
+            .resize(&source, &mut scaled, &self.options)
+            .expect("both images are RGB and the options crop nothing");
+        scaled.into_vec()
+    }
+}
+
+/// The picture's pixels, with black for those that its buffer lacks.
+fn whole_rows(picture: &Picture) -> Cow<'_, [u8]> {
+    let len = picture.width.max(1) as usize * picture.height.max(1) as usize * 3;
+    match picture.rgb.get(..len) {
+        Some(pixels) => Cow::Borrowed(pixels),
+        None => {
+            let mut pixels = picture.rgb.clone();
+            pixels.resize(len, 0);
+            Cow::Owned(pixels)
+        }
+    }
+}
+
+fn scaled_size(width: u32, height: u32) -> (u32, u32) {
+    let (w, h) = (f64::from(width.max(1)), f64::from(height.max(1)));
+    let scale = (f64::from(SHORT_SIDE) / w.min(h)).min(f64::from(LONG_SIDE) / w.max(h));
+    let side = |v: f64| ((v * scale).round() as u32).clamp(LEAST_SIDE, LONG_SIDE);
+    (side(w), side(h))
+}
+
+fn cut_center(rgb: &[u8], width: u32, height: u32) -> ScaledFrame {
+    let (w, h) = (width.min(CROP_SIDE), height.min(CROP_SIDE));
+    let (x, y) = ((width - w) / 2, (height - h) / 2);
+    let cut = rgb
+        .chunks_exact(width as usize * 3)
+        .skip(y as usize)
+        .take(h as usize)
+        .flat_map(|row| &row[x as usize * 3..(x + w) as usize * 3])
+        .copied()
+        .collect();
+    let fraction = |part: u32, of: u32| part as f32 / of as f32;
+    ScaledFrame {
+        rgb: cut,
+        width: w,
+        height: h,
+        view: View {
+            left: fraction(x, width),
+            top: fraction(y, height),
+            width: fraction(w, width),
+            height: fraction(h, height),
+            pixels: [w, h],
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_side_becomes_256_whatever_the_aspect() {
+        assert_eq!(scaled_size(1280, 720), (455, 256));
+        assert_eq!(scaled_size(720, 1280), (256, 455));
+        assert_eq!(scaled_size(224, 224), (256, 256));
+        assert_eq!(scaled_size(3840, 2160), (455, 256));
+    }
+
+    #[test]
+    fn odd_sizes_stay_within_what_the_network_can_take() {
+        assert_eq!(scaled_size(2, 2), (256, 256));
+        assert_eq!(scaled_size(1, 4000), (32, 1024));
+        assert_eq!(scaled_size(4000, 1), (1024, 32));
+        assert_eq!(scaled_size(0, 0), (256, 256));
+        for crop in [Crop::Full, Crop::Center] {
+            for (w, h) in [(1, 1), (2, 2), (1, 4000), (33, 7)] {
+                let frame = FrameScaler::new(crop).scale(&Picture::filled(w, h, [9, 8, 7]));
+                assert_eq!(frame.rgb.len(), (frame.width * frame.height * 3) as usize);
+                assert!(frame.rgb.chunks(3).all(|p| p == [9, 8, 7]));
+                assert!(frame.width >= 32 && frame.height >= 32);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fine_checkerboard_becomes_grey_instead_of_moire() {
+        let (w, h) = (1024, 1024);
+        let rgb = (0..w * h)
+            .flat_map(|i| [if (i / w + i % w) % 2 == 0 { 255 } else { 0 }; 3])
+            .collect();
+        let picture = Picture {
+            width: w,
+            height: h,
+            rgb,
+        };
+        let frame = FrameScaler::new(Crop::Full).scale(&picture);
+        assert!(frame.rgb.iter().all(|&v| (126..=129).contains(&v)));
+    }
+
+    #[test]
+    fn a_picture_of_the_right_size_is_not_touched() {
+        let rgb: Vec<u8> = (0..256 * 300 * 3).map(|i| (i * 7 % 251) as u8).collect();
+        let picture = Picture {
+            width: 300,
+            height: 256,
+            rgb: rgb.clone(),
+        };
+        assert_eq!(FrameScaler::new(Crop::Full).scale(&picture).rgb, rgb);
+    }
+
+    #[test]
+    fn the_center_crop_shows_the_middle() {
+        let rgb: Vec<u8> = (0..256_u32 * 256)
+            .flat_map(|i| [(i % 256) as u8, (i / 256) as u8, 0])
+            .collect();
+        let frame = FrameScaler::new(Crop::Center).scale(&Picture {
+            width: 256,
+            height: 256,
+            rgb,
+        });
+        assert_eq!((frame.width, frame.height), (224, 224));
+        assert_eq!(frame.rgb[..3], [16, 16, 0]);
+        assert_eq!(frame.rgb[frame.rgb.len() - 3..], [239, 239, 0]);
+        let middle = frame.view.image_from_cell(7, 7, 14, 14);
+        assert!((middle[0] - (16.0 + 120.0) / 256.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_short_is_filled_with_black() {
+        let picture = Picture {
+            width: 64,
+            height: 64,
+            rgb: vec![255; 64 * 32 * 3],
+        };
+        let frame = FrameScaler::new(Crop::Full).scale(&picture);
+        assert_eq!(frame.rgb[0], 255);
+        assert_eq!(frame.rgb.last(), Some(&0));
+    }
+
+    #[test]
+    fn cells_lie_where_the_network_looked() {
+        // 455 columns make 28 cells of 16: the last 7 columns are under none.
+        let view = View::whole(455, 256);
+        let [x, y] = view.image_from_cell(15, 27, 16, 28);
+        assert!((x - (27.5 * 16.0) / 455.0).abs() < 1e-6);
+        assert!((y - 15.5 / 16.0).abs() < 1e-6);
+        // conv1_stride 1: cells of 8, and the same places.
+        let [fine, _] = view.image_from_cell(31, 55, 32, 56);
+        assert!((fine - (55.5 * 8.0) / 455.0).abs() < 1e-6);
+        // The least image has two cells, or four.
+        let least = View::whole(32, 46);
+        assert_eq!(least.under_map(2, 2), [0.0, 0.0, 1.0, 32.0 / 46.0]);
+        assert_eq!(least.under_map(5, 4), [0.0, 0.0, 1.0, 40.0 / 46.0]);
+    }
+}

@@ -1,0 +1,176 @@
+//! Where the network runs, and with which numbers.
+
+use std::fmt;
+use std::str::FromStr;
+
+use tch::Kind;
+
+use super::cuda;
+use super::error::NetError;
+
+/// `--device`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// The first GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// An NVIDIA GPU by its number.
+    Cuda(usize),
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|n| n.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| format!("a device is auto, cpu, cuda or cuda:N, not {text}")),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
+        }
+    }
+}
+
+impl Device {
+    /// The device of libtorch; opens CUDA if it is needed.
+    ///
+    /// # Errors
+    /// If a GPU was asked for by name and cannot be had.
+    pub fn resolve(self) -> Result<tch::Device, NetError> {
+        match self {
+            Self::Cpu => Ok(tch::Device::Cpu),
+            Self::Auto => Ok(match cuda::open() {
+                Ok(()) => tch::Device::Cuda(0),
+                Err(_) => tch::Device::Cpu,
+            }),
+            Self::Cuda(n) => {
+                let refuse = |why| NetError::Device {
+                    device: self.to_string(),
+                    why,
+                };
+                cuda::open().map_err(|why| refuse(format!("{why}; --device cpu always works")))?;
+                let count = usize::try_from(tch::Cuda::device_count()).unwrap_or_default();
+                if n < count {
+                    Ok(tch::Device::Cuda(n))
+                } else {
+                    Err(refuse(format!("this machine has {count} (from cuda:0 on)")))
+                }
+            }
+        }
+    }
+}
+
+/// `--precision`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// bf16 where the machine has it in hardware, else f32.
+    #[default]
+    Auto,
+    /// 32 bits.
+    F32,
+    /// 16 bits with 8 of mantissa; about twice as fast where there is hardware.
+    Bf16,
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            _ => Err(format!("a precision is auto, f32 or bf16, not {text}")),
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+impl Precision {
+    /// The kind of number of libtorch for a device.
+    pub fn resolve(self, device: tch::Device) -> Kind {
+        match self {
+            Self::F32 => Kind::Float,
+            Self::Bf16 => Kind::BFloat16,
+            Self::Auto if device.is_cuda() || cpu_has_bf16() => Kind::BFloat16,
+            Self::Auto => Kind::Float,
+        }
+    }
+}
+
+/// Whether the CPU multiplies bf16 in hardware: AVX512-BF16 or AMX-BF16.
+pub fn cpu_has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // AMX's detection is not stable in Rust; every CPU that has AMX-BF16 also
+        // has AVX512-BF16.
+        std::is_x86_feature_detected!("avx512bf16")
+    }
+    // On ARM oneDNN's bf16 goes through other kernels that were not measured.
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// As many threads as there are CPUs for this process.
+pub(super) fn all_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_and_precisions_read_what_they_print() {
+        for device in [Device::Auto, Device::Cpu, Device::Cuda(0), Device::Cuda(3)] {
+            assert_eq!(device.to_string().parse(), Ok(device));
+        }
+        for precision in [Precision::Auto, Precision::F32, Precision::Bf16] {
+            assert_eq!(precision.to_string().parse(), Ok(precision));
+        }
+        assert_eq!("cuda".parse(), Ok(Device::Cuda(0)));
+        for wrong in ["", "gpu", "cuda:", "cuda:x", "cuda:-1"] {
+            assert!(wrong.parse::<Device>().is_err(), "{wrong}");
+        }
+        assert!("f16".parse::<Precision>().is_err());
+    }
+
+    #[test]
+    fn precision_by_name_is_kept_on_any_device() {
+        for device in [tch::Device::Cpu, tch::Device::Cuda(0)] {
+            assert_eq!(Precision::F32.resolve(device), Kind::Float);
+            assert_eq!(Precision::Bf16.resolve(device), Kind::BFloat16);
+        }
+        assert_eq!(
+            Precision::Auto.resolve(tch::Device::Cuda(0)),
+            Kind::BFloat16
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! From the two features to the two logits, and back to where they come from.
+//!
+//! Belongs here: the fusion layers (paper, Figure 2) and the heatmaps in closed
+//! form. Always in f32: its 131 000 weights cost nothing beside the trunks.
+
+use std::fmt;
+use std::str::FromStr;
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::layout::{FEATURE, HIDDEN};
+use super::trunk::Seen;
+use super::weights::Weights;
+
+/// `--heatmap`: what the strength of a cell is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeatmapKind {
+    /// How much the cell speaks for correspondence:
+    /// `Σ_k max(∂(logit₁ − logit₀)/∂feature_k, 0) · conv4_2[k]`.
+    #[default]
+    Gradient,
+    /// One unit of conv4_2, as in the paper's Figures 4 to 9.
+    Unit(u16),
+    /// The probability of correspondence if the cell alone were the whole picture
+    /// (or sound): the fusion run at every place.
+    Local,
+}
+
+impl FromStr for HeatmapKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "gradient" => Ok(Self::Gradient),
+            "local" => Ok(Self::Local),
+            _ => text
+                .strip_prefix("unit:")
+                .and_then(|n| n.parse().ok())
+                .filter(|&unit| usize::from(unit) < FEATURE)
+                .map(Self::Unit)
+                .ok_or_else(|| {
+                    format!("a heatmap is gradient, local or unit:0 to unit:511, not {text}")
+                }),
+        }
+    }
+}
+
+impl fmt::Display for HeatmapKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gradient => f.write_str("gradient"),
+            Self::Unit(k) => write!(f, "unit:{k}"),
+            Self::Local => f.write_str("local"),
+        }
+    }
+}
+
+/// All that one forward pass knows. The heatmap is a field, not a second model.
+pub struct Outputs {
+    /// [B, 2], index 1 = corresponds.
+    pub logits: Tensor,
+    /// pool4 of the vision trunk, [B, 512].
+    pub vision_features: Tensor,
+    /// pool4 of the audio trunk, [B, 512].
+    pub audio_features: Tensor,
+    /// [B, h, w], not upsampled.
+    pub vision_heatmap: Tensor,
+    /// [B, f, t] on frequency × time, not upsampled.
+    pub audio_heatmap: Tensor,
+    /// After ReLU, [B, 512, h, w].
+    pub vision_conv4_2: Tensor,
+    /// After ReLU, [B, 512, f, t].
+    pub audio_conv4_2: Tensor,
+}
+
+const NO_BIAS: Option<&Tensor> = None;
+
+/// concat(vision, audio) 1024 → fc1 128 → ReLU → fc2 2.
+pub struct Fusion {
+    fc1_vision: Tensor, // [128, 512]
+    fc1_audio: Tensor,  // [128, 512]
+    fc1_bias: Tensor,   // [128]
+    fc2: Tensor,        // [2, 128]
+    fc2_bias: Tensor,   // [2]
+}
+
+impl Fusion {
+    /// The fusion layers of a model.
+    ///
+    /// # Errors
+    /// If libtorch cannot place the weights on the device.
+    pub fn new(weights: &Weights, device: Device) -> Result<Self, TchError> {
+        let tensor = |name: &str| Tensor::f_from_slice(weights.tensor(name))?.f_to(device);
+        let (hidden, feature) = (HIDDEN as i64, FEATURE as i64);
+        let fc1 = tensor("fusion.fc1.weight")?.f_reshape([hidden, 2 * feature])?;
+        Ok(Self {
+            fc1_vision: fc1.f_narrow(1, 0, feature)?.f_contiguous()?,
+            fc1_audio: fc1.f_narrow(1, feature, feature)?.f_contiguous()?,
+            fc1_bias: tensor("fusion.fc1.bias")?,
+            fc2: tensor("fusion.fc2.weight")?.f_reshape([2, hidden])?,
+            fc2_bias: tensor("fusion.fc2.bias")?,
+        })
+    }
+
+    /// Logits and heatmaps of B pairs.
+    ///
+    /// # Errors
+    /// What libtorch says, out of memory mostly.
+    pub fn forward(
+        &self,
+        vision: Seen,
+        audio: Seen,
+        heatmap: HeatmapKind,
+    ) -> Result<Outputs, TchError> {
+        let vision_features = vision.pool4.f_to_kind(Kind::Float)?; //    [B, 512]
+        let audio_features = audio.pool4.f_to_kind(Kind::Float)?; //      [B, 512]
+        let vision_half = vision_features.f_linear(&self.fc1_vision, NO_BIAS)?; // [B, 128]
+        let audio_half = audio_features.f_linear(&self.fc1_audio, NO_BIAS)?; //    [B, 128]
+        let fc1 = (vision_half.f_add(&audio_half)?)
+            .f_add(&self.fc1_bias)?
+            .f_relu()?;
+        let logits = fc1.f_linear(&self.fc2, Some(&self.fc2_bias))?; //   [B, 2]
+        let (vision_heatmap, audio_heatmap) = match heatmap {
+            HeatmapKind::Gradient => (
+                weighed(&vision.conv4_2, &self.gradient(&fc1, &self.fc1_vision)?)?,
+                weighed(&audio.conv4_2, &self.gradient(&fc1, &self.fc1_audio)?)?,
+            ),
+            HeatmapKind::Unit(k) => (unit(&vision.conv4_2, k)?, unit(&audio.conv4_2, k)?),
+            HeatmapKind::Local => (
+                self.local(&vision.conv4_2, &self.fc1_vision, &audio_half)?,
+                self.local(&audio.conv4_2, &self.fc1_audio, &vision_half)?,
+            ),
+        };
+        Ok(Outputs {
+            logits,
+            vision_features,
+            audio_features,
+            vision_heatmap,
+            audio_heatmap,
+            vision_conv4_2: vision.conv4_2,
+            audio_conv4_2: audio.conv4_2,
+        })
+    }
+
+    /// ∂(logit₁ − logit₀)/∂feature of one half: the path through the units of fc1
+    /// that are on. fc1 [B, 128] → [B, 512].
+    fn gradient(&self, fc1: &Tensor, half: &Tensor) -> Result<Tensor, TchError> {
+        let difference = self.fc2.f_get(1)?.f_sub(&self.fc2.f_get(0)?)?; // [128]
+        let on = fc1.f_gt(0.0)?.f_to_kind(Kind::Float)?; //                 [B, 128]
+        on.f_mul(&difference)?.f_matmul(half) //                            [B, 512]
+    }
+
+    /// The fusion at every place, with the whole of the other modality.
+    fn local(&self, map: &Tensor, half: &Tensor, other: &Tensor) -> Result<Tensor, TchError> {
+        let (b, _, h, w) = map.size4()?;
+        let here = places(map)?.f_linear(half, NO_BIAS)?; // [B, hw, 128]
+        let fc1 = here
+            .f_add(&other.f_unsqueeze(1)?)?
+            .f_add(&self.fc1_bias)?
+            .f_relu()?;
+        let logits = fc1.f_linear(&self.fc2, Some(&self.fc2_bias))?; // [B, hw, 2]
+        let p = logits.f_softmax(-1, Kind::Float)?.f_select(2, 1)?; //  [B, hw]
+        p.f_reshape([b, h, w])
+    }
+}
+
+/// `Σ_k max(g_k, 0) · map[k]`: map [B, 512, h, w], g [B, 512] → [B, h, w].
+///
+/// The maximum keeps only what speaks for correspondence: with it the peak lay
+/// on the sounding object more often (75 % of scenes, 71 % without).
+fn weighed(map: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
+    let (b, _, h, w) = map.size4()?;
+    let g = gradient.f_clamp_min(0.0)?.f_unsqueeze(2)?; // [B, 512, 1]
+    places(map)?.f_bmm(&g)?.f_reshape([b, h, w])
+}
+
+/// [B, 512, h, w] → [B, hw, 512] in f32.
+fn places(map: &Tensor) -> Result<Tensor, TchError> {
+    map.f_to_kind(Kind::Float)?
+        .f_permute([0, 2, 3, 1])?
+        .f_flatten(1, 2)
+}
+
+fn unit(map: &Tensor, k: u16) -> Result<Tensor, TchError> {
+    map.f_select(1, i64::from(k))?.f_to_kind(Kind::Float)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::weights::Conv1Stride;
+    use super::*;
+
+    #[test]
+    fn heatmap_kinds_read_what_they_print() {
+        for kind in [
+            HeatmapKind::Gradient,
+            HeatmapKind::Local,
+            HeatmapKind::Unit(511),
+        ] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        for wrong in ["unit:512", "unit:", "unit:-1", "unit", "grad", ""] {
+            assert!(wrong.parse::<HeatmapKind>().is_err(), "{wrong}");
+        }
+    }
+
+    /// A map with given features at one place and nothing elsewhere.
+    fn seen(seed: u64, requires_grad: bool) -> Seen {
+        tch::manual_seed(seed as i64);
+        let options = (Kind::Float, Device::Cpu);
+        let conv4_2 = Tensor::rand([2, 512, 3, 4], options).set_requires_grad(requires_grad);
+        let pool4 = conv4_2.amax([2, 3], false);
+        Seen { conv4_2, pool4 }
+    }
+
+    #[test]
+    fn the_closed_form_is_the_gradient() {
+        let weights = Weights::random(5, Conv1Stride::Two);
+        let fusion = Fusion::new(&weights, Device::Cpu).expect("weights");
+        let (vision, audio) = (seen(1, true), seen(2, false));
+        let (map, pool4) = (vision.conv4_2.shallow_clone(), vision.pool4.shallow_clone());
+        let outputs = fusion
+            .forward(vision, audio, HeatmapKind::Gradient)
+            .expect("a pass");
+        let difference = outputs.logits.select(1, 1) - outputs.logits.select(1, 0);
+        let gradient = Tensor::run_backward(&[difference.sum(Kind::Float)], &[pool4], false, false);
+        let expected = (map * gradient[0].clamp_min(0.0).unsqueeze(2).unsqueeze(3))
+            .sum_dim_intlist([1].as_slice(), false, Kind::Float);
+        let off = (expected - &outputs.vision_heatmap)
+            .abs()
+            .max()
+            .double_value(&[]);
+        assert!(outputs.vision_heatmap.max().double_value(&[]) > 0.1);
+        assert!(off < 1e-4, "{off}");
+    }
+
+    #[test]
+    fn local_at_a_place_is_the_fusion_of_that_place() {
+        let weights = Weights::random(5, Conv1Stride::Two);
+        let fusion = Fusion::new(&weights, Device::Cpu).expect("weights");
+        let (vision, audio) = (seen(1, false), seen(2, false));
+        let alone = Seen {
+            conv4_2: vision.conv4_2.narrow(2, 1, 1).narrow(3, 2, 1),
+            pool4: vision.conv4_2.select(2, 1).select(2, 2),
+        };
+        let whole = fusion
+            .forward(vision, seen(2, false), HeatmapKind::Local)
+            .expect("a pass");
+        let alone = fusion
+            .forward(alone, audio, HeatmapKind::Local)
+            .expect("a pass");
+        let p = alone.logits.softmax(1, Kind::Float).select(1, 1);
+        let off = (whole.vision_heatmap.select(1, 1).select(1, 2) - p)
+            .abs()
+            .max();
+        assert!(off.double_value(&[]) < 1e-6);
+    }
+
+    #[test]
+    fn unit_is_a_slice_of_conv4_2() {
+        let weights = Weights::random(5, Conv1Stride::Two);
+        let fusion = Fusion::new(&weights, Device::Cpu).expect("weights");
+        let outputs = fusion
+            .forward(seen(1, false), seen(2, false), HeatmapKind::Unit(77))
+            .expect("a pass");
+        assert_eq!(outputs.vision_heatmap, outputs.vision_conv4_2.select(1, 77));
+        assert_eq!(outputs.audio_heatmap, outputs.audio_conv4_2.select(1, 77));
+    }
+}

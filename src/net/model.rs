@@ -1,0 +1,364 @@
+//! The whole network on one device, and the way in and out of it.
+
+use std::fmt;
+
+use tch::{Kind, Tensor};
+
+use super::device::{Device, Precision, all_threads};
+use super::error::NetError;
+use super::fusion::{Fusion, HeatmapKind, Outputs};
+use super::layout::Modality;
+use super::trunk::{Seen, Trunk};
+use super::weights::{Conv1Stride, Weights};
+use crate::features::{BINS, FRAMES, Features, SPECTROGRAM_LEN};
+use crate::result::{Heatmap, Judgement};
+
+/// Pairs in one forward pass on the CPU: past this a bigger batch is no faster
+/// and only takes memory (about 15 MB a pair in f32).
+const CPU_BATCH: usize = 16;
+/// The same on a GPU.
+const GPU_BATCH: usize = 128;
+
+/// How the network is to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NetOptions {
+    /// Where.
+    pub device: Device,
+    /// With which numbers.
+    pub precision: Precision,
+    /// Threads on the CPU; all of its cores if not given.
+    pub threads: Option<usize>,
+}
+
+/// The network, ready to judge. One thread owns it at a time.
+pub struct L3Net {
+    vision: Trunk,
+    audio: Trunk,
+    fusion: Fusion,
+    info: NetInfo,
+}
+
+/// What runs where; prints as one line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetInfo {
+    /// The device.
+    pub device: tch::Device,
+    /// `Float` or `BFloat16`.
+    pub kind: Kind,
+    /// Threads on the CPU.
+    pub threads: usize,
+    /// The variant of the network.
+    pub conv1_stride: Conv1Stride,
+    /// Whether its weights were learnt.
+    pub trained: bool,
+}
+
+impl NetInfo {
+    /// The name of the device: `cpu` or `cuda:N`.
+    pub fn device_name(&self) -> String {
+        match self.device {
+            tch::Device::Cuda(n) => format!("cuda:{n}"),
+            _ => "cpu".to_owned(),
+        }
+    }
+
+    /// The name of the precision: `f32` or `bf16`.
+    pub fn precision_name(&self) -> &'static str {
+        match self.kind {
+            Kind::BFloat16 => "bf16",
+            _ => "f32",
+        }
+    }
+}
+
+impl fmt::Display for NetInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "L3-Net on {} in {}",
+            self.device_name(),
+            self.precision_name()
+        )?;
+        if !self.device.is_cuda() {
+            let s = if self.threads == 1 { "" } else { "s" };
+            write!(f, ", {} thread{s}", self.threads)?;
+        }
+        write!(f, ", conv1_stride {}", self.conv1_stride.get())?;
+        f.write_str(if self.trained { "" } else { ", untrained" })
+    }
+}
+
+impl L3Net {
+    /// Places the network on its device, batch norm folded into the convolutions.
+    ///
+    /// # Errors
+    /// If the device cannot be had, or has no room.
+    pub fn new(weights: &Weights, options: &NetOptions) -> Result<Self, NetError> {
+        let device = options.device.resolve()?;
+        let kind = options.precision.resolve(device);
+        let info = NetInfo {
+            device,
+            kind,
+            threads: options.threads.unwrap_or_else(all_threads).max(1),
+            conv1_stride: weights.conv1_stride(),
+            trained: weights.is_trained(),
+        };
+        let _guard = tch::no_grad_guard();
+        Ok(Self {
+            vision: Trunk::folded(weights, Modality::Vision, device, kind)?,
+            audio: Trunk::folded(weights, Modality::Audio, device, kind)?,
+            fusion: Fusion::new(weights, device)?,
+            info,
+        })
+    }
+
+    /// What runs where.
+    pub fn describe(&self) -> &NetInfo {
+        &self.info
+    }
+
+    /// Judges each pair of the batch. Pictures may differ in size; those of one
+    /// size are looked at together.
+    ///
+    /// # Errors
+    /// If features do not have the network's shape, or libtorch fails.
+    pub fn judge(
+        &self,
+        batch: &[&Features],
+        heatmap: HeatmapKind,
+    ) -> Result<Vec<Judgement>, NetError> {
+        check(batch)?;
+        let _guard = self.enter();
+        let most = if self.info.device.is_cuda() {
+            GPU_BATCH
+        } else {
+            CPU_BATCH
+        };
+        let mut judgements = Vec::with_capacity(batch.len());
+        for part in batch.chunks(most) {
+            judgements.extend(self.judge_part(part, heatmap)?);
+        }
+        Ok(judgements)
+    }
+
+    fn judge_part(
+        &self,
+        batch: &[&Features],
+        heatmap: HeatmapKind,
+    ) -> Result<Vec<Judgement>, NetError> {
+        let audio = self.audio.forward(&self.audio_input(batch)?, false)?;
+        let groups = group_by_size(batch);
+        if let [_] = groups.as_slice() {
+            return self.look_and_judge(batch, audio, heatmap);
+        }
+        let mut judgements: Vec<Option<Judgement>> = vec![None; batch.len()];
+        for group in groups {
+            let rows: Vec<i64> = group.iter().map(|&i| i as i64).collect();
+            let rows = Tensor::f_from_slice(&rows)?.f_to(self.info.device)?;
+            let audio = Seen {
+                conv4_2: audio.conv4_2.f_index_select(0, &rows)?,
+                pool4: audio.pool4.f_index_select(0, &rows)?,
+            };
+            let members: Vec<_> = group.iter().map(|&i| batch[i]).collect();
+            let judged = self.look_and_judge(&members, audio, heatmap)?;
+            for (i, judgement) in group.into_iter().zip(judged) {
+                judgements[i] = Some(judgement);
+            }
+        }
+        Ok(judgements.into_iter().flatten().collect())
+    }
+
+    fn look_and_judge(
+        &self,
+        batch: &[&Features],
+        audio: Seen,
+        heatmap: HeatmapKind,
+    ) -> Result<Vec<Judgement>, NetError> {
+        let vision = self.vision.forward(&self.vision_input(batch)?, false)?;
+        judgements(&self.fusion.forward(vision, audio, heatmap)?)
+    }
+
+    /// The forward pass as tensors, for evaluation and tests. All pictures of the
+    /// batch have one size.
+    ///
+    /// # Errors
+    /// If features do not have the network's shape or their pictures differ in
+    /// size, or libtorch fails.
+    pub fn forward(&self, batch: &[&Features], heatmap: HeatmapKind) -> Result<Outputs, NetError> {
+        check(batch)?;
+        check_one_size(batch)?;
+        let _guard = self.enter();
+        let audio = self.audio.forward(&self.audio_input(batch)?, false)?;
+        let vision = self.vision.forward(&self.vision_input(batch)?, false)?;
+        Ok(self.fusion.forward(vision, audio, heatmap)?)
+    }
+
+    /// The features of sounds for classification (paper, section 3.3.2):
+    /// conv4_2 before ReLU, max-pooled to 4 × 3 places, [B, 6144] in f32, the
+    /// channel slowest.
+    ///
+    /// # Errors
+    /// If features do not have the network's shape, or libtorch fails.
+    pub fn audio_6144(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
+        check(batch)?;
+        let _guard = self.enter();
+        let map = self.audio.to_conv4_2(&self.audio_input(batch)?, false)?; // [B, 512, 16, 12]
+        Ok(pooled(&map, 4, 3)?)
+    }
+
+    /// The features of pictures for classification (paper, section 3.3.1):
+    /// conv4_2 before ReLU, max-pooled to 4 × 4 places, [B, 8192] in f32, the
+    /// channel slowest.
+    ///
+    /// # Errors
+    /// If features do not have the network's shape, their pictures differ in
+    /// size or are smaller than 64 pixels, or libtorch fails.
+    pub fn vision_8192(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
+        check(batch)?;
+        check_one_size(batch)?;
+        let _guard = self.enter();
+        let map = self.vision.to_conv4_2(&self.vision_input(batch)?, false)?; // [B, 512, 14, 14]
+        Ok(pooled(&map, 4, 4)?)
+    }
+
+    /// No gradients, and the number of threads asked for: libtorch keeps that
+    /// number for each thread that calls it, and the owner may have changed.
+    fn enter(&self) -> tch::NoGradGuard {
+        let threads = i32::try_from(self.info.threads).unwrap_or(i32::MAX);
+        if tch::get_num_threads() != threads {
+            tch::set_num_threads(threads);
+        }
+        tch::no_grad_guard()
+    }
+
+    /// [B, 1, 257, 199]
+    fn audio_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
+        let values: Vec<f32> = batch
+            .iter()
+            .flat_map(|f| f.spectrogram.iter().copied())
+            .collect();
+        let shape = [batch.len() as i64, BINS as i64, FRAMES as i64, 1];
+        Ok(Tensor::f_from_slice(&values)?
+            .f_reshape(shape)?
+            .f_to(self.info.device)?
+            .f_to_kind(self.info.kind)?
+            .f_permute([0, 3, 1, 2])?)
+    }
+
+    /// [B, 3, h, w], v/127.5 − 1. Bytes go to the device, a quarter of the floats;
+    /// rows of pixels are channels-last by themselves.
+    fn vision_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
+        let bytes: Vec<u8> = batch.iter().flat_map(|f| f.image.iter().copied()).collect();
+        let (h, w) = (
+            i64::from(batch[0].image_height),
+            i64::from(batch[0].image_width),
+        );
+        Ok(Tensor::f_from_slice(&bytes)?
+            .f_reshape([batch.len() as i64, h, w, 3])?
+            .f_to(self.info.device)?
+            .f_to_kind(Kind::Float)?
+            .f_mul_scalar_(1.0 / 127.5)?
+            .f_sub_scalar_(1.0)?
+            .f_to_kind(self.info.kind)?
+            .f_permute([0, 3, 1, 2])?)
+    }
+}
+
+/// [B, 512, h, w] → maxima over `rows × cols` blocks, [B, 512 · rows · cols].
+fn pooled(map: &Tensor, rows: i64, cols: i64) -> Result<Tensor, tch::TchError> {
+    let (_, _, h, w) = map.size4()?;
+    let kernel = [(h / rows).max(1), (w / cols).max(1)];
+    map.f_to_kind(Kind::Float)?
+        .f_max_pool2d(kernel, kernel, [0, 0], [1, 1], false)?
+        .f_narrow(2, 0, rows)?
+        .f_narrow(3, 0, cols)?
+        .f_flatten(1, 3)
+}
+
+fn check(batch: &[&Features]) -> Result<(), NetError> {
+    for (index, f) in batch.iter().enumerate() {
+        let refuse = |what| Err(NetError::Features { index, what });
+        if f.spectrogram.len() != SPECTROGRAM_LEN {
+            let len = f.spectrogram.len();
+            return refuse(format!(
+                "a spectrogram has {SPECTROGRAM_LEN} values, not {len}"
+            ));
+        }
+        let (w, h) = (f.image_width as usize, f.image_height as usize);
+        if w < 16 || h < 16 || f.image.len() != w * h * 3 {
+            let len = f.image.len();
+            return refuse(format!(
+                "an image of {w} × {h} (16 × 16 at least) has {} bytes, not {len}",
+                w * h * 3
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_one_size(batch: &[&Features]) -> Result<(), NetError> {
+    let size = |f: &Features| (f.image_width, f.image_height);
+    let what = match batch.iter().position(|f| size(f) != size(batch[0])) {
+        Some(index) => (index, "its picture is not of the size of the first"),
+        None if batch.is_empty() => (0, "the batch is empty"),
+        None => return Ok(()),
+    };
+    Err(NetError::Features {
+        index: what.0,
+        what: what.1.to_owned(),
+    })
+}
+
+/// Places in the batch, by size of picture, in the order of first appearance.
+fn group_by_size(batch: &[&Features]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<((u32, u32), Vec<usize>)> = Vec::new();
+    for (i, f) in batch.iter().enumerate() {
+        let size = (f.image_width, f.image_height);
+        match groups.iter_mut().find(|(s, _)| *s == size) {
+            Some((_, members)) => members.push(i),
+            None => groups.push((size, vec![i])),
+        }
+    }
+    groups.into_iter().map(|(_, members)| members).collect()
+}
+
+/// Everything plain in one copy from the device.
+fn judgements(outputs: &Outputs) -> Result<Vec<Judgement>, NetError> {
+    let (b, rows, cols) = outputs.vision_heatmap.size3()?;
+    let (_, bands, steps) = outputs.audio_heatmap.size3()?;
+    let all = Tensor::f_cat(
+        &[
+            &outputs.logits,
+            &outputs.vision_heatmap.f_reshape([b, rows * cols])?,
+            &outputs.audio_heatmap.f_reshape([b, bands * steps])?,
+        ],
+        1,
+    )?;
+    let width = usize::try_from(2 + rows * cols + bands * steps).unwrap_or(usize::MAX);
+    let mut values = vec![0.0_f32; all.numel()];
+    let len = values.len();
+    all.f_to(tch::Device::Cpu)?
+        .f_contiguous()?
+        .f_copy_data(&mut values, len)?;
+    Ok(values
+        .chunks_exact(width)
+        .map(|line| {
+            let (logits, maps) = line.split_at(2);
+            let (vision, audio) = maps.split_at((rows * cols) as usize);
+            Judgement {
+                logits: [logits[0], logits[1]],
+                correspondence: 1.0 / (1.0 + (logits[0] - logits[1]).exp()),
+                vision: heatmap(rows, cols, vision),
+                audio: heatmap(bands, steps, audio),
+            }
+        })
+        .collect())
+}
+
+fn heatmap(rows: i64, cols: i64, values: &[f32]) -> Heatmap {
+    Heatmap {
+        rows: rows as u32,
+        cols: cols as u32,
+        values: values.to_vec(),
+    }
+}

@@ -1,0 +1,94 @@
+//! Random weights that are the same on every machine.
+//!
+//! Belongs here: the generator, simple enough to be written again elsewhere
+//! (`tests/oracle/golden.py` does so in numpy). Does not: the initialisation of
+//! training, which starts from undisturbed batch norm.
+//!
+//! Value `i` of the tensor `name` under `seed`:
+//!
+//! ```text
+//! key  = mix(seed XOR fnv1a64(name))
+//! u    = (mix(key + (i + 1) * 0x9E3779B97F4A7C15) >> 40) / 2^24      in [0, 1)
+//! s    = 2 u - 1                                     exact in single precision
+//! ```
+//!
+//! where `mix` is the finaliser of splitmix64, all in wrapping 64-bit
+//! arithmetic. Then, in single precision:
+//!
+//! | tensor | value |
+//! |---|---|
+//! | `conv*.weight`, `fc*.weight` | `s · sqrt(6 / fan_in)` (He et al., uniform) |
+//! | `conv*.bias`, `fc*.bias` | `0.05 s` |
+//! | `bn*.weight`, `bn*.running_var` | `1 + 0.2 s`, `1 + 0.5 s` |
+//! | `bn*.bias`, `bn*.running_mean` | `0.1 s`, `0.2 s` |
+
+use super::layout::Slot;
+
+const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The values of one tensor.
+pub(super) fn values(seed: u64, slot: &Slot) -> Vec<f32> {
+    let (offset, scale) = spread(slot);
+    let key = mix(seed ^ fnv1a64(&slot.name));
+    (1..=slot.len() as u64)
+        .map(|i| {
+            let bits = mix(key.wrapping_add(i.wrapping_mul(GOLDEN_GAMMA))) >> 40;
+            let s = 2.0 * (bits as f32 / (1_u32 << 24) as f32) - 1.0;
+            offset + s * scale
+        })
+        .collect()
+}
+
+fn spread(slot: &Slot) -> (f32, f32) {
+    let (_, tensor) = slot.name.rsplit_once('.').unwrap_or_default();
+    let norm = slot.name.contains(".bn");
+    match tensor {
+        "weight" if norm => (1.0, 0.2),
+        "running_var" => (1.0, 0.5),
+        "bias" if norm => (0.0, 0.1),
+        "running_mean" => (0.0, 0.2),
+        "weight" => {
+            let fan_in: usize = slot.shape.iter().skip(1).product();
+            (0.0, (6.0 / fan_in as f64).sqrt() as f32)
+        }
+        _ => (0.0, 0.05),
+    }
+}
+
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn fnv1a64(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generator_is_splitmix64() {
+        // The first outputs of the published reference code for seed 1234567.
+        let next = |n: u64| mix(1_234_567_u64.wrapping_add(n.wrapping_mul(GOLDEN_GAMMA)));
+        assert_eq!(next(1), 6_457_827_717_110_365_317);
+        assert_eq!(next(2), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn weights_have_the_variance_of_he() {
+        let slot = super::super::layout::layout()
+            .into_iter()
+            .find(|s| s.name == "audio.conv4_2.weight")
+            .expect("a layer of the network");
+        let values = values(7, &slot);
+        let mean_square: f64 =
+            values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / values.len() as f64;
+        let expected = 2.0 / (512.0 * 9.0);
+        assert!((mean_square / expected - 1.0).abs() < 0.01);
+    }
+}

@@ -1,0 +1,329 @@
+//! safetensors on disk: parsing with every fault named, and atomic writing.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use half::slice::HalfFloatSliceExt;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, SafeTensorError};
+
+use super::error::ModelError;
+use super::layout::Slot;
+
+/// How numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum StoreAs {
+    /// 16 bits: half the size, and precise enough for any use of the network.
+    F16,
+    /// 16 bits with the range of f32.
+    Bf16,
+    /// 32 bits.
+    F32,
+}
+
+impl StoreAs {
+    fn dtype(self) -> &'static str {
+        match self {
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+            Self::F32 => "F32",
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Self::F16 | Self::Bf16 => 2,
+            Self::F32 => 4,
+        }
+    }
+}
+
+/// A parsed file.
+pub(super) struct Header<'a> {
+    tensors: SafeTensors<'a>,
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+impl<'a> Header<'a> {
+    pub(super) fn parse(bytes: &'a [u8], source: &Path) -> Result<Self, ModelError> {
+        let tensors =
+            SafeTensors::deserialize(bytes).map_err(|error| diagnose(bytes, &error, source))?;
+        let (_, header) =
+            SafeTensors::read_metadata(bytes).map_err(|error| diagnose(bytes, &error, source))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        Ok(Self {
+            tensors,
+            metadata: metadata.into_iter().collect(),
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// Holds the file's names against those of the network.
+    pub(super) fn check_names(&self, slots: &[Slot], source: &Path) -> Result<(), ModelError> {
+        let there = self.tensors.names();
+        let missing: Vec<_> = slots
+            .iter()
+            .filter(|s| !there.contains(&s.name.as_str()))
+            .collect();
+        if let Some(first) = missing.first() {
+            return Err(ModelError::Missing {
+                file: source.to_owned(),
+                tensor: first.name.clone(),
+                more: missing.len() - 1,
+            });
+        }
+        let mut extra: Vec<_> = there
+            .into_iter()
+            .filter(|name| !slots.iter().any(|s| s.name == *name))
+            .collect();
+        extra.sort_unstable();
+        match extra.first() {
+            Some(first) => Err(ModelError::Extra {
+                file: source.to_owned(),
+                tensor: (*first).to_owned(),
+                more: extra.len() - 1,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The values of one tensor in f32.
+    pub(super) fn tensor(&self, slot: &Slot, source: &Path) -> Result<Vec<f32>, ModelError> {
+        let file = || source.to_owned();
+        let tensor = || slot.name.clone();
+        let Ok(view) = self.tensors.tensor(&slot.name) else {
+            return Err(ModelError::Missing {
+                file: file(),
+                tensor: tensor(),
+                more: 0,
+            });
+        };
+        if view.shape() != slot.shape {
+            return Err(ModelError::Shape {
+                file: file(),
+                tensor: tensor(),
+                found: view.shape().to_vec(),
+                expected: slot.shape.clone(),
+            });
+        }
+        let values = match view.dtype() {
+            Dtype::F32 => {
+                let (words, _) = view.data().as_chunks::<4>();
+                words.iter().map(|b| f32::from_le_bytes(*b)).collect()
+            }
+            Dtype::F16 => {
+                let (words, _) = view.data().as_chunks::<2>();
+                let halves: Vec<_> = words.iter().map(|b| half::f16::from_le_bytes(*b)).collect();
+                halves.to_f32_vec()
+            }
+            Dtype::BF16 => {
+                let (words, _) = view.data().as_chunks::<2>();
+                let halves: Vec<_> = words
+                    .iter()
+                    .map(|b| half::bf16::from_le_bytes(*b))
+                    .collect();
+                halves.to_f32_vec()
+            }
+            other => {
+                let found = format!("{other:?}");
+                return Err(ModelError::Kind {
+                    file: file(),
+                    tensor: tensor(),
+                    found,
+                });
+            }
+        };
+        match fault(&slot.name, &values) {
+            Some(what) => Err(ModelError::Values {
+                file: file(),
+                tensor: tensor(),
+                what,
+            }),
+            None => Ok(values),
+        }
+    }
+}
+
+fn fault(name: &str, values: &[f32]) -> Option<&'static str> {
+    if values.iter().any(|v| !v.is_finite()) {
+        Some("values that are not finite")
+    } else if name.ends_with("running_var") && values.iter().any(|&v| v < 0.0) {
+        Some("a negative variance")
+    } else {
+        None
+    }
+}
+
+/// Says what a file that is no safetensors file is instead.
+fn diagnose(bytes: &[u8], error: &SafeTensorError, source: &Path) -> ModelError {
+    let file = source.to_owned();
+    let what = match bytes {
+        [] => Some("empty; copy or download it again"),
+        [b'P', b'K', 3, 4, ..] => Some(
+            "a zip archive, probably a pickle of PyTorch, which l3net never opens \
+             (it can run any code); save it with safetensors.torch.save_file",
+        ),
+        [0x80, 2..=5, ..] => Some(
+            "a pickle, which l3net never opens (it can run any code); save it with \
+             safetensors.torch.save_file",
+        ),
+        [0x89, b'H', b'D', b'F', ..] => {
+            Some("HDF5 (Keras); export its weights with the names of l3net to safetensors")
+        }
+        _ => None,
+    };
+    if let Some(what) = what {
+        return ModelError::NotSafetensors {
+            file,
+            what: what.to_owned(),
+        };
+    }
+    match error {
+        SafeTensorError::MetadataIncompleteBuffer => incomplete(bytes, file),
+        SafeTensorError::InvalidHeaderLength if looks_like_header(bytes) => {
+            let header = u64::from_le_bytes(bytes[..8].try_into().unwrap_or_default());
+            ModelError::Truncated {
+                file,
+                tensor: "the header".to_owned(),
+                expected: header.saturating_add(8),
+                actual: bytes.len() as u64,
+            }
+        }
+        SafeTensorError::HeaderTooSmall
+        | SafeTensorError::HeaderTooLarge
+        | SafeTensorError::InvalidHeaderLength => ModelError::NotSafetensors {
+            file,
+            what: "something else; l3net models end in .safetensors".to_owned(),
+        },
+        SafeTensorError::InvalidHeader(_) | SafeTensorError::InvalidHeaderDeserialization(_)
+            if !looks_like_header(bytes) =>
+        {
+            ModelError::NotSafetensors {
+                file,
+                what: "something else; l3net models end in .safetensors".to_owned(),
+            }
+        }
+        other => ModelError::Damaged {
+            file,
+            what: other.to_string(),
+        },
+    }
+}
+
+fn looks_like_header(bytes: &[u8]) -> bool {
+    bytes.get(8) == Some(&b'{')
+}
+
+/// The header is whole and sound, the data is too short or too long.
+fn incomplete(bytes: &[u8], file: PathBuf) -> ModelError {
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap_or_default());
+    let start = header.saturating_add(8);
+    let actual = bytes.len() as u64;
+    let json = usize::try_from(start)
+        .ok()
+        .and_then(|end| bytes.get(8..end));
+    let parsed: serde_json::Map<String, serde_json::Value> = json
+        .and_then(|json| serde_json::from_slice(json).ok())
+        .unwrap_or_default();
+    let end =
+        |value: &serde_json::Value| Some(start + value.get("data_offsets")?.get(1)?.as_u64()?);
+    let ends = parsed
+        .iter()
+        .filter_map(|(name, value)| Some((end(value)?, name)));
+    match ends.filter(|(end, _)| *end > actual).min() {
+        Some((expected, name)) => ModelError::Truncated {
+            file,
+            tensor: format!("tensor {name}"),
+            expected,
+            actual,
+        },
+        None => ModelError::Damaged {
+            file,
+            what: "bytes behind the last tensor".to_owned(),
+        },
+    }
+}
+
+/// A file with metadata and no tensors.
+pub(super) fn header_only(metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    header(&[], metadata, StoreAs::F32)
+}
+
+/// Not `safetensors::serialize`: that orders the metadata as its hash map does,
+/// so the same model would give another file each time.
+fn header(slots: &[Slot], metadata: &BTreeMap<String, String>, store_as: StoreAs) -> Vec<u8> {
+    let mut entries = serde_json::Map::new();
+    entries.insert("__metadata__".to_owned(), serde_json::json!(metadata));
+    let mut start = 0;
+    for slot in slots {
+        let end = start + slot.len() * store_as.bytes();
+        let entry = serde_json::json!({
+            "dtype": store_as.dtype(), "shape": slot.shape, "data_offsets": [start, end],
+        });
+        entries.insert(slot.name.clone(), entry);
+        start = end;
+    }
+    let mut json = serde_json::Value::Object(entries).to_string().into_bytes();
+    json.resize(json.len().next_multiple_of(8), b' ');
+    let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+    bytes.append(&mut json);
+    bytes
+}
+
+pub(super) fn write(
+    path: &Path,
+    slots: &[Slot],
+    tensors: &BTreeMap<String, Vec<f32>>,
+    metadata: &BTreeMap<String, String>,
+    store_as: StoreAs,
+) -> Result<(), ModelError> {
+    let mut bytes = header(slots, metadata, store_as);
+    for slot in slots {
+        let values = &tensors[&slot.name];
+        match store_as {
+            StoreAs::F32 => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+            StoreAs::Bf16 => bytes.extend(
+                values
+                    .iter()
+                    .flat_map(|&v| half::bf16::from_f32(v).to_le_bytes()),
+            ),
+            StoreAs::F16 => {
+                if values.iter().any(|&v| half::f16::from_f32(v).is_infinite()) {
+                    return Err(ModelError::Values {
+                        file: path.to_owned(),
+                        tensor: slot.name.clone(),
+                        what: "values too large for f16 (store as bf16 or f32)",
+                    });
+                }
+                bytes.extend(
+                    values
+                        .iter()
+                        .flat_map(|&v| half::f16::from_f32(v).to_le_bytes()),
+                );
+            }
+        }
+    }
+    replace(path, &bytes).map_err(|source| ModelError::Write {
+        file: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes beside `path`, then renames: the file is whole or not there.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = std::fs::File::create(&part)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        // What is left of a failed write helps nobody; the first error counts.
+        std::fs::remove_file(&part).ok();
+    }
+    written
+}
