@@ -122,6 +122,12 @@ impl Source {
         }
     }
 
+    /// Whether silence from it means that it hangs. A description may wait for
+    /// something for as long as it likes.
+    pub fn can_stall(&self) -> bool {
+        !matches!(self.kind, Kind::Launch(_) | Kind::Test)
+    }
+
     /// The description of kinds that are one.
     pub(super) fn description(&self) -> Option<String> {
         match &self.kind {

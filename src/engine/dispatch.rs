@@ -1,0 +1,293 @@
+//! The queue between the streams and the one network.
+//!
+//! Belongs here: order within a stream, fairness between streams, and what a
+//! full queue does. Does not: threads, tensors.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::result::GapReason;
+use crate::window::{GapSpan, Pace};
+
+/// What a stream hands on, in its order.
+#[derive(Debug)]
+pub enum Item<J, S> {
+    /// Something for the network.
+    Judge(J),
+    /// Something to be told as it is.
+    Say(S),
+}
+
+/// A job that can be dropped: then the span that it covers is told.
+pub trait Droppable {
+    /// The part of the stream that is lost with it.
+    fn span(&self) -> GapSpan;
+}
+
+/// Lets streams share the network.
+///
+/// Each stream has a queue of its own. A file waits while its queue is full; a
+/// live stream drops its oldest job, and the gap takes its place in the order.
+#[derive(Debug)]
+pub struct Dispatcher<J> {
+    state: Mutex<State<J>>,
+    changed: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct State<J> {
+    queues: Vec<VecDeque<Item<J, Said>>>,
+    /// Where the next round begins, so that none starves.
+    turn: usize,
+    closed: bool,
+}
+
+/// What a stream tells beside its moments.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// A part without moments.
+    Gap(GapSpan),
+    /// It failed; the cause in one line.
+    Failed(String),
+    /// It is over.
+    Ended {
+        /// Its length in seconds.
+        seconds: f64,
+        /// Time that it took.
+        wall_s: f64,
+        /// Stopped before its end.
+        interrupted: bool,
+    },
+}
+
+impl<J: Droppable> Dispatcher<J> {
+    /// A dispatcher for `streams` streams with room for `capacity` jobs each.
+    pub fn new(streams: usize, capacity: usize) -> Self {
+        let queues = (0..streams).map(|_| VecDeque::new()).collect();
+        Self {
+            state: Mutex::new(State {
+                queues,
+                turn: 0,
+                closed: false,
+            }),
+            changed: Condvar::new(),
+            capacity: capacity.max(1),
+        }
+    }
+
+    /// Hands on a job of `stream`. Says how many jobs were dropped for it; waits
+    /// for room at the pace of a file. After [`close`](Self::close) it is
+    /// dropped silently: nobody listens any more.
+    pub fn judge(&self, stream: usize, job: J, pace: Pace) -> u64 {
+        let mut state = self.lock();
+        let mut dropped = 0;
+        loop {
+            if state.closed {
+                return dropped;
+            }
+            let queue = &mut state.queues[stream];
+            if jobs(queue) < self.capacity {
+                queue.push_back(Item::Judge(job));
+                break;
+            }
+            match pace {
+                Pace::Live => {
+                    drop_oldest(queue);
+                    dropped += 1;
+                }
+                Pace::File => {
+                    state = self
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+        self.changed.notify_all();
+        dropped
+    }
+
+    /// Hands on something to be told, in its place between the jobs.
+    pub fn say(&self, stream: usize, said: Said) {
+        self.lock().queues[stream].push_back(Item::Say(said));
+        self.changed.notify_all();
+    }
+
+    /// Jobs that wait now.
+    pub fn waiting(&self, stream: usize) -> usize {
+        jobs(&self.lock().queues[stream])
+    }
+
+    /// Waits for something to do and takes it: at most `most` jobs, one of each
+    /// stream in turn, and all that is to be told before and between them. `None`
+    /// when closed and empty.
+    pub fn take(&self, most: usize) -> Option<Vec<(usize, Item<J, Said>)>> {
+        let mut state = self.lock();
+        loop {
+            let batch = state.batch(most);
+            if !batch.is_empty() {
+                self.changed.notify_all();
+                return Some(batch);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// No more will come; wakes everybody. What waits is still taken.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<J>> {
+        // The queues are whole between any two statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<J> State<J> {
+    fn batch(&mut self, most: usize) -> Vec<(usize, Item<J, Said>)> {
+        let mut batch = Vec::new();
+        let streams = self.queues.len();
+        let mut taken = 0;
+        loop {
+            let before = batch.len();
+            for step in 0..streams {
+                let stream = (self.turn + step) % streams;
+                while let Some(item) = self.queues[stream].pop_front() {
+                    let is_job = matches!(item, Item::Judge(_));
+                    if is_job && taken == most {
+                        self.queues[stream].push_front(item);
+                        self.turn = stream;
+                        return batch;
+                    }
+                    batch.push((stream, item));
+                    if is_job {
+                        taken += 1;
+                        break;
+                    }
+                }
+            }
+            if batch.len() == before {
+                return batch;
+            }
+        }
+    }
+}
+
+fn jobs<J>(queue: &VecDeque<Item<J, Said>>) -> usize {
+    queue.iter().filter(|i| matches!(i, Item::Judge(_))).count()
+}
+
+/// Puts an overload gap in the place of the oldest job; one gap where several
+/// jobs in a row go.
+fn drop_oldest<J: Droppable>(queue: &mut VecDeque<Item<J, Said>>) {
+    let Some(at) = queue.iter().position(|i| matches!(i, Item::Judge(_))) else {
+        return;
+    };
+    let Some(Item::Judge(job)) = queue.remove(at) else {
+        return;
+    };
+    let span = job.span();
+    if let Some(Item::Say(Said::Gap(gap))) = at.checked_sub(1).and_then(|i| queue.get_mut(i))
+        && gap.why == GapReason::Overload
+    {
+        gap.end = span.end;
+        gap.lost += span.lost;
+        return;
+    }
+    queue.insert(at, Item::Say(Said::Gap(span)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::MediaTime;
+    use std::sync::Arc;
+
+    #[derive(Debug, PartialEq)]
+    struct Second(u64);
+
+    impl Droppable for Second {
+        fn span(&self) -> GapSpan {
+            GapSpan {
+                start: MediaTime(self.0),
+                end: MediaTime(self.0 + 1),
+                why: GapReason::Overload,
+                lost: 1,
+            }
+        }
+    }
+
+    fn seconds(batch: &[(usize, Item<Second, Said>)]) -> Vec<(usize, u64)> {
+        batch
+            .iter()
+            .filter_map(|(stream, item)| match item {
+                Item::Judge(Second(s)) => Some((*stream, *s)),
+                Item::Say(_) => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn streams_take_turns() {
+        let dispatcher = Dispatcher::new(3, 9);
+        for s in 0..4 {
+            dispatcher.judge(0, Second(s), Pace::File);
+        }
+        dispatcher.judge(2, Second(7), Pace::File);
+        let batch = dispatcher.take(3).expect("work");
+        assert_eq!(seconds(&batch), [(0, 0), (2, 7), (0, 1)]);
+        assert_eq!(seconds(&dispatcher.take(9).expect("work")), [(0, 2), (0, 3)]);
+    }
+
+    #[test]
+    fn a_busy_stream_does_not_starve_another() {
+        let dispatcher = Dispatcher::new(2, 9);
+        for s in 0..3 {
+            dispatcher.judge(0, Second(s), Pace::File);
+            dispatcher.judge(1, Second(s), Pace::File);
+        }
+        let order: Vec<_> = (0..6).flat_map(|_| seconds(&dispatcher.take(1).expect("work"))).collect();
+        assert_eq!(order, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]);
+    }
+
+    #[test]
+    fn a_live_stream_drops_its_oldest_and_says_so() {
+        let dispatcher = Dispatcher::new(1, 2);
+        let dropped: u64 = (0..5).map(|s| dispatcher.judge(0, Second(s), Pace::Live)).sum();
+        assert_eq!(dropped, 3);
+        let batch = dispatcher.take(9).expect("work");
+        assert_eq!(seconds(&batch), [(0, 3), (0, 4)]);
+        let Item::Say(Said::Gap(gap)) = &batch[0].1 else { panic!("a gap comes first") };
+        assert_eq!((gap.start.0, gap.end.0, gap.lost), (0, 3, 3));
+    }
+
+    #[test]
+    fn a_file_waits_and_loses_nothing() {
+        let dispatcher = Arc::new(Dispatcher::new(1, 2));
+        let feeder = {
+            let dispatcher = Arc::clone(&dispatcher);
+            std::thread::spawn(move || {
+                for s in 0..100 {
+                    dispatcher.judge(0, Second(s), Pace::File);
+                    dispatcher.say(0, Said::Failed(s.to_string()));
+                }
+                dispatcher.close();
+            })
+        };
+        let mut got = Vec::new();
+        while let Some(batch) = dispatcher.take(3) {
+            got.extend(seconds(&batch));
+        }
+        feeder.join().expect("no panic");
+        assert_eq!(got, (0..100).map(|s| (0, s)).collect::<Vec<_>>());
+    }
+}

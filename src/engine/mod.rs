@@ -1,0 +1,182 @@
+//! The threads, and who waits for whom.
+//!
+//! Belongs here: running streams side by side, sharing the one network between
+//! them, shutting down. Does not: what a window is (`window`), what is written
+//! (`sink`).
+//!
+//! ```text
+//! stream threads  Session -> MomentMaker -> Features --+
+//! stream threads  …                                    +-> Dispatcher -> net thread -> Outputs
+//! ```
+//!
+//! A stream thread makes features, as decoding does on its side; the network
+//! thread does nothing else; whoever called [`run`] takes the outputs. Each hands
+//! over through a bounded queue, so the slowest sets the pace: files wait, live
+//! streams drop their oldest moment and say so.
+
+mod dispatch;
+mod judge;
+mod stream;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use crate::media::{AudioBlock, Frame, Source};
+use crate::net::{HeatmapKind, L3Net};
+use crate::result::Crop;
+use crate::time::{Hop, MediaTime};
+
+pub use dispatch::{Dispatcher, Droppable, Item, Said};
+pub use judge::{Job, Occupation, Output};
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// How far windows start after each other.
+    pub hop: Hop,
+    /// Which part of the picture the network sees.
+    pub crop: Crop,
+    /// Which heatmap it makes.
+    pub heatmap: HeatmapKind,
+    /// Play by the clock, also what is not live by itself.
+    pub real_time: bool,
+    /// Stop each stream after this much of it.
+    pub limit: Option<MediaTime>,
+    /// Streams that are open at a time; all of them where it plays by the clock.
+    pub jobs: usize,
+    /// Moments in one forward pass, at most.
+    pub batch: usize,
+    /// Keep the pictures for somebody who draws them.
+    pub keep_pictures: bool,
+}
+
+/// Asks everybody to end. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Somebody who sees all the sound and all the frames of a stream, not only the
+/// moments. Runs on the stream's thread; may wait where the source is a file.
+pub trait Watcher: Send {
+    /// A block of sound.
+    fn sound(&mut self, block: &AudioBlock<'_>);
+    /// A frame.
+    fn frame(&mut self, frame: &Frame);
+}
+
+/// One stream of a run.
+pub struct Task {
+    /// Where it comes from.
+    pub source: Source,
+    /// Moments at its start that are judged already and only counted.
+    pub skip: u64,
+    /// Who else looks at it.
+    pub watcher: Option<Box<dyn Watcher>>,
+}
+
+/// How far the streams are, for a progress bar.
+#[derive(Debug, Default)]
+pub struct Position {
+    /// How far it has been read, in nanoseconds.
+    pub at_ns: AtomicU64,
+    /// Its length in nanoseconds; 0 where it is not known.
+    pub length_ns: AtomicU64,
+}
+
+/// What is known of a run while it goes on.
+#[derive(Debug)]
+pub struct Gauges {
+    /// How the network spends its time.
+    pub occupation: Occupation,
+    /// Where each stream is.
+    pub positions: Vec<Position>,
+}
+
+impl Gauges {
+    /// Gauges for this many streams.
+    pub fn new(streams: usize) -> Self {
+        Self {
+            occupation: Occupation::default(),
+            positions: (0..streams).map(|_| Position::default()).collect(),
+        }
+    }
+}
+
+/// Runs all streams to their end or until asked to stop, and hands what comes
+/// out to `output`, on the calling thread, in each stream's order. Where `output`
+/// fails, everything is stopped and its error comes back.
+///
+/// # Errors
+/// What `output` returns.
+pub fn run<E>(
+    tasks: Vec<Task>,
+    net: L3Net,
+    options: &EngineOptions,
+    stop: &Stop,
+    gauges: &Gauges,
+    mut output: impl FnMut(Output) -> Result<(), E>,
+) -> Result<(), E> {
+    let streams = tasks.len();
+    let open = if options.real_time { streams } else { options.jobs.clamp(1, streams.max(1)) };
+    // Live: what waits longer than about two seconds is too old to matter.
+    let hops_a_second = 48_000_usize.div_ceil(options.hop.samples());
+    let room = if options.real_time { 2 * hops_a_second } else { 2 };
+    let dispatcher = Dispatcher::new(streams, room);
+    let (sender, outputs) = crossbeam_channel::bounded(2 * options.batch.max(1));
+    let tasks: Vec<_> = tasks.into_iter().map(|t| std::sync::Mutex::new(Some(t))).collect();
+    let next = AtomicUsize::new(0);
+    let left = AtomicUsize::new(open);
+
+    std::thread::scope(|scope| {
+        for _ in 0..open {
+            scope.spawn(|| {
+                loop {
+                    let stream = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(slot) = tasks.get(stream) else {
+                        break;
+                    };
+                    let task = slot.lock().ok().and_then(|mut t| t.take());
+                    // Asked to stop: what has not begun is left for a later run.
+                    if let Some(task) = task.filter(|_| !stop.is_asked()) {
+                        let position = &gauges.positions[stream];
+                        stream::run(stream, task, options, &dispatcher, stop, position);
+                    }
+                }
+                if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    dispatcher.close();
+                }
+            });
+        }
+        {
+            let (dispatcher, occupation) = (&dispatcher, &gauges.occupation);
+            scope.spawn(move || {
+                judge::run(&net, options.heatmap, options.batch, dispatcher, &sender, occupation);
+            });
+        }
+        let mut result = Ok(());
+        for item in &outputs {
+            result = output(item);
+            if result.is_err() {
+                break;
+            }
+        }
+        if result.is_err() {
+            stop.ask();
+            dispatcher.close();
+        }
+        // The network thread may wait to hand over what nobody takes now.
+        drop(outputs);
+        result
+    })
+}

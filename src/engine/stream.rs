@@ -1,0 +1,396 @@
+//! One stream: open it, read it, make features, open it again if it fails.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::dispatch::{Dispatcher, Said};
+use super::judge::Job;
+use super::{EngineOptions, Position, Stop, Task};
+use crate::features::FeatureExtractor;
+use crate::media::{End, Frame, MediaError, Session, SessionOptions, Source};
+use crate::picture::ToPicture;
+use crate::result::{AudioFacts, GapReason, VideoFacts};
+use crate::sink::metrics;
+use crate::time::MediaTime;
+use crate::window::{GapSpan, Made, Moment, MomentMaker, Pace, Timed};
+
+/// How long a thread that found nothing sleeps. Half of it is added to the
+/// latency; less would cost more in waking up than it brings.
+const NAP: Duration = Duration::from_millis(2);
+/// A network stream from which nothing comes for this long is opened again.
+const LIVE_STALL: Duration = Duration::from_secs(10);
+/// A file from which nothing comes for this long is given up.
+const FILE_STALL: Duration = Duration::from_secs(60);
+/// First and longest wait before a source is opened again.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// Runs one stream to its end.
+pub(super) fn run(
+    stream: usize,
+    task: Task,
+    options: &EngineOptions,
+    dispatcher: &Dispatcher<Box<Job>>,
+    stop: &Stop,
+    position: &Position,
+) {
+    let begun = Instant::now();
+    let mut reader = Reader {
+        stream,
+        options,
+        dispatcher,
+        stop,
+        position,
+        pace: if options.real_time { Pace::Live } else { Pace::File },
+        maker: None,
+        extractor: FeatureExtractor::new(options.crop),
+        last_image: Vec::new(),
+        utc_zero: None,
+        missing: None,
+        dropped_blocks: 0,
+        made: Vec::new(),
+        task,
+    };
+    let ending = reader.run(begun);
+    let seconds = reader.finish(&ending, begun);
+    dispatcher.say(
+        stream,
+        Said::Ended {
+            seconds: seconds.as_secs_f64(),
+            wall_s: begun.elapsed().as_secs_f64(),
+            interrupted: ending == Ending::Stopped && reader.pace == Pace::File,
+        },
+    );
+    if let Some(cause) = reader.failure(&ending) {
+        dispatcher.say(stream, Said::Failed(cause.to_string()));
+    }
+}
+
+/// Why a stream is over.
+#[derive(Debug, PartialEq)]
+enum Ending {
+    Whole,
+    Limit,
+    Stopped,
+    Failed(MediaError),
+}
+
+struct Reader<'a> {
+    stream: usize,
+    task: Task,
+    options: &'a EngineOptions,
+    dispatcher: &'a Dispatcher<Box<Job>>,
+    stop: &'a Stop,
+    position: &'a Position,
+    pace: Pace,
+    /// There once the source has been open, when its pace is known.
+    maker: Option<MomentMaker<Frame>>,
+    extractor: FeatureExtractor,
+    /// What the network saw of the moment before.
+    last_image: Vec<u8>,
+    /// Wall clock at stream time zero.
+    utc_zero: Option<jiff::Timestamp>,
+    missing: Option<String>,
+    dropped_blocks: u64,
+    made: Vec<Made<Frame>>,
+}
+
+impl Reader<'_> {
+    fn source(&self) -> &Source {
+        &self.task.source
+    }
+
+    /// Opens the source, again and again where it is of that kind.
+    fn run(&mut self, begun: Instant) -> Ending {
+        let mut offset = MediaTime::ZERO;
+        let mut wait = BACKOFF.0;
+        loop {
+            let before = self.length();
+            let session_options = SessionOptions {
+                real_time: self.options.real_time,
+                offset,
+            };
+            let ending = match Session::open(self.source(), session_options) {
+                Ok(mut session) => self.read(&mut session, offset),
+                Err(cause) => Ending::Failed(cause),
+            };
+            let again = self.source().reopens() && self.options.real_time;
+            if !again || matches!(ending, Ending::Stopped | Ending::Limit) {
+                return ending;
+            }
+            if self.length() > before {
+                wait = BACKOFF.0;
+            }
+            let cause = match &ending {
+                Ending::Failed(cause) => cause.to_string(),
+                _ => "the stream ended".to_owned(),
+            };
+            tracing::warn!("{}: {cause}; opening it again in {} s", self.source().name, wait.as_secs());
+            if !self.sleep(wait) {
+                return Ending::Stopped;
+            }
+            wait = (wait * 2).min(BACKOFF.1);
+            // It goes on in the same timeline, where the clock is now.
+            offset = MediaTime::from_secs_f64(begun.elapsed().as_secs_f64()).max(self.length());
+            if let Some(maker) = &mut self.maker {
+                maker.reopen();
+            }
+        }
+    }
+
+    /// False if asked to stop meanwhile.
+    fn sleep(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            if self.stop.is_asked() {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        true
+    }
+
+    fn length(&self) -> MediaTime {
+        self.maker.as_ref().map_or(MediaTime::ZERO, MomentMaker::length)
+    }
+
+    /// Reads an open source to its end.
+    fn read(&mut self, session: &mut Session, offset: MediaTime) -> Ending {
+        if session.is_by_clock() {
+            self.pace = Pace::Live;
+        }
+        let (hop, pace) = (self.options.hop, self.pace);
+        let mut maker = self.maker.take().unwrap_or_else(|| MomentMaker::new(hop, pace));
+        let ending = self.pass_on(session, offset, &mut maker);
+        self.missing = session.missing_decoder().map(str::to_owned);
+        self.maker = Some(maker);
+        ending
+    }
+
+    fn pass_on(
+        &mut self,
+        session: &mut Session,
+        offset: MediaTime,
+        maker: &mut MomentMaker<Frame>,
+    ) -> Ending {
+        let stall = if self.pace == Pace::Live { LIVE_STALL } else { FILE_STALL };
+        let mut last_news = Instant::now();
+        let mut over: Option<End> = None;
+        loop {
+            let mut news = false;
+            while let Some(block) = session.sound.next_block() {
+                news = true;
+                if let Some(watcher) = &mut self.task.watcher {
+                    watcher.sound(&block);
+                }
+                maker.push_sound(block.at, block.pcm, block.arrived, &mut self.made);
+                // Moments go out as they come: a file may bring many at once.
+                maker.poll(Instant::now(), &mut self.made);
+                self.deliver(session, offset);
+                if self.stop.is_asked() {
+                    break;
+                }
+            }
+            while let Ok(frame) = session.frames.try_recv() {
+                news = true;
+                if let Some(watcher) = &mut self.task.watcher {
+                    watcher.frame(&frame);
+                }
+                maker.push_frame(frame);
+            }
+            if session.picture_ended() && session.frames.is_empty() {
+                maker.end_picture();
+            }
+            maker.poll(Instant::now(), &mut self.made);
+            self.deliver(session, offset);
+            self.tell_position(session, maker);
+
+            if self.stop.is_asked() {
+                return Ending::Stopped;
+            }
+            if self.options.limit.is_some_and(|limit| maker.length() >= limit) {
+                return Ending::Limit;
+            }
+            if news {
+                last_news = Instant::now();
+                continue;
+            }
+            // What was on its way when the session ended has come by the next turn.
+            match over {
+                Some(End::Whole) => return Ending::Whole,
+                Some(End::Failed(cause)) => return Ending::Failed(cause),
+                None => over = session.poll(),
+            }
+            if last_news.elapsed() > stall && self.source().can_stall() {
+                return Ending::Failed(MediaError::Stalled(stall.as_secs()));
+            }
+            std::thread::sleep(NAP);
+        }
+    }
+
+    fn tell_position(&mut self, session: &Session, maker: &MomentMaker<Frame>) {
+        self.position.at_ns.store(maker.length().0, Ordering::Relaxed);
+        if self.position.length_ns.load(Ordering::Relaxed) == 0
+            && let Some(length) = session.duration()
+        {
+            self.position.length_ns.store(length.0, Ordering::Relaxed);
+        }
+        let dropped = session.sound.dropped_blocks();
+        if dropped != self.dropped_blocks {
+            self.dropped_blocks = dropped;
+            metrics::dropped_blocks(&self.source().name, dropped);
+        }
+    }
+
+    /// The rest, when nothing more comes. Returns the stream's length.
+    fn finish(&mut self, ending: &Ending, begun: Instant) -> MediaTime {
+        let Some(mut maker) = self.maker.take() else {
+            return MediaTime::ZERO;
+        };
+        let stopped = *ending == Ending::Stopped;
+        maker.finish(!stopped && *ending != Ending::Limit, &mut self.made);
+        let (sound, picture) = maker.has();
+        // A live stream that was down when it was stopped.
+        let down = begun.elapsed().as_secs_f64() - maker.length().as_secs_f64();
+        if stopped && self.source().reopens() && down > LIVE_STALL.as_secs_f64() {
+            let end = MediaTime::from_secs_f64(begun.elapsed().as_secs_f64());
+            self.made.push(Made::Gap(GapSpan {
+                start: maker.length(),
+                end,
+                why: GapReason::Discontinuity,
+                lost: down as u64,
+            }));
+        }
+        for made in std::mem::take(&mut self.made) {
+            self.hand_on(made);
+        }
+        self.missing = self.missing.take().filter(|_| !(sound && picture));
+        let length = maker.length();
+        self.maker = Some(maker);
+        length
+    }
+
+    /// What is to be told as an error, if anything.
+    fn failure(&self, ending: &Ending) -> Option<MediaError> {
+        match ending {
+            Ending::Failed(cause) => return Some(cause.clone()),
+            Ending::Stopped => return None,
+            Ending::Whole | Ending::Limit => {}
+        }
+        let (sound, picture) = self.maker.as_ref().map_or((false, false), MomentMaker::has);
+        let because = match &self.missing {
+            Some(what) => format!(" that can be decoded here ({what} is missing, see `l3net doctor`)"),
+            None => String::new(),
+        };
+        match (sound, picture) {
+            (true, true) => None,
+            (true, false) => Some(MediaError::NoPicture(because)),
+            (false, true) => Some(MediaError::NoSound(because)),
+            (false, false) => Some(match &self.missing {
+                Some(what) => MediaError::MissingPlugin(what.clone()),
+                None => MediaError::Nothing,
+            }),
+        }
+    }
+
+    fn deliver(&mut self, session: &mut Session, offset: MediaTime) {
+        if self.made.is_empty() {
+            return;
+        }
+        if self.pace == Pace::Live && self.utc_zero.is_none() {
+            let back = jiff::SignedDuration::from_nanos(i64::try_from(offset.0).unwrap_or(i64::MAX));
+            self.utc_zero = session.utc_origin().and_then(|t| t.checked_sub(back).ok());
+        }
+        for made in std::mem::take(&mut self.made) {
+            self.hand_on(made);
+        }
+    }
+
+    fn hand_on(&mut self, made: Made<Frame>) {
+        let moment = match made {
+            Made::Gap(gap) => return self.dispatcher.say(self.stream, Said::Gap(gap)),
+            Made::Moment(moment) => moment,
+        };
+        if moment.seq < self.task.skip {
+            return;
+        }
+        let span = GapSpan {
+            start: moment.start,
+            end: moment.end,
+            why: GapReason::NoVideo,
+            lost: 1,
+        };
+        match self.job(moment) {
+            Ok(job) => {
+                let dropped = self.dispatcher.judge(self.stream, Box::new(job), self.pace);
+                if dropped > 0 {
+                    tracing::debug!(stream = %self.source().name, dropped, "too slow");
+                }
+                let waiting = self.dispatcher.waiting(self.stream);
+                metrics::queue_depth("moments", Some(&self.source().name), waiting);
+            }
+            Err(cause) => {
+                tracing::warn!("{}: {cause}", self.source().name);
+                self.dispatcher.say(self.stream, Said::Gap(span));
+            }
+        }
+    }
+
+    fn job(&mut self, moment: Moment<Frame>) -> Result<Job, String> {
+        let begun = Instant::now();
+        let picture = moment.frame.to_picture()?;
+        let features = self.extractor.extract(&moment.pcm, &picture);
+        let still = is_still(&self.last_image, &features.image);
+        self.last_image.clone_from(&features.image);
+        Ok(Job {
+            seq: moment.seq,
+            start: moment.start,
+            end: moment.end,
+            frame_at: moment.frame.at(),
+            utc: self.utc_zero.and_then(|zero| {
+                let end = i64::try_from(moment.end.0).ok()?;
+                zero.checked_add(jiff::SignedDuration::from_nanos(end)).ok()
+            }),
+            audio: AudioFacts::of(&moment.pcm),
+            video: VideoFacts {
+                width: picture.width,
+                height: picture.height,
+                still,
+            },
+            features,
+            picture: self.options.keep_pictures.then(|| Arc::new(picture)),
+            padded: moment.padded,
+            arrived: moment.arrived,
+            begun,
+            featured: Instant::now(),
+        })
+    }
+}
+
+/// Whether a picture is the one before, but for the noise of coding: a frozen
+/// feed, or nothing that moves. Two pictures that differ in at most one byte in
+/// 10 000 by more than 4 of 255 steps.
+fn is_still(before: &[u8], now: &[u8]) -> bool {
+    if before.len() != now.len() || now.is_empty() {
+        return false;
+    }
+    let changed = before.iter().zip(now).filter(|(a, b)| a.abs_diff(**b) > 4).count();
+    changed * 10_000 <= now.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frozen_picture_is_still_and_a_moving_one_is_not() {
+        let picture = vec![100_u8; 30_000];
+        assert!(!is_still(&[], &picture), "the first has none before it");
+        assert!(is_still(&picture, &picture));
+        let noisy: Vec<u8> = picture.iter().enumerate().map(|(i, v)| v + (i % 5) as u8).collect();
+        assert!(is_still(&picture, &noisy));
+        let mut moved = picture.clone();
+        moved[600..660].fill(255);
+        assert!(!is_still(&picture, &moved));
+    }
+}
