@@ -5,4 +5,5 @@
 
 pub mod picture;
 pub mod result;
+pub mod sink;
 pub mod time;
