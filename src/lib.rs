@@ -14,4 +14,5 @@ pub mod net;
 
 pub mod picture;
 pub mod result;
+pub mod sink;
 pub mod time;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::time::MediaTime;
 
@@ -55,8 +55,10 @@ pub struct Verdict {
     /// Wall-clock time of the window's end (RFC 3339), for live sources.
     pub utc: Option<String>,
     /// Probability that sound and picture belong together, 0 to 1.
+    #[serde(deserialize_with = "nan_from_null")]
     pub correspondence: f32,
     /// The network's two outputs before softmax; index 1 = corresponds.
+    #[serde(deserialize_with = "nans_from_null")]
     pub logits: [f32; 2],
     /// What the sound is like.
     pub audio: AudioFacts,
@@ -71,6 +73,17 @@ pub struct Verdict {
     /// The clip is shorter than a second; the window was filled with silence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub padded: bool,
+}
+
+/// JSON has no word for NaN and writes it as null; what a run wrote must read
+/// back, or it could not be gone on with.
+fn nan_from_null<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f32::NAN))
+}
+
+fn nans_from_null<'de, D: Deserializer<'de>>(from: D) -> Result<[f32; 2], D::Error> {
+    let values = <[Option<f32>; 2]>::deserialize(from)?;
+    Ok(values.map(|v| v.unwrap_or(f32::NAN)))
 }
 
 /// Level of a window of sound.
@@ -124,6 +137,7 @@ pub struct HeatmapFacts {
     /// x, y of the strongest place in the picture, 0 to 1 from its top left.
     pub peak: [f32; 2],
     /// Strength at the peak.
+    #[serde(deserialize_with = "nan_from_null")]
     pub max: f32,
     /// The picture of it, below the folder of `--heatmaps`.
     pub file: Option<String>,
@@ -141,6 +155,7 @@ pub struct SoundHeatmapFacts {
     /// Time of the strongest place, in seconds from the window's start.
     pub peak_s: f32,
     /// Strength at the peak.
+    #[serde(deserialize_with = "nan_from_null")]
     pub max: f32,
     /// The picture of it, below the folder of `--heatmaps`.
     pub file: Option<String>,

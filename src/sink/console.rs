@@ -1,0 +1,186 @@
+//! Results for people: a table of seconds and correspondences, and how it
+//! ended. To whatever `Write` the caller passes (stderr, mostly; stdout carries
+//! JSON lines only).
+//!
+//! Policy: a line a record, never wrapped, readable without colour; a terminal
+//! that goes away is [`SinkError::Closed`], as everywhere.
+
+use std::io::Write;
+
+use super::SinkError;
+use super::draw::{clock, shortened};
+use crate::result::{Gap, Record, Summary, Verdict};
+
+/// Columns of a stream's name.
+const NAME: usize = 24;
+/// Columns of the bar.
+const BAR: usize = 20;
+
+/// A table that grows by a line a record.
+pub struct Table<W> {
+    out: W,
+    started: bool,
+}
+
+impl<W: Write> Table<W> {
+    /// A table on `out`.
+    pub fn new(out: W) -> Self {
+        Self {
+            out,
+            started: false,
+        }
+    }
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// If `out` cannot be written.
+    pub fn row(&mut self, record: &Record) -> Result<(), SinkError> {
+        if !self.started {
+            self.started = true;
+            self.line(&format!(
+                "{:NAME$} {:>9}  {:<wide$}  {:>9}  {:>7}",
+                "stream",
+                "time",
+                "correspondence",
+                "peak x, y",
+                "level",
+                wide = BAR + 5
+            ))?;
+        }
+        self.line(&match record {
+            Record::Moment(verdict) => moment_row(verdict),
+            Record::Gap(gap) => gap_row(gap),
+            Record::Summary(summary) => summary_line(summary),
+            Record::Error(failure) => format!("{}: {}", printable(&failure.stream), failure.error),
+        })
+    }
+
+    fn line(&mut self, text: &str) -> Result<(), SinkError> {
+        writeln!(self.out, "{}", text.trim_end())
+            .and_then(|()| self.out.flush())
+            .map_err(SinkError::io("terminal".as_ref(), "write"))
+    }
+}
+
+fn moment_row(v: &Verdict) -> String {
+    let [x, y] = v.heatmap.peak;
+    let notes = [
+        (v.audio.silent, "silent"),
+        (v.video.still, "still"),
+        (v.padded, "padded"),
+    ];
+    let notes = notes.iter().filter(|(is, _)| *is).map(|(_, word)| *word);
+    format!(
+        "{:NAME$} {:>9}  {:4.2} {:BAR$}  {:>9}  {:>4.0} dB  {}",
+        shortened(&printable(&v.stream), NAME),
+        clock(v.start_ns),
+        v.correspondence,
+        bar(v.correspondence),
+        format!("{:.0}%, {:.0}%", x * 100.0, y * 100.0),
+        v.audio.rms_dbfs,
+        notes.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn gap_row(gap: &Gap) -> String {
+    format!(
+        "{:NAME$} {:>9}  no verdict to {}: {}{}",
+        shortened(&printable(&gap.stream), NAME),
+        clock(gap.start_ns),
+        clock(gap.end_ns),
+        gap.why.name().replace('_', " "),
+        match gap.lost {
+            0 => String::new(),
+            1 => ", 1 moment lost".into(),
+            n => format!(", {n} moments lost"),
+        }
+    )
+}
+
+/// How a stream ended, in one line.
+pub fn summary_line(s: &Summary) -> String {
+    let count = |n: u64, what: &str| match n {
+        1 => format!("1 {what}"),
+        _ => format!("{n} {what}s"),
+    };
+    let mean = s
+        .mean_correspondence
+        .map_or(String::new(), |m| format!(", mean correspondence {m:.2}"));
+    let speed = if s.wall_s > 0.0 && s.seconds > 0.0 {
+        format!(" ({:.1} × real time)", s.seconds / s.wall_s)
+    } else {
+        String::new()
+    };
+    format!(
+        "{}: {} in {:.1} s{mean}, {}, took {:.1} s{speed}",
+        printable(&s.stream),
+        count(s.moments, "moment"),
+        s.seconds,
+        count(s.gaps, "gap"),
+        s.wall_s
+    )
+}
+
+/// A part of one in eighths of a column.
+fn bar(part: f32) -> String {
+    let eighths = (part.max(0.0).min(1.0) * (BAR * 8) as f32).round() as usize;
+    let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
+    "█".repeat(eighths / 8) + rest
+}
+
+/// Names come from outside: no escape sequence of theirs reaches the terminal.
+fn printable(name: &str) -> String {
+    let dot = |c: char| if c.is_control() { '·' } else { c };
+    name.chars().map(dot).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{error, gap, moment, summary};
+    use super::*;
+    use crate::result::GapReason;
+
+    #[test]
+    fn the_table_reads_well() {
+        let mut table = Table::new(Vec::new());
+        let mut odd = moment("archive/2024/a very long name.mp4", 3723);
+        odd.correspondence = 1.0;
+        odd.audio.silent = true;
+        odd.video.still = true;
+        odd.audio.rms_dbfs = -120.0;
+        odd.heatmap.peak = [0.0, 1.0];
+        let mut none = moment("esc\u{1b}[31m", 1);
+        none.correspondence = 0.0;
+        for record in [
+            Record::Moment(moment("clip.mp4", 0)),
+            Record::Moment(odd),
+            Record::Moment(none),
+            gap("clip.mp4", 1, GapReason::NoAudio),
+            summary("clip.mp4", 1),
+            summary("empty.mp4", 0),
+            error("bad.mp4", "not a media file: truncated"),
+        ] {
+            table.row(&record).unwrap();
+        }
+        insta::assert_snapshot!(String::from_utf8(table.out).unwrap(), @r###"
+        stream                        time  correspondence             peak x, y    level
+        clip.mp4                      0:00  0.83 ████████████████▋      61%, 42%   -21 dB
+        …24/a very long name.mp4   1:02:03  1.00 ████████████████████   0%, 100%  -120 dB  silent, still
+        esc·[31m                      0:01  0.00                        61%, 42%   -21 dB
+        clip.mp4                      0:01  no verdict to 0:02: no audio, 1 moment lost
+        clip.mp4: 1 moment in 1.0 s, mean correspondence 0.83, 1 gap, took 0.4 s (2.5 × real time)
+        empty.mp4: 0 moments in 0.0 s, 1 gap, took 0.4 s
+        bad.mp4: not a media file: truncated
+        "###);
+    }
+
+    #[test]
+    fn the_bar_is_as_long_as_the_number_says() {
+        assert_eq!(bar(0.0), "");
+        assert_eq!(bar(f32::NAN), "");
+        assert_eq!(bar(0.5).chars().count(), BAR / 2);
+        assert_eq!(bar(7.0).chars().count(), BAR);
+        assert_eq!(bar(1.0 / 160.0), "▏");
+    }
+}

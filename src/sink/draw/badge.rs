@@ -1,0 +1,152 @@
+//! The panel in the corner: score, bar, time, stream.
+
+use super::{Area, Layer, hot, text};
+use crate::result::{GapReason, Verdict};
+use crate::time::MediaTime;
+
+/// Text lower than this cannot be read and is left out.
+const SMALLEST_TEXT: f32 = 11.0;
+/// A picture narrower than this gets no bar either.
+const SMALLEST_BAR: f32 = 24.0;
+const LARGEST_TEXT: f32 = 64.0;
+const WHITE: [u8; 3] = [255; 3];
+const GREY: [u8; 3] = [200; 3];
+
+/// What a caption tells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Score {
+    /// The correspondence.
+    Judged(f32),
+    /// There is none, for this reason.
+    Gap(GapReason),
+    /// There is none.
+    Unknown,
+}
+
+/// What the panel says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Caption {
+    /// In its first line.
+    pub score: Score,
+    /// In its second line.
+    pub note: String,
+}
+
+impl Caption {
+    /// Score, time and stream of a verdict.
+    pub fn of(verdict: &Verdict) -> Self {
+        Self {
+            score: Score::Judged(verdict.correspondence),
+            note: format!("{} {}", clock(verdict.start_ns), verdict.stream),
+        }
+    }
+
+    /// Draws the panel at the lower left of the area, as large as the area
+    /// allows: in a small one without words, in a tiny one not at all.
+    pub fn draw(&self, layer: &mut Layer, area: Area) {
+        let height = (area.width / 1.6).min(area.height) / 18.0;
+        let height = height.min(LARGEST_TEXT);
+        if height < SMALLEST_TEXT * 0.85 {
+            return self.draw_bar_only(layer, area);
+        }
+        let height = height.max(SMALLEST_TEXT);
+        let (small, pad) = (height * 0.72, height * 0.4);
+        let small = small.max(SMALLEST_TEXT.min(height));
+        let score = match self.score {
+            Score::Judged(p) => format!("{p:.2}"),
+            Score::Gap(why) => format!("no verdict: {}", why.name().replace('_', " ")),
+            Score::Unknown => "no verdict".to_owned(),
+        };
+        let bar = match self.score {
+            Score::Judged(_) => height * 7.5,
+            _ => 0.0,
+        };
+        let first = text::width(&score, height) + if bar > 0.0 { bar + pad } else { 0.0 };
+        let room = area.width - 4.0 * pad;
+        let letters = (room.min(first.max(height * 16.0)) / (small * text::ADVANCE)) as usize;
+        let note = text::shortened(&self.note, letters);
+        let width = first.max(text::width(&note, small)).min(room);
+        let panel = Area {
+            x: area.x + pad,
+            y: area.y + area.height - pad - (height + small + 2.0 * pad),
+            width: width + 2.0 * pad,
+            height: height + small + 2.0 * pad,
+        };
+        layer.fill(panel, [0; 3], 150);
+        let (x, y) = (panel.x + pad, panel.y + pad);
+        text::draw(layer, x, y, height, &score, WHITE);
+        if let Score::Judged(p) = self.score {
+            let start = x + text::width(&score, height) + pad;
+            let bar = Area {
+                x: start,
+                y: y + height * 0.3,
+                width: (panel.x + panel.width - pad - start).min(bar),
+                height: height * 0.42,
+            };
+            draw_bar(layer, bar, p);
+        }
+        text::draw(layer, x, y + height + pad * 0.25, small, &note, GREY);
+    }
+
+    fn draw_bar_only(&self, layer: &mut Layer, area: Area) {
+        let Score::Judged(p) = self.score else {
+            return;
+        };
+        if area.width < SMALLEST_BAR || area.height < SMALLEST_BAR {
+            return;
+        }
+        let height = (area.height / 24.0).max(2.0).round();
+        let bar = Area {
+            y: area.y + area.height - height,
+            height,
+            ..area
+        };
+        draw_bar(layer, bar, p);
+    }
+}
+
+/// The correspondence as a bar, with a mark at one half.
+fn draw_bar(layer: &mut Layer, bar: Area, correspondence: f32) {
+    let part = correspondence.max(0.0).min(1.0);
+    layer.fill(bar, [90; 3], 170);
+    let filled = Area {
+        width: bar.width * part,
+        ..bar
+    };
+    layer.fill(filled, hot(part), 255);
+    let mark = Area {
+        x: bar.x + bar.width / 2.0 - 0.5,
+        width: (bar.height / 10.0).max(1.0),
+        ..bar
+    };
+    layer.fill(mark, WHITE, 220);
+}
+
+/// A time as people write it: `0:07`, `12:30`, `1:02:03`, with tenths if any.
+pub(crate) fn clock(time: MediaTime) -> String {
+    let tenths = (time.0 + 50_000_000) / 100_000_000;
+    let (seconds, tenth) = (tenths / 10, tenths % 10);
+    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let text = match h {
+        0 => format!("{m}:{s:02}"),
+        _ => format!("{h}:{m:02}:{s:02}"),
+    };
+    match tenth {
+        0 => text,
+        _ => format!("{text}.{tenth}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_people_do() {
+        let at = |s: f64| clock(MediaTime::from_secs_f64(s));
+        assert_eq!(at(7.0), "0:07");
+        assert_eq!(at(59.96), "1:00");
+        assert_eq!(at(750.5), "12:30.5");
+        assert_eq!(at(3723.0), "1:02:03");
+    }
+}

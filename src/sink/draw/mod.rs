@@ -1,0 +1,150 @@
+//! Drawing on pictures: glow, score, spectrogram. Pure functions.
+//!
+//! Belongs here: what a judged moment looks like. Does not: files, video.
+//!
+//! How strong a heatmap is drawn: its values over their maximum, times
+//! `2 · correspondence − 1`, none under 0.5. The network says by 0.5 that it
+//! cannot tell, and a heatmap always has a maximum somewhere: without the
+//! factor a picture without its sound would glow as much as one with it. Under
+//! a fifth of full strength nothing is drawn, so that the picture stays clear
+//! where nothing sounds.
+
+mod badge;
+mod layer;
+mod sound;
+mod text;
+
+pub(crate) use badge::clock;
+pub use badge::{Caption, Score};
+pub use layer::{Area, Layer};
+pub use sound::sound_picture;
+pub(crate) use text::shortened;
+
+use super::{Judged, View};
+use crate::picture::Picture;
+use crate::result::Heatmap;
+
+/// Frequencies of a log-spectrogram: 0 to 24 kHz, 93.75 Hz apart.
+pub const SPECTROGRAM_ROWS: u32 = 257;
+/// Times of a log-spectrogram: the middles of its frames are 5 ms apart, the
+/// first at 5 ms.
+pub const SPECTROGRAM_COLS: u32 = 199;
+
+/// Under this strength nothing is drawn.
+const DARK: f32 = 0.2;
+/// How much of the picture the strongest glow covers.
+const OPAQUE: f32 = 0.72;
+
+/// How strong the glow of a moment is, 0 to 1.
+pub fn strength(correspondence: f32) -> f32 {
+    // f32::max takes 0 for NaN.
+    (2.0 * correspondence - 1.0).max(0.0).min(1.0)
+}
+
+/// The picture of a moment with its heatmap and score; `None` without picture.
+pub fn heatmap_picture(judged: &Judged) -> Option<Picture> {
+    let mut picture = judged.picture.as_deref()?.clone();
+    let mut layer = Layer::new(picture.width, picture.height);
+    let area = Area::of(picture.width, picture.height);
+    draw_judged(&mut layer, area, judged);
+    layer.blend(&mut picture);
+    Some(picture)
+}
+
+/// Glow and score of a moment over the part `area` of the layer.
+pub fn draw_judged(layer: &mut Layer, area: Area, judged: &Judged) {
+    let View { x0, y0, x1, y1 } = judged.view;
+    let seen = Area {
+        x: area.x + x0 * area.width,
+        y: area.y + y0 * area.height,
+        width: (x1 - x0) * area.width,
+        height: (y1 - y0) * area.height,
+    };
+    let correspondence = judged.verdict.correspondence;
+    glow(layer, seen, &judged.judgement.vision, correspondence, false);
+    Caption::of(&judged.verdict).draw(layer, area);
+}
+
+/// Draws a heatmap over an area; `upward` if its row 0 is at the bottom.
+pub fn glow(layer: &mut Layer, area: Area, map: &Heatmap, correspondence: f32, upward: bool) {
+    let gain = strength(correspondence);
+    let (rows, cols) = (map.rows as usize, map.cols as usize);
+    let max = map.values.iter().copied().fold(0.0, f32::max);
+    let drawable = rows > 0 && cols > 0 && rows * cols == map.values.len() && max.is_finite();
+    if !drawable || max <= 0.0 || gain < DARK {
+        return;
+    }
+    let palette = palette();
+    let columns = layer.columns(area);
+    let taps: Vec<_> = columns
+        .clone()
+        .map(|x| taps(x as f32 + 0.5 - area.x, area.width, cols))
+        .collect();
+    let mut line = vec![0.0_f32; cols];
+    for y in layer.rows(area) {
+        let down = y as f32 + 0.5 - area.y;
+        let up = if upward { area.height - down } else { down };
+        let (first, weights) = self::taps(up, area.height, rows);
+        line.iter_mut().enumerate().for_each(|(col, out)| {
+            let at = |k: usize| map.values[clamped(first, k, rows) * cols + col];
+            *out = (0..4).map(|k| weights[k] * at(k)).sum::<f32>() * gain / max;
+        });
+        // The spline does not overshoot by more than a quarter.
+        if line.iter().all(|&v| v < DARK * 0.75) {
+            continue;
+        }
+        for (x, (first, weights)) in columns.clone().zip(&taps) {
+            let at = |k: usize| line[clamped(*first, k, cols)];
+            let value: f32 = (0..4).map(|k| weights[k] * at(k)).sum();
+            // NaN becomes 0 here.
+            let (colour, alpha) = palette[(value * 255.0) as u8 as usize];
+            if alpha > 0 {
+                layer.over(x, y, colour, alpha);
+            }
+        }
+    }
+}
+
+/// The four cells (the first may be −1) and their weights that make the value
+/// at `position` of `length`, where `cells` cells lie side by side.
+///
+/// A Catmull-Rom spline: it goes through the map's values, so the peak stays
+/// where it is, and has none of the diamonds and ridges of bilinear steps.
+fn taps(position: f32, length: f32, cells: usize) -> (isize, [f32; 4]) {
+    let place = position / length * cells as f32 - 0.5;
+    let place = place.clamp(-0.5, cells as f32 - 0.5);
+    let (first, t) = (place.floor(), place - place.floor());
+    let (t2, t3) = (t * t, t * t * t);
+    let weights = [
+        -0.5 * t3 + t2 - 0.5 * t,
+        1.5 * t3 - 2.5 * t2 + 1.0,
+        -1.5 * t3 + 2.0 * t2 + 0.5 * t,
+        0.5 * t3 - 0.5 * t2,
+    ];
+    (first as isize - 1, weights)
+}
+
+fn clamped(first: isize, tap: usize, cells: usize) -> usize {
+    (first + tap as isize).clamp(0, cells as isize - 1) as usize
+}
+
+/// Colour and opacity by strength. Inferno: perceptually even, readable without
+/// colour vision, and its hot end is a colour that few pictures are full of.
+/// Its black start is left out: it would darken the picture around a glow.
+fn palette() -> [([u8; 3], u8); 256] {
+    std::array::from_fn(|i| {
+        let strength = i as f32 / 255.0;
+        let ramp = ((strength - DARK) / (0.9 - DARK)).clamp(0.0, 1.0);
+        let alpha = OPAQUE * ramp * (2.0 - ramp);
+        (hot(strength), (alpha * 255.0) as u8)
+    })
+}
+
+/// The colour of a strength or correspondence, 0 to 1.
+fn hot(strength: f32) -> [u8; 3] {
+    let colour = colorous::INFERNO.eval_continuous(0.25 + 0.68 * f64::from(strength));
+    [colour.r, colour.g, colour.b]
+}
+
+#[cfg(test)]
+mod tests;

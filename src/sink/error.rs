@@ -1,0 +1,122 @@
+//! What can go wrong on the way out, each in one line: the culprit, the cause,
+//! the next step.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a result could not be handed over.
+///
+/// The text is whole in itself: causes are part of it and not in `source()`,
+/// so that printing the chain of an `anyhow` error says nothing twice.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// Whoever read our output has gone (`l3net … | head`). No failure: the
+    /// program ends quietly.
+    #[error("nobody reads the output any more")]
+    Closed,
+    /// The system refused.
+    #[error("{}: cannot {what}: {cause}; {}", .path.display(), next_step(.cause))]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried: "write", "make the folder".
+        what: &'static str,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// There is a file in the way that this program did not write.
+    #[error("{}: {why}; it is left as it is: name another output, or move it away", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// How that shows.
+        why: String,
+    },
+    /// Another run writes the same file.
+    #[error("{}: another l3net is writing it; wait for that one, or name another output", .path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The name does not say a format that there is.
+    #[error("{}: the name should end in {expected}, which says the format", .path.display())]
+    Extension {
+        /// The name.
+        path: PathBuf,
+        /// The endings that there are.
+        expected: &'static str,
+    },
+    /// A table or picture could not be encoded or decoded.
+    #[error("{}: cannot {what}: {cause}", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// What the encoder said.
+        cause: String,
+    },
+    /// The address for metrics is none, or is taken.
+    #[error("metrics at {address}: {cause}")]
+    Address {
+        /// As it was given.
+        address: String,
+        /// What is wrong with it, and the next step.
+        cause: String,
+    },
+    /// The overlay video could not be made.
+    #[error("overlay video {}: {cause}", .path.display())]
+    Video {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and the next step.
+        cause: String,
+    },
+}
+
+impl SinkError {
+    /// For `map_err`: an [`io::Error`] with the file and what was tried.
+    pub(crate) fn io(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| {
+            if cause.kind() == io::ErrorKind::BrokenPipe {
+                return Self::Closed;
+            }
+            Self::Io {
+                path: path.to_owned(),
+                what,
+                cause,
+            }
+        }
+    }
+
+    /// For `map_err`: an encoder's error with the file and what was tried.
+    pub(crate) fn format<E: std::fmt::Display>(
+        path: &Path,
+        what: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |cause| Self::Format {
+            path: path.to_owned(),
+            what,
+            cause: cause.to_string(),
+        }
+    }
+
+    /// True if the reader has gone, which is no failure.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+}
+
+/// What a person can do about it.
+pub(crate) fn next_step(cause: &io::Error) -> &'static str {
+    use io::ErrorKind as K;
+    match cause.kind() {
+        K::StorageFull | K::QuotaExceeded | K::FileTooLarge => {
+            "free some space and run the same command again"
+        }
+        K::PermissionDenied | K::ReadOnlyFilesystem => "name a place that you may write to",
+        K::NotFound | K::NotADirectory => "make the folder first, or name another one",
+        K::IsADirectory => "it is a folder: name a file in it",
+        _ => "check the path and the disk",
+    }
+}

@@ -1,0 +1,182 @@
+//! JSON lines, to stdout or a file.
+//!
+//! Policy: one record, one line, one write, then a flush, so that a reader on
+//! a pipe sees a moment as soon as there is one and never half a line. Nothing
+//! is dropped; a slow reader slows the writer down. A reader that goes away is
+//! [`SinkError::Closed`]. For files that survive being killed and are gone on
+//! with, see [`super::archive`].
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::SinkError;
+use crate::result::Record;
+
+/// Writes records as JSON lines.
+pub struct JsonLines<W> {
+    out: W,
+    name: PathBuf,
+    line: Vec<u8>,
+}
+
+impl JsonLines<File> {
+    /// Makes the file, or empties it.
+    ///
+    /// # Errors
+    /// Names the file and why it cannot be written.
+    pub fn create(path: &Path) -> Result<Self, SinkError> {
+        let file = File::create(path).map_err(SinkError::io(path, "write"))?;
+        Ok(Self::new(file, path))
+    }
+}
+
+impl<W: Write> JsonLines<W> {
+    /// Writes to `out`, which errors call `name` ("stdout").
+    pub fn new(out: W, name: impl Into<PathBuf>) -> Self {
+        Self {
+            out,
+            name: name.into(),
+            line: Vec::with_capacity(1024),
+        }
+    }
+
+    /// Writes one line and flushes it.
+    ///
+    /// # Errors
+    /// [`SinkError::Closed`] if the reader has gone; otherwise names the output
+    /// and the cause.
+    pub fn write(&mut self, record: &Record) -> Result<(), SinkError> {
+        to_line(record, &mut self.line);
+        self.out
+            .write_all(&self.line)
+            .and_then(|()| self.out.flush())
+            .map_err(SinkError::io(&self.name, "write"))
+    }
+
+    /// Gives the output back.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+}
+
+/// The record as a line with its end, in place of what `line` held.
+pub(crate) fn to_line(record: &Record, line: &mut Vec<u8>) {
+    line.clear();
+    serde_json::to_writer(&mut *line, record)
+        .expect("records have string keys and memory takes all bytes");
+    line.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::super::testing::{every_kind_of_record, moment};
+    use super::*;
+
+    #[test]
+    fn every_record_comes_back_from_its_line() {
+        let mut out = JsonLines::new(Vec::new(), "memory");
+        let records = every_kind_of_record();
+        for record in &records {
+            out.write(record).unwrap();
+        }
+        let text = String::from_utf8(out.into_inner()).unwrap();
+        let back: Vec<Record> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(back, records);
+    }
+
+    #[test]
+    fn the_lines_are_those_of_the_contract() {
+        let mut out = JsonLines::new(Vec::new(), "memory");
+        for record in every_kind_of_record() {
+            out.write(&record).unwrap();
+        }
+        insta::assert_snapshot!(String::from_utf8(out.into_inner()).unwrap(), @r###"
+        {"type":"moment","stream":"clip.mp4","seq":0,"start_ns":0,"end_ns":1000000000,"frame_ns":520000000,"utc":null,"correspondence":0.83,"logits":[-0.7,0.9],"audio":{"rms_dbfs":-21.4,"silent":false},"video":{"width":1280,"height":720,"still":false},"heatmap":{"rows":16,"cols":28,"crop":"full","peak":[0.61,0.42],"max":3.2,"file":"clip.mp4/000000.png"},"sound_heatmap":{"rows":16,"cols":12,"peak_hz":2625.0,"peak_s":0.375,"max":1.9,"file":null},"latency_ms":{"wait":1.2,"features":0.6,"net":31.0,"total":33.1}}
+        {"type":"moment","stream":"cam \"1\"\n","seq":7,"start_ns":7000000000,"end_ns":8000000000,"frame_ns":7520000000,"utc":"2024-05-01T12:00:00.25Z","correspondence":0.83,"logits":[-0.7,0.9],"audio":{"rms_dbfs":-21.4,"silent":false},"video":{"width":1280,"height":720,"still":false},"heatmap":{"rows":16,"cols":28,"crop":"full","peak":[0.61,0.42],"max":3.2,"file":null},"sound_heatmap":{"rows":16,"cols":12,"peak_hz":2625.0,"peak_s":0.375,"max":1.9,"file":"cam/000007.sound.png"},"latency_ms":{"wait":1.2,"features":0.6,"net":31.0,"total":33.1},"padded":true}
+        {"type":"gap","stream":"clip.mp4","start_ns":1000000000,"end_ns":2000000000,"why":"no_audio","lost":1}
+        {"type":"summary","stream":"clip.mp4","moments":1,"mean_correspondence":0.83,"gaps":1,"seconds":1.0,"wall_s":0.4}
+        {"type":"summary","stream":"empty.mp4","moments":0,"mean_correspondence":null,"gaps":1,"seconds":0.0,"wall_s":0.4}
+        {"type":"error","stream":"bad.mp4","error":"not a media file: truncated"}
+        "###);
+    }
+
+    #[test]
+    fn a_moment_of_numbers_that_are_none_is_still_a_line_that_reads_back() {
+        let mut verdict = moment("cam", 0);
+        verdict.correspondence = f32::NAN;
+        verdict.logits = [f32::NAN, f32::INFINITY];
+        verdict.heatmap.max = f32::NEG_INFINITY;
+        let mut line = Vec::new();
+        to_line(&Record::Moment(verdict), &mut line);
+        let Record::Moment(back) = serde_json::from_slice(&line).unwrap() else {
+            panic!("another kind of record");
+        };
+        assert!(back.correspondence.is_nan() && back.heatmap.max.is_nan());
+    }
+
+    /// Takes whole lines only, as a pipe's reader sees them.
+    struct Pipe {
+        writes: usize,
+        flushed: bool,
+        open: bool,
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            if !self.open {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            assert_eq!(data.last(), Some(&b'\n'));
+            self.writes += 1;
+            self.flushed = false;
+            Ok(data.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.flushed = true;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_write_and_a_flush() {
+        let pipe = Pipe {
+            writes: 0,
+            flushed: false,
+            open: true,
+        };
+        let mut out = JsonLines::new(pipe, "stdout");
+        out.write(&Record::Moment(moment("cam", 0))).unwrap();
+        assert_eq!((out.out.writes, out.out.flushed), (1, true));
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_is_not_a_failure() {
+        let pipe = Pipe {
+            writes: 0,
+            flushed: false,
+            open: false,
+        };
+        let mut out = JsonLines::new(pipe, "stdout");
+        let error = out.write(&Record::Moment(moment("cam", 0))).unwrap_err();
+        assert!(error.is_closed());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named_with_what_to_do() {
+        let mut out = JsonLines::create(Path::new("/dev/full")).unwrap();
+        let error = out.write(&Record::Moment(moment("cam", 0))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "/dev/full: cannot write: No space left on device (os error 28); \
+             free some space and run the same command again"
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! `--metrics ADDR`: figures for Prometheus, at `http://ADDR/metrics`.
+//!
+//! Policy: counted as records go out, so the figures agree with the lines. The
+//! address is of this machine only unless told otherwise: there is no password.
+//! Where nobody serves them, counting is a few allocations a record. Nothing
+//! here may be called in an appsink's callback: those count with atomics, which
+//! [`dropped_blocks`] takes over later.
+//!
+//! | name | kind | labels |
+//! |---|---|---|
+//! | `l3net_moments_total` | counter | `stream` |
+//! | `l3net_gaps_total`, `l3net_lost_moments_total` | counter | `stream`, `why` |
+//! | `l3net_errors_total` | counter | `stream` |
+//! | `l3net_dropped_blocks_total` | counter | `stream` |
+//! | `l3net_correspondence` | gauge | `stream` |
+//! | `l3net_queue_depth` | gauge | `queue`, `stream` where it is of one |
+//! | `l3net_wait_seconds`, `l3net_features_seconds`, `l3net_net_seconds`, `l3net_latency_seconds` | histogram | `stream` |
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+use super::SinkError;
+use crate::result::{Record, StreamName, Verdict};
+
+/// From a GPU's batch to a network that does not keep up, in seconds.
+const BUCKETS: [f64; 14] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// Serves the metrics of this program from now on; gives the address, whose
+/// port the system chose if it was 0.
+///
+/// # Errors
+/// Names the address if it is none, if it is taken, or if metrics are served
+/// already.
+pub fn serve(address: &str) -> Result<SocketAddr, SinkError> {
+    let fail = |cause: String| SinkError::Address {
+        address: address.to_owned(),
+        cause,
+    };
+    let wanted = parse(address).map_err(fail)?;
+    // The exporter's own error would not tell a taken port from others; and the
+    // port 0 must be known.
+    let found = TcpListener::bind(wanted)
+        .and_then(|listener| listener.local_addr())
+        .map_err(|cause| {
+            fail(match cause.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "the port is taken; name another one, or stop the program that has it".into()
+                }
+                std::io::ErrorKind::PermissionDenied => {
+                    "ports under 1024 are for root; name a higher one".into()
+                }
+                std::io::ErrorKind::AddrNotAvailable => {
+                    "this machine has no such address; 0.0.0.0 means all that it has".into()
+                }
+                _ => format!("{cause}; an address is as 9000 or 0.0.0.0:9000"),
+            })
+        })?;
+    builder()
+        .with_http_listener(found)
+        .install()
+        .map_err(|cause| fail(format!("{cause}")))?;
+    describe();
+    Ok(found)
+}
+
+fn builder() -> PrometheusBuilder {
+    PrometheusBuilder::new()
+        .set_buckets(&BUCKETS)
+        .expect("there are buckets")
+}
+
+/// `9000` and `:9000` are of this machine only.
+fn parse(address: &str) -> Result<SocketAddr, String> {
+    let port = address.strip_prefix(':').unwrap_or(address);
+    let full = if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) {
+        format!("127.0.0.1:{port}")
+    } else {
+        address.to_owned()
+    };
+    full.to_socket_addrs()
+        .ok()
+        .and_then(|mut found| found.next())
+        .ok_or_else(|| "this is no address; it is as 9000, :9000 or 0.0.0.0:9000".to_owned())
+}
+
+fn describe() {
+    describe_counter!("l3net_moments_total", "Moments judged");
+    describe_counter!("l3net_gaps_total", "Parts of a stream that were not judged");
+    describe_counter!(
+        "l3net_lost_moments_total",
+        "Moments that there would have been in gaps"
+    );
+    describe_counter!("l3net_errors_total", "Failures of a stream");
+    describe_counter!(
+        "l3net_dropped_blocks_total",
+        "Blocks of sound dropped because the ring was full"
+    );
+    describe_gauge!(
+        "l3net_correspondence",
+        "Probability that sound and picture of the latest moment belong together"
+    );
+    describe_gauge!("l3net_queue_depth", "Things waiting in a queue");
+    let seconds = [
+        (
+            "l3net_wait_seconds",
+            "From the last sound of a window to the start of its features",
+        ),
+        ("l3net_features_seconds", "Log-spectrogram and frame"),
+        ("l3net_net_seconds", "Network, with the wait for it"),
+        (
+            "l3net_latency_seconds",
+            "From the last sound of a window to its result",
+        ),
+    ];
+    for (name, what) in seconds {
+        describe_histogram!(name, Unit::Seconds, what);
+    }
+}
+
+/// Counts a record that goes out.
+pub fn observe(record: &Record) {
+    let stream = record.stream().clone();
+    match record {
+        Record::Moment(verdict) => observe_moment(verdict),
+        Record::Gap(gap) => {
+            let why = gap.why.name();
+            counter!("l3net_gaps_total", "stream" => stream.clone(), "why" => why).increment(1);
+            counter!("l3net_lost_moments_total", "stream" => stream, "why" => why)
+                .increment(gap.lost);
+        }
+        Record::Summary(_) => {}
+        Record::Error(_) => counter!("l3net_errors_total", "stream" => stream).increment(1),
+    }
+}
+
+fn observe_moment(verdict: &Verdict) {
+    let stream = || verdict.stream.clone();
+    counter!("l3net_moments_total", "stream" => stream()).increment(1);
+    gauge!("l3net_correspondence", "stream" => stream()).set(verdict.correspondence);
+    let latency = verdict.latency_ms;
+    let seconds = |ms: f32| f64::from(ms) / 1e3;
+    histogram!("l3net_wait_seconds", "stream" => stream()).record(seconds(latency.wait));
+    histogram!("l3net_features_seconds", "stream" => stream()).record(seconds(latency.features));
+    histogram!("l3net_net_seconds", "stream" => stream()).record(seconds(latency.net));
+    histogram!("l3net_latency_seconds", "stream" => stream()).record(seconds(latency.total));
+}
+
+/// How many things wait in a queue ("moments", "overlay"), of a stream or of
+/// all together.
+pub fn queue_depth(queue: &'static str, stream: Option<&StreamName>, waiting: usize) {
+    match stream {
+        Some(stream) => gauge!("l3net_queue_depth", "queue" => queue, "stream" => stream.clone()),
+        None => gauge!("l3net_queue_depth", "queue" => queue),
+    }
+    .set(waiting as f64);
+}
+
+/// How many blocks of a stream's sound were dropped since it started.
+pub fn dropped_blocks(stream: &StreamName, total: u64) {
+    counter!("l3net_dropped_blocks_total", "stream" => stream.clone()).absolute(total);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::super::testing::{error, gap, moment, summary};
+    use super::*;
+    use crate::result::GapReason;
+
+    #[test]
+    fn an_address_is_of_this_machine_unless_told_otherwise() {
+        let at = |text: &str| parse(text).unwrap().to_string();
+        assert_eq!(at("9000"), "127.0.0.1:9000");
+        assert_eq!(at(":9000"), "127.0.0.1:9000");
+        assert_eq!(at("0.0.0.0:9000"), "0.0.0.0:9000");
+        assert_eq!(at("[::1]:9000"), "[::1]:9000");
+        for text in ["", ":", "here", "1.2.3.4", "99999", ":-1"] {
+            let said = serve(text).unwrap_err().to_string();
+            assert!(
+                said.starts_with(&format!("metrics at {text}: this is no address")),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_said_to_be_taken() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let said = serve(&address).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            format!(
+                "metrics at {address}: the port is taken; \
+                 name another one, or stop the program that has it"
+            )
+        );
+    }
+
+    #[test]
+    fn records_become_the_figures_of_the_contract() {
+        let recorder = builder().build_recorder();
+        let handle = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            describe();
+            observe(&Record::Moment(moment("cam", 0)));
+            observe(&Record::Moment(moment("cam", 1)));
+            observe(&gap("cam", 2, GapReason::Overload));
+            observe(&summary("cam", 2));
+            observe(&error("bad", "broken"));
+            queue_depth("moments", None, 3);
+            queue_depth("overlay", Some(&"cam".into()), 4);
+            dropped_blocks(&"cam".into(), 5);
+        });
+        let mut text: Vec<String> = handle
+            .render()
+            .lines()
+            .filter(|l| l.starts_with("l3net_") && !l.contains("_bucket"))
+            .map(str::to_owned)
+            .collect();
+        text.sort();
+        insta::assert_snapshot!(text.join("\n"), @r###"
+        l3net_correspondence{stream="cam"} 0.8299999833106995
+        l3net_dropped_blocks_total{stream="cam"} 5
+        l3net_errors_total{stream="bad"} 1
+        l3net_features_seconds_count{stream="cam"} 2
+        l3net_features_seconds_sum{stream="cam"} 0.0012000000476837158
+        l3net_gaps_total{stream="cam",why="overload"} 1
+        l3net_latency_seconds_count{stream="cam"} 2
+        l3net_latency_seconds_sum{stream="cam"} 0.06619999694824219
+        l3net_lost_moments_total{stream="cam",why="overload"} 1
+        l3net_moments_total{stream="cam"} 2
+        l3net_net_seconds_count{stream="cam"} 2
+        l3net_net_seconds_sum{stream="cam"} 0.062
+        l3net_queue_depth{queue="moments"} 3
+        l3net_queue_depth{queue="overlay",stream="cam"} 4
+        l3net_wait_seconds_count{stream="cam"} 2
+        l3net_wait_seconds_sum{stream="cam"} 0.0024000000953674316
+        "###);
+        // 33.1 ms lie between the buckets of 25 and 50.
+        let rendered = handle.render();
+        let bucket =
+            |le: &str| format!("l3net_latency_seconds_bucket{{stream=\"cam\",le=\"{le}\"}}");
+        assert!(rendered.contains(&(bucket("0.025") + " 0")), "{rendered}");
+        assert!(rendered.contains(&(bucket("0.05") + " 2")), "{rendered}");
+    }
+
+    #[test]
+    fn figures_are_served_over_http() {
+        let address = serve("127.0.0.1:0").unwrap();
+        observe(&Record::Moment(moment("over \"http\"", 0)));
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        client
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut page = String::new();
+        client.read_to_string(&mut page).unwrap();
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        let line = r#"l3net_moments_total{stream="over \"http\""} 1"#;
+        assert!(page.contains(line), "{page}");
+    }
+}

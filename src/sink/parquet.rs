@@ -1,0 +1,385 @@
+//! Records as a table: one flat, typed schema for all kinds of records.
+//!
+//! Belongs here: the columns, and Parquet files of them. Does not: when a table
+//! is written (see [`super::archive`]). A column that a kind of record does not
+//! have is null in its rows. Whole numbers are signed 64-bit (times in
+//! nanoseconds), as every reader of Parquet has those; names are those of the
+//! JSON lines, nested ones joined by `_`.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::types::{Float32Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, RecordBatch,
+    StringArray, cast::AsArray,
+};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use serde::Deserialize;
+
+use super::archive::{beside, foreign, read_records};
+use super::progress::{Entry, Kind};
+use super::{Progress, SinkError};
+use crate::result::{Crop, GapReason, Record};
+
+/// Rows that are turned into columns at a time.
+const BATCH: usize = 4096;
+/// Rows of a row group: what is in memory while writing, some 10 MB.
+const ROW_GROUP: usize = 1 << 16;
+
+/// One value of one record.
+enum Cell<'a> {
+    Null,
+    Int(u64),
+    F32(f32),
+    F64(f64),
+    Bool(bool),
+    Text(&'a str),
+}
+
+impl<'a> Cell<'a> {
+    fn text(text: Option<&'a String>) -> Self {
+        text.map_or(Cell::Null, |t| Cell::Text(t))
+    }
+}
+
+struct Column {
+    name: &'static str,
+    kind: DataType,
+    of: for<'a> fn(&'a Record) -> Cell<'a>,
+}
+
+/// `column!(name: Type, Record kind(pattern) => cell, …)`.
+macro_rules! column {
+    ($name:ident: $kind:ident, $($record:ident($r:ident) => $cell:expr),+) => {
+        Column {
+            name: stringify!($name),
+            kind: DataType::$kind,
+            #[allow(unreachable_patterns, reason = "some columns are there in all kinds of records")]
+            of: |record| match record {
+                $(Record::$record($r) => $cell,)+
+                _ => Cell::Null,
+            },
+        }
+    };
+}
+
+const COLUMNS: &[Column] = &[
+    Column {
+        name: "type",
+        kind: DataType::Utf8,
+        of: |record| {
+            Cell::Text(match record {
+                Record::Moment(_) => "moment",
+                Record::Gap(_) => "gap",
+                Record::Summary(_) => "summary",
+                Record::Error(_) => "error",
+            })
+        },
+    },
+    Column {
+        name: "stream",
+        kind: DataType::Utf8,
+        of: |record| Cell::Text(record.stream()),
+    },
+    column!(seq: Int64, Moment(m) => Cell::Int(m.seq)),
+    column!(start_ns: Int64, Moment(m) => Cell::Int(m.start_ns.0), Gap(g) => Cell::Int(g.start_ns.0)),
+    column!(end_ns: Int64, Moment(m) => Cell::Int(m.end_ns.0), Gap(g) => Cell::Int(g.end_ns.0)),
+    column!(frame_ns: Int64, Moment(m) => Cell::Int(m.frame_ns.0)),
+    column!(utc: Utf8, Moment(m) => Cell::text(m.utc.as_ref())),
+    column!(correspondence: Float32, Moment(m) => Cell::F32(m.correspondence)),
+    column!(logits_0: Float32, Moment(m) => Cell::F32(m.logits[0])),
+    column!(logits_1: Float32, Moment(m) => Cell::F32(m.logits[1])),
+    column!(audio_rms_dbfs: Float32, Moment(m) => Cell::F32(m.audio.rms_dbfs)),
+    column!(audio_silent: Boolean, Moment(m) => Cell::Bool(m.audio.silent)),
+    column!(video_width: Int64, Moment(m) => Cell::Int(m.video.width.into())),
+    column!(video_height: Int64, Moment(m) => Cell::Int(m.video.height.into())),
+    column!(video_still: Boolean, Moment(m) => Cell::Bool(m.video.still)),
+    column!(heatmap_rows: Int64, Moment(m) => Cell::Int(m.heatmap.rows.into())),
+    column!(heatmap_cols: Int64, Moment(m) => Cell::Int(m.heatmap.cols.into())),
+    column!(heatmap_crop: Utf8, Moment(m) => Cell::Text(match m.heatmap.crop {
+        Crop::Full => "full",
+        Crop::Center => "center",
+    })),
+    column!(heatmap_peak_x: Float32, Moment(m) => Cell::F32(m.heatmap.peak[0])),
+    column!(heatmap_peak_y: Float32, Moment(m) => Cell::F32(m.heatmap.peak[1])),
+    column!(heatmap_max: Float32, Moment(m) => Cell::F32(m.heatmap.max)),
+    column!(heatmap_file: Utf8, Moment(m) => Cell::text(m.heatmap.file.as_ref())),
+    column!(sound_heatmap_rows: Int64, Moment(m) => Cell::Int(m.sound_heatmap.rows.into())),
+    column!(sound_heatmap_cols: Int64, Moment(m) => Cell::Int(m.sound_heatmap.cols.into())),
+    column!(sound_heatmap_peak_hz: Float32, Moment(m) => Cell::F32(m.sound_heatmap.peak_hz)),
+    column!(sound_heatmap_peak_s: Float32, Moment(m) => Cell::F32(m.sound_heatmap.peak_s)),
+    column!(sound_heatmap_max: Float32, Moment(m) => Cell::F32(m.sound_heatmap.max)),
+    column!(sound_heatmap_file: Utf8, Moment(m) => Cell::text(m.sound_heatmap.file.as_ref())),
+    column!(latency_ms_wait: Float32, Moment(m) => Cell::F32(m.latency_ms.wait)),
+    column!(latency_ms_features: Float32, Moment(m) => Cell::F32(m.latency_ms.features)),
+    column!(latency_ms_net: Float32, Moment(m) => Cell::F32(m.latency_ms.net)),
+    column!(latency_ms_total: Float32, Moment(m) => Cell::F32(m.latency_ms.total)),
+    column!(padded: Boolean, Moment(m) => Cell::Bool(m.padded)),
+    column!(why: Utf8, Gap(g) => Cell::Text(g.why.name())),
+    column!(lost: Int64, Gap(g) => Cell::Int(g.lost)),
+    column!(moments: Int64, Summary(s) => Cell::Int(s.moments)),
+    column!(mean_correspondence: Float32, Summary(s) => s.mean_correspondence.map_or(Cell::Null, Cell::F32)),
+    column!(gaps: Int64, Summary(s) => Cell::Int(s.gaps)),
+    column!(seconds: Float64, Summary(s) => Cell::F64(s.seconds)),
+    column!(wall_s: Float64, Summary(s) => Cell::F64(s.wall_s)),
+    column!(error: Utf8, Error(e) => Cell::Text(&e.error)),
+];
+
+/// The columns that tell what is there; see [`Progress`].
+const KEYS: [&str; 7] = [
+    "type",
+    "stream",
+    "seq",
+    "start_ns",
+    "correspondence",
+    "why",
+    "error",
+];
+
+fn schema() -> Schema {
+    let field = |c: &Column| {
+        let everywhere = matches!(c.name, "type" | "stream");
+        Field::new(c.name, c.kind.clone(), !everywhere)
+    };
+    Schema::new(COLUMNS.iter().map(field).collect::<Vec<_>>())
+}
+
+/// Records as columns.
+fn to_batch(records: &[Record]) -> RecordBatch {
+    let columns = COLUMNS.iter().map(|column| array(column, records));
+    RecordBatch::try_new(Arc::new(schema()), columns.collect())
+        .expect("columns are made by the schema")
+}
+
+fn array(column: &Column, records: &[Record]) -> ArrayRef {
+    let cells = records.iter().map(column.of);
+    match column.kind {
+        DataType::Int64 => Arc::new(Int64Array::from_iter(cells.map(|c| match c {
+            // No time or count that a run can reach is over i64::MAX.
+            Cell::Int(v) => Some(i64::try_from(v).unwrap_or(i64::MAX)),
+            _ => None,
+        }))),
+        DataType::Float32 => Arc::new(Float32Array::from_iter(cells.map(|c| match c {
+            Cell::F32(v) => Some(v),
+            _ => None,
+        }))),
+        DataType::Float64 => Arc::new(Float64Array::from_iter(cells.map(|c| match c {
+            Cell::F64(v) => Some(v),
+            _ => None,
+        }))),
+        DataType::Boolean => Arc::new(BooleanArray::from_iter(cells.map(|c| match c {
+            Cell::Bool(v) => Some(v),
+            _ => None,
+        }))),
+        _ => Arc::new(StringArray::from_iter(cells.map(|c| match c {
+            Cell::Text(v) => Some(v),
+            _ => None,
+        }))),
+    }
+}
+
+/// Opens a table and makes sure that it is ours.
+fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, SinkError> {
+    let file = File::open(path).map_err(SinkError::io(path, "read"))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|e| foreign(path, format!("it is no table of l3net ({e})")))?;
+    if builder.schema().fields() != schema().fields() {
+        return Err(foreign(path, "it is a table with other columns"));
+    }
+    Ok(builder.with_batch_size(BATCH))
+}
+
+/// Takes note of every row, reading only the columns that it needs.
+pub(super) fn read_progress(path: &Path, progress: &mut Progress) -> Result<(), SinkError> {
+    let builder = open(path)?;
+    let keys = COLUMNS.iter().enumerate();
+    let keys = keys.filter_map(|(i, c)| KEYS.contains(&c.name).then_some(i));
+    let mask = ProjectionMask::roots(builder.parquet_schema(), keys);
+    let reader = builder.with_projection(mask).build();
+    for batch in reader.map_err(failed(path, "read"))? {
+        let batch = batch.map_err(SinkError::format(path, "read"))?;
+        for row in 0..batch.num_rows() {
+            let entry = entry(&batch, row)
+                .ok_or_else(|| foreign(path, "it has a row that is no record of l3net"))?;
+            progress.admit(&entry);
+        }
+    }
+    Ok(())
+}
+
+fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
+    let column = |name| {
+        let column = batch.column_by_name(name)?;
+        column.is_valid(row).then_some(column)
+    };
+    let text = |name| Some(column(name)?.as_string_opt::<i32>()?.value(row));
+    let int = |name| {
+        let value = column(name)?.as_primitive_opt::<Int64Type>()?.value(row);
+        u64::try_from(value).ok()
+    };
+    let kind = match text("type")? {
+        "moment" => Kind::Moment {
+            seq: int("seq")?,
+            correspondence: column("correspondence")?
+                .as_primitive_opt::<Float32Type>()?
+                .value(row),
+        },
+        "gap" => {
+            let word =
+                serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text("why")?);
+            Kind::Gap {
+                start_ns: int("start_ns")?,
+                why: GapReason::deserialize(word).ok()?,
+            }
+        }
+        "summary" => Kind::Summary,
+        "error" => Kind::Error {
+            text: text("error")?,
+        },
+        _ => return None,
+    };
+    Some(Entry {
+        stream: text("stream")?,
+        kind,
+    })
+}
+
+/// Writes the table anew: the rows it has, if `old`, and those of the journal
+/// that it has not. The file of that name changes in one step or not at all.
+pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), SinkError> {
+    let part = beside(path, ".part");
+    let file = File::create(&part).map_err(SinkError::io(&part, "write"))?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .build();
+    let schema = Arc::new(schema());
+    let mut writer =
+        ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed(&part, "write"))?;
+    // A run that was killed between the new table and the end of its journal
+    // left rows in both.
+    let mut there = Progress::default();
+    if old {
+        read_progress(path, &mut there)?;
+        for batch in open(path)?.build().map_err(failed(path, "read"))? {
+            let batch = batch.map_err(SinkError::format(path, "read"))?;
+            writer.write(&batch).map_err(failed(&part, "write"))?;
+        }
+    }
+    let mut rows = Vec::with_capacity(BATCH);
+    read_records(journal, |record| {
+        if there.admit(&Entry::from(&record)) {
+            rows.push(record);
+        }
+        if rows.len() == BATCH {
+            writer
+                .write(&to_batch(&rows))
+                .map_err(failed(&part, "write"))?;
+            rows.clear();
+        }
+        Ok(())
+    })?;
+    writer
+        .write(&to_batch(&rows))
+        .map_err(failed(&part, "write"))?;
+    let file = writer.into_inner().map_err(failed(&part, "write"))?;
+    file.sync_all().map_err(SinkError::io(&part, "write"))?;
+    std::fs::rename(&part, path).map_err(SinkError::io(path, "write"))?;
+    // The new name, too, is to outlast a power cut; not all systems can.
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// An error of the table's writer; one of the system keeps its next step.
+fn failed(path: &Path, what: &'static str) -> impl Fn(ParquetError) -> SinkError {
+    move |error| {
+        if let ParquetError::External(cause) = &error
+            && let Some(cause) = cause.downcast_ref::<std::io::Error>()
+        {
+            let cause = cause
+                .raw_os_error()
+                .map_or_else(|| cause.kind().into(), std::io::Error::from_raw_os_error);
+            return SinkError::io(path, what)(cause);
+        }
+        SinkError::format(path, what)(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Float64Type;
+
+    use super::super::testing::every_kind_of_record;
+    use super::*;
+
+    /// What a record says, as `column: value`, from its JSON.
+    fn flat(json: &serde_json::Value, name: &str, out: &mut Vec<(String, String)>) {
+        let join = |key: &str| match name {
+            "" => key.to_owned(),
+            _ => format!("{name}_{key}"),
+        };
+        match json {
+            serde_json::Value::Object(map) => {
+                map.iter().for_each(|(k, v)| flat(v, &join(k), out));
+            }
+            serde_json::Value::Array(list) if name == "heatmap_peak" => {
+                list.iter()
+                    .zip(["x", "y"])
+                    .for_each(|(v, k)| flat(v, &join(k), out));
+            }
+            serde_json::Value::Array(list) => {
+                list.iter()
+                    .enumerate()
+                    .for_each(|(k, v)| flat(v, &join(&k.to_string()), out));
+            }
+            serde_json::Value::Null => {}
+            serde_json::Value::String(text) => out.push((name.into(), text.clone())),
+            other => out.push((name.into(), other.to_string())),
+        }
+    }
+
+    #[test]
+    fn the_table_says_all_that_the_lines_say() {
+        let json = |v: f64| serde_json::Value::from(v).to_string();
+        let records = every_kind_of_record();
+        let batch = to_batch(&records);
+        for (row, record) in records.iter().enumerate() {
+            let mut expected = Vec::new();
+            flat(&serde_json::to_value(record).unwrap(), "", &mut expected);
+            // The lines leave `"padded":false` out; a table has it.
+            if matches!(record, Record::Moment(m) if !m.padded) {
+                expected.push(("padded".into(), "false".into()));
+            }
+            let mut got = Vec::new();
+            for (column, array) in COLUMNS.iter().zip(batch.columns()) {
+                if array.is_null(row) {
+                    continue;
+                }
+                let value = match column.kind {
+                    DataType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
+                    // As serde_json widens them.
+                    DataType::Float32 => {
+                        json(f64::from(array.as_primitive::<Float32Type>().value(row)))
+                    }
+                    DataType::Float64 => json(array.as_primitive::<Float64Type>().value(row)),
+                    DataType::Boolean => array.as_boolean().value(row).to_string(),
+                    _ => array.as_string::<i32>().value(row).to_owned(),
+                };
+                got.push((column.name.to_owned(), value));
+            }
+            expected.sort();
+            got.sort();
+            assert_eq!(got, expected);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What an output holds already, stream by stream, and so what is new.
+//!
+//! Belongs here: the rule that each moment is written exactly once, on plain
+//! numbers. Does not: files.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::result::{GapReason, Record, StreamName};
+
+/// What an output holds of every stream.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    streams: HashMap<StreamName, StreamProgress>,
+}
+
+/// What an output holds of one stream.
+#[derive(Clone, Debug, Default)]
+pub struct StreamProgress {
+    finished: bool,
+    /// All moments below this one are there …
+    below: u64,
+    /// … and these above it. Empty, as moments come in order; kept so that a
+    /// file that somebody cut lines out of is filled up rightly.
+    above: BTreeSet<u64>,
+    correspondence_sum: f64,
+    correspondences: u64,
+    gaps: HashSet<(u64, GapReason)>,
+    errors: HashSet<String>,
+}
+
+/// As much of a record as tells whether it is there already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a> {
+    pub stream: &'a str,
+    pub kind: Kind<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind<'a> {
+    Moment { seq: u64, correspondence: f32 },
+    Gap { start_ns: u64, why: GapReason },
+    Summary,
+    Error { text: &'a str },
+}
+
+impl<'a> From<&'a Record> for Entry<'a> {
+    fn from(record: &'a Record) -> Self {
+        let kind = match record {
+            Record::Moment(m) => Kind::Moment {
+                seq: m.seq,
+                correspondence: m.correspondence,
+            },
+            Record::Gap(g) => Kind::Gap {
+                start_ns: g.start_ns.0,
+                why: g.why,
+            },
+            Record::Summary(_) => Kind::Summary,
+            Record::Error(e) => Kind::Error { text: &e.error },
+        };
+        Self {
+            stream: record.stream(),
+            kind,
+        }
+    }
+}
+
+impl Progress {
+    /// What is there of a stream, if anything.
+    pub fn stream(&self, name: &str) -> Option<&StreamProgress> {
+        self.streams.get(name)
+    }
+
+    /// All streams that have a record.
+    pub fn streams(&self) -> impl Iterator<Item = (&StreamName, &StreamProgress)> {
+        self.streams.iter()
+    }
+
+    /// True if the stream need not be decoded again: its summary is there, and
+    /// no error came after it.
+    pub fn is_finished(&self, name: &str) -> bool {
+        self.stream(name).is_some_and(|s| s.finished)
+    }
+
+    /// True if nothing that says the same is there.
+    pub(crate) fn is_new(&self, entry: &Entry<'_>) -> bool {
+        let Some(stream) = self.streams.get(entry.stream) else {
+            return true;
+        };
+        match entry.kind {
+            Kind::Moment { seq, .. } => seq >= stream.below && !stream.above.contains(&seq),
+            Kind::Gap { start_ns, why } => !stream.gaps.contains(&(start_ns, why)),
+            Kind::Summary => !stream.finished,
+            Kind::Error { text } => !stream.errors.contains(text),
+        }
+    }
+
+    /// Takes note of a record; false (and no change) if it was there.
+    pub(crate) fn admit(&mut self, entry: &Entry<'_>) -> bool {
+        if !self.is_new(entry) {
+            return false;
+        }
+        if !self.streams.contains_key(entry.stream) {
+            self.streams
+                .insert(entry.stream.into(), StreamProgress::default());
+        }
+        let stream = self.streams.get_mut(entry.stream).expect("just put there");
+        match entry.kind {
+            Kind::Moment {
+                seq,
+                correspondence,
+            } => stream.add_moment(seq, correspondence),
+            Kind::Gap { start_ns, why } => {
+                stream.gaps.insert((start_ns, why));
+            }
+            Kind::Summary => stream.finished = true,
+            Kind::Error { text } => {
+                stream.errors.insert(text.to_owned());
+                stream.finished = false;
+            }
+        }
+        true
+    }
+}
+
+impl StreamProgress {
+    fn add_moment(&mut self, seq: u64, correspondence: f32) {
+        self.above.insert(seq);
+        while self.above.remove(&self.below) {
+            self.below += 1;
+        }
+        if correspondence.is_finite() {
+            self.correspondence_sum += f64::from(correspondence);
+            self.correspondences += 1;
+        }
+    }
+
+    /// Its summary is there, and no error came after it.
+    pub fn finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Moments that are there.
+    pub fn moments(&self) -> u64 {
+        self.below + self.above.len() as u64
+    }
+
+    /// The highest number of a moment that is there, plus one.
+    pub fn next_seq(&self) -> u64 {
+        self.above.last().map_or(self.below, |last| last + 1)
+    }
+
+    /// Sum of the correspondences of the moments that are there.
+    pub fn correspondence_sum(&self) -> f64 {
+        self.correspondence_sum
+    }
+
+    /// Mean correspondence of the moments that are there, for a summary over
+    /// all runs; none without moments.
+    pub fn mean_correspondence(&self) -> Option<f32> {
+        (self.correspondences > 0)
+            .then(|| (self.correspondence_sum / self.correspondences as f64) as f32)
+    }
+
+    /// Gaps that are there.
+    pub fn gaps(&self) -> u64 {
+        self.gaps.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{error, gap, moment, summary};
+    use super::*;
+
+    fn admit(progress: &mut Progress, record: &Record) -> bool {
+        progress.admit(&Entry::from(record))
+    }
+
+    #[test]
+    fn a_moment_is_new_once_in_whatever_order_moments_come() {
+        let mut progress = Progress::default();
+        for seq in [0, 1, 5, 3, 4] {
+            assert!(admit(&mut progress, &Record::Moment(moment("a", seq))));
+        }
+        for seq in [0, 1, 3, 4, 5] {
+            assert!(!admit(&mut progress, &Record::Moment(moment("a", seq))));
+        }
+        let stream = progress.stream("a").unwrap();
+        assert_eq!((stream.moments(), stream.next_seq()), (5, 6));
+        assert!(admit(&mut progress, &Record::Moment(moment("a", 2))));
+        let stream = progress.stream("a").unwrap();
+        assert_eq!((stream.moments(), stream.next_seq()), (6, 6));
+        assert!(stream.above.is_empty());
+        assert!((stream.mean_correspondence().unwrap() - 0.83).abs() < 1e-6);
+        assert!(admit(&mut progress, &Record::Moment(moment("b", 0))));
+    }
+
+    #[test]
+    fn an_error_opens_a_finished_stream_again_and_is_told_once() {
+        let mut progress = Progress::default();
+        assert!(admit(&mut progress, &error("a", "broken")));
+        assert!(!progress.is_finished("a"));
+        assert!(!admit(&mut progress, &error("a", "broken")));
+        assert!(admit(&mut progress, &summary("a", 3)));
+        assert!(progress.is_finished("a"));
+        // Said before: a stale journal must not open a finished stream.
+        assert!(!admit(&mut progress, &error("a", "broken")));
+        assert!(!admit(&mut progress, &summary("a", 3)));
+        assert!(progress.is_finished("a"));
+        assert!(admit(&mut progress, &error("a", "worse")));
+        assert!(!progress.is_finished("a"));
+    }
+
+    #[test]
+    fn a_gap_is_known_by_its_start_and_reason() {
+        let mut progress = Progress::default();
+        assert!(admit(&mut progress, &gap("a", 1, GapReason::NoAudio)));
+        assert!(!admit(&mut progress, &gap("a", 1, GapReason::NoAudio)));
+        assert!(admit(&mut progress, &gap("a", 1, GapReason::NoVideo)));
+        assert!(admit(&mut progress, &gap("a", 2, GapReason::NoAudio)));
+        assert_eq!(progress.stream("a").unwrap().gaps(), 3);
+    }
+}
