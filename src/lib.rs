@@ -12,7 +12,13 @@ pub mod features;
 
 pub mod net;
 
+pub mod sink;
+
+#[cfg(feature = "gst")]
+pub mod engine;
+
+pub mod cmd;
+
 pub mod picture;
 pub mod result;
-pub mod sink;
 pub mod time;
