@@ -5,9 +5,12 @@ fn main() {
     // `make install` puts the libraries here; in a build folder there is no such place.
     println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib/l3net");
     // The very folder that torch-sys links with.
-    let lib = std::env::var("LIBTORCH")
-        .ok()
-        .and_then(|libtorch| std::path::Path::new(&libtorch).join("lib").canonicalize().ok());
+    let lib = std::env::var("LIBTORCH").ok().and_then(|libtorch| {
+        std::path::Path::new(&libtorch)
+            .join("lib")
+            .canonicalize()
+            .ok()
+    });
     if let Some(lib) = lib {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
     }

@@ -3,6 +3,7 @@
 //!
 //! The modules in the order of the data:
 
+pub mod cmd;
 pub mod picture;
 pub mod result;
 pub mod time;
