@@ -1,12 +1,17 @@
-//! Lets the binary find libtorch from any folder: an rpath to the very folder
-//! that torch-sys links with. `LD_LIBRARY_PATH` goes before it.
+//! Lets the binary find libtorch from any folder. `LD_LIBRARY_PATH` goes before.
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    let Ok(libtorch) = std::env::var("LIBTORCH") else {
-        return;
-    };
-    if let Ok(lib) = std::path::Path::new(&libtorch).join("lib").canonicalize() {
+    // `make install` puts the libraries here; in a build folder there is no such place.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib/l3net");
+    // The very folder that torch-sys links with.
+    let lib = std::env::var("LIBTORCH").ok().and_then(|libtorch| {
+        std::path::Path::new(&libtorch)
+            .join("lib")
+            .canonicalize()
+            .ok()
+    });
+    if let Some(lib) = lib {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
     }
 }

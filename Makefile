@@ -1,0 +1,57 @@
+# `make demo` and `make test` do all that a fresh Debian or Ubuntu with Rust needs.
+#
+# demo, test and lint share cargo's dev profile (optimised, see Cargo.toml), so
+# that torch-sys, minutes of C++, is compiled once for all of them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test build install lint bench
+
+# Rust is often installed a moment ago, and the shell does not know yet.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+PREFIX ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+CLIP := tests/data/clips/friday.mp4
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: ## Debian packages and libtorch, where missing (CUDA=1: for an NVIDIA GPU, too)
+	@scripts/setup.sh $(if $(filter-out 0,$(CUDA)),cuda)
+
+demo: setup ## judge a real clip: a table, heatmaps and an overlay video
+	@cargo build
+	@rm -rf demo && mkdir -p demo
+	@cargo run --quiet -- batch $(CLIP) -o demo/results.jsonl \
+		--heatmaps demo/heatmaps --overlay demo/overlay.mkv
+	@printf '\n%s\n' \
+		"Made from $(CLIP):" \
+		"  demo/overlay.mkv     the clip with the heatmap and the score drawn in; any player shows it" \
+		"  demo/heatmaps/       a picture for each second, and one of its sound" \
+		"  demo/results.jsonl   one JSON object a line; README.md explains the fields"
+
+test: setup ## the whole test suite
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; else cargo test --lib --bins --tests; fi
+
+build: setup ## the release binary
+	@cargo build --release
+	@echo "built $(TARGET)/release/l3net"
+
+install: build ## binary, libtorch, models and pipelines to PREFIX (/usr/local, or ~/.local unless root)
+	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/l3net" "$(DESTDIR)$(PREFIX)/share/l3net"
+	@install -m 755 "$(TARGET)/release/l3net" "$(DESTDIR)$(PREFIX)/bin/l3net"
+	@cp -u "$${LIBTORCH:-.libtorch}"/lib/*.so* "$(DESTDIR)$(PREFIX)/lib/l3net/"
+	@for folder in models pipelines; do \
+		[ ! -d $$folder ] || cp -r $$folder "$(DESTDIR)$(PREFIX)/share/l3net/"; done
+	@echo "installed $(DESTDIR)$(PREFIX)/bin/l3net"
+
+lint: setup ## format, clippy and documentation, warnings denied
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps
+
+bench: setup ## Criterion benches of the hot paths
+	cargo bench

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# All that l3net needs to build and run: Rust (checked), Debian packages and
+# libtorch (installed where missing). Quick and silent where all is there.
+#
+#   scripts/setup.sh          for any CPU
+#   scripts/setup.sh cuda     in addition the libraries for an NVIDIA GPU
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+
+rust_is_new_enough() {
+    # In the repository's folder rustup takes the version that the repository asks for.
+    local version
+    version="$(cd "$here" && cargo --version 2>/dev/null)" || return 1
+    [[ "$version" =~ ^cargo\ 1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 95 ]
+}
+
+rust_is_new_enough || {
+    echo "setup: Rust 1.95 or newer is missing. Install it with" >&2
+    echo "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y && . \"\$HOME/.cargo/env\"" >&2
+    echo "and run this again." >&2
+    exit 1
+}
+"$here/debian.sh"
+"$here/libtorch.sh" "$@"

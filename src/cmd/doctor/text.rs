@@ -1,0 +1,229 @@
+//! The report as people read it.
+
+use std::io::{Result, Write};
+
+use super::{Report, devices::Device, elements::Weight, places::Model};
+
+/// Width of the left column.
+const LEFT: usize = 14;
+
+pub(super) fn write(report: &Report, out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "l3net {}", report.version)?;
+    writeln!(out)?;
+    processor(report, out)?;
+    gpu(report, out)?;
+    gstreamer(report, out)?;
+    list(out, "cameras", &report.cameras, "none found")?;
+    list(out, "microphones", &report.microphones, "none found")?;
+    model(report, out)?;
+    let cache = &report.cache;
+    let mut text = cache.path.display().to_string();
+    if !cache.exists {
+        text += " (not made yet)";
+    }
+    if let Some(free) = cache.free_bytes {
+        text += &format!(", {} free", size(free));
+    }
+    line(out, "cache", &text)?;
+    verdict(report, out)
+}
+
+fn line(out: &mut dyn Write, left: &str, text: &str) -> Result<()> {
+    writeln!(out, "{left:LEFT$}{text}")
+}
+
+fn processor(report: &Report, out: &mut dyn Write) -> Result<()> {
+    let cpu = &report.cpu;
+    let mut text = cpu.name.clone().unwrap_or_else(|| "unknown".to_owned());
+    text += &format!(
+        ", {} core{}",
+        cpu.cores,
+        if cpu.cores == 1 { "" } else { "s" }
+    );
+    if let Some(memory) = cpu.memory_bytes {
+        text += &format!(", {} of memory", size(memory));
+    }
+    line(out, "processor", &text)?;
+    let sets = match cpu.features.as_slice() {
+        [] => "no AVX2: the network runs slowly here".to_owned(),
+        sets => sets.join(", "),
+    };
+    let bf16 = if cpu.fast_bf16 {
+        "bf16 in hardware: --precision bf16 is faster"
+    } else {
+        "no bf16 in hardware: f32 is used"
+    };
+    line(out, "", &format!("{sets}; {bf16}"))?;
+    let torch = &report.libtorch;
+    let version = torch.version.as_deref().unwrap_or("of unknown version");
+    let threads = if torch.threads == 1 {
+        "thread"
+    } else {
+        "threads"
+    };
+    let mut text = format!("{version}, {} {threads}", torch.threads);
+    if let Some(path) = &torch.path {
+        text += &format!(", {}", path.display());
+    }
+    line(out, "libtorch", &text)
+}
+
+fn gpu(report: &Report, out: &mut dyn Write) -> Result<()> {
+    let gpu = &report.gpu;
+    if gpu.devices.is_empty() && !gpu.driver && gpu.usable == 0 {
+        return line(out, "GPU", "no NVIDIA GPU");
+    }
+    let state = if gpu.usable > 0 {
+        "ready"
+    } else {
+        "NOT USABLE"
+    };
+    if gpu.devices.is_empty() {
+        line(out, "GPU", &format!("{} found, {state}", gpu.usable.max(1)))?;
+    }
+    for (n, device) in gpu.devices.iter().enumerate() {
+        let left = if n == 0 { "GPU" } else { "" };
+        line(out, left, &format!("cuda:{n}  {device}, {state}"))?;
+    }
+    match &gpu.library {
+        Some(path) => line(out, "", &path.display().to_string()),
+        None => Ok(()),
+    }
+}
+
+fn gstreamer(report: &Report, out: &mut dyn Write) -> Result<()> {
+    let gst = &report.gstreamer;
+    if !gst.built_in {
+        return line(
+            out,
+            "GStreamer",
+            "not built in (cargo feature gst): no media, only models and benches",
+        );
+    }
+    match (&gst.version, &gst.error) {
+        (_, Some(error)) => line(out, "GStreamer", &format!("does not start: {error}"))?,
+        (Some(version), None) => line(out, "GStreamer", version)?,
+        (None, None) => {}
+    }
+    let mut group = "";
+    for purpose in &gst.purposes {
+        let left = if purpose.group == group {
+            ""
+        } else {
+            purpose.group
+        };
+        group = purpose.group;
+        let state = match (purpose.element, purpose.weight) {
+            (Some(element), _) => element.to_owned(),
+            (None, Weight::Extra) => format!("- ({})", purpose.any_of[0]),
+            (None, _) => format!(
+                "MISSING {} (package {})",
+                purpose.any_of[0], purpose.package
+            ),
+        };
+        writeln!(
+            out,
+            "  {left:width$}{:31} {state}",
+            purpose.what,
+            width = LEFT - 2
+        )?;
+    }
+    Ok(())
+}
+
+fn list(out: &mut dyn Write, left: &str, devices: &[Device], none: &str) -> Result<()> {
+    if devices.is_empty() {
+        return line(out, left, none);
+    }
+    for (n, device) in devices.iter().enumerate() {
+        let left = if n == 0 { left } else { "" };
+        line(out, left, &format!("{:12} {}", device.source, device.name))?;
+    }
+    Ok(())
+}
+
+fn model(report: &Report, out: &mut dyn Write) -> Result<()> {
+    let found = &report.model.found;
+    if found.is_empty() {
+        return line(
+            out,
+            "model",
+            "none in models/: results will be those of an untrained network",
+        );
+    }
+    for (n, model) in found.iter().enumerate() {
+        let left = if n == 0 { "model" } else { "" };
+        line(out, left, &describe(model))?;
+    }
+    Ok(())
+}
+
+fn describe(model: &Model) -> String {
+    let mut text = format!("{} ({}", model.path.display(), size(model.bytes));
+    match &model.header {
+        Some(header) => {
+            for key in ["format", "conv1_stride", "trained"] {
+                if let Some(value) = header.get(key) {
+                    text += &format!(", {key} {value}");
+                }
+            }
+        }
+        None => text += ", not an l3net checkpoint",
+    }
+    text + ")"
+}
+
+fn verdict(report: &Report, out: &mut dyn Write) -> Result<()> {
+    writeln!(out)?;
+    if report.missing.is_empty() {
+        return writeln!(out, "Nothing is missing.");
+    }
+    let head = if report.ok {
+        "All that is needed is there. Missing for some uses:"
+    } else {
+        "Something that is needed is missing:"
+    };
+    writeln!(out, "{head}")?;
+    for missing in &report.missing {
+        let mark = if missing.needed { "needed: " } else { "" };
+        writeln!(out, "  {mark}{}", missing.what)?;
+    }
+    match &report.remedy {
+        Some(command) => writeln!(out, "To bring it:\n  {command}"),
+        None => Ok(()),
+    }
+}
+
+/// Bytes for people: powers of ten, as disks are sold.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes / 1000),
+        1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_people_say_them() {
+        assert_eq!(size(512), "0 kB");
+        assert_eq!(size(19_041_484), "19 MB");
+        assert_eq!(size(72_000_000_000), "72.0 GB");
+    }
+
+    #[test]
+    fn a_file_that_is_no_checkpoint_is_called_so() {
+        let model = Model {
+            path: "models/x.safetensors".into(),
+            bytes: 1000,
+            header: None,
+        };
+        assert_eq!(
+            describe(&model),
+            "models/x.safetensors (1 kB, not an l3net checkpoint)"
+        );
+    }
+}

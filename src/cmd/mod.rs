@@ -1,0 +1,3 @@
+//! One file for each command: its arguments and what it does.
+
+pub mod doctor;
