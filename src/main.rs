@@ -1,3 +1,25 @@
-//! The `l3net` program.
+//! The `l3net` program: parse, dispatch, exit code.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use l3net::cmd::{Cli, common};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command.run() {
+        Ok(code) => code,
+        // Whoever read our output has what they wanted.
+        Err(error) if common::reader_has_gone(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If nobody reads stderr, the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "l3net: {error:#}");
+            if error.is::<common::Usage>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

@@ -1,3 +1,99 @@
 //! One file for each command: its arguments and what it does.
+//!
+//! [`Cli`] is the whole command line; parsing it has no side effects. What
+//! commands share stands in [`common`]; where verdicts go, in `outputs`.
 
+use std::process::ExitCode;
+
+#[cfg(feature = "gst")]
+pub mod batch;
+pub mod common;
 pub mod doctor;
+#[cfg(feature = "gst")]
+pub mod launch;
+#[cfg(feature = "gst")]
+pub mod live;
+#[cfg(feature = "gst")]
+mod outputs;
+#[cfg(feature = "gst")]
+mod progress;
+#[cfg(feature = "gst")]
+mod streams;
+
+/// Does what is heard belong to what is seen, and where in the picture is it?
+#[derive(clap::Parser, Debug)]
+#[command(version, max_term_width = 100, after_help = SOURCES)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const SOURCES: &str = "\
+SOURCE is a media file, a directory (walked), a URI (file:, http:, https:, rtsp:),
+camera[:N], test (a built-in scene), a pipelines/*.launch file, or a gst-launch
+description in quotes with the ends audio. and video.
+
+Results go to stdout or the file named, one JSON object a line; people read stderr.
+Exit code: 0 all done, 1 something failed (the rest was done), 2 wrong usage.";
+
+/// The commands.
+#[derive(clap::Subcommand, Debug)]
+pub enum Command {
+    /// Watch cameras, microphones and streams in real time
+    #[cfg(feature = "gst")]
+    Live(live::LiveArgs),
+    /// Judge what a gst-launch description brings
+    #[cfg(feature = "gst")]
+    Launch(launch::LaunchArgs),
+    /// Go through files and directories as fast as the machine can
+    #[cfg(feature = "gst")]
+    Batch(batch::BatchArgs),
+    /// Tell what this machine can do, and what is missing
+    Doctor(doctor::DoctorArgs),
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Usage`](common::Usage) for wrong usage; anything else is a failure. Each
+    /// is one line that names the culprit and the next step.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let well = match self {
+            #[cfg(feature = "gst")]
+            Self::Live(args) => live::run(args)?,
+            #[cfg(feature = "gst")]
+            Self::Launch(args) => launch::run(args)?,
+            #[cfg(feature = "gst")]
+            Self::Batch(args) => batch::run(args)?,
+            Self::Doctor(args) => doctor::run(&args, &mut std::io::stdout().lock())?,
+        };
+        Ok(if well {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        for command in super::Cli::command().get_subcommands() {
+            for arg in command.get_arguments() {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty(), "{} {}", command.get_name(), arg.get_id());
+                assert!(help.lines().all(|l| l.len() <= 80), "{help}");
+            }
+        }
+    }
+}

@@ -245,7 +245,10 @@ mod tests {
         dispatcher.judge(2, Second(7), Pace::File);
         let batch = dispatcher.take(3).expect("work");
         assert_eq!(seconds(&batch), [(0, 0), (2, 7), (0, 1)]);
-        assert_eq!(seconds(&dispatcher.take(9).expect("work")), [(0, 2), (0, 3)]);
+        assert_eq!(
+            seconds(&dispatcher.take(9).expect("work")),
+            [(0, 2), (0, 3)]
+        );
     }
 
     #[test]
@@ -255,18 +258,24 @@ mod tests {
             dispatcher.judge(0, Second(s), Pace::File);
             dispatcher.judge(1, Second(s), Pace::File);
         }
-        let order: Vec<_> = (0..6).flat_map(|_| seconds(&dispatcher.take(1).expect("work"))).collect();
+        let order: Vec<_> = (0..6)
+            .flat_map(|_| seconds(&dispatcher.take(1).expect("work")))
+            .collect();
         assert_eq!(order, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]);
     }
 
     #[test]
     fn a_live_stream_drops_its_oldest_and_says_so() {
         let dispatcher = Dispatcher::new(1, 2);
-        let dropped: u64 = (0..5).map(|s| dispatcher.judge(0, Second(s), Pace::Live)).sum();
+        let dropped: u64 = (0..5)
+            .map(|s| dispatcher.judge(0, Second(s), Pace::Live))
+            .sum();
         assert_eq!(dropped, 3);
         let batch = dispatcher.take(9).expect("work");
         assert_eq!(seconds(&batch), [(0, 3), (0, 4)]);
-        let Item::Say(Said::Gap(gap)) = &batch[0].1 else { panic!("a gap comes first") };
+        let Item::Say(Said::Gap(gap)) = &batch[0].1 else {
+            panic!("a gap comes first")
+        };
         assert_eq!((gap.start.0, gap.end.0, gap.lost), (0, 3, 3));
     }
 

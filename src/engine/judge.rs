@@ -92,7 +92,10 @@ pub struct Occupation {
 
 impl Occupation {
     fn add(to: &AtomicU64, time: Duration) {
-        to.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        to.fetch_add(
+            u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
     }
 
     /// Share of the time between the first and the last moment in which the
@@ -100,12 +103,19 @@ impl Occupation {
     pub fn idle_share(&self) -> f64 {
         let busy = self.busy_ns.load(Ordering::Relaxed) as f64;
         let idle = self.idle_ns.load(Ordering::Relaxed) as f64;
-        if busy + idle > 0.0 { idle / (busy + idle) } else { 0.0 }
+        if busy + idle > 0.0 {
+            idle / (busy + idle)
+        } else {
+            0.0
+        }
     }
 
     /// Moments judged, and forward passes that it took.
     pub fn counts(&self) -> (u64, u64) {
-        (self.moments.load(Ordering::Relaxed), self.batches.load(Ordering::Relaxed))
+        (
+            self.moments.load(Ordering::Relaxed),
+            self.batches.load(Ordering::Relaxed),
+        )
     }
 }
 
@@ -152,7 +162,12 @@ pub(super) fn run(
             let output = match item {
                 Item::Say(said) => Output::Said { stream, said },
                 Item::Judge(job) => match judgements.next() {
-                    Some(judgement) => Output::Judged { stream, job, judgement, judged },
+                    Some(judgement) => Output::Judged {
+                        stream,
+                        job,
+                        judgement,
+                        judged,
+                    },
                     None => continue,
                 },
             };

@@ -128,13 +128,24 @@ pub fn run<E>(
     mut output: impl FnMut(Output) -> Result<(), E>,
 ) -> Result<(), E> {
     let streams = tasks.len();
-    let open = if options.real_time { streams } else { options.jobs.clamp(1, streams.max(1)) };
+    let open = if options.real_time {
+        streams
+    } else {
+        options.jobs.clamp(1, streams.max(1))
+    };
     // Live: what waits longer than about two seconds is too old to matter.
     let hops_a_second = 48_000_usize.div_ceil(options.hop.samples());
-    let room = if options.real_time { 2 * hops_a_second } else { 2 };
+    let room = if options.real_time {
+        2 * hops_a_second
+    } else {
+        2
+    };
     let dispatcher = Dispatcher::new(streams, room);
     let (sender, outputs) = crossbeam_channel::bounded(2 * options.batch.max(1));
-    let tasks: Vec<_> = tasks.into_iter().map(|t| std::sync::Mutex::new(Some(t))).collect();
+    let tasks: Vec<_> = tasks
+        .into_iter()
+        .map(|t| std::sync::Mutex::new(Some(t)))
+        .collect();
     let next = AtomicUsize::new(0);
     let left = AtomicUsize::new(open);
 
@@ -161,7 +172,14 @@ pub fn run<E>(
         {
             let (dispatcher, occupation) = (&dispatcher, &gauges.occupation);
             scope.spawn(move || {
-                judge::run(&net, options.heatmap, options.batch, dispatcher, &sender, occupation);
+                judge::run(
+                    &net,
+                    options.heatmap,
+                    options.batch,
+                    dispatcher,
+                    &sender,
+                    occupation,
+                );
             });
         }
         let mut result = Ok(());

@@ -41,7 +41,11 @@ pub(super) fn run(
         dispatcher,
         stop,
         position,
-        pace: if options.real_time { Pace::Live } else { Pace::File },
+        pace: if options.real_time {
+            Pace::Live
+        } else {
+            Pace::File
+        },
         maker: None,
         extractor: FeatureExtractor::new(options.crop),
         last_image: Vec::new(),
@@ -125,7 +129,11 @@ impl Reader<'_> {
                 Ending::Failed(cause) => cause.to_string(),
                 _ => "the stream ended".to_owned(),
             };
-            tracing::warn!("{}: {cause}; opening it again in {} s", self.source().name, wait.as_secs());
+            tracing::warn!(
+                "{}: {cause}; opening it again in {} s",
+                self.source().name,
+                wait.as_secs()
+            );
             if !self.sleep(wait) {
                 return Ending::Stopped;
             }
@@ -151,7 +159,9 @@ impl Reader<'_> {
     }
 
     fn length(&self) -> MediaTime {
-        self.maker.as_ref().map_or(MediaTime::ZERO, MomentMaker::length)
+        self.maker
+            .as_ref()
+            .map_or(MediaTime::ZERO, MomentMaker::length)
     }
 
     /// Reads an open source to its end.
@@ -160,7 +170,10 @@ impl Reader<'_> {
             self.pace = Pace::Live;
         }
         let (hop, pace) = (self.options.hop, self.pace);
-        let mut maker = self.maker.take().unwrap_or_else(|| MomentMaker::new(hop, pace));
+        let mut maker = self
+            .maker
+            .take()
+            .unwrap_or_else(|| MomentMaker::new(hop, pace));
         let ending = self.pass_on(session, offset, &mut maker);
         self.missing = session.missing_decoder().map(str::to_owned);
         self.maker = Some(maker);
@@ -173,7 +186,11 @@ impl Reader<'_> {
         offset: MediaTime,
         maker: &mut MomentMaker<Frame>,
     ) -> Ending {
-        let stall = if self.pace == Pace::Live { LIVE_STALL } else { FILE_STALL };
+        let stall = if self.pace == Pace::Live {
+            LIVE_STALL
+        } else {
+            FILE_STALL
+        };
         let mut last_news = Instant::now();
         let mut over: Option<End> = None;
         loop {
@@ -208,7 +225,11 @@ impl Reader<'_> {
             if self.stop.is_asked() {
                 return Ending::Stopped;
             }
-            if self.options.limit.is_some_and(|limit| maker.length() >= limit) {
+            if self
+                .options
+                .limit
+                .is_some_and(|limit| maker.length() >= limit)
+            {
                 return Ending::Limit;
             }
             if news {
@@ -229,7 +250,9 @@ impl Reader<'_> {
     }
 
     fn tell_position(&mut self, session: &Session, maker: &MomentMaker<Frame>) {
-        self.position.at_ns.store(maker.length().0, Ordering::Relaxed);
+        self.position
+            .at_ns
+            .store(maker.length().0, Ordering::Relaxed);
         if self.position.length_ns.load(Ordering::Relaxed) == 0
             && let Some(length) = session.duration()
         {
@@ -279,7 +302,9 @@ impl Reader<'_> {
         }
         let (sound, picture) = self.maker.as_ref().map_or((false, false), MomentMaker::has);
         let because = match &self.missing {
-            Some(what) => format!(" that can be decoded here ({what} is missing, see `l3net doctor`)"),
+            Some(what) => {
+                format!(" that can be decoded here ({what} is missing, see `l3net doctor`)")
+            }
             None => String::new(),
         };
         match (sound, picture) {
@@ -298,7 +323,8 @@ impl Reader<'_> {
             return;
         }
         if self.pace == Pace::Live && self.utc_zero.is_none() {
-            let back = jiff::SignedDuration::from_nanos(i64::try_from(offset.0).unwrap_or(i64::MAX));
+            let back =
+                jiff::SignedDuration::from_nanos(i64::try_from(offset.0).unwrap_or(i64::MAX));
             self.utc_zero = session.utc_origin().and_then(|t| t.checked_sub(back).ok());
         }
         for made in std::mem::take(&mut self.made) {
@@ -374,7 +400,11 @@ fn is_still(before: &[u8], now: &[u8]) -> bool {
     if before.len() != now.len() || now.is_empty() {
         return false;
     }
-    let changed = before.iter().zip(now).filter(|(a, b)| a.abs_diff(**b) > 4).count();
+    let changed = before
+        .iter()
+        .zip(now)
+        .filter(|(a, b)| a.abs_diff(**b) > 4)
+        .count();
     changed * 10_000 <= now.len()
 }
 
@@ -387,7 +417,11 @@ mod tests {
         let picture = vec![100_u8; 30_000];
         assert!(!is_still(&[], &picture), "the first has none before it");
         assert!(is_still(&picture, &picture));
-        let noisy: Vec<u8> = picture.iter().enumerate().map(|(i, v)| v + (i % 5) as u8).collect();
+        let noisy: Vec<u8> = picture
+            .iter()
+            .enumerate()
+            .map(|(i, v)| v + (i % 5) as u8)
+            .collect();
         assert!(is_still(&picture, &noisy));
         let mut moved = picture.clone();
         moved[600..660].fill(255);

@@ -122,6 +122,14 @@ impl Source {
         }
     }
 
+    /// Whether it goes on until somebody stops it.
+    pub fn is_endless(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Test | Kind::Camera(_) | Kind::Uri { live: true, .. }
+        )
+    }
+
     /// Whether silence from it means that it hangs. A description may wait for
     /// something for as long as it likes.
     pub fn can_stall(&self) -> bool {

@@ -202,6 +202,8 @@ pub(super) struct Line<'a> {
     correspondence: Option<f32>,
     start_ns: Option<u64>,
     why: Option<GapReason>,
+    #[serde(default)]
+    interrupted: bool,
     #[serde(borrow)]
     error: Option<std::borrow::Cow<'a, str>>,
 }
@@ -217,7 +219,9 @@ impl Line<'_> {
                 start_ns: self.start_ns?,
                 why: self.why?,
             },
-            "summary" => Kind::Summary,
+            "summary" => Kind::Summary {
+                interrupted: self.interrupted,
+            },
             "error" => Kind::Error {
                 text: self.error.as_deref()?,
             },

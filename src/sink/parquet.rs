@@ -129,11 +129,13 @@ const COLUMNS: &[Column] = &[
     column!(gaps: Int64, Summary(s) => Cell::Int(s.gaps)),
     column!(seconds: Float64, Summary(s) => Cell::F64(s.seconds)),
     column!(wall_s: Float64, Summary(s) => Cell::F64(s.wall_s)),
+    column!(interrupted: Boolean, Summary(s) => Cell::Bool(s.interrupted)),
     column!(error: Utf8, Error(e) => Cell::Text(&e.error)),
 ];
 
 /// The columns that tell what is there; see [`Progress`].
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
+    "interrupted",
     "type",
     "stream",
     "seq",
@@ -239,7 +241,9 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
                 why: GapReason::deserialize(word).ok()?,
             }
         }
-        "summary" => Kind::Summary,
+        "summary" => Kind::Summary {
+            interrupted: column("interrupted")?.as_boolean_opt()?.value(row),
+        },
         "error" => Kind::Error {
             text: text("error")?,
         },

@@ -39,7 +39,7 @@ pub(crate) struct Entry<'a> {
 pub(crate) enum Kind<'a> {
     Moment { seq: u64, correspondence: f32 },
     Gap { start_ns: u64, why: GapReason },
-    Summary,
+    Summary { interrupted: bool },
     Error { text: &'a str },
 }
 
@@ -54,7 +54,9 @@ impl<'a> From<&'a Record> for Entry<'a> {
                 start_ns: g.start_ns.0,
                 why: g.why,
             },
-            Record::Summary(_) => Kind::Summary,
+            Record::Summary(s) => Kind::Summary {
+                interrupted: s.interrupted,
+            },
             Record::Error(e) => Kind::Error { text: &e.error },
         };
         Self {
@@ -89,7 +91,7 @@ impl Progress {
         match entry.kind {
             Kind::Moment { seq, .. } => seq >= stream.below && !stream.above.contains(&seq),
             Kind::Gap { start_ns, why } => !stream.gaps.contains(&(start_ns, why)),
-            Kind::Summary => !stream.finished,
+            Kind::Summary { .. } => !stream.finished,
             Kind::Error { text } => !stream.errors.contains(text),
         }
     }
@@ -112,7 +114,7 @@ impl Progress {
             Kind::Gap { start_ns, why } => {
                 stream.gaps.insert((start_ns, why));
             }
-            Kind::Summary => stream.finished = true,
+            Kind::Summary { interrupted } => stream.finished = !interrupted,
             Kind::Error { text } => {
                 stream.errors.insert(text.to_owned());
                 stream.finished = false;
@@ -147,6 +149,11 @@ impl StreamProgress {
     /// The highest number of a moment that is there, plus one.
     pub fn next_seq(&self) -> u64 {
         self.above.last().map_or(self.below, |last| last + 1)
+    }
+
+    /// All moments below this number are there.
+    pub fn contiguous(&self) -> u64 {
+        self.below
     }
 
     /// Sum of the correspondences of the moments that are there.

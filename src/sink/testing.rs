@@ -76,6 +76,7 @@ pub fn summary(stream: &str, moments: u64) -> Record {
         gaps: 1,
         seconds: moments as f64,
         wall_s: 0.4,
+        interrupted: false,
     })
 }
 

@@ -1,0 +1,112 @@
+//! `l3net batch`: files, as fast as the machine goes.
+
+use std::path::PathBuf;
+
+use super::common::{NetArgs, TalkArgs, Usage, WindowArgs};
+use super::outputs::Outputs;
+use super::progress::Bar;
+use super::streams::{OutputArgs, Run, check_descriptions, start_metrics};
+use crate::media::{Source, expand};
+use crate::sink::archive::Archive;
+
+/// Go through files and directories as fast as the machine can
+///
+/// Run again with the same OUT it goes on where it was: files that are done are
+/// not decoded again, and each moment stands in OUT exactly once.
+#[derive(clap::Args, Clone, Debug)]
+pub struct BatchArgs {
+    /// Files, directories (walked), URIs
+    #[arg(required = true, value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// Where results go: a .jsonl or .parquet file
+    #[arg(long, short, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Files that are decoded side by side; fitting the cores if not given
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    #[command(flatten)]
+    pub(super) window: WindowArgs,
+    #[command(flatten)]
+    pub(super) net: NetArgs,
+    #[command(flatten)]
+    pub(super) ways_out: OutputArgs,
+    #[command(flatten)]
+    pub(super) talk: TalkArgs,
+}
+
+/// Runs over all files.
+///
+/// # Errors
+/// Wrong usage, or what made the whole run impossible.
+pub fn run(args: BatchArgs) -> anyhow::Result<bool> {
+    let sources = expand(&args.sources).map_err(Usage::error)?;
+    if let Some(source) = sources.iter().find(|s| s.is_endless()) {
+        if args.window.seconds.is_none() {
+            return Err(Usage::error(format!(
+                "{}: has no end: use `l3net live`, or say how much with --seconds",
+                source.name
+            )));
+        }
+    }
+    check_descriptions(&sources)?;
+    let archive = Archive::open(&args.output)?;
+    let all = sources.len();
+    let sources: Vec<Source> = sources
+        .into_iter()
+        .filter(|s| !archive.progress().is_finished(&s.name))
+        .collect();
+    let bar = if args.talk.quiet {
+        Bar::none()
+    } else {
+        Bar::for_files(&sources)
+    };
+    args.talk.start_log(bar.writer());
+    let done = all - sources.len();
+    if done > 0 && !args.talk.quiet {
+        bar.say(&format!(
+            "{done} of {all} done already in {}",
+            args.output.display()
+        ));
+    }
+    if sources.is_empty() {
+        bar.finish();
+        archive.finish()?;
+        return Ok(true);
+    }
+    let skip = sources
+        .iter()
+        .map(|s| {
+            archive
+                .progress()
+                .stream(&s.name)
+                .map_or(0, |p| p.contiguous())
+        })
+        .collect();
+    start_metrics(args.ways_out.metrics.as_deref())?;
+    let outputs = Outputs::open(
+        &args.ways_out,
+        Some(archive),
+        false,
+        &sources,
+        args.window.crop,
+        args.talk,
+        &bar,
+    )?;
+    Run {
+        sources,
+        window: &args.window,
+        net: &args.net,
+        real_time: false,
+        jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        outputs,
+        skip,
+        bar,
+    }
+    .run()
+}
+
+/// Two keep the network busy over the end of a file; more where cores are idle.
+fn default_jobs() -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    (cores / 2).clamp(2, 16)
+}

@@ -1,0 +1,141 @@
+//! What the commands share: options of the network, the log, kinds of failure.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::net::{Device, HeatmapKind, L3Net, NetOptions, Precision, Weights};
+use crate::result::Crop;
+use crate::sink::SinkError;
+use crate::time::Hop;
+
+/// Wrong usage: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+impl Usage {
+    /// Wrong usage, as an error of a command.
+    pub fn error(text: impl ToString) -> anyhow::Error {
+        anyhow::Error::new(Self(text.to_string()))
+    }
+}
+
+/// Whether an error only says that nobody reads stdout any more (`l3net … | head`).
+pub fn reader_has_gone(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<SinkError>()
+            .is_some_and(SinkError::is_closed)
+            || cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Which network, where, and how exactly.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct NetArgs {
+    /// Model file (.safetensors); the one in models/ if not given
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Where to compute: auto, cpu or cuda[:N]
+    #[arg(long, default_value = "auto", value_name = "WHERE")]
+    pub device: Device,
+    /// How exactly: auto, f32 or bf16
+    #[arg(long, default_value = "auto", value_name = "KIND")]
+    pub precision: Precision,
+    /// CPU threads of the network; all cores if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+}
+
+impl NetArgs {
+    /// Loads the network; says on stderr if it is untrained.
+    ///
+    /// # Errors
+    /// Names the model file or the device, and what is wrong with it.
+    pub fn load(&self) -> anyhow::Result<L3Net> {
+        let weights = Weights::open(self.model.as_deref())?;
+        if !weights.is_trained() {
+            tracing::warn!(
+                "{} is untrained (random weights): its answers mean nothing; \
+                 name a trained one with --model FILE",
+                match &self.model {
+                    Some(file) => file.display().to_string(),
+                    None => "the default model".to_owned(),
+                }
+            );
+        }
+        let options = NetOptions {
+            device: self.device,
+            precision: self.precision,
+            threads: self.threads.map(usize::from),
+        };
+        let net = L3Net::new(&weights, &options)?;
+        tracing::info!("{}", net.describe());
+        Ok(net)
+    }
+}
+
+/// What is looked at, and how often.
+#[derive(clap::Args, Clone, Debug)]
+pub struct WindowArgs {
+    /// Seconds from window to window, 0.1 to 1
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_hop)]
+    pub hop: Hop,
+    /// Part of the picture to look at: the whole, or the paper's middle
+    #[arg(long, default_value = "full", value_name = "WHAT")]
+    pub crop: Crop,
+    /// Kind of heatmap: gradient, local or unit:K
+    #[arg(long, default_value = "gradient", value_name = "KIND")]
+    pub heatmap: HeatmapKind,
+    /// Stop each stream after this much of it
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub seconds: Option<f64>,
+}
+
+fn parse_hop(text: &str) -> Result<Hop, String> {
+    Hop::from_secs(text.parse().map_err(|_| "not a number")?)
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0.0 => Ok(seconds),
+        _ => Err("not a number of seconds over 0".to_owned()),
+    }
+}
+
+/// How much to say on stderr.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub struct TalkArgs {
+    /// Say nothing on stderr but errors
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more on stderr; twice for what developers want to know
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl TalkArgs {
+    /// Starts the log on stderr through `writer`. `RUST_LOG` goes before the options.
+    pub fn start_log<W>(self, writer: W)
+    where
+        W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
+    {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (_, 0) => "warn",
+            (_, 1) => "l3net=info,warn",
+            _ => "l3net=debug,info",
+        };
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+        // A second start (tests) keeps the first.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(writer)
+            .without_time()
+            .with_target(self.verbose > 1)
+            .try_init();
+    }
+}

@@ -1,0 +1,281 @@
+//! Where verdicts go: plain records out of the engine's outputs, and all ways
+//! out in their order.
+//!
+//! Pictures come first, as the record names their files; then every way out gets
+//! the same record.
+
+use std::io::Write;
+use std::time::Instant;
+
+use super::common::TalkArgs;
+use super::progress::Bar;
+use super::streams::OutputArgs;
+use crate::engine::{Job, Output, Said, Watcher};
+use crate::features::{BIN_HZ, BINS};
+use crate::media::Source;
+use crate::result::{
+    Crop, Failure, Gap, HeatmapFacts, Judgement, Latency, Record, SoundHeatmapFacts, StreamName,
+    Summary, Verdict,
+};
+use crate::sink::archive::Archive;
+use crate::sink::console::Table;
+use crate::sink::heatmaps::Heatmaps;
+use crate::sink::jsonl::JsonLines;
+use crate::sink::{Judged, View, metrics};
+
+/// All ways out of a run.
+pub struct Outputs {
+    names: Vec<StreamName>,
+    tallies: Vec<Tally>,
+    json: Option<JsonLines<Box<dyn Write + Send>>>,
+    archive: Option<Archive>,
+    heatmaps: Option<Heatmaps>,
+    table: Option<Table<Box<dyn Write + Send>>>,
+    crop: Crop,
+    quiet: bool,
+    bar: Bar,
+    failed: usize,
+    unfinished: usize,
+}
+
+/// What a summary says of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    moments: u64,
+    sum: f64,
+    gaps: u64,
+}
+
+impl Outputs {
+    /// Opens them. `stdout` says that results go there if no file is named.
+    ///
+    /// # Errors
+    /// Names the file or folder that cannot be written.
+    pub fn open(
+        args: &OutputArgs,
+        archive: Option<Archive>,
+        stdout: bool,
+        sources: &[Source],
+        crop: Crop,
+        talk: TalkArgs,
+        bar: &Bar,
+    ) -> anyhow::Result<Self> {
+        let to_stdout = || {
+            JsonLines::new(
+                Box::new(std::io::stdout()) as Box<dyn Write + Send>,
+                "stdout",
+            )
+        };
+        let json = match &args.json {
+            Some(path) if path.as_os_str() == "-" => Some(to_stdout()),
+            Some(path) => {
+                let file = std::fs::File::create(path)
+                    .map_err(crate::sink::SinkError::io(path, "write"))?;
+                Some(JsonLines::new(
+                    Box::new(file) as Box<dyn Write + Send>,
+                    path,
+                ))
+            }
+            None if stdout => Some(to_stdout()),
+            None => None,
+        };
+        Ok(Self {
+            names: sources.iter().map(|s| s.name.clone()).collect(),
+            tallies: vec![Tally::default(); sources.len()],
+            json,
+            archive,
+            heatmaps: args.heatmaps.as_deref().map(Heatmaps::create).transpose()?,
+            table: args
+                .table
+                .then(|| Table::new(Box::new(bar.lines()) as Box<dyn Write + Send>)),
+            crop,
+            quiet: talk.quiet,
+            bar: bar.clone(),
+            failed: 0,
+            unfinished: 0,
+        })
+    }
+
+    /// Whether somebody draws the pictures.
+    pub fn draws(&self) -> bool {
+        self.heatmaps.is_some()
+    }
+
+    /// Takes what comes out of the engine.
+    ///
+    /// # Errors
+    /// Names the way out that failed; or the network's error.
+    pub fn take(&mut self, output: Output) -> anyhow::Result<()> {
+        match output {
+            Output::Judged {
+                stream,
+                job,
+                judgement,
+                judged,
+            } => {
+                let mut judged = self.verdict(stream, *job, judgement, judged);
+                if let Some(heatmaps) = &self.heatmaps {
+                    let files = heatmaps.write(&judged)?;
+                    judged.verdict.heatmap.file = files.picture;
+                    judged.verdict.sound_heatmap.file = files.sound;
+                }
+                let tally = &mut self.tallies[stream];
+                tally.moments += 1;
+                tally.sum += f64::from(judged.verdict.correspondence);
+                self.write(Record::Moment(judged.verdict))
+            }
+            Output::Said { stream, said } => self.said(stream, said),
+            Output::Broken(error) => Err(error.into()),
+        }
+    }
+
+    fn said(&mut self, stream: usize, said: Said) -> anyhow::Result<()> {
+        let name = self.names[stream].clone();
+        match said {
+            Said::Gap(span) => {
+                self.tallies[stream].gaps += 1;
+                self.write(Record::Gap(Gap {
+                    stream: name,
+                    start_ns: span.start,
+                    end_ns: span.end,
+                    why: span.why,
+                    lost: span.lost,
+                }))
+            }
+            Said::Ended {
+                seconds,
+                wall_s,
+                interrupted,
+            } => {
+                self.unfinished += usize::from(interrupted);
+                let summary = self.summary(stream, seconds, wall_s, interrupted);
+                self.write(Record::Summary(summary))
+            }
+            Said::Failed(error) => {
+                self.failed += 1;
+                self.bar.say(&format!("l3net: {name}: {error}"));
+                self.write(Record::Error(Failure {
+                    stream: name,
+                    error,
+                }))
+            }
+        }
+    }
+
+    fn summary(&self, stream: usize, seconds: f64, wall_s: f64, interrupted: bool) -> Summary {
+        let name = self.names[stream].clone();
+        let tally = self.tallies[stream];
+        let mean = (tally.moments > 0).then(|| (tally.sum / tally.moments as f64) as f32);
+        // A run that goes on with a file counts what stands there, too.
+        let before = self
+            .archive
+            .as_ref()
+            .and_then(|a| a.progress().stream(&name));
+        Summary {
+            moments: before.map_or(tally.moments, |b| b.moments()),
+            mean_correspondence: before.map_or(mean, |b| b.mean_correspondence()),
+            gaps: before.map_or(tally.gaps, |b| b.gaps()),
+            stream: name,
+            seconds,
+            wall_s,
+            interrupted,
+        }
+    }
+
+    fn write(&mut self, record: Record) -> anyhow::Result<()> {
+        metrics::observe(&record);
+        if let Some(archive) = &mut self.archive {
+            archive.append(&record)?;
+        }
+        if let Some(json) = &mut self.json {
+            json.write(&record)?;
+        }
+        if let Some(table) = &mut self.table
+            && !matches!(record, Record::Error(_))
+        {
+            table.row(&record)?;
+        }
+        Ok(())
+    }
+
+    /// Closes everything. True if nothing failed.
+    ///
+    /// # Errors
+    /// Names the way out that could not be closed.
+    pub fn finish(self, stopped: bool) -> anyhow::Result<bool> {
+        let archived = self.archive.map(Archive::finish).transpose();
+        if stopped && self.unfinished > 0 && !self.quiet {
+            self.bar
+                .say("l3net: stopped; the same command goes on where it was");
+        }
+        archived?;
+        Ok(self.failed == 0 && self.unfinished == 0)
+    }
+
+    fn verdict(&self, stream: usize, job: Job, judgement: Judgement, judged: Instant) -> Judged {
+        let (row, col, max) = judgement.vision.peak();
+        let (rows, cols) = (judgement.vision.rows, judgement.vision.cols);
+        let (sound_row, sound_col, sound_max) = judgement.audio.peak();
+        let view = job.features.view;
+        let [x0, y0, x1, y1] = view.under_map(rows, cols);
+        let ms =
+            |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f32() * 1e3;
+        let verdict = Verdict {
+            stream: self.names[stream].clone(),
+            seq: job.seq,
+            start_ns: job.start,
+            end_ns: job.end,
+            frame_ns: job.frame_at,
+            utc: job.utc.map(|t| format!("{t:.3}")),
+            correspondence: judgement.correspondence,
+            logits: judgement.logits,
+            audio: job.audio,
+            video: job.video,
+            heatmap: HeatmapFacts {
+                rows,
+                cols,
+                crop: self.crop,
+                peak: view.image_from_cell(row, col, rows, cols),
+                max,
+                file: None,
+            },
+            sound_heatmap: SoundHeatmapFacts {
+                rows: judgement.audio.rows,
+                cols: judgement.audio.cols,
+                peak_hz: (sound_row as f32 + 0.5) / judgement.audio.rows as f32
+                    * BINS as f32
+                    * BIN_HZ,
+                peak_s: (sound_col as f32 + 0.5) / judgement.audio.cols as f32,
+                max: sound_max,
+                file: None,
+            },
+            latency_ms: Latency {
+                wait: ms(job.arrived, job.begun),
+                features: ms(job.begun, job.featured),
+                net: ms(job.featured, judged),
+                total: ms(job.arrived, Instant::now()),
+            },
+            padded: job.padded,
+        };
+        Judged {
+            verdict,
+            judgement,
+            spectrogram: job.picture.is_some().then_some(job.features.spectrogram),
+            picture: job.picture,
+            view: View { x0, y0, x1, y1 },
+        }
+    }
+
+    /// Who else looks at a stream.
+    ///
+    /// # Errors
+    /// Names the video that cannot be written.
+    pub fn watcher(
+        &mut self,
+        _stream: usize,
+        _name: &StreamName,
+        _live: bool,
+    ) -> anyhow::Result<Option<Box<dyn Watcher>>> {
+        Ok(None)
+    }
+}

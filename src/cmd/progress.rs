@@ -1,0 +1,113 @@
+//! The bar that shows how far a batch is, and lines above it.
+
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::streams::BAR_STEP;
+use crate::engine::Gauges;
+use crate::media::{Kind, Source};
+
+/// A progress bar on stderr, or nothing where stderr is no terminal.
+#[derive(Clone)]
+pub struct Bar {
+    bar: ProgressBar,
+    /// Bytes of each source: the estimate needs a size for files not yet opened,
+    /// and the length in seconds is only known once they are.
+    sizes: Vec<u64>,
+}
+
+impl Bar {
+    /// No bar.
+    pub fn none() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            sizes: Vec::new(),
+        }
+    }
+
+    /// A bar over the bytes of these sources.
+    pub fn for_files(sources: &[Source]) -> Self {
+        let sizes: Vec<u64> = sources
+            .iter()
+            .map(|s| match &s.kind {
+                Kind::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
+                _ => 0,
+            })
+            .collect();
+        let bar = ProgressBar::with_draw_target(
+            Some(sizes.iter().sum::<u64>().max(1)),
+            ProgressDrawTarget::stderr_with_hz(5),
+        );
+        let template = "{bar:30} {percent:>3} %  {msg}  {elapsed} so far, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(BAR_STEP);
+        Self { bar, sizes }
+    }
+
+    /// Draws how far the streams are.
+    pub fn show(&self, gauges: &Gauges) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let (moments, _) = gauges.occupation.counts();
+        let done: f64 = gauges
+            .positions
+            .iter()
+            .zip(&self.sizes)
+            .map(|(position, &size)| {
+                let at = position.at_ns.load(Ordering::Relaxed) as f64;
+                let length = position.length_ns.load(Ordering::Relaxed) as f64;
+                let share = if length > 0.0 {
+                    (at / length).min(1.0)
+                } else {
+                    0.0
+                };
+                share * size as f64
+            })
+            .sum();
+        self.bar.set_position(done as u64);
+        self.bar.set_message(format!("{moments} moments"));
+    }
+
+    /// A line above the bar.
+    pub fn say(&self, line: &str) {
+        self.bar.suspend(|| {
+            // Nobody reads stderr: nothing to be done.
+            let _ = writeln!(io::stderr(), "{line}");
+        });
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// A writer to stderr that goes above the bar.
+    pub fn writer(
+        &self,
+    ) -> impl for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static {
+        let bar = self.bar.clone();
+        move || AboveBar(bar.clone())
+    }
+
+    /// The same, for a table.
+    pub fn lines(&self) -> impl Write + Send + 'static {
+        AboveBar(self.bar.clone())
+    }
+}
+
+struct AboveBar(ProgressBar);
+
+impl Write for AboveBar {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
