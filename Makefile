@@ -26,7 +26,7 @@ demo: setup ## judge a real clip: a table, heatmaps and an overlay video
 	@cargo build
 	@rm -rf demo && mkdir -p demo
 	@cargo run --quiet -- batch $(CLIP) -o demo/results.jsonl \
-		--heatmaps demo/heatmaps --overlay demo/overlay.mkv
+		--heatmaps demo/heatmaps --overlay demo/overlay.mkv --table
 	@printf '\n%s\n' \
 		"Made from $(CLIP):" \
 		"  demo/overlay.mkv     the clip with the heatmap and the score drawn in; any player shows it" \
