@@ -13,6 +13,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 PREFIX ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+HOME_OF_IT = $(DESTDIR)$(PREFIX)/lib/l3net
 CLIP := tests/data/clips/friday.mp4
 
 help: ## this list
@@ -25,7 +26,7 @@ demo: setup ## judge a real clip: a table, heatmaps and an overlay video
 	@cargo build
 	@rm -rf demo && mkdir -p demo
 	@cargo run --quiet -- batch $(CLIP) -o demo/results.jsonl \
-		--heatmaps demo/heatmaps --overlay demo/overlay.mkv
+		--heatmaps demo/heatmaps --overlay demo/overlay.mkv --table
 	@printf '\n%s\n' \
 		"Made from $(CLIP):" \
 		"  demo/overlay.mkv     the clip with the heatmap and the score drawn in; any player shows it" \
@@ -39,12 +40,15 @@ build: setup ## the release binary
 	@cargo build --release
 	@echo "built $(TARGET)/release/l3net"
 
+# All of it in one folder, since the binary looks for libtorch and the models
+# relative to itself; what is on the PATH is a link into it.
 install: build ## binary, libtorch, models and pipelines to PREFIX (/usr/local, or ~/.local unless root)
-	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/l3net" "$(DESTDIR)$(PREFIX)/share/l3net"
-	@install -m 755 "$(TARGET)/release/l3net" "$(DESTDIR)$(PREFIX)/bin/l3net"
-	@cp -u "$${LIBTORCH:-.libtorch}"/lib/*.so* "$(DESTDIR)$(PREFIX)/lib/l3net/"
-	@for folder in models pipelines; do \
-		[ ! -d $$folder ] || cp -r $$folder "$(DESTDIR)$(PREFIX)/share/l3net/"; done
+	@install -d "$(HOME_OF_IT)/bin" "$(HOME_OF_IT)/lib" "$(DESTDIR)$(PREFIX)/bin"
+	@install -m 755 "$(TARGET)/release/l3net" "$(HOME_OF_IT)/bin/l3net"
+	@cp -u "$${LIBTORCH:-.libtorch}"/lib/*.so* "$(HOME_OF_IT)/lib/"
+	@cp "$${LIBTORCH:-.libtorch}"/build-version "$(HOME_OF_IT)/" 2>/dev/null || true
+	@for folder in models pipelines; do [ ! -d $$folder ] || cp -r $$folder "$(HOME_OF_IT)/"; done
+	@ln -sfn ../lib/l3net/bin/l3net "$(DESTDIR)$(PREFIX)/bin/l3net"
 	@echo "installed $(DESTDIR)$(PREFIX)/bin/l3net"
 
 lint: setup ## format, clippy and documentation, warnings denied

@@ -2,8 +2,8 @@
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    // `make install` puts the libraries here; in a build folder there is no such place.
-    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib/l3net");
+    // `make install` puts the libraries here; a build folder has no such place.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib");
     // The very folder that torch-sys links with.
     let lib = std::env::var("LIBTORCH").ok().and_then(|libtorch| {
         std::path::Path::new(&libtorch)

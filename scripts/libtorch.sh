@@ -28,8 +28,9 @@ die() { say "$*"; exit 1; }
 
 # The interpreter's version does not matter: nothing of Python is used.
 wheels_for_any_python=(--only-binary=:all: --python-version 3.12)
-for glibc in 2_28 2_27 2_26 2_25 2_24 2_17 2_12 2_5; do
-    wheels_for_any_python+=(--platform "manylinux_${glibc}_$arch")
+# pip takes a platform by its very name; torch's dependencies have many of them.
+for glibc in $(seq 28 -1 5); do
+    wheels_for_any_python+=(--platform "manylinux_2_${glibc}_$arch")
 done
 wheels_for_any_python+=(--platform "manylinux2014_$arch" --platform "manylinux1_$arch")
 

@@ -34,7 +34,7 @@ struct Report {
     gstreamer: elements::GStreamer,
     cameras: Vec<devices::Device>,
     microphones: Vec<devices::Device>,
-    model: places::Models,
+    model: places::Model,
     cache: places::Cache,
     missing: Vec<Missing>,
     /// Brings all that is missing, as far as a command can.
@@ -79,7 +79,9 @@ impl Report {
         let gstreamer = elements::look();
         let gpu = machine::gpu();
         let mut missing = gstreamer.missing();
+        let model = places::model();
         missing.extend(gpu.missing());
+        missing.extend(model.missing());
         missing.sort_by_key(|m| !m.needed);
         let (cameras, microphones) = devices::look();
         Self {
@@ -91,7 +93,7 @@ impl Report {
             gstreamer,
             cameras,
             microphones,
-            model: places::models(),
+            model,
             cache: places::cache(),
             remedy: remedy(&missing, machine::is_root(), machine::has_apt()),
             missing,

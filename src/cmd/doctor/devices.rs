@@ -1,7 +1,7 @@
 //! Cameras and microphones, and what to type for each.
 //!
-//! Belongs here: asking GStreamer's device monitor. The order of its list is the
-//! N of `camera:N`.
+//! Belongs here: asking GStreamer's device monitor. `camera:N` is `/dev/videoN`;
+//! other devices are named as elements of a description.
 
 use serde::Serialize;
 
@@ -41,10 +41,12 @@ pub(super) fn look() -> (Vec<Device>, Vec<Device>) {
     };
     let cameras = of("Video/Source")
         .iter()
-        .enumerate()
-        .map(|(n, device)| Device {
+        .map(|device| Device {
             name: device.display_name().into(),
-            source: format!("camera:{n}"),
+            source: v4l2_path(device)
+                .as_deref()
+                .and_then(camera_source)
+                .unwrap_or_else(|| description(device, "autovideosrc")),
         })
         .collect();
     let microphones = of("Audio/Source")
@@ -53,7 +55,7 @@ pub(super) fn look() -> (Vec<Device>, Vec<Device>) {
         .filter(|device| !is_monitor(device))
         .map(|device| Device {
             name: device.display_name().into(),
-            source: description(device),
+            source: description(device, "autoaudiosrc"),
         })
         .collect();
     (cameras, microphones)
@@ -69,17 +71,35 @@ fn is_monitor(device: &gstreamer::Device) -> bool {
         .is_some_and(|class| class == "monitor")
 }
 
+#[cfg(feature = "gst")]
+fn v4l2_path(device: &gstreamer::Device) -> Option<String> {
+    use gstreamer::prelude::*;
+
+    let properties = device.properties()?;
+    // As V4L2's own provider and PipeWire's spell it.
+    ["device.path", "api.v4l2.path"]
+        .iter()
+        .find_map(|&name| properties.get::<String>(name).ok())
+}
+
+/// `/dev/videoN` is `camera:N`.
+#[cfg(any(feature = "gst", test))]
+fn camera_source(path: &str) -> Option<String> {
+    let n: u32 = path.strip_prefix("/dev/video")?.parse().ok()?;
+    Some(format!("camera:{n}"))
+}
+
 /// The device as an element of a gst-launch description.
 #[cfg(feature = "gst")]
-fn description(device: &gstreamer::Device) -> String {
+fn description(device: &gstreamer::Device, otherwise: &str) -> String {
     use gstreamer::prelude::*;
 
     let Ok(element) = device.create_element(None) else {
-        return "autoaudiosrc".to_owned();
+        return otherwise.to_owned();
     };
     let factory = element
         .factory()
-        .map_or_else(|| "autoaudiosrc".to_owned(), |f| f.name().to_string());
+        .map_or_else(|| otherwise.to_owned(), |f| f.name().to_string());
     // ALSA and PulseAudio say `device`, PipeWire says `target-object`.
     for property in ["device", "target-object"] {
         if element.find_property(property).is_none() {
@@ -90,4 +110,15 @@ fn description(device: &gstreamer::Device) -> String {
         }
     }
     factory
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_is_called_by_the_number_of_its_device() {
+        assert_eq!(camera_source("/dev/video2").as_deref(), Some("camera:2"));
+        assert_eq!(camera_source("/dev/v4l/by-id/x"), None);
+    }
 }

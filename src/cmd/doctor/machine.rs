@@ -8,7 +8,8 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use super::{Missing, places};
+use super::Missing;
+use crate::net;
 
 /// Instruction sets that the network gains from, and what for.
 const FEATURES: &[(&str, &str)] = &[
@@ -28,7 +29,7 @@ pub(super) struct Cpu {
     pub cores: usize,
     /// Of the instruction sets that matter, those that are there.
     pub features: Vec<&'static str>,
-    /// Multiplies bf16 in hardware, so that `--precision bf16` is faster.
+    /// Multiplies bf16 in hardware, so that `--precision auto` is bf16.
     pub fast_bf16: bool,
     pub memory_bytes: Option<u64>,
 }
@@ -111,16 +112,21 @@ pub(super) struct Gpu {
     pub driver: bool,
     /// How many libtorch can use.
     pub usable: i64,
-    /// The library that has been opened for them, or that could be.
+    /// The library that has been opened for them.
     pub library: Option<PathBuf>,
+    /// Why libtorch cannot use a GPU.
+    pub error: Option<String>,
 }
 
 pub(super) fn gpu() -> Gpu {
+    // Before libtorch is asked: it remembers its first answer.
+    let opened = net::cuda::open();
     Gpu {
         devices: nvidia_smi(),
         driver: std::path::Path::new("/proc/driver/nvidia/version").exists(),
-        usable: tch::Cuda::device_count(),
-        library: loaded("libtorch_cuda.so").or_else(places::cuda_set),
+        usable: opened.as_ref().map_or(0, |()| tch::Cuda::device_count()),
+        library: loaded("libtorch_cuda.so"),
+        error: opened.err(),
     }
 }
 
@@ -148,22 +154,13 @@ impl Gpu {
         if (self.devices.is_empty() && !self.driver) || self.usable > 0 {
             return None;
         }
-        let (what, command) = if self.library.is_none() {
-            (
-                "the libraries for the GPU (3 GB)",
-                Some("make setup CUDA=1"),
-            )
-        } else {
-            (
-                "the GPU: its libraries are there, but find no device; is the driver as new as CUDA 13 (580 or later)?",
-                None,
-            )
-        };
+        let why = self.error.as_deref().unwrap_or("libtorch finds none");
         Some(Missing {
-            what: what.to_owned(),
+            what: format!("the GPU: {why}"),
             needed: false,
             package: None,
-            command,
+            // Where the libraries are there, something else is wrong with it.
+            command: self.library.is_none().then_some("make setup CUDA=1"),
         })
     }
 }
@@ -194,11 +191,9 @@ mod tests {
         let cpu = cpu_from(server, "MemTotal:       1024 kB\n", 2);
         assert_eq!(cpu.name.as_deref(), Some("Some CPU"));
         assert_eq!(cpu.features, ["AVX2", "AVX-512", "AVX-512 bf16"]);
-        assert!(cpu.fast_bf16);
         assert_eq!(cpu.memory_bytes, Some(1 << 20));
         let laptop = cpu_from("flags : fpu avx2\n", "", 4);
         assert_eq!(laptop.features, ["AVX2"]);
-        assert!(!laptop.fast_bf16);
         assert_eq!(laptop.memory_bytes, None);
     }
 
@@ -206,7 +201,6 @@ mod tests {
     fn an_arm_processor_says_features_and_no_name() {
         let cpu = cpu_from("Features\t: fp asimd bf16\n", "", 8);
         assert_eq!(cpu.features, ["NEON", "Arm bf16"]);
-        assert!(cpu.fast_bf16);
     }
 
     #[test]
@@ -218,24 +212,26 @@ mod tests {
 
     #[test]
     fn a_gpu_without_libraries_is_missing_them_and_none_at_all_is_fine() {
-        let mut gpu = Gpu {
-            devices: vec!["Some GPU, 8192 MiB, 580.1".to_owned()],
-            driver: true,
-            usable: 0,
-            library: None,
-        };
-        assert_eq!(
-            gpu.missing().and_then(|m| m.command),
-            Some("make setup CUDA=1")
-        );
-        gpu.usable = 1;
-        assert_eq!(gpu.missing(), None);
         let none = Gpu {
             devices: Vec::new(),
             driver: false,
             usable: 0,
             library: None,
+            error: Some("no device".to_owned()),
         };
         assert_eq!(none.missing(), None);
+        let mut gpu = Gpu {
+            devices: vec!["Some GPU, 8192 MiB, 580.1".to_owned()],
+            driver: true,
+            ..none
+        };
+        assert_eq!(
+            gpu.missing().and_then(|m| m.command),
+            Some("make setup CUDA=1")
+        );
+        gpu.library = Some("libtorch_cuda.so".into());
+        assert_eq!(gpu.missing().map(|m| m.command), Some(None));
+        gpu.usable = 1;
+        assert_eq!(gpu.missing(), None);
     }
 }

@@ -1,31 +1,25 @@
-//! Where files are looked for: the model and the cache folder.
+//! Files: the model that is used, and the cache folder.
 
-use std::fs::File;
-use std::io::Read;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
 
-/// A header of a checkpoint that is longer than this is none.
-const LONGEST_HEADER: u64 = 16 << 20;
+use super::Missing;
+use crate::net::Weights;
 
-/// Models that are found without `--model`.
+/// The model that is used without `--model`.
 #[derive(Debug, Serialize)]
-pub(super) struct Models {
-    /// Where a `models` folder is looked for, best first.
-    pub searched: Vec<PathBuf>,
-    /// The checkpoints there.
-    pub found: Vec<Model>,
-}
-
-/// A checkpoint.
-#[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Model {
-    pub path: PathBuf,
-    pub bytes: u64,
-    /// What its header says of it; none: it is no checkpoint.
-    pub header: Option<std::collections::BTreeMap<String, String>>,
+    /// Its file, or what stands for it.
+    pub source: Option<PathBuf>,
+    /// What an untrained one says means nothing.
+    pub trained: bool,
+    /// What its header says of it.
+    pub header: BTreeMap<String, String>,
+    /// Why it cannot be used.
+    pub error: Option<String>,
 }
 
 /// The folder for downloads and unpacked libraries.
@@ -37,61 +31,34 @@ pub(super) struct Cache {
     pub free_bytes: Option<u64>,
 }
 
-pub(super) fn models() -> Models {
-    let exe = std::env::current_exe().and_then(|p| p.canonicalize()).ok();
-    let searched = model_folders(exe.as_deref());
-    let found = searched
-        .iter()
-        .flat_map(|folder| checkpoints(folder))
-        .collect();
-    Models { searched, found }
-}
-
-/// `models` here, beside the binary, where `make install` puts it, and at the root
-/// of the clone that the binary was built in (`target/debug/l3net`).
-fn model_folders(exe: Option<&Path>) -> Vec<PathBuf> {
-    let mut folders = vec![PathBuf::from("models")];
-    if let Some(bin) = exe.and_then(Path::parent) {
-        folders.push(bin.join("models"));
-        if let Some(prefix) = bin.parent() {
-            folders.push(prefix.join("share/l3net/models"));
-            folders.extend(prefix.parent().map(|root| root.join("models")));
-        }
+pub(super) fn model() -> Model {
+    match Weights::default_model() {
+        Ok(weights) => Model {
+            source: Some(weights.source().to_owned()),
+            trained: weights.is_trained(),
+            header: weights.metadata().clone(),
+            error: None,
+        },
+        Err(error) => Model {
+            source: None,
+            trained: false,
+            header: BTreeMap::new(),
+            error: Some(error.to_string()),
+        },
     }
-    folders
 }
 
-fn checkpoints(folder: &Path) -> Vec<Model> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut found: Vec<_> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
-        .map(|path| Model {
-            bytes: path.metadata().map_or(0, |m| m.len()),
-            header: header(&path),
-            path,
+impl Model {
+    /// A file that is in the place of the model and cannot be used stops every
+    /// command that is not given another.
+    pub(super) fn missing(&self) -> Option<Missing> {
+        Some(Missing {
+            what: format!("a model that can be used: {}", self.error.as_ref()?),
+            needed: true,
+            package: None,
+            command: None,
         })
-        .collect();
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found
-}
-
-/// The `__metadata__` of a safetensors file: 8 bytes of length, then JSON.
-fn header(path: &Path) -> Option<std::collections::BTreeMap<String, String>> {
-    let mut file = File::open(path).ok()?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length).ok()?;
-    let length = u64::from_le_bytes(length);
-    if length > LONGEST_HEADER {
-        return None;
     }
-    let mut json = Vec::new();
-    file.take(length).read_to_end(&mut json).ok()?;
-    let mut json: serde_json::Value = serde_json::from_slice(&json).ok()?;
-    serde_json::from_value(json.get_mut("__metadata__")?.take()).ok()
 }
 
 pub(super) fn cache() -> Cache {
@@ -133,14 +100,6 @@ fn free_bytes(path: &Path) -> Option<u64> {
         .ok()
 }
 
-/// The CUDA set that `make setup CUDA=1` puts into the cache.
-pub(super) fn cuda_set() -> Option<PathBuf> {
-    let sets = std::fs::read_dir(cache_folder(|name| std::env::var_os(name))).ok()?;
-    sets.flatten()
-        .map(|entry| entry.path().join("torch/lib/libtorch_cuda.so"))
-        .find(|path| path.exists())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,33 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn models_are_found_in_a_clone_and_where_install_puts_them() {
-        let built = model_folders(Some(Path::new("/clone/target/debug/l3net")));
-        assert!(built.contains(&PathBuf::from("/clone/models")));
-        let installed = model_folders(Some(Path::new("/usr/local/bin/l3net")));
-        assert!(installed.contains(&PathBuf::from("/usr/local/share/l3net/models")));
-    }
-
-    #[test]
-    fn a_checkpoint_is_told_by_its_header_and_rubbish_is_listed_as_such() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let json = br#"{"__metadata__":{"format":"l3net/1"}}"#;
-        let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(json);
-        std::fs::write(folder.path().join("a.safetensors"), bytes).expect("written");
-        std::fs::write(folder.path().join("b.safetensors"), [0xff; 40]).expect("written");
-        std::fs::write(folder.path().join("notes.txt"), "no model").expect("written");
-        let found = checkpoints(folder.path());
-        assert_eq!(found.len(), 2);
+    fn a_clone_has_a_model_that_can_be_used() {
+        let model = model();
+        assert_eq!(model.error, None);
         assert_eq!(
-            found[0]
-                .header
-                .as_ref()
-                .and_then(|h| h.get("format"))
-                .map(String::as_str),
+            model.header.get("format").map(String::as_str),
             Some("l3net/1")
         );
-        assert_eq!(found[1].header, None);
     }
 
     #[test]

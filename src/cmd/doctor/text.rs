@@ -2,7 +2,7 @@
 
 use std::io::{Result, Write};
 
-use super::{Report, devices::Device, elements::Weight, places::Model};
+use super::{Report, devices::Device, elements::Weight};
 
 /// Width of the left column.
 const LEFT: usize = 14;
@@ -49,9 +49,9 @@ fn processor(report: &Report, out: &mut dyn Write) -> Result<()> {
         sets => sets.join(", "),
     };
     let bf16 = if cpu.fast_bf16 {
-        "bf16 in hardware: --precision bf16 is faster"
+        "bf16 in hardware: --precision auto uses it"
     } else {
-        "no bf16 in hardware: f32 is used"
+        "no bf16 in hardware: --precision auto uses f32"
     };
     line(out, "", &format!("{sets}; {bf16}"))?;
     let torch = &report.libtorch;
@@ -85,9 +85,10 @@ fn gpu(report: &Report, out: &mut dyn Write) -> Result<()> {
         let left = if n == 0 { "GPU" } else { "" };
         line(out, left, &format!("cuda:{n}  {device}, {state}"))?;
     }
-    match &gpu.library {
-        Some(path) => line(out, "", &path.display().to_string()),
-        None => Ok(()),
+    match (&gpu.library, &gpu.error) {
+        (_, Some(error)) => line(out, "", error),
+        (Some(path), None) => line(out, "", &path.display().to_string()),
+        (None, None) => Ok(()),
     }
 }
 
@@ -143,34 +144,21 @@ fn list(out: &mut dyn Write, left: &str, devices: &[Device], none: &str) -> Resu
 }
 
 fn model(report: &Report, out: &mut dyn Write) -> Result<()> {
-    let found = &report.model.found;
-    if found.is_empty() {
-        return line(
+    let model = &report.model;
+    let text = match (&model.source, &model.error) {
+        (Some(source), _) => source.display().to_string(),
+        (None, Some(error)) => format!("NOT USABLE: {error}"),
+        (None, None) => "none".to_owned(),
+    };
+    line(out, "model", &text)?;
+    if model.source.is_some() && !model.trained {
+        line(
             out,
-            "model",
-            "none in models/: results will be those of an untrained network",
-        );
-    }
-    for (n, model) in found.iter().enumerate() {
-        let left = if n == 0 { "model" } else { "" };
-        line(out, left, &describe(model))?;
+            "",
+            "untrained: its results mean nothing; give a trained one with --model",
+        )?;
     }
     Ok(())
-}
-
-fn describe(model: &Model) -> String {
-    let mut text = format!("{} ({}", model.path.display(), size(model.bytes));
-    match &model.header {
-        Some(header) => {
-            for key in ["format", "conv1_stride", "trained"] {
-                if let Some(value) = header.get(key) {
-                    text += &format!(", {key} {value}");
-                }
-            }
-        }
-        None => text += ", not an l3net checkpoint",
-    }
-    text + ")"
 }
 
 fn verdict(report: &Report, out: &mut dyn Write) -> Result<()> {
@@ -212,18 +200,5 @@ mod tests {
         assert_eq!(size(512), "0 kB");
         assert_eq!(size(19_041_484), "19 MB");
         assert_eq!(size(72_000_000_000), "72.0 GB");
-    }
-
-    #[test]
-    fn a_file_that_is_no_checkpoint_is_called_so() {
-        let model = Model {
-            path: "models/x.safetensors".into(),
-            bytes: 1000,
-            header: None,
-        };
-        assert_eq!(
-            describe(&model),
-            "models/x.safetensors (1 kB, not an l3net checkpoint)"
-        );
     }
 }
