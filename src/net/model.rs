@@ -231,7 +231,7 @@ impl L3Net {
         tch::no_grad_guard()
     }
 
-    /// [B, 1, 257, 199]
+    /// [B, 1, 257, 199] in f32, as conv1_1 takes it.
     fn audio_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
         let values: Vec<f32> = batch
             .iter()
@@ -241,11 +241,10 @@ impl L3Net {
         Ok(Tensor::f_from_slice(&values)?
             .f_reshape(shape)?
             .f_to(self.info.device)?
-            .f_to_kind(self.info.kind)?
             .f_permute([0, 3, 1, 2])?)
     }
 
-    /// [B, 3, h, w], v/127.5 − 1. Bytes go to the device, a quarter of the floats;
+    /// [B, 3, h, w] in f32, v/127.5 − 1. Bytes go to the device, a quarter of the floats;
     /// rows of pixels are channels-last by themselves.
     fn vision_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
         let bytes: Vec<u8> = batch.iter().flat_map(|f| f.image.iter().copied()).collect();
@@ -259,7 +258,6 @@ impl L3Net {
             .f_to_kind(Kind::Float)?
             .f_mul_scalar_(1.0 / 127.5)?
             .f_sub_scalar_(1.0)?
-            .f_to_kind(self.info.kind)?
             .f_permute([0, 3, 1, 2])?)
     }
 }

@@ -17,7 +17,8 @@
 //!
 //! | tensor | value |
 //! |---|---|
-//! | `conv*.weight`, `fc*.weight` | `s · sqrt(6 / fan_in)` (He et al., uniform) |
+//! | `conv*.weight` | `s · sqrt(6 / fan_in)` (He et al., uniform) |
+//! | `fc*.weight` | `s · sqrt(1 / fan_in)`: with more, softmax saturates |
 //! | `conv*.bias`, `fc*.bias` | `0.05 s` |
 //! | `bn*.weight`, `bn*.running_var` | `1 + 0.2 s`, `1 + 0.5 s` |
 //! | `bn*.bias`, `bn*.running_mean` | `0.1 s`, `0.2 s` |
@@ -49,7 +50,12 @@ fn spread(slot: &Slot) -> (f32, f32) {
         "running_mean" => (0.0, 0.2),
         "weight" => {
             let fan_in: usize = slot.shape.iter().skip(1).product();
-            (0.0, (6.0 / fan_in as f64).sqrt() as f32)
+            let gain = if slot.name.contains(".conv") {
+                6.0
+            } else {
+                1.0
+            };
+            (0.0, (gain / fan_in as f64).sqrt() as f32)
         }
         _ => (0.0, 0.05),
     }

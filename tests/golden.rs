@@ -1,0 +1,517 @@
+//! Features and network against reference values in double precision.
+//!
+//! `tests/data/golden.safetensors` is made by `tests/oracle/golden.py`; where
+//! `../shared/golden` lies beside the sources, its values are used as well.
+
+use std::path::{Path, PathBuf};
+
+use l3net::features::{
+    BINS, FRAMES, FeatureExtractor, Features, FrameScaler, LogSpectrogram, SPECTROGRAM_LEN, View,
+};
+use l3net::net::{
+    Conv1Stride, Device, HeatmapKind, L3Net, NetError, NetOptions, Precision, Weights,
+};
+use l3net::picture::Picture;
+use l3net::result::{Crop, Heatmap, Judgement};
+use safetensors::SafeTensors;
+use tch::Tensor;
+
+/// How far f32 may be off, as a part of the largest value.
+const F32: f64 = 1e-4;
+/// How far bf16 may be off.
+const BF16: f64 = 3e-2;
+/// As in `golden.py`.
+const SEED: u64 = 11;
+const UNIT: u16 = 100;
+
+/// Reference values by name.
+struct Golden(Vec<u8>);
+
+impl Golden {
+    fn read(path: &Path) -> Self {
+        Self(std::fs::read(path).expect("reference values"))
+    }
+
+    fn ours() -> Self {
+        Self::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden.safetensors"))
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        let file = SafeTensors::deserialize(&self.0).expect("a safetensors file");
+        file.tensor(name).expect(name).data().to_vec()
+    }
+
+    fn f32(&self, name: &str) -> Vec<f32> {
+        let bytes = self.bytes(name);
+        let (words, _) = bytes.as_chunks::<4>();
+        words.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    }
+
+    fn pcm(&self) -> Vec<Vec<f32>> {
+        let bytes = self.bytes("audio_i16");
+        let (words, _) = bytes.as_chunks::<2>();
+        let samples: Vec<f32> = words
+            .iter()
+            .map(|b| f32::from(i16::from_le_bytes(*b)) / 32768.0)
+            .collect();
+        samples.chunks(48_000).map(<[f32]>::to_vec).collect()
+    }
+}
+
+/// The folder beside the sources that some checkouts have.
+fn shared() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
+    path.is_dir().then_some(path)
+}
+
+#[track_caller]
+fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f64) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    assert!(got.iter().all(|v| v.is_finite()), "{what}: not finite");
+    let scale = expected
+        .iter()
+        .fold(0.0_f64, |m, &v| m.max(f64::from(v).abs()));
+    let off = got.iter().zip(expected).fold(0.0_f64, |m, (&g, &e)| {
+        m.max((f64::from(g) - f64::from(e)).abs())
+    });
+    assert!(scale > 0.0, "{what}: the reference is all zero");
+    assert!(
+        off <= tolerance * scale,
+        "{what}: off by {off:.3e} of {scale:.3e} ({:.2e})",
+        off / scale
+    );
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    let tensor = tensor
+        .to_device(tch::Device::Cpu)
+        .to_kind(tch::Kind::Float)
+        .contiguous();
+    let mut values = vec![0.0; tensor.numel()];
+    let len = values.len();
+    tensor.copy_data(&mut values, len);
+    values
+}
+
+fn spectrogram(pcm: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; SPECTROGRAM_LEN];
+    LogSpectrogram::new().write(pcm, &mut out);
+    out
+}
+
+/// As `picture` of `golden.py`.
+fn picture(width: i64, height: i64, salt: i64) -> Picture {
+    let pixel = |x: i64, y: i64| {
+        [
+            (x * 255 / (width - 1).max(1) + salt * 40) % 256,
+            if (x / 16 + y / 16 + salt) % 2 == 0 {
+                200
+            } else {
+                30
+            },
+            (x * x * 3 + y * y * 5 + x * y * salt) % 256,
+        ]
+    };
+    let rgb = (0..height)
+        .flat_map(|y| (0..width).flat_map(move |x| pixel(x, y)))
+        .map(|v| v as u8)
+        .collect();
+    Picture {
+        width: width as u32,
+        height: height as u32,
+        rgb,
+    }
+}
+
+fn features(spectrogram: Vec<f32>, picture: Picture) -> Features {
+    Features {
+        spectrogram,
+        view: View::whole(picture.width, picture.height),
+        image: picture.rgb,
+        image_width: picture.width,
+        image_height: picture.height,
+    }
+}
+
+fn our_features(golden: &Golden) -> Vec<Features> {
+    let pcm = golden.pcm();
+    (0..2)
+        .map(|i| features(spectrogram(&pcm[i]), picture(120, 88, i as i64 + 1)))
+        .collect()
+}
+
+fn network(weights: &Weights, device: Device, precision: Precision) -> L3Net {
+    let options = NetOptions {
+        device,
+        precision,
+        threads: None,
+    };
+    L3Net::new(weights, &options).expect("a network")
+}
+
+/// Logits, p, both features and both heatmaps of a batch against `prefix.*`.
+fn check_network(
+    golden: &Golden,
+    weights: &Weights,
+    net: &L3Net,
+    batch: &[&Features],
+    prefix: &str,
+    tolerance: f64,
+) {
+    let out = net
+        .forward(batch, HeatmapKind::Gradient)
+        .expect("a forward pass");
+    let reference = |name: &str| golden.f32(&format!("{prefix}.{name}"));
+    let close = |name: &str, got: &[f32]| {
+        assert_close(
+            &format!("{prefix}.{name}"),
+            got,
+            &reference(name),
+            tolerance,
+        );
+    };
+    let (vision, audio) = (values(&out.vision_features), values(&out.audio_features));
+    close("fv", &vision);
+    close("fa", &audio);
+    close("logits", &values(&out.logits));
+
+    let judged = net.judge(batch, HeatmapKind::Gradient).expect("judgements");
+    let logits: Vec<f32> = judged.iter().flat_map(|j| j.logits).collect();
+    let p: Vec<f32> = judged.iter().map(|j| j.correspondence).collect();
+    close("logits", &logits);
+    close("p", &p);
+
+    let ours = units_on(weights, &vision, &audio);
+    let theirs = units_on(weights, &reference("fv"), &reference("fa"));
+    let mut held = 0;
+    for (name, map, of) in [
+        (
+            "heat_v",
+            &out.vision_heatmap,
+            (|j| &j.vision) as fn(&Judgement) -> &Heatmap,
+        ),
+        ("heat_a", &out.audio_heatmap, |j| &j.audio),
+    ] {
+        let expected = reference(name);
+        let cells = expected.len() / batch.len();
+        for (i, expected) in expected.chunks(cells).enumerate() {
+            let what = format!("{prefix}.{name}, pair {i}");
+            // The gradient has a step where a unit of fc1 goes on or off. One that
+            // is nearly off switches with the rounding of bf16: no fault of it.
+            let tolerance = if ours[i] == theirs[i] {
+                tolerance
+            } else {
+                4.0 * BF16
+            };
+            held += usize::from(ours[i] == theirs[i]);
+            assert_close(&what, &values(&map.get(i as i64)), expected, tolerance);
+            assert_close(&what, &of(&judged[i]).values, expected, tolerance);
+            let rows_and_cols = (of(&judged[i]).rows as usize, of(&judged[i]).cols as usize);
+            assert_eq!(map.size()[1] as usize, rows_and_cols.0, "{what}");
+            assert_eq!(rows_and_cols.0 * rows_and_cols.1, cells, "{what}");
+        }
+    }
+    let least = if tolerance < BF16 { 2 * batch.len() } else { 2 };
+    assert!(
+        held >= least,
+        "{prefix}: units of fc1 switched in too many pairs"
+    );
+}
+
+/// Which of fc1's 128 units are on, for each pair.
+fn units_on(weights: &Weights, vision: &[f32], audio: &[f32]) -> Vec<Vec<bool>> {
+    let (fc1, bias) = (
+        weights.tensor("fusion.fc1.weight"),
+        weights.tensor("fusion.fc1.bias"),
+    );
+    let pair = |(vision, audio): (&[f32], &[f32])| {
+        let both = [vision, audio].concat();
+        let sum = |row: &[f32]| -> f64 {
+            row.iter()
+                .zip(&both)
+                .map(|(&w, &f)| f64::from(w) * f64::from(f))
+                .sum()
+        };
+        fc1.chunks(1024)
+            .zip(bias)
+            .map(|(row, &b)| sum(row) + f64::from(b) > 0.0)
+            .collect()
+    };
+    vision
+        .chunks(512)
+        .zip(audio.chunks(512))
+        .map(pair)
+        .collect()
+}
+
+#[test]
+fn the_log_spectrogram_is_the_reference() {
+    let golden = Golden::ours();
+    let pcm = golden.pcm();
+    assert_close(
+        "chirp",
+        &spectrogram(&pcm[0]),
+        &golden.f32("log_spectrogram"),
+        1e-5,
+    );
+    let clicks: Vec<f32> = spectrogram(&pcm[1]).into_iter().step_by(7).collect();
+    assert_close(
+        "clicks",
+        &clicks,
+        &golden.f32("log_spectrogram_1_every_7th"),
+        1e-5,
+    );
+}
+
+#[test]
+fn pictures_are_scaled_as_by_pillow() {
+    let golden = Golden::ours();
+    for (name, width, height) in [("down", 700, 400), ("up", 50, 90), ("long", 9, 700)] {
+        let scaled = FrameScaler::new(Crop::Full).scale(&picture(width, height, 3));
+        let every_fifth: Vec<u8> = scaled
+            .rgb
+            .chunks(scaled.width as usize * 3)
+            .step_by(5)
+            .flat_map(|row| row.chunks(3).step_by(5).flatten())
+            .copied()
+            .collect();
+        let expected = golden.bytes(&format!("scaled.{name}"));
+        assert_eq!(every_fifth.len(), expected.len(), "{name}");
+        let worst = every_fifth
+            .iter()
+            .zip(&expected)
+            .map(|(a, b)| a.abs_diff(*b))
+            .max();
+        assert!(worst <= Some(1), "{name}: off by {worst:?} levels");
+    }
+}
+
+#[test]
+fn random_weights_are_the_same_everywhere() {
+    let weights = Weights::random(SEED, Conv1Stride::Two);
+    let names = [
+        "vision.conv1_1.weight",
+        "audio.bn4_2.running_var",
+        "fusion.fc1.weight",
+    ];
+    let first: Vec<f32> = names
+        .iter()
+        .flat_map(|n| weights.tensor(n)[..4].to_vec())
+        .collect();
+    assert_eq!(first, Golden::ours().f32("weights_first"));
+}
+
+#[test]
+fn the_network_in_f32_is_the_reference() {
+    let golden = Golden::ours();
+    let batch = our_features(&golden);
+    let batch: Vec<_> = batch.iter().collect();
+    for (stride, prefix) in [(Conv1Stride::Two, "stride2"), (Conv1Stride::One, "stride1")] {
+        let weights = Weights::random(SEED, stride);
+        let net = network(&weights, Device::Cpu, Precision::F32);
+        check_network(&golden, &weights, &net, &batch, prefix, F32);
+    }
+}
+
+#[test]
+fn the_network_in_bf16_is_near_the_reference() {
+    let golden = Golden::ours();
+    let batch = our_features(&golden);
+    let batch: Vec<_> = batch.iter().collect();
+    for (stride, prefix) in [(Conv1Stride::Two, "stride2"), (Conv1Stride::One, "stride1")] {
+        let weights = Weights::random(SEED, stride);
+        let net = network(&weights, Device::Cpu, Precision::Bf16);
+        check_network(&golden, &weights, &net, &batch, prefix, BF16);
+    }
+}
+
+#[test]
+fn a_gpu_gives_the_reference_too() {
+    let Ok(tch::Device::Cuda(_)) = Device::Auto.resolve() else {
+        eprintln!("no GPU here: nothing to compare");
+        return;
+    };
+    let golden = Golden::ours();
+    let batch = our_features(&golden);
+    let batch: Vec<_> = batch.iter().collect();
+    for (stride, prefix) in [(Conv1Stride::Two, "stride2"), (Conv1Stride::One, "stride1")] {
+        for (precision, tolerance) in [(Precision::F32, F32), (Precision::Bf16, BF16)] {
+            let weights = Weights::random(SEED, stride);
+            let net = network(&weights, Device::Cuda(0), precision);
+            check_network(&golden, &weights, &net, &batch, prefix, tolerance);
+        }
+    }
+}
+
+#[test]
+fn conv4_2_the_sound_features_and_the_other_heatmaps_are_the_reference() {
+    let golden = Golden::ours();
+    let batch = our_features(&golden);
+    let batch: Vec<_> = batch.iter().collect();
+    let net = network(
+        &Weights::random(SEED, Conv1Stride::Two),
+        Device::Cpu,
+        Precision::F32,
+    );
+    let close = |name: &str, got: &Tensor| {
+        let name = format!("stride2.{name}");
+        assert_close(&name, &values(got), &golden.f32(&name), F32);
+    };
+    let unit = net
+        .forward(&batch, HeatmapKind::Unit(UNIT))
+        .expect("a forward pass");
+    close("unit_v", &unit.vision_heatmap);
+    close("unit_a", &unit.audio_heatmap);
+    close("vision_conv4_2", &unit.vision_conv4_2.narrow(0, 0, 1));
+    let local = net
+        .forward(&batch, HeatmapKind::Local)
+        .expect("a forward pass");
+    close("local_v", &local.vision_heatmap);
+    close("local_a", &local.audio_heatmap);
+    close("audio_6144", &net.audio_6144(&batch).expect("features"));
+}
+
+#[test]
+fn pictures_of_different_sizes_make_one_batch() {
+    let pcm = Golden::ours().pcm();
+    let mut extractor = FeatureExtractor::new(Crop::Full);
+    let features: Vec<_> = [
+        (64, 64, 0),
+        (90, 60, 1),
+        (64, 64, 1),
+        (60, 90, 0),
+        (90, 60, 0),
+    ]
+    .into_iter()
+    .map(|(w, h, sound)| extractor.extract(&pcm[sound], &picture(w, h, sound as i64)))
+    .collect();
+    let net = network(
+        &Weights::random(SEED, Conv1Stride::Two),
+        Device::Cpu,
+        Precision::F32,
+    );
+    let batch: Vec<_> = features.iter().collect();
+    let together = net
+        .judge(&batch, HeatmapKind::Gradient)
+        .expect("judgements");
+    assert_eq!(together.len(), batch.len());
+    assert_eq!((together[1].vision.rows, together[1].vision.cols), (16, 24));
+    for (one, together) in batch.iter().zip(&together) {
+        let alone = &net
+            .judge(&[one], HeatmapKind::Gradient)
+            .expect("a judgement")[0];
+        assert_close("logits", &together.logits, &alone.logits, F32);
+        assert_close("vision", &together.vision.values, &alone.vision.values, F32);
+        assert_close("audio", &together.audio.values, &alone.audio.values, F32);
+    }
+    let mixed = net.forward(&batch, HeatmapKind::Gradient);
+    assert!(matches!(mixed, Err(NetError::Features { index: 1, .. })));
+}
+
+#[test]
+fn a_batch_of_none_and_features_of_the_wrong_shape_are_no_panic() {
+    let net = network(
+        &Weights::random(SEED, Conv1Stride::Two),
+        Device::Cpu,
+        Precision::F32,
+    );
+    assert_eq!(net.judge(&[], HeatmapKind::Gradient).expect("nothing"), []);
+    let good = features(vec![0.0; SPECTROGRAM_LEN], picture(32, 32, 0));
+    let mut short = good.clone();
+    short.spectrogram.pop();
+    let mut narrow = good.clone();
+    narrow.image.truncate(100);
+    for bad in [short, narrow] {
+        let error = net
+            .judge(&[&good, &bad], HeatmapKind::Gradient)
+            .expect_err("misshapen");
+        assert!(
+            matches!(error, NetError::Features { index: 1, .. }),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn the_network_can_move_to_another_thread_and_keeps_its_number_of_threads() {
+    let options = NetOptions {
+        device: Device::Cpu,
+        precision: Precision::F32,
+        threads: Some(1),
+    };
+    let weights = Weights::random(SEED, Conv1Stride::Two);
+    let net = L3Net::new(&weights, &options).expect("a network");
+    let good = features(vec![0.0; SPECTROGRAM_LEN], picture(32, 32, 0));
+    let here = net
+        .judge(&[&good], HeatmapKind::Gradient)
+        .expect("a judgement");
+    let (there, threads) = std::thread::spawn(move || {
+        let judged = net
+            .judge(&[&good], HeatmapKind::Gradient)
+            .expect("a judgement");
+        (judged, tch::get_num_threads())
+    })
+    .join()
+    .expect("no panic");
+    assert_eq!(here, there);
+    assert_eq!(threads, 1);
+}
+
+/// The larger set beside the sources: the weights of a file in f16, both
+/// variants, both precisions.
+#[test]
+fn the_shared_reference_holds_where_it_is_there() {
+    let Some(folder) = shared() else {
+        eprintln!("no ../shared/golden here: nothing to compare");
+        return;
+    };
+    let golden = Golden::read(&folder.join("expected.safetensors"));
+    let pcm = golden.f32("audio");
+    let images = golden.bytes("image_u8");
+    let features: Vec<Features> = pcm
+        .chunks(48_000)
+        .zip(images.chunks(224 * 224 * 3))
+        .map(|(pcm, rgb)| {
+            let picture = Picture {
+                width: 224,
+                height: 224,
+                rgb: rgb.to_vec(),
+            };
+            features(spectrogram(pcm), picture)
+        })
+        .collect();
+    for (f, expected) in features
+        .iter()
+        .zip(golden.f32("log_spectrogram").chunks(BINS * FRAMES))
+    {
+        assert_close("log_spectrogram", &f.spectrogram, expected, 1e-5);
+    }
+    let batch: Vec<_> = features.iter().collect();
+    let mut weights =
+        Weights::read(&folder.join("weights_random_f16.safetensors")).expect("weights");
+    for (stride, prefix) in [(Conv1Stride::Two, "stride2"), (Conv1Stride::One, "stride1")] {
+        weights.set_conv1_stride(stride);
+        for (precision, tolerance) in [(Precision::F32, F32), (Precision::Bf16, BF16)] {
+            let net = network(&weights, Device::Auto, precision);
+            check_network(&golden, &weights, &net, &batch, prefix, tolerance);
+            if stride == Conv1Stride::Two {
+                let out = net
+                    .forward(&batch[..1], HeatmapKind::Gradient)
+                    .expect("a pass");
+                for (name, map) in [
+                    ("stride2.vision_conv4_2", &out.vision_conv4_2),
+                    ("stride2.audio_conv4_2", &out.audio_conv4_2),
+                ] {
+                    assert_close(name, &values(map), &golden.f32(name), tolerance);
+                }
+                let sound = net.audio_6144(&batch).expect("features");
+                assert_close(
+                    "audio_6144",
+                    &values(&sound),
+                    &golden.f32("stride2.audio_6144"),
+                    tolerance,
+                );
+            }
+        }
+    }
+}
