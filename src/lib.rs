@@ -5,6 +5,9 @@
 
 pub mod features;
 pub mod net;
+
+pub mod cmd;
+
 pub mod picture;
 pub mod result;
 pub mod time;
