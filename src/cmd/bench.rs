@@ -4,5 +4,6 @@
 //! for people, and machines are shared.
 
 pub mod features;
+mod jobs;
 pub mod stats;
 pub mod throughput;

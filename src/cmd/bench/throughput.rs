@@ -1,20 +1,19 @@
 //! `l3net bench throughput --network`: moments a second of the network alone,
 //! beside what the machine can do at most.
 
-use std::hint::black_box;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde::Serialize;
-use tch::{CModule, Kind, Tensor};
 
-use super::stats::{Timings, by_turns, peak_memory};
-use crate::features::{BINS, FRAMES, Features, SPECTROGRAM_LEN, View};
-use crate::net::{
-    Conv1Stride, Device, HeatmapKind, L3Net, NetInfo, NetOptions, Precision, Weights,
+use super::jobs::{
+    Job, against, convolution, convolution_gflop, gflop_per_pair, load, matmul, matmul_gflop, pair,
 };
+use super::stats::{Timings, by_turns, peak_memory};
+use crate::features::Features;
+use crate::net::{Device, HeatmapKind, L3Net, NetInfo, NetOptions, Precision, Weights};
 
 /// How the network is measured.
 #[derive(clap::Args, Debug)]
@@ -98,14 +97,12 @@ pub struct Case {
     pub moments_per_second: f64,
     /// GFLOP/s, at the median.
     pub gflops: f64,
-    /// Part of the higher ceiling of its precision.
-    pub of_ceiling: f64,
-    /// The TorchScript's median time over this one's, at the same batch: above 1,
-    /// this one is faster.
+    /// Part of the higher ceiling of its precision, where that was measured.
+    pub of_ceiling: Option<f64>,
+    /// The TorchScript's time over this one's at the same batch, the median over
+    /// all turns: above 1, this one is faster.
     pub times_as_fast_as_script: Option<f64>,
 }
-
-type Job<'a> = Box<dyn FnMut() -> anyhow::Result<()> + 'a>;
 
 /// Measures and writes to `out`.
 ///
@@ -154,106 +151,140 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
     // Puts the number of threads in place for the ceilings and the script too.
     nets[0].judge(&pairs[..1], HeatmapKind::Gradient)?;
 
-    let script = args
-        .against
-        .as_deref()
-        .map(|file| load(file, first))
-        .transpose()?;
+    let file = args.against.as_deref();
+    let script = file.map(|file| load(file, first)).transpose()?;
+    let mut timed = Vec::new();
     let mut jobs: Vec<Job<'_>> = Vec::new();
     for net in &nets {
         let info = net.describe();
-        jobs.push(matmul(info));
-        jobs.push(convolution(info));
+        let precision = info.precision_name();
+        timed.extend([Timed::Matmul(precision), Timed::Convolution(precision)]);
+        jobs.extend([matmul(info), convolution(info)]);
         for &batch in &args.batch {
             let pairs = &pairs[..batch];
+            timed.push(Timed::Net(precision, batch));
             jobs.push(Box::new(move || {
                 net.judge(pairs, HeatmapKind::Gradient)?;
                 Ok(())
             }));
         }
     }
-    if let (Some(script), Some(file)) = (&script, &args.against) {
+    for (script, file) in script.iter().zip(file) {
         for &batch in &args.batch {
+            timed.push(Timed::Script(batch));
             jobs.push(against(script, file, first, &pairs[..batch])?);
         }
     }
     let least = if args.seconds > 0.0 { 5 } else { 1 };
-    let times = by_turns(&mut jobs, Duration::try_from_secs_f64(args.seconds)?, least)?;
+    let budget = Duration::try_from_secs_f64(args.seconds)?;
+    let turns = Turns {
+        times: by_turns(&mut jobs, budget, least)?,
+        timed,
+    };
     drop(jobs);
 
-    let mut times = times.iter().map(|t| Timings::of(t));
-    let mut next = || times.next().unwrap_or_else(|| Timings::of(&[]));
-    let gflop_per_pair = gflop_per_pair(weights.conv1_stride(), args.size);
-    let (mut ceilings, mut cases) = (Vec::new(), Vec::new());
-    for net in &nets {
-        let info = net.describe();
-        let ceiling = Ceiling {
-            precision: info.precision_name(),
-            matmul_gflops: matmul_gflop(info) / next().p50 * 1e3,
-            convolution_gflops: convolution_gflop(info) / next().p50 * 1e3,
-        };
-        for &batch in &args.batch {
-            cases.push(Case::new(
-                "l3net".to_owned(),
-                &ceiling,
-                batch,
-                next(),
-                gflop_per_pair,
-            ));
-        }
-        ceilings.push(ceiling);
-    }
-    if let Some(file) = &args.against {
-        // A script computes in what it was exported in: f32, as benches/torchscript.py does.
-        let f32 = ceilings
-            .iter()
-            .find(|c| c.precision == "f32")
-            .unwrap_or(&ceilings[0])
-            .clone();
-        let f32 = Ceiling {
-            precision: "f32",
-            ..f32
-        };
-        let what = file.display().to_string();
-        let scripts: Vec<Case> = args
-            .batch
-            .iter()
-            .map(|&batch| Case::new(what.clone(), &f32, batch, next(), gflop_per_pair))
-            .collect();
-        for case in &mut cases {
-            let script = scripts.iter().find(|s| s.batch == case.batch);
-            case.times_as_fast_as_script = script.map(|s| s.ms.p50 / case.ms.p50);
-        }
-        cases.extend(scripts);
-    }
+    let gflop = gflop_per_pair(weights.conv1_stride(), args.size);
+    let ceilings: Vec<_> = nets
+        .iter()
+        .map(|net| turns.ceiling(net.describe()))
+        .collect();
+    let cases = turns
+        .timed
+        .iter()
+        .filter_map(|&what| turns.case(what, file, &ceilings, gflop));
     Ok(Report {
         bench: "throughput",
         device: first.device_name(),
         threads: first.threads,
         conv1_stride: weights.conv1_stride().get(),
         size: [args.size.0, args.size.1],
-        gflop_per_pair,
+        gflop_per_pair: gflop,
+        cases: cases.collect(),
         ceilings,
-        cases,
         peak_memory_bytes: peak_memory(),
     })
 }
 
-impl Case {
-    fn new(what: String, ceiling: &Ceiling, batch: usize, ms: Timings, gflop: f64) -> Self {
-        let per_second = batch as f64 / ms.p50 * 1e3;
-        let gflops = per_second * gflop;
-        Self {
-            what,
-            precision: ceiling.precision,
-            batch,
-            ms,
-            moments_per_second: per_second,
-            gflops,
-            of_ceiling: gflops / ceiling.matmul_gflops.max(ceiling.convolution_gflops),
-            times_as_fast_as_script: None,
+/// What a job does; precisions by name.
+#[derive(Clone, Copy, PartialEq)]
+enum Timed {
+    Matmul(&'static str),
+    Convolution(&'static str),
+    Net(&'static str, usize),
+    Script(usize),
+}
+
+/// The times of all jobs, turn by turn.
+struct Turns {
+    timed: Vec<Timed>,
+    times: Vec<Vec<Duration>>,
+}
+
+impl Turns {
+    fn times(&self, what: Timed) -> &[Duration] {
+        let place = self.timed.iter().position(|&t| t == what);
+        place
+            .and_then(|i| self.times.get(i))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn p50(&self, what: Timed) -> f64 {
+        Timings::of(self.times(what)).p50
+    }
+
+    fn ceiling(&self, info: &NetInfo) -> Ceiling {
+        let precision = info.precision_name();
+        let per_second = |gflop: f64, what| gflop / self.p50(what) * 1e3;
+        Ceiling {
+            precision,
+            matmul_gflops: per_second(matmul_gflop(info), Timed::Matmul(precision)),
+            convolution_gflops: per_second(convolution_gflop(info), Timed::Convolution(precision)),
         }
     }
+
+    fn case(
+        &self,
+        what: Timed,
+        script: Option<&Path>,
+        ceilings: &[Ceiling],
+        gflop: f64,
+    ) -> Option<Case> {
+        let (name, precision, batch) = match what {
+            Timed::Net(precision, batch) => ("l3net".to_owned(), precision, batch),
+            // As benches/torchscript.py exports it.
+            Timed::Script(batch) => (script?.display().to_string(), "f32", batch),
+            Timed::Matmul(_) | Timed::Convolution(_) => return None,
+        };
+        let ms = Timings::of(self.times(what));
+        let moments_per_second = batch as f64 / ms.p50 * 1e3;
+        let gflops = moments_per_second * gflop;
+        let ceiling = ceilings.iter().find(|c| c.precision == precision);
+        Some(Case {
+            what: name,
+            precision,
+            batch,
+            ms,
+            moments_per_second,
+            gflops,
+            of_ceiling: ceiling.map(|c| gflops / c.matmul_gflops.max(c.convolution_gflops)),
+            times_as_fast_as_script: match what {
+                Timed::Net(..) => median_ratio(self.times(Timed::Script(batch)), self.times(what)),
+                _ => None,
+            },
+        })
+    }
+}
+
+/// The median of `a / b` turn by turn: what else runs on the machine slows both
+/// of a turn, and cancels.
+fn median_ratio(a: &[Duration], b: &[Duration]) -> Option<f64> {
+    let mut ratios: Vec<f64> = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| a.as_secs_f64() / b.as_secs_f64())
+        .collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    ratios.get(ratios.len() / 2).copied()
 }
 
 fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
@@ -279,7 +310,7 @@ fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
     }
     writeln!(
         out,
-        "\n{:<10} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>10} {:>8} {:>8} {:>9}",
+        "\n{:<18} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>10} {:>8} {:>8} {:>9}",
         "",
         "precision",
         "batch",
@@ -301,9 +332,13 @@ fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
             .times_as_fast_as_script
             .map(|r| format!("{r:.2} ×"))
             .unwrap_or_default();
+        let ceiling = c
+            .of_ceiling
+            .map(|part| format!("{:.0} %", 100.0 * part))
+            .unwrap_or_default();
         writeln!(
             out,
-            "{name:<10} {:>9} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>10.1} {:>8.0} {:>6.0} % {ratio:>9}",
+            "{name:<18} {:>9} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>10.1} {:>8.0} {ceiling:>8} {ratio:>9}",
             c.precision,
             c.batch,
             c.ms.p50,
@@ -311,8 +346,7 @@ fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
             c.ms.p99,
             c.ms.max,
             c.moments_per_second,
-            c.gflops,
-            100.0 * c.of_ceiling
+            c.gflops
         )?;
     }
     writeln!(
@@ -320,148 +354,6 @@ fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
         "\npeak memory {:.0} MB",
         report.peak_memory_bytes as f64 / 1e6
     )
-}
-
-/// Multiplications and additions of one pair, in 10⁹.
-fn gflop_per_pair(stride: Conv1Stride, (width, height): (u32, u32)) -> f64 {
-    let trunk = |channels_in: f64, width: u64, height: u64| {
-        let stride = u64::from(stride.get());
-        let (mut w, mut h) = (width.div_ceil(stride), height.div_ceil(stride));
-        let (mut sum, mut channels_in) = (0.0, channels_in);
-        for channels in [64.0, 128.0, 256.0, 512.0] {
-            sum += 18.0 * (w * h) as f64 * channels * (channels_in + channels);
-            (w, h, channels_in) = (w / 2, h / 2, channels);
-        }
-        sum
-    };
-    let fusion = 2.0 * (1024.0 * 128.0 + 128.0 * 2.0);
-    let vision = trunk(3.0, width.into(), height.into());
-    (vision + trunk(1.0, FRAMES as u64, BINS as u64) + fusion) / 1e9
-}
-
-/// A pair of made-up values; oneDNN and cuDNN do not look at them.
-fn pair(seed: usize, (width, height): (u32, u32)) -> Features {
-    Features {
-        spectrogram: (0..SPECTROGRAM_LEN)
-            .map(|i| ((i * 31 + seed) % 997) as f32 / 500.0 - 1.5)
-            .collect(),
-        image: (0..width as usize * height as usize * 3)
-            .map(|i| ((i * 7 + seed) % 251) as u8)
-            .collect(),
-        image_width: width,
-        image_height: height,
-        view: View::whole(width, height),
-    }
-}
-
-fn side(info: &NetInfo) -> i64 {
-    if info.device.is_cuda() { 8192 } else { 1024 }
-}
-
-fn matmul_gflop(info: &NetInfo) -> f64 {
-    2.0 * (side(info) as f64).powi(3) / 1e9
-}
-
-fn matmul(info: &NetInfo) -> Job<'static> {
-    let options = (Kind::Float, info.device);
-    let a = Tensor::rand([side(info); 2], options).to_kind(info.kind);
-    let device = info.device;
-    Box::new(move || {
-        drop(black_box(a.f_matmul(&a)?));
-        wait(device);
-        Ok(())
-    })
-}
-
-/// Batch of the convolution that is the other ceiling, over 28 × 28 places.
-fn images(info: &NetInfo) -> i64 {
-    if info.device.is_cuda() { 256 } else { 4 }
-}
-
-fn convolution_gflop(info: &NetInfo) -> f64 {
-    18.0 * images(info) as f64 * 28.0 * 28.0 * 256.0 * 256.0 / 1e9
-}
-
-fn convolution(info: &NetInfo) -> Job<'static> {
-    let options = (Kind::Float, info.device);
-    let (kind, device) = (info.kind, info.device);
-    let channels_last = |n, side| {
-        Tensor::rand([n, side, side, 256], options)
-            .to_kind(kind)
-            .permute([0, 3, 1, 2])
-    };
-    let (x, weight) = (channels_last(images(info), 28), channels_last(256, 3));
-    Box::new(move || {
-        drop(black_box(x.f_conv2d(
-            &weight,
-            None::<Tensor>,
-            [1, 1],
-            [1, 1],
-            [1, 1],
-            1,
-        )?));
-        wait(device);
-        Ok(())
-    })
-}
-
-/// Kernels of a GPU are done later than their calls.
-fn wait(device: tch::Device) {
-    if let tch::Device::Cuda(n) = device {
-        tch::Cuda::synchronize(n as i64);
-    }
-}
-
-fn load(file: &Path, info: &NetInfo) -> anyhow::Result<CModule> {
-    CModule::load_on_device(file, info.device)
-        .map_err(|e| anyhow::anyhow!("{}", e.to_string().lines().next().unwrap_or_default()))
-        .with_context(|| format!("{}: no TorchScript", file.display()))
-}
-
-/// The script takes (picture [B, 3, h, w], spectrogram [B, 1, 257, 199]) in f32
-/// and gives the logits. Its inputs are on the device already, and it computes no
-/// heatmaps: the comparison is in its favour.
-fn against<'a>(
-    script: &'a CModule,
-    file: &Path,
-    info: &NetInfo,
-    pairs: &[&Features],
-) -> anyhow::Result<Job<'a>> {
-    let (b, device) = (pairs.len() as i64, info.device);
-    let (w, h) = (
-        i64::from(pairs[0].image_width),
-        i64::from(pairs[0].image_height),
-    );
-    let bytes: Vec<u8> = pairs.iter().flat_map(|f| f.image.iter().copied()).collect();
-    let sound: Vec<f32> = pairs
-        .iter()
-        .flat_map(|f| f.spectrogram.iter().copied())
-        .collect();
-    let picture = Tensor::f_from_slice(&bytes)?
-        .f_reshape([b, h, w, 3])?
-        .f_to(device)?
-        .f_permute([0, 3, 1, 2])?
-        .f_to_kind(Kind::Float)?
-        .f_mul_scalar(1.0 / 127.5)?
-        .f_sub_scalar(1.0)?;
-    let sound = Tensor::f_from_slice(&sound)?.f_reshape([b, 1, BINS as i64, FRAMES as i64])?;
-    let inputs = [picture, sound.f_to(device)?];
-    let _guard = tch::no_grad_guard();
-    let logits = script.forward_ts(&inputs)?;
-    if logits.size() != [b, 2] {
-        bail!(
-            "{}: gives {:?}, not the logits [{b}, 2]",
-            file.display(),
-            logits.size()
-        );
-    }
-    Ok(Box::new(move || {
-        let _guard = tch::no_grad_guard();
-        drop(black_box(
-            script.forward_ts(&inputs)?.f_to(tch::Device::Cpu)?,
-        ));
-        Ok(())
-    }))
 }
 
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
@@ -481,26 +373,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arithmetic_of_a_pair_is_that_of_the_paper() {
-        let at = |stride| gflop_per_pair(stride, (224, 224));
-        assert!(
-            (at(Conv1Stride::Two) - 10.29).abs() < 0.005,
-            "{}",
-            at(Conv1Stride::Two)
-        );
-        assert!(
-            (at(Conv1Stride::One) - 40.94).abs() < 0.005,
-            "{}",
-            at(Conv1Stride::One)
-        );
-    }
-
-    #[test]
     fn sizes_are_two_numbers() {
         assert_eq!(parse_size("455x256"), Ok((455, 256)));
         for wrong in ["", "224", "224x", "0x10", "8x8", "224x224x3", "9999x32"] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn ratios_are_taken_turn_by_turn() {
+        let ms = |values: [u64; 3]| values.map(Duration::from_millis);
+        // The machine slows down fivefold; the ratio stays.
+        assert_eq!(
+            median_ratio(&ms([20, 40, 100]), &ms([10, 20, 50])),
+            Some(2.0)
+        );
+        assert_eq!(median_ratio(&[], &ms([1, 1, 1])), None);
     }
 
     #[test]
@@ -533,21 +421,5 @@ mod tests {
         table(&report, &mut out)?;
         assert_eq!(String::from_utf8(out)?.lines().count(), 11);
         Ok(())
-    }
-
-    #[test]
-    fn a_script_that_is_none_is_named() {
-        let info = NetInfo {
-            device: tch::Device::Cpu,
-            kind: Kind::Float,
-            threads: 1,
-            conv1_stride: Conv1Stride::Two,
-            trained: false,
-        };
-        let error = load(Path::new("no-such.pt"), &info).expect_err("no file");
-        assert!(
-            format!("{error:#}").starts_with("no-such.pt: no TorchScript"),
-            "{error:#}"
-        );
     }
 }
