@@ -7,12 +7,14 @@ use std::process::ExitCode;
 
 #[cfg(feature = "gst")]
 pub mod batch;
+pub mod bench;
 pub mod common;
 pub mod doctor;
 #[cfg(feature = "gst")]
 pub mod launch;
 #[cfg(feature = "gst")]
 pub mod live;
+pub mod model;
 #[cfg(feature = "gst")]
 mod outputs;
 #[cfg(feature = "gst")]
@@ -49,6 +51,10 @@ pub enum Command {
     /// Go through files and directories as fast as the machine can
     #[cfg(feature = "gst")]
     Batch(batch::BatchArgs),
+    /// Measure latency, throughput and the features
+    Bench(bench::BenchArgs),
+    /// Show what is in a model file, or convert it
+    Model(model::ModelArgs),
     /// Tell what this machine can do, and what is missing
     Doctor(doctor::DoctorArgs),
 }
@@ -67,6 +73,11 @@ impl Command {
             Self::Launch(args) => launch::run(args)?,
             #[cfg(feature = "gst")]
             Self::Batch(args) => batch::run(args)?,
+            Self::Bench(args) => bench::run(args)?,
+            Self::Model(args) => {
+                model::run(&args, &mut std::io::stdout().lock())?;
+                true
+            }
             Self::Doctor(args) => doctor::run(&args, &mut std::io::stdout().lock())?,
         };
         Ok(if well {

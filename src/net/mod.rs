@@ -16,6 +16,7 @@ mod layout;
 mod model;
 mod random;
 mod safetensors_file;
+mod threads;
 mod trunk;
 mod weights;
 

@@ -8,6 +8,7 @@ use super::device::{Device, Precision, all_threads};
 use super::error::NetError;
 use super::fusion::{Fusion, HeatmapKind, Outputs};
 use super::layout::Modality;
+use super::threads::sleep_while_waiting;
 use super::trunk::{Seen, Trunk};
 use super::weights::{Conv1Stride, Weights};
 use crate::features::{BINS, FRAMES, Features, SPECTROGRAM_LEN};
@@ -103,6 +104,9 @@ impl L3Net {
             conv1_stride: weights.conv1_stride(),
             trained: weights.is_trained(),
         };
+        if info.threads > 1 && !device.is_cuda() {
+            sleep_while_waiting();
+        }
         let _guard = tch::no_grad_guard();
         Ok(Self {
             vision: Trunk::folded(weights, Modality::Vision, device, kind)?,

@@ -74,11 +74,17 @@ impl Weights {
     /// # Errors
     /// Says what is wrong with the file, see [`ModelError`].
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
-            file: path.to_owned(),
-            source,
-        })?;
-        Self::from_bytes(&bytes, path)
+        Self::from_bytes(&bytes_of(path)?, path)
+    }
+
+    /// Reads a model file as the given variant of the network, whatever its
+    /// metadata says. The two have the same tensors; what the weights are worth
+    /// in the other one is for the caller to know.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file, see [`ModelError`].
+    pub fn read_as(path: &Path, stride: Conv1Stride) -> Result<Self, ModelError> {
+        Self::parse(&bytes_of(path)?, path, Some(stride))
     }
 
     /// Reads a model file from memory; `source` is its name in errors.
@@ -86,8 +92,15 @@ impl Weights {
     /// # Errors
     /// Says what is wrong with the file, see [`ModelError`].
     pub fn from_bytes(bytes: &[u8], source: &Path) -> Result<Self, ModelError> {
+        Self::parse(bytes, source, None)
+    }
+
+    fn parse(bytes: &[u8], source: &Path, stride: Option<Conv1Stride>) -> Result<Self, ModelError> {
         let header = file::Header::parse(bytes, source)?;
-        let metadata = header.metadata.clone();
+        let mut metadata = header.metadata.clone();
+        if let Some(stride) = stride {
+            metadata.insert("conv1_stride".to_owned(), stride.get().to_string());
+        }
         let conv1_stride = check_metadata(&metadata, source)?;
         let tensors = if header.is_empty() && metadata.contains_key("init") {
             let seed = seed_of(&metadata, source)?;
@@ -164,14 +177,6 @@ impl Weights {
         self.conv1_stride
     }
 
-    /// Turns the weights into those of the other variant. They have the same
-    /// shapes; what they are worth there is for the caller to know.
-    pub fn set_conv1_stride(&mut self, stride: Conv1Stride) {
-        self.conv1_stride = stride;
-        let value = stride.get().to_string();
-        self.metadata.insert("conv1_stride".to_owned(), value);
-    }
-
     /// The header's metadata: `format`, `conv1_stride`, `audio_frontend`, and
     /// how the model was trained.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
@@ -203,6 +208,13 @@ impl Weights {
         }
         file::write(path, &layout(), &self.tensors, &metadata, store_as)
     }
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|source| ModelError::Read {
+        file: path.to_owned(),
+        source,
+    })
 }
 
 fn random_tensors(seed: u64) -> BTreeMap<String, Vec<f32>> {
@@ -242,7 +254,7 @@ fn check_metadata(
             refuse(
                 "conv1_stride",
                 "\"1\" or \"2\"",
-                "l3net model convert can set it",
+                "l3net model convert --conv1-stride sets it",
             )
         })
 }

@@ -183,4 +183,5 @@ def main():
     print("p", answers["stride2.p"], answers["stride1.p"], "logits", answers["stride2.logits"])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -3,151 +3,20 @@
 //! `tests/data/golden.safetensors` is made by `tests/oracle/golden.py`; where
 //! `../shared/golden` lies beside the sources, its values are used as well.
 
-use std::path::{Path, PathBuf};
+mod reference;
 
-use l3net::features::{
-    BINS, FRAMES, FeatureExtractor, Features, FrameScaler, LogSpectrogram, SPECTROGRAM_LEN, View,
-};
+use l3net::features::{BINS, FRAMES, FeatureExtractor, Features, FrameScaler, SPECTROGRAM_LEN};
 use l3net::net::{
     Conv1Stride, Device, HeatmapKind, L3Net, NetError, NetOptions, Precision, Weights,
 };
 use l3net::picture::Picture;
 use l3net::result::{Crop, Heatmap, Judgement};
-use safetensors::SafeTensors;
 use tch::Tensor;
 
-/// How far f32 may be off, as a part of the largest value.
-const F32: f64 = 1e-4;
-/// How far bf16 may be off.
-const BF16: f64 = 3e-2;
-/// As in `golden.py`.
-const SEED: u64 = 11;
-const UNIT: u16 = 100;
-
-/// Reference values by name.
-struct Golden(Vec<u8>);
-
-impl Golden {
-    fn read(path: &Path) -> Self {
-        Self(std::fs::read(path).expect("reference values"))
-    }
-
-    fn ours() -> Self {
-        Self::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden.safetensors"))
-    }
-
-    fn bytes(&self, name: &str) -> Vec<u8> {
-        let file = SafeTensors::deserialize(&self.0).expect("a safetensors file");
-        file.tensor(name).expect(name).data().to_vec()
-    }
-
-    fn f32(&self, name: &str) -> Vec<f32> {
-        let bytes = self.bytes(name);
-        let (words, _) = bytes.as_chunks::<4>();
-        words.iter().map(|b| f32::from_le_bytes(*b)).collect()
-    }
-
-    fn pcm(&self) -> Vec<Vec<f32>> {
-        let bytes = self.bytes("audio_i16");
-        let (words, _) = bytes.as_chunks::<2>();
-        let samples: Vec<f32> = words
-            .iter()
-            .map(|b| f32::from(i16::from_le_bytes(*b)) / 32768.0)
-            .collect();
-        samples.chunks(48_000).map(<[f32]>::to_vec).collect()
-    }
-}
-
-/// The folder beside the sources that some checkouts have.
-fn shared() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
-    path.is_dir().then_some(path)
-}
-
-#[track_caller]
-fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f64) {
-    assert_eq!(got.len(), expected.len(), "{what}");
-    assert!(got.iter().all(|v| v.is_finite()), "{what}: not finite");
-    let scale = expected
-        .iter()
-        .fold(0.0_f64, |m, &v| m.max(f64::from(v).abs()));
-    let off = got.iter().zip(expected).fold(0.0_f64, |m, (&g, &e)| {
-        m.max((f64::from(g) - f64::from(e)).abs())
-    });
-    assert!(scale > 0.0, "{what}: the reference is all zero");
-    assert!(
-        off <= tolerance * scale,
-        "{what}: off by {off:.3e} of {scale:.3e} ({:.2e})",
-        off / scale
-    );
-}
-
-fn values(tensor: &Tensor) -> Vec<f32> {
-    let tensor = tensor
-        .to_device(tch::Device::Cpu)
-        .to_kind(tch::Kind::Float)
-        .contiguous();
-    let mut values = vec![0.0; tensor.numel()];
-    let len = values.len();
-    tensor.copy_data(&mut values, len);
-    values
-}
-
-fn spectrogram(pcm: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; SPECTROGRAM_LEN];
-    LogSpectrogram::new().write(pcm, &mut out);
-    out
-}
-
-/// As `picture` of `golden.py`.
-fn picture(width: i64, height: i64, salt: i64) -> Picture {
-    let pixel = |x: i64, y: i64| {
-        [
-            (x * 255 / (width - 1).max(1) + salt * 40) % 256,
-            if (x / 16 + y / 16 + salt) % 2 == 0 {
-                200
-            } else {
-                30
-            },
-            (x * x * 3 + y * y * 5 + x * y * salt) % 256,
-        ]
-    };
-    let rgb = (0..height)
-        .flat_map(|y| (0..width).flat_map(move |x| pixel(x, y)))
-        .map(|v| v as u8)
-        .collect();
-    Picture {
-        width: width as u32,
-        height: height as u32,
-        rgb,
-    }
-}
-
-fn features(spectrogram: Vec<f32>, picture: Picture) -> Features {
-    Features {
-        spectrogram,
-        view: View::whole(picture.width, picture.height),
-        image: picture.rgb,
-        image_width: picture.width,
-        image_height: picture.height,
-    }
-}
-
-fn our_features(golden: &Golden) -> Vec<Features> {
-    let pcm = golden.pcm();
-    (0..2)
-        .map(|i| features(spectrogram(&pcm[i]), picture(120, 88, i as i64 + 1)))
-        .collect()
-}
-
-fn network(weights: &Weights, device: Device, precision: Precision) -> L3Net {
-    let options = NetOptions {
-        device,
-        precision,
-        threads: None,
-    };
-    L3Net::new(weights, &options).expect("a network")
-}
+use reference::{
+    BF16, F32, Golden, SEED, UNIT, assert_close, features, network, our_features, picture, shared,
+    spectrogram, units_on, values,
+};
 
 /// Logits, p, both features and both heatmaps of a batch against `prefix.*`.
 fn check_network(
@@ -216,32 +85,6 @@ fn check_network(
         held >= least,
         "{prefix}: units of fc1 switched in too many pairs"
     );
-}
-
-/// Which of fc1's 128 units are on, for each pair.
-fn units_on(weights: &Weights, vision: &[f32], audio: &[f32]) -> Vec<Vec<bool>> {
-    let (fc1, bias) = (
-        weights.tensor("fusion.fc1.weight"),
-        weights.tensor("fusion.fc1.bias"),
-    );
-    let pair = |(vision, audio): (&[f32], &[f32])| {
-        let both = [vision, audio].concat();
-        let sum = |row: &[f32]| -> f64 {
-            row.iter()
-                .zip(&both)
-                .map(|(&w, &f)| f64::from(w) * f64::from(f))
-                .sum()
-        };
-        fc1.chunks(1024)
-            .zip(bias)
-            .map(|(row, &b)| sum(row) + f64::from(b) > 0.0)
-            .collect()
-    };
-    vision
-        .chunks(512)
-        .zip(audio.chunks(512))
-        .map(pair)
-        .collect()
 }
 
 #[test]
@@ -328,8 +171,7 @@ fn the_network_in_bf16_is_near_the_reference() {
 #[test]
 fn a_gpu_gives_the_reference_too() {
     let Ok(tch::Device::Cuda(_)) = Device::Auto.resolve() else {
-        eprintln!("no GPU here: nothing to compare");
-        return;
+        return; // no GPU here: nothing to compare
     };
     let golden = Golden::ours();
     let batch = our_features(&golden);
@@ -462,8 +304,7 @@ fn the_network_can_move_to_another_thread_and_keeps_its_number_of_threads() {
 #[test]
 fn the_shared_reference_holds_where_it_is_there() {
     let Some(folder) = shared() else {
-        eprintln!("no ../shared/golden here: nothing to compare");
-        return;
+        return; // no such folder here: nothing to compare
     };
     let golden = Golden::read(&folder.join("expected.safetensors"));
     let pcm = golden.f32("audio");
@@ -487,10 +328,9 @@ fn the_shared_reference_holds_where_it_is_there() {
         assert_close("log_spectrogram", &f.spectrogram, expected, 1e-5);
     }
     let batch: Vec<_> = features.iter().collect();
-    let mut weights =
-        Weights::read(&folder.join("weights_random_f16.safetensors")).expect("weights");
+    let file = folder.join("weights_random_f16.safetensors");
     for (stride, prefix) in [(Conv1Stride::Two, "stride2"), (Conv1Stride::One, "stride1")] {
-        weights.set_conv1_stride(stride);
+        let weights = Weights::read_as(&file, stride).expect("weights");
         for (precision, tolerance) in [(Precision::F32, F32), (Precision::Bf16, BF16)] {
             let net = network(&weights, Device::Auto, precision);
             check_network(&golden, &weights, &net, &batch, prefix, tolerance);

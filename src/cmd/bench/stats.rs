@@ -1,0 +1,120 @@
+//! Times of many runs in a few numbers.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// What many runs of one thing took, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Timings {
+    /// How many runs.
+    pub runs: usize,
+    /// Half of the runs took no longer.
+    pub p50: f64,
+    /// 95 % of the runs took no longer.
+    pub p95: f64,
+    /// 99 % of the runs took no longer.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+impl Timings {
+    /// Sums up; all zero without runs.
+    pub fn of(times: &[Duration]) -> Self {
+        let mut ms: Vec<f64> = times.iter().map(|t| t.as_secs_f64() * 1e3).collect();
+        ms.sort_unstable_by(f64::total_cmp);
+        Self {
+            runs: ms.len(),
+            p50: percentile(&ms, 50),
+            p95: percentile(&ms, 95),
+            p99: percentile(&ms, 99),
+            max: percentile(&ms, 100),
+        }
+    }
+}
+
+/// The value that `percent` of the sorted values do not go beyond (nearest rank).
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}
+
+/// Runs the jobs by turns for `budget` (each at least `least` times, and twice
+/// before anything counts), so that what else happens on the machine meets all
+/// of them alike. The times of each, in the order of the jobs.
+///
+/// # Errors
+/// The first error of a job.
+pub fn by_turns<E>(
+    jobs: &mut [Box<dyn FnMut() -> Result<(), E> + '_>],
+    budget: Duration,
+    least: usize,
+) -> Result<Vec<Vec<Duration>>, E> {
+    for job in jobs.iter_mut() {
+        job()?;
+        job()?;
+    }
+    let mut times = vec![Vec::new(); jobs.len()];
+    let start = Instant::now();
+    while times.first().is_some_and(|t| t.len() < least) || start.elapsed() < budget {
+        for (job, times) in jobs.iter_mut().zip(&mut times) {
+            let start = Instant::now();
+            job()?;
+            times.push(start.elapsed());
+        }
+        if jobs.is_empty() {
+            break;
+        }
+    }
+    Ok(times)
+}
+
+/// The most memory that this process has held, in bytes; 0 where the system does
+/// not say.
+pub fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or_default() * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let times: Vec<Duration> = (1..=200).rev().map(Duration::from_millis).collect();
+        let t = Timings::of(&times);
+        assert_eq!(
+            (t.runs, t.p50, t.p95, t.p99, t.max),
+            (200, 100.0, 190.0, 198.0, 200.0)
+        );
+        let one = Timings::of(&[Duration::from_millis(7)]);
+        assert_eq!((one.p50, one.p99, one.max), (7.0, 7.0, 7.0));
+        assert_eq!(Timings::of(&[]).max, 0.0);
+    }
+
+    #[test]
+    fn jobs_take_turns_and_warming_up_does_not_count() {
+        let order = std::cell::RefCell::new(String::new());
+        let mut jobs: Vec<Box<dyn FnMut() -> Result<(), ()>>> = Vec::new();
+        for name in ['a', 'b'] {
+            let order = &order;
+            jobs.push(Box::new(move || {
+                order.borrow_mut().push(name);
+                Ok(())
+            }));
+        }
+        let times = by_turns(&mut jobs, Duration::ZERO, 3).expect("no job fails");
+        assert_eq!(times.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3]);
+        drop(jobs);
+        assert_eq!(order.into_inner(), "aabbababab");
+    }
+
+    #[test]
+    fn a_running_process_has_memory() {
+        assert!(peak_memory() > 1_000_000);
+    }
+}

@@ -1,0 +1,425 @@
+//! `l3net bench throughput --network`: moments a second of the network alone,
+//! beside what the machine can do at most.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::bail;
+use serde::Serialize;
+
+use super::jobs::{
+    Job, against, convolution, convolution_gflop, gflop_per_pair, load, matmul, matmul_gflop, pair,
+};
+use super::stats::{Timings, by_turns, peak_memory};
+use crate::features::Features;
+use crate::net::{Device, HeatmapKind, L3Net, NetInfo, NetOptions, Precision, Weights};
+
+/// How the network is measured.
+#[derive(clap::Args, Debug)]
+pub struct NetworkArgs {
+    /// The model; its values do not matter for the speed
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Where to run: auto, cpu or cuda[:N]
+    #[arg(long, default_value = "auto")]
+    pub device: Device,
+    /// auto, f32 or bf16; several with commas are measured by turns
+    #[arg(long, value_delimiter = ',', default_value = "auto")]
+    pub precision: Vec<Precision>,
+    /// Threads on the CPU; all of its cores if not given
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Pairs judged at a time; several with commas
+    #[arg(long, value_delimiter = ',', default_value = "1,4,16")]
+    pub batch: Vec<usize>,
+    /// Size of the picture, as WIDTHxHEIGHT
+    #[arg(long, default_value = "224x224", value_parser = parse_size)]
+    pub size: (u32, u32),
+    /// How long to measure
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    pub seconds: f64,
+    /// A TorchScript file of the same network (benches/torchscript.py), by turns
+    #[arg(long, value_name = "FILE.pt")]
+    pub against: Option<PathBuf>,
+    /// Write one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What was found; `--json` writes it as it is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What this is.
+    pub bench: &'static str,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Threads on the CPU.
+    pub threads: usize,
+    /// Stride of conv1_1.
+    pub conv1_stride: u8,
+    /// Width and height of the pictures.
+    pub size: [u32; 2],
+    /// Arithmetic in one pair.
+    pub gflop_per_pair: f64,
+    /// The most that the machine does, for each precision.
+    pub ceilings: Vec<Ceiling>,
+    /// The network, for each precision and batch.
+    pub cases: Vec<Case>,
+    /// The most memory held, in bytes.
+    pub peak_memory_bytes: u64,
+}
+
+/// How fast libtorch is at its best on this machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ceiling {
+    /// `f32` or `bf16`.
+    pub precision: &'static str,
+    /// Product of two square matrices, in GFLOP/s.
+    pub matmul_gflops: f64,
+    /// A 3 × 3 convolution of 256 channels, in GFLOP/s. The CPU's matrix product
+    /// may go through another library that uses less of the machine.
+    pub convolution_gflops: f64,
+}
+
+/// One precision and batch size.
+#[derive(Clone, Debug, Serialize)]
+pub struct Case {
+    /// `l3net`, or the TorchScript file.
+    pub what: String,
+    /// `f32` or `bf16`.
+    pub precision: &'static str,
+    /// Pairs at a time.
+    pub batch: usize,
+    /// Milliseconds a batch.
+    pub ms: Timings,
+    /// Moments a second, at the median.
+    pub moments_per_second: f64,
+    /// GFLOP/s, at the median.
+    pub gflops: f64,
+    /// Part of the higher ceiling of its precision, where that was measured.
+    pub of_ceiling: Option<f64>,
+    /// The TorchScript's time over this one's at the same batch, the median over
+    /// all turns: above 1, this one is faster.
+    pub times_as_fast_as_script: Option<f64>,
+}
+
+/// Measures and writes to `out`.
+///
+/// # Errors
+/// If the model, the device or the TorchScript cannot be had, or `out` cannot be
+/// written to.
+pub fn run(args: &NetworkArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let report = measure(args)?;
+    if args.json {
+        serde_json::to_writer(&mut *out, &report).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        table(&report, out)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Measures the network, the ceilings and the TorchScript by turns.
+///
+/// # Errors
+/// If the model, the device or the TorchScript cannot be had.
+pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
+    if args.batch.contains(&0) {
+        bail!("--batch 0: a batch has one pair at least");
+    }
+    let weights = Weights::open(args.model.as_deref())?;
+    let nets = args
+        .precision
+        .iter()
+        .map(|&precision| {
+            let options = NetOptions {
+                device: args.device,
+                precision,
+                threads: args.threads,
+            };
+            L3Net::new(&weights, &options)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let Some(first) = nets.first().map(L3Net::describe) else {
+        bail!("--precision: none given");
+    };
+    let largest = args.batch.iter().copied().max().unwrap_or(1);
+    let features: Vec<Features> = (0..largest).map(|i| pair(i, args.size)).collect();
+    let pairs: Vec<&Features> = features.iter().collect();
+    // Puts the number of threads in place for the ceilings and the script too.
+    nets[0].judge(&pairs[..1], HeatmapKind::Gradient)?;
+
+    let file = args.against.as_deref();
+    let script = file.map(|file| load(file, first)).transpose()?;
+    let mut timed = Vec::new();
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    for net in &nets {
+        let info = net.describe();
+        let precision = info.precision_name();
+        timed.extend([Timed::Matmul(precision), Timed::Convolution(precision)]);
+        jobs.extend([matmul(info), convolution(info)]);
+        for &batch in &args.batch {
+            let pairs = &pairs[..batch];
+            timed.push(Timed::Net(precision, batch));
+            jobs.push(Box::new(move || {
+                net.judge(pairs, HeatmapKind::Gradient)?;
+                Ok(())
+            }));
+        }
+    }
+    for (script, file) in script.iter().zip(file) {
+        for &batch in &args.batch {
+            timed.push(Timed::Script(batch));
+            jobs.push(against(script, file, first, &pairs[..batch])?);
+        }
+    }
+    let least = if args.seconds > 0.0 { 5 } else { 1 };
+    let budget = Duration::try_from_secs_f64(args.seconds)?;
+    let turns = Turns {
+        times: by_turns(&mut jobs, budget, least)?,
+        timed,
+    };
+    drop(jobs);
+
+    let gflop = gflop_per_pair(weights.conv1_stride(), args.size);
+    let ceilings: Vec<_> = nets
+        .iter()
+        .map(|net| turns.ceiling(net.describe()))
+        .collect();
+    let cases = turns
+        .timed
+        .iter()
+        .filter_map(|&what| turns.case(what, file, &ceilings, gflop));
+    Ok(Report {
+        bench: "throughput",
+        device: first.device_name(),
+        threads: first.threads,
+        conv1_stride: weights.conv1_stride().get(),
+        size: [args.size.0, args.size.1],
+        gflop_per_pair: gflop,
+        cases: cases.collect(),
+        ceilings,
+        peak_memory_bytes: peak_memory(),
+    })
+}
+
+/// What a job does; precisions by name.
+#[derive(Clone, Copy, PartialEq)]
+enum Timed {
+    Matmul(&'static str),
+    Convolution(&'static str),
+    Net(&'static str, usize),
+    Script(usize),
+}
+
+/// The times of all jobs, turn by turn.
+struct Turns {
+    timed: Vec<Timed>,
+    times: Vec<Vec<Duration>>,
+}
+
+impl Turns {
+    fn times(&self, what: Timed) -> &[Duration] {
+        let place = self.timed.iter().position(|&t| t == what);
+        place
+            .and_then(|i| self.times.get(i))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn p50(&self, what: Timed) -> f64 {
+        Timings::of(self.times(what)).p50
+    }
+
+    fn ceiling(&self, info: &NetInfo) -> Ceiling {
+        let precision = info.precision_name();
+        let per_second = |gflop: f64, what| gflop / self.p50(what) * 1e3;
+        Ceiling {
+            precision,
+            matmul_gflops: per_second(matmul_gflop(info), Timed::Matmul(precision)),
+            convolution_gflops: per_second(convolution_gflop(info), Timed::Convolution(precision)),
+        }
+    }
+
+    fn case(
+        &self,
+        what: Timed,
+        script: Option<&Path>,
+        ceilings: &[Ceiling],
+        gflop: f64,
+    ) -> Option<Case> {
+        let (name, precision, batch) = match what {
+            Timed::Net(precision, batch) => ("l3net".to_owned(), precision, batch),
+            // As benches/torchscript.py exports it.
+            Timed::Script(batch) => (script?.display().to_string(), "f32", batch),
+            Timed::Matmul(_) | Timed::Convolution(_) => return None,
+        };
+        let ms = Timings::of(self.times(what));
+        let moments_per_second = batch as f64 / ms.p50 * 1e3;
+        let gflops = moments_per_second * gflop;
+        let ceiling = ceilings.iter().find(|c| c.precision == precision);
+        Some(Case {
+            what: name,
+            precision,
+            batch,
+            ms,
+            moments_per_second,
+            gflops,
+            of_ceiling: ceiling.map(|c| gflops / c.matmul_gflops.max(c.convolution_gflops)),
+            times_as_fast_as_script: match what {
+                Timed::Net(..) => median_ratio(self.times(Timed::Script(batch)), self.times(what)),
+                _ => None,
+            },
+        })
+    }
+}
+
+/// The median of `a / b` turn by turn: what else runs on the machine slows both
+/// of a turn, and cancels.
+fn median_ratio(a: &[Duration], b: &[Duration]) -> Option<f64> {
+    let mut ratios: Vec<f64> = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| a.as_secs_f64() / b.as_secs_f64())
+        .collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    ratios.get(ratios.len() / 2).copied()
+}
+
+fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "{}, {} threads, conv1_stride {}, {} × {}: {:.2} GFLOP a pair",
+        report.device,
+        report.threads,
+        report.conv1_stride,
+        report.size[0],
+        report.size[1],
+        report.gflop_per_pair
+    )?;
+    for c in &report.ceilings {
+        writeln!(
+            out,
+            "ceiling in {}: {:.0} GFLOP/s (matrix product {:.0}, convolution {:.0})",
+            c.precision,
+            c.matmul_gflops.max(c.convolution_gflops),
+            c.matmul_gflops,
+            c.convolution_gflops
+        )?;
+    }
+    writeln!(
+        out,
+        "\n{:<18} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>10} {:>8} {:>8} {:>9}",
+        "",
+        "precision",
+        "batch",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "max ms",
+        "moments/s",
+        "GFLOP/s",
+        "ceiling",
+        "to script"
+    )?;
+    for c in &report.cases {
+        let name = Path::new(&c.what)
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let ratio = c
+            .times_as_fast_as_script
+            .map(|r| format!("{r:.2} ×"))
+            .unwrap_or_default();
+        let ceiling = c
+            .of_ceiling
+            .map(|part| format!("{:.0} %", 100.0 * part))
+            .unwrap_or_default();
+        writeln!(
+            out,
+            "{name:<18} {:>9} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>10.1} {:>8.0} {ceiling:>8} {ratio:>9}",
+            c.precision,
+            c.batch,
+            c.ms.p50,
+            c.ms.p95,
+            c.ms.p99,
+            c.ms.max,
+            c.moments_per_second,
+            c.gflops
+        )?;
+    }
+    writeln!(
+        out,
+        "\npeak memory {:.0} MB",
+        report.peak_memory_bytes as f64 / 1e6
+    )
+}
+
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let sides = text
+        .split_once('x')
+        .and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    match sides {
+        Some((w, h)) if (16..=4096).contains(&w) && (16..=4096).contains(&h) => Ok((w, h)),
+        _ => Err(format!(
+            "a size is WIDTHxHEIGHT, each from 16 to 4096, not {text}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_two_numbers() {
+        assert_eq!(parse_size("455x256"), Ok((455, 256)));
+        for wrong in ["", "224", "224x", "0x10", "8x8", "224x224x3", "9999x32"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ratios_are_taken_turn_by_turn() {
+        let ms = |values: [u64; 3]| values.map(Duration::from_millis);
+        // The machine slows down fivefold; the ratio stays.
+        assert_eq!(
+            median_ratio(&ms([20, 40, 100]), &ms([10, 20, 50])),
+            Some(2.0)
+        );
+        assert_eq!(median_ratio(&[], &ms([1, 1, 1])), None);
+    }
+
+    #[test]
+    fn every_precision_and_batch_is_measured() -> anyhow::Result<()> {
+        let report = measure(&NetworkArgs {
+            model: None,
+            device: Device::Cpu,
+            precision: vec![Precision::F32, Precision::Bf16],
+            threads: Some(1),
+            batch: vec![1, 2],
+            size: (32, 32),
+            seconds: 0.0,
+            against: None,
+            json: false,
+        })?;
+        let cases: Vec<_> = report
+            .cases
+            .iter()
+            .map(|c| (c.precision, c.batch))
+            .collect();
+        assert_eq!(cases, [("f32", 1), ("f32", 2), ("bf16", 1), ("bf16", 2)]);
+        assert!(
+            report
+                .cases
+                .iter()
+                .all(|c| c.gflops > 0.0 && c.ms.runs == 1)
+        );
+        assert_eq!(report.ceilings.len(), 2);
+        let mut out = Vec::new();
+        table(&report, &mut out)?;
+        assert_eq!(String::from_utf8(out)?.lines().count(), 11);
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! `l3net model`: what is in a model file, and another file of it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::net::{Conv1Stride, StoreAs, Weights, layout};
+
+/// Shows what is in a model file, or writes it in another form
+#[derive(clap::Args, Debug)]
+pub struct ModelArgs {
+    /// What to do with it
+    #[command(subcommand)]
+    pub action: ModelAction,
+}
+
+/// What to do with a model file.
+#[derive(clap::Subcommand, Debug)]
+pub enum ModelAction {
+    /// Show how it was made, its parameters and its tensors
+    Info {
+        /// A .safetensors file; the default model if not given
+        file: Option<PathBuf>,
+        /// List every tensor with its shape and values
+        #[arg(long)]
+        tensors: bool,
+    },
+    /// Write a model as another safetensors file
+    Convert {
+        /// The model to read
+        input: PathBuf,
+        /// The file to write; it appears whole or not at all
+        output: PathBuf,
+        /// How to store the numbers
+        #[arg(long, value_enum, default_value = "f16")]
+        dtype: StoreAs,
+        /// Make it the variant with this stride of conv1_1: 1 or 2
+        #[arg(long, value_name = "N")]
+        conv1_stride: Option<Conv1Stride>,
+    },
+}
+
+/// Does it and writes for people to `out`.
+///
+/// # Errors
+/// If the model cannot be read, or the result not be written.
+pub fn run(args: &ModelArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    match &args.action {
+        ModelAction::Info { file, tensors } => {
+            let weights = Weights::open(file.as_deref())?;
+            info(&weights, out)?;
+            if *tensors {
+                list(&weights, out)?;
+            }
+        }
+        ModelAction::Convert {
+            input,
+            output,
+            dtype,
+            conv1_stride,
+        } => {
+            let weights = match conv1_stride {
+                Some(stride) => Weights::read_as(input, *stride)?,
+                None => Weights::read(input)?,
+            };
+            weights.write(output, *dtype)?;
+            let bytes = size(output).with_context(|| format!("{}", output.display()))?;
+            writeln!(out, "{}: {:.1} MB", output.display(), bytes as f64 / 1e6)?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn size(path: &Path) -> std::io::Result<u64> {
+    Ok(std::fs::metadata(path)?.len())
+}
+
+fn info(weights: &Weights, out: &mut dyn Write) -> std::io::Result<()> {
+    let slots = layout();
+    let parameters: usize = slots
+        .iter()
+        .filter(|s| s.is_parameter())
+        .map(|s| s.len())
+        .sum();
+    let (cell, gflop) = match weights.conv1_stride() {
+        Conv1Stride::One => (8, 40.94),
+        Conv1Stride::Two => (16, 10.29),
+    };
+    let trained = if weights.is_trained() {
+        "yes"
+    } else {
+        "no: random weights, whose results mean nothing"
+    };
+    writeln!(out, "{:<16} {}", "file", weights.source().display())?;
+    writeln!(out, "{:<16} {trained}", "trained")?;
+    writeln!(
+        out,
+        "{:<16} {parameters} in {} tensors",
+        "parameters",
+        slots.len()
+    )?;
+    writeln!(
+        out,
+        "{:<16} {cell} pixels a cell of the heatmap, {gflop} GFLOP a pair",
+        "variant"
+    )?;
+    for (key, value) in weights.metadata() {
+        writeln!(out, "{key:<16} {value}")?;
+    }
+    Ok(())
+}
+
+fn list(weights: &Weights, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "\n{:<32} {:>18} {:>10} {:>10} {:>10}",
+        "tensor", "shape", "least", "most", "rms"
+    )?;
+    for slot in layout() {
+        let values = weights.tensor(&slot.name);
+        let (least, most, power) = values.iter().fold(
+            (f32::INFINITY, f32::NEG_INFINITY, 0.0_f64),
+            |(least, most, power), &v| {
+                (
+                    least.min(v),
+                    most.max(v),
+                    power + f64::from(v) * f64::from(v),
+                )
+            },
+        );
+        let rms = (power / values.len() as f64).sqrt();
+        let shape = slot
+            .shape
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" × ");
+        writeln!(
+            out,
+            "{:<32} {shape:>18} {least:>10.4} {most:>10.4} {rms:>10.4}",
+            slot.name
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(action: ModelAction) -> anyhow::Result<String> {
+        let mut out = Vec::new();
+        run(&ModelArgs { action }, &mut out)?;
+        Ok(String::from_utf8(out)?)
+    }
+
+    #[test]
+    fn info_says_that_random_weights_are_untrained() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("random.safetensors");
+        std::fs::write(&file, crate::net::untrained_file())?;
+        let text = output(ModelAction::Info {
+            file: Some(file),
+            tensors: true,
+        })?;
+        assert!(text.contains("no: random weights"), "{text}");
+        assert!(text.contains("9508738 in 100 tensors"), "{text}");
+        assert!(text.contains("64 × 3 × 3 × 3"), "{text}");
+        assert_eq!(
+            text.lines()
+                .filter(|l| l.contains("conv4_2.weight"))
+                .count(),
+            2
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn convert_changes_the_storage_and_the_variant() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let input = folder.path().join("random.safetensors");
+        std::fs::write(&input, crate::net::untrained_file())?;
+        let output_file = folder.path().join("out.safetensors");
+        output(ModelAction::Convert {
+            input: input.clone(),
+            output: output_file.clone(),
+            dtype: StoreAs::F16,
+            conv1_stride: Some(Conv1Stride::One),
+        })?;
+        let weights = Weights::read(&output_file)?;
+        assert_eq!(weights.conv1_stride(), Conv1Stride::One);
+        // 2 bytes each, statistics and a header with them.
+        assert!((19_000_000..19_100_000).contains(&size(&output_file)?));
+        Ok(())
+    }
+
+    #[test]
+    fn convert_refuses_a_pickle_in_one_line() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let input = folder.path().join("model.pt");
+        std::fs::write(&input, b"PK\x03\x04archive/data.pkl")?;
+        let error = output(ModelAction::Convert {
+            input,
+            output: folder.path().join("out.safetensors"),
+            dtype: StoreAs::F16,
+            conv1_stride: None,
+        })
+        .expect_err("a pickle");
+        assert!(format!("{error:#}").contains("pickle"), "{error:#}");
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
+        Ok(())
+    }
+}
