@@ -155,7 +155,8 @@ fn the_score_is_told_where_there_is_room_for_it() {
         let mut layer = Layer::new(width, height);
         let caption = Caption {
             score: Score::Judged(0.7),
-            note: "0:07 clip.mp4".into(),
+            when: "0:07".into(),
+            stream: "clip.mp4".into(),
         };
         caption.draw(&mut layer, Area::of(width, height));
         let mut picture = Picture::filled(width, height, [90; 3]);
