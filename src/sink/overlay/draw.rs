@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::canvas::Canvas;
-use super::encode::{Container, Encode};
+use super::encode::Encode;
+use super::encoders::Container;
 use super::schedule::{Said, Schedule, Shown};
 use super::sound::{BEHIND_NS, Track};
 use super::{Options, Report};

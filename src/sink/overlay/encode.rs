@@ -1,11 +1,8 @@
 //! The GStreamer side of the overlay video: raw pictures and sound in, a file
 //! out.
 //!
-//! Belongs here: elements, caps, buffers, the end of the stream. Does not: what
-//! is on the pictures.
-//!
-//! Matroska lays itself out so that a file that was not ended plays; MP4 is
-//! written in fragments with the same effect, and made a plain MP4 at its end.
+//! Belongs here: the pipeline, caps, buffers, the end of the stream. Does not:
+//! what is on the pictures, which encoders there are.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,6 +11,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
+use super::encoders::{Container, Encoder, choose};
 use super::sound::{CHANNELS, Chunk};
 use crate::time::{MediaTime, SAMPLE_RATE};
 
@@ -25,172 +23,6 @@ const GLANCE: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const UNLIMITED: &str = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=0";
-
-/// What the file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Container {
-    Matroska,
-    Mp4,
-}
-
-impl Container {
-    /// By the ending of the name.
-    pub fn of(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        match ending.as_str() {
-            "mkv" => Some(Self::Matroska),
-            "mp4" | "m4v" => Some(Self::Mp4),
-            _ => None,
-        }
-    }
-}
-
-/// An encoder: its element, the package that brings it, the rest of its chain.
-struct Encoder {
-    element: &'static str,
-    package: &'static str,
-    chain: &'static str,
-    /// It needs a frame rate; the others take frames as they come.
-    steady: bool,
-}
-
-// Quality 23 of x264 and like it: good to look at, small enough to keep. No
-// B-frames: then pictures are written in the order of their times. Few frames
-// of look-ahead, which are raw frames in memory.
-const H264: [Encoder; 2] = [
-    Encoder {
-        element: "x264enc",
-        package: "gstreamer1.0-plugins-ugly",
-        chain: "x264enc pass=qual quantizer=23 speed-preset=superfast bframes=0 \
-                key-int-max=60 rc-lookahead=10 ! video/x-h264,profile=high",
-        steady: false,
-    },
-    Encoder {
-        element: "openh264enc",
-        package: "gstreamer1.0-plugins-bad",
-        chain: "openh264enc rate-control=quality bitrate=3000000 gop-size=60 ! h264parse",
-        steady: true,
-    },
-];
-const VP8: Encoder = Encoder {
-    element: "vp8enc",
-    package: "gstreamer1.0-plugins-good",
-    chain: "vp8enc deadline=1 cpu-used=8 target-bitrate=3000000 keyframe-max-dist=60",
-    steady: false,
-};
-const MPEG4: Encoder = Encoder {
-    element: "avenc_mpeg4",
-    package: "gstreamer1.0-libav",
-    chain: "avenc_mpeg4 bitrate=4000000 ! mpeg4videoparse",
-    steady: true,
-};
-const OPUS: Encoder = Encoder {
-    element: "opusenc",
-    package: "gstreamer1.0-plugins-base",
-    chain: "opusenc bitrate=96000",
-    steady: false,
-};
-const VORBIS: Encoder = Encoder {
-    element: "vorbisenc",
-    package: "gstreamer1.0-plugins-base",
-    chain: "vorbisenc",
-    steady: false,
-};
-const AAC: [Encoder; 3] = [
-    Encoder {
-        element: "fdkaacenc",
-        package: "gstreamer1.0-fdkaac",
-        chain: "fdkaacenc bitrate=128000",
-        steady: false,
-    },
-    Encoder {
-        element: "avenc_aac",
-        package: "gstreamer1.0-libav",
-        chain: "avenc_aac bitrate=128000",
-        steady: false,
-    },
-    Encoder {
-        element: "voaacenc",
-        package: "gstreamer1.0-plugins-bad",
-        chain: "voaacenc bitrate=128000",
-        steady: false,
-    },
-];
-
-impl Container {
-    fn video(self) -> Vec<&'static Encoder> {
-        match self {
-            Self::Matroska => vec![&H264[0], &H264[1], &VP8, &MPEG4],
-            Self::Mp4 => vec![&H264[0], &H264[1], &MPEG4],
-        }
-    }
-
-    fn audio(self) -> Vec<&'static Encoder> {
-        match self {
-            Self::Matroska => vec![&OPUS, &VORBIS, &AAC[0], &AAC[1], &AAC[2]],
-            Self::Mp4 => vec![&AAC[0], &AAC[1], &AAC[2]],
-        }
-    }
-
-    fn muxer(self) -> &'static str {
-        match self {
-            Self::Matroska => "matroskamux name=mux writing-app=l3net",
-            Self::Mp4 => {
-                "mp4mux name=mux fragment-duration=1000 fragment-mode=first-moov-then-finalise"
-            }
-        }
-    }
-
-    /// Elements besides encoders, and the package of each.
-    fn needs(self) -> [(&'static str, &'static str); 6] {
-        let good = "gstreamer1.0-plugins-good";
-        let base = "gstreamer1.0-plugins-base";
-        [
-            match self {
-                Self::Matroska => ("matroskamux", good),
-                Self::Mp4 => ("mp4mux", good),
-            },
-            ("appsrc", base),
-            ("videoconvert", base),
-            ("audioconvert", base),
-            ("queue", "libgstreamer1.0-0"),
-            ("filesink", "libgstreamer1.0-0"),
-        ]
-    }
-
-    /// Tells what is missing, and the package that brings it.
-    pub fn check(self) -> Result<(), String> {
-        gst::init().map_err(|e| format!("GStreamer does not start: {e}"))?;
-        for (element, package) in self.needs() {
-            if !exists(element) {
-                return Err(missing(&[element], package));
-            }
-        }
-        choose(&self.video())?;
-        choose(&self.audio())?;
-        Ok(())
-    }
-}
-
-fn exists(element: &str) -> bool {
-    gst::ElementFactory::find(element).is_some()
-}
-
-/// The first of the encoders that is there.
-fn choose<'a>(encoders: &[&'a Encoder]) -> Result<&'a Encoder, String> {
-    let there = encoders.iter().find(|e| exists(e.element));
-    there.copied().ok_or_else(|| {
-        let names: Vec<&str> = encoders.iter().map(|e| e.element).collect();
-        missing(&names, encoders[0].package)
-    })
-}
-
-fn missing(elements: &[&str], package: &str) -> String {
-    format!(
-        "GStreamer lacks {}; install the package {package}",
-        elements.join(", ")
-    )
-}
 
 /// A file that is being encoded.
 pub struct Encode {
@@ -212,11 +44,20 @@ impl Encode {
         size: Option<(u32, u32)>,
         sound: bool,
     ) -> Result<Self, String> {
+        let video = size.map(|_| choose(&container.video())).transpose()?;
+        let audio = sound.then(|| choose(&container.audio())).transpose()?;
+        Self::start_with(path, container, size, (video, audio))
+    }
+
+    fn start_with(
+        path: &Path,
+        container: Container,
+        size: Option<(u32, u32)>,
+        (video, audio): (Option<&Encoder>, Option<&Encoder>),
+    ) -> Result<Self, String> {
         let mut text = format!("{} ! filesink name=file ", container.muxer());
-        let mut steady = false;
-        if size.is_some() {
-            let encoder = choose(&container.video())?;
-            steady = encoder.steady;
+        let steady = video.is_some_and(|encoder| encoder.steady);
+        if let Some(encoder) = video {
             // Behind the encoder a queue without limit: one track never holds
             // the other up, and coded frames are small. I420, as converters
             // would keep RGB's full chroma, which few players know.
@@ -225,8 +66,7 @@ impl Encode {
                 encoder.chain
             );
         }
-        if sound {
-            let encoder = choose(&container.audio())?;
+        if let Some(encoder) = audio {
             text += &format!(
                 "appsrc name=audio ! audioconvert ! {} ! {UNLIMITED} ! mux. ",
                 encoder.chain
@@ -407,5 +247,42 @@ fn cause(message: &gst::Message) -> String {
     match more {
         Some(more) => format!("{text} ({more}){step}"),
         None => format!("{text}{step}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::encoders::exists;
+    use super::*;
+
+    #[test]
+    fn every_encoder_that_is_there_makes_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        gst::init().unwrap();
+        for container in [Container::Matroska, Container::Mp4] {
+            let there = |e: &&Encoder| exists(e.element);
+            for video in container.video().into_iter().filter(there) {
+                for audio in container.audio().into_iter().filter(there) {
+                    let path = dir
+                        .path()
+                        .join(format!("{}.{}", video.element, audio.element));
+                    let size = Some((64, 48));
+                    let with = (Some(video), Some(audio));
+                    let mut file = Encode::start_with(&path, container, size, with).unwrap();
+                    for i in 0..10 {
+                        let at = MediaTime(i * 100_000_000);
+                        file.picture(at, vec![i as u8 * 20; 64 * 48 * 3]).unwrap();
+                        let sound = Chunk {
+                            at: crate::time::SamplePos::from_time(at),
+                            pcm: vec![0.1; 4800 * CHANNELS],
+                            after_hole: false,
+                        };
+                        file.sound(&sound).unwrap();
+                    }
+                    file.finish().unwrap();
+                    assert!(path.metadata().unwrap().len() > 1000);
+                }
+            }
+        }
     }
 }

@@ -3,23 +3,24 @@
 //!
 //! Policy:
 //! - A thread of its own draws and encodes. Frames wait there until what is
-//!   said of their second has come, so each shows its own ([`schedule`]).
-//! - Files: nothing is lost. When [`STORE_BYTES`] of frames wait, no more are
+//!   said of their second has come, so each shows its own (`schedule.rs`).
+//! - Files: nothing is lost. When 400 MiB of frames wait, no more are
 //!   taken until some can be drawn; the sender waits. Verdicts come by a way of
 //!   their own, so that waiting cannot stop what it waits for; should none come
-//!   for [`PATIENCE`], half of the frames are drawn with what is known.
-//! - Live: no sender ever waits. A frame older than [`LIVE_WAIT_NS`], or beyond
+//!   for 10 s, half of the frames are drawn with what is known.
+//! - Live: no sender ever waits. A frame older than 3 s, or beyond
 //!   the store, is drawn with the judgement before, if that is at most a second
 //!   off, or with none; when even the thread's queue is full, new frames and
 //!   sounds are dropped. Both are counted.
-//! - The first frame fixes the size ([`canvas`]); sound becomes stereo without
-//!   holes ([`sound`]). Sound only gives a file with sound only.
+//! - The first frame fixes the size (`canvas.rs`); sound becomes stereo without
+//!   holes (`sound.rs`). Sound only gives a file with sound only.
 //! - A failure (disk full) ends the video, not the run: senders are told
 //!   [`Delivery::Gone`], and [`Overlay::finish`] says why.
 
 mod canvas;
 mod draw;
 mod encode;
+mod encoders;
 mod schedule;
 mod sound;
 #[cfg(test)]
@@ -31,14 +32,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
 
 use super::{Judged, SinkError};
 use crate::picture::ToPicture;
 use crate::result::{GapReason, StreamName};
 use crate::time::{Hop, MediaTime};
 use draw::Writer;
-use encode::Container;
+use encoders::Container;
 use schedule::{Said, Shown};
 
 /// Frames that may wait for their judgement, in memory: 5 s of 720p30.
@@ -99,7 +100,8 @@ enum Media {
     End,
 }
 
-/// A video that is being made.
+/// A video that is being made. Dropped without [`Overlay::finish`] it is ended
+/// too, but nobody waits for that or hears of its errors.
 pub struct Overlay {
     path: PathBuf,
     sender: OverlaySender,
@@ -167,13 +169,18 @@ impl Overlay {
     pub fn finish(mut self) -> Result<Report, SinkError> {
         // Fails if the thread has ended, which `done` tells.
         let _ = self.sender.media.send_timeout(Media::End, END);
-        let Ok(result) = self.done.recv_timeout(END) else {
-            let why = "the encoder hangs; the file may lack its end".to_owned();
-            return Err(video_error(&self.path)(why));
-        };
+        let result = self.done.recv_timeout(END).unwrap_or_else(|error| {
+            Err(match error {
+                RecvTimeoutError::Timeout => "the encoder hangs; the file may lack its end".into(),
+                RecvTimeoutError::Disconnected => "its thread broke down; please report it".into(),
+            })
+        });
         if let Some(thread) = self.thread.take() {
-            // It has sent its last word; a panic would have been told above.
-            let _ = thread.join();
+            // It has sent its last word, or panicked, which is told; one that
+            // hangs is not waited for.
+            if thread.is_finished() || result.is_ok() {
+                let _ = thread.join();
+            }
         }
         let mut report = result.map_err(video_error(&self.path))?;
         report.dropped += self.sender.dropped.load(Ordering::Relaxed);
