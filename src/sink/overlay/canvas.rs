@@ -1,7 +1,8 @@
 //! The picture of the overlay video: one size from first to last frame.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::picture::Picture;
 use crate::sink::draw::Area;
@@ -79,16 +80,17 @@ impl Canvas {
         if (width, height) == (frame.width, frame.height) {
             return Some(frame.clone());
         }
-        let from = ImageRef::new(frame.width, frame.height, &frame.rgb, PixelType::U8x3).ok()?;
-        let mut to = Image::new(width, height, PixelType::U8x3);
+        let mut rgb = vec![0; width as usize * height as usize * 3];
+        // Typed: the untyped `resize` would have its code for every kind of
+        // pixel and processor compiled into this crate, minutes of it.
+        let from = TypedImageRef::<U8x3>::from_buffer(frame.width, frame.height, &frame.rgb);
+        let mut to = TypedImage::<U8x3>::from_buffer(width, height, &mut rgb).ok()?;
         let bilinear = ResizeAlg::Convolution(FilterType::Bilinear);
         let options = ResizeOptions::new().resize_alg(bilinear);
-        self.resizer.resize(&from, &mut to, &options).ok()?;
-        Some(Picture {
-            width,
-            height,
-            rgb: to.into_vec(),
-        })
+        let done = self.resizer.resize_typed(&from.ok()?, &mut to, &options);
+        drop(to);
+        done.ok()?;
+        Some(Picture { width, height, rgb })
     }
 }
 
