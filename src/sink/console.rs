@@ -8,7 +8,7 @@
 use std::io::Write;
 
 use super::SinkError;
-use super::draw::{clock, shortened};
+use super::draw::{clock, shortened, unit};
 use crate::result::{Gap, Record, Summary, Verdict};
 
 /// Columns of a stream's name.
@@ -124,7 +124,7 @@ pub fn summary_line(s: &Summary) -> String {
 
 /// A part of one in eighths of a column.
 fn bar(part: f32) -> String {
-    let eighths = (part.max(0.0).min(1.0) * (BAR * 8) as f32).round() as usize;
+    let eighths = (unit(part) * (BAR * 8) as f32).round() as usize;
     let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
     "█".repeat(eighths / 8) + rest
 }

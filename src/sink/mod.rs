@@ -4,12 +4,12 @@
 //! pictures, video, metrics, a table. Does not: tensors, decoding, deciding
 //! what to judge. Nothing here prints by itself; callers pass a `Write`.
 //!
-//! - [`jsonl`]: JSON lines to stdout or a file
-//! - [`archive`]: `.jsonl` or `.parquet` that survives being killed
-//! - [`heatmaps`]: PNG pictures with the heatmap over them
-//! - `overlay`: a video with glow, score and sound (feature `gst`)
-//! - [`metrics`]: Prometheus
-//! - [`console`]: for people
+//! - [`jsonl`] writes JSON lines to stdout or a file
+//! - [`archive`] keeps a `.jsonl` or `.parquet` that survives being killed
+//! - [`heatmaps`] writes PNG pictures with the heatmap over them
+//! - `overlay` makes a video with glow, score and sound (feature `gst`)
+//! - [`metrics`] counts for Prometheus
+//! - [`console`] is for people
 
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ mod error;
 pub mod heatmaps;
 pub mod jsonl;
 pub mod metrics;
+#[cfg(feature = "gst")]
+pub mod overlay;
 mod parquet;
 mod progress;
 

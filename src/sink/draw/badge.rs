@@ -1,6 +1,6 @@
 //! The panel in the corner: score, bar, time, stream.
 
-use super::{Area, Layer, hot, text};
+use super::{Area, Layer, hot, text, unit};
 use crate::result::{GapReason, Verdict};
 use crate::time::MediaTime;
 
@@ -28,8 +28,10 @@ pub enum Score {
 pub struct Caption {
     /// In its first line.
     pub score: Score,
-    /// In its second line.
-    pub note: String,
+    /// In its second line, the time.
+    pub when: String,
+    /// In its second line, the stream; the start of a long name is left out.
+    pub stream: String,
 }
 
 impl Caption {
@@ -37,7 +39,8 @@ impl Caption {
     pub fn of(verdict: &Verdict) -> Self {
         Self {
             score: Score::Judged(verdict.correspondence),
-            note: format!("{} {}", clock(verdict.start_ns), verdict.stream),
+            when: clock(verdict.start_ns),
+            stream: verdict.stream.to_string(),
         }
     }
 
@@ -64,7 +67,7 @@ impl Caption {
         let first = text::width(&score, height) + if bar > 0.0 { bar + pad } else { 0.0 };
         let room = area.width - 4.0 * pad;
         let letters = (room.min(first.max(height * 16.0)) / (small * text::ADVANCE)) as usize;
-        let note = text::shortened(&self.note, letters);
+        let note = text::joined(&self.when, &self.stream, letters);
         let width = first.max(text::width(&note, small)).min(room);
         let panel = Area {
             x: area.x + pad,
@@ -107,7 +110,7 @@ impl Caption {
 
 /// The correspondence as a bar, with a mark at one half.
 fn draw_bar(layer: &mut Layer, bar: Area, correspondence: f32) {
-    let part = correspondence.max(0.0).min(1.0);
+    let part = unit(correspondence);
     layer.fill(bar, [90; 3], 170);
     let filled = Area {
         width: bar.width * part,

@@ -82,10 +82,9 @@ impl Layer {
         };
         let at = (y as usize * self.width as usize + x as usize) * 3;
         let clear = 255 - alpha;
-        for channel in 0..3 {
-            let i = at + channel;
+        for (i, colour) in (at..at + 3).zip(colour) {
             self.keep[i] = part(self.keep[i], clear);
-            self.add[i] = part(self.add[i], clear) + part(colour[channel], alpha);
+            self.add[i] = part(self.add[i], clear) + part(colour, alpha);
         }
     }
 

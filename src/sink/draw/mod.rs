@@ -2,12 +2,13 @@
 //!
 //! Belongs here: what a judged moment looks like. Does not: files, video.
 //!
-//! How strong a heatmap is drawn: its values over their maximum, times
-//! `2 · correspondence − 1`, none under 0.5. The network says by 0.5 that it
-//! cannot tell, and a heatmap always has a maximum somewhere: without the
-//! factor a picture without its sound would glow as much as one with it. Under
-//! a fifth of full strength nothing is drawn, so that the picture stays clear
-//! where nothing sounds.
+//! How strong a heatmap is drawn: its values over their maximum give the shape,
+//! and [`strength`], which is 0 where the correspondence is 0.5 or less, gives
+//! how much one sees of it. The network says by 0.5 that it cannot tell, and a
+//! heatmap always has a maximum somewhere: without that factor a picture
+//! without its sound would glow as much as one with it. Under a fifth of the
+//! maximum nothing is drawn, so that the picture stays clear where nothing
+//! sounds.
 
 mod badge;
 mod layer;
@@ -30,15 +31,21 @@ pub const SPECTROGRAM_ROWS: u32 = 257;
 /// first at 5 ms.
 pub const SPECTROGRAM_COLS: u32 = 199;
 
-/// Under this strength nothing is drawn.
+/// Under this part of a map's maximum nothing is drawn.
 const DARK: f32 = 0.2;
 /// How much of the picture the strongest glow covers.
 const OPAQUE: f32 = 0.72;
 
-/// How strong the glow of a moment is, 0 to 1.
+/// How strong the glow of a moment is, 0 to 1: `√(2p − 1)`. The root, because
+/// at p = 0.6 or 0.7, where most true pairs of a fair network lie, the plain
+/// difference could hardly be seen.
 pub fn strength(correspondence: f32) -> f32 {
-    // f32::max takes 0 for NaN.
-    (2.0 * correspondence - 1.0).max(0.0).min(1.0)
+    unit(2.0 * correspondence - 1.0).sqrt()
+}
+
+/// The value within 0 to 1; NaN is 0.
+pub(crate) fn unit(value: f32) -> f32 {
+    if value > 0.0 { value.min(1.0) } else { 0.0 }
 }
 
 /// The picture of a moment with its heatmap and score; `None` without picture.
@@ -71,10 +78,10 @@ pub fn glow(layer: &mut Layer, area: Area, map: &Heatmap, correspondence: f32, u
     let (rows, cols) = (map.rows as usize, map.cols as usize);
     let max = map.values.iter().copied().fold(0.0, f32::max);
     let drawable = rows > 0 && cols > 0 && rows * cols == map.values.len() && max.is_finite();
-    if !drawable || max <= 0.0 || gain < DARK {
+    if !drawable || max <= 0.0 || gain <= 0.0 {
         return;
     }
-    let palette = palette();
+    let palette = palette(gain);
     let columns = layer.columns(area);
     let taps: Vec<_> = columns
         .clone()
@@ -87,7 +94,7 @@ pub fn glow(layer: &mut Layer, area: Area, map: &Heatmap, correspondence: f32, u
         let (first, weights) = self::taps(up, area.height, rows);
         line.iter_mut().enumerate().for_each(|(col, out)| {
             let at = |k: usize| map.values[clamped(first, k, rows) * cols + col];
-            *out = (0..4).map(|k| weights[k] * at(k)).sum::<f32>() * gain / max;
+            *out = (0..4).map(|k| weights[k] * at(k)).sum::<f32>() / max;
         });
         // The spline does not overshoot by more than a quarter.
         if line.iter().all(|&v| v < DARK * 0.75) {
@@ -128,15 +135,16 @@ fn clamped(first: isize, tap: usize, cells: usize) -> usize {
     (first + tap as isize).clamp(0, cells as isize - 1) as usize
 }
 
-/// Colour and opacity by strength. Inferno: perceptually even, readable without
-/// colour vision, and its hot end is a colour that few pictures are full of.
-/// Its black start is left out: it would darken the picture around a glow.
-fn palette() -> [([u8; 3], u8); 256] {
+/// Colour and opacity by part of the maximum. Inferno: perceptually even,
+/// readable without colour vision, and its hot end is a colour that few
+/// pictures are full of. Its black start is left out: it would darken the
+/// picture around a glow.
+fn palette(gain: f32) -> [([u8; 3], u8); 256] {
     std::array::from_fn(|i| {
-        let strength = i as f32 / 255.0;
-        let ramp = ((strength - DARK) / (0.9 - DARK)).clamp(0.0, 1.0);
-        let alpha = OPAQUE * ramp * (2.0 - ramp);
-        (hot(strength), (alpha * 255.0) as u8)
+        let value = i as f32 / 255.0;
+        let ramp = ((value - DARK) / (0.9 - DARK)).clamp(0.0, 1.0);
+        let alpha = OPAQUE * gain * ramp * (2.0 - ramp);
+        (hot(value * (0.5 + 0.5 * gain)), (alpha * 255.0) as u8)
     })
 }
 

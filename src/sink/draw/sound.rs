@@ -52,8 +52,8 @@ pub fn sound_picture(judged: &Judged) -> Option<Picture> {
     draw_axes(&mut layer, plot);
     let score = format!("{:.2}", verdict.correspondence);
     let letters = ((plot.width - text::width(&score, TEXT)) / (TEXT * text::ADVANCE)) as usize;
-    let what = format!("{} {}", clock(verdict.start_ns), verdict.stream);
-    let what = text::shortened(&what, letters.saturating_sub(2));
+    let when = clock(verdict.start_ns);
+    let what = text::joined(&when, &verdict.stream, letters.saturating_sub(2));
     text::draw(&mut layer, plot.x, 9.0, TEXT, &what, INK);
     let right = plot.x + plot.width - text::width(&score, TEXT);
     text::draw(&mut layer, right, 9.0, TEXT, &score, INK);

@@ -53,6 +53,12 @@ pub fn shortened(text: &str, limit: usize) -> String {
     std::iter::once('…').chain(tail).collect()
 }
 
+/// A time and a name, the name shortened so that both fit.
+pub fn joined(when: &str, name: &str, limit: usize) -> String {
+    let room = limit.saturating_sub(when.chars().count() + 1);
+    format!("{when} {}", shortened(name, room))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +79,6 @@ mod tests {
         assert_eq!(shortened("a/long/clip.mp4", 9), "…clip.mp4");
         assert_eq!(shortened("äöü", 2), "…ü");
         assert_eq!(shortened("abc", 0), "…");
+        assert_eq!(joined("0:07", "a/long/clip.mp4", 14), "0:07 …clip.mp4");
     }
 }

@@ -1,0 +1,299 @@
+//! `--overlay FILE.mkv` (or `.mp4`): a video of one stream with the glow over
+//! it, the score in its corner and its sound, at the stream's own times.
+//!
+//! Policy:
+//! - A thread of its own draws and encodes. Frames wait there until what is
+//!   said of their second has come, so each shows its own (`schedule.rs`).
+//! - Files: nothing is lost. When 400 MiB of frames wait, no more are
+//!   taken until some can be drawn; the sender waits. Verdicts come by a way of
+//!   their own, so that waiting cannot stop what it waits for; should none come
+//!   for 10 s, half of the frames are drawn with what is known.
+//! - Live: no sender ever waits. A frame older than 3 s, or beyond
+//!   the store, is drawn with the judgement before, if that is at most a second
+//!   off, or with none; when even the thread's queue is full, new frames and
+//!   sounds are dropped. Both are counted.
+//! - The first frame fixes the size (`canvas.rs`); sound becomes stereo without
+//!   holes (`sound.rs`). Sound only gives a file with sound only.
+//! - A failure (disk full) ends the video, not the run: senders are told
+//!   [`Delivery::Gone`], and [`Overlay::finish`] says why.
+
+mod canvas;
+mod draw;
+mod encode;
+mod encoders;
+mod schedule;
+mod sound;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
+
+use super::{Judged, SinkError};
+use crate::picture::ToPicture;
+use crate::result::{GapReason, StreamName};
+use crate::time::{Hop, MediaTime};
+use draw::Writer;
+use encoders::Container;
+use schedule::{Said, Shown};
+
+/// Frames that may wait for their judgement, in memory: 5 s of 720p30.
+const STORE_BYTES: usize = 400 << 20;
+/// How long a live frame waits for its judgement.
+const LIVE_WAIT_NS: u64 = 3_000_000_000;
+/// How long nothing may come while no frame can be taken.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Frames and blocks of sound on their way to the thread. Frames are the
+/// decoder's own memory there, so few.
+const QUEUE: usize = 64;
+/// How long the end may take: what waits is drawn and encoded.
+const END: Duration = Duration::from_secs(180);
+
+/// What kind of stream it is.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name, for the caption.
+    pub stream: StreamName,
+    /// Nobody waits: what does not fit is dropped and counted.
+    pub live: bool,
+    /// The stream has sound, or may get some; until it does the track is
+    /// silent. With `false` there is no track.
+    pub sound: bool,
+    /// How far the windows are apart.
+    pub hop: Hop,
+}
+
+/// What became of a frame or sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It will be in the video.
+    Taken,
+    /// There was no room (live only); counted in [`Report::dropped`].
+    Dropped,
+    /// The video has ended or failed: send no more.
+    Gone,
+}
+
+/// What is in the video.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Frames written.
+    pub frames: u64,
+    /// Of these, frames that could not wait for their own judgement.
+    pub late: u64,
+    /// Frames and blocks of sound left out: no room, or a time that goes back.
+    pub dropped: u64,
+    /// Frames that the decoder's format could not be converted of.
+    pub unreadable: u64,
+    /// There is a file: something came.
+    pub written: bool,
+}
+
+enum Media {
+    Frame(MediaTime, Box<dyn ToPicture>),
+    Sound(MediaTime, Vec<f32>, usize),
+    End,
+}
+
+/// A video that is being made. Dropped without [`Overlay::finish`] it is ended
+/// too, but nobody waits for that or hears of its errors.
+pub struct Overlay {
+    path: PathBuf,
+    sender: OverlaySender,
+    done: Receiver<Result<Report, String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where frames, sound and verdicts go. Clones send to the same video.
+#[derive(Clone)]
+pub struct OverlaySender {
+    media: Sender<Media>,
+    said: Sender<Said>,
+    live: bool,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Overlay {
+    /// Starts a video; an old file of that name is replaced.
+    ///
+    /// # Errors
+    /// If the name ends in neither `.mkv` nor `.mp4`, if the file cannot be
+    /// written, or if GStreamer lacks something (says which package brings it).
+    pub fn create(path: &Path, options: Options) -> Result<Self, SinkError> {
+        let container = Container::of(path).ok_or_else(|| SinkError::Extension {
+            path: path.to_owned(),
+            expected: ".mkv or .mp4",
+        })?;
+        container.check().map_err(video_error(path))?;
+        // Said now rather than when the first frame comes.
+        std::fs::File::create(path).map_err(SinkError::io(path, "write"))?;
+        let (media_in, media) = bounded(QUEUE);
+        let (said_in, said) = unbounded();
+        let (done_in, done) = bounded(1);
+        let live = options.live;
+        let writer = Writer::new(path, container, options);
+        let thread = std::thread::Builder::new()
+            .name("overlay".into())
+            .spawn(move || {
+                // Nobody listens if the program ends without finish().
+                let _ = done_in.send(run(writer, live, &media, &said));
+            })
+            .map_err(SinkError::io(path, "start a thread"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            sender: OverlaySender {
+                media: media_in,
+                said: said_in,
+                live,
+                dropped: Arc::default(),
+            },
+            done,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where frames, sound and verdicts go.
+    pub fn sender(&self) -> OverlaySender {
+        self.sender.clone()
+    }
+
+    /// Draws what waits, ends the file so that it plays, and says what is in it.
+    ///
+    /// # Errors
+    /// What went wrong, now or before.
+    pub fn finish(mut self) -> Result<Report, SinkError> {
+        // Fails if the thread has ended, which `done` tells.
+        let _ = self.sender.media.send_timeout(Media::End, END);
+        let result = self.done.recv_timeout(END).unwrap_or_else(|error| {
+            Err(match error {
+                RecvTimeoutError::Timeout => "the encoder hangs; the file may lack its end".into(),
+                RecvTimeoutError::Disconnected => "its thread broke down; please report it".into(),
+            })
+        });
+        if let Some(thread) = self.thread.take() {
+            // It has sent its last word, or panicked, which is told; one that
+            // hangs is not waited for.
+            if thread.is_finished() || result.is_ok() {
+                let _ = thread.join();
+            }
+        }
+        let mut report = result.map_err(video_error(&self.path))?;
+        report.dropped += self.sender.dropped.load(Ordering::Relaxed);
+        Ok(report)
+    }
+}
+
+fn video_error(path: &Path) -> impl FnOnce(String) -> SinkError {
+    move |cause| SinkError::Video {
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+impl OverlaySender {
+    /// A frame of the stream. Times rise.
+    pub fn frame(&self, at: MediaTime, frame: Box<dyn ToPicture>) -> Delivery {
+        self.send(Media::Frame(at, frame))
+    }
+
+    /// Sound of the stream, 48 kHz, `channels` interleaved.
+    pub fn sound(&self, at: MediaTime, pcm: Vec<f32>, channels: usize) -> Delivery {
+        self.send(Media::Sound(at, pcm, channels))
+    }
+
+    fn send(&self, media: Media) -> Delivery {
+        if !self.live {
+            return match self.media.send(media) {
+                Ok(()) => Delivery::Taken,
+                Err(_) => Delivery::Gone,
+            };
+        }
+        match self.media.try_send(media) {
+            Ok(()) => Delivery::Taken,
+            Err(TrySendError::Full(_)) => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                Delivery::Dropped
+            }
+            Err(TrySendError::Disconnected(_)) => Delivery::Gone,
+        }
+    }
+
+    /// The judgement of a window; never waits. What drawing does not need (the
+    /// picture, the spectrogram) is not kept.
+    pub fn verdict(&self, judged: &Judged) -> Delivery {
+        let light = Judged {
+            verdict: judged.verdict.clone(),
+            judgement: judged.judgement.clone(),
+            picture: None,
+            spectrogram: None,
+            view: judged.view,
+        };
+        self.say(Said {
+            start: light.verdict.start_ns,
+            end: light.verdict.end_ns,
+            what: Shown::Judged(Arc::new(light)),
+        })
+    }
+
+    /// A part of the stream without judgement; never waits.
+    pub fn gap(&self, start: MediaTime, end: MediaTime, why: GapReason) -> Delivery {
+        self.say(Said {
+            start,
+            end,
+            what: Shown::Gap(why),
+        })
+    }
+
+    fn say(&self, said: Said) -> Delivery {
+        match self.said.send(said) {
+            Ok(()) => Delivery::Taken,
+            Err(_) => Delivery::Gone,
+        }
+    }
+}
+
+/// The thread: takes, draws what is settled, and ends the file whatever happens.
+fn run(
+    mut writer: Writer,
+    live: bool,
+    media: &Receiver<Media>,
+    said: &Receiver<Said>,
+) -> Result<Report, String> {
+    let closed = crossbeam_channel::never();
+    let mut said_by = Some(said);
+    loop {
+        let room = live || writer.waiting_bytes() < STORE_BYTES;
+        let media = if room { media } else { &closed };
+        // Disconnected channels are always ready: not asked again.
+        let never = crossbeam_channel::never();
+        let said = said_by.unwrap_or(&never);
+        let mut ended = false;
+        crossbeam_channel::select! {
+            recv(media) -> message => match message {
+                Ok(Media::Frame(at, frame)) => writer.frame(at, frame.as_ref())?,
+                Ok(Media::Sound(at, pcm, channels)) => writer.sound(at, &pcm, channels)?,
+                Ok(Media::End) | Err(_) => ended = true,
+            },
+            recv(said) -> message => match message {
+                Ok(message) => writer.say(message),
+                Err(_) => said_by = None,
+            },
+            default(PATIENCE) => if !room {
+                writer.draw_at_once(writer.waiting() / 2)?;
+            },
+        }
+        if ended {
+            said.try_iter().for_each(|message| writer.say(message));
+            return writer.finish();
+        }
+        writer.draw_settled()?;
+        if live {
+            writer.draw_older_than(LIVE_WAIT_NS, STORE_BYTES)?;
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Which judgement a frame of the overlay video shows. Pure, over any frames.
+//!
+//! A frame shows the window that it lies in, of several the one whose middle is
+//! nearest, so it waits until no better one can come: windows come in order, a
+//! hop apart. A frame that lies in none (the last part of a clip, under a
+//! second) shows the nearest one that is at most a second off; the caption
+//! gives that one's time. In a gap it shows the gap.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::result::GapReason;
+use crate::sink::Judged;
+use crate::time::{Hop, MediaTime, SamplePos};
+
+/// How far a judgement reaches over its window.
+const REACH_NS: u64 = 1_000_000_000;
+
+/// What a frame shows.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    Judged(Arc<Judged>),
+    Gap(GapReason),
+    Unknown,
+}
+
+impl Shown {
+    /// True if both are drawn alike.
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Judged(a), Self::Judged(b)) => Arc::ptr_eq(a, b),
+            (Self::Gap(a), Self::Gap(b)) => a == b,
+            (Self::Unknown, Self::Unknown) => true,
+            _ => false,
+        }
+    }
+}
+
+/// What was said of a part of the stream.
+#[derive(Debug)]
+pub struct Said {
+    pub start: MediaTime,
+    pub end: MediaTime,
+    pub what: Shown,
+}
+
+/// Frames that wait for their judgement.
+pub struct Schedule<F> {
+    hop_ns: u64,
+    waiting: VecDeque<(MediaTime, F)>,
+    said: VecDeque<Said>,
+    newest: Option<MediaTime>,
+    ended: bool,
+}
+
+impl<F> Schedule<F> {
+    pub fn new(hop: Hop) -> Self {
+        Self {
+            hop_ns: SamplePos(hop.samples() as u64).to_time().0,
+            waiting: VecDeque::new(),
+            said: VecDeque::new(),
+            newest: None,
+            ended: false,
+        }
+    }
+
+    /// Takes a frame; gives back one that is not later than the one before.
+    pub fn frame(&mut self, at: MediaTime, frame: F) -> Result<(), F> {
+        if self.newest.is_some_and(|newest| at <= newest) {
+            return Err(frame);
+        }
+        self.newest = Some(at);
+        self.waiting.push_back((at, frame));
+        Ok(())
+    }
+
+    pub fn say(&mut self, said: Said) {
+        self.said.push_back(said);
+    }
+
+    /// Nothing more will be said.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// How much time the waiting frames span.
+    pub fn span_ns(&self) -> u64 {
+        match (self.waiting.front(), self.waiting.back()) {
+            (Some(first), Some(last)) => last.0.distance(first.0),
+            _ => 0,
+        }
+    }
+
+    /// The next frame whose judgement is known.
+    pub fn next(&mut self) -> Option<(MediaTime, F, Shown)> {
+        let at = self.waiting.front()?.0;
+        if !self.ended && !self.is_settled(at) {
+            return None;
+        }
+        self.next_at_once()
+    }
+
+    /// The next frame with what is known by now.
+    pub fn next_at_once(&mut self) -> Option<(MediaTime, F, Shown)> {
+        let (at, frame) = self.waiting.pop_front()?;
+        let shown = self.shown(at);
+        let passed = |said: &Said| said.end.0.saturating_add(2 * REACH_NS) < at.0;
+        while self.said.len() > 1 && self.said.front().is_some_and(passed) {
+            self.said.pop_front();
+        }
+        Some((at, frame, shown))
+    }
+
+    /// True if nothing that comes later suits the frame better.
+    fn is_settled(&self, at: MediaTime) -> bool {
+        let Some(last) = self.said.back() else {
+            return false;
+        };
+        if !matches!(last.what, Shown::Judged(_)) {
+            return last.end > at;
+        }
+        let next_start = last.start.0.saturating_add(self.hop_ns);
+        let next_middle = middle(last).saturating_add(self.hop_ns);
+        next_start > at.0
+            || (covers(last, at) && middle(last).abs_diff(at.0) <= next_middle.abs_diff(at.0))
+    }
+
+    fn shown(&self, at: MediaTime) -> Shown {
+        let judged = |s: &&Said| matches!(s.what, Shown::Judged(_));
+        let by_middle = |s: &&Said| middle(s).abs_diff(at.0);
+        let covering = self.said.iter().filter(|s| covers(s, at));
+        let best = covering.clone().filter(judged).min_by_key(by_middle);
+        let best = best.or_else(|| covering.clone().next()).or_else(|| {
+            let off = |s: &&Said| s.start.0.saturating_sub(at.0) + at.0.saturating_sub(s.end.0);
+            let near = self.said.iter().filter(judged);
+            near.filter(|s| off(s) <= REACH_NS).min_by_key(off)
+        });
+        best.map_or(Shown::Unknown, |said| said.what.clone())
+    }
+}
+
+fn middle(said: &Said) -> u64 {
+    said.start.0 / 2 + said.end.0 / 2
+}
+
+fn covers(said: &Said, at: MediaTime) -> bool {
+    said.start <= at && at < said.end
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+    use crate::picture::Picture;
+    use crate::sink::testing::judged;
+
+    static MOMENT: LazyLock<Judged> = LazyLock::new(|| {
+        let mut moment = judged("a", 0, Picture::filled(1, 1, [0; 3]), 0.9);
+        moment.spectrogram = None;
+        moment
+    });
+
+    fn ms(ms: u64) -> MediaTime {
+        MediaTime(ms * 1_000_000)
+    }
+
+    /// A window that starts at a time, numbered by it.
+    fn window(start_ms: u64) -> Said {
+        let mut moment = MOMENT.clone();
+        moment.verdict.seq = start_ms;
+        Said {
+            start: ms(start_ms),
+            end: ms(start_ms + 1000),
+            what: Shown::Judged(Arc::new(moment)),
+        }
+    }
+
+    fn gap(start_ms: u64, end_ms: u64) -> Said {
+        Said {
+            start: ms(start_ms),
+            end: ms(end_ms),
+            what: Shown::Gap(GapReason::NoAudio),
+        }
+    }
+
+    /// The start of the window that is shown, or a word.
+    fn name(shown: &Shown) -> String {
+        match shown {
+            Shown::Judged(judged) => judged.verdict.seq.to_string(),
+            Shown::Gap(why) => why.name().into(),
+            Shown::Unknown => "?".into(),
+        }
+    }
+
+    fn all(schedule: &mut Schedule<()>) -> Vec<(u64, String)> {
+        std::iter::from_fn(|| schedule.next())
+            .map(|(at, (), shown)| (at.0 / 1_000_000, name(&shown)))
+            .collect()
+    }
+
+    fn with_frames(hop: f64, frames: impl IntoIterator<Item = u64>) -> Schedule<()> {
+        let mut schedule = Schedule::new(Hop::from_secs(hop).unwrap());
+        for at in frames {
+            schedule.frame(ms(at), ()).unwrap();
+        }
+        schedule
+    }
+
+    #[test]
+    fn a_frame_waits_for_the_judgement_of_its_own_second() {
+        let mut schedule = with_frames(1.0, (0..3000).step_by(250));
+        assert!(all(&mut schedule).is_empty());
+        schedule.say(window(0));
+        let shown = all(&mut schedule);
+        assert_eq!(shown.len(), 4);
+        assert!(shown.iter().all(|(_, name)| name == "0"), "{shown:?}");
+        schedule.say(window(1000));
+        let shown = all(&mut schedule);
+        assert_eq!(shown.first(), Some(&(1000, "1000".into())));
+        assert_eq!(shown.last(), Some(&(1750, "1000".into())));
+        assert_eq!(schedule.waiting(), 4);
+    }
+
+    #[test]
+    fn of_overlapping_windows_a_frame_shows_the_one_with_the_nearest_middle() {
+        let mut schedule = with_frames(0.1, [100, 700, 1010, 1049, 1060]);
+        for start in (0..=400).step_by(100) {
+            schedule.say(window(start));
+        }
+        let shown = all(&mut schedule);
+        // 1010 is nearer to the middle of the window of 500, which can come.
+        assert_eq!(shown, [(100, "0".into()), (700, "200".into())]);
+        schedule.say(window(500));
+        assert_eq!(
+            all(&mut schedule),
+            [(1010, "500".into()), (1049, "500".into())]
+        );
+        schedule.say(window(600));
+        assert_eq!(all(&mut schedule), [(1060, "600".into())]);
+    }
+
+    #[test]
+    fn a_gap_is_shown_and_holds_nothing_up() {
+        let mut schedule = with_frames(1.0, [500, 1500, 2500, 3500]);
+        schedule.say(window(0));
+        schedule.say(gap(1000, 3000));
+        let shown = all(&mut schedule);
+        let expected = [(500, "0"), (1500, "no_audio"), (2500, "no_audio")];
+        assert_eq!(shown, expected.map(|(at, name)| (at, name.to_owned())));
+        schedule.say(window(3000));
+        assert_eq!(all(&mut schedule), [(3500, "3000".into())]);
+    }
+
+    #[test]
+    fn the_last_part_of_a_clip_shows_the_last_second() {
+        let mut schedule = with_frames(1.0, [500, 1300, 2600]);
+        schedule.say(window(0));
+        assert_eq!(all(&mut schedule), [(500, "0".into())]);
+        schedule.end();
+        assert_eq!(all(&mut schedule), [(1300, "0".into()), (2600, "?".into())]);
+    }
+
+    #[test]
+    fn a_frame_that_goes_back_in_time_is_given_back() {
+        let mut schedule = with_frames(1.0, [40, 80]);
+        assert_eq!(schedule.frame(ms(80), ()), Err(()));
+        assert_eq!(schedule.frame(ms(60), ()), Err(()));
+        assert_eq!(schedule.frame(ms(81), ()), Ok(()));
+    }
+
+    #[test]
+    fn a_frame_that_cannot_wait_shows_what_is_known() {
+        let mut schedule = with_frames(1.0, [1200, 1300]);
+        schedule.say(window(0));
+        let (at, (), shown) = schedule.next_at_once().unwrap();
+        assert_eq!((at, name(&shown)), (ms(1200), "0".into()));
+    }
+
+    #[test]
+    fn what_has_passed_is_forgotten() {
+        let mut schedule = with_frames(0.1, []);
+        for tenth in 0..600 {
+            schedule.frame(ms(tenth * 100), ()).unwrap();
+            schedule.say(window(tenth * 100));
+            while schedule.next().is_some() {}
+        }
+        assert!(schedule.said.len() < 50, "{}", schedule.said.len());
+        assert!(schedule.waiting() < 20);
+    }
+}
