@@ -73,14 +73,18 @@ pub fn run(args: BatchArgs) -> anyhow::Result<bool> {
         archive.finish()?;
         return Ok(true);
     }
+    // A video begins at the beginning: its moments are judged again, but not
+    // written twice.
+    let anew = args.ways_out.overlay.is_some();
+    let there = |s: &Source| {
+        archive
+            .progress()
+            .stream(&s.name)
+            .map_or(0, |p| p.contiguous())
+    };
     let skip = sources
         .iter()
-        .map(|s| {
-            archive
-                .progress()
-                .stream(&s.name)
-                .map_or(0, |p| p.contiguous())
-        })
+        .map(|s| if anew { 0 } else { there(s) })
         .collect();
     start_metrics(args.ways_out.metrics.as_deref())?;
     let outputs = Outputs::open(
@@ -106,7 +110,7 @@ pub fn run(args: BatchArgs) -> anyhow::Result<bool> {
 }
 
 /// Two keep the network busy over the end of a file; more where cores are idle.
-fn default_jobs() -> usize {
+pub(super) fn default_jobs() -> usize {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     (cores / 2).clamp(2, 16)
 }

@@ -5,6 +5,7 @@
 //! the same record.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::common::TalkArgs;
@@ -12,16 +13,19 @@ use super::progress::Bar;
 use super::streams::OutputArgs;
 use crate::engine::{Job, Output, Said, Watcher};
 use crate::features::{BIN_HZ, BINS};
-use crate::media::Source;
+use crate::media::{AudioBlock, Frame, Source};
 use crate::result::{
     Crop, Failure, Gap, HeatmapFacts, Judgement, Latency, Record, SoundHeatmapFacts, StreamName,
     Summary, Verdict,
 };
 use crate::sink::archive::Archive;
 use crate::sink::console::Table;
-use crate::sink::heatmaps::Heatmaps;
+use crate::sink::heatmaps::{Heatmaps, folder_of};
 use crate::sink::jsonl::JsonLines;
+use crate::sink::overlay::{self, Overlay, OverlaySender};
 use crate::sink::{Judged, View, metrics};
+use crate::time::Hop;
+use crate::window::Timed;
 
 /// All ways out of a run.
 pub struct Outputs {
@@ -30,6 +34,9 @@ pub struct Outputs {
     json: Option<JsonLines<Box<dyn Write + Send>>>,
     archive: Option<Archive>,
     heatmaps: Option<Heatmaps>,
+    /// Where the overlay videos go, and that of each stream once it has begun.
+    overlay_path: Option<PathBuf>,
+    overlays: Vec<Option<Overlay>>,
     table: Option<Table<Box<dyn Write + Send>>>,
     crop: Crop,
     quiet: bool,
@@ -85,6 +92,8 @@ impl Outputs {
             json,
             archive,
             heatmaps: args.heatmaps.as_deref().map(Heatmaps::create).transpose()?,
+            overlay_path: args.overlay.clone(),
+            overlays: sources.iter().map(|_| None).collect(),
             table: args
                 .table
                 .then(|| Table::new(Box::new(bar.lines()) as Box<dyn Write + Send>)),
@@ -119,6 +128,9 @@ impl Outputs {
                     judged.verdict.heatmap.file = files.picture;
                     judged.verdict.sound_heatmap.file = files.sound;
                 }
+                if let Some(overlay) = self.overlay_sender(stream) {
+                    overlay.verdict(&judged);
+                }
                 let tally = &mut self.tallies[stream];
                 tally.moments += 1;
                 tally.sum += f64::from(judged.verdict.correspondence);
@@ -134,6 +146,9 @@ impl Outputs {
         match said {
             Said::Gap(span) => {
                 self.tallies[stream].gaps += 1;
+                if let Some(overlay) = self.overlay_sender(stream) {
+                    overlay.gap(span.start, span.end, span.why);
+                }
                 self.write(Record::Gap(Gap {
                     stream: name,
                     start_ns: span.start,
@@ -148,6 +163,7 @@ impl Outputs {
                 interrupted,
             } => {
                 self.unfinished += usize::from(interrupted);
+                self.end_overlay(stream)?;
                 let summary = self.summary(stream, seconds, wall_s, interrupted);
                 self.write(Record::Summary(summary))
             }
@@ -202,13 +218,17 @@ impl Outputs {
     ///
     /// # Errors
     /// Names the way out that could not be closed.
-    pub fn finish(self, stopped: bool) -> anyhow::Result<bool> {
+    pub fn finish(mut self, stopped: bool) -> anyhow::Result<bool> {
+        let closed: Vec<_> = (0..self.overlays.len())
+            .map(|s| self.end_overlay(s))
+            .collect();
         let archived = self.archive.map(Archive::finish).transpose();
         if stopped && self.unfinished > 0 && !self.quiet {
             self.bar
                 .say("l3net: stopped; the same command goes on where it was");
         }
         archived?;
+        closed.into_iter().collect::<anyhow::Result<()>>()?;
         Ok(self.failed == 0 && self.unfinished == 0)
     }
 
@@ -266,16 +286,69 @@ impl Outputs {
         }
     }
 
-    /// Who else looks at a stream.
+    /// Who else looks at a stream: its overlay video, where one is asked for.
     ///
     /// # Errors
     /// Names the video that cannot be written.
     pub fn watcher(
         &mut self,
-        _stream: usize,
-        _name: &StreamName,
-        _live: bool,
+        stream: usize,
+        live: bool,
+        hop: Hop,
     ) -> anyhow::Result<Option<Box<dyn Watcher>>> {
-        Ok(None)
+        let Some(path) = &self.overlay_path else {
+            return Ok(None);
+        };
+        let name = self.names[stream].clone();
+        let path = if self.names.len() == 1 {
+            path.clone()
+        } else {
+            one_of_several(path, &name)
+        };
+        let options = overlay::Options {
+            stream: name,
+            live,
+            sound: true,
+            hop,
+        };
+        let overlay = Overlay::create(&path, options)?;
+        let sender = overlay.sender();
+        self.overlays[stream] = Some(overlay);
+        Ok(Some(Box::new(ToOverlay(sender))))
     }
+
+    fn overlay_sender(&self, stream: usize) -> Option<OverlaySender> {
+        self.overlays[stream].as_ref().map(Overlay::sender)
+    }
+
+    /// Ends a stream's video, so that it plays.
+    fn end_overlay(&mut self, stream: usize) -> anyhow::Result<()> {
+        if let Some(overlay) = self.overlays[stream].take() {
+            let report = overlay.finish()?;
+            tracing::info!("{}: {report:?}", self.names[stream]);
+        }
+        Ok(())
+    }
+}
+
+/// Sends all that a stream thread reads to a video.
+struct ToOverlay(OverlaySender);
+
+impl Watcher for ToOverlay {
+    fn sound(&mut self, block: &AudioBlock<'_>) {
+        // What the video loses it counts itself, and tells at its end.
+        let _ = self.0.sound(block.at.to_time(), block.pcm.to_vec(), 1);
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        let _ = self.0.frame(frame.at(), Box::new(frame.clone()));
+    }
+}
+
+/// The name of one of several files: `all.mkv` of stream `a/b.mp4` is `all-a_b.mp4.mkv`.
+fn one_of_several(path: &Path, stream: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    let stream = folder_of(stream).replace('/', "_");
+    path.with_file_name(format!("{stem}-{stream}.{ending}"))
 }

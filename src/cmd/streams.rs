@@ -88,7 +88,7 @@ impl Run<'_> {
         let gauges = Gauges::new(sources.len());
         let mut tasks = Vec::new();
         for (stream, (source, skip)) in sources.into_iter().zip(skip).enumerate() {
-            let watcher = outputs.watcher(stream, &source.name, real_time)?;
+            let watcher = outputs.watcher(stream, real_time || source.is_endless(), window.hop)?;
             tasks.push(Task {
                 source,
                 skip,

@@ -13,15 +13,19 @@ use crate::picture::ToPicture;
 use crate::result::{AudioFacts, GapReason, VideoFacts};
 use crate::sink::metrics;
 use crate::time::MediaTime;
-use crate::window::{GapSpan, Made, Moment, MomentMaker, Pace, Timed};
+use crate::window::{GapSpan, Made, Moment, MomentMaker, Pace, TAIL_SAMPLES, Timed};
 
 /// How long a thread that found nothing sleeps. Half of it is added to the
 /// latency; less would cost more in waking up than it brings.
 const NAP: Duration = Duration::from_millis(2);
 /// A network stream from which nothing comes for this long is opened again.
 const LIVE_STALL: Duration = Duration::from_secs(10);
-/// A file from which nothing comes for this long is given up.
+/// A file from which nothing comes for this long is given up …
 const FILE_STALL: Duration = Duration::from_secs(60);
+/// … but one from which nothing has come at all is first opened again after these.
+/// decodebin loses the error of a demuxer that fails while it is being started
+/// (seen in 1.22, one time in ten); a second opening tells it.
+const FILE_RETRIES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
 /// First and longest wait before a source is opened again.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
@@ -51,6 +55,7 @@ pub(super) fn run(
         last_image: Vec::new(),
         utc_zero: None,
         missing: None,
+        tail: TAIL_SAMPLES,
         dropped_blocks: 0,
         made: Vec::new(),
         task,
@@ -95,6 +100,7 @@ struct Reader<'a> {
     /// Wall clock at stream time zero.
     utc_zero: Option<jiff::Timestamp>,
     missing: Option<String>,
+    tail: usize,
     dropped_blocks: u64,
     made: Vec<Made<Frame>>,
 }
@@ -108,16 +114,33 @@ impl Reader<'_> {
     fn run(&mut self, begun: Instant) -> Ending {
         let mut offset = MediaTime::ZERO;
         let mut wait = BACKOFF.0;
+        let mut retries = FILE_RETRIES.into_iter();
         loop {
             let before = self.length();
+            let patience = retries.next();
             let session_options = SessionOptions {
                 real_time: self.options.real_time,
                 offset,
             };
             let ending = match Session::open(self.source(), session_options) {
-                Ok(mut session) => self.read(&mut session, offset),
+                Ok(mut session) => {
+                    let stall = match self.pace {
+                        Pace::Live => LIVE_STALL,
+                        Pace::File => patience.unwrap_or(FILE_STALL),
+                    };
+                    self.read(&mut session, offset, stall)
+                }
                 Err(cause) => Ending::Failed(cause),
             };
+            let hung = matches!(ending, Ending::Failed(MediaError::Stalled(_)));
+            if hung
+                && self.pace == Pace::File
+                && patience.is_some()
+                && self.length() == MediaTime::ZERO
+            {
+                tracing::debug!("{}: nothing came; opening it again", self.source().name);
+                continue;
+            }
             let again = self.source().reopens() && self.options.real_time;
             if !again || matches!(ending, Ending::Stopped | Ending::Limit) {
                 return ending;
@@ -165,7 +188,7 @@ impl Reader<'_> {
     }
 
     /// Reads an open source to its end.
-    fn read(&mut self, session: &mut Session, offset: MediaTime) -> Ending {
+    fn read(&mut self, session: &mut Session, offset: MediaTime, stall: Duration) -> Ending {
         if session.is_by_clock() {
             self.pace = Pace::Live;
         }
@@ -174,8 +197,9 @@ impl Reader<'_> {
             .maker
             .take()
             .unwrap_or_else(|| MomentMaker::new(hop, pace));
-        let ending = self.pass_on(session, offset, &mut maker);
+        let ending = self.pass_on(session, offset, stall, &mut maker);
         self.missing = session.missing_decoder().map(str::to_owned);
+        self.tail = session.tail_samples();
         self.maker = Some(maker);
         ending
     }
@@ -184,13 +208,9 @@ impl Reader<'_> {
         &mut self,
         session: &mut Session,
         offset: MediaTime,
+        stall: Duration,
         maker: &mut MomentMaker<Frame>,
     ) -> Ending {
-        let stall = if self.pace == Pace::Live {
-            LIVE_STALL
-        } else {
-            FILE_STALL
-        };
         let mut last_news = Instant::now();
         let mut over: Option<End> = None;
         loop {
@@ -242,6 +262,11 @@ impl Reader<'_> {
                 Some(End::Failed(cause)) => return Ending::Failed(cause),
                 None => over = session.poll(),
             }
+            // Once something has come, a file may pause for longer.
+            let stall = match self.pace {
+                Pace::File if maker.length() > MediaTime::ZERO => FILE_STALL,
+                _ => stall,
+            };
             if last_news.elapsed() > stall && self.source().can_stall() {
                 return Ending::Failed(MediaError::Stalled(stall.as_secs()));
             }
@@ -271,7 +296,11 @@ impl Reader<'_> {
             return MediaTime::ZERO;
         };
         let stopped = *ending == Ending::Stopped;
-        maker.finish(!stopped && *ending != Ending::Limit, &mut self.made);
+        maker.finish(
+            !stopped && *ending != Ending::Limit,
+            self.tail,
+            &mut self.made,
+        );
         let (sound, picture) = maker.has();
         // A live stream that was down when it was stopped.
         let down = begun.elapsed().as_secs_f64() - maker.length().as_secs_f64();

@@ -19,6 +19,7 @@ use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Kind, Source};
 use super::tap::{FrameTap, SoundTap, TapState};
 use crate::time::{MediaTime, SAMPLE_RATE};
+use crate::window::TAIL_SAMPLES;
 
 /// Sound that the ring holds, in seconds. A live thread that is behind by more
 /// has lost the stream anyhow.
@@ -27,6 +28,10 @@ const RING_SECONDS: usize = 4;
 const RING_BLOCKS: usize = 2_048;
 /// Frames that the channel holds. Few, as decoders and cameras own their memory.
 const CHANNEL_FRAMES: usize = 8;
+/// GStreamer's qtdemux drops the last AAC block of an MP4 with an edit
+/// list (seen in 1.22): 1 024 samples at 44.1 kHz are 1 115 here, with a
+/// resampler's tail 1 200.
+const MP4_TAIL_SAMPLES: usize = 1_200;
 /// How long a source may take to say whether it is live.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -58,6 +63,7 @@ pub struct Session {
     sound_state: Arc<TapState>,
     frame_state: Arc<TapState>,
     missing: Option<String>,
+    loses_tail: Arc<AtomicBool>,
     by_clock: bool,
     stop: Arc<AtomicBool>,
     pumps: Vec<JoinHandle<()>>,
@@ -84,6 +90,7 @@ impl Session {
             sound_state: Arc::default(),
             frame_state: Arc::default(),
             missing: None,
+            loses_tail: Arc::default(),
             by_clock: options.real_time,
             stop: Arc::default(),
             pumps: Vec::new(),
@@ -91,6 +98,7 @@ impl Session {
         };
         watch_tags(&frame_sink, &looks);
         session.watch_pads(writer.ender());
+        session.watch_elements();
 
         let live = session.pause(source)?;
         session.by_clock |= live;
@@ -181,6 +189,16 @@ impl Session {
         self.missing.as_deref()
     }
 
+    /// How many samples the last window may lack and still count as whole: more
+    /// where GStreamer loses the end of the sound by itself.
+    pub fn tail_samples(&self) -> usize {
+        if self.loses_tail.load(Ordering::Relaxed) {
+            MP4_TAIL_SAMPLES
+        } else {
+            TAIL_SAMPLES
+        }
+    }
+
     /// The length of the source, where it is known.
     pub fn duration(&self) -> Option<MediaTime> {
         let duration = self.pipeline.query_duration::<gst::ClockTime>()?;
@@ -228,6 +246,21 @@ impl Session {
             Some(End::Failed(cause)) => cause,
             _ => MediaError::Pipeline("the pipeline does not start".into()),
         }
+    }
+
+    /// Sets right what elements that decodebin brings do by themselves.
+    fn watch_elements(&self) {
+        let loses_tail = Arc::clone(&self.loses_tail);
+        self.pipeline
+            .connect_deep_element_added(move |_, _, element| {
+                let factory = element.factory().map(|f| f.name());
+                match factory.as_deref() {
+                    // Its clock references jump in many files; timestamps do not.
+                    Some("mpegpsdemux") => element.set_property("ignore-scr", true),
+                    Some("qtdemux") => loses_tail.store(true, Ordering::Relaxed),
+                    _ => {}
+                }
+            });
     }
 
     /// Learns which streams the source does not have: an element that says that
@@ -281,8 +314,21 @@ impl Drop for Session {
     }
 }
 
-fn build(source: &Source) -> Result<gst::Pipeline, MediaError> {
+fn start_gstreamer() -> Result<(), MediaError> {
     gst::init().map_err(|e| MediaError::Pipeline(format!("GStreamer does not start: {e}")))?;
+    // They fail on files whose alpha frames are not there one for one (1.22), and
+    // nobody needs the alpha: the plain decoders take over.
+    let registry = gst::Registry::get();
+    for name in ["vp8alphadecodebin", "vp9alphadecodebin"] {
+        if let Some(feature) = registry.lookup_feature(name) {
+            feature.set_rank(gst::Rank::NONE);
+        }
+    }
+    Ok(())
+}
+
+fn build(source: &Source) -> Result<gst::Pipeline, MediaError> {
+    start_gstreamer()?;
     if let Some(text) = source.description() {
         return description::build(&text).map_err(|e| match &source.kind {
             Kind::Camera(_) => MediaError::Device(e.message().to_owned()),

@@ -11,4 +11,4 @@ mod windower;
 
 pub use moments::{GapSpan, Made, Moment, MomentMaker, Pace};
 pub use pairing::{Pairer, Pairing, Timed};
-pub use windower::{Discontinuity, SoundEvent, SoundWindow, Windower};
+pub use windower::{Discontinuity, SoundEvent, SoundWindow, TAIL_SAMPLES, Windower};

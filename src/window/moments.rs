@@ -160,12 +160,13 @@ impl<F: Timed + Clone> MomentMaker<F> {
     }
 
     /// Ends the stream. `whole` says that it ended by itself: then a last window
-    /// that is nearly whole, or the only one of a short clip, is judged too.
-    pub fn finish(&mut self, whole: bool, out: &mut Vec<Made<F>>) {
+    /// that lacks at most `tail` samples, or the only one of a short clip, is judged
+    /// too.
+    pub fn finish(&mut self, whole: bool, tail: usize, out: &mut Vec<Made<F>>) {
         self.pairer.end();
         if whole {
             let pad = self.pace == Pace::File;
-            self.windower.finish(pad, |e| self.waiting.push_back(e));
+            self.windower.finish(pad, tail, |e| self.waiting.push_back(e));
         }
         self.settle(None, out);
         self.flush(out);
@@ -374,7 +375,7 @@ mod tests {
         for &(from, to) in sounds {
             out.extend(sound(&mut maker, from, to, now));
         }
-        maker.finish(true, &mut out);
+        maker.finish(true, TAIL_SAMPLES, &mut out);
         story(&out)
     }
 
@@ -482,7 +483,7 @@ mod tests {
         let mut maker = MomentMaker::new(Hop::SECOND, Pace::File);
         picture(&mut maker, 0, 3_000);
         let mut out = sound(&mut maker, 0, 1_600, now);
-        maker.finish(false, &mut out);
+        maker.finish(false, TAIL_SAMPLES, &mut out);
         assert_eq!(story(&out), ["0 0@480"]);
     }
 }

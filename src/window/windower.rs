@@ -146,13 +146,14 @@ impl Windower {
     }
 
     /// Ends the sound. `pad` asks for the one zero-padded window of a clip that
-    /// is shorter than a second (files; a live stream that is stopped has none).
-    pub fn finish(&mut self, pad: bool, mut out: impl FnMut(SoundEvent)) {
+    /// is shorter than a second (files; a live stream that is stopped has none). A
+    /// last window that lacks at most `tail` samples counts as whole.
+    pub fn finish(&mut self, pad: bool, tail: usize, mut out: impl FnMut(SoundEvent)) {
         let Some(arrived) = self.last_arrival else {
             return;
         };
         let short = pad && !self.past_first && !self.pcm.is_empty();
-        let nearly = self.pcm.len() + TAIL_SAMPLES >= WINDOW_SAMPLES;
+        let nearly = self.pcm.len() + tail >= WINDOW_SAMPLES;
         if short || nearly {
             self.pcm.resize(WINDOW_SAMPLES, 0.0);
             out(SoundEvent::Window(SoundWindow {
@@ -208,7 +209,7 @@ mod tests {
             windower.push(SamplePos(*at), pcm, now, |e| events.push(e));
         }
         if finish {
-            windower.finish(true, |e| events.push(e));
+            windower.finish(true, TAIL_SAMPLES, |e| events.push(e));
         }
         events
     }

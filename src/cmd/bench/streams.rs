@@ -1,0 +1,309 @@
+//! Benches of the whole: from the appsink to the result.
+//!
+//! The very engine of `live` and `batch` runs here; only the way out is a list of
+//! times.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::stats::{Timings, peak_memory};
+use super::throughput::NetworkArgs;
+use crate::cmd::common::{NetArgs, TalkArgs, Usage, WindowArgs};
+use crate::engine::{self, EngineOptions, Gauges, Output, Said, Stop, Task};
+use crate::media::expand;
+use crate::net::HeatmapKind;
+use crate::result::Crop;
+use crate::time::{Hop, MediaTime};
+
+/// Measures the latency of live streams
+#[derive(clap::Args, Debug)]
+pub struct LatencyArgs {
+    /// What to watch meanwhile
+    #[arg(value_name = "SOURCE", default_value = "test")]
+    pub sources: Vec<String>,
+    #[command(flatten)]
+    window: WindowArgs,
+    #[command(flatten)]
+    net: NetArgs,
+    /// Write one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How long `bench latency` runs if not told.
+const LATENCY_SECONDS: f64 = 30.0;
+
+#[derive(Debug, Serialize)]
+struct LatencyReport {
+    bench: &'static str,
+    network: String,
+    streams: usize,
+    hop_s: f64,
+    seconds: f64,
+    moments: usize,
+    gaps: u64,
+    lost: u64,
+    /// Milliseconds from the arrival of a window's last sound at the appsink.
+    stages: Vec<(&'static str, Timings)>,
+    memory_mib_after_a_tenth: f64,
+    memory_mib_at_the_end: f64,
+    peak_memory_mib: f64,
+}
+
+/// Runs live streams for a while and writes how late their results were.
+///
+/// # Errors
+/// Wrong usage; a source or model that cannot be had.
+pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+    TalkArgs::default().start_log(std::io::stderr);
+    let seconds = args.window.seconds.unwrap_or(LATENCY_SECONDS);
+    let run = measure(
+        &args.sources,
+        &args.net,
+        &EngineOptions {
+            hop: args.window.hop,
+            crop: args.window.crop,
+            heatmap: args.window.heatmap,
+            real_time: true,
+            limit: Some(MediaTime::from_secs_f64(seconds)),
+            jobs: 1,
+            batch: 4,
+            keep_pictures: false,
+        },
+    )?;
+    let of = |part: fn(&Moment) -> Duration| {
+        Timings::of(&run.moments.iter().map(part).collect::<Vec<_>>())
+    };
+    let early = run
+        .moments
+        .get(run.moments.len() / 10)
+        .map_or(0, |m| m.memory);
+    let report = LatencyReport {
+        bench: "latency",
+        network: run.network.clone(),
+        streams: run.streams,
+        hop_s: args.window.hop.samples() as f64 / 48e3,
+        seconds,
+        moments: run.moments.len(),
+        gaps: run.gaps,
+        lost: run.lost,
+        stages: vec![
+            ("wait", of(|m| m.wait)),
+            ("features", of(|m| m.features)),
+            ("net", of(|m| m.net)),
+            ("total", of(|m| m.total)),
+        ],
+        memory_mib_after_a_tenth: mib(early),
+        memory_mib_at_the_end: mib(run.moments.last().map_or(0, |m| m.memory)),
+        peak_memory_mib: mib(peak_memory()),
+    };
+    if args.json {
+        serde_json::to_writer(&mut *out, &report).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        writeln!(
+            out,
+            "{}; {} stream(s), hop {} s",
+            report.network, report.streams, report.hop_s
+        )?;
+        writeln!(
+            out,
+            "{:<12} {:>8} {:>8} {:>8} {:>8} {:>7}",
+            "ms", "p50", "p95", "p99", "max", "runs"
+        )?;
+        for (stage, t) in &report.stages {
+            writeln!(
+                out,
+                "{stage:<12} {:>8.1} {:>8.1} {:>8.1} {:>8.1} {:>7}",
+                t.p50, t.p95, t.p99, t.max, t.runs
+            )?;
+        }
+        writeln!(
+            out,
+            "{} moments, {} gaps ({} moments lost); memory {:.0} MiB after a tenth, {:.0} MiB at the end, peak {:.0} MiB",
+            report.moments,
+            report.gaps,
+            report.lost,
+            report.memory_mib_after_a_tenth,
+            report.memory_mib_at_the_end,
+            report.peak_memory_mib
+        )?;
+    }
+    Ok(run.failed == 0)
+}
+
+#[derive(Debug, Serialize)]
+struct ThroughputReport {
+    bench: &'static str,
+    network: String,
+    sources: usize,
+    moments: usize,
+    wall_s: f64,
+    moments_per_s: f64,
+    times_real_time: f64,
+    /// Share of the time between the first and the last moment in which the
+    /// network waited for work.
+    network_idle: f64,
+    mean_batch: f64,
+    peak_memory_mib: f64,
+}
+
+/// Goes through files as `batch` does and writes how fast that was.
+///
+/// # Errors
+/// Wrong usage; a model that cannot be had.
+pub fn throughput(
+    sources: &[String],
+    args: &NetworkArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<bool> {
+    TalkArgs::default().start_log(std::io::stderr);
+    let net = NetArgs {
+        model: args.model.clone(),
+        device: args.device,
+        precision: args.precision.first().copied().unwrap_or_default(),
+        threads: args.threads.and_then(|t| u16::try_from(t).ok()),
+    };
+    let begun = Instant::now();
+    let run = measure(
+        sources,
+        &net,
+        &EngineOptions {
+            hop: Hop::SECOND,
+            crop: Crop::Full,
+            heatmap: HeatmapKind::default(),
+            real_time: false,
+            limit: None,
+            jobs: crate::cmd::batch::default_jobs(),
+            batch: 4,
+            keep_pictures: false,
+        },
+    )?;
+    let wall_s = begun.elapsed().as_secs_f64();
+    let moments = run.moments.len();
+    let report = ThroughputReport {
+        bench: "throughput",
+        network: run.network,
+        sources: run.streams,
+        moments,
+        wall_s,
+        moments_per_s: moments as f64 / wall_s,
+        times_real_time: run.seconds / wall_s,
+        network_idle: run.idle,
+        mean_batch: moments as f64 / (run.batches.max(1)) as f64,
+        peak_memory_mib: mib(peak_memory()),
+    };
+    if args.json {
+        serde_json::to_writer(&mut *out, &report).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "{}; {} source(s)", report.network, report.sources)?;
+        writeln!(
+            out,
+            "{} moments in {:.1} s: {:.1} a second, {:.1} × real time; the network waited {:.1} % of its time, {:.1} moments a batch; peak memory {:.0} MiB",
+            report.moments,
+            report.wall_s,
+            report.moments_per_s,
+            report.times_real_time,
+            report.network_idle * 100.0,
+            report.mean_batch,
+            report.peak_memory_mib
+        )?;
+    }
+    Ok(run.failed == 0)
+}
+
+struct Moment {
+    wait: Duration,
+    features: Duration,
+    net: Duration,
+    total: Duration,
+    memory: u64,
+}
+
+struct Run {
+    network: String,
+    streams: usize,
+    moments: Vec<Moment>,
+    gaps: u64,
+    lost: u64,
+    failed: usize,
+    seconds: f64,
+    idle: f64,
+    batches: u64,
+}
+
+fn measure(sources: &[String], net: &NetArgs, options: &EngineOptions) -> anyhow::Result<Run> {
+    let sources = expand(sources).map_err(Usage::error)?;
+    let net = net.load()?;
+    let gauges = Gauges::new(sources.len());
+    let mut run = Run {
+        network: net.describe().to_string(),
+        streams: sources.len(),
+        moments: Vec::new(),
+        gaps: 0,
+        lost: 0,
+        failed: 0,
+        seconds: 0.0,
+        idle: 0.0,
+        batches: 0,
+    };
+    let tasks = sources
+        .into_iter()
+        .map(|source| Task {
+            source,
+            skip: 0,
+            watcher: None,
+        })
+        .collect();
+    engine::run(tasks, net, options, &Stop::default(), &gauges, |output| {
+        match output {
+            Output::Judged { job, judged, .. } => run.moments.push(Moment {
+                wait: job.begun - job.arrived,
+                features: job.featured - job.begun,
+                net: judged - job.featured,
+                total: job.arrived.elapsed(),
+                memory: memory_now(),
+            }),
+            Output::Said {
+                said: Said::Gap(gap),
+                ..
+            } => {
+                run.gaps += 1;
+                run.lost += gap.lost;
+            }
+            Output::Said {
+                said: Said::Ended { seconds, .. },
+                ..
+            } => run.seconds += seconds,
+            Output::Said {
+                said: Said::Failed(cause),
+                ..
+            } => {
+                run.failed += 1;
+                tracing::warn!("{cause}");
+            }
+            Output::Broken(error) => return Err(error),
+        }
+        Ok(())
+    })?;
+    run.idle = gauges.occupation.idle_share();
+    run.batches = gauges.occupation.counts().1;
+    Ok(run)
+}
+
+/// Memory that the process holds now, in bytes; 0 where the system does not say.
+fn memory_now() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|p| p.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4096
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
