@@ -42,12 +42,22 @@ use draw::Writer;
 use encoders::Container;
 use schedule::{Said, Shown};
 
-/// Frames that may wait for their judgement, in memory: 5 s of 720p30.
-const STORE_BYTES: usize = 400 << 20;
-/// How long a live frame waits for its judgement.
-const LIVE_WAIT_NS: u64 = 3_000_000_000;
-/// How long nothing may come while no frame can be taken.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How much waits, and for how long.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Frames that may wait for their judgement, in memory.
+    store_bytes: usize,
+    /// How long a live frame waits for its judgement.
+    live_wait_ns: u64,
+    /// How long nothing may come while no frame can be taken.
+    patience: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    store_bytes: 400 << 20, // 5 s of 720p30
+    live_wait_ns: 3_000_000_000,
+    patience: Duration::from_secs(10),
+};
 /// Frames and blocks of sound on their way to the thread. Frames are the
 /// decoder's own memory there, so few.
 const QUEUE: usize = 64;
@@ -125,6 +135,10 @@ impl Overlay {
     /// If the name ends in neither `.mkv` nor `.mp4`, if the file cannot be
     /// written, or if GStreamer lacks something (says which package brings it).
     pub fn create(path: &Path, options: Options) -> Result<Self, SinkError> {
+        Self::create_within(path, options, LIMITS)
+    }
+
+    fn create_within(path: &Path, options: Options, limits: Limits) -> Result<Self, SinkError> {
         let container = Container::of(path).ok_or_else(|| SinkError::Extension {
             path: path.to_owned(),
             expected: ".mkv or .mp4",
@@ -141,7 +155,7 @@ impl Overlay {
             .name("overlay".into())
             .spawn(move || {
                 // Nobody listens if the program ends without finish().
-                let _ = done_in.send(run(writer, live, &media, &said));
+                let _ = done_in.send(run(writer, live, limits, &media, &said));
             })
             .map_err(SinkError::io(path, "start a thread"))?;
         Ok(Self {
@@ -261,13 +275,14 @@ impl OverlaySender {
 fn run(
     mut writer: Writer,
     live: bool,
+    limits: Limits,
     media: &Receiver<Media>,
     said: &Receiver<Said>,
 ) -> Result<Report, String> {
     let closed = crossbeam_channel::never();
     let mut said_by = Some(said);
     loop {
-        let room = live || writer.waiting_bytes() < STORE_BYTES;
+        let room = live || writer.waiting_bytes() < limits.store_bytes;
         let media = if room { media } else { &closed };
         // Disconnected channels are always ready: not asked again.
         let never = crossbeam_channel::never();
@@ -283,8 +298,8 @@ fn run(
                 Ok(message) => writer.say(message),
                 Err(_) => said_by = None,
             },
-            default(PATIENCE) => if !room {
-                writer.draw_at_once(writer.waiting() / 2)?;
+            default(limits.patience) => if !room {
+                writer.draw_at_once(writer.waiting().div_ceil(2))?;
             },
         }
         if ended {
@@ -293,7 +308,7 @@ fn run(
         }
         writer.draw_settled()?;
         if live {
-            writer.draw_older_than(LIVE_WAIT_NS, STORE_BYTES)?;
+            writer.draw_older_than(limits.live_wait_ns, limits.store_bytes)?;
         }
     }
 }
