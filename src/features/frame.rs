@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::picture::Picture;
 use crate::result::Crop;
@@ -134,18 +135,19 @@ impl FrameScaler {
         if (picture.width, picture.height) == (width, height) {
             return source.into_owned();
         }
-        let mut scaled = Image::new(width, height, PixelType::U8x3);
-        let source = ImageRef::new(
-            picture.width.max(1),
-            picture.height.max(1),
-            &source,
-            PixelType::U8x3,
-        )
-        .expect("the buffer has a pixel for every place");
+        let mut rgb = vec![0; width as usize * height as usize * 3];
+        // Typed: the untyped `resize` would have its code for every kind of
+        // pixel and processor compiled into this crate, a minute of it.
+        let (from_width, from_height) = (picture.width.max(1), picture.height.max(1));
+        let from = TypedImageRef::<U8x3>::from_buffer(from_width, from_height, &source)
+            .expect("the buffer has a pixel for every place");
+        let mut to = TypedImage::<U8x3>::from_buffer(width, height, &mut rgb)
+            .expect("the buffer was made for this size");
         self.resizer
-            .resize(&source, &mut scaled, &self.options)
-            .expect("both images are RGB and the options crop nothing");
-        scaled.into_vec()
+            .resize_typed(&from, &mut to, &self.options)
+            .expect("the options crop nothing");
+        drop(to);
+        rgb
     }
 }
 

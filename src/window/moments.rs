@@ -166,7 +166,8 @@ impl<F: Timed + Clone> MomentMaker<F> {
         self.pairer.end();
         if whole {
             let pad = self.pace == Pace::File;
-            self.windower.finish(pad, tail, |e| self.waiting.push_back(e));
+            self.windower
+                .finish(pad, tail, |e| self.waiting.push_back(e));
         }
         self.settle(None, out);
         self.flush(out);
