@@ -52,7 +52,7 @@ impl FeatureExtractor {
 
     /// The features of one second of mono sound at 48 kHz and one picture.
     ///
-    /// `pcm` has 48 000 samples in [-1, 1]; what is missing counts as silence,
+    /// `pcm` has 48 000 samples in `[-1, 1]`; what is missing counts as silence,
     /// what is too much is not looked at.
     pub fn extract(&mut self, pcm: &[f32], picture: &Picture) -> Features {
         let mut spectrogram = vec![0.0; SPECTROGRAM_LEN];

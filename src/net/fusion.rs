@@ -57,19 +57,19 @@ impl fmt::Display for HeatmapKind {
 
 /// All that one forward pass knows. The heatmap is a field, not a second model.
 pub struct Outputs {
-    /// [B, 2], index 1 = corresponds.
+    /// `[B, 2]`, index 1 = corresponds.
     pub logits: Tensor,
-    /// pool4 of the vision trunk, [B, 512].
+    /// pool4 of the vision trunk, `[B, 512]`.
     pub vision_features: Tensor,
-    /// pool4 of the audio trunk, [B, 512].
+    /// pool4 of the audio trunk, `[B, 512]`.
     pub audio_features: Tensor,
-    /// [B, h, w], not upsampled.
+    /// `[B, h, w]`, not upsampled.
     pub vision_heatmap: Tensor,
-    /// [B, f, t] on frequency × time, not upsampled.
+    /// `[B, f, t]` on frequency × time, not upsampled.
     pub audio_heatmap: Tensor,
-    /// After ReLU, [B, 512, h, w].
+    /// After ReLU, `[B, 512, h, w]`.
     pub vision_conv4_2: Tensor,
-    /// After ReLU, [B, 512, f, t].
+    /// After ReLU, `[B, 512, f, t]`.
     pub audio_conv4_2: Tensor,
 }
 
@@ -143,7 +143,7 @@ impl Fusion {
     }
 
     /// ∂(logit₁ − logit₀)/∂feature of one half: the path through the units of fc1
-    /// that are on. fc1 [B, 128] → [B, 512].
+    /// that are on. fc1 `[B, 128]` → `[B, 512]`.
     fn gradient(&self, fc1: &Tensor, half: &Tensor) -> Result<Tensor, TchError> {
         let difference = self.fc2.f_get(1)?.f_sub(&self.fc2.f_get(0)?)?; // [128]
         let on = fc1.f_gt(0.0)?.f_to_kind(Kind::Float)?; //                 [B, 128]
@@ -164,7 +164,7 @@ impl Fusion {
     }
 }
 
-/// `Σ_k max(g_k, 0) · map[k]`: map [B, 512, h, w], g [B, 512] → [B, h, w].
+/// `Σ_k max(g_k, 0) · map[k]`: map `[B, 512, h, w]`, g `[B, 512]` → `[B, h, w]`.
 ///
 /// The maximum keeps only what speaks for correspondence: with it the peak lay
 /// on the sounding object more often (75 % of scenes, 71 % without).
@@ -174,7 +174,7 @@ fn weighed(map: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
     places(map)?.f_bmm(&g)?.f_reshape([b, h, w])
 }
 
-/// [B, 512, h, w] → [B, hw, 512] in f32.
+/// `[B, 512, h, w]` → `[B, hw, 512]` in f32.
 fn places(map: &Tensor) -> Result<Tensor, TchError> {
     map.f_to_kind(Kind::Float)?
         .f_permute([0, 2, 3, 1])?

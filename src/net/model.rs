@@ -198,7 +198,7 @@ impl L3Net {
     }
 
     /// The features of sounds for classification (paper, section 3.3.2):
-    /// conv4_2 before ReLU, max-pooled to 4 × 3 places, [B, 6144] in f32, the
+    /// conv4_2 before ReLU, max-pooled to 4 × 3 places, `[B, 6144]` in f32, the
     /// channel slowest.
     ///
     /// # Errors
@@ -211,7 +211,7 @@ impl L3Net {
     }
 
     /// The features of pictures for classification (paper, section 3.3.1):
-    /// conv4_2 before ReLU, max-pooled to 4 × 4 places, [B, 8192] in f32, the
+    /// conv4_2 before ReLU, max-pooled to 4 × 4 places, `[B, 8192]` in f32, the
     /// channel slowest.
     ///
     /// # Errors
@@ -235,12 +235,9 @@ impl L3Net {
         tch::no_grad_guard()
     }
 
-    /// [B, 1, 257, 199] in f32, as conv1_1 takes it.
+    /// `[B, 1, 257, 199]` in f32, as conv1_1 takes it.
     fn audio_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
-        let values: Vec<f32> = batch
-            .iter()
-            .flat_map(|f| f.spectrogram.iter().copied())
-            .collect();
+        let values = joined(batch, SPECTROGRAM_LEN, |f| &f.spectrogram);
         let shape = [batch.len() as i64, BINS as i64, FRAMES as i64, 1];
         Ok(Tensor::f_from_slice(&values)?
             .f_reshape(shape)?
@@ -248,10 +245,10 @@ impl L3Net {
             .f_permute([0, 3, 1, 2])?)
     }
 
-    /// [B, 3, h, w] in f32, v/127.5 − 1. Bytes go to the device, a quarter of the floats;
+    /// `[B, 3, h, w]` in f32, v/127.5 − 1. Bytes go to the device, a quarter of the floats;
     /// rows of pixels are channels-last by themselves.
     fn vision_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
-        let bytes: Vec<u8> = batch.iter().flat_map(|f| f.image.iter().copied()).collect();
+        let bytes = joined(batch, batch[0].image.len(), |f| &f.image);
         let (h, w) = (
             i64::from(batch[0].image_height),
             i64::from(batch[0].image_width),
@@ -266,7 +263,18 @@ impl L3Net {
     }
 }
 
-/// [B, 512, h, w] → maxima over `rows × cols` blocks, [B, 512 · rows · cols].
+/// A part of each of the batch, `len` values long, one behind the other.
+fn joined<'a, T: Copy + 'a>(
+    batch: &[&'a Features],
+    len: usize,
+    part: impl Fn(&'a Features) -> &'a [T],
+) -> Vec<T> {
+    let mut all = Vec::with_capacity(batch.len() * len);
+    batch.iter().for_each(|f| all.extend_from_slice(part(f)));
+    all
+}
+
+/// `[B, 512, h, w]` → maxima over `rows × cols` blocks, `[B, 512 · rows · cols]`.
 fn pooled(map: &Tensor, rows: i64, cols: i64) -> Result<Tensor, tch::TchError> {
     let (_, _, h, w) = map.size4()?;
     let kernel = [(h / rows).max(1), (w / cols).max(1)];

@@ -5,7 +5,9 @@
 //! wake-up. But here the network shares its cores with the decoders of its own
 //! streams, and what spins takes the core from the very thread that it waits for:
 //! on two cores beside other work a pair took 400 ms instead of 104 in f32, and
-//! 270 to 1000 ms instead of 58 in bf16.
+//! 270 to 1000 ms instead of 58 in bf16. The price, on the same two cores with
+//! nothing else to do: 30 ms instead of 27 in f32, 19 instead of 15 in bf16. Who
+//! has cores to spare sets `OMP_WAIT_POLICY=active`.
 //!
 //! The switch for it, `OMP_WAIT_POLICY=passive`, is read before `main`. Rejected:
 //! to start the program anew with it set, which loads libtorch twice (0.2 s).

@@ -108,7 +108,7 @@ pub(super) fn load(file: &Path, info: &NetInfo) -> anyhow::Result<CModule> {
         .with_context(|| format!("{}: no TorchScript", file.display()))
 }
 
-/// The script takes (picture [B, 3, h, w], spectrogram [B, 1, 257, 199]) in f32
+/// The script takes (picture `[B, 3, h, w]`, spectrogram `[B, 1, 257, 199]`) in f32
 /// and gives the logits. Its inputs are on the device already, and it computes no
 /// heatmaps: the comparison is in its favour.
 pub(super) fn against<'a>(

@@ -21,7 +21,7 @@ pub struct NetworkArgs {
     /// The model; its values do not matter for the speed
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Where to run: auto, cpu or cuda[:N]
+    /// Where to run: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: Device,
     /// auto, f32 or bf16; several with commas are measured by turns
