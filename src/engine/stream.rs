@@ -20,12 +20,11 @@ use crate::window::{GapSpan, Made, Moment, MomentMaker, Pace, TAIL_SAMPLES, Time
 const NAP: Duration = Duration::from_millis(2);
 /// A network stream from which nothing comes for this long is opened again.
 const LIVE_STALL: Duration = Duration::from_secs(10);
-/// A file from which nothing comes for this long is given up …
+/// A file from which nothing comes for this long is given up.
 const FILE_STALL: Duration = Duration::from_secs(60);
-/// … but one from which nothing has come at all is first opened again after these.
-/// decodebin loses the error of a demuxer that fails while it is being started
-/// (seen in 1.22, one time in ten); a second opening tells it.
-const FILE_RETRIES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
+/// How often a file is opened whose demuxer stops without saying why, and how long
+/// it may take to say it. It mostly does the second time.
+const DEAD: (usize, Duration) = (5, Duration::from_millis(300));
 /// First and longest wait before a source is opened again.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
@@ -114,31 +113,19 @@ impl Reader<'_> {
     fn run(&mut self, begun: Instant) -> Ending {
         let mut offset = MediaTime::ZERO;
         let mut wait = BACKOFF.0;
-        let mut retries = FILE_RETRIES.into_iter();
+        let mut openings = 0;
         loop {
             let before = self.length();
-            let patience = retries.next();
+            openings += 1;
             let session_options = SessionOptions {
                 real_time: self.options.real_time,
                 offset,
             };
             let ending = match Session::open(self.source(), session_options) {
-                Ok(mut session) => {
-                    let stall = match self.pace {
-                        Pace::Live => LIVE_STALL,
-                        Pace::File => patience.unwrap_or(FILE_STALL),
-                    };
-                    self.read(&mut session, offset, stall)
-                }
+                Ok(mut session) => self.read(&mut session, offset),
                 Err(cause) => Ending::Failed(cause),
             };
-            let hung = matches!(ending, Ending::Failed(MediaError::Stalled(_)));
-            if hung
-                && self.pace == Pace::File
-                && patience.is_some()
-                && self.length() == MediaTime::ZERO
-            {
-                tracing::debug!("{}: nothing came; opening it again", self.source().name);
+            if ending == Ending::Failed(MediaError::Speechless) && openings < DEAD.0 {
                 continue;
             }
             let again = self.source().reopens() && self.options.real_time;
@@ -188,7 +175,7 @@ impl Reader<'_> {
     }
 
     /// Reads an open source to its end.
-    fn read(&mut self, session: &mut Session, offset: MediaTime, stall: Duration) -> Ending {
+    fn read(&mut self, session: &mut Session, offset: MediaTime) -> Ending {
         if session.is_by_clock() {
             self.pace = Pace::Live;
         }
@@ -197,7 +184,7 @@ impl Reader<'_> {
             .maker
             .take()
             .unwrap_or_else(|| MomentMaker::new(hop, pace));
-        let ending = self.pass_on(session, offset, stall, &mut maker);
+        let ending = self.pass_on(session, offset, &mut maker);
         self.missing = session.missing_decoder().map(str::to_owned);
         self.tail = session.tail_samples();
         self.maker = Some(maker);
@@ -208,7 +195,6 @@ impl Reader<'_> {
         &mut self,
         session: &mut Session,
         offset: MediaTime,
-        stall: Duration,
         maker: &mut MomentMaker<Frame>,
     ) -> Ending {
         let mut last_news = Instant::now();
@@ -262,10 +248,12 @@ impl Reader<'_> {
                 Some(End::Failed(cause)) => return Ending::Failed(cause),
                 None => over = session.poll(),
             }
-            // Once something has come, a file may pause for longer.
+            if last_news.elapsed() > DEAD.1 && session.is_dead() {
+                return Ending::Failed(MediaError::Speechless);
+            }
             let stall = match self.pace {
-                Pace::File if maker.length() > MediaTime::ZERO => FILE_STALL,
-                _ => stall,
+                Pace::Live => LIVE_STALL,
+                Pace::File => FILE_STALL,
             };
             if last_news.elapsed() > stall && self.source().can_stall() {
                 return Ending::Failed(MediaError::Stalled(stall.as_secs()));

@@ -22,8 +22,11 @@ pub enum MediaError {
     #[error("cannot be decoded here: {0} is missing; `l3net doctor` says which package brings it")]
     MissingPlugin(String),
     /// Content that breaks off or contradicts itself.
-    #[error("damaged or truncated media: {0}; what could be read was judged")]
+    #[error("damaged or truncated media: {0}; copy it again from its source")]
     Damaged(String),
+    /// A demuxer gave up without saying why.
+    #[error("damaged media: its demuxer gave up at the start; `ffprobe` may say more")]
+    Speechless,
     /// Protected content.
     #[error("encrypted media: decrypt it first")]
     Encrypted,

@@ -1,8 +1,8 @@
 //! One open source: its pipeline, its taps, its bus.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,7 @@ pub struct Session {
     frame_state: Arc<TapState>,
     missing: Option<String>,
     loses_tail: Arc<AtomicBool>,
+    demuxers: Arc<Mutex<Vec<gst::glib::WeakRef<gst::Element>>>>,
     by_clock: bool,
     stop: Arc<AtomicBool>,
     pumps: Vec<JoinHandle<()>>,
@@ -91,6 +92,7 @@ impl Session {
             frame_state: Arc::default(),
             missing: None,
             loses_tail: Arc::default(),
+            demuxers: Arc::default(),
             by_clock: options.real_time,
             stop: Arc::default(),
             pumps: Vec::new(),
@@ -167,6 +169,28 @@ impl Session {
             }
         }
         (self.sound_ended() && self.picture_ended()).then_some(End::Whole)
+    }
+
+    /// Whether a demuxer stopped by itself before anything came, without a word.
+    ///
+    /// decodebin swallows what a demuxer says while decodebin still sets it up
+    /// (1.22): whether an error is heard depends on which thread is quicker.
+    pub fn is_dead(&self) -> bool {
+        let seen = |state: &TapState| state.seen.load(Ordering::Relaxed);
+        if seen(&self.sound_state) || seen(&self.frame_state) {
+            return false;
+        }
+        let Ok(demuxers) = self.demuxers.lock() else {
+            return false;
+        };
+        let gave_up = |demuxer: gst::Element| {
+            let sink = demuxer.static_pad("sink");
+            // Only in pull mode does the demuxer's own task drive it.
+            sink.is_some_and(|pad| {
+                pad.mode() == gst::PadMode::Pull && pad.task_state() == gst::TaskState::Paused
+            })
+        };
+        demuxers.iter().filter_map(|d| d.upgrade()).any(gave_up)
     }
 
     /// No more sound will come into the ring.
@@ -251,10 +275,18 @@ impl Session {
     /// Sets right what elements that decodebin brings do by themselves.
     fn watch_elements(&self) {
         let loses_tail = Arc::clone(&self.loses_tail);
+        let demuxers = Arc::clone(&self.demuxers);
         self.pipeline
             .connect_deep_element_added(move |_, _, element| {
-                let factory = element.factory().map(|f| f.name());
-                match factory.as_deref() {
+                let Some(factory) = element.factory() else {
+                    return;
+                };
+                if factory.has_type(gst::ElementFactoryType::DEMUXER)
+                    && let Ok(mut demuxers) = demuxers.lock()
+                {
+                    demuxers.push(element.downgrade());
+                }
+                match Some(factory.name().as_str()) {
                     // Its clock references jump in many files; timestamps do not.
                     Some("mpegpsdemux") => element.set_property("ignore-scr", true),
                     Some("qtdemux") => loses_tail.store(true, Ordering::Relaxed),

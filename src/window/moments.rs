@@ -205,14 +205,17 @@ impl<F: Timed + Clone> MomentMaker<F> {
                         self.flush(out);
                         self.judge(window, frame, out);
                     }
-                    Pairing::Nothing => self.miss_picture(&window),
+                    Pairing::Nothing => {
+                        let start = window.start.to_time();
+                        let end = window.start.plus(WINDOW_SAMPLES).min(self.sound_end);
+                        self.grow(start, end.to_time(), GapReason::NoVideo, out);
+                    }
                 },
                 SoundEvent::Broken(hole) => {
-                    self.flush(out);
                     let start = hole.from.to_time().max(self.told);
                     let end = hole.got.to_time();
                     if start < end {
-                        self.tell(start, end, GapReason::Discontinuity, out);
+                        self.grow(start, end, GapReason::Discontinuity, out);
                     }
                 }
             }
@@ -253,21 +256,23 @@ impl<F: Timed + Clone> MomentMaker<F> {
         self.told = self.told.max(end);
     }
 
-    /// Windows without picture grow into one gap.
-    fn miss_picture(&mut self, window: &SoundWindow) {
-        let end = window
-            .start
-            .plus(WINDOW_SAMPLES)
-            .min(self.sound_end)
-            .to_time();
-        let gap = self.open.get_or_insert(GapSpan {
-            start: window.start.to_time(),
+    /// Makes the open gap longer, if it is of the same kind and moments between the
+    /// two there are none; else begins a new one.
+    fn grow(&mut self, start: MediaTime, end: MediaTime, why: GapReason, out: &mut Vec<Made<F>>) {
+        if self
+            .open
+            .is_some_and(|gap| gap.why != why || gap.end < start)
+        {
+            self.flush(out);
+        }
+        let start = self.open.map_or(start, |gap| gap.start);
+        let lost = self.lost(start, end);
+        self.open = Some(GapSpan {
+            start,
             end,
-            why: GapReason::NoVideo,
-            lost: 0,
+            why,
+            lost,
         });
-        gap.end = end;
-        gap.lost += 1;
         self.told = self.told.max(end);
     }
 
@@ -294,7 +299,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
     }
 
     fn tell(&mut self, start: MediaTime, end: MediaTime, why: GapReason, out: &mut Vec<Made<F>>) {
-        let lost = 1 + end.0.saturating_sub(start.0 + SECOND_NS) / self.hop_ns;
+        let lost = self.lost(start, end);
         out.push(Made::Gap(GapSpan {
             start,
             end,
@@ -302,6 +307,11 @@ impl<F: Timed + Clone> MomentMaker<F> {
             lost,
         }));
         self.told = self.told.max(end);
+    }
+
+    /// Windows between two times: those that there would have been, at least one.
+    fn lost(&self, start: MediaTime, end: MediaTime) -> u64 {
+        1 + end.0.saturating_sub(start.0 + SECOND_NS) / self.hop_ns
     }
 
     fn flush(&mut self, out: &mut Vec<Made<F>>) {
@@ -429,6 +439,13 @@ mod tests {
             got,
             ["0 0@480", "discontinuity 1000-3200 lost 2", "1 3200@3680"]
         );
+    }
+
+    #[test]
+    fn sound_that_breaks_off_all_the_time_is_one_gap() {
+        let pieces: Vec<_> = (0..100).map(|k| (k * 60, k * 60 + 20)).collect();
+        let got = whole(Pace::File, &pieces, &[(0, 6_000)]);
+        assert_eq!(got, ["discontinuity 0-5940 lost 5"]);
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Windower {
     pcm: Vec<f32>,
     next_start: SamplePos,
     begun: bool,
+    /// Silence at the start of `pcm` that stands for a start within the tolerance.
+    lead: usize,
     /// A whole window or a discontinuity has been there: no padding at the end.
     past_first: bool,
     last_arrival: Option<Instant>,
@@ -77,6 +79,7 @@ impl Windower {
             pcm: Vec::with_capacity(2 * WINDOW_SAMPLES),
             next_start: SamplePos::ZERO,
             begun: false,
+            lead: 0,
             past_first: false,
             last_arrival: None,
         }
@@ -109,7 +112,8 @@ impl Windower {
         if !self.begun {
             self.begun = true;
             if at.0 <= TOLERANCE_SAMPLES as u64 {
-                self.pcm.resize(usize::try_from(at.0).unwrap_or(0), 0.0);
+                self.lead = usize::try_from(at.0).unwrap_or(0);
+                self.pcm.resize(self.lead, 0.0);
             } else {
                 self.next_start = at;
             }
@@ -137,7 +141,12 @@ impl Windower {
                 if ahead > 0 {
                     self.bridge(off, pcm[0]);
                 } else {
-                    pcm = &pcm[off.min(pcm.len())..];
+                    // Made-up silence goes before real sound: decoders of MPEG
+                    // streams stamp their first block too late.
+                    let silence = off.min(self.lead);
+                    self.pcm.drain(..silence);
+                    self.lead -= silence;
+                    pcm = &pcm[(off - silence).min(pcm.len())..];
                 }
             }
         }
@@ -177,6 +186,7 @@ impl Windower {
                 padded: false,
             }));
             used += self.hop;
+            self.lead = 0;
             self.next_start = self.next_start.plus(self.hop);
             self.past_first = true;
         }
@@ -340,6 +350,17 @@ mod tests {
         ];
         let events = run(&mut Windower::new(Hop::SECOND), blocks, true);
         assert_eq!(windows(&events), [(0, false), (48_000, false)]);
+    }
+
+    #[test]
+    fn a_first_block_that_is_stamped_too_late_costs_no_sound() {
+        let pcm = clip(48_000);
+        let blocks: &[(u64, &[f32])] = &[(480, &pcm[..1_152]), (1_152, &pcm[1_152..])];
+        let events = run(&mut Windower::new(Hop::SECOND), blocks, false);
+        let [SoundEvent::Window(w)] = &events[..] else {
+            panic!("{}", events.len())
+        };
+        assert_eq!(w.pcm, pcm);
     }
 
     #[test]
