@@ -234,7 +234,7 @@ impl Reader<'_> {
             if self
                 .options
                 .limit
-                .is_some_and(|limit| maker.length() >= limit)
+                .is_some_and(|limit| maker.has_reached(limit))
             {
                 return Ending::Limit;
             }

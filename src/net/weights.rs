@@ -18,7 +18,10 @@ pub const FORMAT: &str = "l3net/1";
 /// The `audio_frontend` that `features` computes.
 pub const AUDIO_FRONTEND: &str = "log-magnitude";
 /// The seed of the default model, as long as none is trained.
-const DEFAULT_SEED: u64 = 20_170_523;
+///
+/// Its answers mean nothing; this seed's lie above one half, so that what draws
+/// them (heatmaps, overlay) has something to show.
+const DEFAULT_SEED: u64 = 19;
 /// Tensors are not stored but made from `seed` (see `random`).
 const INIT_HE: &str = "he";
 

@@ -107,6 +107,14 @@ impl<F: Timed + Clone> MomentMaker<F> {
         self.sound_end.to_time().max(self.pairer.shown_until())
     }
 
+    /// Whether all before `limit` is there: sound and, for the last window, picture;
+    /// or one of the two has gone on for so long that the other will not come.
+    pub fn has_reached(&self, limit: MediaTime) -> bool {
+        let picture = self.pairer.has_ended() || self.pairer.shown_until() >= limit;
+        let patience = MediaTime(limit.0.saturating_add(2 * SECOND_NS));
+        (self.sound_end.to_time() >= limit && picture) || self.length() >= patience
+    }
+
     /// Whether any sound, and any picture, has been there.
     pub fn has(&self) -> (bool, bool) {
         (
