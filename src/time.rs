@@ -4,6 +4,8 @@
 //! turns one into the other. Does not: clocks, wall time, media timestamps as
 //! GStreamer spells them (`media` converts those once, at the edge).
 
+#![warn(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
 use serde::{Deserialize, Serialize};
 
 /// Samples in a second of sound, everywhere behind the media edge.
@@ -106,6 +108,11 @@ impl Hop {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of a test are small"
+)]
 mod tests {
     use super::*;
 

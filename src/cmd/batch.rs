@@ -40,13 +40,12 @@ pub struct BatchArgs {
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: BatchArgs) -> anyhow::Result<bool> {
     let sources = expand(&args.sources).map_err(Usage::error)?;
-    if let Some(source) = sources.iter().find(|s| s.is_endless()) {
-        if args.window.seconds.is_none() {
-            return Err(Usage::error(format!(
-                "{}: has no end: use `l3net live`, or say how much with --seconds",
-                source.name
-            )));
-        }
+    let endless = sources.iter().find(|s| s.is_endless());
+    if let Some(source) = endless.filter(|_| args.window.seconds.is_none()) {
+        return Err(Usage::error(format!(
+            "{}: has no end: use `l3net live`, or say how much with --seconds",
+            source.name
+        )));
     }
     check_descriptions(&sources)?;
     let archive = Archive::open(&args.output)?;

@@ -257,11 +257,7 @@ mod tests {
         let mut p = Picture {
             width: 1,
             height: 4,
-            rgb: [10, 99, 30, 99]
-                .repeat(1)
-                .iter()
-                .flat_map(|&v| [v; 3])
-                .collect(),
+            rgb: [10, 99, 30, 99].iter().flat_map(|&v| [v; 3]).collect(),
         };
         bob(&mut p);
         assert_eq!(

@@ -5,6 +5,8 @@
 //! is missing ([`MomentMaker`]). Does not: threads, clocks, GStreamer, pixels.
 //! Everything is pure, so the tests need neither sleep nor media.
 
+#![warn(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
 mod moments;
 mod pairing;
 mod windower;

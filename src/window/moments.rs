@@ -328,6 +328,11 @@ impl<F: Timed + Clone> MomentMaker<F> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of a test are small"
+)]
 mod tests {
     use super::*;
 

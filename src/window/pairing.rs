@@ -165,6 +165,11 @@ fn first_middle_at_or_after(time: u64, origin: u64, hop: u64) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of a test are small"
+)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -203,6 +203,11 @@ impl Windower {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of a test are small"
+)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
