@@ -60,7 +60,7 @@ pub(super) fn run(
         task,
     };
     let ending = reader.run(begun);
-    let seconds = reader.finish(&ending, begun);
+    let seconds = reader.finish(&ending);
     dispatcher.say(
         stream,
         Said::Ended {
@@ -144,14 +144,20 @@ impl Reader<'_> {
                 self.source().name,
                 wait.as_secs()
             );
-            if !self.sleep(wait) {
-                return Ending::Stopped;
-            }
+            let goes_on = self.sleep(wait);
             wait = (wait * 2).min(BACKOFF.1);
             // It goes on in the same timeline, where the clock is now.
             offset = MediaTime::from_secs_f64(begun.elapsed().as_secs_f64()).max(self.length());
-            if let Some(maker) = &mut self.maker {
-                maker.reopen();
+            let (hop, pace) = (self.options.hop, Pace::Live);
+            let maker = self
+                .maker
+                .get_or_insert_with(|| MomentMaker::new(hop, pace));
+            maker.reopen(offset, &mut self.made);
+            for made in std::mem::take(&mut self.made) {
+                self.hand_on(made);
+            }
+            if !goes_on {
+                return Ending::Stopped;
             }
         }
     }
@@ -279,7 +285,7 @@ impl Reader<'_> {
     }
 
     /// The rest, when nothing more comes. Returns the stream's length.
-    fn finish(&mut self, ending: &Ending, begun: Instant) -> MediaTime {
+    fn finish(&mut self, ending: &Ending) -> MediaTime {
         let Some(mut maker) = self.maker.take() else {
             return MediaTime::ZERO;
         };
@@ -290,17 +296,6 @@ impl Reader<'_> {
             &mut self.made,
         );
         let (sound, picture) = maker.has();
-        // A live stream that was down when it was stopped.
-        let down = begun.elapsed().as_secs_f64() - maker.length().as_secs_f64();
-        if stopped && self.source().reopens() && down > LIVE_STALL.as_secs_f64() {
-            let end = MediaTime::from_secs_f64(begun.elapsed().as_secs_f64());
-            self.made.push(Made::Gap(GapSpan {
-                start: maker.length(),
-                end,
-                why: GapReason::Discontinuity,
-                lost: down as u64,
-            }));
-        }
         for made in std::mem::take(&mut self.made) {
             self.hand_on(made);
         }

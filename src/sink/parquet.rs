@@ -364,6 +364,10 @@ mod tests {
             if matches!(record, Record::Moment(m) if !m.padded) {
                 expected.push(("padded".into(), "false".into()));
             }
+            // The same with `"interrupted":false`.
+            if matches!(record, Record::Summary(s) if !s.interrupted) {
+                expected.push(("interrupted".into(), "false".into()));
+            }
             let mut got = Vec::new();
             for (column, array) in COLUMNS.iter().zip(batch.columns()) {
                 if array.is_null(row) {

@@ -227,4 +227,17 @@ mod tests {
         assert!(admit(&mut progress, &gap("a", 2, GapReason::NoAudio)));
         assert_eq!(progress.stream("a").unwrap().gaps(), 3);
     }
+
+    #[test]
+    fn a_stream_that_was_stopped_goes_on_later() {
+        let mut progress = Progress::default();
+        let Record::Summary(mut stopped) = summary("a", 1) else {
+            unreachable!("a summary")
+        };
+        stopped.interrupted = true;
+        assert!(admit(&mut progress, &Record::Summary(stopped)));
+        assert!(!progress.is_finished("a"));
+        assert!(admit(&mut progress, &summary("a", 2)));
+        assert!(progress.is_finished("a"));
+    }
 }

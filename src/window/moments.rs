@@ -153,8 +153,14 @@ impl<F: Timed + Clone> MomentMaker<F> {
         self.pairer.end();
     }
 
-    /// The source was opened again: picture may come again.
-    pub fn reopen(&mut self) {
+    /// The source failed and is opened again at `at`: what lies between is told, and
+    /// picture may come again.
+    pub fn reopen(&mut self, at: MediaTime, out: &mut Vec<Made<F>>) {
+        self.settle(None, out);
+        self.flush(out);
+        if at > self.told {
+            self.tell(self.told, at, GapReason::Discontinuity, out);
+        }
         self.pairer.reopen();
     }
 
@@ -506,6 +512,30 @@ mod tests {
         out = sound(&mut maker, 4_100, 5_100, now);
         maker.poll(now + FRAME_PATIENCE, &mut out);
         assert_eq!(story(&out)[0], "no_audio 3000-4100 lost 1");
+    }
+
+    #[test]
+    fn an_outage_is_told_up_to_each_opening() {
+        let now = Instant::now();
+        let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+        picture(&mut maker, 0, 1_500);
+        let mut out = sound(&mut maker, 0, 1_500, now);
+        for at in [4_000, 9_000] {
+            maker.reopen(MediaTime(at * MS), &mut out);
+        }
+        picture(&mut maker, 9_200, 11_000);
+        out.extend(sound(&mut maker, 9_200, 10_200, now));
+        maker.poll(now + FRAME_PATIENCE, &mut out);
+        assert_eq!(
+            story(&out),
+            [
+                "0 0@480",
+                "discontinuity 1000-4000 lost 3",
+                "discontinuity 4000-9000 lost 5",
+                "discontinuity 9000-9200 lost 1",
+                "1 9200@9680"
+            ]
+        );
     }
 
     #[test]
