@@ -1,0 +1,227 @@
+//! Running the built program and reading what it says.
+//!
+//! Deadlines here only catch a program that hangs; no test depends on how fast
+//! the machine is.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use l3net::result::{Failure, Gap, Record, Summary, Verdict};
+
+/// Nothing here takes a minute; what takes this long hangs.
+pub const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A file of the tests' data.
+pub fn data(name: &str) -> PathBuf {
+    repo().join("tests/data").join(name)
+}
+
+/// The root of the repo.
+pub fn repo() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The program, in the state that every user finds it in.
+pub fn l3net<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_l3net"));
+    command
+        .args(args)
+        .current_dir(repo())
+        .env_remove("RUST_LOG")
+        .env_remove("RUST_BACKTRACE")
+        .stdin(Stdio::null());
+    command
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+    pub took: Duration,
+}
+
+impl Done {
+    /// The JSON lines of stdout; nothing else may be there.
+    pub fn records(&self) -> Vec<Record> {
+        parse(&self.out)
+    }
+
+    /// What people should never see.
+    pub fn assert_no_panic(&self) {
+        for word in ["panicked", "RUST_BACKTRACE", "stack backtrace"] {
+            assert!(!self.err.contains(word), "{word} in:\n{}", self.err);
+        }
+        assert!(self.code.is_some(), "killed by a signal:\n{}", self.err);
+    }
+}
+
+/// A program that runs, with its output being read.
+pub struct Running {
+    pub child: Child,
+    out: std::thread::JoinHandle<String>,
+    err: std::thread::JoinHandle<String>,
+    begun: Instant,
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let out = read_all(child.stdout.take().expect("piped"));
+        let err = read_all(child.stderr.take().expect("piped"));
+        Self {
+            child,
+            out,
+            err,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Sends a signal by its name, as a terminal or an init system does.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|s| s.success()), "kill -{name}");
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Done {
+        let status = self.wait_status(DEADLINE);
+        Done {
+            code: status.code(),
+            out: self.out.join().expect("stdout is text"),
+            err: self.err.join().expect("stderr is text"),
+            took: self.begun.elapsed(),
+        }
+    }
+
+    fn wait_status(&mut self, deadline: Duration) -> ExitStatus {
+        let end = Instant::now() + deadline;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status;
+            }
+            if Instant::now() > end {
+                let _ = self.child.kill();
+                panic!("still running after {deadline:?}");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        String::from_utf8(bytes).expect("text")
+    })
+}
+
+/// Runs the program to its end; it must not panic.
+pub fn run<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Done {
+    run_command(l3net(args))
+}
+
+/// As [`run`], of a command that was prepared.
+pub fn run_command(command: Command) -> Done {
+    let done = Running::start(command).wait();
+    done.assert_no_panic();
+    done
+}
+
+/// `l3net batch SOURCES -o OUT`, quietly.
+pub fn batch(sources: &[&Path], out: &Path) -> Done {
+    batch_with(sources, out, &[])
+}
+
+/// As [`batch`], with more arguments.
+pub fn batch_with(sources: &[&Path], out: &Path, more: &[&str]) -> Done {
+    run(batch_args(sources, out, more))
+}
+
+/// The arguments of [`batch_with`].
+pub fn batch_args(sources: &[&Path], out: &Path, more: &[&str]) -> Vec<std::ffi::OsString> {
+    let mut args: Vec<std::ffi::OsString> = vec!["batch".into()];
+    args.extend(sources.iter().map(|s| s.as_os_str().to_owned()));
+    args.extend(["-o".into(), out.as_os_str().to_owned()]);
+    args.extend(more.iter().map(Into::into));
+    args
+}
+
+/// Waits until something is so.
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Every line is one of our records.
+pub fn parse(lines: &str) -> Vec<Record> {
+    lines
+        .lines()
+        .map(|line| {
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("no record ({e}): {line}"))
+        })
+        .collect()
+}
+
+/// The records of a file of JSON lines.
+pub fn read(path: &Path) -> Vec<Record> {
+    parse(&std::fs::read_to_string(path).expect("OUT is there"))
+}
+
+/// All that is told of one stream.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub moments: Vec<Verdict>,
+    pub gaps: Vec<Gap>,
+    pub summaries: Vec<Summary>,
+    pub errors: Vec<Failure>,
+}
+
+/// Records by stream, in their order.
+pub fn by_stream(records: Vec<Record>) -> BTreeMap<String, Told> {
+    let mut streams: BTreeMap<String, Told> = BTreeMap::new();
+    for record in records {
+        let told = streams.entry(record.stream().to_string()).or_default();
+        match record {
+            Record::Moment(r) => told.moments.push(r),
+            Record::Gap(r) => told.gaps.push(r),
+            Record::Summary(r) => told.summaries.push(r),
+            Record::Error(r) => told.errors.push(r),
+        }
+    }
+    streams
+}
+
+/// The streams of a file of JSON lines.
+pub fn streams_in(path: &Path) -> BTreeMap<String, Told> {
+    by_stream(read(path))
+}
+
+/// The only stream there is.
+pub fn only(mut streams: BTreeMap<String, Told>) -> Told {
+    assert_eq!(streams.len(), 1, "{:?}", streams.keys());
+    streams.pop_first().expect("one").1
+}
+
+/// The shared data beside the repo, where it is there.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = repo().join("../shared").join(name);
+    path.exists().then_some(path)
+}

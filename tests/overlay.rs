@@ -1,0 +1,76 @@
+//! Pictures and videos for people, from a real clip.
+
+#![cfg(feature = "gst")]
+
+mod common;
+
+use std::path::Path;
+
+use common::{batch, batch_with, data, only, streams_in};
+
+fn png_size(path: &Path) -> (u32, u32) {
+    let file = std::fs::File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let picture = image::load(std::io::BufReader::new(file), image::ImageFormat::Png)
+        .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    (picture.width(), picture.height())
+}
+
+/// The video is fed to the program again: it has to give the same seconds.
+fn judge_again(video: &Path, dir: &Path) -> common::Told {
+    let out = dir.join("again.jsonl");
+    let done = batch(&[video], &out);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    only(streams_in(&out))
+}
+
+#[test]
+fn heatmaps_and_a_video_that_plays_come_of_a_clip() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (out, maps) = (dir.path().join("out.jsonl"), dir.path().join("maps"));
+    let video = dir.path().join("overlay.mkv");
+    let text = |p: &Path| p.to_str().expect("text").to_owned();
+    let more = ["--heatmaps", &text(&maps), "--overlay", &text(&video)];
+    let done = batch_with(&[&data("clips/friday.mp4")], &out, &more);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+
+    let told = only(streams_in(&out));
+    assert_eq!(told.moments.len(), 6);
+    for moment in &told.moments {
+        let name = moment.heatmap.file.as_ref().expect("a picture is named");
+        assert_eq!(*name, format!("friday.mp4/{:06}.png", moment.seq));
+        assert_eq!(png_size(&maps.join(name)), (640, 480));
+        let sound = moment.sound_heatmap.file.as_ref().expect("one of sound");
+        let (width, height) = png_size(&maps.join(sound));
+        assert!(width > 100 && height > 100, "{width} × {height}");
+    }
+    let files = std::fs::read_dir(maps.join("friday.mp4")).expect("a folder");
+    assert_eq!(files.count(), 12, "no half pictures are left");
+
+    let again = judge_again(&video, dir.path());
+    assert_eq!(again.moments.len(), 6, "sound and picture are both whole");
+    let (length, was) = (again.summaries[0].seconds, told.summaries[0].seconds);
+    assert!((length - was).abs() <= 0.1, "{length} s, not {was} s");
+    for (a, b) in again.moments.iter().zip(&told.moments) {
+        assert_eq!((a.video.width, a.video.height), (640, 480));
+        let off = a.audio.rms_dbfs - b.audio.rms_dbfs;
+        assert!(off.abs() < 1.0, "the sound is {off} dB off");
+    }
+}
+
+#[test]
+fn each_of_several_sources_has_a_video() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out.jsonl");
+    let video = dir.path().join("all.mkv");
+    let clips = [data("made/whole_3s_flac.mkv"), data("clips/bento.mp4")];
+    let done = batch_with(
+        &[&clips[0], &clips[1]],
+        &out,
+        &["--overlay", video.to_str().expect("text")],
+    );
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(!video.exists());
+    let first = dir.path().join("all-whole_3s_flac.mkv.mkv");
+    assert_eq!(judge_again(&first, dir.path()).moments.len(), 3);
+    assert!(dir.path().join("all-bento.mp4.mkv").exists());
+}

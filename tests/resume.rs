@@ -1,0 +1,223 @@
+//! `l3net batch` that is stopped in the middle and run again: each moment is in
+//! OUT exactly once, whatever stopped it.
+
+#![cfg(feature = "gst")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Int64Type};
+use common::{Running, batch_args, batch_with, data, l3net, read, streams_in, wait_for};
+use l3net::result::Record;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+/// Clips whose moments are enough to be stopped between; finer with this hop.
+const HOP: &[&str] = &["--hop", "0.1", "--jobs", "2"];
+
+fn clips() -> Vec<PathBuf> {
+    ["bento.mp4", "movie_5.mp4", "sample.avi", "friday.mp4"]
+        .map(|c| data("clips").join(c))
+        .to_vec()
+}
+
+fn paths(clips: &[PathBuf]) -> Vec<&Path> {
+    clips.iter().map(PathBuf::as_path).collect()
+}
+
+/// (stream, seq) to (start_ns, correspondence).
+type Moments = BTreeMap<(String, u64), (u64, f32)>;
+
+fn put(moments: &mut Moments, key: (String, u64), value: (u64, f32)) {
+    let twice = moments.insert(key.clone(), value);
+    assert!(twice.is_none(), "{key:?} is there twice");
+}
+
+fn moments_of(records: Vec<Record>) -> Moments {
+    let mut moments = Moments::new();
+    for record in records {
+        if let Record::Moment(m) = record {
+            let value = (m.start_ns.0, m.correspondence);
+            put(&mut moments, (m.stream.to_string(), m.seq), value);
+        }
+    }
+    moments
+}
+
+fn moments_of_table(path: &Path) -> Moments {
+    let file = fs::File::open(path).expect("the table is there");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(|b| b.build())
+        .expect("a parquet file");
+    let mut moments = Moments::new();
+    for batch in reader {
+        let batch = batch.expect("rows");
+        let column = |name| batch.column_by_name(name).expect("a column of the table");
+        let kinds = column("type").as_string::<i32>();
+        let streams = column("stream").as_string::<i32>();
+        let seqs = column("seq").as_primitive::<Int64Type>();
+        let starts = column("start_ns").as_primitive::<Int64Type>();
+        let answers = column("correspondence").as_primitive::<Float32Type>();
+        for row in (0..batch.num_rows()).filter(|&row| kinds.value(row) == "moment") {
+            let key = (streams.value(row).to_owned(), seqs.value(row) as u64);
+            let value = (starts.value(row) as u64, answers.value(row));
+            put(&mut moments, key, value);
+        }
+    }
+    moments
+}
+
+fn assert_same(got: &Moments, unbroken: &Moments) {
+    assert!(got.keys().eq(unbroken.keys()), "other moments: {got:?}");
+    for (key, (start, answer)) in got {
+        let (unbroken_start, unbroken_answer) = unbroken[key];
+        assert_eq!(*start, unbroken_start, "{key:?}");
+        let off = (answer - unbroken_answer).abs();
+        assert!(off < 1e-2, "{key:?}: {answer}, not {unbroken_answer}");
+    }
+}
+
+fn lines(path: &Path) -> usize {
+    fs::read(path).map_or(0, |b| b.iter().filter(|b| **b == b'\n').count())
+}
+
+/// Starts a batch and stops it by `signal` once `watched` has some lines.
+fn stopped(clips: &[PathBuf], out: &Path, watched: &Path, signal: &str) -> common::Done {
+    let running = Running::start(l3net(batch_args(&paths(clips), out, HOP)));
+    wait_for("the first moments", || lines(watched) >= 12);
+    running.signal(signal);
+    running.wait()
+}
+
+fn unbroken(dir: &Path, clips: &[PathBuf]) -> Moments {
+    let out = dir.join("unbroken.jsonl");
+    let done = batch_with(&paths(clips), &out, HOP);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    moments_of(read(&out))
+}
+
+#[test]
+fn a_killed_run_goes_on_and_each_moment_is_there_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clips = clips();
+    let unbroken = unbroken(dir.path(), &clips);
+    let out = dir.path().join("out.jsonl");
+
+    let killed = stopped(&clips, &out, &out, "KILL");
+    assert_eq!(killed.code, None, "it was killed");
+    let before = moments_of(read(&out));
+    assert!(!before.is_empty() && before.len() < unbroken.len());
+
+    // Power that fails in the middle of a line.
+    let mut torn = fs::read(&out).expect("there");
+    torn.extend_from_slice(br#"{"type":"moment","stream":"fri"#);
+    fs::write(&out, torn).expect("written");
+
+    let done = batch_with(&paths(&clips), &out, HOP);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_same(&moments_of(read(&out)), &unbroken);
+    for (stream, told) in streams_in(&out) {
+        assert_eq!(told.summaries.len(), 1, "{stream}");
+        let moments = told.moments.len() as u64;
+        assert_eq!(told.summaries[0].moments, moments, "{stream}");
+    }
+
+    // What is done is not touched again.
+    let whole = fs::read(&out).expect("there");
+    let done = batch_with(&paths(&clips), &out, HOP);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.err.contains("4 of 4 done already"), "{}", done.err);
+    assert_eq!(fs::read(&out).expect("there"), whole);
+}
+
+#[test]
+fn files_that_are_done_are_not_opened_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out.jsonl");
+    let copy = |from: &str, name: &str| {
+        let to = dir.path().join(name);
+        fs::copy(data(from), &to).expect("copied");
+        to
+    };
+    let one = copy("clips/bento.mp4", "one.mp4");
+    let two = copy("clips/movie_5.mp4", "two.mp4");
+    assert_eq!(common::batch(&[&one], &out).code, Some(0));
+    // Were it opened, it would fail.
+    fs::write(&one, "no film").expect("written");
+    let done = common::batch(&[&one, &two], &out);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.err.contains("1 of 2 done already"), "{}", done.err);
+    let streams = streams_in(&out);
+    assert_eq!(streams["one.mp4"].moments.len(), 1);
+    assert_eq!(streams["two.mp4"].moments.len(), 5);
+}
+
+#[test]
+fn a_killed_run_into_a_table_goes_on() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clips = clips();
+    let unbroken = unbroken(dir.path(), &clips);
+    let out = dir.path().join("out.parquet");
+    let journal = dir.path().join("out.parquet.part.jsonl");
+
+    let killed = stopped(&clips, &out, &journal, "KILL");
+    assert_eq!(killed.code, None, "it was killed");
+    assert!(!out.exists());
+
+    let done = batch_with(&paths(&clips), &out, HOP);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_same(&moments_of_table(&out), &unbroken);
+    assert!(!journal.exists(), "the journal has become the table");
+
+    let done = batch_with(&paths(&clips), &out, HOP);
+    assert!(done.err.contains("4 of 4 done already"), "{}", done.err);
+    assert_same(&moments_of_table(&out), &unbroken);
+}
+
+#[test]
+fn ctrl_c_ends_in_order_and_the_same_command_goes_on() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clips = clips();
+    let unbroken = unbroken(dir.path(), &clips);
+    let out = dir.path().join("out.jsonl");
+
+    let done = stopped(&clips, &out, &out, "INT");
+    done.assert_no_panic();
+    assert_eq!(done.code, Some(1), "not all was done: {}", done.err);
+    assert!(done.err.contains("goes on where it was"), "{}", done.err);
+    let streams = streams_in(&out);
+    let mut interrupted = 0;
+    for (stream, told) in &streams {
+        assert_eq!(told.summaries.len(), 1, "{stream} has no summary");
+        assert!(told.errors.is_empty(), "{stream}: {:?}", told.errors);
+        let summary = &told.summaries[0];
+        assert_eq!(summary.moments, told.moments.len() as u64, "{stream}");
+        interrupted += usize::from(summary.interrupted);
+    }
+    assert!(interrupted > 0, "{streams:?}");
+
+    let done = batch_with(&paths(&clips), &out, HOP);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_same(&moments_of(read(&out)), &unbroken);
+    for (stream, told) in streams_in(&out) {
+        let last = told.summaries.last().expect("a summary");
+        assert!(!last.interrupted, "{stream}");
+        assert_eq!(last.moments, told.moments.len() as u64, "{stream}");
+    }
+}
+
+#[test]
+fn a_finer_hop_gives_a_window_each_hop() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out.jsonl");
+    let clip = data("made/whole_3s_flac.mkv");
+    let done = batch_with(&[&clip], &out, &["--hop", "0.25"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let told = common::only(streams_in(&out));
+    let starts: Vec<u64> = told.moments.iter().map(|m| m.start_ns.0).collect();
+    let expected: Vec<u64> = (0..9).map(|i| i * 250_000_000).collect();
+    assert_eq!(starts, expected);
+}
