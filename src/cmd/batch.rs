@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::common::{NetArgs, TalkArgs, Usage, WindowArgs};
-use super::outputs::Outputs;
+use super::common::Usage;
 use super::progress::Bar;
-use super::streams::{OutputArgs, Run, check_descriptions, start_metrics};
+use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::media::{Source, expand};
 use crate::sink::archive::Archive;
 
@@ -25,23 +24,17 @@ pub struct BatchArgs {
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     #[command(flatten)]
-    pub(super) window: WindowArgs,
-    #[command(flatten)]
-    pub(super) net: NetArgs,
-    #[command(flatten)]
-    pub(super) ways_out: OutputArgs,
-    #[command(flatten)]
-    pub(super) talk: TalkArgs,
+    pub(super) stream: StreamArgs,
 }
 
 /// Runs over all files.
 ///
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
-pub fn run(args: BatchArgs) -> anyhow::Result<bool> {
+pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     let sources = expand(&args.sources).map_err(Usage::error)?;
     let endless = sources.iter().find(|s| s.is_endless());
-    if let Some(source) = endless.filter(|_| args.window.seconds.is_none()) {
+    if let Some(source) = endless.filter(|_| args.stream.window.seconds.is_none()) {
         return Err(Usage::error(format!(
             "{}: has no end: use `l3net live`, or say how much with --seconds",
             source.name
@@ -54,14 +47,14 @@ pub fn run(args: BatchArgs) -> anyhow::Result<bool> {
         .into_iter()
         .filter(|s| !archive.progress().is_finished(&s.name))
         .collect();
-    let bar = if args.talk.quiet {
+    let bar = if args.stream.talk.quiet {
         Bar::none()
     } else {
         Bar::for_files(&sources)
     };
-    args.talk.start_log(bar.writer());
+    args.stream.talk.start_log(bar.writer());
     let done = all - sources.len();
-    if done > 0 && !args.talk.quiet {
+    if done > 0 && !args.stream.talk.quiet {
         bar.say(&format!(
             "{done} of {all} done already in {}",
             args.output.display()
@@ -72,37 +65,12 @@ pub fn run(args: BatchArgs) -> anyhow::Result<bool> {
         archive.finish()?;
         return Ok(true);
     }
-    // A video begins at the beginning: its moments are judged again, but not
-    // written twice.
-    let anew = args.ways_out.overlay.is_some();
-    let there = |s: &Source| {
-        archive
-            .progress()
-            .stream(&s.name)
-            .map_or(0, |p| p.contiguous())
-    };
-    let skip = sources
-        .iter()
-        .map(|s| if anew { 0 } else { there(s) })
-        .collect();
-    start_metrics(args.ways_out.metrics.as_deref())?;
-    let outputs = Outputs::open(
-        &args.ways_out,
-        Some(archive),
-        false,
-        &sources,
-        args.window.crop,
-        args.talk,
-        &bar,
-    )?;
     Run {
         sources,
-        window: &args.window,
-        net: &args.net,
+        args: &args.stream,
+        archive: Some(archive),
         real_time: false,
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
-        outputs,
-        skip,
         bar,
     }
     .run()

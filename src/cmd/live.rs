@@ -1,9 +1,8 @@
 //! `l3net live`: real time, never behind.
 
-use super::common::{NetArgs, TalkArgs, Usage, WindowArgs};
-use super::outputs::Outputs;
+use super::common::Usage;
 use super::progress::Bar;
-use super::streams::{OutputArgs, Run, check_descriptions, start_metrics};
+use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::media::expand;
 
 /// Watch cameras, microphones and streams in real time
@@ -16,42 +15,24 @@ pub struct LiveArgs {
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     #[command(flatten)]
-    pub(super) window: WindowArgs,
-    #[command(flatten)]
-    pub(super) net: NetArgs,
-    #[command(flatten)]
-    pub(super) output: OutputArgs,
-    #[command(flatten)]
-    pub(super) talk: TalkArgs,
+    pub(super) stream: StreamArgs,
 }
 
 /// Runs until all sources end, or Ctrl-C.
 ///
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
-pub fn run(args: LiveArgs) -> anyhow::Result<bool> {
+pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let bar = Bar::none();
-    args.talk.start_log(bar.writer());
+    args.stream.talk.start_log(bar.writer());
     let sources = expand(&args.sources).map_err(Usage::error)?;
     check_descriptions(&sources)?;
-    start_metrics(args.output.metrics.as_deref())?;
-    let outputs = Outputs::open(
-        &args.output,
-        None,
-        true,
-        &sources,
-        args.window.crop,
-        args.talk,
-        &bar,
-    )?;
     Run {
-        skip: vec![0; sources.len()],
         jobs: sources.len(),
         sources,
-        window: &args.window,
-        net: &args.net,
+        args: &args.stream,
+        archive: None,
         real_time: true,
-        outputs,
         bar,
     }
     .run()

@@ -68,11 +68,11 @@ impl Command {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let well = match self {
             #[cfg(feature = "gst")]
-            Self::Live(args) => live::run(args)?,
+            Self::Live(args) => live::run(&args)?,
             #[cfg(feature = "gst")]
-            Self::Launch(args) => launch::run(args)?,
+            Self::Launch(args) => launch::run(&args)?,
             #[cfg(feature = "gst")]
-            Self::Batch(args) => batch::run(args)?,
+            Self::Batch(args) => batch::run(&args)?,
             Self::Bench(args) => bench::run(args)?,
             Self::Model(args) => {
                 model::run(&args, &mut std::io::stdout().lock())?;

@@ -8,9 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::common::TalkArgs;
 use super::progress::Bar;
-use super::streams::OutputArgs;
+use super::streams::StreamArgs;
 use crate::engine::{Job, Output, Said, Watcher};
 use crate::features::{BIN_HZ, BINS};
 use crate::media::{AudioBlock, Frame, Source};
@@ -54,19 +53,17 @@ struct Tally {
 }
 
 impl Outputs {
-    /// Opens them. `stdout` says that results go there if no file is named.
+    /// Opens them. Without an archive, results go to stdout if no file is named.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
     pub fn open(
-        args: &OutputArgs,
+        args: &StreamArgs,
         archive: Option<Archive>,
-        stdout: bool,
         sources: &[Source],
-        crop: Crop,
-        talk: TalkArgs,
         bar: &Bar,
     ) -> anyhow::Result<Self> {
+        let (crop, quiet, args) = (args.window.crop, args.talk.quiet, &args.output);
         let to_stdout = || {
             JsonLines::new(
                 Box::new(std::io::stdout()) as Box<dyn Write + Send>,
@@ -83,7 +80,7 @@ impl Outputs {
                     path,
                 ))
             }
-            None if stdout => Some(to_stdout()),
+            None if archive.is_none() => Some(to_stdout()),
             None => None,
         };
         Ok(Self {
@@ -98,7 +95,7 @@ impl Outputs {
                 .table
                 .then(|| Table::new(Box::new(bar.lines()) as Box<dyn Write + Send>)),
             crop,
-            quiet: talk.quiet,
+            quiet,
             bar: bar.clone(),
             failed: 0,
             unfinished: 0,

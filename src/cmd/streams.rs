@@ -1,18 +1,36 @@
-//! What `live`, `launch` and `batch` share: run sources through the engine into
-//! the ways out.
+//! What `live`, `launch` and `batch` share: their options, and running sources
+//! through the engine into the ways out.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::common::{NetArgs, Usage, WindowArgs};
+use super::common::{NetArgs, TalkArgs, Usage, WindowArgs};
 use super::outputs::Outputs;
 use super::progress::Bar;
 use crate::engine::{self, EngineOptions, Gauges, Stop, Task};
 use crate::media::{Kind, Source};
+use crate::sink::archive::Archive;
 use crate::sink::metrics;
 use crate::time::MediaTime;
 
-/// Ways out that all three have.
+/// Options that all three have.
+#[derive(clap::Args, Clone, Debug)]
+pub struct StreamArgs {
+    /// What is looked at.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// By which network.
+    #[command(flatten)]
+    pub net: NetArgs,
+    /// Where it goes.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// How much is said.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+/// Ways out.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct OutputArgs {
     /// Write results as JSON lines to a file; - is stdout
@@ -36,18 +54,14 @@ pub struct OutputArgs {
 pub struct Run<'a> {
     /// The streams.
     pub sources: Vec<Source>,
-    /// How they are cut.
-    pub window: &'a WindowArgs,
-    /// The network.
-    pub net: &'a NetArgs,
+    /// The options.
+    pub args: &'a StreamArgs,
+    /// Where results go that a later run goes on with; stdout without it.
+    pub archive: Option<Archive>,
     /// Play by the clock.
     pub real_time: bool,
     /// Streams open at a time.
     pub jobs: usize,
-    /// Where everything goes.
-    pub outputs: Outputs,
-    /// Moments that are there already, for each source.
-    pub skip: Vec<u64>,
     /// The bar, for whoever waits for an end.
     pub bar: Bar,
 }
@@ -60,21 +74,24 @@ impl Run<'_> {
     pub fn run(self) -> anyhow::Result<bool> {
         let Self {
             sources,
-            window,
-            net,
+            args,
+            archive,
             real_time,
             jobs,
-            mut outputs,
-            skip,
             bar,
         } = self;
+        let window = &args.window;
         let stop = stop_on_signal()?;
-        let net = net.load()?;
-        let batch = if net.describe().device.is_cuda() {
-            32
-        } else {
-            4
-        };
+        let net = args.net.load()?;
+        if let Some(address) = &args.output.metrics {
+            let at = metrics::serve(address)?;
+            tracing::info!("metrics at http://{at}/metrics");
+        }
+        let skip: Vec<u64> = sources
+            .iter()
+            .map(|source| there_already(source, archive.as_ref(), args))
+            .collect();
+        let mut outputs = Outputs::open(args, archive, &sources, &bar)?;
         let options = EngineOptions {
             hop: window.hop,
             crop: window.crop,
@@ -82,13 +99,18 @@ impl Run<'_> {
             real_time,
             limit: window.seconds.map(MediaTime::from_secs_f64),
             jobs,
-            batch,
+            batch: if net.describe().device.is_cuda() {
+                32
+            } else {
+                4
+            },
             keep_pictures: outputs.draws(),
         };
         let gauges = Gauges::new(sources.len());
         let mut tasks = Vec::new();
         for (stream, (source, skip)) in sources.into_iter().zip(skip).enumerate() {
-            let watcher = outputs.watcher(stream, real_time || source.is_endless(), window.hop)?;
+            let live = real_time || source.is_endless();
+            let watcher = outputs.watcher(stream, live, window.hop)?;
             tasks.push(Task {
                 source,
                 skip,
@@ -114,13 +136,15 @@ impl Run<'_> {
     }
 }
 
-/// Starts the metrics if asked to.
-pub fn start_metrics(address: Option<&str>) -> anyhow::Result<()> {
-    if let Some(address) = address {
-        let at = metrics::serve(address)?;
-        tracing::info!("metrics at http://{at}/metrics");
+/// Moments of a source that need not be judged again. A video begins at the
+/// beginning, so for it they are, but none is written twice.
+fn there_already(source: &Source, archive: Option<&Archive>, args: &StreamArgs) -> u64 {
+    if args.output.overlay.is_some() {
+        return 0;
     }
-    Ok(())
+    archive
+        .and_then(|a| a.progress().stream(&source.name))
+        .map_or(0, |p| p.contiguous())
 }
 
 /// The first Ctrl-C (or SIGTERM) asks for an orderly end, a second one ends at once.

@@ -55,7 +55,8 @@ pub(super) fn run(
         utc_zero: None,
         missing: None,
         tail: TAIL_SAMPLES,
-        dropped_blocks: 0,
+        dropped: (0, 0),
+        dropped_before: (0, 0),
         made: Vec::new(),
         task,
     };
@@ -100,7 +101,9 @@ struct Reader<'a> {
     utc_zero: Option<jiff::Timestamp>,
     missing: Option<String>,
     tail: usize,
-    dropped_blocks: u64,
+    /// Blocks and frames that this session dropped, and those before it.
+    dropped: (u64, u64),
+    dropped_before: (u64, u64),
     made: Vec<Made<Frame>>,
 }
 
@@ -193,6 +196,8 @@ impl Reader<'_> {
         let ending = self.pass_on(session, offset, &mut maker);
         self.missing = session.missing_decoder().map(str::to_owned);
         self.tail = session.tail_samples();
+        self.dropped_before.0 += std::mem::take(&mut self.dropped.0);
+        self.dropped_before.1 += std::mem::take(&mut self.dropped.1);
         self.maker = Some(maker);
         ending
     }
@@ -277,10 +282,12 @@ impl Reader<'_> {
         {
             self.position.length_ns.store(length.0, Ordering::Relaxed);
         }
-        let dropped = session.sound.dropped_blocks();
-        if dropped != self.dropped_blocks {
-            self.dropped_blocks = dropped;
-            metrics::dropped_blocks(&self.source().name, dropped);
+        let name = &self.task.source.name;
+        let dropped = (session.sound.dropped_blocks(), session.dropped_frames());
+        if dropped != self.dropped {
+            metrics::dropped_blocks(name, self.dropped_before.0 + dropped.0);
+            metrics::dropped_frames(name, self.dropped_before.1 + dropped.1);
+            self.dropped = dropped;
         }
     }
 

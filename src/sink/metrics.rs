@@ -98,6 +98,10 @@ fn describe() {
     );
     describe_counter!("l3net_errors_total", "Failures of a stream");
     describe_counter!(
+        "l3net_dropped_frames_total",
+        "Frames that a live source lost because nobody took them in time"
+    );
+    describe_counter!(
         "l3net_dropped_blocks_total",
         "Blocks of sound dropped because the ring was full"
     );
@@ -164,6 +168,11 @@ pub fn queue_depth(queue: &'static str, stream: Option<&StreamName>, waiting: us
 /// How many blocks of a stream's sound were dropped since it started.
 pub fn dropped_blocks(stream: &StreamName, total: u64) {
     counter!("l3net_dropped_blocks_total", "stream" => stream.clone()).absolute(total);
+}
+
+/// How many frames of a stream were dropped since it started.
+pub fn dropped_frames(stream: &StreamName, total: u64) {
+    counter!("l3net_dropped_frames_total", "stream" => stream.clone()).absolute(total);
 }
 
 #[cfg(test)]

@@ -58,11 +58,8 @@ const ROWS: &[Row] = &[
     row("core", "sound to 48 kHz mono", &["audioresample"], BASE, Needed),
     row("core", "sound formats and downmix", &["audioconvert"], BASE, Needed),
     row("core", "picture formats", &["videoconvert"], BASE, Needed),
-    row("core", "picture sizes", &["videoscale"], BASE, Needed),
     row("core", "handing over to l3net", &["appsink"], BASE, Needed),
     row("core", "the built-in test source", &["videotestsrc"], BASE, Useful),
-    row("core", "interlaced picture", &["deinterlace"], GOOD, Useful),
-    row("core", "rotated picture", &["videoflip"], GOOD, Useful),
 
     row("containers", "mp4, mov, m4a, 3gp", &["qtdemux"], GOOD, Needed),
     row("containers", "mkv, webm", &["matroskademux"], GOOD, Useful),
