@@ -7,6 +7,7 @@ use super::outputs::Outputs;
 use super::progress::Bar;
 use super::streams::{OutputArgs, Run, check_descriptions, start_metrics};
 use crate::media::{Source, expand};
+use crate::sink::SinkError;
 use crate::sink::archive::Archive;
 
 /// Go through files and directories as fast as the machine can
@@ -49,7 +50,10 @@ pub fn run(args: BatchArgs) -> anyhow::Result<bool> {
         }
     }
     check_descriptions(&sources)?;
-    let archive = Archive::open(&args.output)?;
+    let archive = Archive::open(&args.output).map_err(|error| match error {
+        SinkError::Extension { .. } => Usage::error(error),
+        other => other.into(),
+    })?;
     let all = sources.len();
     let sources: Vec<Source> = sources
         .into_iter()
