@@ -6,6 +6,7 @@ use super::common::Usage;
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::media::{Source, expand};
+use crate::sink::SinkError;
 use crate::sink::archive::Archive;
 
 /// Go through files and directories as fast as the machine can
@@ -41,7 +42,10 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         )));
     }
     check_descriptions(&sources)?;
-    let archive = Archive::open(&args.output)?;
+    let archive = Archive::open(&args.output).map_err(|error| match error {
+        SinkError::Extension { .. } => Usage::error(error),
+        other => other.into(),
+    })?;
     let all = sources.len();
     let sources: Vec<Source> = sources
         .into_iter()

@@ -1,6 +1,6 @@
 //! What the commands share: options of the network, the log, kinds of failure.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use crate::net::{Device, HeatmapKind, L3Net, NetOptions, Precision, Weights};
@@ -134,6 +134,7 @@ impl TalkArgs {
         let _ = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(writer)
+            .with_ansi(io::stderr().is_terminal())
             .without_time()
             .with_target(self.verbose > 1)
             .try_init();

@@ -1,0 +1,208 @@
+//! Sources that run by the clock, and descriptions.
+//!
+//! On a machine that is busy with other things a live run may drop moments; then
+//! it says so, and these tests count what it says.
+
+#![cfg(feature = "gst")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use common::{Running, Told, batch, by_stream, data, l3net, only, repo, run, streams_in, wait_for};
+use l3net::media::{Kind, expand};
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("text").to_owned()
+}
+
+/// Windows that were judged, or told as lost.
+fn accounted(told: &Told) -> u64 {
+    told.moments.len() as u64 + told.gaps.iter().map(|g| g.lost).sum::<u64>()
+}
+
+fn assert_in_order(told: &Told) {
+    for pair in told.moments.windows(2) {
+        assert!(pair[0].seq < pair[1].seq, "{pair:?}");
+        assert!(pair[0].end_ns <= pair[1].start_ns, "{pair:?}");
+        assert!(pair[0].utc < pair[1].utc, "{pair:?}");
+    }
+}
+
+#[test]
+fn the_built_in_scene_is_judged_in_real_time() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (maps, video) = (dir.path().join("maps"), dir.path().join("live.mkv"));
+    let done = run([
+        "live",
+        "test",
+        "--seconds",
+        "4",
+        "--heatmaps",
+        &text(&maps),
+        "--overlay",
+        &text(&video),
+    ]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.took > Duration::from_secs(3), "{:?}", done.took);
+    let told = only(by_stream(done.records()));
+    assert!(
+        accounted(&told) >= 3 && !told.moments.is_empty(),
+        "{told:?}"
+    );
+    assert_in_order(&told);
+    for moment in &told.moments {
+        assert!(moment.utc.is_some(), "{moment:?}");
+        assert_eq!((moment.video.width, moment.video.height), (1280, 720));
+        let file = moment.heatmap.file.as_ref().expect("a picture");
+        assert!(maps.join(file).is_file(), "{file}");
+    }
+    assert_eq!(told.summaries.len(), 1);
+    let out = dir.path().join("again.jsonl");
+    let again = batch(&[&video], &out);
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    assert!(only(streams_in(&out)).summaries[0].seconds > 2.5);
+}
+
+#[test]
+fn a_file_is_played_by_the_clock_beside_other_sources() {
+    let clip = text(&data("clips/stream-of-water.mp4"));
+    let done = run(["live", &clip, "test", "--seconds", "3"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.took > Duration::from_millis(2_800), "{:?}", done.took);
+    let streams = by_stream(done.records());
+    assert_eq!(accounted(&streams["stream-of-water.mp4"]), 3, "{streams:?}");
+    assert!(accounted(&streams["test"]) >= 2, "{streams:?}");
+    for told in streams.values() {
+        assert_in_order(told);
+        assert_eq!(told.summaries.len(), 1);
+    }
+}
+
+#[test]
+fn a_description_of_a_file_gives_what_the_file_gives() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out.jsonl");
+    let clip = data("made/whole_3s_flac.mkv");
+    assert_eq!(batch(&[&clip], &out).code, Some(0));
+    let of_file = only(streams_in(&out));
+    let description = format!(
+        "filesrc location={} ! decodebin name=d  d. ! queue ! audio.  d. ! queue ! video.",
+        clip.display()
+    );
+    let done = run(["launch", &description]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let launched = only(by_stream(done.records()));
+    assert_eq!(launched.moments.len(), of_file.moments.len());
+    for (a, b) in launched.moments.iter().zip(&of_file.moments) {
+        assert_eq!(
+            (a.seq, a.start_ns, a.frame_ns),
+            (b.seq, b.start_ns, b.frame_ns)
+        );
+        assert_eq!((a.video, a.audio), (b.video, b.audio));
+        assert!((a.correspondence - b.correspondence).abs() < 1e-2);
+    }
+}
+
+#[test]
+fn the_pipelines_that_come_along_are_understood() {
+    gstreamer::init().expect("GStreamer starts");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(repo().join("pipelines")).expect("a folder") {
+        let path = text(&entry.expect("an entry").path());
+        let sources = expand(std::slice::from_ref(&path)).unwrap_or_else(|e| panic!("{e}"));
+        let [source] = &sources[..] else {
+            panic!("{path}: {sources:?}")
+        };
+        let Kind::Launch(description) = &source.kind else {
+            panic!("{path}: {source:?}")
+        };
+        description
+            .build()
+            .unwrap_or_else(|e| panic!("{path}: {e}"));
+        names.push(source.name.to_string());
+    }
+    names.sort();
+    assert_eq!(names, ["camera", "file", "rtsp", "screen", "test"]);
+
+    let done = run(["live", "pipelines/test.launch", "--seconds", "2"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(accounted(&by_stream(done.records())["test"]) >= 1);
+
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out.jsonl");
+    let done = batch(&[Path::new("pipelines/file.launch")], &out);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(only(streams_in(&out)).moments.len(), 6);
+}
+
+#[test]
+fn ctrl_c_writes_the_summary_and_a_video_that_plays() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (json, video) = (dir.path().join("live.jsonl"), dir.path().join("live.mkv"));
+    let running = Running::start(l3net([
+        "live",
+        "test",
+        "--json",
+        &text(&json),
+        "--overlay",
+        &text(&video),
+    ]));
+    wait_for("two moments", || {
+        std::fs::read_to_string(&json).is_ok_and(|t| t.matches("\"moment\"").count() >= 2)
+    });
+    running.signal("INT");
+    let done = running.wait();
+    done.assert_no_panic();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(done.out, "", "results go to the file alone");
+    let told = only(streams_in(&json));
+    assert_eq!(told.summaries.len(), 1);
+    assert_eq!(told.summaries[0].moments, told.moments.len() as u64);
+
+    let out = dir.path().join("again.jsonl");
+    let again = batch(&[&video], &out);
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    let length = only(streams_in(&out)).summaries[0].seconds;
+    assert!(length > 1.5, "{length} s of video");
+}
+
+#[test]
+fn figures_are_served_while_a_stream_runs() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("a free port")
+        .port();
+    let running = Running::start(l3net(["live", "test", "--metrics", &format!(":{port}")]));
+    let mut page = String::new();
+    wait_for("figures", || {
+        page = get(port).unwrap_or_default();
+        page.contains("l3net_moments_total")
+    });
+    running.signal("INT");
+    let done = running.wait();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(
+        page.contains(r#"l3net_moments_total{stream="test"}"#),
+        "{page}"
+    );
+    assert!(page.contains("l3net_latency_seconds_bucket"), "{page}");
+    let ours = page
+        .lines()
+        .filter(|l| !l.starts_with('#') && l.contains('{'));
+    for line in ours {
+        assert!(line.starts_with("l3net_"), "{line}");
+    }
+}
+
+fn get(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page)?;
+    Ok(page)
+}
