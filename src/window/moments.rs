@@ -306,8 +306,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
 
     /// Tells a gap if there would have been a window in it.
     fn gap(&mut self, start: MediaTime, end: MediaTime, why: GapReason, out: &mut Vec<Made<F>>) {
-        let tail = SamplePos::ZERO.plus(TAIL_SAMPLES).to_time().0;
-        if end.0 + tail >= start.0.saturating_add(SECOND_NS) {
+        if end.0 + tail_ns() >= start.0.saturating_add(SECOND_NS) {
             self.tell(start, end, why, out);
         }
     }
@@ -325,12 +324,17 @@ impl<F: Timed + Clone> MomentMaker<F> {
 
     /// Windows between two times: those that there would have been, at least one.
     fn lost(&self, start: MediaTime, end: MediaTime) -> u64 {
-        1 + end.0.saturating_sub(start.0 + SECOND_NS) / self.hop_ns
+        1 + (end.0 + tail_ns()).saturating_sub(start.0 + SECOND_NS) / self.hop_ns
     }
 
     fn flush(&mut self, out: &mut Vec<Made<F>>) {
         out.extend(self.open.take().map(Made::Gap));
     }
+}
+
+/// What a window may lack and still count.
+fn tail_ns() -> u64 {
+    SamplePos::ZERO.plus(TAIL_SAMPLES).to_time().0
 }
 
 #[cfg(test)]
