@@ -277,7 +277,8 @@ impl Reader<'_> {
         self.position
             .at_ns
             .store(maker.length().0, Ordering::Relaxed);
-        if self.position.length_ns.load(Ordering::Relaxed) == 0
+        if self.pace == Pace::File
+            && self.position.length_ns.load(Ordering::Relaxed) == 0
             && let Some(length) = session.duration()
         {
             self.position.length_ns.store(length.0, Ordering::Relaxed);

@@ -177,22 +177,26 @@ impl<F: Timed + Clone> MomentMaker<F> {
     /// that lacks at most `tail` samples, or the only one of a short clip, is judged
     /// too.
     pub fn finish(&mut self, whole: bool, tail: usize, out: &mut Vec<Made<F>>) {
-        self.pairer.end();
-        if whole {
-            let pad = self.pace == Pace::File;
-            self.windower
-                .finish(pad, tail, |e| self.waiting.push_back(e));
+        if !whole {
+            // A file goes on later: what is not certain yet is left for then.
+            self.settle(None, out);
+            if self.pace == Pace::Live {
+                self.flush(out);
+            }
+            return;
         }
+        self.pairer.end();
+        let pad = self.pace == Pace::File;
+        self.windower
+            .finish(pad, tail, |e| self.waiting.push_back(e));
         self.settle(None, out);
         self.flush(out);
-        if whole {
-            let end = self.pairer.shown_until();
-            let (sound, picture) = self.has();
-            if picture && !sound {
-                self.tell(self.told, end, GapReason::NoAudio, out);
-            } else {
-                self.gap(self.told, end, GapReason::NoAudio, out);
-            }
+        let end = self.pairer.shown_until();
+        let (sound, picture) = self.has();
+        if picture && !sound {
+            self.tell(self.told, end, GapReason::NoAudio, out);
+        } else {
+            self.gap(self.told, end, GapReason::NoAudio, out);
         }
     }
 
@@ -550,5 +554,16 @@ mod tests {
         let mut out = sound(&mut maker, 0, 1_600, now);
         maker.finish(false, TAIL_SAMPLES, &mut out);
         assert_eq!(story(&out), ["0 0@480"]);
+    }
+
+    #[test]
+    fn a_stopped_file_does_not_guess_the_frame() {
+        // A later run goes on with it, and must find what an unbroken one finds.
+        let now = Instant::now();
+        let mut maker = MomentMaker::new(Hop::SECOND, Pace::File);
+        picture(&mut maker, 0, 400);
+        let mut out = sound(&mut maker, 0, 1_600, now);
+        maker.finish(false, TAIL_SAMPLES, &mut out);
+        assert!(out.is_empty(), "{:?}", story(&out));
     }
 }
