@@ -15,8 +15,9 @@ use common::{Running, batch_args, batch_with, data, l3net, read, streams_in, wai
 use l3net::result::Record;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-/// Clips whose moments are enough to be stopped between; finer with this hop.
-const HOP: &[&str] = &["--hop", "0.1", "--jobs", "2"];
+/// So many moments that a run can be stopped between them; in f32, as bf16 differs
+/// by some hundredths with the moments that make a batch.
+const HOP: &[&str] = &["--hop", "0.1", "--jobs", "2", "--precision", "f32"];
 
 fn clips() -> Vec<PathBuf> {
     ["bento.mp4", "movie_5.mp4", "sample.avi", "friday.mp4"]
@@ -76,7 +77,7 @@ fn assert_same(got: &Moments, unbroken: &Moments) {
         let (unbroken_start, unbroken_answer) = unbroken[key];
         assert_eq!(*start, unbroken_start, "{key:?}");
         let off = (answer - unbroken_answer).abs();
-        assert!(off < 1e-2, "{key:?}: {answer}, not {unbroken_answer}");
+        assert!(off < 1e-3, "{key:?}: {answer}, not {unbroken_answer}");
     }
 }
 
