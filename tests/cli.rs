@@ -94,7 +94,7 @@ fn wrong_usage_is_told_with_exit_code_2_before_anything_runs() {
             "0.1 to 1",
         ),
         (
-            vec!["batch", good, "-o", out_text, "--seconds", "-1"],
+            vec!["batch", good, "-o", out_text, "--seconds", "0"],
             "--seconds",
         ),
         (vec!["live", "test", "--bogus"], "--bogus"),
