@@ -296,11 +296,15 @@ impl Reader<'_> {
             return MediaTime::ZERO;
         };
         let stopped = *ending == Ending::Stopped;
-        maker.finish(
-            !stopped && *ending != Ending::Limit,
-            self.tail,
-            &mut self.made,
-        );
+        // What still waits for its frame in a file is left for the run that goes on
+        // with it: the nearest frame so far is the wrong one.
+        if !(stopped && self.pace == Pace::File) {
+            maker.finish(
+                !stopped && *ending != Ending::Limit,
+                self.tail,
+                &mut self.made,
+            );
+        }
         let (sound, picture) = maker.has();
         // A live stream that was down when it was stopped.
         let down = begun.elapsed().as_secs_f64() - maker.length().as_secs_f64();
