@@ -29,10 +29,10 @@ fn paths(clips: &[PathBuf]) -> Vec<&Path> {
     clips.iter().map(PathBuf::as_path).collect()
 }
 
-/// (stream, seq) to (start_ns, correspondence).
-type Moments = BTreeMap<(String, u64), (u64, f32)>;
+/// (stream, seq) to (start_ns and frame_ns, correspondence).
+type Moments = BTreeMap<(String, u64), ([u64; 2], f32)>;
 
-fn put(moments: &mut Moments, key: (String, u64), value: (u64, f32)) {
+fn put(moments: &mut Moments, key: (String, u64), value: ([u64; 2], f32)) {
     let twice = moments.insert(key.clone(), value);
     assert!(twice.is_none(), "{key:?} is there twice");
 }
@@ -41,7 +41,7 @@ fn moments_of(records: Vec<Record>) -> Moments {
     let mut moments = Moments::new();
     for record in records {
         if let Record::Moment(m) = record {
-            let value = (m.start_ns.0, m.correspondence);
+            let value = ([m.start_ns.0, m.frame_ns.0], m.correspondence);
             put(&mut moments, (m.stream.to_string(), m.seq), value);
         }
     }
@@ -61,10 +61,14 @@ fn moments_of_table(path: &Path) -> Moments {
         let streams = column("stream").as_string::<i32>();
         let seqs = column("seq").as_primitive::<Int64Type>();
         let starts = column("start_ns").as_primitive::<Int64Type>();
+        let frames = column("frame_ns").as_primitive::<Int64Type>();
         let answers = column("correspondence").as_primitive::<Float32Type>();
         for row in (0..batch.num_rows()).filter(|&row| kinds.value(row) == "moment") {
             let key = (streams.value(row).to_owned(), seqs.value(row) as u64);
-            let value = (starts.value(row) as u64, answers.value(row));
+            let value = (
+                [starts, frames].map(|c| c.value(row) as u64),
+                answers.value(row),
+            );
             put(&mut moments, key, value);
         }
     }
@@ -73,9 +77,9 @@ fn moments_of_table(path: &Path) -> Moments {
 
 fn assert_same(got: &Moments, unbroken: &Moments) {
     assert!(got.keys().eq(unbroken.keys()), "other moments: {got:?}");
-    for (key, (start, answer)) in got {
-        let (unbroken_start, unbroken_answer) = unbroken[key];
-        assert_eq!(*start, unbroken_start, "{key:?}");
+    for (key, (times, answer)) in got {
+        let (unbroken_times, unbroken_answer) = unbroken[key];
+        assert_eq!(*times, unbroken_times, "{key:?}: window and frame");
         let off = (answer - unbroken_answer).abs();
         assert!(off < 1e-3, "{key:?}: {answer}, not {unbroken_answer}");
     }

@@ -3,7 +3,7 @@
 use super::common::Usage;
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
-use crate::media::{Description, Source};
+use crate::media::{Description, Source, expand};
 
 /// Judge what a gst-launch description brings
 ///
@@ -15,7 +15,7 @@ use crate::media::{Description, Source};
 #[derive(clap::Args, Clone, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct LaunchArgs {
-    /// The description; words are joined, so quotes are only for the shell
+    /// The description, or a .launch file that holds it
     #[arg(required = true, value_name = "DESCRIPTION")]
     pub description: Vec<String>,
     #[command(flatten)]
@@ -29,8 +29,14 @@ pub struct LaunchArgs {
 pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
     let bar = Bar::none();
     args.stream.talk.start_log(bar.writer());
-    let description = Description::new(&args.description.join(" ")).map_err(Usage::error)?;
-    let sources = vec![Source::launch(description)];
+    let sources = match &args.description[..] {
+        [file] if file.ends_with(".launch") => {
+            expand(std::slice::from_ref(file)).map_err(Usage::error)?
+        }
+        words => vec![Source::launch(
+            Description::new(&words.join(" ")).map_err(Usage::error)?,
+        )],
+    };
     check_descriptions(&sources)?;
     Run {
         sources,

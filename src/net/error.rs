@@ -6,12 +6,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The file cannot be opened or read.
-    #[error("{}: cannot read the model: {source}; check the path given to --model", file.display())]
+    #[error("{}: cannot read the model: {cause}; check the path given to --model", file.display())]
     Read {
         /// The model file.
         file: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is something else.
     #[error("{}: not a safetensors file but {what}", file.display())]
@@ -108,12 +108,12 @@ pub enum ModelError {
         what: &'static str,
     },
     /// The file cannot be written.
-    #[error("{}: cannot write the model: {source}", file.display())]
+    #[error("{}: cannot write the model: {cause}", file.display())]
     Write {
         /// The model file.
         file: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 

@@ -307,9 +307,9 @@ pub(super) fn write(
             }
         }
     }
-    replace(path, &bytes).map_err(|source| ModelError::Write {
+    replace(path, &bytes).map_err(|cause| ModelError::Write {
         file: path.to_owned(),
-        source,
+        cause,
     })
 }
 

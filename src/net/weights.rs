@@ -214,9 +214,9 @@ impl Weights {
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(path).map_err(|source| ModelError::Read {
+    std::fs::read(path).map_err(|cause| ModelError::Read {
         file: path.to_owned(),
-        source,
+        cause,
     })
 }
 
