@@ -38,7 +38,7 @@ pub struct NetArgs {
     /// Model file (.safetensors); the one in models/ if not given
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Where to compute: auto, cpu or cuda[:N]
+    /// Where to compute: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_name = "WHERE")]
     pub device: Device,
     /// How exactly: auto, f32 or bf16

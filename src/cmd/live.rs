@@ -11,7 +11,7 @@ use crate::media::expand;
 /// told as a gap. Cameras and network streams that fail are opened again.
 #[derive(clap::Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// What to watch: camera[:N], rtsp://…, test, a file, a description
+    /// What to watch: camera, camera:N, rtsp://…, test, a file, a description
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     #[command(flatten)]

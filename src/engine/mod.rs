@@ -16,6 +16,7 @@
 
 mod dispatch;
 mod judge;
+mod prepare;
 mod stream;
 
 use std::sync::Arc;

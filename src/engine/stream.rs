@@ -1,19 +1,17 @@
 //! One stream: open it, read it, make features, open it again if it fails.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::dispatch::{Dispatcher, Said};
 use super::judge::Job;
+use super::prepare::Preparer;
 use super::{EngineOptions, Position, Stop, Task};
-use crate::features::FeatureExtractor;
 use crate::media::{End, Frame, MediaError, Session, SessionOptions, Source};
-use crate::picture::ToPicture;
-use crate::result::{AudioFacts, GapReason, VideoFacts};
+use crate::result::GapReason;
 use crate::sink::metrics;
 use crate::time::MediaTime;
-use crate::window::{GapSpan, Made, Moment, MomentMaker, Pace, TAIL_SAMPLES, Timed};
+use crate::window::{GapSpan, Made, MomentMaker, Pace, TAIL_SAMPLES};
 
 /// How long a thread that found nothing sleeps. Half of it is added to the
 /// latency; less would cost more in waking up than it brings.
@@ -50,8 +48,7 @@ pub(super) fn run(
             Pace::File
         },
         maker: None,
-        extractor: FeatureExtractor::new(options.crop),
-        last_image: Vec::new(),
+        preparer: Preparer::new(options),
         utc_zero: None,
         missing: None,
         tail: TAIL_SAMPLES,
@@ -94,9 +91,7 @@ struct Reader<'a> {
     pace: Pace,
     /// There once the source has been open, when its pace is known.
     maker: Option<MomentMaker<Frame>>,
-    extractor: FeatureExtractor,
-    /// What the network saw of the moment before.
-    last_image: Vec<u8>,
+    preparer: Preparer,
     /// Wall clock at stream time zero.
     utc_zero: Option<jiff::Timestamp>,
     missing: Option<String>,
@@ -357,7 +352,9 @@ impl Reader<'_> {
             Made::Gap(gap) => return self.dispatcher.say(self.stream, Said::Gap(gap)),
             Made::Moment(moment) => moment,
         };
-        if moment.seq < self.task.skip {
+        let there_already = moment.seq < self.task.skip;
+        // The last that is there is what the first new one is held against.
+        if moment.seq + 1 < self.task.skip {
             return;
         }
         let span = GapSpan {
@@ -366,7 +363,8 @@ impl Reader<'_> {
             why: GapReason::NoVideo,
             lost: 1,
         };
-        match self.job(moment) {
+        match self.preparer.prepare(moment, self.utc_zero) {
+            Ok(_) if there_already => {}
             Ok(job) => {
                 let dropped = self.dispatcher.judge(self.stream, Box::new(job), self.pace);
                 if dropped > 0 {
@@ -380,71 +378,5 @@ impl Reader<'_> {
                 self.dispatcher.say(self.stream, Said::Gap(span));
             }
         }
-    }
-
-    fn job(&mut self, moment: Moment<Frame>) -> Result<Job, String> {
-        let begun = Instant::now();
-        let picture = moment.frame.to_picture()?;
-        let features = self.extractor.extract(&moment.pcm, &picture);
-        let still = is_still(&self.last_image, &features.image);
-        self.last_image.clone_from(&features.image);
-        Ok(Job {
-            seq: moment.seq,
-            start: moment.start,
-            end: moment.end,
-            frame_at: moment.frame.at(),
-            utc: self.utc_zero.and_then(|zero| {
-                let end = i64::try_from(moment.end.0).ok()?;
-                zero.checked_add(jiff::SignedDuration::from_nanos(end)).ok()
-            }),
-            audio: AudioFacts::of(&moment.pcm),
-            video: VideoFacts {
-                width: picture.width,
-                height: picture.height,
-                still,
-            },
-            features,
-            picture: self.options.keep_pictures.then(|| Arc::new(picture)),
-            padded: moment.padded,
-            arrived: moment.arrived,
-            begun,
-            featured: Instant::now(),
-        })
-    }
-}
-
-/// Whether a picture is the one before, but for the noise of coding: a frozen
-/// feed, or nothing that moves. Two pictures that differ in at most one byte in
-/// 10 000 by more than 4 of 255 steps.
-fn is_still(before: &[u8], now: &[u8]) -> bool {
-    if before.len() != now.len() || now.is_empty() {
-        return false;
-    }
-    let changed = before
-        .iter()
-        .zip(now)
-        .filter(|(a, b)| a.abs_diff(**b) > 4)
-        .count();
-    changed * 10_000 <= now.len()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frozen_picture_is_still_and_a_moving_one_is_not() {
-        let picture = vec![100_u8; 30_000];
-        assert!(!is_still(&[], &picture), "the first has none before it");
-        assert!(is_still(&picture, &picture));
-        let noisy: Vec<u8> = picture
-            .iter()
-            .enumerate()
-            .map(|(i, v)| v + (i % 5) as u8)
-            .collect();
-        assert!(is_still(&picture, &noisy));
-        let mut moved = picture.clone();
-        moved[600..660].fill(255);
-        assert!(!is_still(&picture, &moved));
     }
 }

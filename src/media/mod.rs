@@ -9,6 +9,7 @@ mod bus;
 mod description;
 mod error;
 mod frame;
+mod graph;
 mod ring;
 mod session;
 mod source;

@@ -1,6 +1,5 @@
 //! One open source: its pipeline, its taps, its bus.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -9,12 +8,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use gst::prelude::*;
 use gstreamer as gst;
-use gstreamer_app as gst_app;
 
 use super::bus;
-use super::description::{self, FRAME_SINK, SOUND_SINK};
 use super::error::MediaError;
 use super::frame::{Frame, Looks};
+use super::graph::{build, has_pads_to_come, is_linked, sinks, watch_tags};
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Kind, Source};
 use super::tap::{FrameTap, SoundTap, TapState};
@@ -343,118 +341,5 @@ impl Drop for Session {
             // A pump that panicked has nothing more to give.
             let _ = pump.join();
         }
-    }
-}
-
-fn start_gstreamer() -> Result<(), MediaError> {
-    gst::init().map_err(|e| MediaError::Pipeline(format!("GStreamer does not start: {e}")))?;
-    // They fail on files whose alpha frames are not there one for one (1.22), and
-    // nobody needs the alpha: the plain decoders take over.
-    let registry = gst::Registry::get();
-    for name in ["vp8alphadecodebin", "vp9alphadecodebin"] {
-        if let Some(feature) = registry.lookup_feature(name) {
-            feature.set_rank(gst::Rank::NONE);
-        }
-    }
-    Ok(())
-}
-
-fn build(source: &Source) -> Result<gst::Pipeline, MediaError> {
-    start_gstreamer()?;
-    if let Some(text) = source.description() {
-        return description::build(&text).map_err(|e| match &source.kind {
-            Kind::Camera(_) => MediaError::Device(e.message().to_owned()),
-            _ => MediaError::Pipeline(e.message().to_owned()),
-        });
-    }
-    let uri = match &source.kind {
-        Kind::File(path) => file_uri(path)?,
-        Kind::Uri { uri, .. } => uri.clone(),
-        Kind::Broken(cause) => return Err(cause.clone()),
-        _ => return Err(MediaError::Nothing),
-    };
-    let pipeline = description::build(
-        "uridecodebin name=l3net-source expose-all-streams=false \
-         caps=\"video/x-raw(ANY);audio/x-raw(ANY)\"",
-    )
-    .map_err(|e| MediaError::Pipeline(e.message().to_owned()))?;
-    if let Some(decoder) = pipeline.by_name("l3net-source") {
-        decoder.set_property("uri", uri);
-        let weak = pipeline.downgrade();
-        decoder.connect_pad_added(move |_, pad| {
-            if let Some(pipeline) = weak.upgrade() {
-                link_by_caps(&pipeline, pad);
-            }
-        });
-    }
-    Ok(pipeline)
-}
-
-fn file_uri(path: &Path) -> Result<String, MediaError> {
-    let meta = std::fs::metadata(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => MediaError::NotFound,
-        _ => MediaError::Unreadable(e.to_string()),
-    })?;
-    if meta.is_file() && meta.len() == 0 {
-        return Err(MediaError::Empty);
-    }
-    std::fs::File::open(path).map_err(|e| MediaError::Unreadable(e.to_string()))?;
-    let whole = std::path::absolute(path).map_err(|e| MediaError::Unreadable(e.to_string()))?;
-    gst::glib::filename_to_uri(&whole, None)
-        .map(Into::into)
-        .map_err(|e| MediaError::Unreadable(e.message().to_owned()))
-}
-
-/// The first stream of sound and the first of pictures are taken, also when they
-/// come late; a further one finds its end taken and stays unlinked.
-fn link_by_caps(pipeline: &gst::Pipeline, pad: &gst::Pad) {
-    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-    let Some(end) = caps.structure(0).and_then(|s| match s.name().as_str() {
-        "audio/x-raw" => Some("audio"),
-        "video/x-raw" => Some("video"),
-        _ => None,
-    }) else {
-        return;
-    };
-    let sink = pipeline.by_name(end).and_then(|e| e.static_pad("sink"));
-    if let Some(sink) = sink.filter(|s| !s.is_linked())
-        && let Err(error) = pad.link(&sink)
-    {
-        tracing::debug!(%error, end, "a stream that does not fit its end");
-    }
-}
-
-fn is_linked(pipeline: &gst::Pipeline, end: &str) -> bool {
-    let sink = pipeline.by_name(end).and_then(|e| e.static_pad("sink"));
-    sink.is_some_and(|s| s.is_linked())
-}
-
-fn sinks(pipeline: &gst::Pipeline) -> Result<(gst_app::AppSink, gst_app::AppSink), MediaError> {
-    let sink = |name| {
-        pipeline
-            .by_name(name)
-            .and_then(|e| e.downcast::<gst_app::AppSink>().ok())
-            .ok_or_else(|| MediaError::Pipeline(format!("the pipeline lacks {name}")))
-    };
-    Ok((sink(SOUND_SINK)?, sink(FRAME_SINK)?))
-}
-
-fn has_pads_to_come(element: &gst::Element) -> bool {
-    element.pad_template_list().iter().any(|t| {
-        t.presence() == gst::PadPresence::Sometimes && t.direction() == gst::PadDirection::Src
-    })
-}
-
-fn watch_tags(sink: &gst_app::AppSink, looks: &Arc<Looks>) {
-    let looks = Arc::clone(looks);
-    if let Some(pad) = sink.static_pad("sink") {
-        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-            if let Some(event) = info.event()
-                && let gst::EventView::Tag(tag) = event.view()
-            {
-                looks.see_tags(tag.tag());
-            }
-            gst::PadProbeReturn::Ok
-        });
     }
 }

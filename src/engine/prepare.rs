@@ -1,0 +1,102 @@
+//! A moment as the network takes it: features, and plain facts of sound and picture.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::EngineOptions;
+use super::judge::Job;
+use crate::features::FeatureExtractor;
+use crate::media::Frame;
+use crate::picture::ToPicture;
+use crate::result::{AudioFacts, VideoFacts};
+use crate::window::{Moment, Timed};
+
+/// Prepares the moments of one stream.
+pub(super) struct Preparer {
+    extractor: FeatureExtractor,
+    keep_pictures: bool,
+    /// What the network saw of the moment before.
+    last_image: Vec<u8>,
+}
+
+impl Preparer {
+    pub fn new(options: &EngineOptions) -> Self {
+        Self {
+            extractor: FeatureExtractor::new(options.crop),
+            keep_pictures: options.keep_pictures,
+            last_image: Vec::new(),
+        }
+    }
+
+    /// Makes the features. `utc_zero` is the wall clock at stream time zero, for live
+    /// sources. Fails where the frame cannot be converted, and says why.
+    pub fn prepare(
+        &mut self,
+        moment: Moment<Frame>,
+        utc_zero: Option<jiff::Timestamp>,
+    ) -> Result<Job, String> {
+        let begun = Instant::now();
+        let picture = moment.frame.to_picture()?;
+        let features = self.extractor.extract(&moment.pcm, &picture);
+        let still = is_still(&self.last_image, &features.image);
+        self.last_image.clone_from(&features.image);
+        Ok(Job {
+            seq: moment.seq,
+            start: moment.start,
+            end: moment.end,
+            frame_at: moment.frame.at(),
+            utc: utc_zero.and_then(|zero| {
+                let end = i64::try_from(moment.end.0).ok()?;
+                zero.checked_add(jiff::SignedDuration::from_nanos(end)).ok()
+            }),
+            audio: AudioFacts::of(&moment.pcm),
+            video: VideoFacts {
+                width: picture.width,
+                height: picture.height,
+                still,
+            },
+            features,
+            picture: self.keep_pictures.then(|| Arc::new(picture)),
+            padded: moment.padded,
+            arrived: moment.arrived,
+            begun,
+            featured: Instant::now(),
+        })
+    }
+}
+
+/// Whether a picture is the one before, but for the noise of coding: a frozen
+/// feed, or nothing that moves. Two pictures that differ in at most one byte in
+/// 10 000 by more than 4 of 255 steps.
+fn is_still(before: &[u8], now: &[u8]) -> bool {
+    if before.len() != now.len() || now.is_empty() {
+        return false;
+    }
+    let changed = before
+        .iter()
+        .zip(now)
+        .filter(|(a, b)| a.abs_diff(**b) > 4)
+        .count();
+    changed * 10_000 <= now.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frozen_picture_is_still_and_a_moving_one_is_not() {
+        let picture = vec![100_u8; 30_000];
+        assert!(!is_still(&[], &picture), "the first has none before it");
+        assert!(is_still(&picture, &picture));
+        let noisy: Vec<u8> = picture
+            .iter()
+            .enumerate()
+            .map(|(i, v)| v + (i % 5) as u8)
+            .collect();
+        assert!(is_still(&picture, &noisy));
+        let mut moved = picture.clone();
+        moved[600..660].fill(255);
+        assert!(!is_still(&picture, &moved));
+    }
+}

@@ -1,0 +1,226 @@
+//! What is told of sound and picture that come, end, break off and go missing.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of a test are small"
+)]
+
+use super::*;
+
+#[derive(Clone, Debug, PartialEq)]
+struct Shown(u64);
+
+impl Timed for Shown {
+    fn at(&self) -> MediaTime {
+        MediaTime(self.0)
+    }
+    fn duration_ns(&self) -> Option<u64> {
+        Some(40_000_000)
+    }
+    fn bytes(&self) -> usize {
+        1
+    }
+}
+
+const MS: u64 = 1_000_000;
+
+/// Sound in blocks of 20 ms over the given milliseconds.
+fn sound(
+    maker: &mut MomentMaker<Shown>,
+    from_ms: u64,
+    to_ms: u64,
+    now: Instant,
+) -> Vec<Made<Shown>> {
+    let mut out = Vec::new();
+    for at in (from_ms..to_ms).step_by(20) {
+        maker.push_sound(SamplePos(at * 48), &[0.5; 960], now, &mut out);
+        maker.poll(now, &mut out);
+    }
+    out
+}
+
+fn picture(maker: &mut MomentMaker<Shown>, from_ms: u64, to_ms: u64) {
+    for at in (from_ms..to_ms).step_by(40) {
+        maker.push_frame(Shown(at * MS));
+    }
+}
+
+fn story(made: &[Made<Shown>]) -> Vec<String> {
+    made.iter()
+        .map(|m| match m {
+            Made::Moment(m) => format!("{} {}@{}", m.seq, m.start.0 / MS, m.frame.0 / MS),
+            Made::Gap(g) => format!(
+                "{} {}-{} lost {}",
+                g.why.name(),
+                g.start.0 / MS,
+                g.end.0 / MS,
+                g.lost
+            ),
+        })
+        .collect()
+}
+
+fn whole(pace: Pace, sounds: &[(u64, u64)], pictures: &[(u64, u64)]) -> Vec<String> {
+    let now = Instant::now();
+    let mut maker = MomentMaker::new(Hop::SECOND, pace);
+    let mut out = Vec::new();
+    for &(from, to) in pictures {
+        picture(&mut maker, from, to);
+    }
+    for &(from, to) in sounds {
+        out.extend(sound(&mut maker, from, to, now));
+    }
+    maker.finish(true, TAIL_SAMPLES, &mut out);
+    story(&out)
+}
+
+#[test]
+fn sound_and_picture_make_moments() {
+    let got = whole(Pace::File, &[(0, 2_000)], &[(0, 2_000)]);
+    assert_eq!(got, ["0 0@480", "1 1000@1480"]);
+}
+
+#[test]
+fn a_picture_that_ends_early_is_one_gap() {
+    let got = whole(Pace::File, &[(0, 4_000)], &[(0, 1_000)]);
+    assert_eq!(got, ["0 0@480", "no_video 1000-4000 lost 3"]);
+}
+
+#[test]
+fn sound_only_and_picture_only_are_one_gap() {
+    assert_eq!(
+        whole(Pace::File, &[(0, 3_000)], &[]),
+        ["no_video 0-3000 lost 3"]
+    );
+    assert_eq!(
+        whole(Pace::File, &[], &[(0, 3_000)]),
+        ["no_audio 0-3000 lost 3"]
+    );
+    assert_eq!(
+        whole(Pace::File, &[], &[(0, 400)]),
+        ["no_audio 0-400 lost 1"]
+    );
+}
+
+#[test]
+fn sound_that_starts_late_or_ends_early_is_told() {
+    let got = whole(Pace::File, &[(2_500, 4_500)], &[(0, 7_000)]);
+    assert_eq!(
+        got,
+        [
+            "no_audio 0-2500 lost 2",
+            "0 2500@3000",
+            "1 3500@4000",
+            "no_audio 4500-7000 lost 2"
+        ]
+    );
+}
+
+#[test]
+fn a_hole_in_the_sound_is_told_between_its_neighbours() {
+    let got = whole(Pace::File, &[(0, 1_500), (3_200, 4_200)], &[(0, 4_200)]);
+    assert_eq!(
+        got,
+        ["0 0@480", "discontinuity 1000-3200 lost 2", "1 3200@3680"]
+    );
+}
+
+#[test]
+fn sound_that_breaks_off_all_the_time_is_one_gap() {
+    let pieces: Vec<_> = (0..100).map(|k| (k * 60, k * 60 + 20)).collect();
+    let got = whole(Pace::File, &pieces, &[(0, 6_000)]);
+    assert_eq!(got, ["discontinuity 0-5940 lost 5"]);
+}
+
+#[test]
+fn a_short_clip_is_padded_in_a_file_and_not_live() {
+    assert_eq!(whole(Pace::File, &[(0, 600)], &[(0, 600)]), ["0 0@480"]);
+    assert!(whole(Pace::Live, &[(0, 600)], &[(0, 600)]).is_empty());
+}
+
+#[test]
+fn a_live_window_waits_for_its_frame_but_not_for_ever() {
+    let now = Instant::now();
+    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    picture(&mut maker, 0, 400);
+    let mut out = sound(&mut maker, 0, 1_000, now);
+    assert!(out.is_empty(), "a frame after the middle may come");
+    maker.poll(now + FRAME_PATIENCE, &mut out);
+    assert_eq!(story(&out), ["0 0@360"]);
+}
+
+#[test]
+fn a_live_camera_without_picture_is_told_every_second() {
+    let now = Instant::now();
+    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut out = sound(&mut maker, 0, 2_000, now);
+    maker.poll(now + FRAME_PATIENCE, &mut out);
+    assert_eq!(story(&out), ["no_video 0-2000 lost 2"]);
+}
+
+#[test]
+fn a_live_camera_without_sound_is_told_every_second() {
+    let now = Instant::now();
+    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut out = Vec::new();
+    picture(&mut maker, 0, 4_100);
+    maker.poll(now, &mut out);
+    assert_eq!(
+        story(&out),
+        [
+            "no_audio 0-1000 lost 1",
+            "no_audio 1000-2000 lost 1",
+            "no_audio 2000-3000 lost 1"
+        ]
+    );
+    // Sound at last: nothing is told twice.
+    out = sound(&mut maker, 4_100, 5_100, now);
+    maker.poll(now + FRAME_PATIENCE, &mut out);
+    assert_eq!(story(&out)[0], "no_audio 3000-4100 lost 1");
+}
+
+#[test]
+fn an_outage_is_told_up_to_each_opening() {
+    let now = Instant::now();
+    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    picture(&mut maker, 0, 1_500);
+    let mut out = sound(&mut maker, 0, 1_500, now);
+    for at in [4_000, 9_000] {
+        maker.reopen(MediaTime(at * MS), &mut out);
+    }
+    picture(&mut maker, 9_200, 11_000);
+    out.extend(sound(&mut maker, 9_200, 10_200, now));
+    maker.poll(now + FRAME_PATIENCE, &mut out);
+    assert_eq!(
+        story(&out),
+        [
+            "0 0@480",
+            "discontinuity 1000-4000 lost 3",
+            "discontinuity 4000-9000 lost 5",
+            "discontinuity 9000-9200 lost 1",
+            "1 9200@9680"
+        ]
+    );
+}
+
+#[test]
+fn a_stopped_stream_tells_no_rest() {
+    let now = Instant::now();
+    let mut maker = MomentMaker::new(Hop::SECOND, Pace::File);
+    picture(&mut maker, 0, 3_000);
+    let mut out = sound(&mut maker, 0, 1_600, now);
+    maker.finish(false, TAIL_SAMPLES, &mut out);
+    assert_eq!(story(&out), ["0 0@480"]);
+}
+
+#[test]
+fn a_stopped_file_does_not_guess_the_frame() {
+    // A later run goes on with it, and must find what an unbroken one finds.
+    let now = Instant::now();
+    let mut maker = MomentMaker::new(Hop::SECOND, Pace::File);
+    picture(&mut maker, 0, 400);
+    let mut out = sound(&mut maker, 0, 1_600, now);
+    maker.finish(false, TAIL_SAMPLES, &mut out);
+    assert!(out.is_empty(), "{:?}", story(&out));
+}
