@@ -240,7 +240,7 @@ impl Reader<'_> {
             if self
                 .options
                 .limit
-                .is_some_and(|limit| maker.has_reached(limit))
+                .is_some_and(|limit| maker.has_reached(limit, session.sound.is_done()))
             {
                 return Ending::Limit;
             }

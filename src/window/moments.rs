@@ -107,12 +107,16 @@ impl<F: Timed + Clone> MomentMaker<F> {
         self.sound_end.to_time().max(self.pairer.shown_until())
     }
 
-    /// Whether all before `limit` is there: sound and, for the last window, picture;
-    /// or one of the two has gone on for so long that the other will not come.
-    pub fn has_reached(&self, limit: MediaTime) -> bool {
+    /// Whether all before `limit` is there, sound and picture; live also when one of
+    /// the two has gone on for so long that the other will not come (in a file one may
+    /// be read far ahead of the other). Not when both have ended: then it is whole.
+    pub fn has_reached(&self, limit: MediaTime, sound_ended: bool) -> bool {
+        let sound = sound_ended || self.sound_end.to_time() >= limit;
         let picture = self.pairer.has_ended() || self.pairer.shown_until() >= limit;
         let patience = MediaTime(limit.0.saturating_add(2 * SECOND_NS));
-        (self.sound_end.to_time() >= limit && picture) || self.length() >= patience
+        let late = self.pace == Pace::Live && self.length() >= patience;
+        let whole = sound_ended && self.pairer.has_ended();
+        (sound && picture && !whole) || late
     }
 
     /// Whether any sound, and any picture, has been there.

@@ -224,3 +224,22 @@ fn a_stopped_file_does_not_guess_the_frame() {
     maker.finish(false, TAIL_SAMPLES, &mut out);
     assert!(out.is_empty(), "{:?}", story(&out));
 }
+
+#[test]
+fn a_limit_waits_for_what_is_read_later() {
+    let now = Instant::now();
+    let limit = MediaTime(1_000 * MS);
+    let mut file = MomentMaker::new(Hop::SECOND, Pace::File);
+    picture(&mut file, 0, 9_000);
+    assert!(!file.has_reached(limit, false), "its sound is read later");
+    assert!(file.has_reached(limit, true), "it has none");
+    sound(&mut file, 0, 1_000, now);
+    assert!(file.has_reached(limit, false));
+
+    let mut live = MomentMaker::new(Hop::SECOND, Pace::Live);
+    picture(&mut live, 0, 3_100);
+    assert!(
+        live.has_reached(limit, false),
+        "its sound would be here by now"
+    );
+}
