@@ -27,7 +27,7 @@ demo: setup ## judge a real clip: a table, heatmaps and an overlay video
 	@rm -rf demo && mkdir -p demo
 	@cargo run --quiet -- batch $(CLIP) -o demo/results.jsonl \
 		--heatmaps demo/heatmaps --overlay demo/overlay.mkv --table
-	@printf '\n%s\n' \
+	@printf '%s\n' "" \
 		"Made from $(CLIP):" \
 		"  demo/overlay.mkv     the clip with the heatmap and the score drawn in; any player shows it" \
 		"  demo/heatmaps/       a picture for each second, and one of its sound" \

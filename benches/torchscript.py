@@ -2,7 +2,7 @@
 """Exports the network as TorchScript, frozen: what to measure l3net against.
 
     python3 benches/torchscript.py --out l3net.pt [--form frozen|channels-last]
-    l3net bench throughput --network --precision f32,bf16 --against l3net.pt
+    l3net bench throughput --precision f32,bf16 --against l3net.pt
 
 `frozen` is torch.jit.freeze alone (which folds batch norm), `channels-last` the
 same with the weights and inputs in that order. Always f32. The weights are

@@ -1,4 +1,4 @@
-//! `l3net bench throughput --network`: moments a second of the network alone,
+//! `l3net bench throughput` without sources: moments a second of the network alone,
 //! beside what the machine can do at most.
 
 use std::io::Write;
