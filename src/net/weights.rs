@@ -227,11 +227,15 @@ fn random_tensors(seed: u64) -> BTreeMap<String, Vec<f32>> {
         .collect()
 }
 
-fn check_metadata(
+/// What is wrong with an entry of the metadata.
+fn refuse(
     metadata: &BTreeMap<String, String>,
     source: &Path,
-) -> Result<Conv1Stride, ModelError> {
-    let refuse = |key, expected, next| ModelError::Metadata {
+    key: &'static str,
+    expected: &'static str,
+    next: &'static str,
+) -> ModelError {
+    ModelError::Metadata {
         file: source.to_owned(),
         key,
         found: metadata
@@ -239,7 +243,14 @@ fn check_metadata(
             .map_or("missing".to_owned(), |v| format!("\"{v}\"")),
         expected,
         next,
-    };
+    }
+}
+
+fn check_metadata(
+    metadata: &BTreeMap<String, String>,
+    source: &Path,
+) -> Result<Conv1Stride, ModelError> {
+    let refuse = |key, expected, next| refuse(metadata, source, key, expected, next);
     if metadata.get("format").map(String::as_str) != Some(FORMAT) {
         return Err(refuse("format", "\"l3net/1\"", "this is no model of l3net"));
     }
@@ -263,15 +274,8 @@ fn check_metadata(
 }
 
 fn seed_of(metadata: &BTreeMap<String, String>, source: &Path) -> Result<u64, ModelError> {
-    let refuse = |key, expected| ModelError::Metadata {
-        file: source.to_owned(),
-        key,
-        found: metadata
-            .get(key)
-            .map_or("missing".to_owned(), |v| format!("\"{v}\"")),
-        expected,
-        next: "a model without tensors says how to make them",
-    };
+    let next = "a model without tensors says how to make them";
+    let refuse = |key, expected| refuse(metadata, source, key, expected, next);
     if metadata.get("init").map(String::as_str) != Some(INIT_HE) {
         return Err(refuse("init", "\"he\""));
     }

@@ -73,8 +73,18 @@ pub fn by_turns<E>(
 /// The most memory that this process has held, in bytes; 0 where the system does
 /// not say.
 pub fn peak_memory() -> u64 {
+    memory("VmHWM:")
+}
+
+/// The memory that this process holds now, in bytes; 0 where the system does not
+/// say.
+pub fn memory_now() -> u64 {
+    memory("VmRSS:")
+}
+
+fn memory(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|l| l.strip_prefix(field));
     let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::stats::{Timings, peak_memory};
+use super::stats::{Timings, memory_now, peak_memory};
 use super::throughput::NetworkArgs;
 use crate::cmd::common::{NetArgs, TalkArgs, Usage, WindowArgs};
 use crate::engine::{self, EngineOptions, Gauges, Output, Said, Stop, Task};
@@ -292,16 +292,6 @@ fn measure(sources: &[String], net: &NetArgs, options: &EngineOptions) -> anyhow
     run.idle = gauges.occupation.idle_share();
     run.batches = gauges.occupation.counts().1;
     Ok(run)
-}
-
-/// Memory that the process holds now, in bytes; 0 where the system does not say.
-fn memory_now() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm
-        .split_whitespace()
-        .nth(1)
-        .and_then(|p| p.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
 }
 
 fn mib(bytes: u64) -> f64 {
