@@ -12,6 +12,8 @@ pub mod features;
 
 pub mod net;
 
+pub mod corpus;
+
 pub mod sink;
 
 #[cfg(feature = "gst")]

@@ -1,0 +1,253 @@
+//! Pictures and sounds of the same class, from two folders of classes.
+//!
+//! A picture goes with any sound of its class. Classes that have pictures alone
+//! or sounds alone are shown and heard now and then as things that go with
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use image::RgbaImage;
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+
+use super::error::CorpusError;
+use super::folder::{ClassFolder, SplitRules};
+use super::random::Rng;
+use super::sound_file::SOUND_EXTENSIONS;
+use super::sounds::Sound;
+use super::{Corpus, Example, Split, Tag};
+use crate::picture::Picture;
+
+/// What is read as a picture, by the end of the file's name.
+pub const PICTURE_EXTENSIONS: [&str; 3] = ["jpeg", "jpg", "png"];
+
+/// How often a thing without a partner is drawn, if there is one.
+const ODD_ONE: f64 = 0.1;
+/// Silent sounds drawn in a row before the class is given up.
+const TRIES: usize = 50;
+
+/// Class-matched pairs.
+pub struct ClassPairs {
+    matched: Vec<String>,
+    only_pictures: Vec<String>,
+    only_sounds: Vec<String>,
+    pictures: BTreeMap<(String, Split), Vec<PathBuf>>,
+    sounds: BTreeMap<(String, Split), Vec<Sound>>,
+}
+
+impl ClassPairs {
+    /// Pairs of the classes that both folders hold.
+    ///
+    /// # Errors
+    /// If a folder is no folder of classes, or fewer than two classes are in both.
+    pub fn read(
+        sounds: &[PathBuf],
+        pictures: &[PathBuf],
+        rules: &SplitRules,
+    ) -> Result<Self, CorpusError> {
+        let heard = ClassFolder::read(sounds, &SOUND_EXTENSIONS, rules)?;
+        let seen = ClassFolder::read(pictures, &PICTURE_EXTENSIONS, rules)?;
+        let (mut matched, mut only_sounds) = (Vec::new(), Vec::new());
+        for class in heard.classes() {
+            let both = !seen.items(class).is_empty();
+            let list = if both { &mut matched } else { &mut only_sounds };
+            list.push(class.to_owned());
+        }
+        let only_pictures: Vec<String> = seen
+            .classes()
+            .filter(|class| heard.items(class).is_empty())
+            .map(str::to_owned)
+            .collect();
+        if matched.len() < 2 {
+            return Err(CorpusError::TooFew(format!(
+                "{} of the classes of sounds ({}) have pictures ({}); two are needed: \
+                 name the folders of a class alike in both",
+                matched.len(),
+                list(heard.classes()),
+                list(seen.classes()),
+            )));
+        }
+        let mut corpus = Self {
+            matched,
+            only_pictures,
+            only_sounds,
+            pictures: BTreeMap::new(),
+            sounds: BTreeMap::new(),
+        };
+        for class in seen.classes() {
+            for item in seen.items(class) {
+                let key = (class.to_owned(), item.split);
+                let files = corpus.pictures.entry(key).or_default();
+                files.push(item.path.clone());
+            }
+        }
+        for class in heard.classes() {
+            for item in heard.items(class) {
+                let key = (class.to_owned(), item.split);
+                let files = corpus.sounds.entry(key).or_default();
+                files.push(Sound::new(item.path.clone()));
+            }
+        }
+        Ok(corpus)
+    }
+
+    /// The classes that have pictures and sounds.
+    pub fn classes(&self) -> &[String] {
+        &self.matched
+    }
+
+    /// Classes of pictures alone, and of sounds alone.
+    pub fn odd_ones(&self) -> (&[String], &[String]) {
+        (&self.only_pictures, &self.only_sounds)
+    }
+
+    /// The classes that have something in this split.
+    fn with<T>(
+        classes: &[String],
+        split: Split,
+        items: &BTreeMap<(String, Split), Vec<T>>,
+    ) -> Vec<String> {
+        let has = |class: &String| items.contains_key(&(class.clone(), split));
+        classes.iter().filter(|c| has(c)).cloned().collect()
+    }
+
+    fn drawable(&self, split: Split) -> Vec<String> {
+        let seen = Self::with(&self.matched, split, &self.pictures);
+        Self::with(&seen, split, &self.sounds)
+    }
+
+    fn picture(
+        &self,
+        class: &str,
+        split: Split,
+        rng: &mut Rng,
+    ) -> Result<(Picture, String), CorpusError> {
+        let files = &self.pictures[&(class.to_owned(), split)];
+        let file = files.choose(rng).expect("a class has a file");
+        let image = image::open(file).map_err(|e| {
+            CorpusError::file(
+                file,
+                format!("not a picture: {e}; take it out of the folder"),
+            )
+        })?;
+        Ok((
+            on_plain_ground(image.into_rgba8(), rng),
+            file.display().to_string(),
+        ))
+    }
+
+    fn sound(
+        &self,
+        class: &str,
+        split: Split,
+        rng: &mut Rng,
+    ) -> Result<(Vec<f32>, String), CorpusError> {
+        let files = &self.sounds[&(class.to_owned(), split)];
+        for _ in 0..TRIES {
+            let sound = files.choose(rng).expect("a class has a file");
+            if let Some(pcm) = sound.second(rng)? {
+                return Ok((pcm, sound.file().display().to_string()));
+            }
+        }
+        Err(CorpusError::TooFew(format!(
+            "{TRIES} sounds of class {class} in a row are silent; leave the class out"
+        )))
+    }
+}
+
+impl Corpus for ClassPairs {
+    fn describe(&self) -> String {
+        let count = |split| {
+            let files = |n: usize, (key, len): (&(String, Split), usize)| {
+                n + if key.1 == split { len } else { 0 }
+            };
+            let pictures = self.pictures.iter().map(|(k, v)| (k, v.len()));
+            let sounds = self.sounds.iter().map(|(k, v)| (k, v.len()));
+            format!("{}/{}", pictures.fold(0, files), sounds.fold(0, files))
+        };
+        let odd = match (self.only_pictures.len(), self.only_sounds.len()) {
+            (0, 0) => String::new(),
+            (p, s) => format!(", {p} seen alone, {s} heard alone"),
+        };
+        format!(
+            "{} classes{odd}; pictures/sounds: {} to train, {} to validate, {} to test",
+            self.matched.len(),
+            count(Split::Train),
+            count(Split::Validation),
+            count(Split::Test)
+        )
+    }
+
+    fn draw(&self, split: Split, rng: &mut Rng) -> Result<Example, CorpusError> {
+        let classes = self.drawable(split);
+        let class = classes.choose(rng).ok_or_else(|| {
+            CorpusError::TooFew("no class has pictures and sounds in this split".to_owned())
+        })?;
+        let (mut shown, mut heard) = (class.clone(), class.clone());
+        let mut odd: Vec<(bool, String)> = Self::with(&self.only_pictures, split, &self.pictures)
+            .into_iter()
+            .map(|class| (true, class))
+            .collect();
+        let alone = Self::with(&self.only_sounds, split, &self.sounds);
+        odd.extend(alone.into_iter().map(|class| (false, class)));
+        if rng.random_bool(ODD_ONE) {
+            match odd.choose(rng) {
+                Some((true, class)) => shown.clone_from(class),
+                Some((false, class)) => heard.clone_from(class),
+                None => {}
+            }
+        }
+        let (picture, seen_in) = self.picture(&shown, split, rng)?;
+        let (pcm, heard_in) = self.sound(&heard, split, rng)?;
+        Ok(Example {
+            picture,
+            pcm,
+            shows: vec![Tag::class(&shown)],
+            sounds: vec![Tag::class(&heard)],
+            regions: Vec::new(),
+            origin: format!("{seen_in} with {heard_in}"),
+        })
+    }
+
+    fn check(&self, split: Split) -> Result<(), CorpusError> {
+        let classes = self.drawable(split);
+        if classes.len() < 2 {
+            return Err(CorpusError::TooFew(format!(
+                "{} classes have a picture and a sound to {}; two are needed: add files, \
+                 or change what is held out",
+                classes.len(),
+                match split {
+                    Split::Train => "train",
+                    Split::Validation => "validate",
+                    Split::Test => "test",
+                }
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// A cut-out picture lies on a random colour; one without holes is as it is.
+fn on_plain_ground(image: RgbaImage, rng: &mut Rng) -> Picture {
+    let ground: [u8; 3] = rng.random();
+    let (width, height) = image.dimensions();
+    let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
+    for pixel in image.pixels() {
+        let alpha = u32::from(pixel[3]);
+        for (&value, &under) in pixel.0.iter().zip(&ground) {
+            let mixed = u32::from(value) * alpha + u32::from(under) * (255 - alpha);
+            rgb.push(((mixed + 127) / 255) as u8);
+        }
+    }
+    Picture { width, height, rgb }
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.len() {
+        0 => "none".to_owned(),
+        1..=6 => names.join(", "),
+        n => format!("{}, … {n} in all", names[..6].join(", ")),
+    }
+}

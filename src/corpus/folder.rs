@@ -1,0 +1,260 @@
+//! Folders of classes: `DIR/<class>/<file>`, with or without a `manifest.csv`.
+//!
+//! Belongs here: which file is of which class and which split. Does not: reading
+//! the files.
+//!
+//! What is held out, in this order: files that `--test` patterns name; what the
+//! manifest marks, by a `split` column that says `test` or by a `fold` column
+//! that says the test fold; else, in a folder that says nothing, one clip in
+//! seven. Of what is left one clip in ten tells how training goes. Takes of one
+//! recording never cross: they share what stands before the last `-` of the
+//! file's name, or the manifest's `group` or `freesound_id`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use super::Split;
+use super::error::CorpusError;
+use super::random::hash;
+
+/// The fold of ESC-50 and its kin that is held out.
+pub const TEST_FOLD: u32 = 5;
+/// One group in so many is the test, where nothing else says which.
+const TEST_ONE_IN: usize = 7;
+/// One group in so many of the rest validates.
+const VALIDATION_ONE_IN: usize = 10;
+
+/// A file of a class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The part of the data that it belongs to.
+    pub split: Split,
+    /// The recording that it is a take of, with the fold before it.
+    pub group: String,
+    /// The manifest's fold, if it has one.
+    pub fold: Option<u32>,
+}
+
+/// What decides about the splits.
+#[derive(Clone, Debug)]
+pub struct SplitRules {
+    /// Patterns on the file's name (`emojitwo_*`): always held out.
+    pub test: Vec<String>,
+    /// The fold that is held out.
+    pub test_fold: u32,
+    /// Chooses where nothing else does.
+    pub seed: u64,
+}
+
+impl Default for SplitRules {
+    fn default() -> Self {
+        Self {
+            test: Vec::new(),
+            test_fold: TEST_FOLD,
+            seed: 0,
+        }
+    }
+}
+
+/// The files of one or several folders by class.
+#[derive(Clone, Debug, Default)]
+pub struct ClassFolder {
+    classes: BTreeMap<String, Vec<Item>>,
+}
+
+impl ClassFolder {
+    /// Reads `DIR/<class>/<file>` of each folder; a class that is in several is
+    /// one class.
+    ///
+    /// # Errors
+    /// If a folder cannot be read or holds no class with a file of one of the
+    /// `extensions` (lower case, without dot).
+    pub fn read(
+        folders: &[PathBuf],
+        extensions: &[&str],
+        rules: &SplitRules,
+    ) -> Result<Self, CorpusError> {
+        let held_out = patterns(&rules.test)?;
+        let mut classes: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+        for folder in folders {
+            let manifest = Manifest::beside(folder)?;
+            let before: usize = classes.values().map(Vec::len).sum();
+            for (class, path) in files(folder, extensions)? {
+                let item = manifest.item(folder, path, &held_out, rules);
+                classes.entry(class).or_default().push(item);
+            }
+            if classes.values().map(Vec::len).sum::<usize>() == before {
+                return Err(CorpusError::layout(
+                    folder,
+                    format!(
+                        "no class in it; expected {}/<class>/<file>.{{{}}}",
+                        folder.display(),
+                        extensions.join(",")
+                    ),
+                ));
+            }
+        }
+        for items in classes.values_mut() {
+            items.sort_by(|a, b| a.path.cmp(&b.path));
+            split_the_rest(items, rules.seed);
+        }
+        Ok(Self { classes })
+    }
+
+    /// The names of the classes, sorted.
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        self.classes.keys().map(String::as_str)
+    }
+
+    /// The files of a class, all splits.
+    pub fn items(&self, class: &str) -> &[Item] {
+        self.classes.get(class).map_or(&[], Vec::as_slice)
+    }
+
+    /// The files of a class in one split.
+    pub fn of(&self, class: &str, split: Split) -> Vec<&Item> {
+        let items = self.items(class).iter();
+        items.filter(|item| item.split == split).collect()
+    }
+}
+
+fn patterns(globs: &[String]) -> Result<GlobSet, CorpusError> {
+    let refuse = |pattern: &str, e: globset::Error| {
+        CorpusError::TooFew(format!("the pattern {pattern} of held-out files: {e}"))
+    };
+    let mut set = GlobSetBuilder::new();
+    for pattern in globs {
+        set.add(Glob::new(pattern).map_err(|e| refuse(pattern, e))?);
+    }
+    set.build().map_err(|e| refuse("", e))
+}
+
+/// Class and path of every file, sorted.
+fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, CorpusError> {
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(folder)
+        .min_depth(1)
+        .follow_links(true)
+        .sort_by_file_name()
+    {
+        let entry = entry.map_err(|e| CorpusError::layout(folder, e))?;
+        let extension = entry.path().extension().map(|e| e.to_ascii_lowercase());
+        let wanted = extension.is_some_and(|e| extensions.iter().any(|x| e == *x));
+        if !wanted || !entry.file_type().is_file() || entry.depth() < 2 {
+            continue;
+        }
+        let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        if let Some(class) = below.components().next() {
+            let class = class.as_os_str().to_string_lossy().into_owned();
+            found.push((class, entry.into_path()));
+        }
+    }
+    Ok(found)
+}
+
+/// What a `manifest.csv` says of its files, by path below the folder.
+struct Manifest {
+    rows: HashMap<String, Row>,
+}
+
+#[derive(Default)]
+struct Row {
+    split: String,
+    fold: Option<u32>,
+    group: Option<String>,
+}
+
+impl Manifest {
+    fn beside(folder: &Path) -> Result<Self, CorpusError> {
+        let file = folder.join("manifest.csv");
+        if !file.is_file() {
+            return Ok(Self {
+                rows: HashMap::new(),
+            });
+        }
+        let refuse = |e: csv::Error| CorpusError::file(&file, e);
+        let mut reader = csv::Reader::from_path(&file).map_err(refuse)?;
+        let header = reader.headers().map_err(refuse)?.clone();
+        let column = |name: &str| header.iter().position(|h| h == name);
+        let path = column("path").or(column("file")).ok_or_else(|| {
+            CorpusError::file(
+                &file,
+                "no column `path` in it; a manifest names its files there",
+            )
+        })?;
+        let (split, fold) = (column("split"), column("fold"));
+        let group = column("group").or(column("freesound_id"));
+        let mut rows = HashMap::new();
+        for record in reader.records() {
+            let record = record.map_err(refuse)?;
+            let text = |column: Option<usize>| column.and_then(|c| record.get(c)).unwrap_or("");
+            rows.insert(
+                text(Some(path)).to_owned(),
+                Row {
+                    split: text(split).to_owned(),
+                    fold: text(fold).parse().ok(),
+                    group: Some(text(group).to_owned()).filter(|g| !g.is_empty()),
+                },
+            );
+        }
+        Ok(Self { rows })
+    }
+
+    fn item(&self, folder: &Path, path: PathBuf, held_out: &GlobSet, rules: &SplitRules) -> Item {
+        let below = path.strip_prefix(folder).unwrap_or(&path);
+        let row = self.rows.get(below.to_string_lossy().as_ref());
+        let name = path.file_name().unwrap_or_default();
+        let fold = row.and_then(|r| r.fold);
+        let is_test = held_out.is_match(Path::new(name))
+            || row.is_some_and(|r| r.split == "test")
+            || fold == Some(rules.test_fold);
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let group = row.and_then(|r| r.group.clone()).unwrap_or_else(|| {
+            let group = stem.rsplit_once('-').map_or(&*stem, |(group, _)| group);
+            group.to_owned()
+        });
+        Item {
+            split: if is_test { Split::Test } else { Split::Train },
+            group,
+            fold,
+            path,
+        }
+    }
+}
+
+/// Chooses what validates, and what tests if nothing was marked: whole groups,
+/// in the order of a number that hangs on the group's name alone.
+fn split_the_rest(items: &mut [Item], seed: u64) {
+    let marked = items.iter().any(|item| item.split == Split::Test);
+    let mut groups: Vec<(u64, String)> = items
+        .iter()
+        .filter(|item| item.split == Split::Train)
+        .map(|item| (hash(seed, &item.group), item.group.clone()))
+        .collect();
+    groups.sort();
+    groups.dedup();
+    let test = if marked {
+        0
+    } else {
+        groups.len() / TEST_ONE_IN
+    };
+    // Two groups at least must stay for training.
+    let left = groups.len() - test;
+    let validation = (left.div_ceil(VALIDATION_ONE_IN)).min(left.saturating_sub(2));
+    for (rank, (_, group)) in groups.iter().enumerate() {
+        let split = match rank {
+            r if r < test => Split::Test,
+            r if r < test + validation => Split::Validation,
+            _ => continue,
+        };
+        for item in items.iter_mut() {
+            if item.split == Split::Train && item.group == *group {
+                item.split = split;
+            }
+        }
+    }
+}

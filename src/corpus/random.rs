@@ -1,0 +1,35 @@
+//! Chance that can be repeated.
+
+use rand::SeedableRng;
+
+/// The generator that everything is drawn with.
+pub type Rng = rand_pcg::Pcg64;
+
+/// The generator of one draw: the same for the same numbers, and unlike that of
+/// any other. Numbers instead of a state to hand on: draws need no order.
+pub fn rng(seed: u64, stream: u64, position: u64) -> Rng {
+    let mut state = 0;
+    for word in [seed, stream, position] {
+        state = mix(state ^ word);
+    }
+    let mut bytes = [0; 32];
+    for chunk in bytes.chunks_exact_mut(8) {
+        state = mix(state);
+        chunk.copy_from_slice(&state.to_le_bytes());
+    }
+    Rng::from_seed(bytes)
+}
+
+/// A number for a name that stays the same from run to run and machine to machine.
+pub fn hash(seed: u64, text: &str) -> u64 {
+    text.bytes()
+        .fold(mix(seed), |state, byte| mix(state ^ u64::from(byte)))
+}
+
+/// splitmix64.
+fn mix(z: u64) -> u64 {
+    let mut z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,161 @@
+//! Sound files as the network hears sound: mono, 48 kHz.
+//!
+//! Belongs here: decoding without GStreamer, for folders of sounds and for
+//! shards on machines that have none. Does not: what is cut out of them.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{Fft, FixedSync, Resampler};
+use symphonia::core::codecs::audio::AudioDecoderOptions;
+use symphonia::core::errors::Error;
+use symphonia::core::formats::TrackType;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
+
+use super::error::CorpusError;
+use crate::time::SAMPLE_RATE;
+
+/// What [`read_sound`] reads, by the end of the file's name.
+pub const SOUND_EXTENSIONS: [&str; 6] = ["flac", "mp3", "oga", "ogg", "wav", "wave"];
+
+/// All of a sound file: mono (the mean of its channels), 48 000 Hz, f32 in
+/// `[-1, 1]`. WAV, FLAC, Ogg Vorbis and MP3.
+///
+/// # Errors
+/// Names the file and says what is wrong with it.
+pub fn read_sound(file: &Path) -> Result<Vec<f32>, CorpusError> {
+    let opened = std::fs::File::open(file).map_err(|e| CorpusError::file(file, e))?;
+    read(Box::new(opened), file)
+}
+
+/// The same of a file that is already in memory; `name` tells its kind and is
+/// its name in errors.
+///
+/// # Errors
+/// Names the file and says what is wrong with it.
+pub fn read_sound_bytes(bytes: Vec<u8>, name: &Path) -> Result<Vec<f32>, CorpusError> {
+    read(Box::new(Cursor::new(bytes)), name)
+}
+
+fn read(source: Box<dyn MediaSource>, file: &Path) -> Result<Vec<f32>, CorpusError> {
+    let refuse = |what: String| CorpusError::file(file, format!("not a sound: {what}"));
+    let mut hint = Hint::new();
+    if let Some(extension) = file.extension().and_then(|e| e.to_str()) {
+        hint.with_extension(extension);
+    }
+    let stream = MediaSourceStream::new(source, Default::default());
+    let mut format = symphonia::default::get_probe()
+        .probe(&hint, stream, Default::default(), Default::default())
+        .map_err(|e| refuse(e.to_string()))?;
+    let track = format
+        .default_track(TrackType::Audio)
+        .ok_or_else(|| refuse("it has no sound track".to_owned()))?;
+    let id = track.id;
+    let parameters = track.codec_params.as_ref().and_then(|p| p.audio());
+    let parameters = parameters.ok_or_else(|| refuse("an unknown codec".to_owned()))?;
+    let mut decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .map_err(|e| refuse(e.to_string()))?;
+    let (mut mono, mut block, mut rate) = (Vec::new(), Vec::new(), None);
+    loop {
+        let packet = match format.next_packet() {
+            Ok(Some(packet)) if packet.track_id == id => packet,
+            Ok(Some(_)) => continue,
+            // A file that was cut off ends where it was cut.
+            Ok(None) | Err(Error::IoError(_) | Error::ResetRequired) => break,
+            Err(e) => return Err(refuse(e.to_string())),
+        };
+        match decoder.decode(&packet) {
+            Ok(decoded) => {
+                rate = Some(decoded.spec().rate());
+                let channels = decoded.spec().channels().count().max(1);
+                decoded.copy_to_vec_interleaved::<f32>(&mut block);
+                let means = block.chunks_exact(channels);
+                mono.extend(means.map(|c| c.iter().sum::<f32>() / channels as f32));
+            }
+            // One bad packet is a hole in the sound, not its end.
+            Err(Error::DecodeError(_) | Error::IoError(_)) => {}
+            Err(e) => return Err(refuse(e.to_string())),
+        }
+    }
+    match rate {
+        None => Err(refuse("nothing in it can be decoded".to_owned())),
+        Some(rate) => resampled(mono, rate).map_err(refuse),
+    }
+}
+
+fn resampled(pcm: Vec<f32>, rate: u32) -> Result<Vec<f32>, String> {
+    if rate == SAMPLE_RATE || pcm.is_empty() {
+        return Ok(pcm);
+    }
+    let mut resampler = Fft::<f32>::new(
+        rate as usize,
+        SAMPLE_RATE as usize,
+        1024,
+        1,
+        FixedSync::Both,
+    )
+    .map_err(|e| format!("{rate} Hz: {e}"))?;
+    let input = InterleavedSlice::new(&pcm, 1, pcm.len()).map_err(|e| e.to_string())?;
+    let output = resampler
+        .process_all(&input, pcm.len(), None)
+        .map_err(|e| format!("{rate} Hz: {e}"))?;
+    Ok(output.take_data())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mono WAV of 16 bits.
+    fn wav(rate: u32, samples: impl Iterator<Item = f32>) -> Vec<u8> {
+        let data: Vec<u8> = samples
+            .flat_map(|s| ((s * 32767.0).round() as i16).to_le_bytes())
+            .collect();
+        let mut bytes = b"RIFF".to_vec();
+        bytes.extend((36 + data.len() as u32).to_le_bytes());
+        bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+        bytes.extend(rate.to_le_bytes());
+        bytes.extend((rate * 2).to_le_bytes());
+        bytes.extend(b"\x02\0\x10\0data");
+        bytes.extend((data.len() as u32).to_le_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn a_tone_keeps_its_pitch_its_level_and_its_length() {
+        for rate in [8_000_u32, 44_100, 48_000, 96_000] {
+            let tone = |rate: u32| {
+                (0..rate).map(move |i| {
+                    0.5 * (std::f32::consts::TAU * 440.0 * i as f32 / rate as f32).sin()
+                })
+            };
+            let name = Path::new("tone.wav");
+            let pcm = read_sound_bytes(wav(rate, tone(rate)), name).expect("a sound");
+            assert!(pcm.len().abs_diff(48_000) <= 1, "{rate}: {}", pcm.len());
+            // The ends are where a resampler rings.
+            let off = pcm
+                .iter()
+                .zip(tone(48_000))
+                .skip(2_000)
+                .take(44_000)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f32::max);
+            assert!(off < 2e-3, "{rate}: {off}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_sound_is_named() {
+        let error = read_sound_bytes(b"hello".to_vec(), Path::new("a/b.ogg")).expect_err("text");
+        assert!(
+            error.to_string().starts_with("a/b.ogg: not a sound"),
+            "{error}"
+        );
+        let missing = read_sound(Path::new("/no/such.wav")).expect_err("no file");
+        assert!(missing.to_string().contains("/no/such.wav"), "{missing}");
+    }
+}

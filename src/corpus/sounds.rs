@@ -1,0 +1,106 @@
+//! Sounds kept in memory, and seconds cut out of them.
+//!
+//! Belongs here: which second of a sound is heard. Does not: decoding
+//! (`sound_file`), what becomes of the second (`train`).
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use rand::RngExt;
+
+use super::error::CorpusError;
+use super::random::Rng;
+use super::sound_file::read_sound;
+use crate::time::WINDOW_SAMPLES;
+
+/// Decoded sound that is kept, over all of the program: 2 GiB. What is more is
+/// decoded again each time.
+const MOST_KEPT: usize = 2 << 30;
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+
+/// A second below this is silence (-60 dBFS).
+const SILENT_RMS: f32 = 1e-3;
+/// Places that are tried before a sound counts as silent there.
+const TRIES: usize = 12;
+
+/// A sound file that is decoded when it is first heard.
+pub struct Sound {
+    file: PathBuf,
+    pcm: OnceLock<Arc<[i16]>>,
+}
+
+impl Sound {
+    /// A sound that is not read yet.
+    pub fn new(file: PathBuf) -> Self {
+        Self {
+            file,
+            pcm: OnceLock::new(),
+        }
+    }
+
+    /// Its file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    fn pcm(&self) -> Result<Arc<[i16]>, CorpusError> {
+        if let Some(pcm) = self.pcm.get() {
+            return Ok(pcm.clone());
+        }
+        let pcm: Arc<[i16]> = read_sound(&self.file)?
+            .iter()
+            .map(|v| (v * 32767.0).round().clamp(-32768.0, 32767.0) as i16)
+            .collect();
+        let bytes = pcm.len() * 2;
+        if KEPT.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_KEPT {
+            // Two threads may have decoded it; either's samples do.
+            let _ = self.pcm.set(pcm.clone());
+        } else {
+            KEPT.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        Ok(pcm)
+    }
+
+    /// A random second of it that is not silent; a sound shorter than that lies
+    /// somewhere in it, with silence around. `None` if the whole file is silent.
+    ///
+    /// # Errors
+    /// If the file cannot be decoded.
+    pub fn second(&self, rng: &mut Rng) -> Result<Option<Vec<f32>>, CorpusError> {
+        let pcm = self.pcm()?;
+        let mut best: Option<(f32, usize)> = None;
+        for _ in 0..TRIES {
+            if pcm.len() <= WINDOW_SAMPLES {
+                best = Some((rms(&pcm), 0));
+                break;
+            }
+            let start = rng.random_range(0..=pcm.len() - WINDOW_SAMPLES);
+            let level = rms(&pcm[start..start + WINDOW_SAMPLES]);
+            if best.is_none_or(|(most, _)| level > most) {
+                best = Some((level, start));
+            }
+            if level > SILENT_RMS {
+                best = Some((level, start));
+                break;
+            }
+        }
+        Ok(best
+            .filter(|(level, _)| *level > SILENT_RMS)
+            .map(|(_, start)| {
+                let end = pcm.len().min(start + WINDOW_SAMPLES);
+                let part = &pcm[start..end];
+                let mut second = vec![0.0; WINDOW_SAMPLES];
+                let at = rng.random_range(0..=WINDOW_SAMPLES - part.len());
+                for (to, &from) in second[at..].iter_mut().zip(part) {
+                    *to = f32::from(from) / 32768.0;
+                }
+                second
+            }))
+    }
+}
+
+fn rms(pcm: &[i16]) -> f32 {
+    let power: f64 = pcm.iter().map(|&v| f64::from(v).powi(2)).sum();
+    ((power / pcm.len().max(1) as f64).sqrt() / 32768.0) as f32
+}
