@@ -14,6 +14,8 @@ pub mod net;
 
 pub mod corpus;
 
+pub mod train;
+
 pub mod sink;
 
 #[cfg(feature = "gst")]
@@ -23,4 +25,5 @@ pub mod cmd;
 
 pub mod picture;
 pub mod result;
+pub mod stop;
 pub mod time;

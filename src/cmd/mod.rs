@@ -9,6 +9,7 @@ use std::process::ExitCode;
 pub mod batch;
 pub mod bench;
 pub mod common;
+pub mod data;
 pub mod doctor;
 #[cfg(feature = "gst")]
 pub mod launch;
@@ -21,6 +22,7 @@ mod outputs;
 mod progress;
 #[cfg(feature = "gst")]
 mod streams;
+pub mod train;
 
 /// Does what is heard belong to what is seen, and where in the picture is it?
 #[derive(clap::Parser, Debug)]
@@ -51,6 +53,8 @@ pub enum Command {
     /// Go through files and directories as fast as the machine can
     #[cfg(feature = "gst")]
     Batch(batch::BatchArgs),
+    /// Train on media, shards, folders of classes or synthetic scenes
+    Train(train::TrainArgs),
     /// Measure latency, throughput and the features
     Bench(bench::BenchArgs),
     /// Show what is in a model file, or convert it
@@ -73,6 +77,7 @@ impl Command {
             Self::Launch(args) => launch::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Batch(args) => batch::run(&args)?,
+            Self::Train(args) => train::run(&args)?,
             Self::Bench(args) => bench::run(args)?,
             Self::Model(args) => {
                 model::run(&args, &mut std::io::stdout().lock())?;

@@ -15,7 +15,7 @@ mod fusion;
 mod layout;
 mod model;
 mod random;
-mod safetensors_file;
+pub(crate) mod safetensors_file;
 mod threads;
 mod trunk;
 mod weights;
