@@ -7,7 +7,7 @@ use super::render::Renderer;
 use super::scene::Scene;
 use super::settings::SynthSettings;
 use super::stock::Stock;
-use crate::corpus::{Corpus, CorpusError, Example, Rng, Split, Tag};
+use crate::corpus::{Corpus, CorpusError, Example, Rng, Split, Tag, rng};
 use crate::time::WINDOW_SAMPLES;
 
 /// A scene a draw: a frame of it, and the second of sound around the frame.
@@ -41,12 +41,18 @@ impl SynthCorpus {
         &self.stock
     }
 
-    fn scene(&self, split: Split, rng: &mut Rng) -> Result<(Scene, u64, Rng), CorpusError> {
-        // The splits are far apart even where they are drawn with the same numbers.
-        let position: u64 = rng.random();
-        let mut own = crate::corpus::rng(self.settings.seed, split as u64, position);
-        let scene = Scene::draw(&self.stock, &self.settings, split, &mut own)?;
-        Ok((scene, position, own))
+    /// Scene `position` of a split.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or the split has too few classes.
+    pub fn scene(&self, split: Split, position: u64) -> Result<Scene, CorpusError> {
+        let mut rng = self.rng(split, position);
+        Scene::draw(&self.stock, &self.settings, split, &mut rng)
+    }
+
+    /// The splits are far apart even where they are drawn with the same numbers.
+    fn rng(&self, split: Split, position: u64) -> Rng {
+        rng(self.settings.seed, split as u64, position)
     }
 }
 
@@ -64,7 +70,9 @@ impl Corpus for SynthCorpus {
     }
 
     fn draw(&self, split: Split, rng: &mut Rng) -> Result<Example, CorpusError> {
-        let (scene, position, mut own) = self.scene(split, rng)?;
+        let position: u64 = rng.random();
+        let mut own = self.rng(split, position);
+        let scene = Scene::draw(&self.stock, &self.settings, split, &mut own)?;
         let (width, height) = size(self.settings.short_side, &mut own);
         let t_s = own.random_range(0.0..1.0);
         let (picture, regions) = Renderer::new(&scene, width, height).frame(t_s);

@@ -34,3 +34,6 @@ pub use scene::Scene;
 pub use settings::SynthSettings;
 pub use soundscape::{Listener, Soundscape, Source, Span};
 pub use stock::{Folders, Stock};
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,11 @@ use rand::RngExt;
 use super::look::hsv;
 use crate::corpus::{Rng, rng};
 
+/// Length of the line of grit.
+const GRIT: usize = 1_024;
+/// Patterns are far from 0, so that all of their places are above it.
+const FAR: f32 = 16.0;
+
 /// A pattern in a few colours. Its measures are shares of the picture's short
 /// side, so that it looks the same at any size.
 #[derive(Clone, Debug)]
@@ -96,50 +101,73 @@ impl Texture {
     /// Paints it, red, green, blue and an alpha of 255 for each pixel.
     pub fn paint(&self, width: usize, height: usize, rgba: &mut [u8]) {
         let short = width.min(height) as f32;
-        let noise = self.noise.field(width, height, short);
+        let uses_noise = self.warp > 0.0 || matches!(self.pattern, Pattern::Noise);
+        let noise = if uses_noise {
+            self.noise.field(width, height, short)
+        } else {
+            vec![0.5; width * height]
+        };
         let table = self.table();
-        let grit = rng(self.noise.seed, 1, 0).random::<[u32; 32]>();
-        let (sin, cos) = self.turn;
-        for y in 0..height {
-            let fy = y as f32 / short - 0.5;
-            let row = y * width..(y + 1) * width;
-            let pixels = rgba[row.start * 4..row.end * 4].chunks_exact_mut(4);
-            for (x, (pixel, n)) in pixels.zip(&noise[row]).enumerate() {
-                let fx = x as f32 / short - 0.5;
-                let bend = self.warp * (n - 0.5);
-                let u = (fx * cos + fy * sin) + self.offset[0];
-                let v = (fy * cos - fx * sin) + self.offset[1];
-                let value = self.value(u, v, *n, bend);
-                // Bits of a few words, mixed by place: fine and never still.
-                let word = grit[(x ^ (y * 7)) & 31].rotate_left((x + 3 * y) as u32 & 31);
-                let fine = (word & 255) as f32 / 255.0 - 0.5;
-                let at = ((value + self.grit * fine) * 255.0).clamp(0.0, 255.0) as usize;
+        let grit: Vec<f32> = {
+            let mut rng = rng(self.noise.seed, 1, 0);
+            let most = self.grit * 255.0;
+            (0..width + GRIT)
+                .map(|_| rng.random_range(-0.5..0.5) * most)
+                .collect()
+        };
+        let mut values = vec![0.0; width];
+        let rows = rgba
+            .chunks_exact_mut(width * 4)
+            .zip(noise.chunks_exact(width));
+        for (y, (pixels, noise)) in rows.enumerate() {
+            self.values(y as f32 / short - 0.5, 1.0 / short, noise, &mut values);
+            // The same grit for each row, from another place on.
+            let grit = &grit[y * 193 % GRIT..];
+            for (pixel, (value, grit)) in pixels.chunks_exact_mut(4).zip(values.iter().zip(grit)) {
+                let at = (value * 255.0 + grit).clamp(0.0, 255.0) as usize;
                 pixel.copy_from_slice(&table[at]);
             }
         }
     }
 
-    #[inline]
-    fn value(&self, u: f32, v: f32, noise: f32, bend: f32) -> f32 {
+    /// The pattern along a row. One loop for each pattern: the compiler makes
+    /// something quick of them.
+    fn values(&self, y: f32, step: f32, noise: &[f32], out: &mut [f32]) {
+        let (sin, cos) = self.turn;
+        let (u0, v0) = (
+            y * sin + self.offset[0] + FAR,
+            y * cos + self.offset[1] + FAR,
+        );
+        let (warp, repeats) = (self.warp, self.repeats);
+        let row = Row {
+            from: (u0 - 0.5 * cos, v0 + 0.5 * sin),
+            step: (step * cos, -step * sin),
+            noise,
+            warp,
+        };
+        let middle = FAR + 0.5;
         match self.pattern {
-            Pattern::Noise => noise,
-            Pattern::Linear => u * 0.7 + bend,
-            Pattern::Radial => (u - 0.5).hypot(v - 0.5) + bend,
-            Pattern::Stripes => wave(u * self.repeats + bend * 2.0),
-            Pattern::Plaid => {
-                let (a, b) = (u * self.repeats, v * self.repeats);
-                0.5 * (wave(a + bend) + wave(b + bend))
-            }
-            Pattern::Checks => {
-                let (a, b) = (u * self.repeats + bend * 2.0, v * self.repeats + bend * 2.0);
-                let odd = (a.floor() as i32 ^ b.floor() as i32) & 1;
-                odd as f32
-            }
-            Pattern::Dots => {
-                let (a, b) = (u * self.repeats + bend, v * self.repeats + bend);
-                let (a, b) = (a - a.floor() - 0.5, b - b.floor() - 0.5);
-                ((0.35 - a.hypot(b)) * 8.0).clamp(0.0, 1.0)
-            }
+            Pattern::Noise => out.copy_from_slice(noise),
+            Pattern::Linear => row.fill(out, |u, _, bend| (u - FAR) * 0.7 + bend),
+            Pattern::Radial => row.fill(out, |u, v, bend| {
+                let (a, b) = (u - middle, v - middle);
+                (a * a + b * b).sqrt() + bend
+            }),
+            Pattern::Stripes => row.fill(out, |u, _, bend| wave(u * repeats + bend * 2.0)),
+            Pattern::Plaid => row.fill(out, |u, v, bend| {
+                0.5 * (wave(u * repeats + bend) + wave(v * repeats + bend))
+            }),
+            Pattern::Checks => row.fill(out, |u, v, bend| {
+                let (a, b) = (u * repeats + bend * 2.0, v * repeats + bend * 2.0);
+                ((a as i32 ^ b as i32) & 1) as f32
+            }),
+            Pattern::Dots => row.fill(out, |u, v, bend| {
+                let (a, b) = (
+                    rest(u * repeats + bend) - 0.5,
+                    rest(v * repeats + bend) - 0.5,
+                );
+                ((0.35 - (a * a + b * b).sqrt()) * 8.0).clamp(0.0, 1.0)
+            }),
         }
     }
 
@@ -160,10 +188,32 @@ impl Texture {
     }
 }
 
+/// A row of pixels in the pattern's own directions.
+struct Row<'a> {
+    from: (f32, f32),
+    step: (f32, f32),
+    noise: &'a [f32],
+    warp: f32,
+}
+
+impl Row<'_> {
+    fn fill(&self, out: &mut [f32], value: impl Fn(f32, f32, f32) -> f32) {
+        for (x, (out, noise)) in out.iter_mut().zip(self.noise).enumerate() {
+            let x = x as f32;
+            let (u, v) = (self.from.0 + x * self.step.0, self.from.1 + x * self.step.1);
+            *out = value(u, v, self.warp * (noise - 0.5));
+        }
+    }
+}
+
+/// What is left without the whole part; `x` is above 0.
+fn rest(x: f32) -> f32 {
+    x - (x as i32) as f32
+}
+
 /// Up and down once from whole number to whole number, with flat ends.
 fn wave(x: f32) -> f32 {
-    let turn = x - x.floor();
-    ((0.5 - (turn - 0.5).abs()) * 4.0 - 0.5).clamp(0.0, 1.0)
+    ((0.5 - (rest(x) - 0.5).abs()) * 4.0 - 0.5).clamp(0.0, 1.0)
 }
 
 impl Noise {

@@ -1,11 +1,11 @@
 //! Shapes, and the pen that paints them in a thing's style.
 
 use tiny_skia::{
-    Color, FillRule, GradientStop, LineCap, LineJoin, LinearGradient, Paint, Path, PathBuilder,
-    Pixmap, Point, Rect, Shader, SpreadMode, Stroke, Transform,
+    Color, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Shader, Stroke,
+    Transform,
 };
 
-use super::style::{Ink, Style, shade, tint};
+use super::style::{Ink, Style};
 
 /// A shape; `None` where it has no size.
 pub type Shape = Option<Path>;
@@ -27,16 +27,11 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// A part of the thing: filled, with shade and outline as the style says.
+    /// A part of the thing: filled, with an outline if the style says so.
     pub fn part(&mut self, shape: Shape, ink: Ink) {
         let Some(path) = shape else { return };
         let colour = self.style.colour(ink);
-        let shader = if self.style.shaded {
-            shaded(&path, colour)
-        } else {
-            Shader::SolidColor(colour)
-        };
-        self.fill(&path, shader);
+        self.fill(&path, colour);
         if self.style.outline > 0.0 {
             self.stroke(
                 &path,
@@ -49,7 +44,7 @@ impl<'a> Pen<'a> {
     /// A detail: filled with the plain ink.
     pub fn detail(&mut self, shape: Shape, ink: Ink) {
         if let Some(path) = shape {
-            self.fill(&path, Shader::SolidColor(self.style.colour(ink)));
+            self.fill(&path, self.style.colour(ink));
         }
     }
 
@@ -90,9 +85,9 @@ impl<'a> Pen<'a> {
         paint(&mut Pen::new(self.layer, moved, self.style));
     }
 
-    fn fill(&mut self, path: &Path, shader: Shader) {
+    fn fill(&mut self, path: &Path, colour: Color) {
         let paint = Paint {
-            shader,
+            shader: Shader::SolidColor(colour),
             anti_alias: true,
             ..Paint::default()
         };
@@ -116,21 +111,6 @@ impl<'a> Pen<'a> {
         self.layer
             .stroke_path(path, &paint, &stroke, self.to_layer, None);
     }
-}
-
-fn shaded(path: &Path, colour: Color) -> Shader<'static> {
-    let bounds = path.bounds();
-    LinearGradient::new(
-        Point::from_xy(bounds.left(), bounds.top()),
-        Point::from_xy(bounds.right(), bounds.bottom()),
-        vec![
-            GradientStop::new(0.0, tint(colour, 0.35)),
-            GradientStop::new(1.0, shade(colour, 0.6)),
-        ],
-        SpreadMode::Pad,
-        Transform::identity(),
-    )
-    .unwrap_or(Shader::SolidColor(colour))
 }
 
 /// An ellipse by its middle and half its axes.

@@ -28,7 +28,7 @@ pub struct Style {
     inks: [Color; 5],
     /// Line around each part, in hundredths of the box; none if 0.
     pub outline: f32,
-    /// Parts get darker to one side.
+    /// It gets darker to one side.
     pub shaded: bool,
 }
 

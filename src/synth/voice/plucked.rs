@@ -88,7 +88,7 @@ impl Voice for Guitar {
                 line.at = next;
                 sum += value;
             }
-            *sample = sum * 0.45;
+            *sample = sum * 0.55;
         }
     }
 }

@@ -26,11 +26,11 @@ impl Fan {
         Self {
             air: Hiss::draw(rng),
             colour: [
-                Resonance::at(rng.random_range(250.0..700.0), 400.0),
+                Resonance::at(rng.random_range(350.0..800.0), 400.0),
                 Resonance::at(rng.random_range(900.0..2_200.0), 900.0),
             ],
             blade: Phase(rng.random_range(0.0..1.0)),
-            blade_hz: rng.random_range(11.0..45.0),
+            blade_hz: rng.random_range(9.0..28.0),
             depth: rng.random_range(0.5..0.95),
             hum: Phase(0.0),
             hum_hz: rng.random_range(95.0..240.0),
@@ -89,7 +89,7 @@ impl Engine {
                 Resonance::at(rng.random_range(220.0..420.0), 120.0),
                 Resonance::at(rng.random_range(600.0..1_300.0), 400.0),
             ],
-            muffler: LowPass::at(rng.random_range(600.0..3_000.0)),
+            muffler: LowPass::at(rng.random_range(250.0..1_000.0)),
         }
     }
 }
@@ -108,7 +108,7 @@ impl Voice for Engine {
             self.push *= self.keep;
             let [a, b, c] = &mut self.pipe;
             let pipe = a.next(source) + 0.8 * b.next(source) + 0.6 * c.next(source);
-            *sample = 1.25 * self.muffler.next(pipe + 0.1 * source);
+            *sample = 1.4 * self.muffler.next(pipe + 0.1 * source);
         }
     }
 }
@@ -211,7 +211,7 @@ impl Voice for Rain {
             }
             let drop = self.drop.next(self.splash);
             self.splash *= 0.9;
-            *sample = 0.23 * rush * gust + 0.6 * drop;
+            *sample = 0.28 * rush * gust + 0.7 * drop;
         }
     }
 }

@@ -103,7 +103,7 @@ pub fn drum(beats: Beats, rng: &mut Rng) -> Struck {
         }),
         tock: rng.random_range(0.6..1.0),
         count: rng.random_range(0..2),
-        level: 0.42,
+        level: 0.65,
     }
 }
 
@@ -136,7 +136,7 @@ pub fn ball(beats: Beats, rng: &mut Rng) -> Struck {
         }),
         tock: 1.0,
         count: 0,
-        level: 0.6,
+        level: 0.95,
     }
 }
 
@@ -167,7 +167,7 @@ pub fn bell(beats: Beats, rng: &mut Rng) -> Struck {
         glide: None,
         tock: rng.random_range(0.7..1.0),
         count: 0,
-        level: 0.17,
+        level: 0.5,
     }
 }
 
@@ -192,6 +192,6 @@ pub fn clock(beats: Beats, rng: &mut Rng) -> Struck {
         glide: None,
         tock: rng.random_range(0.35..0.8),
         count: rng.random_range(0..2),
-        level: 1.1,
+        level: 1.7,
     }
 }

@@ -35,6 +35,8 @@ pub struct Mouth {
     /// Length of the throat against a man's.
     throat: f32,
     since_s: f32,
+    /// Samples of this syllable.
+    moved: u32,
     length_s: f32,
     force: f32,
 }
@@ -59,6 +61,7 @@ impl Mouth {
             vibrato_hz: rng.random_range(3.0..7.0),
             throat: 0.9 + 0.35 * (pitch_hz / 300.0),
             since_s: 1e3,
+            moved: 0,
             length_s,
             force: 0.0,
         }
@@ -73,16 +76,17 @@ impl Voice for Mouth {
                 (self.from, self.to) = (self.to, VOWELS[vowel.min(VOWELS.len() - 1)]);
                 let up = self.beats.chance(&beat, 1) * 2.0 - 1.0;
                 self.note_hz = self.pitch_hz * (1.0 + self.melody * up);
-                (self.since_s, self.force) = (0.0, beat.force);
+                (self.since_s, self.moved, self.force) = (0.0, 0, beat.force);
             }
             let way = (self.since_s / 0.08).min(1.0);
             // The throat moves slowly: every 64th sample of a syllable is enough.
-            if ((self.since_s * RATE) as u32).is_multiple_of(64) {
+            if self.moved.is_multiple_of(64) {
                 for (i, formant) in self.formants.iter_mut().enumerate() {
                     let hz = self.from[i] + (self.to[i] - self.from[i]) * way;
                     formant.tune(hz * self.throat, 70.0 + 40.0 * i as f32);
                 }
             }
+            self.moved += 1;
             let left = (self.length_s - self.since_s) / 0.06;
             let open = (self.since_s / 0.03).min(left).clamp(0.0, 1.0) * self.force;
             self.since_s += 1.0 / RATE;
@@ -90,7 +94,7 @@ impl Voice for Mouth {
             let pulse = 1.0 - 2.0 * self.glottis.step(self.note_hz * sway);
             let source = self.soft.next(pulse + 0.1 * self.breath.next()) * open;
             let [a, b, c] = &mut self.formants;
-            *sample = 3.6 * (a.next(source) + 0.7 * b.next(source) + 0.5 * c.next(source));
+            *sample = 1.5 * (a.next(source) + 0.7 * b.next(source) + 0.5 * c.next(source));
         }
     }
 }
@@ -156,7 +160,7 @@ impl Voice for Bird {
             let trill = self.trill * (TAU * self.trill_hz * at).sin();
             let hz = self.hz * (1.0 + self.up + self.sweep * (way - 0.5) + trill);
             let swell = (std::f32::consts::PI * way).sin();
-            *sample = 0.32 * self.force * swell * self.phase.sine(hz);
+            *sample = 0.36 * self.force * swell * self.phase.sine(hz);
         }
     }
 }
