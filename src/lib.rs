@@ -14,6 +14,8 @@ pub mod net;
 
 pub mod corpus;
 
+pub mod synth;
+
 pub mod train;
 
 pub mod sink;

@@ -16,7 +16,7 @@ mod layout;
 mod model;
 mod random;
 pub(crate) mod safetensors_file;
-mod threads;
+pub(crate) mod threads;
 mod trunk;
 mod weights;
 

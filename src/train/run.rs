@@ -19,6 +19,7 @@ use super::loader::Loader;
 use super::network::{Freeze, Network, Score, plain};
 use super::sampler::{Mixture, Sampler, SamplerSettings};
 use crate::corpus::Split;
+use crate::net::threads::sleep_while_waiting;
 use crate::net::{Conv1Stride, Device, Precision, StoreAs, Weights};
 use crate::stop::Stop;
 
@@ -213,6 +214,10 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         let device = settings.device.resolve()?;
         let kind = settings.precision.resolve(device);
+        if !device.is_cuda() && settings.threads > 1 {
+            // The threads that make batches share the cores with the network.
+            sleep_while_waiting();
+        }
         tch::set_num_threads(i32::try_from(settings.threads).unwrap_or(i32::MAX));
         let sampler = &settings.sampler;
         let fresh = RunState {
