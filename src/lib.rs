@@ -14,6 +14,8 @@ pub mod net;
 
 pub mod corpus;
 
+pub mod eval;
+
 pub mod sink;
 
 #[cfg(feature = "gst")]

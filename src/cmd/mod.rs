@@ -9,7 +9,9 @@ use std::process::ExitCode;
 pub mod batch;
 pub mod bench;
 pub mod common;
+pub mod data;
 pub mod doctor;
+pub mod eval;
 #[cfg(feature = "gst")]
 pub mod launch;
 #[cfg(feature = "gst")]
@@ -51,6 +53,8 @@ pub enum Command {
     /// Go through files and directories as fast as the machine can
     #[cfg(feature = "gst")]
     Batch(batch::BatchArgs),
+    /// Do the paper's experiments on one's own data
+    Eval(eval::EvalArgs),
     /// Measure latency, throughput and the features
     Bench(bench::BenchArgs),
     /// Show what is in a model file, or convert it
@@ -73,6 +77,7 @@ impl Command {
             Self::Launch(args) => launch::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Batch(args) => batch::run(&args)?,
+            Self::Eval(args) => eval::run(&args)?,
             Self::Bench(args) => bench::run(args)?,
             Self::Model(args) => {
                 model::run(&args, &mut std::io::stdout().lock())?;
