@@ -7,7 +7,7 @@
 //! In the order of the data: [`Draws`] makes features of draws that a seed fixes
 //! and has networks judge them; [`avc`] asks whether picture and sound
 //! correspond, [`localize`] where the sound comes from; [`metrics`] turns answers
-//! into figures with intervals.
+//! into figures with intervals; [`learn`] is what is put on top of frozen features.
 //!
 //! A draw hangs on the seed and its number alone, and answers come back in the
 //! order of these numbers: no figure depends on the number of threads.
@@ -16,6 +16,7 @@ pub mod avc;
 mod draws;
 mod error;
 mod feed;
+pub mod learn;
 pub mod localize;
 pub mod metrics;
 
