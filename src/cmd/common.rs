@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::net::{Device, HeatmapKind, L3Net, NetOptions, Precision, Weights};
 use crate::result::Crop;
 use crate::sink::SinkError;
+use crate::stop::Stop;
 use crate::time::Hop;
 
 /// Wrong usage: exit code 2.
@@ -30,6 +31,22 @@ pub fn reader_has_gone(error: &anyhow::Error) -> bool {
                 .downcast_ref::<io::Error>()
                 .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+/// The first Ctrl-C (or SIGTERM) asks for an orderly end, a second one ends at once.
+///
+/// # Errors
+/// If the system does not let signals be caught.
+pub fn stop_on_signal() -> anyhow::Result<Stop> {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    ctrlc::set_handler(move || {
+        if asked.is_asked() {
+            std::process::exit(130);
+        }
+        asked.ask();
+    })?;
+    Ok(stop)
 }
 
 /// Which network, where, and how exactly.
@@ -114,6 +131,12 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if seconds > 0.0 => Ok(seconds),
         _ => Err("not a number of seconds over 0".to_owned()),
     }
+}
+
+/// A line on stderr for whoever watches; nobody watching is no failure.
+pub fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// How much to say on stderr.

@@ -1,14 +1,16 @@
 //! DATA on the command line: what training and evaluation draw from.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::common::Usage;
 use crate::corpus::{ClassPairs, Corpus, SplitRules, TEST_FOLD};
+use crate::synth::{Folders, Stock, SynthCorpus, SynthSettings};
 
 /// What to draw from, and what is held out.
 #[derive(clap::Args, Clone, Debug)]
 pub struct DataArgs {
-    /// classes:sounds=DIR,images=DIR; folders joined by +, weight=W
+    /// synth: or classes:, with key=value after it; see below
     #[arg(value_name = "DATA")]
     pub data: Vec<String>,
     /// Folders of classes of sounds, for pairs of the same class
@@ -80,16 +82,18 @@ impl DataArgs {
         let rules = self.rules(&spec.list("test"));
         let corpus: Box<dyn Corpus> = match spec.kind.as_str() {
             "classes" => {
-                spec.check(&["sounds", "images"]).map_err(Usage::error)?;
+                spec.check(&["sounds", "images"], &[])
+                    .map_err(Usage::error)?;
                 Box::new(ClassPairs::read(
                     &spec.paths("sounds"),
                     &spec.paths("images"),
                     &rules,
                 )?)
             }
+            "synth" => Box::new(synth(&spec, &rules)?),
             other => {
                 return Err(Usage::error(format!(
-                    "{text}: {other}: is no kind of data; there is classes:"
+                    "{text}: {other}: is no kind of data; there are synth: and classes:"
                 )));
             }
         };
@@ -98,6 +102,44 @@ impl DataArgs {
             name: text.to_owned(),
             corpus,
         })
+    }
+}
+
+/// Scenes of the built-in kinds, or of what lies in folders.
+fn synth(spec: &Spec, rules: &SplitRules) -> anyhow::Result<SynthCorpus> {
+    spec.check(&[], &["sprites", "sounds", "photos", "objects", "seed"])
+        .map_err(Usage::error)?;
+    let mut settings = SynthSettings::default();
+    if let Some(text) = spec.get("objects") {
+        settings.objects = objects(text).map_err(Usage::error)?;
+    }
+    if let Some(text) = spec.get("seed") {
+        let refuse = |_| Usage::error("synth: seed=N is a whole number");
+        settings.seed = text.parse().map_err(refuse)?;
+    }
+    let folders = Folders {
+        sprites: spec.paths("sprites"),
+        sounds: spec.paths("sounds"),
+        photos: spec.paths("photos"),
+        rules: rules.clone(),
+    };
+    let none = folders.sprites.is_empty() && folders.sounds.is_empty() && folders.photos.is_empty();
+    Ok(match none {
+        true => SynthCorpus::built_in(settings),
+        false => SynthCorpus::new(Stock::from_folders(&folders)?, settings),
+    })
+}
+
+/// `A-B`, or `N` for exactly so many.
+pub fn objects(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let refuse = || format!("{text}: a number of objects is N or A-B");
+    let number = |text: &str| text.parse::<usize>().map_err(|_| refuse());
+    let (least, most) = text.split_once('-').unwrap_or((text, text));
+    let range = number(least)?..=number(most)?;
+    if range.is_empty() {
+        Err(refuse())
+    } else {
+        Ok(range)
     }
 }
 
@@ -124,18 +166,22 @@ impl Spec {
         })
     }
 
-    /// Whether all that must be there is.
-    fn check(&self, needed: &[&str]) -> Result<(), String> {
-        let known = |key: &str| needed.contains(&key) || ["test", "weight"].contains(&key);
-        if let Some((key, _)) = self.entries.iter().find(|(key, _)| !known(key)) {
+    /// Whether all that must be there is, and nothing that may not.
+    fn check(&self, needed: &[&str], optional: &[&str]) -> Result<(), String> {
+        let known: Vec<&str> = [needed, optional, &["test", "weight"]].concat();
+        if let Some((key, _)) = self
+            .entries
+            .iter()
+            .find(|(k, _)| !known.contains(&k.as_str()))
+        {
             return Err(format!(
-                "{}: no such key: {key}; there are {}, test and weight",
+                "{}: no such key: {key}; there are {}",
                 self.kind,
-                needed.join(", ")
+                known.join(", ")
             ));
         }
         match needed.iter().find(|key| self.get(key).is_none()) {
-            Some(key) => Err(format!("{}: {key}=DIR is missing", self.kind)),
+            Some(key) => Err(format!("{}: {key}= is missing", self.kind)),
             None => Ok(()),
         }
     }

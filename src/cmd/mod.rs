@@ -23,6 +23,7 @@ mod outputs;
 mod progress;
 #[cfg(feature = "gst")]
 mod streams;
+pub mod train;
 
 /// Does what is heard belong to what is seen, and where in the picture is it?
 #[derive(clap::Parser, Debug)]
@@ -53,6 +54,8 @@ pub enum Command {
     /// Go through files and directories as fast as the machine can
     #[cfg(feature = "gst")]
     Batch(batch::BatchArgs),
+    /// Train on media, shards, folders of classes or synthetic scenes
+    Train(train::TrainArgs),
     /// Do the paper's experiments on one's own data
     Eval(eval::EvalArgs),
     /// Measure latency, throughput and the features
@@ -77,6 +80,7 @@ impl Command {
             Self::Launch(args) => launch::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Batch(args) => batch::run(&args)?,
+            Self::Train(args) => train::run(&args)?,
             Self::Eval(args) => eval::run(&args)?,
             Self::Bench(args) => bench::run(args)?,
             Self::Model(args) => {
