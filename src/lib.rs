@@ -18,6 +18,8 @@ pub mod synth;
 
 pub mod train;
 
+pub mod eval;
+
 pub mod sink;
 
 #[cfg(feature = "gst")]

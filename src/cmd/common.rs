@@ -72,7 +72,14 @@ impl NetArgs {
     /// # Errors
     /// Names the model file or the device, and what is wrong with it.
     pub fn load(&self) -> anyhow::Result<L3Net> {
-        let weights = Weights::open(self.model.as_deref())?;
+        self.place(&Weights::open(self.model.as_deref())?)
+    }
+
+    /// The network with these weights; says on stderr if they are untrained.
+    ///
+    /// # Errors
+    /// Names the device, and what is wrong with it.
+    pub fn place(&self, weights: &Weights) -> anyhow::Result<L3Net> {
         if !weights.is_trained() {
             tracing::warn!(
                 "{} is untrained (random weights): its answers mean nothing; \
@@ -83,14 +90,18 @@ impl NetArgs {
                 }
             );
         }
-        let options = NetOptions {
+        let net = L3Net::new(weights, &self.options())?;
+        tracing::info!("{}", net.describe());
+        Ok(net)
+    }
+
+    /// Where and how the network runs.
+    pub fn options(&self) -> NetOptions {
+        NetOptions {
             device: self.device,
             precision: self.precision,
             threads: self.threads.map(usize::from),
-        };
-        let net = L3Net::new(&weights, &options)?;
-        tracing::info!("{}", net.describe());
-        Ok(net)
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod bench;
 pub mod common;
 pub mod data;
 pub mod doctor;
+pub mod eval;
 #[cfg(feature = "gst")]
 pub mod launch;
 #[cfg(feature = "gst")]
@@ -55,6 +56,8 @@ pub enum Command {
     Batch(batch::BatchArgs),
     /// Train on media, shards, folders of classes or synthetic scenes
     Train(train::TrainArgs),
+    /// Do the paper's experiments on one's own data
+    Eval(eval::EvalArgs),
     /// Measure latency, throughput and the features
     Bench(bench::BenchArgs),
     /// Show what is in a model file, or convert it
@@ -78,6 +81,7 @@ impl Command {
             #[cfg(feature = "gst")]
             Self::Batch(args) => batch::run(&args)?,
             Self::Train(args) => train::run(&args)?,
+            Self::Eval(args) => eval::run(&args)?,
             Self::Bench(args) => bench::run(args)?,
             Self::Model(args) => {
                 model::run(&args, &mut std::io::stdout().lock())?;
