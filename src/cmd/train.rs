@@ -10,7 +10,7 @@ use super::data::DataArgs;
 use crate::net::{Conv1Stride, Device, Precision, Weights};
 use crate::train::{
     Checkpoint, Files, Freeze, Mixture, Outcome, Pairing, Progress, SamplerSettings, Start,
-    Strength, TrainSettings, train,
+    Strength, Task, TrainSettings, train,
 };
 
 /// Lines to a log that is no terminal.
@@ -64,6 +64,9 @@ pub struct TrainArgs {
     /// L2 on all parameters
     #[arg(long, value_name = "FACTOR", default_value_t = 1e-5)]
     pub weight_decay: f64,
+    /// Correspondence, the classes of picture and sound, or both
+    #[arg(long, value_enum, default_value = "avc", value_name = "WHAT")]
+    pub task: Task,
     /// What stays as it is
     #[arg(long, value_enum, default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
@@ -160,6 +163,7 @@ fn settings(args: &TrainArgs) -> TrainSettings {
         warm_up: args.warm_up,
         cool_down: args.cool_down,
         weight_decay: args.weight_decay,
+        task: args.task,
         freeze: args.freeze,
         validate_every: args.validate_every,
         validation_pairs: args.validation_pairs as usize,
@@ -299,8 +303,12 @@ fn line(progress: &Progress) -> String {
     let left = (progress.steps - progress.step) as f64;
     let batch_s = progress.examples_per_s.max(1e-9);
     let step_s = progress.batch as f64 / batch_s;
+    let classes = match progress.score.classes {
+        [0.0, 0.0] => String::new(),
+        [seen, heard] => format!("classes {:.0}/{:.0} %  ", seen * 100.0, heard * 100.0),
+    };
     format!(
-        "loss {:.4}  accuracy {:.1} %  {:.1} pairs/s  waits {:.1} %  {} left",
+        "loss {:.4}  accuracy {:.1} %  {classes}{:.1} pairs/s  waits {:.1} %  {} left",
         progress.score.loss,
         progress.score.accuracy * 100.0,
         progress.examples_per_s,

@@ -93,7 +93,7 @@ impl ClassPairs {
     }
 
     /// The classes that have pictures and sounds.
-    pub fn classes(&self) -> &[String] {
+    pub fn matched(&self) -> &[String] {
         &self.matched
     }
 
@@ -210,6 +210,11 @@ impl Corpus for ClassPairs {
         })
     }
 
+    fn classes(&self) -> Vec<String> {
+        let all = [&self.matched, &self.only_pictures, &self.only_sounds];
+        all.into_iter().flatten().cloned().collect()
+    }
+
     fn check(&self, split: Split) -> Result<(), CorpusError> {
         let classes = self.drawable(split);
         if classes.len() < 2 {
@@ -297,7 +302,7 @@ mod tests {
         std::fs::rename(sounds.join("heard"), sounds.join("a")).expect("renamed");
         let corpus = ClassPairs::read(&[sounds], &[pictures], &SplitRules::default());
         let corpus = corpus.expect("two classes");
-        assert_eq!(corpus.classes(), ["a", "b"]);
+        assert_eq!(corpus.matched(), ["a", "b"]);
         assert_eq!(corpus.odd_ones().0, ["seen"]);
         corpus.check(Split::Train).expect("enough");
         let mut odd = 0;

@@ -126,6 +126,11 @@ pub trait Corpus: Send + Sync {
     /// If a file cannot be read any more, or the split is empty.
     fn draw(&self, split: Split, rng: &mut Rng) -> Result<Example, CorpusError>;
 
+    /// The classes that its tags name, none if it knows none.
+    fn classes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether a split can be drawn from: two different things at least, or
     /// there would be no pair that does not correspond.
     ///

@@ -14,7 +14,7 @@ mod error;
 mod fusion;
 mod layout;
 mod model;
-mod random;
+pub(crate) mod random;
 pub(crate) mod safetensors_file;
 pub(crate) mod threads;
 mod trunk;

@@ -41,7 +41,7 @@ pub(super) fn values(seed: u64, slot: &Slot) -> Vec<f32> {
 }
 
 /// The values of one tensor before training: only weights are drawn.
-pub(super) fn initial_values(seed: u64, slot: &Slot) -> Vec<f32> {
+pub(crate) fn initial_values(seed: u64, slot: &Slot) -> Vec<f32> {
     let norm = slot.name.contains(".bn");
     match slot.name.rsplit_once('.') {
         Some((_, "weight")) if !norm => values(seed, slot),

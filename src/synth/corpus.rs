@@ -96,6 +96,10 @@ impl Corpus for SynthCorpus {
         })
     }
 
+    fn classes(&self) -> Vec<String> {
+        self.stock.names().map(str::to_owned).collect()
+    }
+
     fn check(&self, split: Split) -> Result<(), CorpusError> {
         self.stock.check(split)
     }

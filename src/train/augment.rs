@@ -9,7 +9,7 @@ use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use rand::RngExt;
 
-use crate::corpus::{Example, Rng};
+use crate::corpus::{Example, Region, Rng, Tag};
 use crate::features::{BINS, FRAMES, LogSpectrogram, SPECTROGRAM_LEN};
 use crate::picture::Picture;
 
@@ -19,6 +19,8 @@ pub const CROP: f64 = 224.0 / 256.0;
 const TRIES: usize = 10;
 /// Of the thing that is heard, a crop must keep this much.
 const KEPT: f64 = 0.5;
+/// Of a thing that counts as shown, this much is left.
+const SHOWN: f64 = 0.25;
 /// What a log-spectrogram says of silence: 0.2 ln(1e-4).
 const SILENCE: f32 = -1.842_068_1;
 
@@ -54,20 +56,21 @@ impl Augmenter {
         }
     }
 
-    /// Appends `side × side × 3` bytes.
-    pub fn image(&mut self, of: &Example, rng: &mut Rng, out: &mut Vec<u8>) {
+    /// Appends `side × side × 3` bytes. What comes back is still in the picture.
+    pub fn image(&mut self, of: &Example, rng: &mut Rng, out: &mut Vec<u8>) -> Vec<Tag> {
         let cut = self.cut(of, rng);
+        let shows = still_shown(of, cut);
         let start = out.len();
         out.resize(start + (self.side * self.side * 3) as usize, 0);
         let image = &mut out[start..];
         self.scale(&of.picture, cut, image);
-        if self.strength == Strength::None {
-            return;
+        if self.strength != Strength::None {
+            if rng.random_bool(0.5) {
+                flip(image, self.side as usize);
+            }
+            Colour::draw(self.strength, rng).change(image);
         }
-        if rng.random_bool(0.5) {
-            flip(image, self.side as usize);
-        }
-        Colour::draw(self.strength, rng).change(image);
+        shows
     }
 
     /// Appends [`SPECTROGRAM_LEN`] values.
@@ -135,16 +138,28 @@ impl Augmenter {
     }
 }
 
-fn keeps_what_is_heard(of: &Example, [left, top, width, height]: [f64; 4]) -> bool {
-    let (w, h) = (f64::from(of.picture.width), f64::from(of.picture.height));
+fn keeps_what_is_heard(of: &Example, cut: [f64; 4]) -> bool {
     let mut heard = of.regions.iter().filter(|r| of.sounds.contains(&r.tag));
-    heard.all(|region| {
-        let [l, t, r, b] = region.bounds.map(f64::from);
-        let (l, t, r, b) = (l * w, t * h, r * w, b * h);
-        let across = (r.min(left + width) - l.max(left)).max(0.0);
-        let down = (b.min(top + height) - t.max(top)).max(0.0);
-        across * down >= KEPT * (r - l) * (b - t)
-    })
+    heard.all(|region| kept(of, region, cut) >= KEPT)
+}
+
+/// Without regions all of it: nobody knows where it is.
+fn still_shown(of: &Example, cut: [f64; 4]) -> Vec<Tag> {
+    let gone = |tag: &Tag| {
+        let mut regions = of.regions.iter().filter(|r| r.tag == *tag).peekable();
+        regions.peek().is_some() && regions.all(|r| kept(of, r, cut) < SHOWN)
+    };
+    of.shows.iter().filter(|tag| !gone(tag)).cloned().collect()
+}
+
+/// The share of a region that lies in the cut.
+fn kept(of: &Example, region: &Region, [left, top, width, height]: [f64; 4]) -> f64 {
+    let (w, h) = (f64::from(of.picture.width), f64::from(of.picture.height));
+    let [l, t, r, b] = region.bounds.map(f64::from);
+    let (l, t, r, b) = (l * w, t * h, r * w, b * h);
+    let across = (r.min(left + width) - l.max(left)).max(0.0);
+    let down = (b.min(top + height) - t.max(top)).max(0.0);
+    across * down / ((r - l) * (b - t)).max(f64::MIN_POSITIVE)
 }
 
 fn flip(image: &mut [u8], side: usize) {

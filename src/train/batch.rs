@@ -13,6 +13,11 @@ pub struct Batch {
     pub spectrograms: Vec<f32>,
     /// The pairs.
     pub pairs: Vec<PairOf>,
+    /// Of each image the classes that are in it, by their number in
+    /// [`Mixture::classes`](super::Mixture::classes).
+    pub shown: Vec<Vec<u16>>,
+    /// Of each sound the classes that are in it.
+    pub heard: Vec<Vec<u16>>,
     /// Where each picture and its sound are from, for errors.
     pub origins: Vec<String>,
 }

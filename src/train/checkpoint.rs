@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::error::TrainError;
+use super::heads;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
 use crate::net::{Conv1Stride, ModelError, Slot, layout};
 
@@ -56,6 +57,10 @@ pub struct RunState {
     pub validations: Vec<Validation>,
     /// What it was trained on, a line each.
     pub data: Vec<String>,
+    /// avc, classify or both.
+    pub task: String,
+    /// The classes that are learnt, if any are.
+    pub classes: Option<Vec<String>>,
     /// The model that it started from, and what that was trained on.
     pub started_from: Option<String>,
 }
@@ -73,6 +78,8 @@ pub struct Validation {
     pub train_loss: f64,
     /// Share judged rightly in training since the last one.
     pub train_accuracy: f64,
+    /// Share of pictures and of sounds whose class is named rightly.
+    pub classes: [f64; 2],
 }
 
 /// The files of a run, beside the model that it makes.
@@ -108,10 +115,11 @@ impl Checkpoint {
     /// # Errors
     /// If it cannot be written; what was there before is still there.
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
-        let mut slots = layout();
+        let mut slots = network_slots(&self.state);
+        let count = parameters(&slots);
         let mut tensors = self.tensors.clone();
         for (name, values) in [(MEAN, &self.mean), (SQUARE, &self.square)] {
-            slots.push(moments(name));
+            slots.push(moments(name, count));
             tensors.insert(name.to_owned(), values.clone());
         }
         let run = serde_json::to_string(&self.state).expect("numbers and text");
@@ -142,18 +150,17 @@ impl Checkpoint {
                  --resume goes on from a checkpoint"
             )));
         }
-        let slots: Vec<Slot> = layout()
-            .into_iter()
-            .chain([moments(MEAN), moments(SQUARE)])
-            .collect();
-        header.check_names(&slots, path)?;
         let stride = header.metadata.get("conv1_stride");
         let conv1_stride = stride
             .and_then(|s| s.parse().ok())
             .ok_or_else(|| refuse("it does not say its conv1_stride".to_owned()))?;
         let run = header.metadata.get("run").map_or("", String::as_str);
-        let state = serde_json::from_str(run)
+        let state: RunState = serde_json::from_str(run)
             .map_err(|e| refuse(format!("its account of the run is damaged: {e}")))?;
+        let mut slots = network_slots(&state);
+        let count = parameters(&slots);
+        slots.extend([moments(MEAN, count), moments(SQUARE, count)]);
+        header.check_names(&slots, path)?;
         let mut tensors = BTreeMap::new();
         for slot in &slots {
             tensors.insert(slot.name.clone(), header.tensor(slot, path)?);
@@ -169,13 +176,23 @@ impl Checkpoint {
     }
 }
 
-/// Adam's moments: one number for each parameter.
-fn moments(name: &str) -> Slot {
-    let slots = layout();
+/// The tensors of the network, and of its heads if it has any.
+fn network_slots(state: &RunState) -> Vec<Slot> {
+    let classes = state.classes.as_ref().map(Vec::len);
+    let heads = classes.map(heads::slots).unwrap_or_default();
+    layout().into_iter().chain(heads).collect()
+}
+
+fn parameters(slots: &[Slot]) -> usize {
     let parameters = slots.iter().filter(|s| s.is_parameter());
+    parameters.map(Slot::len).sum()
+}
+
+/// Adam's moments: one number for each parameter.
+fn moments(name: &str, count: usize) -> Slot {
     Slot {
         name: name.to_owned(),
-        shape: vec![parameters.map(Slot::len).sum()],
+        shape: vec![count],
     }
 }
 
@@ -207,7 +224,7 @@ mod tests {
             .iter()
             .map(|s| (s.name.clone(), weights.tensor(&s.name).to_vec()))
             .collect();
-        let count = moments(MEAN).len();
+        let count = parameters(&layout());
         Checkpoint {
             tensors,
             mean: (0..count).map(|i| i as f32 * 1e-9).collect(),
@@ -221,6 +238,7 @@ mod tests {
                     accuracy: 0.75,
                     train_loss: 0.25,
                     train_accuracy: 1.0,
+                    classes: [0.0, 1.0],
                 }),
                 ..RunState::default()
             },

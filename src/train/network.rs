@@ -15,8 +15,10 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
-use super::batch::Batch;
+use super::batch::{Batch, PairOf};
+use super::heads::{self, Head, Task};
 use crate::features::{BINS, FRAMES};
+use crate::net::random::initial_values;
 use crate::net::{Conv1Stride, Fusion, Modality, Slot, Trunk, Weights, layout};
 
 /// What is left as it is.
@@ -55,6 +57,10 @@ pub struct Network {
     vision: Trunk,
     audio: Trunk,
     fusion: Fusion,
+    /// Behind vision and audio, where classes are learnt.
+    heads: Option<[Head; 2]>,
+    classes: usize,
+    task: Task,
     freeze: Freeze,
     places: Vec<Place>,
     /// All parameters in f32, `[P]`; convolutions as out × 3 × 3 × in.
@@ -77,28 +83,49 @@ pub struct Score {
     pub loss: f64,
     /// Mean of the shares judged rightly of each label.
     pub accuracy: f64,
+    /// Share of pictures and of sounds whose strongest class is there.
+    pub classes: [f64; 2],
+}
+
+/// What is to be learnt, and with how many classes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lesson {
+    /// Correspondence, classes, or both.
+    pub task: Task,
+    /// How many classes there are.
+    pub classes: usize,
+    /// What does not learn.
+    pub freeze: Freeze,
+    /// The start of heads that are not there yet.
+    pub seed: u64,
 }
 
 impl Network {
-    /// Places `weights` on the device, to be trained with `kind` (Float or BFloat16).
+    /// Places `weights` on the device, to be trained with `kind` (Float or
+    /// BFloat16). `heads` are the tensors of heads that learnt before.
     ///
     /// # Errors
     /// What libtorch says, out of memory mostly.
     pub fn new(
         weights: &Weights,
-        freeze: Freeze,
+        heads: &BTreeMap<String, Vec<f32>>,
+        lesson: Lesson,
         device: Device,
         kind: Kind,
     ) -> Result<Self, TchError> {
-        let places = places();
+        let has_heads = lesson.task.has_classes();
+        let places = places(has_heads.then_some(lesson.classes));
         let mut values = Vec::with_capacity(places.last().map_or(0, |p| p.range.end));
         for place in &places {
-            match is_bias_of_conv(&place.slot) {
-                true => values.resize(values.len() + place.slot.len(), 0.0),
-                false => values.extend(to_channels_last(
-                    &place.slot,
-                    weights.tensor(&place.slot.name),
-                )),
+            let slot = &place.slot;
+            if is_bias_of_conv(slot) {
+                values.resize(values.len() + slot.len(), 0.0);
+            } else if let Some(learnt) = heads.get(&slot.name).filter(|v| v.len() == slot.len()) {
+                values.extend(learnt);
+            } else if slot.name.starts_with("heads.") {
+                values.extend(initial_values(lesson.seed, slot));
+            } else {
+                values.extend(to_channels_last(slot, weights.tensor(&slot.name)));
             }
         }
         let parameters = Tensor::f_from_slice(&values)?.f_to(device)?;
@@ -129,7 +156,11 @@ impl Network {
             vision: Trunk::over(Modality::Vision, stride, kind, tensor),
             audio: Trunk::over(Modality::Audio, stride, kind, tensor),
             fusion: Fusion::over(tensor)?,
-            freeze,
+            heads: has_heads
+                .then(|| [Modality::Vision, Modality::Audio].map(|m| Head::over(m, tensor))),
+            classes: lesson.classes,
+            task: lesson.task,
+            freeze: lesson.freeze,
             places,
             parameters,
             halved,
@@ -172,10 +203,11 @@ impl Network {
 
     fn learns(&self, slot: &Slot) -> bool {
         let of = |modality: Modality| slot.name.starts_with(modality.name());
-        !is_bias_of_conv(slot)
-            && ![Modality::Vision, Modality::Audio]
-                .into_iter()
-                .any(|m| of(m) && self.freeze.holds(m))
+        let frozen = [Modality::Vision, Modality::Audio]
+            .into_iter()
+            .any(|m| of(m) && self.freeze.holds(m));
+        let idle = slot.name.starts_with("fusion.") && !self.task.has_avc();
+        !frozen && !idle && !is_bias_of_conv(slot)
     }
 
     /// Loss and gradient of a batch: `[P]` in f32, zero where nothing learns.
@@ -212,16 +244,47 @@ impl Network {
         let spectrograms = self.spectrograms(batch)?; // [B, 1, 257, 199]
         let vision = self.look(&self.vision, Modality::Vision, &images, train)?; //      [B, 512]
         let audio = self.look(&self.audio, Modality::Audio, &spectrograms, train)?; // [B, 512]
-        let index = |of: &dyn Fn(&super::batch::PairOf) -> i64| {
+        let (mut loss, mut score) = self.correspondence(batch, &vision, &audio)?;
+        if !self.task.has_avc() {
+            (score.loss, score.accuracy) = (0.0, 0.0);
+        }
+        if let Some(heads) = &self.heads {
+            let features = [(&vision, &batch.shown), (&audio, &batch.heard)];
+            for (i, (feature, there)) in features.into_iter().enumerate() {
+                let targets = heads::targets(there, self.classes, self.device)?;
+                let (found, right) = heads[i].loss(feature, &targets)?;
+                score.classes[i] = right;
+                if self.task == Task::Classify {
+                    // There is no other figure: the two modalities' mean.
+                    score.loss += found.f_double_value(&[])? / 2.0;
+                    score.accuracy += right / 2.0;
+                }
+                loss = match (self.task, i) {
+                    (Task::Classify, 0) => found,
+                    _ => loss.f_add(&found)?,
+                };
+            }
+        }
+        Ok((loss, score))
+    }
+
+    /// Whether pictures and sounds correspond, from their features.
+    fn correspondence(
+        &self,
+        batch: &Batch,
+        vision: &Tensor,
+        audio: &Tensor,
+    ) -> Result<(Tensor, Score), TchError> {
+        let index = |of: &dyn Fn(&PairOf) -> i64| {
             let rows: Vec<i64> = batch.pairs.iter().map(of).collect();
             Tensor::f_from_slice(&rows)?.f_to(self.device)
         };
         let seen = index(&|p| i64::from(p.seen))?;
         let heard = index(&|p| i64::from(p.heard))?;
         let labels = index(&|p| i64::from(p.corresponds))?; // [N]
-        let logits = self.fusion.logits_of(&vision, &audio, &seen, &heard)?; // [N, 2]
-        let each =
-            logits.f_cross_entropy_loss::<Tensor>(&labels, None, Reduction::None, -100, 0.0)?; // [N]
+        let logits = self.fusion.logits_of(vision, audio, &seen, &heard)?; // [N, 2]
+        let none = None::<Tensor>;
+        let each = logits.f_cross_entropy_loss(&labels, none, Reduction::None, -100, 0.0)?; // [N]
         let weights = half_for_each_label(&labels)?; // [N]
         let loss = each.f_dot(&weights)?;
         let right = logits
@@ -231,6 +294,7 @@ impl Network {
         let score = Score {
             loss: loss.f_double_value(&[])?,
             accuracy: right.f_dot(&weights)?.f_double_value(&[])?,
+            ..Score::default()
         };
         Ok((loss, score))
     }
@@ -313,10 +377,12 @@ pub fn plain(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
     Ok(values)
 }
 
-/// Every parameter in the order of the data, one behind the other.
-fn places() -> Vec<Place> {
+/// Every parameter in the order of the data, one behind the other; those of the
+/// heads last, if there are any.
+fn places(classes: Option<usize>) -> Vec<Place> {
     let mut start = 0;
-    let parameters = layout().into_iter().filter(Slot::is_parameter);
+    let heads = classes.map(heads::slots).unwrap_or_default();
+    let parameters = layout().into_iter().filter(Slot::is_parameter).chain(heads);
     parameters
         .map(|slot| {
             let range = start..start + slot.len();
@@ -421,7 +487,11 @@ mod tests {
     }
 
     fn network(weights: &Weights, freeze: Freeze, kind: Kind) -> Network {
-        Network::new(weights, freeze, Device::Cpu, kind).expect("a network")
+        let lesson = Lesson {
+            freeze,
+            ..Lesson::default()
+        };
+        Network::new(weights, &BTreeMap::new(), lesson, Device::Cpu, kind).expect("a network")
     }
 
     #[test]
@@ -505,12 +575,46 @@ mod tests {
             let network = network(&weights, freeze, Kind::Float);
             let (gradient, _) = network.gradient(&batch).expect("a gradient");
             let values = plain(&gradient).expect("values");
-            for place in places() {
+            for place in places(None) {
                 let still = values[place.range.clone()].iter().all(|v| *v == 0.0);
                 let expected = place.slot.name.starts_with(prefix) || is_bias_of_conv(&place.slot);
                 assert_eq!(still, expected, "{}", place.slot.name);
             }
             assert!(network.learning().len() < all.len());
+        }
+    }
+
+    #[test]
+    fn classes_are_learnt_beside_correspondence_or_alone() {
+        let weights = Weights::initial(4, Conv1Stride::Two);
+        let batch = batch(6, Pairing::All);
+        for (task, fusion_learns) in [(Task::Both, true), (Task::Classify, false)] {
+            let lesson = Lesson {
+                task,
+                classes: 3,
+                ..Lesson::default()
+            };
+            let network =
+                Network::new(&weights, &BTreeMap::new(), lesson, Device::Cpu, Kind::Float)
+                    .expect("a network");
+            let (gradient, score) = network.gradient(&batch).expect("a gradient");
+            assert!(score.loss > 0.1 && score.classes.iter().all(|c| (0.0..=1.0).contains(c)));
+            let values = plain(&gradient).expect("values");
+            for place in places(Some(3)) {
+                let moves = values[place.range.clone()].iter().any(|v| *v != 0.0);
+                let name = &place.slot.name;
+                if name.starts_with("fusion.") {
+                    assert_eq!(moves, fusion_learns, "{name}");
+                } else {
+                    assert_eq!(moves, !is_bias_of_conv(&place.slot), "{name}");
+                }
+            }
+            assert!(
+                network
+                    .tensors()
+                    .expect("tensors")
+                    .contains_key("heads.audio.fc2.bias")
+            );
         }
     }
 

@@ -15,11 +15,12 @@ use super::batch::Batch;
 use super::checkpoint::{Checkpoint, Files, RunState, Validation, copy};
 use super::error::TrainError;
 use super::events::EventFile;
+use super::heads::Task;
 use super::loader::Loader;
 use super::memory::keep_freed_memory;
-use super::network::{Freeze, Network, Score, plain};
+use super::network::{Freeze, Lesson, Network, Score, plain};
 use super::sampler::{Mixture, Sampler, SamplerSettings};
-use crate::corpus::Split;
+use crate::corpus::{CorpusError, Split};
 use crate::net::threads::sleep_while_waiting;
 use crate::net::{Conv1Stride, Device, Precision, StoreAs, Weights};
 use crate::stop::Stop;
@@ -44,6 +45,8 @@ pub struct TrainSettings {
     pub cool_down: f64,
     /// L2.
     pub weight_decay: f64,
+    /// What is learnt.
+    pub task: Task,
     /// What does not learn.
     pub freeze: Freeze,
     /// Steps from validation to validation.
@@ -128,8 +131,13 @@ pub fn train(
     };
     mixture.check(splits)?;
     let data = mixture.corpora().map(|c| c.describe()).collect();
+    let classes = mixture.classes().to_vec();
+    if settings.task.has_classes() && classes.is_empty() {
+        let text = "the data names no classes to learn; --task avc needs none";
+        return Err(CorpusError::TooFew(text.to_owned()).into());
+    }
     let sampler = Arc::new(Sampler::new(Arc::new(mixture), settings.sampler.clone()));
-    let mut run = Run::start(settings, start, files, data)?;
+    let mut run = Run::start(settings, start, files, data, classes)?;
     let write = |file: &PathBuf| {
         let file = file.clone();
         move |cause| TrainError::Write { file, cause }
@@ -212,6 +220,7 @@ impl<'a> Run<'a> {
         start: Start,
         files: &'a Files,
         data: Vec<String>,
+        classes: Vec<String>,
     ) -> Result<Self, TrainError> {
         let device = settings.device.resolve()?;
         let kind = settings.precision.resolve(device);
@@ -228,8 +237,11 @@ impl<'a> Run<'a> {
             pairing: format!("{:?}", sampler.pairing).to_lowercase(),
             precision: if kind == Kind::Float { "f32" } else { "bf16" }.to_owned(),
             data,
+            task: format!("{:?}", settings.task).to_lowercase(),
+            classes: settings.task.has_classes().then(|| classes.clone()),
             ..RunState::default()
         };
+        let mut heads = BTreeMap::new();
         let (weights, state, moments) = match start {
             Start::Scratch(stride) => (Weights::initial(sampler.seed, stride), fresh, None),
             Start::From(weights) => {
@@ -250,7 +262,8 @@ impl<'a> Run<'a> {
                     mut state,
                 } = *checkpoint;
                 state.data = fresh.data;
-                let weights = Weights::learnt(conv1_stride, tensors, BTreeMap::new());
+                let weights = Weights::learnt(conv1_stride, tensors.clone(), BTreeMap::new());
+                heads = tensors;
                 (weights, state, Some((mean, square)))
             }
         };
@@ -258,7 +271,13 @@ impl<'a> Run<'a> {
             step: state.step,
             cause,
         };
-        let mut network = Network::new(&weights, settings.freeze, device, kind).map_err(torch)?;
+        let lesson = Lesson {
+            task: settings.task,
+            classes: classes.len(),
+            freeze: settings.freeze,
+            seed: sampler.seed,
+        };
+        let mut network = Network::new(&weights, &heads, lesson, device, kind).map_err(torch)?;
         let decay = settings.weight_decay;
         let like = network.parameters();
         let adam = match moments {
@@ -336,6 +355,7 @@ impl<'a> Run<'a> {
             accuracy: found.accuracy,
             train_loss: train.loss,
             train_accuracy: train.accuracy,
+            classes: found.classes,
         };
         self.state.validations.push(validation);
         Ok(validation)
@@ -394,6 +414,7 @@ fn account(state: &RunState) -> BTreeMap<String, String> {
         ("trained_batch", state.batch.to_string()),
         ("trained_examples", state.examples.to_string()),
         ("trained_pairing", state.pairing.clone()),
+        ("trained_task", state.task.clone()),
         ("trained_precision", state.precision.clone()),
         ("trained_seed", state.seed.to_string()),
     ]
@@ -415,8 +436,20 @@ fn check_same(then: &RunState, now: &RunState, file: &std::path::Path) -> Result
         ("--seed", then.seed.to_string(), now.seed.to_string()),
         ("--batch", then.batch.to_string(), now.batch.to_string()),
         ("--pairs", then.pairing.clone(), now.pairing.clone()),
+        ("--task", then.task.clone(), now.task.clone()),
         ("--precision", then.precision.clone(), now.precision.clone()),
     ];
+    if then.classes != now.classes {
+        let list = |classes: &Option<Vec<String>>| classes.clone().unwrap_or_default().join(", ");
+        return Err(TrainError::Checkpoint {
+            file: file.to_owned(),
+            what: format!(
+                "the run began with the classes {}, not {}; start from its model with --init",
+                list(&then.classes),
+                list(&now.classes)
+            ),
+        });
+    }
     for (option, then, now) in differ {
         if then != now {
             return Err(TrainError::Checkpoint {
@@ -446,6 +479,9 @@ fn curves(events: &mut EventFile, progress: &Progress) -> std::io::Result<()> {
         ("speed/examples_per_s", progress.examples_per_s),
         ("speed/waiting", progress.waiting),
     ];
+    let names = ["train/class_seen", "train/class_heard"];
+    let shares = names.into_iter().zip(progress.score.classes);
+    values.extend(shares.filter(|(_, share)| *share > 0.0));
     if let Some(found) = &progress.validation {
         values.push(("validation/loss", found.loss));
         values.push(("validation/accuracy", found.accuracy));
@@ -457,10 +493,15 @@ fn smoothed(mean: Option<Score>, new: Score) -> Score {
     match mean {
         None => new,
         Some(mean) => Score {
-            loss: mean.loss + SMOOTH * (new.loss - mean.loss),
-            accuracy: mean.accuracy + SMOOTH * (new.accuracy - mean.accuracy),
+            loss: towards(mean.loss, new.loss),
+            accuracy: towards(mean.accuracy, new.accuracy),
+            classes: [0, 1].map(|i| towards(mean.classes[i], new.classes[i])),
         },
     }
+}
+
+fn towards(mean: f64, new: f64) -> f64 {
+    mean + SMOOTH * (new - mean)
 }
 
 /// The mean of scores since it was last taken.
@@ -474,6 +515,9 @@ impl Mean {
     fn add(&mut self, score: Score) {
         self.sum.loss += score.loss;
         self.sum.accuracy += score.accuracy;
+        for (sum, classes) in self.sum.classes.iter_mut().zip(score.classes) {
+            *sum += classes;
+        }
         self.count += 1;
     }
 
@@ -482,6 +526,7 @@ impl Mean {
         let mean = Score {
             loss: self.sum.loss / count,
             accuracy: self.sum.accuracy / count,
+            classes: self.sum.classes.map(|c| c / count),
         };
         *self = Self::default();
         mean

@@ -10,7 +10,7 @@ use rand::RngExt;
 
 use super::augment::{Augmenter, Strength};
 use super::batch::{Batch, PairOf};
-use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Split, rng};
+use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Split, Tag, rng};
 
 /// Examples that cannot be read, in a row, before training gives up.
 const TRIES: u64 = 20;
@@ -37,12 +37,30 @@ pub enum Pairing {
 /// Several corpora and how often each is drawn from.
 pub struct Mixture {
     parts: Vec<(f64, Box<dyn Corpus>)>,
+    classes: Vec<String>,
 }
 
 impl Mixture {
     /// Corpora with their weights, which need not add up to one.
     pub fn new(parts: Vec<(f64, Box<dyn Corpus>)>) -> Self {
-        Self { parts }
+        let mut classes: Vec<String> = parts.iter().flat_map(|(_, c)| c.classes()).collect();
+        classes.sort();
+        classes.dedup();
+        Self { parts, classes }
+    }
+
+    /// The names of all classes, sorted.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// The classes among tags, by their numbers.
+    fn numbers(&self, tags: &[Tag]) -> Vec<u16> {
+        let number = |tag: &Tag| match tag {
+            Tag::Class(name) => self.classes.binary_search_by(|c| c.as_str().cmp(name)).ok(),
+            Tag::Clip(_) => None,
+        };
+        tags.iter().filter_map(number).map(|n| n as u16).collect()
     }
 
     /// The corpora.
@@ -175,8 +193,10 @@ impl Sampler {
             })?;
             let (_, pair) = pair;
             let row = batch.origins.len() as u32;
-            augmenter.image(&pair.seen, &mut rng, &mut batch.images);
+            let shows = augmenter.image(&pair.seen, &mut rng, &mut batch.images);
             augmenter.sound(pair.heard(), &mut rng, &mut batch.spectrograms);
+            batch.shown.push(self.mixture.numbers(&shows));
+            batch.heard.push(self.mixture.numbers(&pair.heard().sounds));
             batch.origins.push(match &pair.heard {
                 Some(heard) => format!("{} against {}", pair.seen.origin, heard.origin),
                 None => pair.seen.origin,
@@ -205,8 +225,11 @@ impl Sampler {
                 self.draw(stream::TRAIN, number, |corpus, rng| {
                     corpus.draw(Split::Train, rng)
                 })?;
-            augmenter.image(&example, &mut rng, &mut batch.images);
+            // What was cut away neither goes with a sound nor speaks against one.
+            example.shows = augmenter.image(&example, &mut rng, &mut batch.images);
             augmenter.sound(&example, &mut rng, &mut batch.spectrograms);
+            batch.shown.push(self.mixture.numbers(&example.shows));
+            batch.heard.push(self.mixture.numbers(&example.sounds));
             batch.origins.push(std::mem::take(&mut example.origin));
             // Only its tags are needed from here on.
             example.picture = crate::picture::Picture::filled(1, 1, [0; 3]);

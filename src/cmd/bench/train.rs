@@ -1,11 +1,12 @@
 //! `l3net bench train`: a step of training, loading apart.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
 use super::stats::{Timings, by_turns};
 use crate::net::{Conv1Stride, Device, Precision, Weights};
-use crate::train::{Adam, Batch, Freeze, Network, PairOf, keep_freed_memory};
+use crate::train::{Adam, Batch, Lesson, Network, PairOf, keep_freed_memory};
 
 /// Measures a step of training: forward, backward, Adam
 #[derive(clap::Args, Debug)]
@@ -42,7 +43,7 @@ pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     keep_freed_memory();
     tch::set_num_threads(i32::try_from(threads)?);
     let weights = Weights::initial(0, Conv1Stride::Two);
-    let mut network = Network::new(&weights, Freeze::None, device, kind)?;
+    let mut network = Network::new(&weights, &BTreeMap::new(), Lesson::default(), device, kind)?;
     let mut adam = Adam::new(network.parameters(), 1e-5)?;
     let batch = random_batch(args.batch);
     let learning = network.learning();
@@ -103,6 +104,8 @@ fn random_batch(rows: u32) -> Batch {
                 corresponds: row % 2 == 0,
             })
             .collect(),
+        shown: Vec::new(),
+        heard: Vec::new(),
         origins: vec![String::new(); rows as usize],
     }
 }

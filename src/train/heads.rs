@@ -1,0 +1,142 @@
+//! What names the class of a picture and of a sound, for training alone: 512 ×
+//! 128 and 128 × classes behind each trunk, as the paper's supervised baselines
+//! have it (section 3.2).
+//!
+//! Beside the correspondence they are a teacher that says more in each step: one
+//! of so many classes instead of yes or no. No model keeps them.
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::net::{FEATURE, Modality, Slot};
+
+/// Units between feature and classes.
+const HIDDEN: usize = 128;
+
+/// What is learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Task {
+    /// Whether picture and sound correspond.
+    #[default]
+    Avc,
+    /// The classes of picture and sound, each for itself.
+    Classify,
+    /// Both at once.
+    Both,
+}
+
+impl Task {
+    /// Whether correspondence is learnt.
+    pub fn has_avc(self) -> bool {
+        self != Self::Classify
+    }
+
+    /// Whether classes are learnt.
+    pub fn has_classes(self) -> bool {
+        self != Self::Avc
+    }
+}
+
+/// The tensors of the heads; the last class is "nothing".
+pub fn slots(classes: usize) -> Vec<Slot> {
+    let outputs = classes + 1;
+    let mut slots = Vec::new();
+    for modality in [Modality::Vision, Modality::Audio] {
+        let layers = [("fc1", HIDDEN, FEATURE), ("fc2", outputs, HIDDEN)];
+        for (layer, out, inputs) in layers {
+            let name = |tensor: &str| format!("heads.{}.{layer}.{tensor}", modality.name());
+            slots.push(Slot {
+                name: name("weight"),
+                shape: vec![out, inputs],
+            });
+            slots.push(Slot {
+                name: name("bias"),
+                shape: vec![out],
+            });
+        }
+    }
+    slots
+}
+
+/// The head behind one trunk.
+pub struct Head {
+    fc1: [Tensor; 2], // [128, 512], [128]
+    fc2: [Tensor; 2], // [C + 1, 128], [C + 1]
+}
+
+impl Head {
+    /// The head over tensors that somebody else owns and changes.
+    pub fn over(modality: Modality, tensor: impl Fn(&str) -> Tensor) -> Self {
+        let of = |layer: &str| {
+            ["weight", "bias"].map(|t| tensor(&format!("heads.{}.{layer}.{t}", modality.name())))
+        };
+        Self {
+            fc1: of("fc1"),
+            fc2: of("fc2"),
+        }
+    }
+
+    /// Cross-entropy and the share of rows whose strongest class is there.
+    /// `feature` is `[B, 512]`; `targets`, `[B, C + 1]`, says which classes are
+    /// there, each row adding up to one.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn loss(&self, feature: &Tensor, targets: &Tensor) -> Result<(Tensor, f64), TchError> {
+        let [weight, bias] = &self.fc1;
+        let hidden = feature.f_linear(weight, Some(bias))?.f_relu()?; // [B, 128]
+        let [weight, bias] = &self.fc2;
+        let logits = hidden.f_linear(weight, Some(bias))?; //              [B, C + 1]
+        let log_p = logits.f_log_softmax(1, Kind::Float)?;
+        let rows = targets.size()[0].max(1) as f64;
+        let loss = log_p
+            .f_mul(targets)?
+            .f_sum(Kind::Float)?
+            .f_mul_scalar(-1.0 / rows)?;
+        let strongest = logits.f_argmax(1, true)?; //                      [B, 1]
+        let right = targets.f_gather(1, &strongest, false)?.f_gt(0.0)?;
+        let share = right.f_sum(Kind::Float)?.f_double_value(&[])? / rows;
+        Ok((loss, share))
+    }
+}
+
+/// `[B, C + 1]`: an equal share for each class that is there, all for "nothing"
+/// where none is.
+///
+/// # Errors
+/// What libtorch says.
+pub fn targets(rows: &[Vec<u16>], classes: usize, device: Device) -> Result<Tensor, TchError> {
+    let width = classes + 1;
+    let mut values = vec![0.0_f32; rows.len() * width];
+    for (row, there) in rows.iter().enumerate() {
+        let line = &mut values[row * width..(row + 1) * width];
+        match there.len() {
+            0 => line[classes] = 1.0,
+            n => {
+                for &class in there {
+                    line[usize::from(class)] = 1.0 / n as f32;
+                }
+            }
+        }
+    }
+    Tensor::f_from_slice(&values)?
+        .f_reshape([rows.len() as i64, width as i64])?
+        .f_to(device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_share_out_what_is_there() {
+        let rows = [vec![0, 2], vec![], vec![1]];
+        let targets = targets(&rows, 3, Device::Cpu).expect("a tensor");
+        let values = crate::train::network::plain(&targets).expect("values");
+        let expected = [
+            [0.5, 0.0, 0.5, 0.0],
+            [0.0, 0.0, 0.0, 1.0],
+            [0.0, 1.0, 0.0, 0.0],
+        ];
+        assert_eq!(values, expected.concat());
+    }
+}
