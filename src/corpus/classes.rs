@@ -259,6 +259,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::wav;
     use super::*;
     use crate::corpus::{Pair, rng};
 
@@ -267,18 +268,11 @@ mod tests {
     fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
         let folder = tempfile::tempdir().expect("a folder");
         let (sounds, pictures) = (folder.path().join("s"), folder.path().join("p"));
-        for (class, level) in [("a", 20_i16), ("b", 9000), ("heard", 9000), ("quiet", 0)] {
+        for (class, level) in [("a", 6e-4_f32), ("b", 0.3), ("heard", 0.3), ("quiet", 0.0)] {
             std::fs::create_dir_all(sounds.join(class)).expect("a folder");
             for i in 0..8 {
-                let samples: Vec<u8> = (0..24_000)
-                    .flat_map(|n| (if n / 40 % 2 == 0 { level } else { -level }).to_le_bytes())
-                    .collect();
-                let mut wav = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
-                wav.extend(48_000_u32.to_le_bytes());
-                wav.extend(96_000_u32.to_le_bytes());
-                wav.extend(b"\x02\0\x10\0data");
-                wav.extend((samples.len() as u32).to_le_bytes());
-                wav.extend(samples);
+                let samples = (0..24_000).map(|n| if n / 40 % 2 == 0 { level } else { -level });
+                let wav = wav(48_000, samples);
                 std::fs::write(sounds.join(class).join(format!("{i}.wav")), wav).expect("a sound");
             }
         }

@@ -16,6 +16,8 @@ mod pair;
 mod random;
 mod sound_file;
 mod sounds;
+#[cfg(test)]
+mod testing;
 
 pub use classes::{ClassPairs, PICTURE_EXTENSIONS};
 pub use error::CorpusError;
