@@ -21,6 +21,8 @@ mod outputs;
 mod progress;
 #[cfg(feature = "gst")]
 mod streams;
+#[cfg(feature = "gst")]
+pub mod synth;
 
 /// Does what is heard belong to what is seen, and where in the picture is it?
 #[derive(clap::Parser, Debug)]
@@ -51,6 +53,9 @@ pub enum Command {
     /// Go through files and directories as fast as the machine can
     #[cfg(feature = "gst")]
     Batch(batch::BatchArgs),
+    /// Make videos of scenes with known sources
+    #[cfg(feature = "gst")]
+    Synth(synth::SynthArgs),
     /// Measure latency, throughput and the features
     Bench(bench::BenchArgs),
     /// Show what is in a model file, or convert it
@@ -73,6 +78,8 @@ impl Command {
             Self::Launch(args) => launch::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Batch(args) => batch::run(&args)?,
+            #[cfg(feature = "gst")]
+            Self::Synth(args) => synth::run(&args)?,
             Self::Bench(args) => bench::run(args)?,
             Self::Model(args) => {
                 model::run(&args, &mut std::io::stdout().lock())?;
