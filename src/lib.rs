@@ -16,6 +16,10 @@ pub mod corpus;
 
 pub mod synth;
 
+pub mod train;
+
+pub mod eval;
+
 pub mod sink;
 
 #[cfg(feature = "gst")]
@@ -25,4 +29,5 @@ pub mod cmd;
 
 pub mod picture;
 pub mod result;
+pub mod stop;
 pub mod time;

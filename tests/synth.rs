@@ -169,7 +169,7 @@ fn wrong_usage_says_what_would_be_right() {
     let out = dir.path().join("out");
     for (args, word) in [
         (vec!["--size", "15x20"], "640x360"),
-        (vec!["--objects", "3-2"], "2-3"),
+        (vec!["--objects", "3-2"], "A-B"),
         (vec!["--swap-at", "10"], "--seconds"),
         (vec!["--sprites", "x"], "--sounds"),
         (vec!["--sounds", "x"], "--sprites"),

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::common::{TalkArgs, Usage};
+use super::common::{TalkArgs, Usage, stop_on_signal};
+use super::data::objects;
 use super::progress::Bar;
-use super::streams::stop_on_signal;
 use crate::corpus::{Split, SplitRules, rng};
-use crate::engine::Stop;
 use crate::sink::SinkError;
 use crate::sink::video::VideoFile;
+use crate::stop::Stop;
 use crate::synth::{
     Folders, FrameTruth, Heard, Renderer, Scene, Stock, SynthSettings, Truth, split_name,
 };
@@ -51,7 +51,7 @@ pub struct SynthArgs {
     #[arg(long, default_value = "25", value_name = "F", value_parser = parse_fps)]
     pub fps: f64,
     /// Things that are seen: a number or a range
-    #[arg(long, default_value = "1-4", value_name = "A-B", value_parser = parse_objects)]
+    #[arg(long, default_value = "1-4", value_name = "A-B", value_parser = objects)]
     pub objects: RangeInclusive<usize>,
     /// Then the sound changes to that of a thing that is not seen
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
@@ -100,14 +100,6 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
     text.split_once('x')
         .and_then(|(width, height)| side(width).zip(side(height)))
         .ok_or_else(|| "not like 640x360, with even numbers from 16 to 4096".to_owned())
-}
-
-fn parse_objects(text: &str) -> Result<RangeInclusive<usize>, String> {
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    match (from.parse(), to.parse()) {
-        (Ok(from), Ok(to)) if from <= to && to <= 32 => Ok(from..=to),
-        _ => Err("not a number or a range such as 2-3, up to 32".to_owned()),
-    }
 }
 
 fn parse_split(text: &str) -> Result<Split, String> {
