@@ -23,6 +23,8 @@ mod outputs;
 mod progress;
 #[cfg(feature = "gst")]
 mod streams;
+#[cfg(feature = "gst")]
+pub mod synth;
 pub mod train;
 
 /// Does what is heard belong to what is seen, and where in the picture is it?
@@ -54,6 +56,9 @@ pub enum Command {
     /// Go through files and directories as fast as the machine can
     #[cfg(feature = "gst")]
     Batch(batch::BatchArgs),
+    /// Make videos of scenes with known sources
+    #[cfg(feature = "gst")]
+    Synth(synth::SynthArgs),
     /// Train on media, shards, folders of classes or synthetic scenes
     Train(train::TrainArgs),
     /// Do the paper's experiments on one's own data
@@ -80,6 +85,8 @@ impl Command {
             Self::Launch(args) => launch::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Batch(args) => batch::run(&args)?,
+            #[cfg(feature = "gst")]
+            Self::Synth(args) => synth::run(&args)?,
             Self::Train(args) => train::run(&args)?,
             Self::Eval(args) => eval::run(&args)?,
             Self::Bench(args) => bench::run(args)?,

@@ -48,6 +48,26 @@ impl Bar {
         Self { bar, sizes }
     }
 
+    /// A bar over so many steps of a kind.
+    pub fn for_steps(steps: u64, kind: &'static str) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(5);
+        let bar = ProgressBar::with_draw_target(Some(steps.max(1)), target).with_message(kind);
+        let template = "{bar:30} {percent:>3} %  {msg}  {elapsed} so far, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(BAR_STEP);
+        Self {
+            bar,
+            sizes: Vec::new(),
+        }
+    }
+
+    /// One step is done.
+    pub fn step(&self) {
+        self.bar.inc(1);
+    }
+
     /// Draws how far the streams are.
     pub fn show(&self, gauges: &Gauges) {
         if self.bar.is_hidden() {

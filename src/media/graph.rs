@@ -10,6 +10,7 @@ use gstreamer_app as gst_app;
 use super::description::{self, FRAME_SINK, SOUND_SINK};
 use super::error::MediaError;
 use super::frame::Looks;
+use super::scene;
 use super::source::{Kind, Source};
 
 fn start_gstreamer() -> Result<(), MediaError> {
@@ -28,10 +29,14 @@ fn start_gstreamer() -> Result<(), MediaError> {
 pub(super) fn build(source: &Source) -> Result<gst::Pipeline, MediaError> {
     start_gstreamer()?;
     if let Some(text) = source.description() {
-        return description::build(&text).map_err(|e| match &source.kind {
+        let pipeline = description::build(&text).map_err(|e| match &source.kind {
             Kind::Camera(_) => MediaError::Device(e.message().to_owned()),
             _ => MediaError::Pipeline(e.message().to_owned()),
-        });
+        })?;
+        if source.kind == Kind::Test {
+            scene::feed(&pipeline)?;
+        }
+        return Ok(pipeline);
     }
     let uri = match &source.kind {
         Kind::File(path) => file_uri(path)?,

@@ -11,6 +11,7 @@ mod error;
 mod frame;
 mod graph;
 mod ring;
+mod scene;
 mod session;
 mod source;
 mod tap;

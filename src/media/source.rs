@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::description::{Description, DescriptionError};
 use super::error::MediaError;
+use super::scene;
 use crate::result::StreamName;
 
 /// Endings of files that a directory is searched for.
@@ -30,11 +31,6 @@ const SCHEMES: &[(&str, bool)] = &[
     ("srt", true),
     ("udp", true),
 ];
-
-/// The built-in scene: a ball that flies about, and ticks.
-const TEST_SCENE: &str = "videotestsrc is-live=true pattern=ball motion=wavy background-color=0xff203040 \
-     ! video/x-raw,width=1280,height=720,framerate=30/1 ! video.  \
-     audiotestsrc is-live=true wave=ticks samplesperbuffer=480 ! audio/x-raw,rate=48000,channels=1 ! audio.";
 
 /// A source and the name of its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +135,7 @@ impl Source {
     /// The description of kinds that are one.
     pub(super) fn description(&self) -> Option<String> {
         match &self.kind {
-            Kind::Test => Some(TEST_SCENE.to_owned()),
+            Kind::Test => Some(scene::DESCRIPTION.to_owned()),
             Kind::Launch(description) => Some(description.to_string()),
             // decodebin, because many cameras send JPEG or H.264.
             Kind::Camera(n) => Some(format!(

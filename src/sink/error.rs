@@ -64,8 +64,8 @@ pub enum SinkError {
         /// What is wrong with it, and the next step.
         cause: String,
     },
-    /// The overlay video could not be made.
-    #[error("overlay video {}: {cause}", .path.display())]
+    /// A video could not be made.
+    #[error("video {}: {cause}", .path.display())]
     Video {
         /// The file.
         path: PathBuf,

@@ -8,6 +8,7 @@
 //! - [`archive`] keeps a `.jsonl` or `.parquet` that survives being killed
 //! - [`heatmaps`] writes PNG pictures with the heatmap over them
 //! - `overlay` makes a video with glow, score and sound (feature `gst`)
+//! - `video` writes plain videos (feature `gst`)
 //! - [`metrics`] counts for Prometheus
 //! - [`console`] is for people
 
@@ -27,6 +28,8 @@ pub mod metrics;
 pub mod overlay;
 mod parquet;
 mod progress;
+#[cfg(feature = "gst")]
+pub mod video;
 
 pub use error::SinkError;
 pub use progress::{Progress, StreamProgress};

@@ -25,6 +25,7 @@ mod settings;
 mod soundscape;
 mod stock;
 mod texture;
+mod truth;
 mod voice;
 
 pub use corpus::SynthCorpus;
@@ -32,8 +33,9 @@ pub use kind::Kind;
 pub use render::Renderer;
 pub use scene::Scene;
 pub use settings::SynthSettings;
-pub use soundscape::{Listener, Soundscape, Source, Span};
+pub use soundscape::{Listener, Soundscape, Source};
 pub use stock::{Folders, Stock};
+pub use truth::{BoxTruth, FrameTruth, Heard, Truth, split_name};
 
 #[cfg(test)]
 mod tests;

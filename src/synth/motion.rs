@@ -164,3 +164,43 @@ fn to_and_fro(x: f64) -> f64 {
     let turn = x.rem_euclid(2.0);
     if turn > 1.0 { 2.0 - turn } else { turn }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_bounces_is_on_the_floor_when_it_sounds() {
+        for position in 0..20 {
+            let mut rng = crate::corpus::rng(3, 0, position);
+            let rhythm = Rhythm::draw(0.3..0.7, &mut rng);
+            let mut motion = Motion::draw([0.5, 0.5], Some(Kind::Ball), &mut rng);
+            let still = Wave::draw(0.0, 0.1..0.2, &mut rng);
+            let height = 0.6;
+            motion.path = Path::Bounce { x: still, height };
+            for beat in 1..6 {
+                let (from, to) = (rhythm.beat_s(beat), rhythm.beat_s(beat + 1));
+                let y = |t_s: f64| motion.at(t_s, &rhythm, true).at[1];
+                let floor = y(from);
+                assert!((y(to - 1e-6) - floor).abs() < 1e-3);
+                assert!(y((from + to) / 2.0) < 0.5 * floor);
+            }
+            // A thing that is silent and at rest stays on the floor.
+            let y = |t_s: f64| motion.at(t_s, &rhythm, false).at[1];
+            assert_eq!(y(0.1), y(1.23));
+        }
+    }
+
+    #[test]
+    fn ways_stay_in_their_room() {
+        for position in 0..60 {
+            let mut rng = crate::corpus::rng(4, 0, position);
+            let rhythm = Rhythm::draw(0.3..0.7, &mut rng);
+            let motion = Motion::draw([0.9, 0.1], None, &mut rng);
+            for i in 0..200 {
+                let placement = motion.at(f64::from(i) * 0.31, &rhythm, true);
+                assert!(placement.at.iter().all(|v| (0.0..=1.0).contains(v)));
+            }
+        }
+    }
+}

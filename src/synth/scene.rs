@@ -176,29 +176,33 @@ impl Scene {
             homes.push(home);
             objects.push(Object::draw(class, home, settings, split, rng)?);
         }
-        let mut spans = Vec::new();
         let source = match heard {
             Heard::Nothing => None,
             Heard::Seen(class) | Heard::Unseen(class) => Some(class),
         };
-        spans.push(Span {
-            from_s: 0.0,
-            source: source
-                .map(|class| Source::draw(class, &objects, settings, split, rng))
-                .transpose()?,
-        });
-        if let Some(from_s) = settings.swap_at_s {
-            let mut others = audible;
-            others.retain(|class| {
+        let mut turns = vec![(0.0, source)];
+        if settings.swap_at_s.is_some() || settings.turn_s.is_some() {
+            let mut unheard = audible;
+            unheard.retain(|class| {
                 let heard_before = source.is_some_and(|s| s.name == class.name);
                 !heard_before && free(class, &shown, backdrop)
             });
-            let class = pick(&others, rng)?;
-            spans.push(Span {
-                from_s,
-                source: Some(Source::draw(class, &objects, settings, split, rng)?),
-            });
+            let unheard = Some(pick(&unheard, rng)?);
+            if let Some(turn_s) = settings.turn_s {
+                let sounding = shown.iter().filter(|class| class.can_be_heard(split));
+                let classes = sounding.copied().map(Some).chain([unheard]);
+                turns = (0..).map(|k| f64::from(k) * turn_s).zip(classes).collect();
+            } else {
+                turns.extend(settings.swap_at_s.map(|at_s| (at_s, unheard)));
+            }
         }
+        let cycle_s = settings.turn_s.map(|turn_s| turn_s * turns.len() as f64);
+        let spans = turns.into_iter().map(|(from_s, class)| {
+            let source = class.map(|c| Source::draw(c, &objects, settings, split, rng));
+            let source = source.transpose()?;
+            Ok(Span { from_s, source })
+        });
+        let spans = spans.collect::<Result<Vec<Span>, CorpusError>>()?;
         let level = Level::draw(rng);
         let room = rng.random_bool(settings.reverberation);
         let noise = rng.random_bool(settings.noise);
@@ -208,6 +212,7 @@ impl Scene {
             objects,
             soundscape: Arc::new(Soundscape {
                 spans,
+                cycle_s,
                 room: room.then(|| Room::draw(rng)),
                 noise: noise.then(|| Noise::draw(settings, &level, rng)),
                 level,
@@ -221,6 +226,11 @@ impl Scene {
     pub fn shows(&self) -> impl Iterator<Item = &Arc<str>> {
         let things = self.objects.iter().map(|object| &object.class);
         self.backdrop.iter().chain(things)
+    }
+
+    /// The class that the background is a photograph of.
+    pub fn backdrop(&self) -> Option<&Arc<str>> {
+        self.backdrop.as_ref()
     }
 
     /// What is heard, and when.

@@ -26,6 +26,9 @@ pub struct SynthSettings {
     pub photo_backdrop: f64,
     /// After so many seconds the sound changes to that of a thing that is not seen.
     pub swap_at_s: Option<f64>,
+    /// Each visible thing that can sound does so for so many seconds, then one
+    /// that is not seen, then the first again. Goes before a swap.
+    pub turn_s: Option<f64>,
     /// Recorded sounds are put together to so many seconds before they repeat.
     pub seconds: f64,
     /// Pictures are made sharp for a picture with this short side, in pixels.
@@ -47,6 +50,7 @@ impl Default for SynthSettings {
             reverberation: 0.5,
             photo_backdrop: 0.4,
             swap_at_s: None,
+            turn_s: None,
             seconds: 1.0,
             short_side: 256,
             seed: 0,

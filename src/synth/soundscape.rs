@@ -26,7 +26,9 @@ const STEP: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Soundscape {
     /// In the order of time.
-    pub spans: Vec<Span>,
+    pub(super) spans: Vec<Span>,
+    /// After so many seconds the spans begin again.
+    pub(super) cycle_s: Option<f64>,
     pub(super) room: Option<Room>,
     /// RMS of the background.
     pub(super) noise: Option<Noise>,
@@ -35,7 +37,7 @@ pub struct Soundscape {
 
 /// A time in which one thing sounds.
 #[derive(Clone, Debug)]
-pub struct Span {
+pub(super) struct Span {
     /// Until the next span begins, or without end.
     pub from_s: f64,
     /// What sounds; nothing if none.
@@ -111,8 +113,30 @@ impl Noise {
 impl Soundscape {
     /// What sounds at a moment.
     pub fn source_at(&self, t_s: f64) -> Option<&Source> {
+        let t_s = self.cycle_s.map_or(t_s, |cycle_s| t_s.rem_euclid(cycle_s));
         let span = self.spans.iter().rev().find(|span| span.from_s <= t_s);
         span.and_then(|span| span.source.as_ref())
+    }
+
+    /// Span number `k` and when it begins.
+    fn span(&self, k: usize) -> Option<(f64, &Span)> {
+        let Some(cycle_s) = self.cycle_s else {
+            return self.spans.get(k).map(|span| (span.from_s, span));
+        };
+        let rounds = k.checked_div(self.spans.len())?;
+        let span = &self.spans[k % self.spans.len()];
+        Some((rounds as f64 * cycle_s + span.from_s, span))
+    }
+
+    /// What sounds in the first `seconds`, with the times from and to.
+    pub fn heard(&self, seconds: f64) -> impl Iterator<Item = (f64, f64, &Source)> {
+        (0..)
+            .map_while(|k| self.span(k).map(|(from_s, span)| (k, from_s, span)))
+            .take_while(move |(_, from_s, _)| *from_s < seconds)
+            .filter_map(move |(k, from_s, span)| {
+                let to_s = self.span(k + 1).map_or(seconds, |(next_s, _)| next_s);
+                Some((from_s, to_s.min(seconds), span.source.as_ref()?))
+            })
     }
 
     /// Renders it from its start on.
@@ -184,15 +208,15 @@ impl Listener {
     }
 
     fn begin_spans(&mut self) {
-        while let Some(span) = self.scape.spans.get(self.span)
-            && first_sample(span) <= self.at
+        while let Some((from_s, span)) = self.scape.span(self.span)
+            && sample_at(from_s) <= self.at
         {
             for sounding in &mut self.sounding {
                 sounding.left.get_or_insert(RAMP);
             }
             if let Some(source) = &span.source {
                 self.sounding.push(Sounding {
-                    voice: source.voice(span.from_s),
+                    voice: source.voice(from_s),
                     since: 0,
                     left: None,
                     from_start: self.at == 0,
@@ -203,7 +227,8 @@ impl Listener {
     }
 
     fn until_next_span(&self) -> usize {
-        let next = self.scape.spans.get(self.span).map(first_sample);
+        let next = self.scape.span(self.span);
+        let next = next.map(|(from_s, _)| sample_at(from_s));
         next.map_or(usize::MAX, |next| {
             usize::try_from(next - self.at).unwrap_or(usize::MAX)
         })
@@ -270,8 +295,8 @@ impl Source {
     }
 }
 
-fn first_sample(span: &Span) -> u64 {
-    (span.from_s * f64::from(RATE)).round().max(0.0) as u64
+fn sample_at(t_s: f64) -> u64 {
+    (t_s * f64::from(RATE)).round().max(0.0) as u64
 }
 
 /// Lets through what is quiet and bends what would clip.

@@ -158,8 +158,28 @@ fn a_swap_changes_the_sound_to_something_that_is_not_seen() {
         let (before, after) = (swapped.sounds_at(0.9), swapped.sounds_at(1.0));
         assert!(swapped.shows().any(|class| Some(class) == before));
         assert!(swapped.shows().all(|class| Some(class) != after));
-        assert_eq!(swapped.soundscape().spans.len(), 2);
+        assert_eq!(swapped.soundscape().heard(2.0).count(), 2);
     }
+}
+
+#[test]
+fn things_sound_in_turn_then_one_that_is_not_seen_and_again() {
+    let settings = SynthSettings {
+        objects: 3..=3,
+        turn_s: Some(0.5),
+        ..SynthSettings::default()
+    };
+    let scene = scene(&settings, 1);
+    let shown: Vec<_> = scene.shows().map(Some).collect();
+    let heard = |t_s: f64| scene.sounds_at(t_s);
+    assert_eq!([heard(0.1), heard(0.6), heard(1.1)], shown[..]);
+    assert!(!shown.contains(&heard(1.6)));
+    assert_eq!(heard(2.1), shown[0]);
+    let spans: Vec<_> = scene.soundscape().heard(2.2).collect();
+    assert_eq!(spans.len(), 5);
+    assert_eq!((spans[4].0, spans[4].1), (2.0, 2.2));
+    // Each round sounds; what has gone is silent.
+    assert_eq!(scene.sound(0, 110_000).len(), 110_000);
 }
 
 #[test]

@@ -59,7 +59,7 @@ const ROWS: &[Row] = &[
     row("core", "sound formats and downmix", &["audioconvert"], BASE, Needed),
     row("core", "picture formats", &["videoconvert"], BASE, Needed),
     row("core", "handing over to l3net", &["appsink"], BASE, Needed),
-    row("core", "the built-in test source", &["videotestsrc"], BASE, Useful),
+    row("core", "the built-in test source", &["appsrc"], BASE, Useful),
 
     row("containers", "mp4, mov, m4a, 3gp", &["qtdemux"], GOOD, Needed),
     row("containers", "mkv, webm", &["matroskademux"], GOOD, Useful),

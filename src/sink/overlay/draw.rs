@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::video::{BEHIND_NS, Container, Encode, Track};
 use super::canvas::Canvas;
-use super::encode::Encode;
-use super::encoders::Container;
 use super::schedule::{Said, Schedule, Shown};
-use super::sound::{BEHIND_NS, Track};
 use super::{Options, Report};
 use crate::picture::{Picture, ToPicture};
 use crate::sink::draw::{Area, Caption, Layer, Score, clock, draw_judged};

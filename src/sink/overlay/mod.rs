@@ -13,16 +13,13 @@
 //!   off, or with none; when even the thread's queue is full, new frames and
 //!   sounds are dropped. Both are counted.
 //! - The first frame fixes the size (`canvas.rs`); sound becomes stereo without
-//!   holes (`sound.rs`). Sound only gives a file with sound only.
+//!   holes (`video/sound.rs`). Sound only gives a file with sound only.
 //! - A failure (disk full) ends the video, not the run: senders are told
 //!   [`Delivery::Gone`], and [`Overlay::finish`] says why.
 
 mod canvas;
 mod draw;
-mod encode;
-mod encoders;
 mod schedule;
-mod sound;
 #[cfg(test)]
 mod tests;
 
@@ -34,12 +31,12 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
 
+use super::video::{Container, video_error};
 use super::{Judged, SinkError};
 use crate::picture::ToPicture;
 use crate::result::{GapReason, StreamName};
 use crate::time::{Hop, MediaTime};
 use draw::Writer;
-use encoders::Container;
 use schedule::{Said, Shown};
 
 /// How much waits, and for how long.
@@ -199,13 +196,6 @@ impl Overlay {
         let mut report = result.map_err(video_error(&self.path))?;
         report.dropped += self.sender.dropped.load(Ordering::Relaxed);
         Ok(report)
-    }
-}
-
-fn video_error(path: &Path) -> impl FnOnce(String) -> SinkError {
-    move |cause| SinkError::Video {
-        path: path.to_owned(),
-        cause,
     }
 }
 

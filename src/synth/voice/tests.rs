@@ -1,3 +1,4 @@
+use super::filters::Resonance;
 use super::*;
 use crate::corpus::rng;
 use crate::time::WINDOW_SAMPLES;
@@ -56,4 +57,39 @@ fn two_things_of_a_kind_sound_differently() {
     for kind in Kind::ALL {
         assert_ne!(seconds(kind, 0, 1), seconds(kind, 1, 1), "{kind:?}");
     }
+}
+
+/// How loud a voice is in some bands, against its whole, and how uneven.
+fn fingerprint(pcm: &[f32]) -> Vec<f32> {
+    let whole = rms(pcm).ln();
+    let mut print: Vec<f32> = (0..9)
+        .map(|band| {
+            let hz = 60.0 * 2.0_f32.powi(band);
+            let mut filter = Resonance::at(hz, hz * 0.7);
+            let filtered: Vec<f32> = pcm.iter().map(|v| filter.next(*v)).collect();
+            (rms(&filtered) + 1e-5).ln() - whole
+        })
+        .collect();
+    let parts = pcm.chunks(960).map(|part| (rms(part) + 1e-4).ln() - whole);
+    let parts: Vec<f32> = parts.collect();
+    print.push(rms(&parts));
+    print
+}
+
+#[test]
+fn kinds_can_be_told_apart_by_their_sound() {
+    const EACH: u64 = 10;
+    let prints: Vec<(Kind, Vec<f32>)> = Kind::ALL
+        .into_iter()
+        .flat_map(|kind| (0..EACH).map(move |i| (kind, fingerprint(&seconds(kind, 50 + i, 2)))))
+        .collect();
+    let far = |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum() };
+    let right = prints.iter().enumerate().filter(|(i, (kind, print))| {
+        let others = prints.iter().enumerate().filter(|(j, _)| j != i);
+        let nearest = others.min_by(|(_, a), (_, b)| far(&a.1, print).total_cmp(&far(&b.1, print)));
+        nearest.is_some_and(|(_, (nearest, _))| nearest == kind)
+    });
+    let share = right.count() as f32 / prints.len() as f32;
+    // Of twelve, chance is right in 8 of 100.
+    assert!(share > 0.6, "{share}");
 }

@@ -1,4 +1,4 @@
-//! The sound track of the overlay video: without holes, one or two channels.
+//! The sound track of a video: without holes, one or two channels.
 //!
 //! An encoder wants sound that goes on where it left off, and a muxer holds the
 //! picture back until there is sound. So holes become silence, and what comes

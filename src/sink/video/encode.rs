@@ -1,5 +1,4 @@
-//! The GStreamer side of the overlay video: raw pictures and sound in, a file
-//! out.
+//! The GStreamer side of a video: raw pictures and sound in, a file out.
 //!
 //! Belongs here: the pipeline, caps, buffers, the end of the stream. Does not:
 //! what is on the pictures, which encoders there are.
@@ -22,6 +21,9 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// How long the encoder may take to come to an end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a frame is shown that is the only one.
+const USUAL_NS: u64 = 40_000_000;
+
 const UNLIMITED: &str = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=0";
 
 /// A file that is being encoded.
@@ -33,6 +35,8 @@ pub struct Encode {
     frame_bytes: u64,
     /// The last frame: how long it is shown is known when the next one comes.
     held: Option<(MediaTime, Vec<u8>)>,
+    /// How long the frame before it was shown.
+    last_ns: u64,
 }
 
 impl Encode {
@@ -117,6 +121,7 @@ impl Encode {
             audio,
             frame_bytes: u64::from(width) * u64::from(height) * 3,
             held: None,
+            last_ns: USUAL_NS,
         };
         if encode.pipeline.set_state(gst::State::Playing).is_err() {
             let wait = gst::ClockTime::from_mseconds(500);
@@ -134,7 +139,8 @@ impl Encode {
         let Some((shown_at, shown)) = self.held.replace((at, rgb)) else {
             return Ok(());
         };
-        self.push_picture(shown_at, shown, at.distance(shown_at))
+        self.last_ns = at.distance(shown_at);
+        self.push_picture(shown_at, shown, self.last_ns)
     }
 
     fn push_picture(&self, at: MediaTime, rgb: Vec<u8>, lasts_ns: u64) -> Result<(), String> {
@@ -196,8 +202,8 @@ impl Encode {
     /// Ends the file so that it plays in full.
     pub fn finish(mut self) -> Result<(), String> {
         if let Some((at, rgb)) = self.held.take() {
-            // One more frame's time, of a usual rate.
-            self.push_picture(at, rgb, 40_000_000)?;
+            // As long as the one before it.
+            self.push_picture(at, rgb, self.last_ns)?;
         }
         for source in self.video.iter().chain(&self.audio) {
             // Fails only if the pipeline has; its own word comes below.

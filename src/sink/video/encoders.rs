@@ -1,4 +1,4 @@
-//! What the overlay video is made with: containers and the encoders for them,
+//! What videos are made with: containers and the encoders for them,
 //! best first, each with the Debian package that brings it.
 //!
 //! Matroska lays itself out so that a file that was not ended plays; MP4 is
