@@ -20,6 +20,7 @@ const SIDE: u32 = 224;
 
 /// Trains a network on pairs, half of which correspond
 #[derive(clap::Args, Clone, Debug)]
+#[command(args_override_self = true)]
 pub struct TrainArgs {
     /// Where from
     #[command(flatten)]
@@ -130,7 +131,7 @@ fn check(args: &TrainArgs) -> anyhow::Result<()> {
     if !(0.0..=1.0).contains(&args.cool_down) {
         return refuse("--cool-down is a part, 0 to 1");
     }
-    if args.batch % 2 != 0 {
+    if !args.batch.is_multiple_of(2) {
         return refuse("--batch is even: half of the pairs correspond");
     }
     if args.minutes.is_some_and(|m| m.is_nan() || m <= 0.0) || args.save_minutes.is_nan() {

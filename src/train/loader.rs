@@ -65,7 +65,7 @@ impl Loader {
     ///
     /// # Errors
     /// What kept the batch from being made.
-    pub fn next(&mut self) -> Result<Batch, CorpusError> {
+    pub fn next_batch(&mut self) -> Result<Batch, CorpusError> {
         let started = Instant::now();
         let channel = (self.next - self.first) as usize % self.channels.len();
         let batch = self.channels[channel].recv().unwrap_or_else(|_| {
@@ -126,7 +126,7 @@ mod tests {
         let batches = |threads| {
             let mut loader = Loader::start(&sampler, 10, threads).expect("threads");
             (0..7)
-                .map(|_| loader.next().expect("a batch"))
+                .map(|_| loader.next_batch().expect("a batch"))
                 .collect::<Vec<_>>()
         };
         let alone = batches(1);
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn what_a_thread_meets_is_told() {
         let mut loader = Loader::start(&sampler(1.0), 0, 2).expect("threads");
-        let error = loader.next().expect_err("all files are broken");
+        let error = loader.next_batch().expect_err("all files are broken");
         assert!(error.to_string().contains("broken.jpg"), "{error}");
-        assert!(loader.next().is_err());
+        assert!(loader.next_batch().is_err());
     }
 }

@@ -16,6 +16,7 @@ use super::checkpoint::{Checkpoint, Files, RunState, Validation, copy};
 use super::error::TrainError;
 use super::events::EventFile;
 use super::loader::Loader;
+use super::memory::keep_freed_memory;
 use super::network::{Freeze, Network, Score, plain};
 use super::sampler::{Mixture, Sampler, SamplerSettings};
 use crate::corpus::Split;
@@ -145,7 +146,7 @@ pub fn train(
             stopped = true;
             break;
         }
-        let batch = loader.next()?;
+        let batch = loader.next_batch()?;
         let (score, rate) = run.step(&batch)?;
         mean = Some(smoothed(mean, score));
         since.add(score);
@@ -214,6 +215,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         let device = settings.device.resolve()?;
         let kind = settings.precision.resolve(device);
+        keep_freed_memory();
         if !device.is_cuda() && settings.threads > 1 {
             // The threads that make batches share the cores with the network.
             sleep_while_waiting();

@@ -169,7 +169,7 @@ impl Sampler {
     ) -> Result<Batch, CorpusError> {
         let mut batch = self.empty(step);
         for number in numbers {
-            let corresponds = number % 2 == 0;
+            let corresponds = number.is_multiple_of(2);
             let (pair, mut rng) = self.draw(stream, number, |corpus, rng| {
                 Pair::draw(corpus, split, corresponds, rng)
             })?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::stats::{Timings, by_turns};
 use crate::net::{Conv1Stride, Device, Precision, Weights};
-use crate::train::{Adam, Batch, Freeze, Network, PairOf};
+use crate::train::{Adam, Batch, Freeze, Network, PairOf, keep_freed_memory};
 
 /// Measures a step of training: forward, backward, Adam
 #[derive(clap::Args, Debug)]
@@ -39,6 +39,7 @@ pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let kind = args.precision.resolve(device);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.map_or(cores, usize::from);
+    keep_freed_memory();
     tch::set_num_threads(i32::try_from(threads)?);
     let weights = Weights::initial(0, Conv1Stride::Two);
     let mut network = Network::new(&weights, Freeze::None, device, kind)?;
