@@ -247,7 +247,7 @@ fn grouped<K: Ord>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::draws::testing::{Scenes, cell, heard, judgement, map};
+    use super::super::testing::{Scenes, cell, heard, judgement, map};
     use super::*;
     use crate::corpus::Split;
     use crate::features::Features;

@@ -19,6 +19,8 @@ mod feed;
 pub mod learn;
 pub mod localize;
 pub mod metrics;
+#[cfg(test)]
+mod testing;
 
 pub use draws::{Draws, Judge, Unreadable};
 pub use error::EvalError;

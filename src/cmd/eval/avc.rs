@@ -120,7 +120,7 @@ fn table(report: &Report) -> Table {
     table.text(report.model.line());
     for data in report.data.iter().chain(&report.all) {
         table.text("");
-        table.text(format!("{}: {}", data.name, data.holds));
+        table.text(format!("{}  ({})", data.name, data.holds));
         table.header("", &COLUMNS);
         table.row("model", cells(Some(data.pairs), &data.scores.model));
         if let Some(scores) = &data.scores.untrained {

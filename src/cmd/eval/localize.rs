@@ -130,7 +130,7 @@ fn table(report: &Report) -> Table {
     table.text("own: with the scene's sound; other: with a sound of nothing that is seen");
     for data in report.data.iter().chain(&report.all) {
         table.text("");
-        table.text(format!("{}: {}", data.name, data.holds));
+        table.text(format!("{}  ({})", data.name, data.holds));
         table.header("", &COLUMNS);
         table.row("model", cells(Some(data.scenes), &data.scores.model));
         if let Some(scores) = &data.scores.untrained {
