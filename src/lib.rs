@@ -21,6 +21,7 @@ pub mod engine;
 
 pub mod cmd;
 
+pub mod cache;
 pub mod picture;
 pub mod result;
 pub mod time;
