@@ -19,6 +19,9 @@ pub mod sink;
 #[cfg(feature = "gst")]
 pub mod engine;
 
+#[cfg(feature = "gst")]
+pub mod prepare;
+
 pub mod cmd;
 
 pub mod cache;

@@ -18,6 +18,8 @@ pub mod model;
 #[cfg(feature = "gst")]
 mod outputs;
 #[cfg(feature = "gst")]
+pub mod prepare;
+#[cfg(feature = "gst")]
 mod progress;
 #[cfg(feature = "gst")]
 mod streams;
@@ -51,6 +53,9 @@ pub enum Command {
     /// Go through files and directories as fast as the machine can
     #[cfg(feature = "gst")]
     Batch(batch::BatchArgs),
+    /// Decode recordings once into shards for training
+    #[cfg(feature = "gst")]
+    Prepare(prepare::PrepareArgs),
     /// Measure latency, throughput and the features
     Bench(bench::BenchArgs),
     /// Show what is in a model file, or convert it
@@ -73,6 +78,8 @@ impl Command {
             Self::Launch(args) => launch::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Batch(args) => batch::run(&args)?,
+            #[cfg(feature = "gst")]
+            Self::Prepare(args) => prepare::run(&args)?,
             Self::Bench(args) => bench::run(args)?,
             Self::Model(args) => {
                 model::run(&args, &mut std::io::stdout().lock())?;

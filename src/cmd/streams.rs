@@ -148,7 +148,7 @@ fn there_already(source: &Source, archive: Option<&Archive>, args: &StreamArgs) 
 }
 
 /// The first Ctrl-C (or SIGTERM) asks for an orderly end, a second one ends at once.
-fn stop_on_signal() -> anyhow::Result<Stop> {
+pub(super) fn stop_on_signal() -> anyhow::Result<Stop> {
     let stop = Stop::default();
     let asked = stop.clone();
     ctrlc::set_handler(move || {
