@@ -14,6 +14,12 @@ pub mod net;
 
 pub mod corpus;
 
+pub mod synth;
+
+pub mod train;
+
+pub mod eval;
+
 pub mod sink;
 
 #[cfg(feature = "gst")]
@@ -27,4 +33,5 @@ pub mod cmd;
 pub mod cache;
 pub mod picture;
 pub mod result;
+pub mod stop;
 pub mod time;

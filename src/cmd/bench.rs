@@ -9,6 +9,7 @@ pub mod stats;
 #[cfg(feature = "gst")]
 pub mod streams;
 pub mod throughput;
+pub mod train;
 
 /// Measures this machine, stage by stage
 #[derive(clap::Args, Debug)]
@@ -28,6 +29,8 @@ pub enum What {
     Throughput(ThroughputArgs),
     /// The log-spectrogram and the scaling of frames
     Features(features::FeaturesArgs),
+    /// A step of training, loading apart
+    Train(train::TrainBenchArgs),
 }
 
 /// What `bench throughput` measures.
@@ -56,6 +59,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<bool> {
         }
         What::Throughput(args) => throughput::run(&args.network, out)?,
         What::Features(args) => features::run(&args, out)?,
+        What::Train(args) => train::run(&args, out)?,
     }
     Ok(true)
 }

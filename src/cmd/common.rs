@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::net::{Device, HeatmapKind, L3Net, NetOptions, Precision, Weights};
 use crate::result::Crop;
 use crate::sink::SinkError;
+use crate::stop::Stop;
 use crate::time::Hop;
 
 /// Wrong usage: exit code 2.
@@ -32,6 +33,22 @@ pub fn reader_has_gone(error: &anyhow::Error) -> bool {
     })
 }
 
+/// The first Ctrl-C (or SIGTERM) asks for an orderly end, a second one ends at once.
+///
+/// # Errors
+/// If the system does not let signals be caught.
+pub fn stop_on_signal() -> anyhow::Result<Stop> {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    ctrlc::set_handler(move || {
+        if asked.is_asked() {
+            std::process::exit(130);
+        }
+        asked.ask();
+    })?;
+    Ok(stop)
+}
+
 /// Which network, where, and how exactly.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct NetArgs {
@@ -55,7 +72,14 @@ impl NetArgs {
     /// # Errors
     /// Names the model file or the device, and what is wrong with it.
     pub fn load(&self) -> anyhow::Result<L3Net> {
-        let weights = Weights::open(self.model.as_deref())?;
+        self.place(&Weights::open(self.model.as_deref())?)
+    }
+
+    /// The network with these weights; says on stderr if they are untrained.
+    ///
+    /// # Errors
+    /// Names the device, and what is wrong with it.
+    pub fn place(&self, weights: &Weights) -> anyhow::Result<L3Net> {
         if !weights.is_trained() {
             tracing::warn!(
                 "{} is untrained (random weights): its answers mean nothing; \
@@ -66,14 +90,18 @@ impl NetArgs {
                 }
             );
         }
-        let options = NetOptions {
+        let net = L3Net::new(weights, &self.options())?;
+        tracing::info!("{}", net.describe());
+        Ok(net)
+    }
+
+    /// Where and how the network runs.
+    pub fn options(&self) -> NetOptions {
+        NetOptions {
             device: self.device,
             precision: self.precision,
             threads: self.threads.map(usize::from),
-        };
-        let net = L3Net::new(&weights, &options)?;
-        tracing::info!("{}", net.describe());
-        Ok(net)
+        }
     }
 }
 
@@ -103,6 +131,12 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if seconds > 0.0 => Ok(seconds),
         _ => Err("not a number of seconds over 0".to_owned()),
     }
+}
+
+/// A line on stderr for whoever watches; nobody watching is no failure.
+pub fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// How much to say on stderr.

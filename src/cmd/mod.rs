@@ -9,7 +9,9 @@ use std::process::ExitCode;
 pub mod batch;
 pub mod bench;
 pub mod common;
+pub mod data;
 pub mod doctor;
+pub mod eval;
 #[cfg(feature = "gst")]
 pub mod launch;
 #[cfg(feature = "gst")]
@@ -23,6 +25,7 @@ pub mod prepare;
 mod progress;
 #[cfg(feature = "gst")]
 mod streams;
+pub mod train;
 
 /// Does what is heard belong to what is seen, and where in the picture is it?
 #[derive(clap::Parser, Debug)]
@@ -56,6 +59,10 @@ pub enum Command {
     /// Decode recordings once into shards for training
     #[cfg(feature = "gst")]
     Prepare(prepare::PrepareArgs),
+    /// Train on media, shards, folders of classes or synthetic scenes
+    Train(train::TrainArgs),
+    /// Do the paper's experiments on one's own data
+    Eval(eval::EvalArgs),
     /// Measure latency, throughput and the features
     Bench(bench::BenchArgs),
     /// Show what is in a model file, or convert it
@@ -80,6 +87,8 @@ impl Command {
             Self::Batch(args) => batch::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Prepare(args) => prepare::run(&args)?,
+            Self::Train(args) => train::run(&args)?,
+            Self::Eval(args) => eval::run(&args)?,
             Self::Bench(args) => bench::run(args)?,
             Self::Model(args) => {
                 model::run(&args, &mut std::io::stdout().lock())?;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use super::common::{TalkArgs, Usage};
+use super::common::{TalkArgs, Usage, stop_on_signal};
 use super::progress::Bar;
-use super::streams::{check_descriptions, stop_on_signal};
+use super::streams::check_descriptions;
 use crate::media::expand;
 use crate::prepare::{Gauges, PrepareOptions, Report, prepare};
 

@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::common::{NetArgs, TalkArgs, Usage, WindowArgs};
+use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, stop_on_signal};
 use super::outputs::Outputs;
 use super::progress::Bar;
-use crate::engine::{self, EngineOptions, Gauges, Stop, Task};
+use crate::engine::{self, EngineOptions, Gauges, Task};
 use crate::media::{Kind, Source};
 use crate::sink::archive::Archive;
 use crate::sink::metrics;
@@ -145,19 +145,6 @@ fn there_already(source: &Source, archive: Option<&Archive>, args: &StreamArgs) 
     archive
         .and_then(|a| a.progress().stream(&source.name))
         .map_or(0, |p| p.contiguous())
-}
-
-/// The first Ctrl-C (or SIGTERM) asks for an orderly end, a second one ends at once.
-pub(super) fn stop_on_signal() -> anyhow::Result<Stop> {
-    let stop = Stop::default();
-    let asked = stop.clone();
-    ctrlc::set_handler(move || {
-        if asked.is_asked() {
-            std::process::exit(130);
-        }
-        asked.ask();
-    })?;
-    Ok(stop)
 }
 
 /// Refuses descriptions that GStreamer does not understand before anything runs.

@@ -251,3 +251,95 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
         n => format!("{}, … {n} in all", names[..6].join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::{Pair, rng};
+
+    /// Classes with eight pictures and sounds each; those of `a` and `b` have
+    /// both.
+    fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (sounds, pictures) = (folder.path().join("s"), folder.path().join("p"));
+        for (class, level) in [("a", 20_i16), ("b", 9000), ("heard", 9000), ("quiet", 0)] {
+            std::fs::create_dir_all(sounds.join(class)).expect("a folder");
+            for i in 0..8 {
+                let samples: Vec<u8> = (0..24_000)
+                    .flat_map(|n| (if n / 40 % 2 == 0 { level } else { -level }).to_le_bytes())
+                    .collect();
+                let mut wav = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+                wav.extend(48_000_u32.to_le_bytes());
+                wav.extend(96_000_u32.to_le_bytes());
+                wav.extend(b"\x02\0\x10\0data");
+                wav.extend((samples.len() as u32).to_le_bytes());
+                wav.extend(samples);
+                std::fs::write(sounds.join(class).join(format!("{i}.wav")), wav).expect("a sound");
+            }
+        }
+        for class in ["a", "b", "seen"] {
+            std::fs::create_dir_all(pictures.join(class)).expect("a folder");
+            for i in 0..8 {
+                let image = RgbaImage::from_pixel(20, 10, image::Rgba([i * 9, 5, 5, 128]));
+                let file = pictures.join(class).join(format!("{i}.png"));
+                image.save(file).expect("a picture");
+            }
+        }
+        (folder, sounds, pictures)
+    }
+
+    #[test]
+    fn picture_and_sound_share_their_class_but_for_odd_ones() {
+        let (_folder, sounds, pictures) = folders();
+        std::fs::remove_dir_all(sounds.join("a")).expect("removed");
+        std::fs::rename(sounds.join("quiet"), sounds.join("c")).expect("renamed");
+        std::fs::remove_dir_all(sounds.join("c")).expect("removed");
+        std::fs::rename(sounds.join("heard"), sounds.join("a")).expect("renamed");
+        let corpus = ClassPairs::read(&[sounds], &[pictures], &SplitRules::default());
+        let corpus = corpus.expect("two classes");
+        assert_eq!(corpus.classes(), ["a", "b"]);
+        assert_eq!(corpus.odd_ones().0, ["seen"]);
+        corpus.check(Split::Train).expect("enough");
+        let mut odd = 0;
+        for position in 0..100 {
+            let example = corpus
+                .draw(Split::Train, &mut rng(0, 0, position))
+                .expect("a draw");
+            assert_eq!(example.pcm.len(), 48_000);
+            assert_eq!((example.picture.width, example.picture.height), (20, 10));
+            odd += usize::from(!example.corresponds());
+            assert_eq!(example.corresponds(), example.shows == example.sounds);
+        }
+        assert!((1..30).contains(&odd), "{odd}");
+        for corresponds in [true, false] {
+            let mut rng = rng(1, 0, 0);
+            let pair = Pair::draw(&corpus, Split::Test, corresponds, &mut rng).expect("a pair");
+            let (seen, heard) = (&pair.seen.shows, &pair.heard().sounds);
+            assert_eq!(seen == heard, corresponds);
+        }
+    }
+
+    #[test]
+    fn silent_sounds_are_not_drawn_and_a_silent_class_is_told() {
+        let (_folder, sounds, pictures) = folders();
+        let rules = SplitRules::default();
+        let corpus = ClassPairs::read(&[sounds], &[pictures], &rules).expect("two classes");
+        // Those of `a` are at −64 dB.
+        let error = (0..50)
+            .find_map(|p| corpus.draw(Split::Train, &mut rng(0, 0, p)).err())
+            .expect("class a is silent");
+        assert!(error.to_string().contains("class a"), "{error}");
+    }
+
+    #[test]
+    fn folders_that_do_not_match_are_told() {
+        let (_folder, sounds, pictures) = folders();
+        std::fs::remove_dir_all(pictures.join("a")).expect("removed");
+        let error = ClassPairs::read(&[sounds], &[pictures], &SplitRules::default());
+        let text = error.err().expect("one class").to_string();
+        assert!(
+            text.contains("a, b, heard, quiet") && text.contains("b, seen"),
+            "{text}"
+        );
+    }
+}

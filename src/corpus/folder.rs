@@ -258,3 +258,121 @@ fn split_the_rest(items: &mut [Item], seed: u64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("a class")).expect("a folder");
+            std::fs::write(path, "").expect("a file");
+        }
+        folder
+    }
+
+    fn read(folder: &Path, rules: &SplitRules) -> ClassFolder {
+        ClassFolder::read(&[folder.to_owned()], &["ogg"], rules).expect("a folder of classes")
+    }
+
+    fn names(items: &[&Item]) -> Vec<String> {
+        let name = |item: &&Item| {
+            item.path
+                .file_name()
+                .map(|n| n.to_string_lossy().into_owned())
+        };
+        items.iter().filter_map(name).collect()
+    }
+
+    #[test]
+    fn the_manifest_says_what_is_held_out() {
+        let folder = folder(&[
+            "dog/a.ogg",
+            "dog/b.ogg",
+            "dog/c.ogg",
+            "cat/d.ogg",
+            "cat/e.txt",
+        ]);
+        let manifest = "path,class,split,fold\ndog/a.ogg,dog,test,\ndog/b.ogg,dog,train,5\n";
+        std::fs::write(folder.path().join("manifest.csv"), manifest).expect("a manifest");
+        let all = read(folder.path(), &SplitRules::default());
+        assert_eq!(all.classes().collect::<Vec<_>>(), ["cat", "dog"]);
+        assert_eq!(names(&all.of("dog", Split::Test)), ["a.ogg", "b.ogg"]);
+        assert_eq!(names(&all.of("dog", Split::Train)), ["c.ogg"]);
+        let other_fold = SplitRules {
+            test_fold: 1,
+            ..SplitRules::default()
+        };
+        let all = read(folder.path(), &other_fold);
+        assert_eq!(names(&all.of("dog", Split::Test)), ["a.ogg"]);
+    }
+
+    #[test]
+    fn patterns_hold_out_by_name() {
+        let folder = folder(&["dog/noto_1.ogg", "dog/noto_2.ogg", "dog/emoji_1.ogg"]);
+        let rules = SplitRules {
+            test: vec!["emoji_*".to_owned()],
+            ..SplitRules::default()
+        };
+        let all = read(folder.path(), &rules);
+        assert_eq!(names(&all.of("dog", Split::Test)), ["emoji_1.ogg"]);
+        let wrong = SplitRules {
+            test: vec!["[".to_owned()],
+            ..SplitRules::default()
+        };
+        let error = ClassFolder::read(&[folder.path().to_owned()], &["ogg"], &wrong);
+        assert!(error.expect_err("no pattern").to_string().contains('['));
+    }
+
+    #[test]
+    fn a_folder_without_classes_is_told_what_was_expected() {
+        let folder = folder(&["loose.ogg", "dog/picture.jpg"]);
+        let error = ClassFolder::read(
+            &[folder.path().to_owned()],
+            &["ogg", "wav"],
+            &SplitRules::default(),
+        );
+        let text = error.expect_err("no class").to_string();
+        assert!(text.contains("<class>/<file>.{ogg,wav}"), "{text}");
+    }
+
+    proptest! {
+        /// Whatever the files are called: every one is in one split, takes of one
+        /// recording in the same, and two recordings at least are left to train on.
+        #[test]
+        fn takes_of_one_recording_never_cross(
+            takes in prop::collection::btree_set((0..12_u32, 0..4_u32), 4..40),
+            seed in 0..1000_u64,
+        ) {
+            let mut items: Vec<Item> = takes
+                .iter()
+                .map(|(recording, take)| Item {
+                    path: format!("dog/{recording}-{take}.ogg").into(),
+                    split: Split::Train,
+                    group: recording.to_string(),
+                    fold: None,
+                })
+                .collect();
+            split_the_rest(&mut items, seed);
+            let groups = |split: Split| -> BTreeSet<&str> {
+                let of = items.iter().filter(|i| i.split == split);
+                of.map(|i| i.group.as_str()).collect()
+            };
+            let (train, validation) = (groups(Split::Train), groups(Split::Validation));
+            let test = groups(Split::Test);
+            prop_assert!(train.is_disjoint(&validation) && train.is_disjoint(&test));
+            prop_assert!(validation.is_disjoint(&test));
+            let all: BTreeSet<_> = takes.iter().map(|(r, _)| *r).collect();
+            prop_assert!(train.len() >= all.len().min(2));
+            if all.len() >= 7 {
+                prop_assert!(!test.is_empty() && !validation.is_empty());
+            }
+        }
+    }
+}

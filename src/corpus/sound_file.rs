@@ -144,7 +144,8 @@ mod tests {
                 .take(44_000)
                 .map(|(a, b)| (a - b).abs())
                 .fold(0.0, f32::max);
-            assert!(off < 2e-3, "{rate}: {off}");
+            // A sample later or earlier is 0.029.
+            assert!(off < 0.02, "{rate}: {off}");
         }
     }
 

@@ -19,8 +19,7 @@ mod judge;
 mod prepare;
 mod stream;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::media::{AudioBlock, Frame, Source};
 use crate::net::{HeatmapKind, L3Net};
@@ -29,6 +28,8 @@ use crate::time::{Hop, MediaTime};
 
 pub use dispatch::{Dispatcher, Droppable, Item, Said};
 pub use judge::{Job, Occupation, Output};
+
+pub use crate::stop::Stop;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -49,22 +50,6 @@ pub struct EngineOptions {
     pub batch: usize,
     /// Keep the pictures for somebody who draws them.
     pub keep_pictures: bool,
-}
-
-/// Asks everybody to end. Cloning shares it.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether somebody asked.
-    pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// Somebody who sees all the sound and all the frames of a stream, not only the

@@ -102,6 +102,56 @@ impl Fusion {
         })
     }
 
+    /// The fusion over tensors that somebody else owns and changes, for training:
+    /// `tensor` gives each by its name in a checkpoint, in f32.
+    ///
+    /// # Errors
+    /// What libtorch says of a tensor of another shape.
+    pub fn over(tensor: impl Fn(&str) -> Tensor) -> Result<Self, TchError> {
+        let fc1 = tensor("fusion.fc1.weight"); // [128, 1024]
+        let feature = FEATURE as i64;
+        Ok(Self {
+            fc1_vision: fc1.f_narrow(1, 0, feature)?,
+            fc1_audio: fc1.f_narrow(1, feature, feature)?,
+            fc1_bias: tensor("fusion.fc1.bias"),
+            fc2: tensor("fusion.fc2.weight"),
+            fc2_bias: tensor("fusion.fc2.bias"),
+        })
+    }
+
+    /// Logits of N pairs among B pictures and B sounds: `seen` and `heard` are the
+    /// rows of each pair, `[N]`; the features are pool4, `[B, 512]`. → `[N, 2]`.
+    ///
+    /// # Errors
+    /// What libtorch says, out of memory mostly.
+    pub fn logits_of(
+        &self,
+        vision: &Tensor,
+        audio: &Tensor,
+        seen: &Tensor,
+        heard: &Tensor,
+    ) -> Result<Tensor, TchError> {
+        let (vision, audio) = self.halves(vision, audio)?;
+        let vision = vision.f_index_select(0, seen)?; //           [N, 128]
+        let audio = audio.f_index_select(0, heard)?; //            [N, 128]
+        Ok(self.behind_halves(&vision, &audio)?.1)
+    }
+
+    /// What each modality gives to fc1: `[B, 512]` → `[B, 128]` each.
+    fn halves(&self, vision: &Tensor, audio: &Tensor) -> Result<(Tensor, Tensor), TchError> {
+        Ok((
+            vision.f_linear(&self.fc1_vision, NO_BIAS)?,
+            audio.f_linear(&self.fc1_audio, NO_BIAS)?,
+        ))
+    }
+
+    /// fc1 after ReLU `[B, 128]`, and the logits `[B, 2]`.
+    fn behind_halves(&self, vision: &Tensor, audio: &Tensor) -> Result<(Tensor, Tensor), TchError> {
+        let fc1 = vision.f_add(audio)?.f_add(&self.fc1_bias)?.f_relu()?;
+        let logits = fc1.f_linear(&self.fc2, Some(&self.fc2_bias))?;
+        Ok((fc1, logits))
+    }
+
     /// Logits and heatmaps of B pairs.
     ///
     /// # Errors
@@ -114,12 +164,8 @@ impl Fusion {
     ) -> Result<Outputs, TchError> {
         let vision_features = vision.pool4.f_to_kind(Kind::Float)?; //    [B, 512]
         let audio_features = audio.pool4.f_to_kind(Kind::Float)?; //      [B, 512]
-        let vision_half = vision_features.f_linear(&self.fc1_vision, NO_BIAS)?; // [B, 128]
-        let audio_half = audio_features.f_linear(&self.fc1_audio, NO_BIAS)?; //    [B, 128]
-        let fc1 = (vision_half.f_add(&audio_half)?)
-            .f_add(&self.fc1_bias)?
-            .f_relu()?;
-        let logits = fc1.f_linear(&self.fc2, Some(&self.fc2_bias))?; //   [B, 2]
+        let (vision_half, audio_half) = self.halves(&vision_features, &audio_features)?; // [B, 128]
+        let (fc1, logits) = self.behind_halves(&vision_half, &audio_half)?; //              [B, 2]
         let (vision_heatmap, audio_heatmap) = match heatmap {
             HeatmapKind::Gradient => (
                 weighed(&vision.conv4_2, &self.gradient(&fc1, &self.fc1_vision)?)?,

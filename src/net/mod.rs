@@ -15,8 +15,8 @@ mod fusion;
 mod layout;
 mod model;
 mod random;
-mod safetensors_file;
-mod threads;
+pub(crate) mod safetensors_file;
+pub(crate) mod threads;
 mod trunk;
 mod weights;
 

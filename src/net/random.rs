@@ -1,8 +1,8 @@
 //! Random weights that are the same on every machine.
 //!
 //! Belongs here: the generator, simple enough to be written again elsewhere
-//! (`tests/oracle/golden.py` does so in numpy). Does not: the initialisation of
-//! training, which starts from undisturbed batch norm.
+//! (`tests/oracle/golden.py` does so in numpy). Training starts from the same
+//! weights with batch norm undisturbed and no biases.
 //!
 //! Value `i` of the tensor `name` under `seed`:
 //!
@@ -38,6 +38,16 @@ pub(super) fn values(seed: u64, slot: &Slot) -> Vec<f32> {
             offset + s * scale
         })
         .collect()
+}
+
+/// The values of one tensor before training: only weights are drawn.
+pub(super) fn initial_values(seed: u64, slot: &Slot) -> Vec<f32> {
+    let norm = slot.name.contains(".bn");
+    match slot.name.rsplit_once('.') {
+        Some((_, "weight")) if !norm => values(seed, slot),
+        Some((_, "weight" | "running_var")) => vec![1.0; slot.len()],
+        _ => vec![0.0; slot.len()],
+    }
 }
 
 fn spread(slot: &Slot) -> (f32, f32) {

@@ -40,13 +40,13 @@ impl StoreAs {
 }
 
 /// A parsed file.
-pub(super) struct Header<'a> {
+pub(crate) struct Header<'a> {
     tensors: SafeTensors<'a>,
-    pub(super) metadata: BTreeMap<String, String>,
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 impl<'a> Header<'a> {
-    pub(super) fn parse(bytes: &'a [u8], source: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn parse(bytes: &'a [u8], source: &Path) -> Result<Self, ModelError> {
         let tensors =
             SafeTensors::deserialize(bytes).map_err(|error| diagnose(bytes, &error, source))?;
         let (_, header) =
@@ -58,12 +58,12 @@ impl<'a> Header<'a> {
         })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
 
     /// Holds the file's names against those of the network.
-    pub(super) fn check_names(&self, slots: &[Slot], source: &Path) -> Result<(), ModelError> {
+    pub(crate) fn check_names(&self, slots: &[Slot], source: &Path) -> Result<(), ModelError> {
         let there = self.tensors.names();
         let missing: Vec<_> = slots
             .iter()
@@ -92,7 +92,7 @@ impl<'a> Header<'a> {
     }
 
     /// The values of one tensor in f32.
-    pub(super) fn tensor(&self, slot: &Slot, source: &Path) -> Result<Vec<f32>, ModelError> {
+    pub(crate) fn tensor(&self, slot: &Slot, source: &Path) -> Result<Vec<f32>, ModelError> {
         let file = || source.to_owned();
         let tensor = || slot.name.clone();
         let Ok(view) = self.tensors.tensor(&slot.name) else {
@@ -249,7 +249,7 @@ fn incomplete(bytes: &[u8], file: PathBuf) -> ModelError {
 }
 
 /// A file with metadata and no tensors.
-pub(super) fn header_only(metadata: &BTreeMap<String, String>) -> Vec<u8> {
+pub(crate) fn header_only(metadata: &BTreeMap<String, String>) -> Vec<u8> {
     header(&[], metadata, StoreAs::F32)
 }
 
@@ -274,7 +274,7 @@ fn header(slots: &[Slot], metadata: &BTreeMap<String, String>, store_as: StoreAs
     bytes
 }
 
-pub(super) fn write(
+pub(crate) fn write(
     path: &Path,
     slots: &[Slot],
     tensors: &BTreeMap<String, Vec<f32>>,

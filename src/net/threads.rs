@@ -21,7 +21,7 @@ use tch::{Kind, Tensor};
 /// Makes waiting threads sleep instead of spinning, for the whole process, once.
 ///
 /// Does nothing where the environment says how to wait.
-pub(super) fn sleep_while_waiting() {
+pub(crate) fn sleep_while_waiting() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let decided = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"];

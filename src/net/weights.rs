@@ -141,6 +141,50 @@ impl Weights {
         }
     }
 
+    /// What training starts from: He initialisation, no biases, batch norm that
+    /// does nothing yet.
+    pub fn initial(seed: u64, conv1_stride: Conv1Stride) -> Self {
+        let tensors = layout()
+            .iter()
+            .map(|slot| (slot.name.clone(), random::initial_values(seed, slot)))
+            .collect();
+        Self {
+            tensors,
+            ..Self::random(seed, conv1_stride)
+        }
+    }
+
+    /// Weights that were learnt, as `(name, values)` of every tensor of
+    /// [`layout`]; `trained` says how, for the file's metadata.
+    ///
+    /// # Panics
+    /// If a tensor is missing or of another length: the names and shapes are the
+    /// program's own.
+    pub fn learnt(
+        conv1_stride: Conv1Stride,
+        tensors: BTreeMap<String, Vec<f32>>,
+        trained: BTreeMap<String, String>,
+    ) -> Self {
+        for slot in layout() {
+            let len = tensors.get(&slot.name).map(Vec::len);
+            assert_eq!(len, Some(slot.len()), "{}", slot.name);
+        }
+        let mut metadata = trained;
+        for (key, value) in [
+            ("format", FORMAT.to_owned()),
+            ("audio_frontend", AUDIO_FRONTEND.to_owned()),
+            ("conv1_stride", conv1_stride.get().to_string()),
+        ] {
+            metadata.insert(key.to_owned(), value);
+        }
+        Self {
+            source: PathBuf::from("training"),
+            metadata,
+            conv1_stride,
+            tensors,
+        }
+    }
+
     /// The model that is used where none is named: `l3net-base.safetensors`
     /// beside the binary, in `models/` beside it or up to three folders above,
     /// in `models/` of the working folder or of the sources; else the untrained

@@ -7,8 +7,8 @@ use std::time::UNIX_EPOCH;
 use super::{Gauges, PrepareOptions, Report, prepare};
 use crate::cache;
 use crate::corpus::{CorpusError, hash};
-use crate::engine::Stop;
 use crate::media::{Kind, Source};
+use crate::stop::Stop;
 
 /// Prepares recordings into a folder of the user's cache (`prepared/` in
 /// [`cache::folder`]); the report says which. The same files, unchanged, with the

@@ -31,9 +31,10 @@ pub use report::{LeftOut, Report};
 
 use crate::corpus::CorpusError;
 use crate::corpus::shards::{JPEG_QUALITY, Settings};
-use crate::engine::{Position, Stop};
+use crate::engine::Position;
 use crate::features::SHORT_SIDE;
 use crate::media::Source;
+use crate::stop::Stop;
 use report::Done;
 use shelf::Shelf;
 
@@ -117,6 +118,7 @@ pub fn prepare(
     let shelf = Shelf::open(folder, options)?;
     let mut report = Report::new(folder);
     let tasks = task::plan(sources, &shelf, &gauges, &mut report);
+    let mut left = tasks.len();
     let shelf = Mutex::new(shelf);
     let next = AtomicUsize::new(0);
     let (sender, done) = crossbeam_channel::unbounded::<Result<Done, CorpusError>>();
@@ -143,7 +145,11 @@ pub fn prepare(
         let mut result = Ok(());
         loop {
             match done.recv_timeout(TELL) {
-                Ok(Ok(done)) => report.add(done),
+                Ok(Ok(Done::Stopped)) => {}
+                Ok(Ok(done)) => {
+                    left -= 1;
+                    report.add(done);
+                }
                 // The first one is the cause of the others.
                 Ok(Err(error)) => result = result.and(Err(error)),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -153,6 +159,6 @@ pub fn prepare(
         }
     })?;
     let shelf = shelf.into_inner().unwrap_or_else(|e| e.into_inner());
-    report.finish(&gauges, shelf.close()?, stop.is_asked());
+    report.finish(&gauges, shelf.close()?, left > 0);
     Ok(report)
 }

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use super::cutter::{Cutter, Piece};
 use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
-use crate::engine::{Position, Stop};
+use crate::engine::Position;
 use crate::features::FrameScaler;
 use crate::media::{
     AudioBlock, Ending, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions, Source,
 };
 use crate::picture::ToPicture;
 use crate::result::Crop;
+use crate::stop::Stop;
 use crate::window::{TAIL_SAMPLES, Timed};
 
 /// Frames as JPEG.

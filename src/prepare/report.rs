@@ -70,7 +70,7 @@ pub struct Report {
     pub left_out: Vec<(StreamName, LeftOut)>,
     /// Recordings that failed, and why.
     pub failed: Vec<(StreamName, String)>,
-    /// It was asked to stop before its end; the same call goes on where it was.
+    /// It was stopped before its end; the same call goes on where it was.
     pub interrupted: bool,
 }
 
@@ -95,16 +95,16 @@ impl Report {
             Done::Prepared => self.prepared += 1,
             Done::LeftOut(name, why) => self.left_out.push((name, why)),
             Done::Failed(name, why) => self.failed.push((name, why)),
-            Done::Stopped => self.interrupted = true,
+            Done::Stopped => {}
         }
     }
 
-    pub(super) fn finish(&mut self, gauges: &Gauges, shards: (usize, u64), stopped: bool) {
+    pub(super) fn finish(&mut self, gauges: &Gauges, shards: (usize, u64), interrupted: bool) {
         self.clips = gauges.clips.load(Ordering::Relaxed);
         self.frames = gauges.frames.load(Ordering::Relaxed);
         self.seconds = gauges.ms.load(Ordering::Relaxed) as f64 / 1e3;
         self.shards = shards;
-        self.interrupted |= stopped;
+        self.interrupted = interrupted;
         // Jobs side by side end in any order.
         self.left_out.sort_by(|a, b| a.0.cmp(&b.0));
         self.failed.sort_by(|a, b| a.0.cmp(&b.0));

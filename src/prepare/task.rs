@@ -7,16 +7,17 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
+use super::Gauges;
 use super::cutter::Piece;
 use super::journal::{Entry, Outcome};
 use super::recorder::{Jpeg, Recorded, record};
 use super::report::{Done, LeftOut, Report};
 use super::shelf::Shelf;
-use super::{Gauges, Stop};
 use crate::corpus::shards::{Clip, ClipInfo, FORMAT, encode_sound};
 use crate::corpus::{CorpusError, hash, hash_bytes};
 use crate::media::{Kind, Source};
 use crate::result::StreamName;
+use crate::stop::Stop;
 use crate::time::SAMPLE_RATE;
 
 /// How much of a file's start and end its fingerprint is made of.
@@ -138,6 +139,9 @@ pub(super) fn run(
     let name = task.source.name.clone();
     let done = match recorded {
         Recorded::Stopped => return Ok(Done::Stopped),
+        Recorded::Failed(cause) if clips > 0 => {
+            Done::Failed(name, format!("{cause} (what came before it is kept)"))
+        }
         Recorded::Failed(cause) => Done::Failed(name, cause.to_string()),
         Recorded::Lacks { what, undecodable } => Done::lacking(&name, &what, undecodable),
         Recorded::Whole if clips > 0 => Done::Prepared,

@@ -1,0 +1,131 @@
+//! `l3net bench train`: a step of training, loading apart.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::stats::{Timings, by_turns};
+use crate::net::{Conv1Stride, Device, Precision, Weights};
+use crate::train::{Adam, Batch, Freeze, Network, PairOf, keep_freed_memory};
+
+/// Measures a step of training: forward, backward, Adam
+#[derive(clap::Args, Debug)]
+pub struct TrainBenchArgs {
+    /// Pictures and sounds of a step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..))]
+    pub batch: u32,
+    /// Steps that count; two more go before
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", value_name = "WHERE")]
+    pub device: Device,
+    /// How exactly: auto, f32 or bf16
+    #[arg(long, default_value = "auto", value_name = "KIND")]
+    pub precision: Precision,
+    /// CPU threads of the network; all cores if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Write one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Measures and writes to `out`.
+///
+/// # Errors
+/// If the device cannot be had or has no room, or `out` cannot be written to.
+pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let device = args.device.resolve()?;
+    let kind = args.precision.resolve(device);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.map_or(cores, usize::from);
+    keep_freed_memory();
+    tch::set_num_threads(i32::try_from(threads)?);
+    let weights = Weights::initial(0, Conv1Stride::Two);
+    let mut network = Network::new(&weights, Freeze::None, device, kind)?;
+    let mut adam = Adam::new(network.parameters(), 1e-5)?;
+    let batch = random_batch(args.batch);
+    let learning = network.learning();
+    let mut step = || -> Result<(), tch::TchError> {
+        // The score is read back, so the step is over when this returns.
+        let (gradient, _) = network.gradient(&batch)?;
+        adam.step(network.parameters(), &gradient, &learning, 1e-4)?;
+        network.changed()
+    };
+    let mut jobs: [Box<dyn FnMut() -> Result<(), tch::TchError>>; 1] = [Box::new(&mut step)];
+    let times = by_turns(&mut jobs, Duration::ZERO, args.steps as usize)?;
+    let ms = Timings::of(&times[0]);
+    let pair = ms.p50 / f64::from(args.batch);
+    let precision = if kind == tch::Kind::Float {
+        "f32"
+    } else {
+        "bf16"
+    };
+    if args.json {
+        let found = serde_json::json!({
+            "bench": "train", "batch": args.batch, "threads": threads, "precision": precision,
+            "device": format!("{device:?}"), "step_ms": ms, "pair_ms": pair,
+        });
+        writeln!(out, "{found}")?;
+    } else {
+        writeln!(
+            out,
+            "training, {precision}, batch {}, {threads} threads, {device:?}",
+            args.batch
+        )?;
+        writeln!(
+            out,
+            "step  {:>9.1} ms   (p95 {:.1}, {} runs)",
+            ms.p50, ms.p95, ms.runs
+        )?;
+        writeln!(out, "pair  {pair:>9.2} ms   {:.1} pairs/s", 1e3 / pair)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Noise, half of which corresponds. What is in it makes no difference to the time.
+fn random_batch(rows: u32) -> Batch {
+    use rand::RngExt;
+    let mut rng = crate::corpus::rng(0, 0, 0);
+    let side = 224;
+    Batch {
+        step: 0,
+        side,
+        images: (0..rows * side * side * 3).map(|_| rng.random()).collect(),
+        spectrograms: (0..rows as usize * crate::features::SPECTROGRAM_LEN)
+            .map(|_| rng.random_range(-1.84..0.5))
+            .collect(),
+        pairs: (0..rows)
+            .map(|row| PairOf {
+                seen: row,
+                heard: row,
+                corresponds: row % 2 == 0,
+            })
+            .collect(),
+        origins: vec![String::new(); rows as usize],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_tells_what_was_measured() -> anyhow::Result<()> {
+        let args = TrainBenchArgs {
+            batch: 2,
+            steps: 1,
+            device: Device::Cpu,
+            precision: Precision::F32,
+            threads: None,
+            json: true,
+        };
+        let mut out = Vec::new();
+        run(&args, &mut out)?;
+        let value: serde_json::Value = serde_json::from_slice(&out)?;
+        assert_eq!(value["precision"], "f32");
+        assert!(value["pair_ms"].as_f64() > Some(0.0));
+        Ok(())
+    }
+}

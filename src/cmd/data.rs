@@ -1,0 +1,214 @@
+//! DATA on the command line: what training and evaluation draw from.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use super::common::Usage;
+use crate::corpus::{ClassPairs, Corpus, SplitRules, TEST_FOLD};
+use crate::synth::{Folders, Stock, SynthCorpus, SynthSettings};
+
+/// What to draw from, and what is held out.
+#[derive(clap::Args, Clone, Debug)]
+pub struct DataArgs {
+    /// synth: or classes:, with key=value after it; see below
+    #[arg(value_name = "DATA")]
+    pub data: Vec<String>,
+    /// Folders of classes of sounds, for pairs of the same class
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "images")]
+    pub sounds: Vec<PathBuf>,
+    /// Folders of classes of pictures, for pairs of the same class
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "sounds")]
+    pub images: Vec<PathBuf>,
+    /// Names of files to hold out, such as 'emojitwo_*'
+    #[arg(long, value_name = "PATTERN", num_args = 1..)]
+    pub test: Vec<String>,
+    /// The fold to hold out, where a manifest has folds
+    #[arg(long, value_name = "N", default_value_t = TEST_FOLD)]
+    pub test_fold: u32,
+    /// Chooses what is held out, where nothing else does
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub split_seed: u64,
+}
+
+/// A corpus with its name and how often it is drawn from.
+pub struct Opened {
+    /// As it was named.
+    pub name: String,
+    /// Against the others.
+    pub weight: f64,
+    /// What is drawn from.
+    pub corpus: Box<dyn Corpus>,
+}
+
+impl DataArgs {
+    /// Opens all of it.
+    ///
+    /// # Errors
+    /// [`Usage`] for what cannot be understood; else names the folder or file.
+    pub fn open(&self) -> anyhow::Result<Vec<Opened>> {
+        let mut opened = Vec::new();
+        for text in &self.data {
+            opened.push(self.open_one(text)?);
+        }
+        if !self.sounds.is_empty() {
+            let corpus = ClassPairs::read(&self.sounds, &self.images, &self.rules(&[]))?;
+            opened.push(Opened {
+                name: "classes".to_owned(),
+                weight: 1.0,
+                corpus: Box::new(corpus),
+            });
+        }
+        if opened.is_empty() {
+            return Err(Usage::error(
+                "no DATA; name media files, shards, synth: or --sounds DIR --images DIR",
+            ));
+        }
+        for Opened { name, corpus, .. } in &opened {
+            tracing::info!("{name}: {}", corpus.describe());
+        }
+        Ok(opened)
+    }
+
+    fn rules(&self, test: &[String]) -> SplitRules {
+        SplitRules {
+            test: self.test.iter().chain(test).cloned().collect(),
+            test_fold: self.test_fold,
+            seed: self.split_seed,
+        }
+    }
+
+    fn open_one(&self, text: &str) -> anyhow::Result<Opened> {
+        let spec = Spec::parse(text).map_err(Usage::error)?;
+        let rules = self.rules(&spec.list("test"));
+        let corpus: Box<dyn Corpus> = match spec.kind.as_str() {
+            "classes" => {
+                spec.check(&["sounds", "images"], &[])
+                    .map_err(Usage::error)?;
+                Box::new(ClassPairs::read(
+                    &spec.paths("sounds"),
+                    &spec.paths("images"),
+                    &rules,
+                )?)
+            }
+            "synth" => Box::new(synth(&spec, &rules)?),
+            other => {
+                return Err(Usage::error(format!(
+                    "{text}: {other}: is no kind of data; there are synth: and classes:"
+                )));
+            }
+        };
+        Ok(Opened {
+            weight: spec.weight().map_err(Usage::error)?,
+            name: text.to_owned(),
+            corpus,
+        })
+    }
+}
+
+/// Scenes of the built-in kinds, or of what lies in folders.
+fn synth(spec: &Spec, rules: &SplitRules) -> anyhow::Result<SynthCorpus> {
+    spec.check(&[], &["sprites", "sounds", "photos", "objects", "seed"])
+        .map_err(Usage::error)?;
+    let mut settings = SynthSettings::default();
+    if let Some(text) = spec.get("objects") {
+        settings.objects = objects(text).map_err(Usage::error)?;
+    }
+    if let Some(text) = spec.get("seed") {
+        let refuse = |_| Usage::error("synth: seed=N is a whole number");
+        settings.seed = text.parse().map_err(refuse)?;
+    }
+    let folders = Folders {
+        sprites: spec.paths("sprites"),
+        sounds: spec.paths("sounds"),
+        photos: spec.paths("photos"),
+        rules: rules.clone(),
+    };
+    let none = folders.sprites.is_empty() && folders.sounds.is_empty() && folders.photos.is_empty();
+    Ok(match none {
+        true => SynthCorpus::built_in(settings),
+        false => SynthCorpus::new(Stock::from_folders(&folders)?, settings),
+    })
+}
+
+/// `A-B`, or `N` for exactly so many.
+pub fn objects(text: &str) -> Result<RangeInclusive<usize>, String> {
+    let refuse = || format!("{text}: a number of objects is N or A-B");
+    let number = |text: &str| text.parse::<usize>().map_err(|_| refuse());
+    let (least, most) = text.split_once('-').unwrap_or((text, text));
+    let range = number(least)?..=number(most)?;
+    if range.is_empty() {
+        Err(refuse())
+    } else {
+        Ok(range)
+    }
+}
+
+/// `kind:key=value,key=value`.
+struct Spec {
+    kind: String,
+    entries: Vec<(String, String)>,
+}
+
+impl Spec {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        let entries = rest
+            .split(',')
+            .filter(|e| !e.is_empty())
+            .map(|entry| match entry.split_once('=') {
+                Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+                None => Err(format!("{text}: {entry} is no key=value")),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            kind: kind.to_owned(),
+            entries,
+        })
+    }
+
+    /// Whether all that must be there is, and nothing that may not.
+    fn check(&self, needed: &[&str], optional: &[&str]) -> Result<(), String> {
+        let known: Vec<&str> = [needed, optional, &["test", "weight"]].concat();
+        if let Some((key, _)) = self
+            .entries
+            .iter()
+            .find(|(k, _)| !known.contains(&k.as_str()))
+        {
+            return Err(format!(
+                "{}: no such key: {key}; there are {}",
+                self.kind,
+                known.join(", ")
+            ));
+        }
+        match needed.iter().find(|key| self.get(key).is_none()) {
+            Some(key) => Err(format!("{}: {key}= is missing", self.kind)),
+            None => Ok(()),
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        let mut found = self.entries.iter().filter(|(k, _)| k == key);
+        found.next().map(|(_, value)| value.as_str())
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        let value = self.get(key).unwrap_or("");
+        value
+            .split('+')
+            .filter(|v| !v.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn paths(&self, key: &str) -> Vec<PathBuf> {
+        self.list(key).into_iter().map(PathBuf::from).collect()
+    }
+
+    fn weight(&self) -> Result<f64, String> {
+        match self.get("weight").map(str::parse) {
+            None => Ok(1.0),
+            Some(Ok(weight)) if weight > 0.0 => Ok(weight),
+            Some(_) => Err(format!("{}: weight=W is a number over 0", self.kind)),
+        }
+    }
+}

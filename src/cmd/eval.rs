@@ -1,0 +1,307 @@
+//! `l3net eval`: the paper's experiments on one's own data.
+//!
+//! Belongs here: which experiments there are, and what they share: the networks
+//! that are compared, the data, what becomes of failures. Each experiment has a
+//! file of its own; the work is done in [`crate::eval`].
+
+pub mod avc;
+pub mod localize;
+mod output;
+
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::common::{NetArgs, TalkArgs};
+use super::data::{DataArgs, Opened};
+use crate::corpus::Split;
+use crate::eval::{Draws, EvalError, Judge, Unreadable};
+use crate::features::Features;
+use crate::net::{HeatmapKind, L3Net, NetError, Weights};
+use crate::result::{Crop, Judgement};
+
+/// Does the paper's experiments on one's own data
+#[derive(clap::Args, Clone, Debug)]
+pub struct EvalArgs {
+    /// Which experiment
+    #[command(subcommand)]
+    pub what: Experiment,
+}
+
+/// The experiments.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Experiment {
+    /// Do picture and sound correspond? (paper, section 3.2)
+    Avc(avc::AvcArgs),
+    /// Where does the sound come from? Needs scenes with boxes
+    Localize(localize::LocalizeArgs),
+}
+
+/// Does the experiment. True if all of the data could be used.
+///
+/// # Errors
+/// Names the model, the data or the device, and what is wrong.
+pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
+    let out = &mut std::io::stdout().lock();
+    match &args.what {
+        Experiment::Avc(args) => avc::run(args, out),
+        Experiment::Localize(args) => localize::run(args, out),
+    }
+}
+
+/// What all experiments are told.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SharedArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    net: NetArgs,
+    /// Part of the data that is looked at
+    #[arg(long, value_enum, default_value = "test", value_name = "PART")]
+    pub split_part: Part,
+    /// The same seed asks the same
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Leave out the untrained network, and its half of the time
+    #[arg(long)]
+    pub no_untrained: bool,
+    /// Threads that prepare features; chosen by the device if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub loaders: Option<u16>,
+    /// Where to write the figures as JSON; with - the table goes to stderr
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+    #[command(flatten)]
+    talk: TalkArgs,
+}
+
+/// `--split-part`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// What is held out for the end.
+    #[default]
+    Test,
+    /// What is held out to watch training.
+    Validation,
+    /// What the network learns from.
+    Train,
+}
+
+impl From<Part> for Split {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Test => Self::Test,
+            Part::Validation => Self::Validation,
+            Part::Train => Self::Train,
+        }
+    }
+}
+
+/// The model that is looked at; part of every report.
+#[derive(Clone, Debug, Serialize)]
+struct Model {
+    file: PathBuf,
+    trained: bool,
+    device: String,
+    precision: &'static str,
+    conv1_stride: u8,
+}
+
+impl Model {
+    fn line(&self) -> String {
+        format!(
+            "{}{} on {} in {}",
+            self.file.display(),
+            if self.trained { "" } else { " (untrained)" },
+            self.device,
+            self.precision
+        )
+    }
+}
+
+/// The network that is looked at, and the untrained one beside it.
+struct Networks {
+    model: Model,
+    net: L3Net,
+    untrained: Option<L3Net>,
+    heatmap: HeatmapKind,
+}
+
+impl Networks {
+    fn load(args: &SharedArgs, heatmap: HeatmapKind) -> anyhow::Result<Self> {
+        let weights = Weights::open(args.net.model.as_deref())?;
+        let net = args.net.place(&weights)?;
+        let info = net.describe();
+        let untrained = (!args.no_untrained)
+            .then(|| {
+                let weights = Weights::random(args.seed, info.conv1_stride);
+                L3Net::new(&weights, &args.net.options())
+            })
+            .transpose()?;
+        Ok(Self {
+            model: Model {
+                file: weights.source().to_owned(),
+                trained: info.trained,
+                device: info.device_name(),
+                precision: info.precision_name(),
+                conv1_stride: info.conv1_stride.get(),
+            },
+            net,
+            untrained,
+            heatmap,
+        })
+    }
+
+    /// Calls `with` with the networks as judges: the one that is looked at, then
+    /// the untrained one if it takes part.
+    fn judges<R>(&self, with: impl FnOnce(&[Judge<'_>]) -> R) -> R {
+        let by = |net: &L3Net, batch: &[&Features]| -> Result<Vec<Judgement>, NetError> {
+            net.judge(batch, self.heatmap)
+        };
+        let own = |batch: &[&Features]| by(&self.net, batch);
+        match &self.untrained {
+            Some(untrained) => with(&[&own, &|batch: &[&Features]| by(untrained, batch)]),
+            None => with(&[&own]),
+        }
+    }
+
+    fn on_gpu(&self) -> bool {
+        self.net.describe().device.is_cuda()
+    }
+}
+
+/// Figures of the network that is looked at, and beside them those of an
+/// untrained one.
+#[derive(Clone, Debug, Serialize)]
+struct Compared<S> {
+    model: S,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    untrained: Option<S>,
+}
+
+impl<S> Compared<S> {
+    /// From the scores of the judges of [`Networks::judges`]; `None` if nothing
+    /// was judged.
+    fn of(networks: &Networks, scores: impl Fn(usize) -> Option<S>) -> Option<Self> {
+        Some(Self {
+            model: scores(0)?,
+            untrained: networks.untrained.as_ref().and_then(|_| scores(1)),
+        })
+    }
+}
+
+/// DATA that could not be used.
+#[derive(Clone, Debug, Serialize)]
+struct Failed {
+    data: String,
+    error: String,
+}
+
+/// What came of each DATA, in order, and what went wrong.
+struct Gathered<J> {
+    /// Name, description and what was judged.
+    parts: Vec<(String, String, Vec<J>)>,
+    unreadable: Vec<Unreadable>,
+    failed: Vec<Failed>,
+}
+
+/// Judges `count` draws of each DATA. DATA that cannot be used does not keep the
+/// rest from being done.
+fn gather<J>(
+    args: &SharedArgs,
+    crop: Crop,
+    count: usize,
+    networks: &Networks,
+    judge: impl Fn(
+        &Draws<'_>,
+        &[Judge<'_>],
+        &mut dyn FnMut(),
+    ) -> Result<(Vec<J>, Vec<Unreadable>), EvalError>,
+) -> anyhow::Result<Gathered<J>> {
+    let opened = args.data.open()?;
+    let bar = bar(opened.len() * count, args.talk.quiet);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut gathered = Gathered {
+        parts: Vec::new(),
+        unreadable: Vec::new(),
+        failed: Vec::new(),
+    };
+    let mut first_error = None;
+    for (nth, Opened { name, corpus, .. }) in opened.into_iter().enumerate() {
+        let draws = Draws {
+            corpus: &*corpus,
+            split: args.split_part.into(),
+            seed: args.seed,
+            crop,
+            // On the CPU the network needs the cores itself.
+            loaders: match args.loaders {
+                Some(loaders) => loaders.into(),
+                None if networks.on_gpu() => cores,
+                None => cores.div_ceil(2),
+            },
+        };
+        bar.set_position((nth * count) as u64);
+        let result = networks.judges(|judges| judge(&draws, judges, &mut || bar.inc(1)));
+        match result {
+            Ok((judged, unreadable)) => {
+                gathered.unreadable.extend(unreadable);
+                gathered.parts.push((name, corpus.describe(), judged));
+            }
+            Err(EvalError::Corpus(error)) => {
+                gathered.failed.push(Failed {
+                    data: name,
+                    error: error.to_string(),
+                });
+                first_error.get_or_insert(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bar.finish_and_clear();
+    match first_error {
+        Some(error) if gathered.parts.is_empty() => Err(error.into()),
+        _ => Ok(gathered),
+    }
+}
+
+impl<J> Gathered<J> {
+    /// Names on stderr what could not be used. True if there was nothing.
+    fn tell_failures(&self) -> bool {
+        for Failed { data, error } in &self.failed {
+            tracing::error!("{data}: {error}");
+        }
+        for Unreadable { file, error, draws } in &self.unreadable {
+            let s = if *draws == 1 { "" } else { "s" };
+            tracing::error!("{}: {error} ({draws} draw{s} made anew)", file.display());
+        }
+        self.failed.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// All that was judged, of whatever DATA, if it is several.
+    fn all(&self) -> Option<Vec<&J>> {
+        let several = self.parts.len() > 1;
+        several.then(|| {
+            self.parts
+                .iter()
+                .flat_map(|(_, _, judged)| judged)
+                .collect()
+        })
+    }
+}
+
+/// A bar on stderr, if that is a terminal.
+fn bar(length: usize, quiet: bool) -> ProgressBar {
+    let target = if quiet {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr_with_hz(5)
+    };
+    let bar = ProgressBar::with_draw_target(Some(length as u64), target);
+    let template = "{bar:30} {pos}/{len}  {per_sec}, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}

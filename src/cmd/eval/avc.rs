@@ -1,0 +1,153 @@
+//! `l3net eval avc`: do picture and sound correspond?
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::output::{Destination, Table, number, number_95, percent, percent_95};
+use super::{Compared, Failed, Model, Networks, Part, SharedArgs, gather};
+use crate::cmd::common::Usage;
+use crate::eval::Unreadable;
+use crate::eval::avc::{Group, Groups, JudgedPair, Scores, judge};
+use crate::net::HeatmapKind;
+use crate::result::Crop;
+
+/// Judges held-out pairs, of which half correspond
+///
+/// Beside the model stand an untrained network on the same pairs, and chance.
+#[derive(clap::Args, Clone, Debug)]
+pub struct AvcArgs {
+    #[command(flatten)]
+    pub(super) shared: SharedArgs,
+    /// Pairs of each DATA, half of which correspond
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    pub pairs: u32,
+    /// Part of the picture to look at: the whole, or the paper's middle
+    #[arg(long, default_value = "center", value_name = "WHAT")]
+    pub crop: Crop,
+}
+
+/// What was found; `--json` writes it as it is.
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    r#type: &'static str,
+    experiment: &'static str,
+    model: Model,
+    split: Part,
+    seed: u64,
+    crop: Crop,
+    chance: Scores,
+    data: Vec<Data>,
+    /// Over all DATA, if it is several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all: Option<Data>,
+    unreadable: Vec<Unreadable>,
+    failed: Vec<Failed>,
+}
+
+/// The figures of one DATA.
+#[derive(Clone, Debug, Serialize)]
+struct Data {
+    name: String,
+    holds: String,
+    pairs: usize,
+    #[serde(flatten)]
+    scores: Compared<Scores>,
+    by: Groups,
+}
+
+impl Data {
+    fn of(name: &str, holds: &str, pairs: &[&JudgedPair], networks: &Networks) -> Option<Self> {
+        Some(Self {
+            name: name.to_owned(),
+            holds: holds.to_owned(),
+            pairs: pairs.len(),
+            scores: Compared::of(networks, |judge| Scores::of(pairs, judge))?,
+            by: Groups::of(pairs),
+        })
+    }
+}
+
+/// Judges pairs and writes the figures. True if all of the data could be used.
+///
+/// # Errors
+/// Names the model, the data or the device, and what is wrong.
+pub fn run(args: &AvcArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+    if !args.pairs.is_multiple_of(2) {
+        return Err(Usage::error(
+            "--pairs is even: half of the pairs correspond",
+        ));
+    }
+    let shared = &args.shared;
+    shared.talk.start_log(std::io::stderr);
+    let destination = Destination::of(shared)?;
+    let networks = Networks::load(shared, HeatmapKind::default())?;
+    let count = args.pairs as usize;
+    let gathered = gather(
+        shared,
+        args.crop,
+        count,
+        &networks,
+        |draws, judges, progress| judge(draws, count, judges, progress),
+    )?;
+    let data = gathered.parts.iter().filter_map(|(name, holds, pairs)| {
+        Data::of(name, holds, &pairs.iter().collect::<Vec<_>>(), &networks)
+    });
+    let all = gathered.all();
+    let report = Report {
+        r#type: "eval",
+        experiment: "avc",
+        model: networks.model.clone(),
+        split: shared.split_part,
+        seed: shared.seed,
+        crop: args.crop,
+        chance: Scores::CHANCE,
+        data: data.collect(),
+        all: all.and_then(|pairs| Data::of("all", "all of it", &pairs, &networks)),
+        unreadable: gathered.unreadable.clone(),
+        failed: gathered.failed.clone(),
+    };
+    destination.write(out, &report, &table(&report))?;
+    Ok(gathered.tell_failures())
+}
+
+const COLUMNS: [&str; 10] = [
+    "pairs", "accuracy", "95 %", "loss", "ROC-AUC", "95 %", "TPR", "TNR", "p(corr)", "p(not)",
+];
+
+fn table(report: &Report) -> Table {
+    let mut table = Table::default();
+    table.text(report.model.line());
+    for data in report.data.iter().chain(&report.all) {
+        table.text("");
+        table.text(format!("{}: {}", data.name, data.holds));
+        table.header("", &COLUMNS);
+        table.row("model", cells(Some(data.pairs), &data.scores.model));
+        if let Some(scores) = &data.scores.untrained {
+            table.row("untrained network", cells(None, scores));
+        }
+        table.row("chance", cells(None, &report.chance));
+        let row = |group: &Group| -> (String, Vec<String>) {
+            (group.name.clone(), cells(Some(group.pairs), &group.scores))
+        };
+        table.groups("by what is heard", &data.by.heard, row);
+        table.groups("by the sound's level", &data.by.level, row);
+        table.groups("by things in the picture", &data.by.objects, row);
+    }
+    table
+}
+
+fn cells(pairs: Option<usize>, scores: &Scores) -> Vec<String> {
+    vec![
+        pairs.map_or_else(String::new, |n| n.to_string()),
+        percent(scores.accuracy),
+        percent_95(scores.accuracy_95),
+        number(scores.loss),
+        number(scores.roc_auc),
+        number_95(scores.roc_auc_95),
+        percent(scores.true_positive_rate),
+        percent(scores.true_negative_rate),
+        number(scores.mean_if_corresponding),
+        number(scores.mean_if_not),
+    ]
+}

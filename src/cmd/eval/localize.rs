@@ -1,0 +1,167 @@
+//! `l3net eval localize`: where does the sound come from?
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::output::{Destination, Table, number, percent, percent_95};
+use super::{Compared, Failed, Model, Networks, Part, SharedArgs, gather};
+use crate::eval::Unreadable;
+use crate::eval::localize::{Baselines, Group, Groups, JudgedScene, Scores, judge};
+use crate::net::HeatmapKind;
+use crate::result::Crop;
+
+/// Points at what is heard, in scenes where several things are seen
+///
+/// Counts how often the heatmap's peak lies in the box of what is heard, and what
+/// becomes of the correspondence with another sound. Beside the model stand an
+/// untrained network on the same scenes, and what pointing comes to unheard.
+#[derive(clap::Args, Clone, Debug)]
+pub struct LocalizeArgs {
+    #[command(flatten)]
+    pub(super) shared: SharedArgs,
+    /// Scenes of each DATA
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    pub scenes: u32,
+    /// Part of the picture to look at: the whole, or the paper's middle
+    #[arg(long, default_value = "full", value_name = "WHAT")]
+    pub crop: Crop,
+    /// Kind of heatmap: gradient, local or unit:K
+    #[arg(long, default_value = "gradient", value_name = "KIND")]
+    pub heatmap: HeatmapKind,
+}
+
+/// What was found; `--json` writes it as it is.
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    r#type: &'static str,
+    experiment: &'static str,
+    model: Model,
+    split: Part,
+    seed: u64,
+    crop: Crop,
+    heatmap: String,
+    data: Vec<Data>,
+    /// Over all DATA, if it is several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all: Option<Data>,
+    unreadable: Vec<Unreadable>,
+    failed: Vec<Failed>,
+}
+
+/// The figures of one DATA.
+#[derive(Clone, Debug, Serialize)]
+struct Data {
+    name: String,
+    holds: String,
+    scenes: usize,
+    #[serde(flatten)]
+    scores: Compared<Scores>,
+    baselines: Baselines,
+    by: Groups,
+}
+
+impl Data {
+    fn of(name: &str, holds: &str, scenes: &[&JudgedScene], networks: &Networks) -> Option<Self> {
+        Some(Self {
+            name: name.to_owned(),
+            holds: holds.to_owned(),
+            scenes: scenes.len(),
+            scores: Compared::of(networks, |judge| Scores::of(scenes, judge))?,
+            baselines: Baselines::of(scenes)?,
+            by: Groups::of(scenes),
+        })
+    }
+}
+
+/// Judges scenes and writes the figures. True if all of the data could be used.
+///
+/// # Errors
+/// Names the model, the data or the device, and what is wrong.
+pub fn run(args: &LocalizeArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let shared = &args.shared;
+    shared.talk.start_log(std::io::stderr);
+    let destination = Destination::of(shared)?;
+    let networks = Networks::load(shared, args.heatmap)?;
+    let count = args.scenes as usize;
+    let gathered = gather(
+        shared,
+        args.crop,
+        count,
+        &networks,
+        |draws, judges, progress| judge(draws, count, judges, progress),
+    )?;
+    let data = gathered.parts.iter().filter_map(|(name, holds, scenes)| {
+        Data::of(name, holds, &scenes.iter().collect::<Vec<_>>(), &networks)
+    });
+    let all = gathered.all();
+    let report = Report {
+        r#type: "eval",
+        experiment: "localize",
+        model: networks.model.clone(),
+        split: shared.split_part,
+        seed: shared.seed,
+        crop: args.crop,
+        heatmap: args.heatmap.to_string(),
+        data: data.collect(),
+        all: all.and_then(|scenes| Data::of("all", "all of it", &scenes, &networks)),
+        unreadable: gathered.unreadable.clone(),
+        failed: gathered.failed.clone(),
+    };
+    destination.write(out, &report, &table(&report))?;
+    Ok(gathered.tell_failures())
+}
+
+const COLUMNS: [&str; 9] = [
+    "scenes",
+    "pointing",
+    "95 %",
+    "on any thing",
+    "p(own)",
+    "p(other)",
+    "falls",
+    "dark(own)",
+    "dark(other)",
+];
+
+fn table(report: &Report) -> Table {
+    let mut table = Table::default();
+    table.text(report.model.line());
+    table.text("own: with the scene's sound; other: with a sound of nothing that is seen");
+    for data in report.data.iter().chain(&report.all) {
+        table.text("");
+        table.text(format!("{}: {}", data.name, data.holds));
+        table.header("", &COLUMNS);
+        table.row("model", cells(Some(data.scenes), &data.scores.model));
+        if let Some(scores) = &data.scores.untrained {
+            table.row("untrained network", cells(None, scores));
+        }
+        for (name, pointing) in [
+            ("any thing in the picture", data.baselines.any_object),
+            ("middle of the picture", data.baselines.centre),
+            ("chance", data.baselines.chance),
+        ] {
+            table.row(name, [String::new(), percent(pointing)]);
+        }
+        let row = |group: &Group| -> (String, Vec<String>) {
+            (group.name.clone(), cells(Some(group.scenes), &group.scores))
+        };
+        table.groups("by what is heard", &data.by.heard, row);
+        table.groups("by things in the picture", &data.by.objects, row);
+    }
+    table
+}
+
+fn cells(scenes: Option<usize>, scores: &Scores) -> Vec<String> {
+    vec![
+        scenes.map_or_else(String::new, |n| n.to_string()),
+        percent(scores.pointing),
+        percent_95(scores.pointing_95),
+        percent(scores.on_any_object),
+        number(scores.mean_matched),
+        number(scores.mean_swapped),
+        percent(scores.falls_if_swapped),
+        percent(scores.dark_if_matched),
+        percent(scores.dark_if_swapped),
+    ]
+}

@@ -1,0 +1,253 @@
+//! Figures as a table and as JSON, and where each goes.
+//!
+//! A table goes to stdout, and JSON to the file of `--json`. `--json -` has
+//! stdout for itself: then the table goes to stderr.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::SharedArgs;
+use crate::eval::metrics::Interval;
+use crate::sink::draw::shortened;
+
+/// Columns of the first column of a table.
+const NAME: usize = 34;
+/// Groups of one kind in a table; JSON has all.
+const MOST_GROUPS: usize = 40;
+
+/// Where the figures go.
+pub(super) enum Destination {
+    Table,
+    Stdout { quiet: bool },
+    File(PathBuf),
+}
+
+impl Destination {
+    /// As the options say; that the folder is not there should be known before
+    /// the work, not behind it.
+    pub fn of(args: &SharedArgs) -> anyhow::Result<Self> {
+        let Some(file) = &args.json else {
+            return Ok(Self::Table);
+        };
+        if file == Path::new("-") {
+            let quiet = args.talk.quiet;
+            return Ok(Self::Stdout { quiet });
+        }
+        let folder = file.parent().filter(|f| !f.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|f| !f.is_dir()) {
+            anyhow::bail!("{}: no such folder; make it first", folder.display());
+        }
+        Ok(Self::File(file.clone()))
+    }
+
+    /// Writes the report, and the table for people.
+    pub fn write(
+        &self,
+        out: &mut dyn Write,
+        report: &impl Serialize,
+        table: &Table,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Table => table.write(out)?,
+            Self::Stdout { quiet } => {
+                json(out, report)?;
+                if !quiet {
+                    // Nobody reads stderr: nothing to be done.
+                    let _ = table.write(&mut io::stderr());
+                }
+            }
+            Self::File(file) => {
+                table.write(out)?;
+                let mut bytes = Vec::new();
+                json(&mut bytes, report)?;
+                whole(file, &bytes)
+                    .with_context(|| format!("{}: cannot be written", file.display()))?;
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+fn json(out: &mut dyn Write, report: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}
+
+/// Beside it first, so that nobody reads half of it.
+fn whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".part");
+    std::fs::write(&beside, bytes)
+        .and_then(|()| std::fs::rename(&beside, file))
+        .inspect_err(|_| {
+            // What failed is told; what is left of it need not lie about.
+            let _ = std::fs::remove_file(&beside);
+        })
+}
+
+/// A table: a name, then figures, as wide as they need.
+#[derive(Default)]
+pub(super) struct Table {
+    lines: Vec<Line>,
+}
+
+enum Line {
+    Text(String),
+    Row(Vec<String>),
+}
+
+impl Table {
+    /// A line of text.
+    pub fn text(&mut self, text: impl Into<String>) {
+        self.lines.push(Line::Text(text.into()));
+    }
+
+    /// A row.
+    pub fn row(&mut self, name: &str, cells: impl IntoIterator<Item = String>) {
+        let mut row = vec![shortened(name, NAME)];
+        row.extend(cells);
+        self.lines.push(Line::Row(row));
+    }
+
+    /// The names of the columns.
+    pub fn header(&mut self, name: &str, columns: &[&str]) {
+        self.row(name, columns.iter().map(|&c| c.to_owned()));
+    }
+
+    /// Groups of one kind under a heading; a single one says nothing new.
+    pub fn groups<G>(
+        &mut self,
+        kind: &str,
+        groups: &[G],
+        row: impl Fn(&G) -> (String, Vec<String>),
+    ) {
+        if groups.len() < 2 {
+            return;
+        }
+        self.text(format!("  {kind}"));
+        for group in groups.iter().take(MOST_GROUPS) {
+            let (name, cells) = row(group);
+            self.row(&format!("    {name}"), cells);
+        }
+        if groups.len() > MOST_GROUPS {
+            let more = groups.len() - MOST_GROUPS;
+            self.text(format!("    … {more} more; --json FILE has all"));
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let rows = || {
+            self.lines.iter().filter_map(|line| match line {
+                Line::Row(row) => Some(row),
+                Line::Text(_) => None,
+            })
+        };
+        let width = |column: usize| {
+            let cells = rows().filter_map(|row| row.get(column));
+            cells.map(|c| c.chars().count()).max().unwrap_or(0)
+        };
+        let columns = rows().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for line in &self.lines {
+            match line {
+                Line::Text(text) => writeln!(out, "{text}")?,
+                Line::Row(row) => {
+                    let mut text = format!("{:<w$}", row[0], w = widths[0]);
+                    for (cell, &w) in row.iter().zip(&widths).skip(1) {
+                        text += &format!("  {cell:>w$}");
+                    }
+                    writeln!(out, "{}", text.trim_end())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A share in percent, or nothing.
+pub(super) fn percent(share: impl Into<Option<f64>>) -> String {
+    share
+        .into()
+        .map_or_else(String::new, |s| format!("{:.1} %", s * 100.0))
+}
+
+/// An interval of a share in percent, or nothing.
+pub(super) fn percent_95(interval: impl Into<Option<Interval>>) -> String {
+    interval.into().map_or_else(String::new, |[low, high]| {
+        format!("{:.1} to {:.1}", low * 100.0, high * 100.0)
+    })
+}
+
+/// A number with three places, or nothing.
+pub(super) fn number(value: impl Into<Option<f64>>) -> String {
+    value.into().map_or_else(String::new, |v| format!("{v:.3}"))
+}
+
+/// An interval of a number with three places, or nothing.
+pub(super) fn number_95(interval: impl Into<Option<Interval>>) -> String {
+    interval
+        .into()
+        .map_or_else(String::new, |[low, high]| format!("{low:.3} to {high:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(table: &Table) -> String {
+        let mut out = Vec::new();
+        table.write(&mut out).expect("memory");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn figures_stand_under_their_names() {
+        let mut table = Table::default();
+        table.text("a model");
+        table.header("", &["pairs", "accuracy"]);
+        table.row("dogs and cats", ["1000".to_owned(), percent(0.7834)]);
+        table.row("chance", [String::new(), percent(0.5)]);
+        let expected = "a model\n               pairs  accuracy\n\
+                        dogs and cats   1000    78.3 %\nchance                  50.0 %\n";
+        assert_eq!(text(&table), expected);
+    }
+
+    #[test]
+    fn long_lists_of_groups_end_and_single_groups_are_left_out() {
+        let mut table = Table::default();
+        table.groups("by number", &[1], |_| ("one".to_owned(), Vec::new()));
+        assert_eq!(text(&table), "");
+        let many: Vec<usize> = (0..100).collect();
+        table.groups("by number", &many, |n| {
+            ("n".to_owned(), vec![n.to_string()])
+        });
+        let text = text(&table);
+        assert_eq!(text.lines().count(), MOST_GROUPS + 2);
+        assert!(text.contains("60 more"), "{text}");
+    }
+
+    #[test]
+    fn what_there_is_no_figure_of_is_left_blank() {
+        assert_eq!(percent(None), "");
+        assert_eq!(number_95(None), "");
+        assert_eq!(percent_95([0.0, 1.0]), "0.0 to 100.0");
+        assert_eq!(number_95([0.5, 0.75]), "0.500 to 0.750");
+    }
+
+    #[test]
+    fn json_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.json");
+        whole(&file, b"{}").expect("a file");
+        assert_eq!(std::fs::read(&file).expect("a file"), b"{}");
+        whole(&folder.path().join("none/a.json"), b"{}").expect_err("no folder");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).expect("a folder").count(),
+            1
+        );
+    }
+}

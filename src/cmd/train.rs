@@ -1,0 +1,310 @@
+//! `l3net train`: learn from pairs, half of which correspond.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::common::{TalkArgs, Usage, stop_on_signal};
+use super::data::DataArgs;
+use crate::net::{Conv1Stride, Device, Precision, Weights};
+use crate::train::{
+    Checkpoint, Files, Freeze, Mixture, Outcome, Pairing, Progress, SamplerSettings, Start,
+    Strength, TrainSettings, train,
+};
+
+/// Lines to a log that is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+/// Side of the paper's images.
+const SIDE: u32 = 224;
+
+/// Trains a network on pairs, half of which correspond
+#[derive(clap::Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct TrainArgs {
+    /// Where from
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The model to make; its checkpoints and curves lie beside it
+    #[arg(short, long, value_name = "MODEL")]
+    pub output: PathBuf,
+    /// Start from this model instead of from nothing
+    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    pub init: Option<PathBuf>,
+    /// Go on from the last checkpoint, if there is one
+    #[arg(long)]
+    pub resume: bool,
+    /// Start anew though there is a checkpoint, which is lost
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
+    /// Steps after which training ends
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: u64,
+    /// End earlier after so many minutes; --resume goes on
+    #[arg(long, value_name = "N")]
+    pub minutes: Option<f64>,
+    /// Pictures and sounds a step
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..))]
+    pub batch: u32,
+    /// The paper's pairs, or all pictures with all sounds of a batch
+    #[arg(long, value_enum, default_value = "paper", value_name = "WHICH")]
+    pub pairs: Pairing,
+    /// How much pictures and sounds are changed
+    #[arg(long, value_enum, default_value = "paper", value_name = "HOW")]
+    pub augment: Strength,
+    /// Learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
+    pub lr: f64,
+    /// Steps over which the learning rate rises
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub warm_up: u64,
+    /// Last part of the steps, 0 to 1, over which it falls to nothing
+    #[arg(long, value_name = "PART", default_value_t = 0.2)]
+    pub cool_down: f64,
+    /// L2 on all parameters
+    #[arg(long, value_name = "FACTOR", default_value_t = 1e-5)]
+    pub weight_decay: f64,
+    /// What stays as it is
+    #[arg(long, value_enum, default_value = "none", value_name = "WHAT")]
+    pub freeze: Freeze,
+    /// Learn so many pairs by heart, to see whether it can learn at all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub overfit: Option<u32>,
+    /// Steps from validation to validation
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub validate_every: u64,
+    /// Pairs of a validation
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(2..))]
+    pub validation_pairs: u32,
+    /// Minutes between saved states
+    #[arg(long, value_name = "N", default_value_t = 5.0)]
+    pub save_minutes: f64,
+    /// Stride of conv1_1: 2 as in the paper, or 1
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub conv1_stride: Conv1Stride,
+    /// The same seed draws the same pairs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", value_name = "WHERE")]
+    pub device: Device,
+    /// How exactly: auto, f32 or bf16
+    #[arg(long, default_value = "auto", value_name = "KIND")]
+    pub precision: Precision,
+    /// CPU threads of the network; all cores if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Threads that make batches; chosen by the device if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub loaders: Option<u16>,
+    /// How much to say
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+/// Trains. Always true: what goes wrong is an error.
+///
+/// # Errors
+/// Names the data, the checkpoint or the step, and what is wrong.
+pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
+    check(args)?;
+    let display = Display::new(args.steps, args.talk.quiet);
+    args.talk.start_log(std::io::stderr);
+    let files = Files::beside(&args.output);
+    let start = start(args, &files)?;
+    let parts = args.data.open()?.into_iter();
+    let mixture = Mixture::new(parts.map(|o| (o.weight, o.corpus)).collect());
+    let stop = stop_on_signal()?;
+    let outcome = train(mixture, &settings(args), start, &files, &stop, |progress| {
+        display.show(progress);
+    });
+    display.end();
+    tell(&outcome?, &files, args.talk.quiet);
+    Ok(true)
+}
+
+fn check(args: &TrainArgs) -> anyhow::Result<()> {
+    let refuse = |text: &str| Err(Usage::error(text));
+    if !(args.lr > 0.0 && args.lr.is_finite()) {
+        return refuse("--lr is a number over 0");
+    }
+    if !(0.0..=1.0).contains(&args.cool_down) {
+        return refuse("--cool-down is a part, 0 to 1");
+    }
+    if !args.batch.is_multiple_of(2) {
+        return refuse("--batch is even: half of the pairs correspond");
+    }
+    if args.minutes.is_some_and(|m| m.is_nan() || m <= 0.0) || args.save_minutes.is_nan() {
+        return refuse("--minutes and --save-minutes are numbers over 0");
+    }
+    if args.output.extension().is_none_or(|e| e != "safetensors") {
+        return refuse("-o MODEL ends in .safetensors");
+    }
+    Ok(())
+}
+
+fn settings(args: &TrainArgs) -> TrainSettings {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    TrainSettings {
+        sampler: SamplerSettings {
+            batch: args.batch as usize,
+            pairing: args.pairs,
+            augment: args.augment,
+            side: SIDE,
+            overfit: args.overfit.map(|n| n as usize),
+            seed: args.seed,
+        },
+        steps: args.steps,
+        limit: args.minutes.map(|m| Duration::from_secs_f64(m * 60.0)),
+        rate: args.lr,
+        warm_up: args.warm_up,
+        cool_down: args.cool_down,
+        weight_decay: args.weight_decay,
+        freeze: args.freeze,
+        validate_every: args.validate_every,
+        validation_pairs: args.validation_pairs as usize,
+        save_every: Duration::from_secs_f64(args.save_minutes.max(0.0) * 60.0),
+        device: args.device,
+        precision: args.precision,
+        threads: args.threads.map_or(cores, usize::from),
+        // On the CPU the network needs the cores itself, and one thread is enough
+        // to feed it; a GPU needs all of them.
+        loaders: args.loaders.map_or(cores.div_ceil(2), usize::from),
+    }
+}
+
+fn start(args: &TrainArgs, files: &Files) -> anyhow::Result<Start> {
+    if args.resume && files.last.exists() {
+        let checkpoint = Checkpoint::read(&files.last)?;
+        tracing::info!(
+            "going on from step {} of {}",
+            checkpoint.state.step,
+            files.last.display()
+        );
+        return Ok(Start::Resume(Box::new(checkpoint)));
+    }
+    if !args.force && files.last.exists() {
+        anyhow::bail!(
+            "{}: of a run that was there before; --resume goes on with it, --force starts anew",
+            files.last.display()
+        );
+    }
+    Ok(match &args.init {
+        Some(model) => Start::From(Weights::read(model)?),
+        None => Start::Scratch(args.conv1_stride),
+    })
+}
+
+fn tell(outcome: &Outcome, files: &Files, quiet: bool) {
+    if quiet {
+        return;
+    }
+    let state = &outcome.state;
+    let say = |line: String| super::common::say(&line);
+    if let Some(best) = state.best {
+        say(format!(
+            "{}: best of {} validations, at step {}: accuracy {:.1} %, loss {:.4}",
+            files.model.display(),
+            state.validations.len(),
+            best.step,
+            best.accuracy * 100.0,
+            best.loss
+        ));
+    }
+    say(format!(
+        "{} pictures and sounds, {} pairs in {} steps, {:.0} s; the network waited {:.1} % of its time",
+        state.examples,
+        state.pairs,
+        state.step,
+        state.seconds,
+        outcome.waiting * 100.0
+    ));
+    if outcome.left_out > 0 {
+        say(format!(
+            "{} draws were left out: their files cannot be read",
+            outcome.left_out
+        ));
+    }
+    if outcome.stopped {
+        say(format!(
+            "ended early; --resume goes on from {}",
+            files.last.display()
+        ));
+    }
+}
+
+/// A bar on a terminal, a line now and then elsewhere.
+struct Display {
+    bar: ProgressBar,
+    quiet: bool,
+    last: std::cell::Cell<Option<Instant>>,
+}
+
+impl Display {
+    fn new(steps: u64, quiet: bool) -> Self {
+        let target = if quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(5)
+        };
+        let bar = ProgressBar::with_draw_target(Some(steps), target);
+        let template = "{bar:24} {pos}/{len}  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            quiet,
+            last: std::cell::Cell::new(None),
+        }
+    }
+
+    fn show(&self, progress: &Progress) {
+        let line = line(progress);
+        self.bar.set_position(progress.step);
+        self.bar.set_message(line.clone());
+        if self.quiet {
+            return;
+        }
+        if let Some(found) = &progress.validation {
+            let text = format!(
+                "step {}: validation loss {:.4}, accuracy {:.1} %; training {:.4}, {:.1} %",
+                found.step,
+                found.loss,
+                found.accuracy * 100.0,
+                found.train_loss,
+                found.train_accuracy * 100.0
+            );
+            if self.bar.is_hidden() {
+                super::common::say(&text);
+            } else {
+                self.bar.println(text);
+            }
+        }
+        if self.bar.is_hidden() && self.last.get().is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+            super::common::say(&format!(
+                "step {}/{}  {line}",
+                progress.step, progress.steps
+            ));
+            self.last.set(Some(Instant::now()));
+        }
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn line(progress: &Progress) -> String {
+    let left = (progress.steps - progress.step) as f64;
+    let batch_s = progress.examples_per_s.max(1e-9);
+    let step_s = progress.batch as f64 / batch_s;
+    format!(
+        "loss {:.4}  accuracy {:.1} %  {:.1} pairs/s  waits {:.1} %  {} left",
+        progress.score.loss,
+        progress.score.accuracy * 100.0,
+        progress.examples_per_s,
+        progress.waiting * 100.0,
+        indicatif::HumanDuration(Duration::from_secs_f64((left * step_s).min(1e9)))
+    )
+}

@@ -1,0 +1,92 @@
+//! The classical learning behind the paper's experiments: what is put on top of
+//! frozen features to see what they are worth.
+//!
+//! Belongs here: algorithms on plain rows of numbers, each held against
+//! scikit-learn's values (`tests/oracle/learn.py`). Does not: features, folds,
+//! labels by name.
+//!
+//! Own code, because nothing was found that fits: the binding of LIBLINEAR brings
+//! C++ and wants a sparse copy of dense features (four times their memory), the
+//! SVMs of linfa and smartcore work on kernels between all samples, and their
+//! k-means brings a linear algebra of its own for a hundred lines.
+
+mod kmeans;
+mod nmi;
+mod rows;
+mod svm;
+mod zscore;
+
+pub use kmeans::{KMeans, KMeansSettings};
+pub use nmi::{chance_nmi, nmi};
+pub use rows::Rows;
+pub use svm::{LinearSvm, Loss, SvmSettings};
+pub use zscore::ZScore;
+
+#[cfg(test)]
+pub(super) mod testing {
+    //! What scikit-learn says.
+
+    use serde::Deserialize;
+
+    use super::Rows;
+
+    #[derive(Deserialize)]
+    pub struct Golden {
+        pub sets: Vec<Set>,
+        pub svm: Vec<Svm>,
+        pub zscore: Standardised,
+        pub kmeans: Vec<Clusters>,
+        pub nmi: Vec<Nmi>,
+    }
+
+    #[derive(Deserialize)]
+    pub struct Set {
+        pub width: usize,
+        pub values: Vec<f32>,
+        pub labels: Vec<usize>,
+    }
+
+    #[derive(Deserialize)]
+    pub struct Svm {
+        pub set: usize,
+        pub c: f64,
+        pub loss: String,
+        pub weights: Vec<Vec<f64>>,
+        pub predicted: Vec<usize>,
+    }
+
+    #[derive(Deserialize)]
+    pub struct Standardised {
+        pub set: usize,
+        pub values: Vec<f32>,
+    }
+
+    #[derive(Deserialize)]
+    pub struct Clusters {
+        pub set: usize,
+        pub first: Vec<f32>,
+        pub centers: Vec<f32>,
+        pub labels: Vec<usize>,
+        pub inertia: f64,
+        pub best_inertia: f64,
+        pub worst_of_ten: f64,
+    }
+
+    #[derive(Deserialize)]
+    pub struct Nmi {
+        pub a: Vec<usize>,
+        pub b: Vec<usize>,
+        pub nmi: f64,
+    }
+
+    pub fn golden() -> Golden {
+        let text = include_str!("../../../tests/data/learn.json");
+        serde_json::from_str(text).expect("the oracle's JSON")
+    }
+
+    impl Set {
+        pub fn rows(&self) -> Rows {
+            Rows::new(self.values.clone(), self.width)
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Rows of numbers, and the sums over them that everything else is made of.
+
+/// As many rows of the same width as there are samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    values: Vec<f32>,
+    width: usize,
+}
+
+impl Rows {
+    /// Rows that lie one behind the other.
+    ///
+    /// # Panics
+    /// If `values` is not whole rows of at least one number.
+    pub fn new(values: Vec<f32>, width: usize) -> Self {
+        assert!(
+            width > 0 && values.len().is_multiple_of(width),
+            "{} values are not rows of {width}",
+            values.len()
+        );
+        Self { values, width }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.width
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Numbers in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// A row.
+    pub fn row(&self, index: usize) -> &[f32] {
+        &self.values[index * self.width..(index + 1) * self.width]
+    }
+
+    /// A row, to be changed.
+    pub fn row_mut(&mut self, index: usize) -> &mut [f32] {
+        &mut self.values[index * self.width..(index + 1) * self.width]
+    }
+
+    /// All rows, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.width)
+    }
+
+    /// All numbers, row by row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+/// Sums that run side by side: one sum alone waits for itself at each addition,
+/// and the compiler may not reorder it.
+const LANES: usize = 8;
+
+/// Σ a·b in double precision.
+pub(super) fn dot(a: &[f32], b: &[f64]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (a_parts, a_rest) = a.as_chunks::<LANES>();
+    let (b_parts, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a_parts.iter().zip(b_parts) {
+        for lane in 0..LANES {
+            lanes[lane] += f64::from(a[lane]) * b[lane];
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(&a, &b)| f64::from(a) * b);
+    lanes.iter().sum::<f64>() + rest.sum::<f64>()
+}
+
+/// Σ (a − b)².
+pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (a_parts, a_rest) = a.as_chunks::<LANES>();
+    let (b_parts, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a_parts.iter().zip(b_parts) {
+        for lane in 0..LANES {
+            let d = a[lane] - b[lane];
+            lanes[lane] += d * d;
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b));
+    lanes.iter().sum::<f32>() + rest.sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn rows_lie_one_behind_the_other() {
+        let rows = Rows::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3);
+        assert_eq!((rows.len(), rows.width()), (2, 3));
+        assert_eq!(rows.row(1), [4.0, 5.0, 6.0]);
+        assert_eq!(rows.iter().map(<[f32]>::len).collect::<Vec<_>>(), [3, 3]);
+        assert!(Rows::new(Vec::new(), 3).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn sums_do_not_hang_on_the_width(values in prop::collection::vec(-9..9_i8, 0..40)) {
+            let a: Vec<f32> = values.iter().map(|&v| f32::from(v)).collect();
+            let b: Vec<f32> = a.iter().rev().copied().collect();
+            let wide: Vec<f64> = b.iter().map(|&v| f64::from(v)).collect();
+            // Whole numbers: any order gives the same.
+            let sum: f32 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+            prop_assert_eq!(dot(&a, &wide), f64::from(sum));
+            let sum: f32 = a.iter().zip(&b).map(|(a, b)| (a - b) * (a - b)).sum();
+            prop_assert_eq!(squared_distance(&a, &b), sum);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The paper's experiments, on one's own data.
+//!
+//! Belongs here: what is drawn from a corpus for an experiment, what the network
+//! says of it, and the figures that come of that. Does not: the command line and
+//! tables (`cmd::eval`), the network, what corpora hold.
+//!
+//! In the order of the data: [`Draws`] makes features of draws that a seed fixes
+//! and has networks judge them; [`avc`] asks whether picture and sound
+//! correspond, [`localize`] where the sound comes from; [`metrics`] turns answers
+//! into figures with intervals; [`learn`] is what is put on top of frozen features.
+//!
+//! A draw hangs on the seed and its number alone, and answers come back in the
+//! order of these numbers: no figure depends on the number of threads.
+
+pub mod avc;
+mod draws;
+mod error;
+mod feed;
+pub mod learn;
+pub mod localize;
+pub mod metrics;
+
+pub use draws::{Draws, Judge, Unreadable};
+pub use error::EvalError;

@@ -1,0 +1,166 @@
+//! Where a thing is: its way through the picture.
+
+use std::f64::consts::TAU;
+
+use rand::RngExt;
+
+use super::kind::Kind;
+use super::rhythm::{Place, Rhythm};
+use crate::corpus::Rng;
+
+/// A thing's way. Places are 0 to 1 of the room that the thing has in the
+/// picture, so it stays in there whatever its size.
+#[derive(Clone, Debug)]
+pub struct Motion {
+    home: [f64; 2],
+    path: Path,
+    /// Degrees.
+    angle: f64,
+    sway: Wave,
+    /// Grows and shrinks by this share.
+    breath: Wave,
+    /// How much it is shaken when it is struck.
+    shake: f64,
+}
+
+#[derive(Clone, Debug)]
+enum Path {
+    Still,
+    /// Two sines.
+    Float {
+        x: Wave,
+        y: Wave,
+    },
+    /// Straight on, and back from the edges.
+    Cross {
+        speed: [f64; 2],
+    },
+    /// Falls on the floor at each beat.
+    Bounce {
+        x: Wave,
+        height: f64,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Wave {
+    size: f64,
+    hz: f64,
+    phase: f64,
+}
+
+impl Wave {
+    fn draw(size: f64, hz: std::ops::Range<f64>, rng: &mut Rng) -> Self {
+        Self {
+            size: rng.random_range(0.0..=size),
+            hz: rng.random_range(hz),
+            phase: rng.random_range(0.0..1.0),
+        }
+    }
+
+    fn at(&self, t_s: f64) -> f64 {
+        self.size * (TAU * (self.hz * t_s + self.phase)).sin()
+    }
+}
+
+/// Where a thing is at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement {
+    /// x and y, 0 to 1 of its room.
+    pub at: [f64; 2],
+    /// Degrees, clockwise.
+    pub angle: f64,
+    /// Against its size.
+    pub scale: f64,
+    /// Wider and flatter by this share: it has hit the floor.
+    pub squash: f64,
+}
+
+impl Motion {
+    /// A way that begins near `home`.
+    pub fn draw(home: [f64; 2], kind: Option<Kind>, rng: &mut Rng) -> Self {
+        let bounces = match kind {
+            Some(Kind::Ball) => 0.8,
+            _ => 0.12,
+        };
+        let path = if rng.random_bool(bounces) {
+            Path::Bounce {
+                x: Wave::draw(0.3, 0.05..0.3, rng),
+                height: rng.random_range(0.2..0.9),
+            }
+        } else {
+            match rng.random_range(0..10) {
+                0..3 => Path::Still,
+                3..7 => Path::Float {
+                    x: Wave::draw(0.35, 0.05..0.4, rng),
+                    y: Wave::draw(0.35, 0.05..0.4, rng),
+                },
+                _ => Path::Cross {
+                    speed: std::array::from_fn(|_| rng.random_range(-0.4..0.4)),
+                },
+            }
+        };
+        let most = if kind == Some(Kind::Ball) {
+            180.0
+        } else {
+            25.0
+        };
+        Self {
+            home,
+            path,
+            angle: rng.random_range(-most..most) * rng.random_range(0.0..1.0),
+            sway: Wave::draw(8.0, 0.1..0.8, rng),
+            breath: Wave::draw(0.08, 0.05..0.4, rng),
+            shake: rng.random_range(0.0..0.04),
+        }
+    }
+
+    /// Where it is; `beats` moves what hangs on its rhythm.
+    pub fn at(&self, t_s: f64, rhythm: &Rhythm, beats: bool) -> Placement {
+        let [hx, hy] = self.home;
+        let place = rhythm.place(t_s);
+        let mut at = match &self.path {
+            Path::Still => [hx, hy],
+            Path::Float { x, y } => [hx + x.at(t_s), hy + y.at(t_s)],
+            Path::Cross { speed } => [
+                to_and_fro(hx + speed[0] * t_s),
+                to_and_fro(hy + speed[1] * t_s),
+            ],
+            Path::Bounce { x, height } => {
+                let floor = 0.5 + 0.5 * hy;
+                let up = if beats { flight(place, *height) } else { 0.0 };
+                [hx + x.at(t_s), floor - up * floor]
+            }
+        };
+        let struck = if beats { strike(place.since_s) } else { 0.0 };
+        let hit = matches!(self.path, Path::Bounce { .. });
+        at[0] += self.shake * struck * (TAU * 11.0 * place.since_s).sin();
+        Placement {
+            at: at.map(|v| v.clamp(0.0, 1.0)),
+            angle: self.angle + self.sway.at(t_s),
+            scale: 1.0 + self.breath.at(t_s),
+            squash: if hit {
+                0.18 * (-place.since_s / 0.04).exp() * f64::from(u8::from(beats))
+            } else {
+                0.0
+            },
+        }
+    }
+}
+
+/// 1 at the stroke, then falling.
+pub fn strike(since_s: f64) -> f64 {
+    (-since_s / 0.14).exp()
+}
+
+/// How high a thing is that was thrown at a beat and lands at the next.
+fn flight(place: Place, height: f64) -> f64 {
+    let share = place.since_s / place.gap_s;
+    height * 4.0 * share * (1.0 - share)
+}
+
+/// Back and forth between 0 and 1.
+fn to_and_fro(x: f64) -> f64 {
+    let turn = x.rem_euclid(2.0);
+    if turn > 1.0 { 2.0 - turn } else { turn }
+}

@@ -1,0 +1,364 @@
+//! Drawing a scene: what is in it, what sounds, and how.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand::seq::{IndexedRandom, SliceRandom};
+
+use super::background::Background;
+use super::kind::Kind;
+use super::look::{Look, Pasted, Pose};
+use super::motion::{Motion, strike};
+use super::render::{Grade, Renderer};
+use super::rhythm::Rhythm;
+use super::room::Room;
+use super::settings::SynthSettings;
+use super::soundscape::{Level, Listener, Noise, SoundOf, Soundscape, Source, Span};
+use super::stock::{Class, Shown, Stock};
+use crate::corpus::{CorpusError, Region, Rng, Split};
+use crate::picture::Picture;
+
+/// How often a thing that makes no sound moves as if it did.
+const RESTLESS: f64 = 0.5;
+/// How often what is behind the scene is what sounds, where it is a photograph.
+const BACKDROP_SOUNDS: f64 = 0.2;
+/// A pasted photograph is not smaller than this.
+const PHOTO_SCALE: f32 = 0.3;
+/// Places that are tried for a thing, for the one farthest from the others.
+const PLACES: usize = 6;
+
+/// A scene, ready to be seen and heard any number of times.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    pub(super) background: Background,
+    /// The class that the background is a picture of.
+    pub(super) backdrop: Option<Arc<str>>,
+    pub(super) objects: Vec<Object>,
+    soundscape: Arc<Soundscape>,
+    pub(super) grade: Grade,
+}
+
+/// A thing in a scene.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    pub class: Arc<str>,
+    pub look: Look,
+    pub motion: Motion,
+    pub rhythm: Rhythm,
+    /// Its larger side against the picture's short side.
+    pub scale: f32,
+    pub flip: bool,
+    /// Turns a second of what turns.
+    spin: f64,
+    phase: f64,
+    /// Moves as if it sounded, also when it does not.
+    restless: bool,
+    /// Opens and closes with its sound, instead of being struck.
+    sings: bool,
+}
+
+impl Object {
+    pub fn pose(&self, t_s: f64, works: bool) -> Pose {
+        let works = works || self.restless;
+        let place = self.rhythm.place(t_s);
+        let held = (1.0 - place.since_s / (0.85 * place.gap_s)).clamp(0.0, 1.0);
+        let strike = match (works, self.sings) {
+            (false, _) => 0.0,
+            (true, true) => held.powf(0.4),
+            (true, false) => strike(place.since_s),
+        };
+        Pose {
+            strike: strike as f32,
+            turn: (self.phase + if works { self.spin * t_s } else { 0.0 }) as f32,
+            side: if place.beat % 2 == 0 { 1.0 } else { -1.0 },
+            works,
+        }
+    }
+
+    pub fn moves_to_beats(&self, works: bool) -> bool {
+        works || self.restless
+    }
+}
+
+/// What is to sound.
+enum Heard<'a> {
+    Nothing,
+    Seen(&'a Class),
+    Unseen(&'a Class),
+}
+
+impl Scene {
+    /// Draws a scene from what the stock has in a split.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or the split has too few classes.
+    pub fn draw(
+        stock: &Stock,
+        settings: &SynthSettings,
+        split: Split,
+        rng: &mut Rng,
+    ) -> Result<Self, CorpusError> {
+        stock.check(split)?;
+        let visible: Vec<&Class> = by(stock, |class| class.can_be_seen(split));
+        let audible: Vec<&Class> = by(stock, |class| class.can_be_heard(split));
+        let count = rng.random_range(settings.objects.clone());
+        let photos: Vec<&Class> = by(stock, |class| class.has_photos(split));
+        let has_photo = !photos.is_empty() && rng.random_bool(settings.photo_backdrop);
+
+        let heard = if rng.random_bool(settings.silent) {
+            Heard::Nothing
+        } else if count == 0 || rng.random_bool(settings.off_screen) {
+            Heard::Unseen(pick(&audible, rng)?)
+        } else {
+            let both = by(stock, |c| c.can_be_seen(split) && c.can_be_heard(split));
+            Heard::Seen(pick(&both, rng)?)
+        };
+
+        let mut shown: Vec<&Class> = Vec::new();
+        let mut unseen: Vec<Arc<str>> = Vec::new();
+        let mut backdrop: Option<&Class> = None;
+        match heard {
+            Heard::Seen(class) => {
+                let behind = has_photo && class.has_photos(split);
+                if behind && rng.random_bool(BACKDROP_SOUNDS) {
+                    backdrop = Some(class);
+                } else {
+                    shown.push(class);
+                }
+            }
+            Heard::Unseen(class) => unseen.push(Arc::clone(&class.name)),
+            Heard::Nothing => {}
+        }
+        let free = |class: &&Class, shown: &[&Class], backdrop: Option<&Class>| {
+            !unseen.contains(&class.name)
+                && shown.iter().all(|other| other.name != class.name)
+                && backdrop.is_none_or(|other| other.name != class.name)
+        };
+        if has_photo && backdrop.is_none() {
+            let mut photos = photos;
+            photos.retain(|class| free(class, &shown, None));
+            backdrop = photos.choose(rng).copied();
+        }
+        // Classes without a sound may be many; half of the things have one.
+        while shown.len() < count {
+            let sounding_only = rng.random_bool(0.5);
+            let others: Vec<&Class> = visible
+                .iter()
+                .copied()
+                .filter(|class| free(class, &shown, backdrop))
+                .filter(|class| !sounding_only || class.can_be_heard(split))
+                .collect();
+            match others.choose(rng) {
+                Some(class) => shown.push(class),
+                None if sounding_only => {
+                    let any = |class: &&&Class| free(class, &shown, backdrop);
+                    let Some(class) = visible.iter().find(any) else {
+                        break;
+                    };
+                    shown.push(class);
+                }
+                None => break,
+            }
+        }
+        shown.shuffle(rng);
+
+        let background = match backdrop {
+            Some(class) => {
+                let photo = class.photo(split, rng).ok_or_else(|| no_picture(class))?;
+                Background::photo(photo.picture()?, settings, rng)
+            }
+            None => Background::draw(settings, rng),
+        };
+        let mut homes: Vec<[f64; 2]> = Vec::new();
+        let mut objects = Vec::new();
+        for class in &shown {
+            let home = apart(&homes, rng);
+            homes.push(home);
+            objects.push(Object::draw(class, home, settings, split, rng)?);
+        }
+        let mut spans = Vec::new();
+        let source = match heard {
+            Heard::Nothing => None,
+            Heard::Seen(class) | Heard::Unseen(class) => Some(class),
+        };
+        spans.push(Span {
+            from_s: 0.0,
+            source: source
+                .map(|class| Source::draw(class, &objects, settings, split, rng))
+                .transpose()?,
+        });
+        if let Some(from_s) = settings.swap_at_s {
+            let mut others = audible;
+            others.retain(|class| {
+                let heard_before = source.is_some_and(|s| s.name == class.name);
+                !heard_before && free(class, &shown, backdrop)
+            });
+            let class = pick(&others, rng)?;
+            spans.push(Span {
+                from_s,
+                source: Some(Source::draw(class, &objects, settings, split, rng)?),
+            });
+        }
+        let level = Level::draw(rng);
+        let room = rng.random_bool(settings.reverberation);
+        let noise = rng.random_bool(settings.noise);
+        Ok(Self {
+            background,
+            backdrop: backdrop.map(|class| Arc::clone(&class.name)),
+            objects,
+            soundscape: Arc::new(Soundscape {
+                spans,
+                room: room.then(|| Room::draw(rng)),
+                noise: noise.then(|| Noise::draw(settings, &level, rng)),
+                level,
+            }),
+            grade: Grade::draw(rng),
+        })
+    }
+
+    /// The classes that are seen: the background's first, if it is a picture of
+    /// something, then the things from back to front.
+    pub fn shows(&self) -> impl Iterator<Item = &Arc<str>> {
+        let things = self.objects.iter().map(|object| &object.class);
+        self.backdrop.iter().chain(things)
+    }
+
+    /// What is heard, and when.
+    pub fn soundscape(&self) -> &Soundscape {
+        &self.soundscape
+    }
+
+    /// The class that is heard at a moment.
+    pub fn sounds_at(&self, t_s: f64) -> Option<&Arc<str>> {
+        self.soundscape.source_at(t_s).map(|source| &source.class)
+    }
+
+    /// Renders its sound from the start on.
+    pub fn listen(&self) -> Listener {
+        self.soundscape.listen()
+    }
+
+    /// A part of its sound. Renders all that comes before, too: who goes on from
+    /// there should [`listen`](Self::listen).
+    pub fn sound(&self, from: usize, samples: usize) -> Vec<f32> {
+        let mut pcm = self.listen().read(from + samples);
+        pcm.split_off(from)
+    }
+
+    /// One picture. Who wants several should keep a [`Renderer`].
+    pub fn frame(&self, t_s: f64, width: u32, height: u32) -> Picture {
+        Renderer::new(self, width, height).frame(t_s).0
+    }
+
+    /// What is where in that picture: the things from back to front, after the
+    /// background if it is a picture of something.
+    pub fn boxes(&self, t_s: f64, width: u32, height: u32) -> Vec<Region> {
+        Renderer::new(self, width, height).frame(t_s).1
+    }
+
+    /// The same scene without its things.
+    #[must_use]
+    pub fn without_objects(&self) -> Self {
+        Self {
+            objects: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether this thing sounds at a moment.
+    pub(super) fn works(&self, object: usize, t_s: f64) -> bool {
+        let source = self.soundscape.source_at(t_s);
+        source.is_some_and(|source| source.object == Some(object))
+    }
+}
+
+impl Object {
+    fn draw(
+        class: &Class,
+        home: [f64; 2],
+        settings: &SynthSettings,
+        split: Split,
+        rng: &mut Rng,
+    ) -> Result<Self, CorpusError> {
+        let mut scale = rng.random_range(settings.scale.clone());
+        let shown = class.show(split, rng).ok_or_else(|| no_picture(class))?;
+        if matches!(shown, Shown::Photo(_)) {
+            // What a photograph shows is only a part of it.
+            scale = scale.max(PHOTO_SCALE.min(*settings.scale.end()));
+        }
+        let wanted = scale * settings.short_side as f32;
+        let look = match &shown {
+            Shown::Kind(kind) => Some(Look::draw(*kind, rng)),
+            Shown::Cutout(cutout) => Pasted::cutout(cutout, wanted, rng).map(Look::Pasted),
+            Shown::Photo(photo) => Pasted::photo(&*photo.picture()?, wanted, rng).map(Look::Pasted),
+        };
+        let kind = class.kind;
+        let period = kind.map_or(0.3..0.8, Kind::period_s);
+        Ok(Self {
+            class: Arc::clone(&class.name),
+            look: look.ok_or_else(|| no_picture(class))?,
+            motion: Motion::draw(home, kind, rng),
+            rhythm: Rhythm::draw(period, rng),
+            scale,
+            flip: rng.random_bool(0.5),
+            spin: rng.random_range(0.3..2.5),
+            phase: rng.random_range(0.0..1.0),
+            restless: rng.random_bool(RESTLESS),
+            sings: kind == Some(Kind::Mouth),
+        })
+    }
+}
+
+impl Source {
+    fn draw(
+        class: &Class,
+        objects: &[Object],
+        settings: &SynthSettings,
+        split: Split,
+        rng: &mut Rng,
+    ) -> Result<Self, CorpusError> {
+        let object = objects.iter().position(|o| o.class == class.name);
+        let own = Rhythm::draw(class.kind.map_or(0.3..0.8, Kind::period_s), rng);
+        let rhythm = object.map_or(own, |o| objects[o].rhythm.clone());
+        let sound: SoundOf = class.sound(split, settings.seconds, rng)?;
+        Ok(Self {
+            class: Arc::clone(&class.name),
+            object,
+            sound,
+            rhythm,
+            seed: rng.random(),
+        })
+    }
+}
+
+fn by(stock: &Stock, can: impl Fn(&Class) -> bool) -> Vec<&Class> {
+    stock.classes().iter().filter(|class| can(class)).collect()
+}
+
+fn pick<'a>(classes: &[&'a Class], rng: &mut Rng) -> Result<&'a Class, CorpusError> {
+    classes.choose(rng).copied().ok_or_else(|| {
+        CorpusError::TooFew("no class is left that could sound here; add classes".to_owned())
+    })
+}
+
+fn no_picture(class: &Class) -> CorpusError {
+    CorpusError::TooFew(format!("the pictures of class {} have no size", class.name))
+}
+
+/// Of some places the one farthest from the others.
+fn apart(others: &[[f64; 2]], rng: &mut Rng) -> [f64; 2] {
+    let near = |place: &[f64; 2]| {
+        let distances = others.iter();
+        distances
+            .map(|other| (place[0] - other[0]).hypot(place[1] - other[1]))
+            .fold(f64::INFINITY, f64::min)
+    };
+    let mut best: [f64; 2] = [rng.random_range(0.0..1.0), rng.random_range(0.0..1.0)];
+    for _ in 1..PLACES {
+        let place = [rng.random_range(0.0..1.0), rng.random_range(0.0..1.0)];
+        if near(&place) > near(&best) {
+            best = place;
+        }
+    }
+    best
+}

@@ -1,0 +1,307 @@
+//! The things that scenes are made of: the built-in kinds, and classes from
+//! folders of pictures and sounds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+
+use super::kind::Kind;
+use super::look::Cutout;
+use super::soundscape::SoundOf;
+use crate::corpus::{
+    ClassFolder, CorpusError, PICTURE_EXTENSIONS, Rng, SOUND_EXTENSIONS, Sound, Split, SplitRules,
+};
+use crate::picture::Picture;
+use crate::time::WINDOW_SAMPLES;
+
+/// Decoded photographs that are kept, over all of the program: 512 MiB. What is
+/// more is decoded again each time.
+const MOST_KEPT: usize = 512 << 20;
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+/// Silent sounds drawn in a row before the class is given up.
+const TRIES: usize = 50;
+
+/// Folders of classes (`DIR/<class>/<file>`); a class may be in several.
+#[derive(Clone, Debug, Default)]
+pub struct Folders {
+    /// Cut-out pictures with transparent ground.
+    pub sprites: Vec<PathBuf>,
+    /// Sounds of the same classes.
+    pub sounds: Vec<PathBuf>,
+    /// Photographs: of the classes that sound, and of others, which are shown
+    /// without a sound.
+    pub photos: Vec<PathBuf>,
+    /// Which files are held out.
+    pub rules: SplitRules,
+}
+
+/// All the classes that can be in a scene.
+pub struct Stock {
+    classes: Vec<Class>,
+}
+
+pub(super) struct Class {
+    pub name: Arc<str>,
+    pub kind: Option<Kind>,
+    cutouts: BySplit<Arc<Cutout>>,
+    photos: BySplit<Arc<Photo>>,
+    sounds: BySplit<Arc<Sound>>,
+}
+
+/// Files by the split that they belong to.
+struct BySplit<T>([Vec<T>; 3]);
+
+impl<T> Default for BySplit<T> {
+    fn default() -> Self {
+        Self([Vec::new(), Vec::new(), Vec::new()])
+    }
+}
+
+impl<T> BySplit<T> {
+    fn of(&self, split: Split) -> &[T] {
+        &self.0[split as usize]
+    }
+
+    fn push(&mut self, split: Split, item: T) {
+        self.0[split as usize].push(item);
+    }
+}
+
+/// A photograph that is decoded when it is first shown.
+pub(super) struct Photo {
+    file: PathBuf,
+    picture: OnceLock<Arc<Picture>>,
+}
+
+impl Photo {
+    pub fn picture(&self) -> Result<Arc<Picture>, CorpusError> {
+        if let Some(picture) = self.picture.get() {
+            return Ok(Arc::clone(picture));
+        }
+        let image = decode(&self.file)?.into_rgb8();
+        let picture = Arc::new(Picture {
+            width: image.width(),
+            height: image.height(),
+            rgb: image.into_raw(),
+        });
+        let bytes = picture.rgb.len();
+        if KEPT.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_KEPT {
+            // Two threads may have decoded it; either's pixels do.
+            let _ = self.picture.set(Arc::clone(&picture));
+        } else {
+            KEPT.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        Ok(picture)
+    }
+}
+
+fn decode(file: &Path) -> Result<image::DynamicImage, CorpusError> {
+    image::open(file).map_err(|e| {
+        CorpusError::file(
+            file,
+            format!("not a picture: {e}; take it out of the folder"),
+        )
+    })
+}
+
+/// What a thing of a class is shown as.
+pub(super) enum Shown {
+    Kind(Kind),
+    Cutout(Arc<Cutout>),
+    Photo(Arc<Photo>),
+}
+
+impl Class {
+    fn built_in(kind: Kind) -> Self {
+        Self {
+            name: kind.name().into(),
+            kind: Some(kind),
+            cutouts: BySplit::default(),
+            photos: BySplit::default(),
+            sounds: BySplit::default(),
+        }
+    }
+
+    fn named(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            kind: None,
+            cutouts: BySplit::default(),
+            photos: BySplit::default(),
+            sounds: BySplit::default(),
+        }
+    }
+
+    pub fn can_be_seen(&self, split: Split) -> bool {
+        self.kind.is_some() || !self.cutouts.of(split).is_empty() || self.has_photos(split)
+    }
+
+    pub fn can_be_heard(&self, split: Split) -> bool {
+        self.kind.is_some() || !self.sounds.of(split).is_empty()
+    }
+
+    pub fn has_photos(&self, split: Split) -> bool {
+        !self.photos.of(split).is_empty()
+    }
+
+    /// A picture of it; drawn ones and photographs equally often.
+    pub fn show(&self, split: Split, rng: &mut Rng) -> Option<Shown> {
+        if let Some(kind) = self.kind {
+            return Some(Shown::Kind(kind));
+        }
+        let cutout = self.cutouts.of(split).choose(rng);
+        let photo = self.photos.of(split).choose(rng);
+        match (cutout, photo) {
+            (Some(cutout), Some(_)) if rng.random_bool(0.5) => {
+                Some(Shown::Cutout(Arc::clone(cutout)))
+            }
+            (_, Some(photo)) => Some(Shown::Photo(Arc::clone(photo))),
+            (Some(cutout), None) => Some(Shown::Cutout(Arc::clone(cutout))),
+            (None, None) => None,
+        }
+    }
+
+    pub fn photo(&self, split: Split, rng: &mut Rng) -> Option<Arc<Photo>> {
+        self.photos.of(split).choose(rng).map(Arc::clone)
+    }
+
+    /// A sound of it that goes on for `seconds`, then again.
+    pub fn sound(&self, split: Split, seconds: f64, rng: &mut Rng) -> Result<SoundOf, CorpusError> {
+        if let Some(kind) = self.kind {
+            return Ok(SoundOf::Kind(kind));
+        }
+        for _ in 0..TRIES {
+            let Some(sound) = self.sounds.of(split).choose(rng) else {
+                break;
+            };
+            let mut pcm = Vec::new();
+            while let Some(second) = sound.second(rng)? {
+                pcm.extend(second);
+                if pcm.len() as f64 >= seconds * WINDOW_SAMPLES as f64 {
+                    return Ok(SoundOf::Recording(pcm.into()));
+                }
+            }
+        }
+        Err(CorpusError::TooFew(format!(
+            "{TRIES} sounds of class {} in a row are silent; leave the class out",
+            self.name
+        )))
+    }
+}
+
+impl Stock {
+    /// The built-in kinds.
+    pub fn built_in() -> Self {
+        Self {
+            classes: Kind::ALL.map(Class::built_in).into_iter().collect(),
+        }
+    }
+
+    /// Classes from folders. With photographs alone the built-in kinds stay, and
+    /// the photographs are behind and between them.
+    ///
+    /// # Errors
+    /// If a folder is no folder of classes, a cut-out is no picture, or fewer
+    /// than two classes have pictures and sounds.
+    pub fn from_folders(folders: &Folders) -> Result<Self, CorpusError> {
+        let read = |dirs: &[PathBuf], extensions: &[&str]| {
+            ClassFolder::read(dirs, extensions, &folders.rules)
+        };
+        let with_kinds = folders.sprites.is_empty() && folders.sounds.is_empty();
+        let mut classes: BTreeMap<String, Class> = BTreeMap::new();
+        if with_kinds {
+            let kinds = Kind::ALL.iter();
+            classes.extend(kinds.map(|k| (k.name().to_owned(), Class::built_in(*k))));
+        }
+        let pictures: Vec<PathBuf> = [&folders.sprites[..], &folders.photos[..]].concat();
+        let seen = read(&pictures, &PICTURE_EXTENSIONS)?;
+        for name in seen.classes() {
+            let class = classes
+                .entry(name.to_owned())
+                .or_insert_with(|| Class::named(name));
+            for item in seen.items(name) {
+                class.add_picture(&item.path, item.split)?;
+            }
+        }
+        let heard = read(&folders.sounds, &SOUND_EXTENSIONS)?;
+        for name in heard.classes() {
+            let class = classes
+                .entry(name.to_owned())
+                .or_insert_with(|| Class::named(name));
+            for item in heard.items(name) {
+                let sound = Arc::new(Sound::new(item.path.clone()));
+                class.sounds.push(item.split, sound);
+            }
+        }
+        let stock = Self {
+            classes: classes.into_values().collect(),
+        };
+        stock.check(Split::Train)?;
+        Ok(stock)
+    }
+
+    /// The names of all classes, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.classes.iter().map(|class| &*class.name)
+    }
+
+    /// The names of the classes that can be both seen and heard in a split.
+    pub fn matched(&self, split: Split) -> impl Iterator<Item = &str> {
+        let classes = self.classes.iter();
+        classes
+            .filter(move |class| class.can_be_seen(split) && class.can_be_heard(split))
+            .map(|class| &*class.name)
+    }
+
+    /// Whether scenes of a split have something that can be told apart.
+    ///
+    /// # Errors
+    /// Says how many classes have pictures and sounds, if fewer than two do.
+    pub fn check(&self, split: Split) -> Result<(), CorpusError> {
+        let matched = self.matched(split).count();
+        if matched >= 2 {
+            return Ok(());
+        }
+        let part = match split {
+            Split::Train => "train",
+            Split::Validation => "validate",
+            Split::Test => "test",
+        };
+        Err(CorpusError::TooFew(format!(
+            "{matched} classes have a picture and a sound to {part}; two are needed: name \
+             the folders of a class alike for pictures and sounds, or change what is held out"
+        )))
+    }
+
+    pub(super) fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+}
+
+impl Class {
+    fn add_picture(&mut self, path: &Path, split: Split) -> Result<(), CorpusError> {
+        let png = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("png"));
+        let cutout = if png {
+            Cutout::from_rgba(&decode(path)?.into_rgba8())
+        } else {
+            None
+        };
+        match cutout {
+            Some(cutout) => self.cutouts.push(split, Arc::new(cutout)),
+            None => self.photos.push(
+                split,
+                Arc::new(Photo {
+                    file: path.to_owned(),
+                    picture: OnceLock::new(),
+                }),
+            ),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,345 @@
+//! What is changed about a picture and a sound so that no two steps see the same.
+//!
+//! Belongs here: the paper's augmentation (section 2.2) and a stronger one for
+//! small collections. Both do to pairs that correspond exactly what they do to
+//! those that do not.
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use rand::RngExt;
+
+use crate::corpus::{Example, Rng};
+use crate::features::{BINS, FRAMES, LogSpectrogram, SPECTROGRAM_LEN};
+use crate::picture::Picture;
+
+/// The paper's crop of 224 in a picture whose short side is 256.
+pub const CROP: f64 = 224.0 / 256.0;
+/// Crops tried until one keeps what is heard.
+const TRIES: usize = 10;
+/// Of the thing that is heard, a crop must keep this much.
+const KEPT: f64 = 0.5;
+/// What a log-spectrogram says of silence: 0.2 ln(1e-4).
+const SILENCE: f32 = -1.842_068_1;
+
+/// How much is changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Strength {
+    /// Nothing: the middle of the picture, the sound as it is.
+    None,
+    /// The paper's: crop, flip, brightness and saturation, volume by up to 10 %.
+    #[default]
+    Paper,
+    /// More of it, and scale, contrast, tint, grey, speed, noise, tone, and holes
+    /// in the spectrogram: for some thousand pictures and sounds, not millions.
+    Strong,
+}
+
+/// Cuts, changes and scales; keeps its scratch memory.
+pub struct Augmenter {
+    strength: Strength,
+    side: u32,
+    resizer: Resizer,
+    spectrogram: LogSpectrogram,
+}
+
+impl Augmenter {
+    /// For images of `side × side`.
+    pub fn new(strength: Strength, side: u32) -> Self {
+        Self {
+            strength,
+            side,
+            resizer: Resizer::new(),
+            spectrogram: LogSpectrogram::new(),
+        }
+    }
+
+    /// Appends `side × side × 3` bytes.
+    pub fn image(&mut self, of: &Example, rng: &mut Rng, out: &mut Vec<u8>) {
+        let cut = self.cut(of, rng);
+        let start = out.len();
+        out.resize(start + (self.side * self.side * 3) as usize, 0);
+        let image = &mut out[start..];
+        self.scale(&of.picture, cut, image);
+        if self.strength == Strength::None {
+            return;
+        }
+        if rng.random_bool(0.5) {
+            flip(image, self.side as usize);
+        }
+        Colour::draw(self.strength, rng).change(image);
+    }
+
+    /// Appends [`SPECTROGRAM_LEN`] values.
+    pub fn sound(&mut self, of: &Example, rng: &mut Rng, out: &mut Vec<f32>) {
+        let start = out.len();
+        out.resize(start + SPECTROGRAM_LEN, 0.0);
+        let out = &mut out[start..];
+        match self.strength {
+            Strength::None => self.spectrogram.write(&of.pcm, out),
+            Strength::Paper => {
+                let volume = rng.random_range(0.9..=1.1_f32);
+                let pcm: Vec<f32> = of.pcm.iter().map(|v| v * volume).collect();
+                self.spectrogram.write(&pcm, out);
+            }
+            Strength::Strong => {
+                self.spectrogram.write(&disturbed(&of.pcm, rng), out);
+                holes(out, rng);
+            }
+        }
+    }
+
+    /// The part of the picture to show: left, top, width, height in pixels. Keeps
+    /// at least half of what is heard, where the corpus knows its place.
+    fn cut(&self, of: &Example, rng: &mut Rng) -> [f64; 4] {
+        let (w, h) = (f64::from(of.picture.width), f64::from(of.picture.height));
+        let short = w.min(h);
+        let middle = |side: f64| [(w - side) / 2.0, (h - side) / 2.0, side, side];
+        if self.strength == Strength::None {
+            return middle(short * CROP);
+        }
+        for _ in 0..TRIES {
+            let (across, down) = match self.strength {
+                Strength::Strong => {
+                    let scale = rng.random_range(0.55..=1.0);
+                    let aspect: f64 = rng.random_range(0.8..=1.25_f64);
+                    let across = (scale * aspect.sqrt()).min(1.0);
+                    (across, (scale / aspect.sqrt()).min(1.0))
+                }
+                _ => (CROP, CROP),
+            };
+            let (across, down) = (across * short, down * short);
+            let left = rng.random_range(0.0..=w - across);
+            let top = rng.random_range(0.0..=h - down);
+            let cut = [left, top, across, down];
+            if keeps_what_is_heard(of, cut) {
+                return cut;
+            }
+        }
+        // Wherever it is, more of it is in the largest cut than in another.
+        middle(short)
+    }
+
+    fn scale(&mut self, picture: &Picture, [left, top, width, height]: [f64; 4], out: &mut [u8]) {
+        let from = TypedImageRef::<U8x3>::from_buffer(picture.width, picture.height, &picture.rgb)
+            .expect("a picture has a pixel for every place");
+        let mut to = TypedImage::<U8x3>::from_buffer(self.side, self.side, out)
+            .expect("the buffer was made for this size");
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+            .crop(left, top, width, height)
+            .use_alpha(false);
+        self.resizer
+            .resize_typed(&from, &mut to, &options)
+            .expect("the cut lies in the picture");
+    }
+}
+
+fn keeps_what_is_heard(of: &Example, [left, top, width, height]: [f64; 4]) -> bool {
+    let (w, h) = (f64::from(of.picture.width), f64::from(of.picture.height));
+    let mut heard = of.regions.iter().filter(|r| of.sounds.contains(&r.tag));
+    heard.all(|region| {
+        let [l, t, r, b] = region.bounds.map(f64::from);
+        let (l, t, r, b) = (l * w, t * h, r * w, b * h);
+        let across = (r.min(left + width) - l.max(left)).max(0.0);
+        let down = (b.min(top + height) - t.max(top)).max(0.0);
+        across * down >= KEPT * (r - l) * (b - t)
+    })
+}
+
+fn flip(image: &mut [u8], side: usize) {
+    for row in image.chunks_exact_mut(side * 3) {
+        for x in 0..side / 2 {
+            for c in 0..3 {
+                row.swap(x * 3 + c, (side - 1 - x) * 3 + c);
+            }
+        }
+    }
+}
+
+/// A change of colours, the same for every pixel.
+struct Colour {
+    brightness: f32,
+    contrast: f32,
+    saturation: f32,
+    tint: [f32; 3],
+}
+
+impl Colour {
+    fn draw(strength: Strength, rng: &mut Rng) -> Self {
+        let mut around_one = |by: f32| rng.random_range(1.0 - by..=1.0 + by);
+        if strength == Strength::Paper {
+            return Self {
+                brightness: around_one(0.2),
+                contrast: 1.0,
+                saturation: around_one(0.3),
+                tint: [1.0; 3],
+            };
+        }
+        let mut colour = Self {
+            brightness: around_one(0.4),
+            contrast: around_one(0.4),
+            saturation: around_one(0.7),
+            tint: [around_one(0.2), around_one(0.2), around_one(0.2)],
+        };
+        if rng.random_bool(0.15) {
+            colour.saturation = 0.0;
+        }
+        colour
+    }
+
+    fn change(&self, image: &mut [u8]) {
+        for pixel in image.chunks_exact_mut(3) {
+            let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(f32::from);
+            let grey = 0.299 * r + 0.587 * g + 0.114 * b;
+            for ((to, value), tint) in pixel.iter_mut().zip([r, g, b]).zip(self.tint) {
+                let value = (grey + (value - grey) * self.saturation) * tint * self.brightness;
+                // `as` keeps within 0 to 255.
+                *to = (127.5 + (value - 127.5) * self.contrast + 0.5) as u8;
+            }
+        }
+    }
+}
+
+/// Speed by up to 12 %, tone, level from −12 to +6 dB, and noise now and then.
+fn disturbed(pcm: &[f32], rng: &mut Rng) -> Vec<f32> {
+    let speed: f64 = rng.random_range(0.88..=1.12);
+    let len = pcm.len().max(1);
+    let mut out: Vec<f32> = (0..pcm.len())
+        .map(|i| {
+            // Beyond the end it begins anew: a faster sound is too short.
+            let at = i as f64 * speed;
+            let (whole, part) = (at as usize, at.fract() as f32);
+            pcm[whole % len] * (1.0 - part) + pcm[(whole + 1) % len] * part
+        })
+        .collect();
+    // A one-pole filter mixed in: duller below 0, sharper above.
+    let tone: f32 = rng.random_range(-0.8..=1.5);
+    let pole: f32 = rng.random_range(0.02..=0.6);
+    let gain = 10.0_f32.powf(rng.random_range(-12.0..=6.0) / 20.0);
+    let mut low = 0.0;
+    for v in &mut out {
+        low += pole * (*v - low);
+        *v = (*v + tone * (*v - low)) * gain;
+    }
+    if rng.random_bool(0.5) {
+        let power: f32 = out.iter().map(|v| v * v).sum::<f32>() / len as f32;
+        let below = 10.0_f32.powf(-rng.random_range(5.0..=40.0_f32) / 20.0);
+        let level = power.sqrt() * below * 3.0_f32.sqrt();
+        let colour: f32 = rng.random_range(0.0..=0.95);
+        let mut noise = 0.0;
+        for v in &mut out {
+            noise = colour * noise + (1.0 - colour * colour).sqrt() * rng.random_range(-1.0..=1.0);
+            *v += level * noise;
+        }
+    }
+    for v in &mut out {
+        *v = v.clamp(-1.0, 1.0);
+    }
+    out
+}
+
+/// A band of frequencies and a stretch of time that are not heard (SpecAugment,
+/// Park et al. 2019).
+fn holes(spectrogram: &mut [f32], rng: &mut Rng) {
+    if rng.random_bool(0.5) {
+        let bins = rng.random_range(4..=40);
+        let first = rng.random_range(0..BINS - bins);
+        spectrogram[first * FRAMES..(first + bins) * FRAMES].fill(SILENCE);
+    }
+    if rng.random_bool(0.5) {
+        let frames = rng.random_range(4..=40);
+        let first = rng.random_range(0..FRAMES - frames);
+        for line in spectrogram.chunks_exact_mut(FRAMES) {
+            line[first..first + frames].fill(SILENCE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{COLOURS, Tones};
+    use super::*;
+    use crate::corpus::{Corpus, Split, rng};
+    use crate::features::FeatureExtractor;
+    use crate::result::Crop;
+
+    fn example(seed: u64) -> Example {
+        Tones::default()
+            .draw(Split::Train, &mut rng(seed, 0, 0))
+            .expect("a draw")
+    }
+
+    #[test]
+    fn without_augmentation_it_is_what_the_network_sees_in_use() {
+        let example = example(1);
+        let mut augmenter = Augmenter::new(Strength::None, 224);
+        let (mut image, mut spectrogram) = (Vec::new(), Vec::new());
+        augmenter.image(&example, &mut rng(0, 0, 0), &mut image);
+        augmenter.sound(&example, &mut rng(0, 0, 0), &mut spectrogram);
+        let used = FeatureExtractor::new(Crop::Center).extract(&example.pcm, &example.picture);
+        assert_eq!(spectrogram, used.spectrogram);
+        // One scaling here, scaling and cutting there: a rounding apart.
+        let off = image.iter().zip(&used.image).map(|(a, b)| a.abs_diff(*b));
+        assert!(off.max() <= Some(2));
+    }
+
+    #[test]
+    fn a_crop_keeps_half_of_what_is_heard() {
+        for (seed, strength) in (0..200).zip([Strength::Paper, Strength::Strong].repeat(100)) {
+            let example = example(seed);
+            let augmenter = Augmenter::new(strength, 32);
+            let cut = augmenter.cut(&example, &mut rng(seed, 1, 0));
+            let [left, top, width, height] = cut;
+            assert!(left >= 0.0 && left + width <= 80.0, "{cut:?}");
+            assert!(top >= 0.0 && top + height <= 64.0, "{cut:?}");
+            let across = (34.0_f64.min(left + width) - 10.0_f64.max(left)).max(0.0);
+            let down = (44.0_f64.min(top + height) - 20.0_f64.max(top)).max(0.0);
+            let whole = cut == [8.0, 0.0, 64.0, 64.0];
+            assert!(whole || across * down >= 0.5 * 24.0 * 24.0, "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn the_papers_changes_are_small() {
+        let example = example(2);
+        let mut plain = Vec::new();
+        let mut augmenter = Augmenter::new(Strength::Paper, 32);
+        Augmenter::new(Strength::None, 32).sound(&example, &mut rng(0, 0, 0), &mut plain);
+        for seed in 0..50 {
+            let mut rng = rng(seed, 2, 0);
+            let (mut image, mut sound) = (Vec::new(), Vec::new());
+            augmenter.image(&example, &mut rng, &mut image);
+            augmenter.sound(&example, &mut rng, &mut sound);
+            // Volume by 10 % is 0.2 ln(1.1) at most.
+            let off = sound.iter().zip(&plain).map(|(a, b)| (a - b).abs());
+            assert!(off.fold(0.0, f32::max) <= 0.2 * 1.1_f32.ln() + 0.003);
+            let strongest = COLOURS.iter().position(|c| *c == [200, 30, 30]);
+            assert!(strongest.is_some());
+            assert_eq!(image.len(), 32 * 32 * 3);
+        }
+    }
+
+    #[test]
+    fn flipping_twice_changes_nothing() {
+        let mut image: Vec<u8> = (0..32 * 32 * 3).map(|i| (i % 251) as u8).collect();
+        let before = image.clone();
+        flip(&mut image, 32);
+        assert_ne!(image, before);
+        assert_eq!(image[..3], before[31 * 3..32 * 3]);
+        flip(&mut image, 32);
+        assert_eq!(image, before);
+    }
+
+    #[test]
+    fn disturbed_sound_stays_sound() {
+        let example = example(3);
+        for seed in 0..50 {
+            let out = disturbed(&example.pcm, &mut rng(seed, 3, 0));
+            assert_eq!(out.len(), example.pcm.len());
+            assert!(out.iter().all(|v| v.abs() <= 1.0));
+            let rms = (out.iter().map(|v| v * v).sum::<f32>() / out.len() as f32).sqrt();
+            assert!((0.01..=1.0).contains(&rms), "{rms}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Everything that training needs to go on as if it had never stopped.
+//!
+//! A checkpoint is a safetensors file: the network's tensors in f32, Adam's two
+//! moments, and in the metadata the numbers of the run. The sampler needs no
+//! state but the step, see [`corpus`](crate::corpus).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::error::TrainError;
+use crate::net::safetensors_file::{self as file, Header, StoreAs};
+use crate::net::{Conv1Stride, ModelError, Slot, layout};
+
+/// The `format` of a checkpoint's metadata.
+const FORMAT: &str = "l3net-checkpoint/1";
+const MEAN: &str = "adam.mean";
+const SQUARE: &str = "adam.square";
+
+/// The state of a run between two steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Every tensor of the network.
+    pub tensors: BTreeMap<String, Vec<f32>>,
+    /// Adam's first moments, in the order of the parameters' vector.
+    pub mean: Vec<f32>,
+    /// Adam's second moments.
+    pub square: Vec<f32>,
+    /// Which variant of the network it is.
+    pub conv1_stride: Conv1Stride,
+    /// What the run has come to.
+    pub state: RunState,
+}
+
+/// The numbers of a run.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct RunState {
+    /// Steps made.
+    pub step: u64,
+    /// Pictures and sounds looked at, over all runs that led here.
+    pub examples: u64,
+    /// Pairs judged.
+    pub pairs: u64,
+    /// Seconds of computing.
+    pub seconds: f64,
+    /// The start of all chance.
+    pub seed: u64,
+    /// Pictures and sounds of a batch.
+    pub batch: u64,
+    /// How they were paired.
+    pub pairing: String,
+    /// f32 or bf16.
+    pub precision: String,
+    /// The best validation, by its loss.
+    pub best: Option<Validation>,
+    /// All validations.
+    pub validations: Vec<Validation>,
+    /// What it was trained on, a line each.
+    pub data: Vec<String>,
+    /// The model that it started from, and what that was trained on.
+    pub started_from: Option<String>,
+}
+
+/// One look at the validation's pairs.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Validation {
+    /// Steps made before.
+    pub step: u64,
+    /// Cross-entropy.
+    pub loss: f64,
+    /// Share judged rightly.
+    pub accuracy: f64,
+    /// Cross-entropy of training since the last one.
+    pub train_loss: f64,
+    /// Share judged rightly in training since the last one.
+    pub train_accuracy: f64,
+}
+
+/// The files of a run, beside the model that it makes.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The model with the best validation, for use.
+    pub model: PathBuf,
+    /// The state after the last step that was saved.
+    pub last: PathBuf,
+    /// The state of the best validation.
+    pub best: PathBuf,
+    /// TensorBoard's folder.
+    pub events: PathBuf,
+}
+
+impl Files {
+    /// `dir/name.safetensors` has `dir/name.last.checkpoint` and so on beside it.
+    pub fn beside(model: &Path) -> Self {
+        let stem = model.file_stem().unwrap_or_default().to_string_lossy();
+        let named = |end: &str| model.with_file_name(format!("{stem}.{end}"));
+        Self {
+            last: named("last.checkpoint"),
+            best: named("best.checkpoint"),
+            events: named("events"),
+            model: model.to_owned(),
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Writes it so that `path` is at any moment the old one or the new one.
+    ///
+    /// # Errors
+    /// If it cannot be written; what was there before is still there.
+    pub fn write(&self, path: &Path) -> Result<(), ModelError> {
+        let mut slots = layout();
+        let mut tensors = self.tensors.clone();
+        for (name, values) in [(MEAN, &self.mean), (SQUARE, &self.square)] {
+            slots.push(moments(name));
+            tensors.insert(name.to_owned(), values.clone());
+        }
+        let run = serde_json::to_string(&self.state).expect("numbers and text");
+        let metadata = [
+            ("format", FORMAT.to_owned()),
+            ("conv1_stride", self.conv1_stride.get().to_string()),
+            ("run", run),
+        ];
+        let metadata = metadata.map(|(k, v)| (k.to_owned(), v)).into();
+        file::write(path, &slots, &tensors, &metadata, StoreAs::F32)
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// If it is damaged, of another version or of another network.
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let refuse = |what: String| TrainError::Checkpoint {
+            file: path.to_owned(),
+            what,
+        };
+        let bytes = std::fs::read(path).map_err(|e| refuse(format!("cannot read: {e}")))?;
+        let header = Header::parse(&bytes, path)?;
+        let found = header.metadata.get("format").map_or("none", String::as_str);
+        if found != FORMAT {
+            return Err(refuse(format!(
+                "its format is {found}, not {FORMAT}; --init starts from a model, \
+                 --resume goes on from a checkpoint"
+            )));
+        }
+        let slots: Vec<Slot> = layout()
+            .into_iter()
+            .chain([moments(MEAN), moments(SQUARE)])
+            .collect();
+        header.check_names(&slots, path)?;
+        let stride = header.metadata.get("conv1_stride");
+        let conv1_stride = stride
+            .and_then(|s| s.parse().ok())
+            .ok_or_else(|| refuse("it does not say its conv1_stride".to_owned()))?;
+        let run = header.metadata.get("run").map_or("", String::as_str);
+        let state = serde_json::from_str(run)
+            .map_err(|e| refuse(format!("its account of the run is damaged: {e}")))?;
+        let mut tensors = BTreeMap::new();
+        for slot in &slots {
+            tensors.insert(slot.name.clone(), header.tensor(slot, path)?);
+        }
+        let mut take = |name: &str| tensors.remove(name).unwrap_or_default();
+        Ok(Self {
+            mean: take(MEAN),
+            square: take(SQUARE),
+            tensors,
+            conv1_stride,
+            state,
+        })
+    }
+}
+
+/// Adam's moments: one number for each parameter.
+fn moments(name: &str) -> Slot {
+    let slots = layout();
+    let parameters = slots.iter().filter(|s| s.is_parameter());
+    Slot {
+        name: name.to_owned(),
+        shape: vec![parameters.map(Slot::len).sum()],
+    }
+}
+
+/// Makes `copy` the same file as `path`, at once; both are whole at any moment.
+///
+/// # Errors
+/// What the system says.
+pub fn copy(path: &Path, copy: &Path) -> std::io::Result<()> {
+    let mut part = copy.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    std::fs::remove_file(&part).ok(); // of a run that was killed
+    // A second name costs no room; file systems without them get a copy.
+    std::fs::hard_link(path, &part).or_else(|_| std::fs::copy(path, &part).map(drop))?;
+    std::fs::rename(&part, copy)?;
+    // If both were the same file already, there was nothing to rename.
+    std::fs::remove_file(&part).ok();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Weights;
+
+    fn checkpoint() -> Checkpoint {
+        let weights = Weights::initial(1, Conv1Stride::Two);
+        let tensors = layout()
+            .iter()
+            .map(|s| (s.name.clone(), weights.tensor(&s.name).to_vec()))
+            .collect();
+        let count = moments(MEAN).len();
+        Checkpoint {
+            tensors,
+            mean: (0..count).map(|i| i as f32 * 1e-9).collect(),
+            square: vec![2e-20; count],
+            conv1_stride: Conv1Stride::Two,
+            state: RunState {
+                step: 7,
+                best: Some(Validation {
+                    step: 5,
+                    loss: 0.5,
+                    accuracy: 0.75,
+                    train_loss: 0.25,
+                    train_accuracy: 1.0,
+                }),
+                ..RunState::default()
+            },
+        }
+    }
+
+    #[test]
+    fn it_comes_back_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.last.checkpoint");
+        let before = checkpoint();
+        before.write(&file).expect("written");
+        assert_eq!(Checkpoint::read(&file).expect("read"), before);
+        let other = folder.path().join("a.best.checkpoint");
+        copy(&file, &other).expect("copied");
+        copy(&file, &other).expect("copied again");
+        assert_eq!(Checkpoint::read(&other).expect("read"), before);
+        assert_eq!(folder.path().read_dir().expect("a folder").count(), 2);
+    }
+
+    #[test]
+    fn a_model_is_no_checkpoint_and_half_a_one_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let model = folder.path().join("m.safetensors");
+        let weights = Weights::initial(1, Conv1Stride::Two);
+        weights.write(&model, StoreAs::F16).expect("written");
+        let error = Checkpoint::read(&model).expect_err("a model").to_string();
+        assert!(
+            error.contains("l3net/1") && error.contains("--init"),
+            "{error}"
+        );
+        let file = folder.path().join("a.last.checkpoint");
+        checkpoint().write(&file).expect("written");
+        let bytes = std::fs::read(&file).expect("read");
+        std::fs::write(&file, &bytes[..bytes.len() / 2]).expect("cut off");
+        let error = Checkpoint::read(&file).expect_err("half").to_string();
+        assert!(error.contains("truncated"), "{error}");
+    }
+}

@@ -1,0 +1,33 @@
+//! Training (paper, section 2.2): the same trunks and fusion as in use, learning
+//! from pairs half of which correspond.
+//!
+//! In the order of the data: a [`Sampler`] draws pairs from corpora and an
+//! augmenter changes them, a loader makes [`Batch`]es ahead, a [`Network`] finds
+//! their loss and gradient, Adam follows it, and [`train`] goes from step to
+//! step, looks at the validation and saves [`Checkpoint`]s.
+
+mod adam;
+mod augment;
+mod batch;
+mod checkpoint;
+mod error;
+mod events;
+mod loader;
+mod memory;
+mod network;
+mod run;
+mod sampler;
+#[cfg(test)]
+mod testing;
+
+pub use adam::Adam;
+pub use augment::{Augmenter, Strength};
+pub use batch::{Batch, PairOf};
+pub use checkpoint::{Checkpoint, Files, RunState, Validation};
+pub use error::TrainError;
+pub use events::EventFile;
+pub use loader::Loader;
+pub use memory::keep_freed_memory;
+pub use network::{Freeze, Network, Score};
+pub use run::{Outcome, Progress, Start, TrainSettings, train};
+pub use sampler::{Mixture, Pairing, Sampler, SamplerSettings};

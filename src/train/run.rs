@@ -1,0 +1,489 @@
+//! The run: step after step, looking up now and then, saving what was learnt.
+//!
+//! Belongs here: the order of things. Does not: the command line, what is shown
+//! on a terminal.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tch::Kind;
+
+use super::adam::{Adam, is_finite};
+use super::batch::Batch;
+use super::checkpoint::{Checkpoint, Files, RunState, Validation, copy};
+use super::error::TrainError;
+use super::events::EventFile;
+use super::loader::Loader;
+use super::memory::keep_freed_memory;
+use super::network::{Freeze, Network, Score, plain};
+use super::sampler::{Mixture, Sampler, SamplerSettings};
+use crate::corpus::Split;
+use crate::net::threads::sleep_while_waiting;
+use crate::net::{Conv1Stride, Device, Precision, StoreAs, Weights};
+use crate::stop::Stop;
+
+/// Rows of a batch of the validation.
+const VALIDATION_ROWS: usize = 32;
+
+/// How to train.
+#[derive(Clone, Debug)]
+pub struct TrainSettings {
+    /// What the batches are made of.
+    pub sampler: SamplerSettings,
+    /// Steps after which the run ends.
+    pub steps: u64,
+    /// A run ends earlier after this long.
+    pub limit: Option<Duration>,
+    /// Learning rate.
+    pub rate: f64,
+    /// Steps over which the rate rises to its value.
+    pub warm_up: u64,
+    /// The last part of the steps, over which the rate falls to nothing.
+    pub cool_down: f64,
+    /// L2.
+    pub weight_decay: f64,
+    /// What does not learn.
+    pub freeze: Freeze,
+    /// Steps from validation to validation.
+    pub validate_every: u64,
+    /// Pairs of a validation.
+    pub validation_pairs: usize,
+    /// Longest time between two saved states.
+    pub save_every: Duration,
+    /// Where it is computed.
+    pub device: Device,
+    /// With which numbers.
+    pub precision: Precision,
+    /// CPU threads of the network.
+    pub threads: usize,
+    /// Threads that make batches.
+    pub loaders: usize,
+}
+
+/// What a run starts from.
+pub enum Start {
+    /// Random weights.
+    Scratch(Conv1Stride),
+    /// A model.
+    From(Weights),
+    /// A state.
+    Resume(Box<Checkpoint>),
+}
+
+/// How far it is, after a step.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Steps made.
+    pub step: u64,
+    /// Of so many.
+    pub steps: u64,
+    /// Pictures and sounds a step.
+    pub batch: usize,
+    /// Loss and accuracy, a running mean of the last steps.
+    pub score: Score,
+    /// Pictures and sounds a second in this run.
+    pub examples_per_s: f64,
+    /// Share of the time that the network waited for batches.
+    pub waiting: f64,
+    /// Learning rate.
+    pub rate: f64,
+    /// The validation, if there was one after this step.
+    pub validation: Option<Validation>,
+}
+
+/// How it ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The run's numbers.
+    pub state: RunState,
+    /// Whether it was asked to end before its last step.
+    pub stopped: bool,
+    /// Draws left out because a file could not be read.
+    pub left_out: u64,
+    /// Share of the time that the network waited for batches.
+    pub waiting: f64,
+}
+
+/// A running mean: the last step counts a fiftieth, the first ones as they come.
+const SMOOTH: f64 = 0.02;
+
+/// Trains and leaves the model with the best validation at `files.model`.
+///
+/// # Errors
+/// What ended it: data, device, disk, or a loss that is no number. What was saved
+/// before stays.
+pub fn train(
+    mixture: Mixture,
+    settings: &TrainSettings,
+    start: Start,
+    files: &Files,
+    stop: &Stop,
+    mut report: impl FnMut(&Progress),
+) -> Result<Outcome, TrainError> {
+    let splits: &[Split] = match settings.sampler.overfit {
+        Some(_) => &[Split::Train],
+        None => &[Split::Train, Split::Validation],
+    };
+    mixture.check(splits)?;
+    let data = mixture.corpora().map(|c| c.describe()).collect();
+    let sampler = Arc::new(Sampler::new(Arc::new(mixture), settings.sampler.clone()));
+    let mut run = Run::start(settings, start, files, data)?;
+    let write = |file: &PathBuf| {
+        let file = file.clone();
+        move |cause| TrainError::Write { file, cause }
+    };
+    let mut events = EventFile::create(&files.events).map_err(write(&files.events))?;
+    let mut loader =
+        Loader::start(&sampler, run.state.step, settings.loaders).map_err(TrainError::Threads)?;
+    let mut validation_batches = Vec::new();
+    let (started, first) = (Instant::now(), run.state.step);
+    let (mut saved, mut mean, mut since) = (Instant::now(), None, Mean::default());
+    let mut stopped = false;
+    while run.state.step < settings.steps {
+        if stop.is_asked() || settings.limit.is_some_and(|l| started.elapsed() >= l) {
+            stopped = true;
+            break;
+        }
+        let batch = loader.next_batch()?;
+        let (score, rate) = run.step(&batch)?;
+        mean = Some(smoothed(mean, score));
+        since.add(score);
+        let step = run.state.step;
+        let last = step == settings.steps;
+        let mut validation = None;
+        if last || step % settings.validate_every == 0 {
+            if validation_batches.is_empty() {
+                validation_batches = validation_set(&sampler, settings.validation_pairs)?;
+            }
+            let found = run.validate(&validation_batches, since.take())?;
+            validation = Some(found);
+            run.save(saved.elapsed())?;
+            if run.is_best(&found) {
+                run.keep_best()?;
+            }
+            saved = Instant::now();
+        } else if saved.elapsed() >= settings.save_every {
+            run.save(saved.elapsed())?;
+            saved = Instant::now();
+        }
+        let elapsed = started.elapsed();
+        let progress = Progress {
+            step,
+            steps: settings.steps,
+            batch: batch.origins.len(),
+            score: mean.unwrap_or_default(),
+            examples_per_s: (step - first) as f64 * batch.origins.len() as f64
+                / elapsed.as_secs_f64(),
+            waiting: loader.waited().as_secs_f64() / elapsed.as_secs_f64(),
+            rate,
+            validation,
+        };
+        if validation.is_some() || step % 10 == 0 {
+            curves(&mut events, &progress).map_err(write(&files.events))?;
+        }
+        report(&progress);
+    }
+    run.save(saved.elapsed())?;
+    if run.state.best.is_none() {
+        // Too short a run for a validation still leaves a model.
+        run.keep_best()?;
+    }
+    Ok(Outcome {
+        state: run.state,
+        stopped,
+        left_out: sampler.left_out(),
+        waiting: loader.waited().as_secs_f64() / started.elapsed().as_secs_f64(),
+    })
+}
+
+struct Run<'a> {
+    settings: &'a TrainSettings,
+    files: &'a Files,
+    network: Network,
+    adam: Adam,
+    state: RunState,
+}
+
+impl<'a> Run<'a> {
+    fn start(
+        settings: &'a TrainSettings,
+        start: Start,
+        files: &'a Files,
+        data: Vec<String>,
+    ) -> Result<Self, TrainError> {
+        let device = settings.device.resolve()?;
+        let kind = settings.precision.resolve(device);
+        keep_freed_memory();
+        if !device.is_cuda() && settings.threads > 1 {
+            // The threads that make batches share the cores with the network.
+            sleep_while_waiting();
+        }
+        tch::set_num_threads(i32::try_from(settings.threads).unwrap_or(i32::MAX));
+        let sampler = &settings.sampler;
+        let fresh = RunState {
+            seed: sampler.seed,
+            batch: sampler.batch as u64,
+            pairing: format!("{:?}", sampler.pairing).to_lowercase(),
+            precision: if kind == Kind::Float { "f32" } else { "bf16" }.to_owned(),
+            data,
+            ..RunState::default()
+        };
+        let (weights, state, moments) = match start {
+            Start::Scratch(stride) => (Weights::initial(sampler.seed, stride), fresh, None),
+            Start::From(weights) => {
+                let from = weights.source().display().to_string();
+                let state = RunState {
+                    started_from: Some(from),
+                    ..fresh
+                };
+                (weights, state, None)
+            }
+            Start::Resume(checkpoint) => {
+                check_same(&checkpoint.state, &fresh, &files.last)?;
+                let Checkpoint {
+                    tensors,
+                    mean,
+                    square,
+                    conv1_stride,
+                    mut state,
+                } = *checkpoint;
+                state.data = fresh.data;
+                let weights = Weights::learnt(conv1_stride, tensors, BTreeMap::new());
+                (weights, state, Some((mean, square)))
+            }
+        };
+        let torch = |cause| TrainError::Torch {
+            step: state.step,
+            cause,
+        };
+        let mut network = Network::new(&weights, settings.freeze, device, kind).map_err(torch)?;
+        let decay = settings.weight_decay;
+        let like = network.parameters();
+        let adam = match moments {
+            None => Adam::new(like, decay),
+            Some((mean, square)) => Adam::resumed(like, decay, &mean, &square, state.step),
+        };
+        Ok(Self {
+            adam: adam.map_err(torch)?,
+            settings,
+            files,
+            network,
+            state,
+        })
+    }
+
+    fn step(&mut self, batch: &Batch) -> Result<(Score, f64), TrainError> {
+        let step = self.state.step;
+        let torch = |cause| TrainError::Torch { step, cause };
+        let (gradient, score) = self.network.gradient(batch).map_err(torch)?;
+        let what = match score.loss.is_finite() {
+            false => Some("loss"),
+            true if !is_finite(&gradient).map_err(torch)? => Some("gradient"),
+            true => None,
+        };
+        if let Some(what) = what {
+            return Err(self.not_a_number(what, batch));
+        }
+        let rate = self.rate(step);
+        let learning = self.network.learning();
+        self.adam
+            .step(self.network.parameters(), &gradient, &learning, rate)
+            .and_then(|()| self.network.changed())
+            .map_err(torch)?;
+        self.state.step += 1;
+        self.state.examples += batch.origins.len() as u64;
+        self.state.pairs += batch.pairs.len() as u64;
+        Ok((score, rate))
+    }
+
+    /// Rises over the warm-up, stays, falls over the cool-down.
+    fn rate(&self, step: u64) -> f64 {
+        let settings = self.settings;
+        let up = (step + 1) as f64 / settings.warm_up.max(1) as f64;
+        let cool = (settings.steps as f64 * settings.cool_down).max(1.0);
+        let down = (settings.steps.saturating_sub(step)) as f64 / cool;
+        settings.rate * up.min(down).min(1.0)
+    }
+
+    fn not_a_number(&self, what: &'static str, batch: &Batch) -> TrainError {
+        let shown: Vec<&str> = batch.origins.iter().take(3).map(String::as_str).collect();
+        let more = batch.origins.len().saturating_sub(shown.len());
+        TrainError::NotANumber {
+            step: self.state.step,
+            what,
+            batch: format!("{} and {more} more", shown.join("; ")),
+            kept: if self.files.last.exists() {
+                format!("{} is of before", self.files.last.display())
+            } else {
+                "nothing was saved yet".to_owned()
+            },
+        }
+    }
+
+    fn validate(&mut self, batches: &[Batch], train: Score) -> Result<Validation, TrainError> {
+        let step = self.state.step;
+        let mut mean = Mean::default();
+        for batch in batches {
+            let score = self.network.score(batch);
+            mean.add(score.map_err(|cause| TrainError::Torch { step, cause })?);
+        }
+        let found = mean.take();
+        let validation = Validation {
+            step,
+            loss: found.loss,
+            accuracy: found.accuracy,
+            train_loss: train.loss,
+            train_accuracy: train.accuracy,
+        };
+        self.state.validations.push(validation);
+        Ok(validation)
+    }
+
+    fn is_best(&self, found: &Validation) -> bool {
+        self.state.best.is_none_or(|best| found.loss < best.loss)
+    }
+
+    /// Writes the state; `since` is how long the run went since the last time.
+    fn save(&mut self, since: Duration) -> Result<(), TrainError> {
+        self.state.seconds += since.as_secs_f64();
+        let checkpoint = self.checkpoint()?;
+        Ok(checkpoint.write(&self.files.last)?)
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint, TrainError> {
+        let (mean, square, _) = self.adam.state();
+        let read = || {
+            Ok(Checkpoint {
+                tensors: self.network.tensors()?,
+                mean: plain(mean)?,
+                square: plain(square)?,
+                conv1_stride: self.network.conv1_stride(),
+                state: self.state.clone(),
+            })
+        };
+        read().map_err(|cause| TrainError::Torch {
+            step: self.state.step,
+            cause,
+        })
+    }
+
+    /// Makes what was just saved the best, and a model of it.
+    fn keep_best(&mut self) -> Result<(), TrainError> {
+        self.state.best = self.state.validations.last().copied();
+        let checkpoint = self.checkpoint()?;
+        checkpoint.write(&self.files.last)?;
+        let best = &self.files.best;
+        copy(&self.files.last, best).map_err(|cause| TrainError::Write {
+            file: best.clone(),
+            cause,
+        })?;
+        let stride = checkpoint.conv1_stride;
+        let weights = Weights::learnt(stride, checkpoint.tensors, account(&self.state));
+        weights.write(&self.files.model, StoreAs::F16)?;
+        Ok(())
+    }
+}
+
+/// How a model was trained, for its metadata.
+fn account(state: &RunState) -> BTreeMap<String, String> {
+    let mut account: BTreeMap<String, String> = [
+        ("trained_on", state.data.join("; ")),
+        ("trained_steps", state.step.to_string()),
+        ("trained_batch", state.batch.to_string()),
+        ("trained_examples", state.examples.to_string()),
+        ("trained_pairing", state.pairing.clone()),
+        ("trained_precision", state.precision.clone()),
+        ("trained_seed", state.seed.to_string()),
+    ]
+    .map(|(k, v)| (k.to_owned(), v))
+    .into();
+    if let Some(best) = state.best {
+        let found = format!("{:.4} (loss {:.4})", best.accuracy, best.loss);
+        account.insert("validation_accuracy".to_owned(), found);
+    }
+    if let Some(from) = &state.started_from {
+        account.insert("started_from".to_owned(), from.clone());
+    }
+    account
+}
+
+/// A resumed run goes on as it began, or its result would be another's.
+fn check_same(then: &RunState, now: &RunState, file: &std::path::Path) -> Result<(), TrainError> {
+    let differ = [
+        ("--seed", then.seed.to_string(), now.seed.to_string()),
+        ("--batch", then.batch.to_string(), now.batch.to_string()),
+        ("--pairs", then.pairing.clone(), now.pairing.clone()),
+        ("--precision", then.precision.clone(), now.precision.clone()),
+    ];
+    for (option, then, now) in differ {
+        if then != now {
+            return Err(TrainError::Checkpoint {
+                file: file.to_owned(),
+                what: format!(
+                    "the run began with {option} {then}, not {now}; give it the same, or \
+                     start from its model with --init"
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn validation_set(sampler: &Sampler, pairs: usize) -> Result<Vec<Batch>, TrainError> {
+    let batches = pairs.div_ceil(VALIDATION_ROWS) as u64;
+    (0..batches)
+        .map(|number| Ok(sampler.validation(number, VALIDATION_ROWS)?))
+        .collect()
+}
+
+fn curves(events: &mut EventFile, progress: &Progress) -> std::io::Result<()> {
+    let mut values = vec![
+        ("train/loss", progress.score.loss),
+        ("train/accuracy", progress.score.accuracy),
+        ("train/rate", progress.rate),
+        ("speed/examples_per_s", progress.examples_per_s),
+        ("speed/waiting", progress.waiting),
+    ];
+    if let Some(found) = &progress.validation {
+        values.push(("validation/loss", found.loss));
+        values.push(("validation/accuracy", found.accuracy));
+    }
+    events.scalars(progress.step, &values)
+}
+
+fn smoothed(mean: Option<Score>, new: Score) -> Score {
+    match mean {
+        None => new,
+        Some(mean) => Score {
+            loss: mean.loss + SMOOTH * (new.loss - mean.loss),
+            accuracy: mean.accuracy + SMOOTH * (new.accuracy - mean.accuracy),
+        },
+    }
+}
+
+/// The mean of scores since it was last taken.
+#[derive(Default)]
+struct Mean {
+    sum: Score,
+    count: u32,
+}
+
+impl Mean {
+    fn add(&mut self, score: Score) {
+        self.sum.loss += score.loss;
+        self.sum.accuracy += score.accuracy;
+        self.count += 1;
+    }
+
+    fn take(&mut self) -> Score {
+        let count = f64::from(self.count.max(1));
+        let mean = Score {
+            loss: self.sum.loss / count,
+            accuracy: self.sum.accuracy / count,
+        };
+        *self = Self::default();
+        mean
+    }
+}

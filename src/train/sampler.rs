@@ -1,0 +1,415 @@
+//! Which pairs a batch is made of.
+//!
+//! Belongs here: drawing examples and labels, by the number of the step alone.
+//! Does not: threads (`loader`), what the corpora hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rand::RngExt;
+
+use super::augment::{Augmenter, Strength};
+use super::batch::{Batch, PairOf};
+use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Split, rng};
+
+/// Examples that cannot be read, in a row, before training gives up.
+const TRIES: u64 = 20;
+
+/// Streams of chance, so that no use of it disturbs another.
+mod stream {
+    pub const TRAIN: u64 = 1;
+    pub const VALIDATION: u64 = 2;
+    pub const FIXED: u64 = 3;
+}
+
+/// How pictures and sounds of a batch become pairs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pairing {
+    /// The paper's: every picture and every sound is of one pair; half of the
+    /// pairs correspond.
+    #[default]
+    Paper,
+    /// Every picture with every sound of the batch, each label with half of the
+    /// weight: the trunks' work serves B² pairs instead of B.
+    All,
+}
+
+/// Several corpora and how often each is drawn from.
+pub struct Mixture {
+    parts: Vec<(f64, Box<dyn Corpus>)>,
+}
+
+impl Mixture {
+    /// Corpora with their weights, which need not add up to one.
+    pub fn new(parts: Vec<(f64, Box<dyn Corpus>)>) -> Self {
+        Self { parts }
+    }
+
+    /// The corpora.
+    pub fn corpora(&self) -> impl Iterator<Item = &dyn Corpus> {
+        self.parts.iter().map(|(_, corpus)| &**corpus)
+    }
+
+    /// Whether every corpus has something in each of these splits.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn check(&self, splits: &[Split]) -> Result<(), CorpusError> {
+        for corpus in self.corpora() {
+            for split in splits {
+                corpus.check(*split)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn choose(&self, rng: &mut Rng) -> usize {
+        let all: f64 = self.parts.iter().map(|(weight, _)| weight).sum();
+        let mut at = rng.random_range(0.0..all);
+        for (i, (weight, _)) in self.parts.iter().enumerate() {
+            at -= weight;
+            if at < 0.0 {
+                return i;
+            }
+        }
+        self.parts.len() - 1
+    }
+}
+
+/// What decides about the batches.
+#[derive(Clone, Debug)]
+pub struct SamplerSettings {
+    /// Pictures and sounds of a batch.
+    pub batch: usize,
+    /// How they become pairs.
+    pub pairing: Pairing,
+    /// How they are changed.
+    pub augment: Strength,
+    /// Side of the images in pixels.
+    pub side: u32,
+    /// So many pairs and no others, unchanged: to see whether the network can
+    /// learn at all.
+    pub overfit: Option<usize>,
+    /// The start of all chance.
+    pub seed: u64,
+}
+
+/// Makes any batch from its number.
+pub struct Sampler {
+    mixture: Arc<Mixture>,
+    settings: SamplerSettings,
+    left_out: Arc<AtomicU64>,
+}
+
+impl Sampler {
+    /// A sampler over these corpora.
+    pub fn new(mixture: Arc<Mixture>, settings: SamplerSettings) -> Self {
+        Self {
+            mixture,
+            settings,
+            left_out: Arc::default(),
+        }
+    }
+
+    /// How many draws were left out because a file could not be read.
+    pub fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// An augmenter for [`batch`](Self::batch), one for each thread.
+    pub fn augmenter(&self) -> Augmenter {
+        let strength = match self.settings.overfit {
+            Some(_) => Strength::None,
+            None => self.settings.augment,
+        };
+        Augmenter::new(strength, self.settings.side)
+    }
+
+    /// The batch of a step.
+    ///
+    /// # Errors
+    /// If a corpus has no such pair, or one file after the other is unreadable.
+    pub fn batch(&self, step: u64, augmenter: &mut Augmenter) -> Result<Batch, CorpusError> {
+        let rows = self.settings.batch as u64;
+        let numbers = (0..rows).map(|row| step * rows + row);
+        if let Some(pool) = self.settings.overfit {
+            let numbers = numbers.map(|n| n % pool as u64);
+            return self.pairs(step, Split::Train, stream::FIXED, numbers, augmenter);
+        }
+        match self.settings.pairing {
+            Pairing::Paper => self.pairs(step, Split::Train, stream::TRAIN, numbers, augmenter),
+            Pairing::All => self.grid(step, numbers, augmenter),
+        }
+    }
+
+    /// Batch number `number` of the validation: pairs that never change, as the
+    /// network will see them.
+    ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    pub fn validation(&self, number: u64, rows: usize) -> Result<Batch, CorpusError> {
+        let mut augmenter = Augmenter::new(Strength::None, self.settings.side);
+        let rows = rows as u64;
+        let numbers = (0..rows).map(|row| number * rows + row);
+        let (split, stream) = match self.settings.overfit {
+            Some(_) => (Split::Train, stream::FIXED),
+            None => (Split::Validation, stream::VALIDATION),
+        };
+        self.pairs(number, split, stream, numbers, &mut augmenter)
+    }
+
+    /// The paper's pairs: an even number corresponds, an odd one does not.
+    fn pairs(
+        &self,
+        step: u64,
+        split: Split,
+        stream: u64,
+        numbers: impl Iterator<Item = u64>,
+        augmenter: &mut Augmenter,
+    ) -> Result<Batch, CorpusError> {
+        let mut batch = self.empty(step);
+        for number in numbers {
+            let corresponds = number.is_multiple_of(2);
+            let (pair, mut rng) = self.draw(stream, number, |corpus, rng| {
+                Pair::draw(corpus, split, corresponds, rng)
+            })?;
+            let (_, pair) = pair;
+            let row = batch.origins.len() as u32;
+            augmenter.image(&pair.seen, &mut rng, &mut batch.images);
+            augmenter.sound(pair.heard(), &mut rng, &mut batch.spectrograms);
+            batch.origins.push(match &pair.heard {
+                Some(heard) => format!("{} against {}", pair.seen.origin, heard.origin),
+                None => pair.seen.origin,
+            });
+            batch.pairs.push(PairOf {
+                seen: row,
+                heard: row,
+                corresponds,
+            });
+        }
+        Ok(batch)
+    }
+
+    /// Every picture with every sound of its corpus, where it is known whether
+    /// they correspond.
+    fn grid(
+        &self,
+        step: u64,
+        numbers: impl Iterator<Item = u64>,
+        augmenter: &mut Augmenter,
+    ) -> Result<Batch, CorpusError> {
+        let mut batch = self.empty(step);
+        let mut drawn: Vec<(usize, Example)> = Vec::with_capacity(self.settings.batch);
+        for number in numbers {
+            let ((part, mut example), mut rng) =
+                self.draw(stream::TRAIN, number, |corpus, rng| {
+                    corpus.draw(Split::Train, rng)
+                })?;
+            augmenter.image(&example, &mut rng, &mut batch.images);
+            augmenter.sound(&example, &mut rng, &mut batch.spectrograms);
+            batch.origins.push(std::mem::take(&mut example.origin));
+            // Only its tags are needed from here on.
+            example.picture = crate::picture::Picture::filled(1, 1, [0; 3]);
+            example.pcm = Vec::new();
+            drawn.push((part, example));
+        }
+        for (i, (part, seen)) in drawn.iter().enumerate() {
+            for (j, (other, heard)) in drawn.iter().enumerate() {
+                let corresponds = match (i == j, part == other) {
+                    (true, _) => Some(seen.corresponds()),
+                    (_, true) => seen.corresponds_to(heard),
+                    // A digit against a barking dog teaches which corpus is which.
+                    (_, false) => None,
+                };
+                if let Some(corresponds) = corresponds {
+                    batch.pairs.push(PairOf {
+                        seen: i as u32,
+                        heard: j as u32,
+                        corresponds,
+                    });
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    fn empty(&self, step: u64) -> Batch {
+        Batch {
+            step,
+            side: self.settings.side,
+            ..Batch::default()
+        }
+    }
+
+    /// Draws from one of the corpora, which comes with it, and again where a file
+    /// is unreadable.
+    fn draw<T>(
+        &self,
+        stream: u64,
+        number: u64,
+        draw: impl Fn(&dyn Corpus, &mut Rng) -> Result<T, CorpusError>,
+    ) -> Result<((usize, T), Rng), CorpusError> {
+        let mut failed = None;
+        for again in 0..TRIES {
+            let mut rng = rng(self.settings.seed, stream, number + (again << 48));
+            let part = self.mixture.choose(&mut rng);
+            match draw(&*self.mixture.parts[part].1, &mut rng) {
+                Ok(drawn) => return Ok(((part, drawn), rng)),
+                Err(error @ CorpusError::File { .. }) => {
+                    if self.left_out.fetch_add(1, Ordering::Relaxed) < 10 {
+                        tracing::warn!("left out: {error}");
+                    }
+                    failed = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failed.expect("there was an attempt"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Tones;
+    use super::*;
+
+    fn sampler(corpora: Vec<Tones>, settings: SamplerSettings) -> Sampler {
+        let parts = corpora
+            .into_iter()
+            .map(|c| (1.0, Box::new(c) as Box<dyn Corpus>))
+            .collect();
+        Sampler::new(Arc::new(Mixture::new(parts)), settings)
+    }
+
+    fn settings(pairing: Pairing) -> SamplerSettings {
+        SamplerSettings {
+            batch: 12,
+            pairing,
+            augment: Strength::Paper,
+            side: 32,
+            overfit: None,
+            seed: 5,
+        }
+    }
+
+    /// `0/2 against 1/1` shows 0 and sounds 1.
+    fn seen_and_heard(origin: &str) -> (&str, &str) {
+        match origin.split_once(" against ") {
+            Some((seen, heard)) => (
+                seen.split_once('/').expect("two").0,
+                heard.split_once('/').expect("two").1,
+            ),
+            None => origin.split_once('/').expect("two"),
+        }
+    }
+
+    #[test]
+    fn half_of_the_papers_pairs_correspond_and_labels_are_true() {
+        for odd in [0.0, 0.5] {
+            let tones = Tones {
+                odd,
+                ..Tones::default()
+            };
+            let sampler = sampler(vec![tones], settings(Pairing::Paper));
+            for step in 0..20 {
+                let batch = sampler
+                    .batch(step, &mut sampler.augmenter())
+                    .expect("a batch");
+                let yes = batch.pairs.iter().filter(|p| p.corresponds).count();
+                assert_eq!((yes, batch.pairs.len()), (6, 12));
+                for pair in &batch.pairs {
+                    assert_eq!(pair.seen, pair.heard);
+                    let (seen, heard) = seen_and_heard(&batch.origins[pair.seen as usize]);
+                    assert_eq!(pair.corresponds, seen == heard);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn negatives_of_recordings_come_from_two_of_them() {
+        let tones = Tones {
+            clips: true,
+            ..Tones::default()
+        };
+        let sampler = sampler(vec![tones], settings(Pairing::Paper));
+        let batch = sampler.batch(3, &mut sampler.augmenter()).expect("a batch");
+        for pair in batch.pairs.iter().filter(|p| !p.corresponds) {
+            let (seen, heard) = seen_and_heard(&batch.origins[pair.seen as usize]);
+            assert_ne!(seen, heard);
+        }
+    }
+
+    #[test]
+    fn a_grid_holds_what_is_known_and_nothing_else() {
+        for clips in [false, true] {
+            let tones = Tones {
+                clips,
+                ..Tones::default()
+            };
+            let sampler = sampler(vec![tones.clone(), tones], settings(Pairing::All));
+            let batch = sampler.batch(1, &mut sampler.augmenter()).expect("a batch");
+            for pair in &batch.pairs {
+                let of = |row: u32| batch.origins[row as usize].as_str();
+                let same = of(pair.seen) == of(pair.heard);
+                assert_eq!(pair.corresponds, same, "{pair:?}");
+                assert!(!(clips && same) || pair.seen == pair.heard);
+            }
+            // Two corpora share no pairs, so it is less than the full square.
+            assert!(batch.pairs.len() < 144, "{}", batch.pairs.len());
+            assert!(batch.pairs.iter().filter(|p| p.corresponds).count() >= 12);
+        }
+    }
+
+    #[test]
+    fn a_batch_is_a_matter_of_its_number_alone() {
+        let tones = vec![Tones::default()];
+        let a = sampler(tones.clone(), settings(Pairing::Paper));
+        let b = sampler(tones, settings(Pairing::Paper));
+        let mut augmenter = a.augmenter();
+        let first = a.batch(7, &mut augmenter).expect("a batch");
+        a.batch(8, &mut augmenter).expect("a batch");
+        assert_eq!(first, b.batch(7, &mut b.augmenter()).expect("a batch"));
+        assert_ne!(
+            first.images,
+            a.batch(8, &mut augmenter).expect("a batch").images
+        );
+    }
+
+    #[test]
+    fn overfitting_sees_so_many_pairs_and_no_others() {
+        let settings = SamplerSettings {
+            overfit: Some(6),
+            ..settings(Pairing::Paper)
+        };
+        let sampler = sampler(vec![Tones::default()], settings);
+        let first = sampler.batch(0, &mut sampler.augmenter()).expect("a batch");
+        let later = sampler.batch(9, &mut sampler.augmenter()).expect("a batch");
+        assert_eq!(first.images, later.images);
+        assert_eq!(
+            first.images[..6 * 32 * 32 * 3],
+            first.images[6 * 32 * 32 * 3..]
+        );
+    }
+
+    #[test]
+    fn a_broken_file_is_counted_and_another_drawn() {
+        let tones = Tones {
+            broken: 0.3,
+            ..Tones::default()
+        };
+        let sampler = sampler(vec![tones], settings(Pairing::All));
+        let batch = sampler.batch(0, &mut sampler.augmenter()).expect("a batch");
+        assert_eq!(batch.origins.len(), 12);
+        assert!(sampler.left_out() > 0);
+        let hopeless = Tones {
+            broken: 1.0,
+            ..Tones::default()
+        };
+        let sampler = super::tests::sampler(vec![hopeless], settings(Pairing::All));
+        let error = sampler
+            .batch(0, &mut sampler.augmenter())
+            .expect_err("all broken");
+        assert!(error.to_string().contains("broken.jpg"), "{error}");
+    }
+}

@@ -1,0 +1,285 @@
+//! Training through the built program: what it leaves behind, how it ends, and
+//! that it goes on where it was.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::{Running, l3net, run_command as run, wait_for};
+use l3net::net::Weights;
+use l3net::train::Checkpoint;
+
+/// Folders of two classes: a red and a blue picture, a low and a high tone, eight
+/// files each.
+fn classes(folder: &Path) -> (PathBuf, PathBuf) {
+    let (sounds, images) = (folder.join("sounds"), folder.join("images"));
+    for (class, colour, pitch) in [
+        ("low", [200_u8, 40, 40], 300.0),
+        ("high", [40, 40, 200], 3000.0),
+    ] {
+        std::fs::create_dir_all(sounds.join(class)).expect("a folder");
+        std::fs::create_dir_all(images.join(class)).expect("a folder");
+        for i in 0..8_u32 {
+            let picture = image::RgbImage::from_fn(64, 64, |x, y| {
+                let noise = ((x * 7 + y * 13 + i * 29) % 23) as u8;
+                image::Rgb(colour.map(|c| c.saturating_add(noise)))
+            });
+            let file = images.join(class).join(format!("p{i}.png"));
+            picture.save(file).expect("a picture");
+            let tone = (0..48_000).map(|n| {
+                let turn = std::f32::consts::TAU * (pitch + 10.0 * i as f32) * n as f32 / 48_000.0;
+                (turn.sin() * 9000.0) as i16
+            });
+            let file = sounds.join(class).join(format!("s{i}.wav"));
+            std::fs::write(file, wav(tone)).expect("a sound");
+        }
+    }
+    (sounds, images)
+}
+
+fn wav(samples: impl Iterator<Item = i16>) -> Vec<u8> {
+    let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + data.len() as u32).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\xbb\0\0\0\x77\x01\0\x02\0\x10\0data");
+    bytes.extend((data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+/// `l3net train` on the two classes, four rows a step in f32.
+fn train(folder: &Path, model: &str, more: &[&str]) -> std::process::Command {
+    let (sounds, images) = (folder.join("sounds"), folder.join("images"));
+    let mut command = l3net([
+        "train",
+        "--batch",
+        "4",
+        "--precision",
+        "f32",
+        "--threads",
+        "1",
+    ]);
+    command
+        .args(["--validation-pairs", "4", "--warm-up", "1", "-o"])
+        .arg(folder.join(model))
+        .args(more)
+        .arg("--sounds")
+        .arg(sounds)
+        .arg("--images")
+        .arg(images);
+    command
+}
+
+fn checkpoint(folder: &Path, name: &str) -> Checkpoint {
+    Checkpoint::read(&folder.join(name)).expect("a checkpoint")
+}
+
+#[test]
+fn a_resumed_run_is_the_unbroken_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let all = ["--steps", "6", "--validate-every", "2"];
+    let whole = run(train(folder.path(), "whole.safetensors", &all));
+    assert_eq!(whole.code, Some(0), "{}", whole.err);
+    // The first part ends after as many steps as fit into no time at all: one.
+    let first = [all.as_slice(), &["--minutes", "0.0001"]].concat();
+    let part = run(train(folder.path(), "parts.safetensors", &first));
+    assert_eq!(part.code, Some(0), "{}", part.err);
+    assert!(part.err.contains("--resume goes on"), "{}", part.err);
+    let step = checkpoint(folder.path(), "parts.last.checkpoint")
+        .state
+        .step;
+    assert!(step < 6, "{step} steps in no time");
+    let rest = [all.as_slice(), &["--resume"]].concat();
+    let part = run(train(folder.path(), "parts.safetensors", &rest));
+    assert_eq!(part.code, Some(0), "{}", part.err);
+    let mut whole = checkpoint(folder.path(), "whole.last.checkpoint");
+    let mut parts = checkpoint(folder.path(), "parts.last.checkpoint");
+    assert_eq!(parts.state.step, 6);
+    for checkpoint in [&mut whole, &mut parts] {
+        checkpoint.state.seconds = 0.0;
+        // What was seen since the last validation is not kept over a pause.
+        for validation in &mut checkpoint.state.validations {
+            (validation.train_loss, validation.train_accuracy) = (0.0, 0.0);
+        }
+        let best = checkpoint.state.best.as_mut().expect("a best");
+        (best.train_loss, best.train_accuracy) = (0.0, 0.0);
+    }
+    assert!(whole == parts, "{:?} {:?}", whole.state, parts.state);
+    let model = Weights::read(&folder.path().join("parts.safetensors")).expect("a model");
+    assert!(model.is_trained());
+    assert!(model.metadata()["trained_on"].contains("2 classes"));
+    assert!(folder.path().join("parts.events").is_dir());
+}
+
+#[test]
+fn killed_at_any_moment_it_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let endless = ["--steps", "100000", "--save-minutes", "0", "--resume"];
+    let last = folder.path().join("k.last.checkpoint");
+    let mut reached = 0;
+    for round in 0..3 {
+        let mut running = Running::start(train(folder.path(), "k.safetensors", &endless));
+        let step = || checkpoint(folder.path(), "k.last.checkpoint").state.step;
+        wait_for("a saved step", || last.exists() && step() > reached);
+        // It saves after every step, so it is mostly killed while it writes.
+        std::thread::sleep(Duration::from_millis(37 * round));
+        running.child.kill().expect("killed");
+        running.child.wait().expect("ended");
+        reached = checkpoint(folder.path(), "k.last.checkpoint").state.step;
+    }
+    assert!(reached >= 3, "{reached}");
+}
+
+#[test]
+fn a_signal_ends_it_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let endless = ["--steps", "100000", "--save-minutes", "0"];
+    let running = Running::start(train(folder.path(), "s.safetensors", &endless));
+    let last = folder.path().join("s.last.checkpoint");
+    wait_for("a saved step", || last.exists());
+    running.signal("TERM");
+    let done = running.wait();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(checkpoint(folder.path(), "s.last.checkpoint").state.step >= 1);
+    assert!(folder.path().join("s.safetensors").exists());
+}
+
+#[test]
+fn it_learns_a_few_pairs_by_heart_and_a_model_can_be_trained_further() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let few = [
+        "--overfit",
+        "8",
+        "--steps",
+        "30",
+        "--validate-every",
+        "30",
+        "--lr",
+        "3e-4",
+    ];
+    let done = run(train(folder.path(), "few.safetensors", &few));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let state = checkpoint(folder.path(), "few.last.checkpoint").state;
+    let best = state.best.expect("a best");
+    assert!(best.accuracy == 1.0, "{best:?}");
+    // The trunks stay as they are.
+    let model = folder.path().join("few.safetensors");
+    let model = model.to_str().expect("text");
+    let more = [
+        "--init", model, "--freeze", "trunks", "--steps", "1", "--pairs", "all",
+    ];
+    let done = run(train(folder.path(), "more.safetensors", &more));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let before = Weights::read(Path::new(model)).expect("a model");
+    let after = checkpoint(folder.path(), "more.last.checkpoint");
+    assert_eq!(after.state.started_from.as_deref(), Some(model));
+    for name in [
+        "vision.conv1_1.weight",
+        "audio.conv4_2.weight",
+        "vision.bn2_1.running_var",
+    ] {
+        assert_eq!(after.tensors[name], before.tensor(name), "{name}");
+    }
+    assert_ne!(
+        after.tensors["fusion.fc1.weight"],
+        before.tensor("fusion.fc1.weight")
+    );
+}
+
+#[test]
+fn what_cannot_be_is_told_in_a_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (sounds, images) = classes(folder.path());
+    let path = |p: &Path| p.to_str().expect("text").to_owned();
+    let one = folder.path().join("one");
+    std::fs::create_dir_all(one.join("low")).expect("a folder");
+    std::fs::copy(sounds.join("low/s0.wav"), one.join("low/s0.wav")).expect("copied");
+    let out = path(&folder.path().join("e.safetensors"));
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["-o", &out], 2, "no DATA"),
+        (
+            &["-o", "model.pt", "--sounds", "a", "--images", "b"],
+            2,
+            ".safetensors",
+        ),
+        (
+            &[
+                "-o",
+                &out,
+                "--sounds",
+                &path(&one),
+                "--images",
+                &path(&images),
+            ],
+            1,
+            "two are needed",
+        ),
+        (
+            &[
+                "-o",
+                &out,
+                "--sounds",
+                "/no/such",
+                "--images",
+                &path(&images),
+            ],
+            1,
+            "/no/such",
+        ),
+        (
+            &[
+                "-o",
+                &out,
+                "--sounds",
+                &path(&images),
+                "--images",
+                &path(&images),
+            ],
+            1,
+            "<class>/<file>",
+        ),
+        (&["-o", &out, "nonsense:x=1"], 2, "nonsense"),
+    ];
+    for (args, code, words) in cases {
+        let mut command = l3net(["train"]);
+        command.args(args);
+        let done = run(command);
+        assert_eq!(done.code, Some(code), "{args:?}: {}", done.err);
+        assert!(done.err.contains(words), "{args:?}: {}", done.err);
+        done.assert_no_panic();
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_it_and_the_last_state_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let well = run(train(folder.path(), "n.safetensors", &["--steps", "1"]));
+    assert_eq!(well.code, Some(0), "{}", well.err);
+    let wild = [
+        "--steps",
+        "50",
+        "--resume",
+        "--lr",
+        "1e30",
+        "--save-minutes",
+        "60",
+    ];
+    let done = run(train(folder.path(), "n.safetensors", &wild));
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(done.err.contains("not a number"), "{}", done.err);
+    assert!(
+        done.err.contains("images/") && done.err.contains("n.last.checkpoint"),
+        "{}",
+        done.err
+    );
+    assert_eq!(checkpoint(folder.path(), "n.last.checkpoint").state.step, 1);
+    let again = run(train(folder.path(), "n.safetensors", &["--steps", "2"]));
+    assert_eq!(again.code, Some(1));
+    assert!(again.err.contains("--resume goes on"), "{}", again.err);
+}
