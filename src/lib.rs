@@ -25,8 +25,12 @@ pub mod sink;
 #[cfg(feature = "gst")]
 pub mod engine;
 
+#[cfg(feature = "gst")]
+pub mod prepare;
+
 pub mod cmd;
 
+pub mod cache;
 pub mod picture;
 pub mod result;
 pub mod stop;

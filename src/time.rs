@@ -31,6 +31,12 @@ impl SamplePos {
         Self(u64::try_from(samples).unwrap_or(u64::MAX))
     }
 
+    /// The sample that is heard at a running time: the last one that has begun.
+    pub fn heard_at(time: MediaTime) -> Self {
+        let samples = u128::from(time.0) * u128::from(SAMPLE_RATE) / NS_PER_S;
+        Self(u64::try_from(samples).unwrap_or(u64::MAX))
+    }
+
     /// The running time of this sample, rounded to the nearest nanosecond.
     pub fn to_time(self) -> MediaTime {
         let rate = u128::from(SAMPLE_RATE);
@@ -129,6 +135,16 @@ mod tests {
     fn a_time_between_two_samples_goes_to_the_nearer() {
         assert_eq!(SamplePos::from_time(MediaTime(10_416)), SamplePos(0));
         assert_eq!(SamplePos::from_time(MediaTime(10_417)), SamplePos(1));
+    }
+
+    #[test]
+    fn a_time_between_two_samples_hears_the_one_that_has_begun() {
+        assert_eq!(SamplePos::heard_at(MediaTime(20_833)), SamplePos(0));
+        assert_eq!(SamplePos::heard_at(MediaTime(20_834)), SamplePos(1));
+        assert_eq!(
+            SamplePos::heard_at(MediaTime(1_000_000_000)),
+            SamplePos(48_000)
+        );
     }
 
     #[test]

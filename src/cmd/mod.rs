@@ -20,6 +20,8 @@ pub mod model;
 #[cfg(feature = "gst")]
 mod outputs;
 #[cfg(feature = "gst")]
+pub mod prepare;
+#[cfg(feature = "gst")]
 mod progress;
 #[cfg(feature = "gst")]
 mod streams;
@@ -59,6 +61,9 @@ pub enum Command {
     /// Make videos of scenes with known sources
     #[cfg(feature = "gst")]
     Synth(synth::SynthArgs),
+    /// Decode recordings once into shards for training
+    #[cfg(feature = "gst")]
+    Prepare(prepare::PrepareArgs),
     /// Train on media, shards, folders of classes or synthetic scenes
     Train(train::TrainArgs),
     /// Do the paper's experiments on one's own data
@@ -87,6 +92,8 @@ impl Command {
             Self::Batch(args) => batch::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Synth(args) => synth::run(&args)?,
+            #[cfg(feature = "gst")]
+            Self::Prepare(args) => prepare::run(&args)?,
             Self::Train(args) => train::run(&args)?,
             Self::Eval(args) => eval::run(&args)?,
             Self::Bench(args) => bench::run(args)?,

@@ -1,4 +1,4 @@
-//! The bar that shows how far a batch is, and lines above it.
+//! The bar that shows how far files are, and lines above it.
 
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::streams::BAR_STEP;
-use crate::engine::Gauges;
+use crate::engine::{Gauges, Position};
 use crate::media::{Kind, Source};
 
 /// A progress bar on stderr, or nothing where stderr is no terminal.
@@ -74,8 +74,15 @@ impl Bar {
             return;
         }
         let (moments, _) = gauges.occupation.counts();
-        let done: f64 = gauges
-            .positions
+        self.show_at(&gauges.positions, format!("{moments} moments"));
+    }
+
+    /// Draws how far the files are, and a word on what has come of them.
+    pub fn show_at(&self, positions: &[Position], message: String) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let done: f64 = positions
             .iter()
             .zip(&self.sizes)
             .map(|(position, &size)| {
@@ -90,7 +97,7 @@ impl Bar {
             })
             .sum();
         self.bar.set_position(done as u64);
-        self.bar.set_message(format!("{moments} moments"));
+        self.bar.set_message(message);
     }
 
     /// A line above the bar.

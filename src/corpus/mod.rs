@@ -10,22 +10,25 @@
 //! sees what the unbroken one would have.
 
 mod classes;
+mod clips;
 mod error;
 mod folder;
 mod pair;
 mod random;
+pub mod shards;
 mod sound_file;
 mod sounds;
 #[cfg(test)]
 mod testing;
 
 pub use classes::{ClassPairs, PICTURE_EXTENSIONS};
+pub use clips::{ClipRules, Clips, SplitBy};
 pub use error::CorpusError;
 pub use folder::{ClassFolder, Item, SplitRules, TEST_FOLD};
 pub use pair::Pair;
-pub use random::{Rng, hash, rng};
+pub use random::{Rng, hash, hash_bytes, rng};
 pub use sound_file::{SOUND_EXTENSIONS, read_sound, read_sound_bytes};
-pub use sounds::Sound;
+pub use sounds::{SILENT_RMS, Sound};
 
 use std::sync::Arc;
 

@@ -22,8 +22,14 @@ pub fn rng(seed: u64, stream: u64, position: u64) -> Rng {
 
 /// A number for a name that stays the same from run to run and machine to machine.
 pub fn hash(seed: u64, text: &str) -> u64 {
-    text.bytes()
-        .fold(mix(seed), |state, byte| mix(state ^ u64::from(byte)))
+    hash_bytes(seed, text.as_bytes())
+}
+
+/// The same for bytes.
+pub fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(mix(seed), |state, &byte| mix(state ^ u64::from(byte)))
 }
 
 /// splitmix64.

@@ -20,7 +20,7 @@ const MOST_KEPT: usize = 2 << 30;
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 /// A second below this is silence (-60 dBFS).
-const SILENT_RMS: f32 = 1e-3;
+pub const SILENT_RMS: f32 = 1e-3;
 /// Places that are tried before a sound counts as silent there.
 const TRIES: usize = 12;
 

@@ -7,22 +7,14 @@ use super::dispatch::{Dispatcher, Said};
 use super::judge::Job;
 use super::prepare::Preparer;
 use super::{EngineOptions, Position, Stop, Task};
-use crate::media::{End, Frame, MediaError, Session, SessionOptions, Source};
+use crate::media::{
+    AudioBlock, Ending, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions, Source,
+};
 use crate::result::GapReason;
 use crate::sink::metrics;
 use crate::time::MediaTime;
 use crate::window::{GapSpan, Made, MomentMaker, Pace, TAIL_SAMPLES};
 
-/// How long a thread that found nothing sleeps. Half of it is added to the
-/// latency; less would cost more in waking up than it brings.
-const NAP: Duration = Duration::from_millis(2);
-/// A network stream from which nothing comes for this long is opened again.
-const LIVE_STALL: Duration = Duration::from_secs(10);
-/// A file from which nothing comes for this long is given up.
-const FILE_STALL: Duration = Duration::from_secs(60);
-/// How often a file is opened whose demuxer stops without saying why, and how long
-/// it may take to say it. It mostly does the second time.
-const DEAD: (usize, Duration) = (5, Duration::from_millis(300));
 /// First and longest wait before a source is opened again.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
@@ -72,15 +64,6 @@ pub(super) fn run(
     }
 }
 
-/// Why a stream is over.
-#[derive(Debug, PartialEq)]
-enum Ending {
-    Whole,
-    Limit,
-    Stopped,
-    Failed(MediaError),
-}
-
 struct Reader<'a> {
     stream: usize,
     task: Task,
@@ -123,7 +106,7 @@ impl Reader<'_> {
                 Ok(mut session) => self.read(&mut session, offset),
                 Err(cause) => Ending::Failed(cause),
             };
-            if ending == Ending::Failed(MediaError::Speechless) && openings < DEAD.0 {
+            if ending == Ending::Failed(MediaError::Speechless) && openings < OPENINGS {
                 continue;
             }
             let again = self.source().reopens() && self.options.real_time;
@@ -184,88 +167,24 @@ impl Reader<'_> {
             self.pace = Pace::Live;
         }
         let (hop, pace) = (self.options.hop, self.pace);
-        let mut maker = self
+        let maker = self
             .maker
             .take()
             .unwrap_or_else(|| MomentMaker::new(hop, pace));
-        let ending = self.pass_on(session, offset, &mut maker);
+        let can_stall = self.source().can_stall();
+        let mut listening = Listening {
+            reader: self,
+            maker,
+            offset,
+        };
+        let ending = session.drive(can_stall, &mut listening);
+        let maker = listening.maker;
         self.missing = session.missing_decoder().map(str::to_owned);
         self.tail = session.tail_samples();
         self.dropped_before.0 += std::mem::take(&mut self.dropped.0);
         self.dropped_before.1 += std::mem::take(&mut self.dropped.1);
         self.maker = Some(maker);
         ending
-    }
-
-    fn pass_on(
-        &mut self,
-        session: &mut Session,
-        offset: MediaTime,
-        maker: &mut MomentMaker<Frame>,
-    ) -> Ending {
-        let mut last_news = Instant::now();
-        let mut over: Option<End> = None;
-        loop {
-            let mut news = false;
-            while let Some(block) = session.sound.next_block() {
-                news = true;
-                if let Some(watcher) = &mut self.task.watcher {
-                    watcher.sound(&block);
-                }
-                maker.push_sound(block.at, block.pcm, block.arrived, &mut self.made);
-                // Moments go out as they come: a file may bring many at once.
-                maker.poll(Instant::now(), &mut self.made);
-                self.deliver(session, offset);
-                if self.stop.is_asked() {
-                    break;
-                }
-            }
-            while let Ok(frame) = session.frames.try_recv() {
-                news = true;
-                if let Some(watcher) = &mut self.task.watcher {
-                    watcher.frame(&frame);
-                }
-                maker.push_frame(frame);
-            }
-            if session.picture_ended() && session.frames.is_empty() {
-                maker.end_picture();
-            }
-            maker.poll(Instant::now(), &mut self.made);
-            self.deliver(session, offset);
-            self.tell_position(session, maker);
-
-            if self.stop.is_asked() {
-                return Ending::Stopped;
-            }
-            if self
-                .options
-                .limit
-                .is_some_and(|limit| maker.has_reached(limit, session.sound.is_done()))
-            {
-                return Ending::Limit;
-            }
-            if news {
-                last_news = Instant::now();
-                continue;
-            }
-            // What was on its way when the session ended has come by the next turn.
-            match over {
-                Some(End::Whole) => return Ending::Whole,
-                Some(End::Failed(cause)) => return Ending::Failed(cause),
-                None => over = session.poll(),
-            }
-            if last_news.elapsed() > DEAD.1 && session.is_dead() {
-                return Ending::Failed(MediaError::Speechless);
-            }
-            let stall = match self.pace {
-                Pace::Live => LIVE_STALL,
-                Pace::File => FILE_STALL,
-            };
-            if last_news.elapsed() > stall && self.source().can_stall() {
-                return Ending::Failed(MediaError::Stalled(stall.as_secs()));
-            }
-            std::thread::sleep(NAP);
-        }
     }
 
     fn tell_position(&mut self, session: &Session, maker: &MomentMaker<Frame>) {
@@ -316,21 +235,7 @@ impl Reader<'_> {
             Ending::Whole | Ending::Limit => {}
         }
         let (sound, picture) = self.maker.as_ref().map_or((false, false), MomentMaker::has);
-        let because = match &self.missing {
-            Some(what) => {
-                format!(" that can be decoded here ({what} is missing, see `l3net doctor`)")
-            }
-            None => String::new(),
-        };
-        match (sound, picture) {
-            (true, true) => None,
-            (true, false) => Some(MediaError::NoPicture(because)),
-            (false, true) => Some(MediaError::NoSound(because)),
-            (false, false) => Some(match &self.missing {
-                Some(what) => MediaError::MissingPlugin(what.clone()),
-                None => MediaError::Nothing,
-            }),
-        }
+        MediaError::lacking(sound, picture, self.missing.as_deref())
     }
 
     fn deliver(&mut self, session: &mut Session, offset: MediaTime) {
@@ -378,5 +283,52 @@ impl Reader<'_> {
                 self.dispatcher.say(self.stream, Said::Gap(span));
             }
         }
+    }
+}
+
+/// A reader while its source is open.
+struct Listening<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    maker: MomentMaker<Frame>,
+    offset: MediaTime,
+}
+
+impl Listener for Listening<'_, '_> {
+    fn sound(&mut self, block: &AudioBlock<'_>) {
+        if let Some(watcher) = &mut self.reader.task.watcher {
+            watcher.sound(block);
+        }
+        self.maker
+            .push_sound(block.at, block.pcm, block.arrived, &mut self.reader.made);
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        if let Some(watcher) = &mut self.reader.task.watcher {
+            watcher.frame(&frame);
+        }
+        self.maker.push_frame(frame);
+    }
+
+    fn picture_ended(&mut self) {
+        self.maker.end_picture();
+    }
+
+    fn hand_on(&mut self, session: &mut Session) {
+        self.maker.poll(Instant::now(), &mut self.reader.made);
+        self.reader.deliver(session, self.offset);
+    }
+
+    fn over(&mut self, session: &Session) -> Option<Ending> {
+        self.reader.tell_position(session, &self.maker);
+        if self.is_stopped() {
+            return Some(Ending::Stopped);
+        }
+        let limit = self.reader.options.limit?;
+        let sound_ended = session.sound.is_done();
+        (self.maker.has_reached(limit, sound_ended)).then_some(Ending::Limit)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.reader.stop.is_asked()
     }
 }

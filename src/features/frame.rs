@@ -10,7 +10,7 @@ use crate::picture::Picture;
 use crate::result::Crop;
 
 /// Length that the short side is scaled to (paper, section 2.2).
-const SHORT_SIDE: u32 = 256;
+pub const SHORT_SIDE: u32 = 256;
 /// The paper's crop.
 const CROP_SIDE: u32 = 224;
 /// The long side goes no further: a strip of 1 × 4000 pixels would make an

@@ -11,7 +11,7 @@
 mod frame;
 mod spectrogram;
 
-pub use frame::{FrameScaler, ScaledFrame, View};
+pub use frame::{FrameScaler, SHORT_SIDE, ScaledFrame, View};
 pub use spectrogram::{
     BIN_HZ, BINS, FRAME_SAMPLES, FRAMES, LogSpectrogram, SPECTROGRAM_LEN, STEP_SAMPLES,
 };

@@ -52,3 +52,26 @@ pub enum MediaError {
     #[error("{0}")]
     Pipeline(String),
 }
+
+impl MediaError {
+    /// What is to be told of a source that was read to its end, if anything: it
+    /// had no sound or no picture. `missing` is the decoder that would have been
+    /// needed, where there was none.
+    pub fn lacking(sound: bool, picture: bool, missing: Option<&str>) -> Option<Self> {
+        let because = match missing {
+            Some(what) => {
+                format!(" that can be decoded here ({what} is missing, see `l3net doctor`)")
+            }
+            None => String::new(),
+        };
+        match (sound, picture) {
+            (true, true) => None,
+            (true, false) => Some(Self::NoPicture(because)),
+            (false, true) => Some(Self::NoSound(because)),
+            (false, false) => Some(match missing {
+                Some(what) => Self::MissingPlugin(what.to_owned()),
+                None => Self::Nothing,
+            }),
+        }
+    }
+}

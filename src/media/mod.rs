@@ -7,6 +7,7 @@
 
 mod bus;
 mod description;
+mod drive;
 mod error;
 mod frame;
 mod graph;
@@ -17,6 +18,7 @@ mod source;
 mod tap;
 
 pub use description::{Description, DescriptionError};
+pub use drive::{Ending, Listener, OPENINGS};
 pub use error::MediaError;
 pub use frame::Frame;
 pub use ring::{AudioBlock, SoundEnder, SoundReader, SoundWriter, sound_ring};

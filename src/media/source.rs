@@ -39,6 +39,9 @@ pub struct Source {
     pub name: StreamName,
     /// What it is.
     pub kind: Kind,
+    /// The class: the first folder that it lies in below a directory that was
+    /// walked.
+    pub label: Option<String>,
 }
 
 /// The kinds of SOURCE.
@@ -106,6 +109,7 @@ impl Source {
         Self {
             name: "launch".into(),
             kind: Kind::Launch(description),
+            label: None,
         }
     }
 
@@ -177,6 +181,7 @@ fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
         sources.push(Source {
             name: name.into(),
             kind,
+            label: None,
         })
     };
     if text == "test" {
@@ -256,6 +261,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
         sources.push(Source {
             name: name.into(),
             kind,
+            label: None,
         })
     };
     let meta = match std::fs::metadata(path) {
@@ -298,6 +304,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
             }
         };
         sources.push(Source {
+            label: label(Path::new(&name)),
             name: name.into(),
             kind,
         });
@@ -307,8 +314,17 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
         sources.push(Source {
             name: text.into(),
             kind: Kind::Broken(MediaError::NoMedia(endings)),
+            label: None,
         });
     }
+}
+
+/// The first folder of a path below the directory that was walked.
+fn label(below: &Path) -> Option<String> {
+    let mut parts = below.components();
+    let first = parts.next()?.as_os_str();
+    parts.next()?;
+    Some(first.to_string_lossy().into_owned())
 }
 
 fn is_media(path: &Path) -> bool {
@@ -375,6 +391,13 @@ mod tests {
         }
         let root = dir.path().to_str().expect("text");
         assert_eq!(names(&[root]), ["a/clip.mp4", "b/clip.MP4"]);
+        let labels = |text: &str| {
+            let sources = expand(&[text.to_owned()]).expect("good usage");
+            sources.into_iter().map(|s| s.label).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(root), [Some("a".to_owned()), Some("b".to_owned())]);
+        assert_eq!(labels(&format!("{root}/a")), [None]);
+        assert_eq!(labels(&format!("{root}/a/clip.mp4")), [None]);
         let (a, b) = (
             format!("{root}/a/clip.mp4"),
             format!("{root}/b/../a/clip.mp4"),

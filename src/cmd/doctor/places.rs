@@ -62,7 +62,7 @@ impl Model {
 }
 
 pub(super) fn cache() -> Cache {
-    let path = cache_folder(|name| std::env::var_os(name));
+    let path = crate::cache::folder();
     // A folder that is yet to be made lies on its parent's disk.
     let there = path.ancestors().find(|p| p.exists());
     Cache {
@@ -70,17 +70,6 @@ pub(super) fn cache() -> Cache {
         free_bytes: there.and_then(free_bytes),
         path,
     }
-}
-
-/// As `scripts/libtorch.sh` finds it.
-fn cache_folder(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> PathBuf {
-    let set = |name| variable(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    set("L3NET_CACHE").unwrap_or_else(|| {
-        set("XDG_CACHE_HOME")
-            .or_else(|| set("HOME").map(|home| home.join(".cache")))
-            .unwrap_or_else(std::env::temp_dir)
-            .join("l3net")
-    })
 }
 
 /// Through `df`: the standard library does not know, and one number is not worth
@@ -103,16 +92,6 @@ fn free_bytes(path: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_cache_folder_follows_the_environment() {
-        let only = |set: &'static str, value: &'static str| {
-            cache_folder(move |name| (name == set).then(|| value.into()))
-        };
-        assert_eq!(only("L3NET_CACHE", "/big"), Path::new("/big"));
-        assert_eq!(only("XDG_CACHE_HOME", "/x"), Path::new("/x/l3net"));
-        assert_eq!(only("HOME", "/home/a"), Path::new("/home/a/.cache/l3net"));
-    }
 
     #[test]
     fn a_clone_has_a_model_that_can_be_used() {

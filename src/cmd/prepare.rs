@@ -1,0 +1,145 @@
+//! `l3net prepare`: recordings, decoded once, into shards for training.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use super::common::{TalkArgs, Usage, stop_on_signal};
+use super::progress::Bar;
+use super::streams::check_descriptions;
+use crate::media::expand;
+use crate::prepare::{Gauges, PrepareOptions, Report, prepare};
+
+/// Decode recordings once into shards for training
+///
+/// DIR gets shard-000000.tar and so on, in the layout of Python's webdataset: for
+/// each piece of up to 11 s its sound (FLAC, 48 kHz, mono), frames (JPEG, short
+/// side 256) and a JSON. Files below a directory are labelled with the first
+/// folder they lie in. Run again with the same DIR it goes on where it was.
+#[derive(clap::Args, Clone, Debug)]
+pub struct PrepareArgs {
+    /// Files, directories (walked), URIs
+    #[arg(required = true, value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// Folder for the shards
+    #[arg(long, short, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Frames that are kept of each second, at most
+    #[arg(long, default_value = "4", value_name = "N", value_parser = parse_fps)]
+    pub fps: f64,
+    /// Files that are decoded side by side; fitting the cores if not given
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Size from which on a new shard is begun
+    #[arg(long, default_value = "256", value_name = "MB", value_parser = parse_size)]
+    pub shard_size: f64,
+    #[command(flatten)]
+    pub(super) talk: TalkArgs,
+}
+
+fn parse_fps(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(fps) if fps > 0.0 && fps <= 60.0 => Ok(fps),
+        _ => Err("not a number over 0 and up to 60".to_owned()),
+    }
+}
+
+fn parse_size(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(size) if size > 0.0 && size < 1e9 => Ok(size),
+        _ => Err("not a number of megabytes over 0".to_owned()),
+    }
+}
+
+/// Prepares all files. True if none failed.
+///
+/// # Errors
+/// Wrong usage, or what made the whole run impossible.
+pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
+    let sources = expand(&args.sources).map_err(Usage::error)?;
+    if let Some(source) = sources.iter().find(|s| s.is_endless()) {
+        return Err(Usage::error(format!(
+            "{}: has no end: record it to a file first, and prepare that",
+            source.name
+        )));
+    }
+    check_descriptions(&sources)?;
+    let bar = if args.talk.quiet {
+        Bar::none()
+    } else {
+        Bar::for_files(&sources)
+    };
+    args.talk.start_log(bar.writer());
+    let mut options = PrepareOptions {
+        fps: args.fps,
+        shard_bytes: (args.shard_size * 1e6) as u64,
+        ..PrepareOptions::default()
+    };
+    if let Some(jobs) = args.jobs {
+        options.jobs = usize::from(jobs);
+    }
+    let stop = stop_on_signal()?;
+    let report = prepare(sources, &args.output, &options, &stop, |gauges| {
+        show(&bar, gauges);
+    });
+    bar.finish();
+    let report = report?;
+    tell(&report, &bar, args.talk.quiet);
+    Ok(report.failed.is_empty() && !report.interrupted)
+}
+
+/// Draws how far it is.
+pub(super) fn show(bar: &Bar, gauges: &Gauges) {
+    let seconds = gauges.ms.load(Ordering::Relaxed) / 1_000;
+    let frames = gauges.frames.load(Ordering::Relaxed);
+    bar.show_at(
+        &gauges.positions,
+        format!("{seconds} s with {frames} frames"),
+    );
+}
+
+/// Says on stderr what came of it; with `quiet`, only what failed.
+pub(super) fn tell(report: &Report, bar: &Bar, quiet: bool) {
+    if !quiet {
+        if report.done_already > 0 {
+            bar.say(&format!(
+                "{} done already in {}",
+                recordings(report.done_already),
+                report.folder.display()
+            ));
+        }
+        let (shards, bytes) = report.shards;
+        bar.say(&format!(
+            "{} prepared: {:.0} s with {} frames; {} in {} ({:.1} MB)",
+            recordings(report.prepared),
+            report.seconds,
+            report.frames,
+            plural(shards, "shard"),
+            report.folder.display(),
+            bytes as f64 / 1e6,
+        ));
+        if !report.left_out.is_empty() {
+            bar.say(&format!("{} left out:", recordings(report.left_out.len())));
+        }
+        for (name, why) in &report.left_out {
+            bar.say(&format!("  {name}: {why}"));
+        }
+    }
+    if !report.failed.is_empty() {
+        bar.say(&format!("{} failed:", recordings(report.failed.len())));
+    }
+    for (name, why) in &report.failed {
+        bar.say(&format!("  {name}: {why}"));
+    }
+    if report.interrupted {
+        bar.say("l3net: stopped; the same command goes on where it was");
+    }
+}
+
+fn recordings(n: usize) -> String {
+    plural(n, "recording")
+}
+
+fn plural(n: usize, what: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{s}")
+}

@@ -1,0 +1,164 @@
+//! Recordings into shards: decoded once, for training.
+//!
+//! Belongs here: running media through the graph of `live` and `batch`, several
+//! files side by side; cutting recordings into pieces; what is left out; going on
+//! after a run that was killed. Does not: how a clip lies in a shard
+//! (`corpus::shards`), the command line (`cmd`).
+//!
+//! ```text
+//! a thread for each file   Session -> Cutter -> JPEG, FLAC --+
+//! …                                                          +-> Shelf: shards, journal
+//! ```
+
+mod cache;
+mod cutter;
+mod journal;
+mod recorder;
+mod report;
+mod shelf;
+mod task;
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::RecvTimeoutError;
+
+pub use cache::prepare_into_cache;
+pub use cutter::{Cutter, PIECE_S, Piece};
+pub use report::{LeftOut, Report};
+
+use crate::corpus::CorpusError;
+use crate::corpus::shards::{JPEG_QUALITY, Settings};
+use crate::engine::Position;
+use crate::features::SHORT_SIDE;
+use crate::media::Source;
+use crate::stop::Stop;
+use report::Done;
+use shelf::Shelf;
+
+/// How often whoever waits is told how far it is.
+const TELL: Duration = Duration::from_millis(200);
+
+/// How to prepare.
+#[derive(Clone, Debug)]
+pub struct PrepareOptions {
+    /// Frames that are kept of each second, at most.
+    pub fps: f64,
+    /// Files that are decoded side by side.
+    pub jobs: usize,
+    /// Bytes from which on a shard is closed.
+    pub shard_bytes: u64,
+}
+
+impl Default for PrepareOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            fps: 4.0,
+            jobs: cores.clamp(2, 16),
+            shard_bytes: 256_000_000,
+        }
+    }
+}
+
+impl PrepareOptions {
+    fn settings(&self) -> Settings {
+        Settings {
+            fps: self.fps,
+            short_side: SHORT_SIDE,
+            jpeg_quality: JPEG_QUALITY,
+            piece_s: PIECE_S,
+        }
+    }
+}
+
+/// How far it is, for a progress bar.
+#[derive(Debug)]
+pub struct Gauges {
+    /// Where each source is.
+    pub positions: Vec<Position>,
+    /// Clips that were written.
+    pub clips: AtomicU64,
+    /// Frames in them.
+    pub frames: AtomicU64,
+    /// Milliseconds of sound in them.
+    pub ms: AtomicU64,
+}
+
+impl Gauges {
+    fn new(sources: usize) -> Self {
+        Self {
+            positions: (0..sources).map(|_| Position::default()).collect(),
+            clips: AtomicU64::new(0),
+            frames: AtomicU64::new(0),
+            ms: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Writes the recordings that `sources` name into shards in `folder`, those that
+/// it does not have yet. `watch` is called now and then on the calling thread.
+///
+/// A recording that is damaged or cannot be opened is told in the report and does
+/// not keep the others from being done; what could be read of it before is used.
+///
+/// # Errors
+/// If the folder cannot be written to (the disk is full, another run writes it),
+/// or holds something else.
+pub fn prepare(
+    sources: Vec<Source>,
+    folder: &Path,
+    options: &PrepareOptions,
+    stop: &Stop,
+    mut watch: impl FnMut(&Gauges),
+) -> Result<Report, CorpusError> {
+    let gauges = Gauges::new(sources.len());
+    let shelf = Shelf::open(folder, options)?;
+    let mut report = Report::new(folder);
+    let tasks = task::plan(sources, &shelf, &gauges, &mut report);
+    let mut left = tasks.len();
+    let shelf = Mutex::new(shelf);
+    let next = AtomicUsize::new(0);
+    let (sender, done) = crossbeam_channel::unbounded::<Result<Done, CorpusError>>();
+
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.clamp(1, tasks.len().max(1)) {
+            let sender = sender.clone();
+            let (shelf, tasks, gauges, next) = (&shelf, &tasks, &gauges, &next);
+            scope.spawn(move || {
+                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // What has not begun is left for a later run.
+                    if stop.is_asked() {
+                        break;
+                    }
+                    let done = task::run(task, options.fps, shelf, gauges, stop);
+                    if done.is_err() {
+                        stop.ask();
+                    }
+                    let _ = sender.send(done);
+                }
+            });
+        }
+        drop(sender);
+        let mut result = Ok(());
+        loop {
+            match done.recv_timeout(TELL) {
+                Ok(Ok(Done::Stopped)) => {}
+                Ok(Ok(done)) => {
+                    left -= 1;
+                    report.add(done);
+                }
+                // The first one is the cause of the others.
+                Ok(Err(error)) => result = result.and(Err(error)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return result,
+            }
+            watch(&gauges);
+        }
+    })?;
+    let shelf = shelf.into_inner().unwrap_or_else(|e| e.into_inner());
+    report.finish(&gauges, shelf.close()?, left > 0);
+    Ok(report)
+}

@@ -1,0 +1,163 @@
+//! One recording: read to its end by the same graph as in `live` and `batch`,
+//! its frames scaled as the network sees them.
+
+use std::sync::atomic::Ordering;
+
+use super::cutter::{Cutter, Piece};
+use crate::corpus::CorpusError;
+use crate::corpus::shards::encode_picture;
+use crate::engine::Position;
+use crate::features::FrameScaler;
+use crate::media::{
+    AudioBlock, Ending, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions, Source,
+};
+use crate::picture::ToPicture;
+use crate::result::Crop;
+use crate::stop::Stop;
+use crate::window::{TAIL_SAMPLES, Timed};
+
+/// Frames as JPEG.
+pub(super) type Jpeg = Vec<u8>;
+
+/// How a recording ended.
+#[derive(Debug, PartialEq)]
+pub(super) enum Recorded {
+    /// It was read to its end.
+    Whole,
+    /// It was, and has no sound or no picture, or none that can be decoded here.
+    Lacks { what: MediaError, undecodable: bool },
+    /// It failed.
+    Failed(MediaError),
+    /// Asked to stop before its end.
+    Stopped,
+}
+
+/// Reads a source and hands its pieces to `take`, in their order. Where it fails in
+/// the middle, those before are handed over too; where it is stopped, those that
+/// are whole.
+///
+/// # Errors
+/// What `take` returns.
+pub(super) fn record(
+    source: &Source,
+    fps: f64,
+    stop: &Stop,
+    position: &Position,
+    take: &mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
+) -> Result<Recorded, CorpusError> {
+    let mut recorder = Recorder {
+        cutter: Cutter::new(fps),
+        scaler: FrameScaler::new(Crop::Full),
+        source,
+        stop,
+        position,
+        take,
+        refused: None,
+    };
+    let (mut missing, mut tail) = (None, TAIL_SAMPLES);
+    let mut ending = Ending::Failed(MediaError::Speechless);
+    for _ in 0..OPENINGS {
+        ending = match Session::open(source, SessionOptions::default()) {
+            Ok(session) if session.is_by_clock() => Ending::Failed(MediaError::Pipeline(
+                "runs by the clock: record it to a file, and prepare that".to_owned(),
+            )),
+            Ok(mut session) => {
+                let ending = session.drive(source.can_stall(), &mut recorder);
+                missing = session.missing_decoder().map(str::to_owned);
+                tail = session.tail_samples();
+                ending
+            }
+            Err(cause) => Ending::Failed(cause),
+        };
+        if ending != Ending::Failed(MediaError::Speechless) {
+            break;
+        }
+    }
+    if ending != Ending::Stopped {
+        recorder.cutter.finish(tail);
+        recorder.hand_pieces_on();
+    }
+    let (sound, picture) = recorder.cutter.has();
+    if let Some(refused) = recorder.refused {
+        return Err(refused);
+    }
+    Ok(match ending {
+        Ending::Stopped => Recorded::Stopped,
+        Ending::Failed(cause) => Recorded::Failed(cause),
+        Ending::Whole | Ending::Limit => {
+            match MediaError::lacking(sound, picture, missing.as_deref()) {
+                None => Recorded::Whole,
+                Some(what) => Recorded::Lacks {
+                    undecodable: missing.is_some() || what == MediaError::Nothing,
+                    what,
+                },
+            }
+        }
+    })
+}
+
+struct Recorder<'a> {
+    cutter: Cutter<Jpeg>,
+    scaler: FrameScaler,
+    source: &'a Source,
+    stop: &'a Stop,
+    position: &'a Position,
+    take: &'a mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
+    /// `take` failed.
+    refused: Option<CorpusError>,
+}
+
+impl Recorder<'_> {
+    fn hand_pieces_on(&mut self) {
+        while self.refused.is_none()
+            && let Some(piece) = self.cutter.next_piece()
+        {
+            self.refused = (self.take)(piece).err();
+        }
+    }
+
+    fn jpeg(&mut self, frame: &Frame) -> Result<Jpeg, String> {
+        let scaled = self.scaler.scale(&frame.to_picture()?);
+        encode_picture(&scaled.rgb, scaled.width, scaled.height)
+    }
+}
+
+impl Listener for Recorder<'_> {
+    fn sound(&mut self, block: &AudioBlock<'_>) {
+        self.cutter.push_sound(block.at, block.pcm);
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        if !self.cutter.wants(frame.at()) {
+            return;
+        }
+        match self.jpeg(&frame) {
+            Ok(jpeg) => self.cutter.push_frame(frame.at(), jpeg),
+            // The next one is wanted instead.
+            Err(cause) => tracing::warn!("{}: {cause}", self.source.name),
+        }
+    }
+
+    fn picture_ended(&mut self) {
+        self.cutter.end_picture();
+    }
+
+    fn hand_on(&mut self, _: &mut Session) {
+        self.hand_pieces_on();
+    }
+
+    fn over(&mut self, session: &Session) -> Option<Ending> {
+        let length = self.cutter.length().0;
+        self.position.at_ns.store(length, Ordering::Relaxed);
+        if self.position.length_ns.load(Ordering::Relaxed) == 0
+            && let Some(length) = session.duration()
+        {
+            self.position.length_ns.store(length.0, Ordering::Relaxed);
+        }
+        self.is_stopped().then_some(Ending::Stopped)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.refused.is_some() || self.stop.is_asked()
+    }
+}
