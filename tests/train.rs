@@ -243,7 +243,7 @@ fn what_cannot_be_is_told_in_a_line() {
             1,
             "<class>/<file>",
         ),
-        (&["-o", &out, "nonsense:x=1"], 2, "nonsense"),
+        (&["-o", &out, "/no/such.mp4"], 2, "/no/such.mp4"),
     ];
     for (args, code, words) in cases {
         let mut command = l3net(["train"]);

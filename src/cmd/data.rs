@@ -1,16 +1,30 @@
 //! DATA on the command line: what training and evaluation draw from.
 
+mod recordings;
+
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::common::Usage;
-use crate::corpus::{ClassPairs, Corpus, SplitRules, TEST_FOLD};
+use crate::corpus::{ClassPairs, ClipRules, Corpus, SplitBy, SplitRules, TEST_FOLD};
+use crate::stop::Stop;
 use crate::synth::{Folders, Stock, SynthCorpus, SynthSettings};
+
+/// What DATA may be, for the help of commands that take it.
+pub const HELP: &str = "\
+DATA is
+  recordings  media files and folders, which are decoded into the cache first
+  shards      .tar files, and folders of them, as l3net prepare makes them
+  synth:      scenes without end; synth:KEY=VALUE,… with sprites, sounds, photos
+              (folders of classes, several joined by +), objects=A-B, seed=N
+  classes:    classes:sounds=DIR,images=DIR: pictures and sounds of a class
+Those with a colon take weight=W, how often they are drawn from, and test=NAMES,
+patterns of files to hold out.";
 
 /// What to draw from, and what is held out.
 #[derive(clap::Args, Clone, Debug)]
 pub struct DataArgs {
-    /// synth: or classes:, with key=value after it; see below
+    /// Recordings, their shards, synth: or classes:; see below
     #[arg(value_name = "DATA")]
     pub data: Vec<String>,
     /// Folders of classes of sounds, for pairs of the same class
@@ -19,6 +33,9 @@ pub struct DataArgs {
     /// Folders of classes of pictures, for pairs of the same class
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "sounds")]
     pub images: Vec<PathBuf>,
+    /// What of recordings is held out: whole ones, or the end of each
+    #[arg(long, value_enum, default_value = "clip", value_name = "HOW")]
+    pub split: SplitBy,
     /// Names of files to hold out, such as 'emojitwo_*'
     #[arg(long, value_name = "PATTERN", num_args = 1..)]
     pub test: Vec<String>,
@@ -45,10 +62,29 @@ impl DataArgs {
     ///
     /// # Errors
     /// [`Usage`] for what cannot be understood; else names the folder or file.
-    pub fn open(&self) -> anyhow::Result<Vec<Opened>> {
+    pub fn open(&self, quiet: bool, stop: &Stop) -> anyhow::Result<Vec<Opened>> {
         let mut opened = Vec::new();
+        let mut media = Vec::new();
         for text in &self.data {
-            opened.push(self.open_one(text)?);
+            match text.split(':').next() {
+                Some("synth" | "classes") => opened.push(self.open_one(text)?),
+                _ => media.push(text.clone()),
+            }
+        }
+        if !media.is_empty() {
+            let rules = ClipRules {
+                split_by: self.split,
+                seed: self.split_seed,
+            };
+            let clips = recordings::open(&media, rules, quiet, stop)?;
+            opened.push(Opened {
+                name: match media.as_slice() {
+                    [one] => one.clone(),
+                    several => format!("{} and {} more", several[0], several.len() - 1),
+                },
+                weight: 1.0,
+                corpus: Box::new(clips),
+            });
         }
         if !self.sounds.is_empty() {
             let corpus = ClassPairs::read(&self.sounds, &self.images, &self.rules(&[]))?;
@@ -90,12 +126,7 @@ impl DataArgs {
                     &rules,
                 )?)
             }
-            "synth" => Box::new(synth(&spec, &rules)?),
-            other => {
-                return Err(Usage::error(format!(
-                    "{text}: {other}: is no kind of data; there are synth: and classes:"
-                )));
-            }
+            _ => Box::new(synth(&spec, &rules)?),
         };
         Ok(Opened {
             weight: spec.weight().map_err(Usage::error)?,

@@ -20,6 +20,7 @@ use crate::eval::{Draws, EvalError, Judge, Unreadable};
 use crate::features::Features;
 use crate::net::{HeatmapKind, L3Net, NetError, Weights};
 use crate::result::{Crop, Judgement};
+use crate::stop::Stop;
 
 /// Does the paper's experiments on one's own data
 #[derive(clap::Args, Clone, Debug)]
@@ -220,7 +221,7 @@ fn gather<J>(
         &mut dyn FnMut(),
     ) -> Result<(Vec<J>, Vec<Unreadable>), EvalError>,
 ) -> anyhow::Result<Gathered<J>> {
-    let opened = args.data.open()?;
+    let opened = args.data.open(args.talk.quiet, &Stop::default())?;
     let bar = bar(opened.len() * count, args.talk.quiet);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut gathered = Gathered {

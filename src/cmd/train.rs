@@ -20,7 +20,7 @@ const SIDE: u32 = 224;
 
 /// Trains a network on pairs, half of which correspond
 #[derive(clap::Args, Clone, Debug)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, after_help = super::data::HELP)]
 pub struct TrainArgs {
     /// Where from
     #[command(flatten)]
@@ -111,13 +111,13 @@ pub struct TrainArgs {
 /// Names the data, the checkpoint or the step, and what is wrong.
 pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     check(args)?;
-    let display = Display::new(args.steps, args.talk.quiet);
     args.talk.start_log(std::io::stderr);
     let files = Files::beside(&args.output);
     let start = start(args, &files)?;
-    let parts = args.data.open()?.into_iter();
-    let mixture = Mixture::new(parts.map(|o| (o.weight, o.corpus)).collect());
     let stop = stop_on_signal()?;
+    let parts = args.data.open(args.talk.quiet, &stop)?.into_iter();
+    let mixture = Mixture::new(parts.map(|o| (o.weight, o.corpus)).collect());
+    let display = Display::new(args.steps, args.talk.quiet);
     let outcome = train(mixture, &settings(args), start, &files, &stop, |progress| {
         display.show(progress);
     });

@@ -16,6 +16,7 @@ use crate::result::Crop;
 ///
 /// Beside the model stand an untrained network on the same pairs, and chance.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = crate::cmd::data::HELP)]
 pub struct AvcArgs {
     #[command(flatten)]
     pub(super) shared: SharedArgs,

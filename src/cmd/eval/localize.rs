@@ -17,6 +17,7 @@ use crate::result::Crop;
 /// becomes of the correspondence with another sound. Beside the model stand an
 /// untrained network on the same scenes, and what pointing comes to unheard.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = crate::cmd::data::HELP)]
 pub struct LocalizeArgs {
     #[command(flatten)]
     pub(super) shared: SharedArgs,

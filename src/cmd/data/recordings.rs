@@ -1,0 +1,72 @@
+//! Recordings as DATA: shards, and media that are prepared into the cache first.
+
+use std::path::{Path, PathBuf};
+
+use crate::corpus::shards::find_shards;
+use crate::corpus::{ClipRules, Clips};
+use crate::stop::Stop;
+
+/// All recordings as one corpus, since each needs others to be held against.
+///
+/// # Errors
+/// Names the shard or the media that cannot be used.
+pub fn open(texts: &[String], rules: ClipRules, quiet: bool, stop: &Stop) -> anyhow::Result<Clips> {
+    let (mut shards, mut media) = (Vec::new(), Vec::new());
+    for text in texts {
+        let path = Path::new(text);
+        let holds_shards = path.exists() && !find_shards(path)?.is_empty();
+        let is_one = path.extension().is_some_and(|e| e == "tar");
+        if is_one || (path.is_dir() && holds_shards) {
+            shards.push(PathBuf::from(path));
+        } else {
+            media.push(text.clone());
+        }
+    }
+    if !media.is_empty() {
+        shards.push(prepared(&media, quiet, stop)?);
+    }
+    Ok(Clips::open(&shards, &rules)?)
+}
+
+/// Decodes media into shards in the cache, or finds them there.
+#[cfg(feature = "gst")]
+fn prepared(texts: &[String], quiet: bool, stop: &Stop) -> anyhow::Result<PathBuf> {
+    use crate::cmd::common::Usage;
+    use crate::cmd::prepare::{show, tell};
+    use crate::cmd::progress::Bar;
+    use crate::cmd::streams::check_descriptions;
+    use crate::media::expand;
+    use crate::prepare::{PrepareOptions, prepare_into_cache};
+
+    let sources = expand(texts).map_err(Usage::error)?;
+    if let Some(source) = sources.iter().find(|s| s.is_endless()) {
+        return Err(Usage::error(format!(
+            "{}: has no end: record it to a file first",
+            source.name
+        )));
+    }
+    check_descriptions(&sources)?;
+    let bar = match quiet {
+        true => Bar::none(),
+        false => Bar::for_files(&sources),
+    };
+    let options = PrepareOptions::default();
+    let report = prepare_into_cache(sources, &options, stop, |gauges| show(&bar, gauges));
+    bar.finish();
+    let report = report?;
+    tell(&report, &bar, quiet);
+    if report.interrupted {
+        anyhow::bail!("stopped while recordings were prepared");
+    }
+    Ok(report.folder)
+}
+
+/// Says what is missing.
+#[cfg(not(feature = "gst"))]
+fn prepared(texts: &[String], _: bool, _: &Stop) -> anyhow::Result<PathBuf> {
+    Err(super::Usage::error(format!(
+        "{}: no shard, and this program was built without GStreamer: \
+         prepare it with one that has it",
+        texts[0]
+    )))
+}
