@@ -43,7 +43,7 @@ pub enum SplitBy {
     /// Whole recordings: one in seven tests, one in ten of the rest validates.
     #[default]
     Clip,
-    /// The end of every recording: its first 60 % train, 10 % validate, 30 % test.
+    /// The end of every recording: its last 30 % test, 10 % before them validate.
     Time,
 }
 
@@ -323,8 +323,8 @@ impl Corpus for Clips {
         };
         let needed = match (self.rules.split_by, split) {
             (SplitBy::Clip, _) => "prepare more recordings (six at least), or split by time",
-            (SplitBy::Time, Split::Validation) => "those of 20 s and more have such a part",
-            (SplitBy::Time, _) => "those of 5 s and more have such a part",
+            (SplitBy::Time, Split::Validation) => "those of 4 s and more have such a part",
+            (SplitBy::Time, _) => "those of 2.1 s and more have such a part",
         };
         Err(CorpusError::TooFew(format!(
             "{there} recordings to {purpose}, and pairs that do not correspond need {LEAST}: \

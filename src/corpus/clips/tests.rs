@@ -226,13 +226,13 @@ fn what_is_drawn_hangs_on_nothing_but_the_numbers() {
 #[test]
 fn too_few_recordings_are_told_with_the_counts() {
     let clips: Vec<Clip> = (0..5)
-        .flat_map(|i| recording(&format!("{i}"), 0, 4.9, 0, 500))
+        .flat_map(|i| recording(&format!("{i}"), 0, 2.0, 0, 500))
         .collect();
     let (dir, by_clip) = corpus(&clips, SplitBy::Clip);
     assert!(by_clip.check(Split::Train).is_ok());
     let error = by_clip.check(Split::Test).expect_err("too few").to_string();
     assert!(
-        error.contains("0 recordings to test") && error.contains("5 recordings, 24 s"),
+        error.contains("0 recordings to test") && error.contains("5 recordings, 10 s"),
         "{error}"
     );
     let by_time = open(dir.path(), SplitBy::Time);
