@@ -19,7 +19,7 @@ pub mod shards;
 mod sound_file;
 mod sounds;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use classes::{ClassPairs, PICTURE_EXTENSIONS};
 pub use clips::{ClipRules, Clips, SplitBy};

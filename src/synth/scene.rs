@@ -141,22 +141,15 @@ impl Scene {
         }
         // Classes without a sound may be many; half of the things have one.
         while shown.len() < count {
-            let sounding_only = rng.random_bool(0.5);
-            let others: Vec<&Class> = visible
-                .iter()
-                .copied()
-                .filter(|class| free(class, &shown, backdrop))
-                .filter(|class| !sounding_only || class.can_be_heard(split))
-                .collect();
+            let mut others = visible.clone();
+            others.retain(|class| free(class, &shown, backdrop));
+            let mut sounding = others.clone();
+            sounding.retain(|class| class.can_be_heard(split));
+            if !sounding.is_empty() && rng.random_bool(0.5) {
+                others = sounding;
+            }
             match others.choose(rng) {
                 Some(class) => shown.push(class),
-                None if sounding_only => {
-                    let any = |class: &&&Class| free(class, &shown, backdrop);
-                    let Some(class) = visible.iter().find(any) else {
-                        break;
-                    };
-                    shown.push(class);
-                }
                 None => break,
             }
         }

@@ -3,6 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::corpus::testing::wav;
 use crate::corpus::{Corpus, Region, Split, Tag, rng};
 use crate::picture::Picture;
 use crate::time::WINDOW_SAMPLES;
@@ -212,12 +213,8 @@ fn folders(root: &Path) -> Folders {
         bytes.into_inner()
     };
     let jpeg = encoded(image::ImageFormat::Jpeg);
-    let mut wav = b"RIFF\x24\x77\x01\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
-    wav.extend(48_000_u32.to_le_bytes());
-    wav.extend(96_000_u32.to_le_bytes());
-    wav.extend(b"\x02\0\x10\0data");
-    wav.extend(96_000_u32.to_le_bytes());
-    wav.extend((0..48_000_i32).flat_map(|i| ((i * 700 % 20_000 - 10_000) as i16).to_le_bytes()));
+    let saw = (0..48_000).map(|i| (i * 700 % 20_000) as f32 / 32_768.0 - 0.3);
+    let wav = wav(48_000, saw);
     for class in ["cat", "dog"] {
         for i in 0..4 {
             write(&format!("photos/{class}/p{i}-a.jpg"), &jpeg);
