@@ -49,12 +49,9 @@ pub fn stop_on_signal() -> anyhow::Result<Stop> {
     Ok(stop)
 }
 
-/// Which network, where, and how exactly.
-#[derive(clap::Args, Clone, Debug, Default)]
-pub struct NetArgs {
-    /// Model file (.safetensors); the one in models/ if not given
-    #[arg(long, value_name = "FILE")]
-    pub model: Option<PathBuf>,
+/// Where to compute, and how exactly.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub struct ComputeArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_name = "WHERE")]
     pub device: Device,
@@ -64,6 +61,43 @@ pub struct NetArgs {
     /// CPU threads of the network; all cores if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+}
+
+impl ComputeArgs {
+    /// The same for the network.
+    pub fn options(self) -> NetOptions {
+        NetOptions {
+            device: self.device,
+            precision: self.precision,
+            threads: self.threads.map(usize::from),
+        }
+    }
+
+    /// Whether that is a GPU. One that cannot be had is told where it is needed.
+    pub fn on_gpu(self) -> bool {
+        self.device.resolve().is_ok_and(tch::Device::is_cuda)
+    }
+
+    /// CPU threads of the network.
+    pub fn threads(self) -> usize {
+        self.threads.map_or_else(cores, usize::from)
+    }
+}
+
+/// Cores that the program may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Which network, where, and how exactly.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct NetArgs {
+    /// Model file (.safetensors); the one in models/ if not given
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Where, and how exactly
+    #[command(flatten)]
+    pub compute: ComputeArgs,
 }
 
 impl NetArgs {
@@ -90,18 +124,9 @@ impl NetArgs {
                 }
             );
         }
-        let net = L3Net::new(weights, &self.options())?;
+        let net = L3Net::new(weights, &self.compute.options())?;
         tracing::info!("{}", net.describe());
         Ok(net)
-    }
-
-    /// Where and how the network runs.
-    pub fn options(&self) -> NetOptions {
-        NetOptions {
-            device: self.device,
-            precision: self.precision,
-            threads: self.threads.map(usize::from),
-        }
     }
 }
 

@@ -138,7 +138,7 @@ impl Networks {
         let untrained = (!args.no_untrained)
             .then(|| {
                 let weights = Weights::random(args.seed, info.conv1_stride);
-                L3Net::new(&weights, &args.net.options())
+                L3Net::new(&weights, &args.net.compute.options())
             })
             .transpose()?;
         Ok(Self {

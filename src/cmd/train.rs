@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::common::{TalkArgs, Usage, stop_on_signal};
+use super::common::{ComputeArgs, TalkArgs, Usage, cores, stop_on_signal};
 use super::data::DataArgs;
-use crate::net::{Conv1Stride, Device, Precision, Weights};
+use crate::net::{Conv1Stride, Weights};
 use crate::train::{
     Checkpoint, Files, Freeze, Mixture, Outcome, Pairing, Progress, SamplerSettings, Start,
     Strength, Task, TrainSettings, train,
@@ -88,15 +88,9 @@ pub struct TrainArgs {
     /// The same seed draws the same pairs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Where to compute: auto, cpu, cuda or cuda:N
-    #[arg(long, default_value = "auto", value_name = "WHERE")]
-    pub device: Device,
-    /// How exactly: auto, f32 or bf16
-    #[arg(long, default_value = "auto", value_name = "KIND")]
-    pub precision: Precision,
-    /// CPU threads of the network; all cores if not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    /// Where, and how exactly
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// Threads that make batches; chosen by the device if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub loaders: Option<u16>,
@@ -147,7 +141,6 @@ fn check(args: &TrainArgs) -> anyhow::Result<()> {
 }
 
 fn settings(args: &TrainArgs) -> TrainSettings {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     TrainSettings {
         sampler: SamplerSettings {
             batch: args.batch as usize,
@@ -168,12 +161,15 @@ fn settings(args: &TrainArgs) -> TrainSettings {
         validate_every: args.validate_every,
         validation_pairs: args.validation_pairs as usize,
         save_every: Duration::from_secs_f64(args.save_minutes.max(0.0) * 60.0),
-        device: args.device,
-        precision: args.precision,
-        threads: args.threads.map_or(cores, usize::from),
-        // On the CPU the network needs the cores itself, and one thread is enough
-        // to feed it; a GPU needs all of them.
-        loaders: args.loaders.map_or(cores.div_ceil(2), usize::from),
+        device: args.compute.device,
+        precision: args.compute.precision,
+        threads: args.compute.threads(),
+        loaders: match args.loaders {
+            Some(loaders) => loaders.into(),
+            None if args.compute.on_gpu() => cores(),
+            // The network needs the cores itself; one thread feeds two of them.
+            None => cores().div_ceil(2),
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::stats::{Timings, memory_now, peak_memory};
 use super::throughput::NetworkArgs;
-use crate::cmd::common::{NetArgs, TalkArgs, Usage, WindowArgs};
+use crate::cmd::common::{ComputeArgs, NetArgs, TalkArgs, Usage, WindowArgs};
 use crate::engine::{self, EngineOptions, Gauges, Output, Said, Stop, Task};
 use crate::media::expand;
 use crate::net::HeatmapKind;
@@ -162,9 +162,11 @@ pub fn throughput(
     TalkArgs::default().start_log(std::io::stderr);
     let net = NetArgs {
         model: args.model.clone(),
-        device: args.device,
-        precision: args.precision.first().copied().unwrap_or_default(),
-        threads: args.threads.and_then(|t| u16::try_from(t).ok()),
+        compute: ComputeArgs {
+            device: args.device,
+            precision: args.precision.first().copied().unwrap_or_default(),
+            threads: args.threads.and_then(|t| u16::try_from(t).ok()),
+        },
     };
     let begun = Instant::now();
     let run = measure(

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::stats::{Timings, by_turns};
-use crate::net::{Conv1Stride, Device, Precision, Weights};
+use crate::cmd::common::ComputeArgs;
+use crate::net::{Conv1Stride, Weights};
 use crate::train::{Adam, Batch, Lesson, Network, PairOf, keep_freed_memory};
 
 /// Measures a step of training: forward, backward, Adam
@@ -17,15 +18,9 @@ pub struct TrainBenchArgs {
     /// Steps that count; two more go before
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// Where to compute: auto, cpu, cuda or cuda:N
-    #[arg(long, default_value = "auto", value_name = "WHERE")]
-    pub device: Device,
-    /// How exactly: auto, f32 or bf16
-    #[arg(long, default_value = "auto", value_name = "KIND")]
-    pub precision: Precision,
-    /// CPU threads of the network; all cores if not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    /// Where, and how exactly
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// Write one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
@@ -36,10 +31,9 @@ pub struct TrainBenchArgs {
 /// # Errors
 /// If the device cannot be had or has no room, or `out` cannot be written to.
 pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
-    let device = args.device.resolve()?;
-    let kind = args.precision.resolve(device);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = args.threads.map_or(cores, usize::from);
+    let device = args.compute.device.resolve()?;
+    let kind = args.compute.precision.resolve(device);
+    let threads = args.compute.threads();
     keep_freed_memory();
     tch::set_num_threads(i32::try_from(threads)?);
     let weights = Weights::initial(0, Conv1Stride::Two);
@@ -113,15 +107,18 @@ fn random_batch(rows: u32) -> Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{Device, Precision};
 
     #[test]
     fn json_tells_what_was_measured() -> anyhow::Result<()> {
         let args = TrainBenchArgs {
             batch: 2,
             steps: 1,
-            device: Device::Cpu,
-            precision: Precision::F32,
-            threads: None,
+            compute: ComputeArgs {
+                device: Device::Cpu,
+                precision: Precision::F32,
+                threads: None,
+            },
             json: true,
         };
         let mut out = Vec::new();
