@@ -138,6 +138,14 @@ pub fn train(
     }
     let sampler = Arc::new(Sampler::new(Arc::new(mixture), settings.sampler.clone()));
     let mut run = Run::start(settings, start, files, data, classes)?;
+    if run
+        .state
+        .best
+        .is_some_and(|best| best.step == run.state.step)
+    {
+        // The run before may have been killed between the state and its model.
+        run.publish()?;
+    }
     let write = |file: &PathBuf| {
         let file = file.clone();
         move |cause| TrainError::Write { file, cause }
@@ -147,7 +155,7 @@ pub fn train(
         Loader::start(&sampler, run.state.step, settings.loaders).map_err(TrainError::Threads)?;
     let mut validation_batches = Vec::new();
     let (started, first) = (Instant::now(), run.state.step);
-    let (mut saved, mut mean, mut since) = (Instant::now(), None, Mean::default());
+    let (mut mean, mut since) = (None, Mean::default());
     let mut stopped = false;
     while run.state.step < settings.steps {
         if stop.is_asked() || settings.limit.is_some_and(|l| started.elapsed() >= l) {
@@ -165,16 +173,14 @@ pub fn train(
             if validation_batches.is_empty() {
                 validation_batches = validation_set(&sampler, settings.validation_pairs)?;
             }
-            let found = run.validate(&validation_batches, since.take())?;
+            let (found, is_best) = run.validate(&validation_batches, since.take())?;
             validation = Some(found);
-            run.save(saved.elapsed())?;
-            if run.is_best(&found) {
-                run.keep_best()?;
+            run.save()?;
+            if is_best {
+                run.publish()?;
             }
-            saved = Instant::now();
-        } else if saved.elapsed() >= settings.save_every {
-            run.save(saved.elapsed())?;
-            saved = Instant::now();
+        } else if run.saved_at.elapsed() >= settings.save_every {
+            run.save()?;
         }
         let elapsed = started.elapsed();
         let progress = Progress {
@@ -193,10 +199,12 @@ pub fn train(
         }
         report(&progress);
     }
-    run.save(saved.elapsed())?;
+    if run.saved_step != Some(run.state.step) {
+        run.save()?;
+    }
     if run.state.best.is_none() {
         // Too short a run for a validation still leaves a model.
-        run.keep_best()?;
+        run.publish()?;
     }
     Ok(Outcome {
         state: run.state,
@@ -212,6 +220,9 @@ struct Run<'a> {
     network: Network,
     adam: Adam,
     state: RunState,
+    /// When the state was last written, and after which step.
+    saved_at: Instant,
+    saved_step: Option<u64>,
 }
 
 impl<'a> Run<'a> {
@@ -290,16 +301,17 @@ impl<'a> Run<'a> {
             files,
             network,
             state,
+            saved_at: Instant::now(),
+            saved_step: None,
         })
     }
 
     fn step(&mut self, batch: &Batch) -> Result<(Score, f64), TrainError> {
-        let step = self.state.step;
-        let torch = |cause| TrainError::Torch { step, cause };
-        let (gradient, score) = self.network.gradient(batch).map_err(torch)?;
+        let (step, torch) = (self.state.step, self.torch());
+        let (gradient, score) = self.network.gradient(batch).map_err(&torch)?;
         let what = match score.loss.is_finite() {
             false => Some("loss"),
-            true if !is_finite(&gradient).map_err(torch)? => Some("gradient"),
+            true if !is_finite(&gradient).map_err(&torch)? => Some("gradient"),
             true => None,
         };
         if let Some(what) = what {
@@ -341,7 +353,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn validate(&mut self, batches: &[Batch], train: Score) -> Result<Validation, TrainError> {
+    /// Looks at the validation, and whether it is the best so far.
+    fn validate(
+        &mut self,
+        batches: &[Batch],
+        train: Score,
+    ) -> Result<(Validation, bool), TrainError> {
         let step = self.state.step;
         let mut mean = Mean::default();
         for batch in batches {
@@ -358,21 +375,17 @@ impl<'a> Run<'a> {
             classes: found.classes,
         };
         self.state.validations.push(validation);
-        Ok(validation)
+        let is_best = self.state.best.is_none_or(|best| found.loss < best.loss);
+        if is_best {
+            self.state.best = Some(validation);
+        }
+        Ok((validation, is_best))
     }
 
-    fn is_best(&self, found: &Validation) -> bool {
-        self.state.best.is_none_or(|best| found.loss < best.loss)
-    }
-
-    /// Writes the state; `since` is how long the run went since the last time.
-    fn save(&mut self, since: Duration) -> Result<(), TrainError> {
-        self.state.seconds += since.as_secs_f64();
-        let checkpoint = self.checkpoint()?;
-        Ok(checkpoint.write(&self.files.last)?)
-    }
-
-    fn checkpoint(&self) -> Result<Checkpoint, TrainError> {
+    /// Writes the state.
+    fn save(&mut self) -> Result<(), TrainError> {
+        self.state.seconds += self.saved_at.elapsed().as_secs_f64();
+        self.saved_at = Instant::now();
         let (mean, square, _) = self.adam.state();
         let read = || {
             Ok(Checkpoint {
@@ -383,26 +396,28 @@ impl<'a> Run<'a> {
                 state: self.state.clone(),
             })
         };
-        read().map_err(|cause| TrainError::Torch {
-            step: self.state.step,
-            cause,
-        })
+        let checkpoint: Checkpoint = read().map_err(self.torch())?;
+        checkpoint.write(&self.files.last)?;
+        self.saved_step = Some(self.state.step);
+        Ok(())
     }
 
     /// Makes what was just saved the best, and a model of it.
-    fn keep_best(&mut self) -> Result<(), TrainError> {
-        self.state.best = self.state.validations.last().copied();
-        let checkpoint = self.checkpoint()?;
-        checkpoint.write(&self.files.last)?;
+    fn publish(&self) -> Result<(), TrainError> {
         let best = &self.files.best;
         copy(&self.files.last, best).map_err(|cause| TrainError::Write {
             file: best.clone(),
             cause,
         })?;
-        let stride = checkpoint.conv1_stride;
-        let weights = Weights::learnt(stride, checkpoint.tensors, account(&self.state));
-        weights.write(&self.files.model, StoreAs::F16)?;
-        Ok(())
+        let tensors = self.network.tensors().map_err(self.torch())?;
+        let stride = self.network.conv1_stride();
+        let weights = Weights::learnt(stride, tensors, account(&self.state));
+        Ok(weights.write(&self.files.model, StoreAs::F16)?)
+    }
+
+    fn torch(&self) -> impl Fn(tch::TchError) -> TrainError + use<> {
+        let step = self.state.step;
+        move |cause| TrainError::Torch { step, cause }
     }
 }
 
