@@ -120,10 +120,11 @@ impl Network {
             let slot = &place.slot;
             if is_bias_of_conv(slot) {
                 values.resize(values.len() + slot.len(), 0.0);
-            } else if let Some(learnt) = heads.get(&slot.name).filter(|v| v.len() == slot.len()) {
-                values.extend(learnt);
             } else if slot.name.starts_with("heads.") {
-                values.extend(initial_values(lesson.seed, slot));
+                match heads.get(&slot.name) {
+                    Some(learnt) => values.extend(learnt),
+                    None => values.extend(initial_values(lesson.seed, slot)),
+                }
             } else {
                 values.extend(to_channels_last(slot, weights.tensor(&slot.name)));
             }

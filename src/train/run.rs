@@ -480,9 +480,10 @@ fn check_same(then: &RunState, now: &RunState, file: &std::path::Path) -> Result
 }
 
 fn validation_set(sampler: &Sampler, pairs: usize) -> Result<Vec<Batch>, TrainError> {
-    let batches = pairs.div_ceil(VALIDATION_ROWS) as u64;
+    let rows = pairs.min(VALIDATION_ROWS);
+    let batches = pairs.div_ceil(rows) as u64;
     (0..batches)
-        .map(|number| Ok(sampler.validation(number, VALIDATION_ROWS)?))
+        .map(|number| Ok(sampler.validation(number, rows)?))
         .collect()
 }
 

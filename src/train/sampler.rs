@@ -169,10 +169,11 @@ impl Sampler {
         let mut augmenter = Augmenter::new(Strength::None, self.settings.side);
         let rows = rows as u64;
         let numbers = (0..rows).map(|row| number * rows + row);
-        let (split, stream) = match self.settings.overfit {
-            Some(_) => (Split::Train, stream::FIXED),
-            None => (Split::Validation, stream::VALIDATION),
-        };
+        if let Some(pool) = self.settings.overfit {
+            let numbers = numbers.map(|n| n % pool as u64);
+            return self.pairs(number, Split::Train, stream::FIXED, numbers, &mut augmenter);
+        }
+        let (split, stream) = (Split::Validation, stream::VALIDATION);
         self.pairs(number, split, stream, numbers, &mut augmenter)
     }
 

@@ -55,6 +55,9 @@ fn prepared(texts: &[String], quiet: bool, stop: &Stop) -> anyhow::Result<PathBu
     bar.finish();
     let report = report?;
     tell(&report, &bar, quiet);
+    if report.shards.0 == 0 && !report.interrupted {
+        anyhow::bail!("none of these recordings can be used; the reasons are told above");
+    }
     if report.interrupted {
         anyhow::bail!("stopped while recordings were prepared");
     }
