@@ -31,6 +31,7 @@ pub mod prepare;
 pub mod cmd;
 
 pub mod cache;
+pub mod cores;
 pub mod picture;
 pub mod result;
 pub mod stop;

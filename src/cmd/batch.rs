@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::common::Usage;
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
+use crate::cores::cores;
 use crate::media::{Source, expand};
 use crate::sink::SinkError;
 use crate::sink::archive::Archive;
@@ -82,6 +83,5 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
 
 /// Two keep the network busy over the end of a file; more where cores are idle.
 pub(super) fn default_jobs() -> usize {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    (cores / 2).clamp(2, 16)
+    (cores() / 2).clamp(2, 16)
 }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
+use crate::cores::cores;
 use crate::net::{Device, HeatmapKind, L3Net, NetOptions, Precision, Weights};
 use crate::result::Crop;
 use crate::sink::SinkError;
@@ -78,15 +79,21 @@ impl ComputeArgs {
         self.device.resolve().is_ok_and(tch::Device::is_cuda)
     }
 
+    /// Threads that prepare batches beside the network, unless told otherwise: a
+    /// GPU takes all cores; on the CPU the network needs them itself, and one thread
+    /// feeds two of them.
+    pub fn loaders(told: Option<u16>, on_gpu: bool) -> usize {
+        match told {
+            Some(loaders) => loaders.into(),
+            None if on_gpu => cores(),
+            None => cores().div_ceil(2),
+        }
+    }
+
     /// CPU threads of the network.
     pub fn threads(self) -> usize {
         self.threads.map_or_else(cores, usize::from)
     }
-}
-
-/// Cores that the program may use.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Which network, where, and how exactly.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::common::{NetArgs, TalkArgs};
+use super::common::{ComputeArgs, NetArgs, TalkArgs};
 use super::data::{DataArgs, Opened};
 use crate::corpus::Split;
 use crate::eval::{Draws, EvalError, Judge, Unreadable};
@@ -223,7 +223,6 @@ fn gather<J>(
 ) -> anyhow::Result<Gathered<J>> {
     let opened = args.data.open(args.talk.quiet, &Stop::default())?;
     let bar = bar(opened.len() * count, args.talk.quiet);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut gathered = Gathered {
         parts: Vec::new(),
         unreadable: Vec::new(),
@@ -236,12 +235,7 @@ fn gather<J>(
             split: args.split_part.into(),
             seed: args.seed,
             crop,
-            // On the CPU the network needs the cores itself.
-            loaders: match args.loaders {
-                Some(loaders) => loaders.into(),
-                None if networks.on_gpu() => cores,
-                None => cores.div_ceil(2),
-            },
+            loaders: ComputeArgs::loaders(args.loaders, networks.on_gpu()),
         };
         bar.set_position((nth * count) as u64);
         let result = networks.judges(|judges| judge(&draws, judges, &mut || bar.inc(1)));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::common::{ComputeArgs, TalkArgs, Usage, cores, stop_on_signal};
+use super::common::{ComputeArgs, TalkArgs, Usage, say, stop_on_signal};
 use super::data::DataArgs;
 use crate::net::{Conv1Stride, Weights};
 use crate::train::{
@@ -164,12 +164,7 @@ fn settings(args: &TrainArgs) -> TrainSettings {
         device: args.compute.device,
         precision: args.compute.precision,
         threads: args.compute.threads(),
-        loaders: match args.loaders {
-            Some(loaders) => loaders.into(),
-            None if args.compute.on_gpu() => cores(),
-            // The network needs the cores itself; one thread feeds two of them.
-            None => cores().div_ceil(2),
-        },
+        loaders: ComputeArgs::loaders(args.loaders, args.compute.on_gpu()),
     }
 }
 
@@ -200,9 +195,8 @@ fn tell(outcome: &Outcome, files: &Files, quiet: bool) {
         return;
     }
     let state = &outcome.state;
-    let say = |line: String| super::common::say(&line);
     if let Some(best) = state.best {
-        say(format!(
+        say(&format!(
             "{}: best of {} validations, at step {}: accuracy {:.1} %, loss {:.4}",
             files.model.display(),
             state.validations.len(),
@@ -211,7 +205,7 @@ fn tell(outcome: &Outcome, files: &Files, quiet: bool) {
             best.loss
         ));
     }
-    say(format!(
+    say(&format!(
         "{} pictures and sounds, {} pairs in {} steps, {:.0} s; the network waited {:.1} % of its time",
         state.examples,
         state.pairs,
@@ -220,13 +214,13 @@ fn tell(outcome: &Outcome, files: &Files, quiet: bool) {
         outcome.waiting * 100.0
     ));
     if outcome.left_out > 0 {
-        say(format!(
+        say(&format!(
             "{} draws were left out: their files cannot be read",
             outcome.left_out
         ));
     }
     if outcome.stopped {
-        say(format!(
+        say(&format!(
             "ended early; --resume goes on from {}",
             files.last.display()
         ));
@@ -276,13 +270,13 @@ impl Display {
                 found.train_accuracy * 100.0
             );
             if self.bar.is_hidden() {
-                super::common::say(&text);
+                say(&text);
             } else {
                 self.bar.println(text);
             }
         }
         if self.bar.is_hidden() && self.last.get().is_none_or(|at| at.elapsed() >= LINE_EVERY) {
-            super::common::say(&format!(
+            say(&format!(
                 "step {}/{}  {line}",
                 progress.step, progress.steps
             ));

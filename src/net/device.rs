@@ -138,9 +138,12 @@ pub fn cpu_has_bf16() -> bool {
     }
 }
 
-/// As many threads as there are CPUs for this process.
-pub(super) fn all_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+/// The name of a precision, `f32` or `bf16`, by the kind of number that it stands for.
+pub fn precision_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::BFloat16 => "bf16",
+        _ => "f32",
+    }
 }
 
 #[cfg(test)]

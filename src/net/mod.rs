@@ -12,6 +12,7 @@ pub mod cuda;
 mod device;
 mod error;
 mod fusion;
+pub(crate) mod input;
 mod layout;
 mod model;
 pub(crate) mod random;
@@ -20,7 +21,7 @@ pub(crate) mod threads;
 mod trunk;
 mod weights;
 
-pub use device::{Device, Precision, cpu_has_bf16};
+pub use device::{Device, Precision, cpu_has_bf16, precision_name};
 pub use error::{ModelError, NetError};
 pub use fusion::{Fusion, HeatmapKind, Outputs};
 pub use layout::{FEATURE, Modality, Slot, layout};

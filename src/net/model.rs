@@ -4,14 +4,16 @@ use std::fmt;
 
 use tch::{Kind, Tensor};
 
-use super::device::{Device, Precision, all_threads};
+use super::device::{Device, Precision, precision_name};
 use super::error::NetError;
 use super::fusion::{Fusion, HeatmapKind, Outputs};
+use super::input;
 use super::layout::Modality;
 use super::threads::sleep_while_waiting;
 use super::trunk::{Seen, Trunk};
 use super::weights::{Conv1Stride, Weights};
-use crate::features::{BINS, FRAMES, Features, SPECTROGRAM_LEN};
+use crate::cores::cores;
+use crate::features::{Features, SPECTROGRAM_LEN};
 use crate::result::{Heatmap, Judgement};
 
 /// Pairs in one forward pass on the CPU: past this a bigger batch is no faster
@@ -65,10 +67,7 @@ impl NetInfo {
 
     /// The name of the precision: `f32` or `bf16`.
     pub fn precision_name(&self) -> &'static str {
-        match self.kind {
-            Kind::BFloat16 => "bf16",
-            _ => "f32",
-        }
+        precision_name(self.kind)
     }
 }
 
@@ -100,7 +99,7 @@ impl L3Net {
         let info = NetInfo {
             device,
             kind,
-            threads: options.threads.unwrap_or_else(all_threads).max(1),
+            threads: options.threads.unwrap_or_else(cores).max(1),
             conv1_stride: weights.conv1_stride(),
             trained: weights.is_trained(),
         };
@@ -235,31 +234,18 @@ impl L3Net {
         tch::no_grad_guard()
     }
 
-    /// `[B, 1, 257, 199]` in f32, as conv1_1 takes it.
+    /// `[B, 1, 257, 199]`.
     fn audio_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
         let values = joined(batch, SPECTROGRAM_LEN, |f| &f.spectrogram);
-        let shape = [batch.len() as i64, BINS as i64, FRAMES as i64, 1];
-        Ok(Tensor::f_from_slice(&values)?
-            .f_reshape(shape)?
-            .f_to(self.info.device)?
-            .f_permute([0, 3, 1, 2])?)
+        Ok(input::spectrograms(&values, self.info.device)?)
     }
 
-    /// `[B, 3, h, w]` in f32, v/127.5 − 1. Bytes go to the device, a quarter of the floats;
-    /// rows of pixels are channels-last by themselves.
+    /// `[B, 3, h, w]`.
     fn vision_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
-        let bytes = joined(batch, batch[0].image.len(), |f| &f.image);
-        let (h, w) = (
-            i64::from(batch[0].image_height),
-            i64::from(batch[0].image_width),
-        );
-        Ok(Tensor::f_from_slice(&bytes)?
-            .f_reshape([batch.len() as i64, h, w, 3])?
-            .f_to(self.info.device)?
-            .f_to_kind(Kind::Float)?
-            .f_mul_scalar_(1.0 / 127.5)?
-            .f_sub_scalar_(1.0)?
-            .f_permute([0, 3, 1, 2])?)
+        let first = batch[0];
+        let bytes = joined(batch, first.image.len(), |f| &f.image);
+        let (h, w) = (first.image_height, first.image_width);
+        Ok(input::images(&bytes, h, w, self.info.device)?)
     }
 }
 
@@ -345,12 +331,7 @@ fn judgements(outputs: &Outputs) -> Result<Vec<Judgement>, NetError> {
         1,
     )?;
     let width = usize::try_from(2 + rows * cols + bands * steps).unwrap_or(usize::MAX);
-    let mut values = vec![0.0_f32; all.numel()];
-    let len = values.len();
-    all.f_to(tch::Device::Cpu)?
-        .f_contiguous()?
-        .f_copy_data(&mut values, len)?;
-    Ok(values
+    Ok(input::plain(&all)?
         .chunks_exact(width)
         .map(|line| {
             let (logits, maps) = line.split_at(2);

@@ -274,16 +274,20 @@ fn header(slots: &[Slot], metadata: &BTreeMap<String, String>, store_as: StoreAs
     bytes
 }
 
-pub(crate) fn write(
+/// Writes the tensors of `slots`, whose numbers `values` gives by name.
+///
+/// # Errors
+/// If it cannot be written, or numbers do not fit in f16; an old file stays then.
+pub(crate) fn write<'a>(
     path: &Path,
     slots: &[Slot],
-    tensors: &BTreeMap<String, Vec<f32>>,
+    values: impl Fn(&str) -> &'a [f32],
     metadata: &BTreeMap<String, String>,
     store_as: StoreAs,
 ) -> Result<(), ModelError> {
     let mut bytes = header(slots, metadata, store_as);
     for slot in slots {
-        let values = &tensors[&slot.name];
+        let values = values(&slot.name);
         match store_as {
             StoreAs::F32 => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
             StoreAs::Bf16 => bytes.extend(

@@ -59,8 +59,7 @@ fn cpus() -> usize {
     let list = status
         .lines()
         .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    list.and_then(count)
-        .unwrap_or_else(super::device::all_threads)
+    list.and_then(count).unwrap_or_else(crate::cores::cores)
 }
 
 /// How many numbers a list like `0-3,8` has.

@@ -253,7 +253,13 @@ impl Weights {
         if let Some(seed) = metadata.remove("seed") {
             metadata.insert("init_seed".to_owned(), seed);
         }
-        file::write(path, &layout(), &self.tensors, &metadata, store_as)
+        file::write(
+            path,
+            &layout(),
+            |name| self.tensor(name),
+            &metadata,
+            store_as,
+        )
     }
 }
 

@@ -29,6 +29,7 @@ pub use cache::prepare_into_cache;
 pub use cutter::{Cutter, PIECE_S, Piece};
 pub use report::{LeftOut, Report};
 
+use crate::cores::cores;
 use crate::corpus::CorpusError;
 use crate::corpus::shards::{JPEG_QUALITY, Settings};
 use crate::engine::Position;
@@ -54,10 +55,9 @@ pub struct PrepareOptions {
 
 impl Default for PrepareOptions {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
             fps: 4.0,
-            jobs: cores.clamp(2, 16),
+            jobs: cores().clamp(2, 16),
             shard_bytes: 256_000_000,
         }
     }

@@ -54,9 +54,9 @@ impl Adam {
         })
     }
 
-    /// The two moments and the number of steps made.
-    pub fn state(&self) -> (&Tensor, &Tensor, u64) {
-        (&self.mean, &self.square, self.steps)
+    /// The two moments.
+    pub fn moments(&self) -> (&Tensor, &Tensor) {
+        (&self.mean, &self.square)
     }
 
     /// Changes the parts of `parameters` that learn by one step at `rate`.
@@ -119,7 +119,7 @@ mod tests {
             let gradient = &p * 2.0 + f64::from(step);
             adam.step(&mut p, &gradient, &[0..3], 1e-2).expect("a step");
         }
-        let values = super::super::network::plain(&p).expect("values");
+        let values = crate::net::input::plain(&p).expect("values");
         // The last value does not learn.
         let expected = [0.9701842, -1.9707086, 0.4706962, 3.0000000];
         for (value, expected) in values.iter().zip(expected) {

@@ -117,11 +117,12 @@ impl Checkpoint {
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
         let mut slots = network_slots(&self.state);
         let count = parameters(&slots);
-        let mut tensors = self.tensors.clone();
-        for (name, values) in [(MEAN, &self.mean), (SQUARE, &self.square)] {
-            slots.push(moments(name, count));
-            tensors.insert(name.to_owned(), values.clone());
-        }
+        slots.extend([moments(MEAN, count), moments(SQUARE, count)]);
+        let values = |name: &str| match name {
+            MEAN => &self.mean[..],
+            SQUARE => &self.square,
+            name => &self.tensors[name],
+        };
         let run = serde_json::to_string(&self.state).expect("numbers and text");
         let metadata = [
             ("format", FORMAT.to_owned()),
@@ -129,7 +130,7 @@ impl Checkpoint {
             ("run", run),
         ];
         let metadata = metadata.map(|(k, v)| (k.to_owned(), v)).into();
-        file::write(path, &slots, &tensors, &metadata, StoreAs::F32)
+        file::write(path, &slots, values, &metadata, StoreAs::F32)
     }
 
     /// Reads a checkpoint.

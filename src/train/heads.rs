@@ -12,6 +12,9 @@ use crate::net::{FEATURE, Modality, Slot};
 /// Units between feature and classes.
 const HIDDEN: usize = 128;
 
+/// What the names of their tensors begin with.
+pub const PREFIX: &str = "heads.";
+
 /// What is learnt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Task {
@@ -43,7 +46,7 @@ pub fn slots(classes: usize) -> Vec<Slot> {
     for modality in [Modality::Vision, Modality::Audio] {
         let layers = [("fc1", HIDDEN, FEATURE), ("fc2", outputs, HIDDEN)];
         for (layer, out, inputs) in layers {
-            let name = |tensor: &str| format!("heads.{}.{layer}.{tensor}", modality.name());
+            let name = |tensor: &str| name(modality, layer, tensor);
             slots.push(Slot {
                 name: name("weight"),
                 shape: vec![out, inputs],
@@ -57,6 +60,10 @@ pub fn slots(classes: usize) -> Vec<Slot> {
     slots
 }
 
+fn name(modality: Modality, layer: &str, tensor: &str) -> String {
+    format!("{PREFIX}{}.{layer}.{tensor}", modality.name())
+}
+
 /// The head behind one trunk.
 pub struct Head {
     fc1: [Tensor; 2], // [128, 512], [128]
@@ -66,9 +73,7 @@ pub struct Head {
 impl Head {
     /// The head over tensors that somebody else owns and changes.
     pub fn over(modality: Modality, tensor: impl Fn(&str) -> Tensor) -> Self {
-        let of = |layer: &str| {
-            ["weight", "bias"].map(|t| tensor(&format!("heads.{}.{layer}.{t}", modality.name())))
-        };
+        let of = |layer: &str| ["weight", "bias"].map(|t| tensor(&name(modality, layer, t)));
         Self {
             fc1: of("fc1"),
             fc2: of("fc2"),
@@ -131,7 +136,7 @@ mod tests {
     fn rows_share_out_what_is_there() {
         let rows = [vec![0, 2], vec![], vec![1]];
         let targets = targets(&rows, 3, Device::Cpu).expect("a tensor");
-        let values = crate::train::network::plain(&targets).expect("values");
+        let values = crate::net::input::plain(&targets).expect("values");
         let expected = [
             [0.5, 0.0, 0.5, 0.0],
             [0.0, 0.0, 0.0, 1.0],

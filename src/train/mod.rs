@@ -16,8 +16,11 @@ mod heads;
 mod loader;
 mod memory;
 mod network;
+mod parameters;
 mod run;
 mod sampler;
+mod score;
+mod settings;
 #[cfg(test)]
 mod testing;
 
@@ -30,6 +33,9 @@ pub use events::EventFile;
 pub use heads::Task;
 pub use loader::Loader;
 pub use memory::keep_freed_memory;
-pub use network::{Freeze, Lesson, Network, Score};
-pub use run::{Outcome, Progress, Start, TrainSettings, train};
+pub use network::{Freeze, Lesson, Network};
+pub use parameters::Parameters;
+pub use run::train;
 pub use sampler::{Mixture, Pairing, Sampler, SamplerSettings};
+pub use score::Score;
+pub use settings::{Outcome, Progress, Start, TrainSettings};

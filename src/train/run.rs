@@ -4,113 +4,31 @@
 //! on a terminal.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tch::Kind;
+use std::time::Instant;
 
 use super::adam::{Adam, is_finite};
 use super::batch::Batch;
 use super::checkpoint::{Checkpoint, Files, RunState, Validation, copy};
 use super::error::TrainError;
 use super::events::EventFile;
-use super::heads::Task;
+use super::heads;
 use super::loader::Loader;
 use super::memory::keep_freed_memory;
-use super::network::{Freeze, Lesson, Network, Score, plain};
-use super::sampler::{Mixture, Sampler, SamplerSettings};
+use super::network::{Lesson, Network};
+use super::sampler::{Mixture, Sampler};
+use super::score::{Mean, RunningMean, Score};
+use super::settings::{Outcome, Progress, Start, TrainSettings};
 use crate::corpus::{CorpusError, Split};
+use crate::net::input::plain;
 use crate::net::threads::sleep_while_waiting;
-use crate::net::{Conv1Stride, Device, Precision, StoreAs, Weights};
+use crate::net::{StoreAs, Weights, precision_name};
 use crate::stop::Stop;
 
 /// Rows of a batch of the validation.
 const VALIDATION_ROWS: usize = 32;
-
-/// How to train.
-#[derive(Clone, Debug)]
-pub struct TrainSettings {
-    /// What the batches are made of.
-    pub sampler: SamplerSettings,
-    /// Steps after which the run ends.
-    pub steps: u64,
-    /// A run ends earlier after this long.
-    pub limit: Option<Duration>,
-    /// Learning rate.
-    pub rate: f64,
-    /// Steps over which the rate rises to its value.
-    pub warm_up: u64,
-    /// The last part of the steps, over which the rate falls to nothing.
-    pub cool_down: f64,
-    /// L2.
-    pub weight_decay: f64,
-    /// What is learnt.
-    pub task: Task,
-    /// What does not learn.
-    pub freeze: Freeze,
-    /// Steps from validation to validation.
-    pub validate_every: u64,
-    /// Pairs of a validation.
-    pub validation_pairs: usize,
-    /// Longest time between two saved states.
-    pub save_every: Duration,
-    /// Where it is computed.
-    pub device: Device,
-    /// With which numbers.
-    pub precision: Precision,
-    /// CPU threads of the network.
-    pub threads: usize,
-    /// Threads that make batches.
-    pub loaders: usize,
-}
-
-/// What a run starts from.
-pub enum Start {
-    /// Random weights.
-    Scratch(Conv1Stride),
-    /// A model.
-    From(Weights),
-    /// A state.
-    Resume(Box<Checkpoint>),
-}
-
-/// How far it is, after a step.
-#[derive(Clone, Debug)]
-pub struct Progress {
-    /// Steps made.
-    pub step: u64,
-    /// Of so many.
-    pub steps: u64,
-    /// Pictures and sounds a step.
-    pub batch: usize,
-    /// Loss and accuracy, a running mean of the last steps.
-    pub score: Score,
-    /// Pictures and sounds a second in this run.
-    pub examples_per_s: f64,
-    /// Share of the time that the network waited for batches.
-    pub waiting: f64,
-    /// Learning rate.
-    pub rate: f64,
-    /// The validation, if there was one after this step.
-    pub validation: Option<Validation>,
-}
-
-/// How it ended.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The run's numbers.
-    pub state: RunState,
-    /// Whether it was asked to end before its last step.
-    pub stopped: bool,
-    /// Draws left out because a file could not be read.
-    pub left_out: u64,
-    /// Share of the time that the network waited for batches.
-    pub waiting: f64,
-}
-
-/// A running mean: the last step counts a fiftieth, the first ones as they come.
-const SMOOTH: f64 = 0.02;
 
 /// Trains and leaves the model with the best validation at `files.model`.
 ///
@@ -146,16 +64,12 @@ pub fn train(
         // The run before may have been killed between the state and its model.
         run.publish()?;
     }
-    let write = |file: &PathBuf| {
-        let file = file.clone();
-        move |cause| TrainError::Write { file, cause }
-    };
-    let mut events = EventFile::create(&files.events).map_err(write(&files.events))?;
+    let mut events = EventFile::create(&files.events).map_err(cannot_write(&files.events))?;
     let mut loader =
         Loader::start(&sampler, run.state.step, settings.loaders).map_err(TrainError::Threads)?;
     let mut validation_batches = Vec::new();
     let (started, first) = (Instant::now(), run.state.step);
-    let (mut mean, mut since) = (None, Mean::default());
+    let (mut mean, mut since) = (RunningMean::default(), Mean::default());
     let mut stopped = false;
     while run.state.step < settings.steps {
         if stop.is_asked() || settings.limit.is_some_and(|l| started.elapsed() >= l) {
@@ -164,7 +78,7 @@ pub fn train(
         }
         let batch = loader.next_batch()?;
         let (score, rate) = run.step(&batch)?;
-        mean = Some(smoothed(mean, score));
+        mean.add(score);
         since.add(score);
         let step = run.state.step;
         let last = step == settings.steps;
@@ -187,7 +101,7 @@ pub fn train(
             step,
             steps: settings.steps,
             batch: batch.origins.len(),
-            score: mean.unwrap_or_default(),
+            score: mean.score(),
             examples_per_s: (step - first) as f64 * batch.origins.len() as f64
                 / elapsed.as_secs_f64(),
             waiting: loader.waited().as_secs_f64() / elapsed.as_secs_f64(),
@@ -195,7 +109,7 @@ pub fn train(
             validation,
         };
         if validation.is_some() || step % 10 == 0 {
-            curves(&mut events, &progress).map_err(write(&files.events))?;
+            curves(&mut events, &progress).map_err(cannot_write(&files.events))?;
         }
         report(&progress);
     }
@@ -219,6 +133,8 @@ struct Run<'a> {
     files: &'a Files,
     network: Network,
     adam: Adam,
+    /// The parts of the parameters that learn.
+    learning: Vec<Range<usize>>,
     state: RunState,
     /// When the state was last written, and after which step.
     saved_at: Instant,
@@ -246,7 +162,7 @@ impl<'a> Run<'a> {
             seed: sampler.seed,
             batch: sampler.batch as u64,
             pairing: format!("{:?}", sampler.pairing).to_lowercase(),
-            precision: if kind == Kind::Float { "f32" } else { "bf16" }.to_owned(),
+            precision: precision_name(kind).to_owned(),
             data,
             task: format!("{:?}", settings.task).to_lowercase(),
             classes: settings.task.has_classes().then(|| classes.clone()),
@@ -273,8 +189,11 @@ impl<'a> Run<'a> {
                     mut state,
                 } = *checkpoint;
                 state.data = fresh.data;
-                let weights = Weights::learnt(conv1_stride, tensors.clone(), BTreeMap::new());
-                heads = tensors;
+                let (of_heads, of_network) = tensors
+                    .into_iter()
+                    .partition(|(name, _)| name.starts_with(heads::PREFIX));
+                heads = of_heads;
+                let weights = Weights::learnt(conv1_stride, of_network, BTreeMap::new());
                 (weights, state, Some((mean, square)))
             }
         };
@@ -290,7 +209,8 @@ impl<'a> Run<'a> {
         };
         let mut network = Network::new(&weights, &heads, lesson, device, kind).map_err(torch)?;
         let decay = settings.weight_decay;
-        let like = network.parameters();
+        let learning = network.parameters().learning();
+        let like = network.parameters().vector();
         let adam = match moments {
             None => Adam::new(like, decay),
             Some((mean, square)) => Adam::resumed(like, decay, &mean, &square, state.step),
@@ -300,6 +220,7 @@ impl<'a> Run<'a> {
             settings,
             files,
             network,
+            learning,
             state,
             saved_at: Instant::now(),
             saved_step: None,
@@ -318,10 +239,10 @@ impl<'a> Run<'a> {
             return Err(self.not_a_number(what, batch));
         }
         let rate = self.rate(step);
-        let learning = self.network.learning();
+        let parameters = self.network.parameters();
         self.adam
-            .step(self.network.parameters(), &gradient, &learning, rate)
-            .and_then(|()| self.network.changed())
+            .step(parameters.vector(), &gradient, &self.learning, rate)
+            .and_then(|()| parameters.changed())
             .map_err(torch)?;
         self.state.step += 1;
         self.state.examples += batch.origins.len() as u64;
@@ -359,15 +280,13 @@ impl<'a> Run<'a> {
         batches: &[Batch],
         train: Score,
     ) -> Result<(Validation, bool), TrainError> {
-        let step = self.state.step;
         let mut mean = Mean::default();
         for batch in batches {
-            let score = self.network.score(batch);
-            mean.add(score.map_err(|cause| TrainError::Torch { step, cause })?);
+            mean.add(self.network.score(batch).map_err(self.torch())?);
         }
         let found = mean.take();
         let validation = Validation {
-            step,
+            step: self.state.step,
             loss: found.loss,
             accuracy: found.accuracy,
             train_loss: train.loss,
@@ -386,7 +305,7 @@ impl<'a> Run<'a> {
     fn save(&mut self) -> Result<(), TrainError> {
         self.state.seconds += self.saved_at.elapsed().as_secs_f64();
         self.saved_at = Instant::now();
-        let (mean, square, _) = self.adam.state();
+        let (mean, square) = self.adam.moments();
         let read = || {
             Ok(Checkpoint {
                 tensors: self.network.tensors()?,
@@ -405,10 +324,7 @@ impl<'a> Run<'a> {
     /// Makes what was just saved the best, and a model of it.
     fn publish(&self) -> Result<(), TrainError> {
         let best = &self.files.best;
-        copy(&self.files.last, best).map_err(|cause| TrainError::Write {
-            file: best.clone(),
-            cause,
-        })?;
+        copy(&self.files.last, best).map_err(cannot_write(best))?;
         let tensors = self.network.tensors().map_err(self.torch())?;
         let stride = self.network.conv1_stride();
         let weights = Weights::learnt(stride, tensors, account(&self.state));
@@ -419,6 +335,11 @@ impl<'a> Run<'a> {
         let step = self.state.step;
         move |cause| TrainError::Torch { step, cause }
     }
+}
+
+fn cannot_write(file: &Path) -> impl FnOnce(std::io::Error) -> TrainError {
+    let file = file.to_owned();
+    move |cause| TrainError::Write { file, cause }
 }
 
 /// How a model was trained, for its metadata.
@@ -446,7 +367,7 @@ fn account(state: &RunState) -> BTreeMap<String, String> {
 }
 
 /// A resumed run goes on as it began, or its result would be another's.
-fn check_same(then: &RunState, now: &RunState, file: &std::path::Path) -> Result<(), TrainError> {
+fn check_same(then: &RunState, now: &RunState, file: &Path) -> Result<(), TrainError> {
     let differ = [
         ("--seed", then.seed.to_string(), now.seed.to_string()),
         ("--batch", then.batch.to_string(), now.batch.to_string()),
@@ -503,48 +424,4 @@ fn curves(events: &mut EventFile, progress: &Progress) -> std::io::Result<()> {
         values.push(("validation/accuracy", found.accuracy));
     }
     events.scalars(progress.step, &values)
-}
-
-fn smoothed(mean: Option<Score>, new: Score) -> Score {
-    match mean {
-        None => new,
-        Some(mean) => Score {
-            loss: towards(mean.loss, new.loss),
-            accuracy: towards(mean.accuracy, new.accuracy),
-            classes: [0, 1].map(|i| towards(mean.classes[i], new.classes[i])),
-        },
-    }
-}
-
-fn towards(mean: f64, new: f64) -> f64 {
-    mean + SMOOTH * (new - mean)
-}
-
-/// The mean of scores since it was last taken.
-#[derive(Default)]
-struct Mean {
-    sum: Score,
-    count: u32,
-}
-
-impl Mean {
-    fn add(&mut self, score: Score) {
-        self.sum.loss += score.loss;
-        self.sum.accuracy += score.accuracy;
-        for (sum, classes) in self.sum.classes.iter_mut().zip(score.classes) {
-            *sum += classes;
-        }
-        self.count += 1;
-    }
-
-    fn take(&mut self) -> Score {
-        let count = f64::from(self.count.max(1));
-        let mean = Score {
-            loss: self.sum.loss / count,
-            accuracy: self.sum.accuracy / count,
-            classes: self.sum.classes.map(|c| c / count),
-        };
-        *self = Self::default();
-        mean
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::stats::{Timings, by_turns};
 use crate::cmd::common::ComputeArgs;
-use crate::net::{Conv1Stride, Weights};
+use crate::net::{Conv1Stride, Weights, precision_name};
 use crate::train::{Adam, Batch, Lesson, Network, PairOf, keep_freed_memory};
 
 /// Measures a step of training: forward, backward, Adam
@@ -38,24 +38,21 @@ pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     tch::set_num_threads(i32::try_from(threads)?);
     let weights = Weights::initial(0, Conv1Stride::Two);
     let mut network = Network::new(&weights, &BTreeMap::new(), Lesson::default(), device, kind)?;
-    let mut adam = Adam::new(network.parameters(), 1e-5)?;
+    let mut adam = Adam::new(network.parameters().vector(), 1e-5)?;
     let batch = random_batch(args.batch);
-    let learning = network.learning();
+    let learning = network.parameters().learning();
     let mut step = || -> Result<(), tch::TchError> {
         // The score is read back, so the step is over when this returns.
         let (gradient, _) = network.gradient(&batch)?;
-        adam.step(network.parameters(), &gradient, &learning, 1e-4)?;
-        network.changed()
+        let parameters = network.parameters();
+        adam.step(parameters.vector(), &gradient, &learning, 1e-4)?;
+        parameters.changed()
     };
     let mut jobs: [Box<dyn FnMut() -> Result<(), tch::TchError>>; 1] = [Box::new(&mut step)];
     let times = by_turns(&mut jobs, Duration::ZERO, args.steps as usize)?;
     let ms = Timings::of(&times[0]);
     let pair = ms.p50 / f64::from(args.batch);
-    let precision = if kind == tch::Kind::Float {
-        "f32"
-    } else {
-        "bf16"
-    };
+    let precision = precision_name(kind);
     if args.json {
         let found = serde_json::json!({
             "bench": "train", "batch": args.batch, "threads": threads, "precision": precision,

@@ -37,8 +37,7 @@ pub(super) struct Cpu {
 pub(super) fn cpu() -> Cpu {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cpu_from(&text, &memory, cores)
+    cpu_from(&text, &memory, crate::cores::cores())
 }
 
 fn cpu_from(cpuinfo: &str, meminfo: &str, cores: usize) -> Cpu {

@@ -6,6 +6,7 @@
 use rand::RngExt;
 
 use super::rows::{Rows, squared_distance};
+use crate::cores::cores;
 use crate::corpus::{Rng, hash, rng};
 
 /// How clusters are looked for.
@@ -89,8 +90,7 @@ fn nearest(rows: &Rows, centers: &Rows) -> (Vec<usize>, Vec<f32>) {
             .enumerate()
             .fold(first, |best, now| if now.1 < best.1 { now } else { best })
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let part = rows.len().div_ceil(cores).max(1);
+    let part = rows.len().div_ceil(cores()).max(1);
     let found = std::thread::scope(|scope| {
         let parts = (0..rows.len()).step_by(part).map(|from| {
             let to = rows.len().min(from + part);

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rand::seq::SliceRandom;
 
 use super::rows::{Rows, dot};
+use crate::cores::cores;
 use crate::corpus::{hash, rng};
 
 /// What a sample on the wrong side costs, by how far it is from where it should
@@ -83,11 +84,12 @@ impl LinearSvm {
                 done.push((class, problem.plane, finished));
             }
         };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut planes = vec![Vec::new(); classes];
         let mut unfinished = 0;
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..cores.min(classes)).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> = (0..cores().min(classes))
+                .map(|_| scope.spawn(work))
+                .collect();
             for thread in threads {
                 let done = thread.join().expect("training does not panic");
                 for (class, plane, finished) in done {

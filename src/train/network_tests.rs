@@ -1,0 +1,166 @@
+use super::super::sampler::{Mixture, Pairing, Sampler, SamplerSettings};
+use super::super::testing::Tones;
+use super::*;
+use crate::features::{Features, SPECTROGRAM_LEN, View};
+use crate::net::{HeatmapKind, L3Net, NetOptions, Precision};
+use crate::train::Strength;
+
+fn batch(rows: usize, pairing: Pairing) -> Batch {
+    let settings = SamplerSettings {
+        batch: rows,
+        pairing,
+        augment: Strength::Paper,
+        side: 64,
+        overfit: None,
+        seed: 3,
+    };
+    let mixture = Mixture::new(vec![(1.0, Box::new(Tones::default()))]);
+    let sampler = Sampler::new(std::sync::Arc::new(mixture), settings);
+    sampler.batch(0, &mut sampler.augmenter()).expect("a batch")
+}
+
+fn network(weights: &Weights, freeze: Freeze, kind: Kind) -> Network {
+    let lesson = Lesson {
+        freeze,
+        ..Lesson::default()
+    };
+    Network::new(weights, &BTreeMap::new(), lesson, Device::Cpu, kind).expect("a network")
+}
+
+#[test]
+fn what_is_trained_is_what_is_used() {
+    let weights = Weights::random(4, Conv1Stride::Two);
+    let batch = batch(4, Pairing::Paper);
+    let score = network(&weights, Freeze::None, Kind::Float)
+        .score(&batch)
+        .expect("a score");
+    let features: Vec<Features> = (0..4)
+        .map(|i| Features {
+            spectrogram: batch.spectrograms[i * SPECTROGRAM_LEN..][..SPECTROGRAM_LEN].to_vec(),
+            image: batch.images[i * 64 * 64 * 3..][..64 * 64 * 3].to_vec(),
+            image_width: 64,
+            image_height: 64,
+            view: View::whole(64, 64),
+        })
+        .collect();
+    let options = NetOptions {
+        precision: Precision::F32,
+        ..NetOptions::default()
+    };
+    let net = L3Net::new(&weights, &options).expect("a network");
+    let judged = net
+        .judge(&features.iter().collect::<Vec<_>>(), HeatmapKind::Gradient)
+        .expect("judged");
+    let loss: f64 = judged
+        .iter()
+        .zip(&batch.pairs)
+        .map(|(j, pair)| {
+            let p = f64::from(j.correspondence);
+            -(if pair.corresponds { p } else { 1.0 - p }).ln() / 4.0
+        })
+        .sum();
+    assert!(
+        (loss - score.loss).abs() < 1e-4 * loss,
+        "{loss} {}",
+        score.loss
+    );
+}
+
+#[test]
+fn tensors_come_back_as_they_went_in() {
+    let weights = Weights::initial(4, Conv1Stride::Two);
+    let tensors = network(&weights, Freeze::None, Kind::BFloat16)
+        .tensors()
+        .expect("tensors");
+    for slot in layout() {
+        assert_eq!(
+            tensors[&slot.name],
+            weights.tensor(&slot.name),
+            "{}",
+            slot.name
+        );
+    }
+}
+
+#[test]
+fn the_gradient_is_the_slope_of_the_loss() {
+    let weights = Weights::initial(4, Conv1Stride::Two);
+    let batch = batch(4, Pairing::All);
+    let mut network = network(&weights, Freeze::None, Kind::Float);
+    let (gradient, before) = network.gradient(&batch).expect("a gradient");
+    // A small step along the gradient lowers the loss by the step times its square.
+    let square = gradient.dot(&gradient).double_value(&[]);
+    let step = 1e-3 / square.sqrt();
+    let parameters = network.parameters();
+    let moved = &*parameters.vector() - &gradient * step;
+    parameters.vector().copy_(&moved);
+    parameters.changed().expect("copied");
+    let (_, after) = network.gradient(&batch).expect("a gradient");
+    let slope = (before.loss - after.loss) / step;
+    assert!((slope / square - 1.0).abs() < 0.05, "{slope} {square}");
+}
+
+#[test]
+fn what_is_frozen_has_no_gradient() {
+    let weights = Weights::initial(4, Conv1Stride::Two);
+    let batch = batch(4, Pairing::All);
+    let learning = |network: &mut Network| -> usize {
+        let parts = network.parameters().learning();
+        parts.into_iter().map(|part| part.len()).sum()
+    };
+    let all = learning(&mut network(&weights, Freeze::None, Kind::Float));
+    for (freeze, prefix) in [(Freeze::Vision, "vision"), (Freeze::Audio, "audio")] {
+        let mut network = network(&weights, freeze, Kind::Float);
+        let (gradient, _) = network.gradient(&batch).expect("a gradient");
+        let values = plain(&gradient).expect("values");
+        for (slot, range) in network.parameters().places() {
+            let still = values[range].iter().all(|v| *v == 0.0);
+            let expected = slot.name.starts_with(prefix) || is_bias_of_conv(slot);
+            assert_eq!(still, expected, "{}", slot.name);
+        }
+        assert!(learning(&mut network) < all);
+    }
+}
+
+#[test]
+fn classes_are_learnt_beside_correspondence_or_alone() {
+    let weights = Weights::initial(4, Conv1Stride::Two);
+    let batch = batch(6, Pairing::All);
+    for (task, fusion_learns) in [(Task::Both, true), (Task::Classify, false)] {
+        let lesson = Lesson {
+            task,
+            classes: 3,
+            ..Lesson::default()
+        };
+        let mut network =
+            Network::new(&weights, &BTreeMap::new(), lesson, Device::Cpu, Kind::Float)
+                .expect("a network");
+        let (gradient, score) = network.gradient(&batch).expect("a gradient");
+        assert!(score.loss > 0.1 && score.classes.iter().all(|c| (0.0..=1.0).contains(c)));
+        let values = plain(&gradient).expect("values");
+        for (slot, range) in network.parameters().places() {
+            let moves = values[range].iter().any(|v| *v != 0.0);
+            let name = &slot.name;
+            if name.starts_with("fusion.") {
+                assert_eq!(moves, fusion_learns, "{name}");
+            } else {
+                assert_eq!(moves, !is_bias_of_conv(slot), "{name}");
+            }
+        }
+        assert!(
+            network
+                .tensors()
+                .expect("tensors")
+                .contains_key("heads.audio.fc2.bias")
+        );
+    }
+}
+
+#[test]
+fn both_labels_have_half_of_the_weight() {
+    let weights = half_for_each_label(&Tensor::from_slice(&[1_i64, 0, 0, 0])).expect("weights");
+    assert_eq!(
+        plain(&weights).expect("values"),
+        [0.5, 1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0]
+    );
+}

@@ -1,0 +1,142 @@
+use super::super::testing::Tones;
+use super::*;
+
+fn sampler(corpora: Vec<Tones>, settings: SamplerSettings) -> Sampler {
+    let parts = corpora
+        .into_iter()
+        .map(|c| (1.0, Box::new(c) as Box<dyn Corpus>))
+        .collect();
+    Sampler::new(Arc::new(Mixture::new(parts)), settings)
+}
+
+fn settings(pairing: Pairing) -> SamplerSettings {
+    SamplerSettings {
+        batch: 12,
+        pairing,
+        augment: Strength::Paper,
+        side: 32,
+        overfit: None,
+        seed: 5,
+    }
+}
+
+/// `0/2 against 1/1` shows 0 and sounds 1.
+fn seen_and_heard(origin: &str) -> (&str, &str) {
+    match origin.split_once(" against ") {
+        Some((seen, heard)) => (
+            seen.split_once('/').expect("two").0,
+            heard.split_once('/').expect("two").1,
+        ),
+        None => origin.split_once('/').expect("two"),
+    }
+}
+
+#[test]
+fn half_of_the_papers_pairs_correspond_and_labels_are_true() {
+    for odd in [0.0, 0.5] {
+        let tones = Tones {
+            odd,
+            ..Tones::default()
+        };
+        let sampler = sampler(vec![tones], settings(Pairing::Paper));
+        for step in 0..20 {
+            let batch = sampler
+                .batch(step, &mut sampler.augmenter())
+                .expect("a batch");
+            let yes = batch.pairs.iter().filter(|p| p.corresponds).count();
+            assert_eq!((yes, batch.pairs.len()), (6, 12));
+            for pair in &batch.pairs {
+                assert_eq!(pair.seen, pair.heard);
+                let (seen, heard) = seen_and_heard(&batch.origins[pair.seen as usize]);
+                assert_eq!(pair.corresponds, seen == heard);
+            }
+        }
+    }
+}
+
+#[test]
+fn negatives_of_recordings_come_from_two_of_them() {
+    let tones = Tones {
+        clips: true,
+        ..Tones::default()
+    };
+    let sampler = sampler(vec![tones], settings(Pairing::Paper));
+    let batch = sampler.batch(3, &mut sampler.augmenter()).expect("a batch");
+    for pair in batch.pairs.iter().filter(|p| !p.corresponds) {
+        let (seen, heard) = seen_and_heard(&batch.origins[pair.seen as usize]);
+        assert_ne!(seen, heard);
+    }
+}
+
+#[test]
+fn a_grid_holds_what_is_known_and_nothing_else() {
+    for clips in [false, true] {
+        let tones = Tones {
+            clips,
+            ..Tones::default()
+        };
+        let sampler = sampler(vec![tones.clone(), tones], settings(Pairing::All));
+        let batch = sampler.batch(1, &mut sampler.augmenter()).expect("a batch");
+        for pair in &batch.pairs {
+            let of = |row: u32| batch.origins[row as usize].as_str();
+            let same = of(pair.seen) == of(pair.heard);
+            assert_eq!(pair.corresponds, same, "{pair:?}");
+            assert!(!(clips && same) || pair.seen == pair.heard);
+        }
+        // Two corpora share no pairs, so it is less than the full square.
+        assert!(batch.pairs.len() < 144, "{}", batch.pairs.len());
+        assert!(batch.pairs.iter().filter(|p| p.corresponds).count() >= 12);
+    }
+}
+
+#[test]
+fn a_batch_is_a_matter_of_its_number_alone() {
+    let tones = vec![Tones::default()];
+    let a = sampler(tones.clone(), settings(Pairing::Paper));
+    let b = sampler(tones, settings(Pairing::Paper));
+    let mut augmenter = a.augmenter();
+    let first = a.batch(7, &mut augmenter).expect("a batch");
+    a.batch(8, &mut augmenter).expect("a batch");
+    assert_eq!(first, b.batch(7, &mut b.augmenter()).expect("a batch"));
+    assert_ne!(
+        first.images,
+        a.batch(8, &mut augmenter).expect("a batch").images
+    );
+}
+
+#[test]
+fn overfitting_sees_so_many_pairs_and_no_others() {
+    let settings = SamplerSettings {
+        overfit: Some(6),
+        ..settings(Pairing::Paper)
+    };
+    let sampler = sampler(vec![Tones::default()], settings);
+    let first = sampler.batch(0, &mut sampler.augmenter()).expect("a batch");
+    let later = sampler.batch(9, &mut sampler.augmenter()).expect("a batch");
+    assert_eq!(first.images, later.images);
+    assert_eq!(
+        first.images[..6 * 32 * 32 * 3],
+        first.images[6 * 32 * 32 * 3..]
+    );
+}
+
+#[test]
+fn a_broken_file_is_counted_and_another_drawn() {
+    let tones = Tones {
+        broken: 0.3,
+        ..Tones::default()
+    };
+    let sampler = sampler(vec![tones], settings(Pairing::All));
+    let batch = sampler.batch(0, &mut sampler.augmenter()).expect("a batch");
+    assert_eq!(batch.origins.len(), 12);
+    assert!(sampler.left_out() > 0);
+    let hopeless = Tones {
+        broken: 1.0,
+        ..Tones::default()
+    };
+    let sampler = super::tests::sampler(vec![hopeless], settings(Pairing::All));
+    let error = sampler
+        .batch(0, &mut sampler.augmenter())
+        .expect_err("all broken");
+    assert!(error.to_string().contains("broken.jpg"), "{error}");
+}
