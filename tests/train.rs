@@ -284,3 +284,136 @@ fn a_loss_that_is_no_number_ends_it_and_the_last_state_stays() {
     assert_eq!(again.code, Some(1));
     assert!(again.err.contains("--resume goes on"), "{}", again.err);
 }
+
+#[test]
+fn without_room_to_save_the_last_state_stays_and_is_gone_on_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let well = run(train(folder.path(), "d.safetensors", &["--steps", "1"]));
+    assert_eq!(well.code, Some(0), "{}", well.err);
+    let last = folder.path().join("d.last.checkpoint");
+    let before = std::fs::read(&last).expect("a checkpoint");
+    // A limit to the size of files stands for the full disk: 1 MiB instead of 110.
+    let more = ["--steps", "2", "--resume"];
+    let inner = train(folder.path(), "d.safetensors", &more);
+    let mut limited = std::process::Command::new("bash");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "bash"])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    let done = run(limited);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    let told = ["d.safetensors: cannot write", "--resume"];
+    assert!(
+        told.iter().all(|words| done.err.contains(words)),
+        "{}",
+        done.err
+    );
+    done.assert_no_panic();
+    assert!(std::fs::read(&last).expect("a checkpoint") == before);
+    let left = std::fs::read_dir(folder.path()).expect("a folder");
+    let parts = left.filter(|entry| {
+        let name = entry.as_ref().expect("readable").file_name();
+        name.to_string_lossy().ends_with(".part")
+    });
+    assert_eq!(parts.count(), 0);
+    let rest = run(train(folder.path(), "d.safetensors", &more));
+    assert_eq!(rest.code, Some(0), "{}", rest.err);
+    assert_eq!(checkpoint(folder.path(), "d.last.checkpoint").state.step, 2);
+}
+
+/// A thing with a look and a sound of its own.
+struct Thing {
+    class: &'static str,
+    colour: [u8; 3],
+    is_round: bool,
+    pitch: f32,
+}
+
+/// Eight cut-out pictures and eight sounds of each of two things.
+fn things(folder: &Path) -> String {
+    let things = [
+        Thing {
+            class: "bell",
+            colour: [220, 30, 30],
+            is_round: true,
+            pitch: 900.0,
+        },
+        Thing {
+            class: "drum",
+            colour: [30, 60, 220],
+            is_round: false,
+            pitch: 90.0,
+        },
+    ];
+    let (sprites, sounds) = (folder.join("sprites"), folder.join("sounds"));
+    for thing in things {
+        std::fs::create_dir_all(sprites.join(thing.class)).expect("a folder");
+        std::fs::create_dir_all(sounds.join(thing.class)).expect("a folder");
+        for i in 0..8_u8 {
+            let picture = image::RgbaImage::from_fn(64, 64, |x, y| {
+                let (dx, dy) = (x.abs_diff(32), y.abs_diff(32));
+                let inside = match thing.is_round {
+                    true => dx * dx + dy * dy < 900 - 20 * u32::from(i),
+                    false => dx.max(dy) < 28 - u32::from(i),
+                };
+                let [r, g, b] = thing.colour.map(|c| c.saturating_add(3 * i));
+                image::Rgba([r, g, b, if inside { 255 } else { 0 }])
+            });
+            let file = sprites.join(thing.class).join(format!("s{i}.png"));
+            picture.save(file).expect("a picture");
+            let pitch = thing.pitch + 10.0 * f32::from(i);
+            let tone = (0..96_000).map(|n| {
+                let turn = std::f32::consts::TAU * pitch * n as f32 / 48_000.0;
+                (turn.sin() * 9000.0) as i16
+            });
+            let file = sounds.join(thing.class).join(format!("s{i}.wav"));
+            std::fs::write(file, wav(tone)).expect("a sound");
+        }
+    }
+    format!(
+        "synth:objects=1,sprites={},sounds={}",
+        sprites.display(),
+        sounds.display()
+    )
+}
+
+#[test]
+fn a_minute_on_synthetic_scenes_is_better_than_chance_on_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = things(folder.path());
+    let model = folder.path().join("m.safetensors");
+    let mut command = l3net(["train", &data, "-q", "-o"]);
+    command.arg(&model).args([
+        "--pairs",
+        "all",
+        "--task",
+        "both",
+        "--batch",
+        "16",
+        "--steps",
+        "72",
+        "--lr",
+        "1e-3",
+        "--warm-up",
+        "10",
+        "--cool-down",
+        "0.3",
+        "--validate-every",
+        "36",
+        "--validation-pairs",
+        "64",
+    ]);
+    let done = run(command);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let mut command = l3net(["eval", "avc", &data, "--pairs", "256", "--json", "-"]);
+    command
+        .args(["-q", "--no-untrained", "--model"])
+        .arg(&model);
+    let done = run(command);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let report: serde_json::Value = serde_json::from_str(&done.out).expect("JSON");
+    let found = &report["data"][0]["model"];
+    let least = found["roc_auc_95"][0].as_f64().expect("an interval");
+    assert!(least > 0.5, "{found}");
+}

@@ -5,8 +5,10 @@
 //! file of its own; the work is done in [`crate::eval`].
 
 pub mod avc;
+mod labelled;
 pub mod localize;
 mod output;
+pub mod sound;
 
 use std::path::PathBuf;
 
@@ -37,6 +39,8 @@ pub enum Experiment {
     Avc(avc::AvcArgs),
     /// Where does the sound come from? Needs scenes with boxes
     Localize(localize::LocalizeArgs),
+    /// Which class is a sound of? (paper, section 3.3)
+    Sound(sound::SoundArgs),
 }
 
 /// Does the experiment. True if all of the data could be used.
@@ -48,19 +52,27 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
     match &args.what {
         Experiment::Avc(args) => avc::run(args, out),
         Experiment::Localize(args) => localize::run(args, out),
+        Experiment::Sound(args) => sound::run(args, out),
     }
 }
 
-/// What all experiments are told.
+/// What experiments on drawn pairs and scenes are told.
 #[derive(clap::Args, Clone, Debug)]
 pub struct SharedArgs {
     #[command(flatten)]
     data: DataArgs,
-    #[command(flatten)]
-    net: NetArgs,
     /// Part of the data that is looked at
     #[arg(long, value_enum, default_value = "test", value_name = "PART")]
     pub split_part: Part,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// What all experiments are told.
+#[derive(clap::Args, Clone, Debug)]
+pub struct CommonArgs {
+    #[command(flatten)]
+    net: NetArgs,
     /// The same seed asks the same
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -75,6 +87,12 @@ pub struct SharedArgs {
     pub json: Option<PathBuf>,
     #[command(flatten)]
     talk: TalkArgs,
+}
+
+impl CommonArgs {
+    fn loaders(&self) -> usize {
+        ComputeArgs::loaders(self.loaders, self.net.compute.on_gpu())
+    }
 }
 
 /// `--split-part`.
@@ -125,20 +143,27 @@ impl Model {
 /// The network that is looked at, and the untrained one beside it.
 struct Networks {
     model: Model,
-    net: L3Net,
-    untrained: Option<L3Net>,
+    net: Placed,
+    untrained: Option<Placed>,
     heatmap: HeatmapKind,
 }
 
+/// A network, and what it was made of.
+struct Placed {
+    net: L3Net,
+    weights: Weights,
+}
+
 impl Networks {
-    fn load(args: &SharedArgs, heatmap: HeatmapKind) -> anyhow::Result<Self> {
+    fn load(args: &CommonArgs, heatmap: HeatmapKind) -> anyhow::Result<Self> {
         let weights = Weights::open(args.net.model.as_deref())?;
         let net = args.net.place(&weights)?;
         let info = net.describe();
         let untrained = (!args.no_untrained)
-            .then(|| {
+            .then(|| -> Result<Placed, NetError> {
                 let weights = Weights::random(args.seed, info.conv1_stride);
-                L3Net::new(&weights, &args.net.compute.options())
+                let net = L3Net::new(&weights, &args.net.compute.options())?;
+                Ok(Placed { net, weights })
             })
             .transpose()?;
         Ok(Self {
@@ -149,7 +174,7 @@ impl Networks {
                 precision: info.precision_name(),
                 conv1_stride: info.conv1_stride.get(),
             },
-            net,
+            net: Placed { net, weights },
             untrained,
             heatmap,
         })
@@ -161,15 +186,11 @@ impl Networks {
         let by = |net: &L3Net, batch: &[&Features]| -> Result<Vec<Judgement>, NetError> {
             net.judge(batch, self.heatmap)
         };
-        let own = |batch: &[&Features]| by(&self.net, batch);
+        let own = |batch: &[&Features]| by(&self.net.net, batch);
         match &self.untrained {
-            Some(untrained) => with(&[&own, &|batch: &[&Features]| by(untrained, batch)]),
+            Some(untrained) => with(&[&own, &|batch: &[&Features]| by(&untrained.net, batch)]),
             None => with(&[&own]),
         }
-    }
-
-    fn on_gpu(&self) -> bool {
-        self.net.describe().device.is_cuda()
     }
 }
 
@@ -221,8 +242,8 @@ fn gather<J>(
         &mut dyn FnMut(),
     ) -> Result<(Vec<J>, Vec<Unreadable>), EvalError>,
 ) -> anyhow::Result<Gathered<J>> {
-    let opened = args.data.open(args.talk.quiet, &Stop::default())?;
-    let bar = bar(opened.len() * count, args.talk.quiet);
+    let opened = args.data.open(args.common.talk.quiet, &Stop::default())?;
+    let bar = bar(opened.len() * count, args.common.talk.quiet);
     let mut gathered = Gathered {
         parts: Vec::new(),
         unreadable: Vec::new(),
@@ -233,9 +254,9 @@ fn gather<J>(
         let draws = Draws {
             corpus: &*corpus,
             split: args.split_part.into(),
-            seed: args.seed,
+            seed: args.common.seed,
             crop,
-            loaders: ComputeArgs::loaders(args.loaders, networks.on_gpu()),
+            loaders: args.common.loaders(),
         };
         bar.set_position((nth * count) as u64);
         let result = networks.judges(|judges| judge(&draws, judges, &mut || bar.inc(1)));

@@ -13,6 +13,7 @@ use rand::seq::IndexedRandom;
 
 use super::error::CorpusError;
 use super::folder::{ClassFolder, SplitRules};
+use super::picture_file::read_image;
 use super::random::Rng;
 use super::sound_file::SOUND_EXTENSIONS;
 use super::sounds::Sound;
@@ -125,16 +126,8 @@ impl ClassPairs {
     ) -> Result<(Picture, String), CorpusError> {
         let files = &self.pictures[&(class.to_owned(), split)];
         let file = files.choose(rng).expect("a class has a file");
-        let image = image::open(file).map_err(|e| {
-            CorpusError::file(
-                file,
-                format!("not a picture: {e}; take it out of the folder"),
-            )
-        })?;
-        Ok((
-            on_plain_ground(image.into_rgba8(), rng),
-            file.display().to_string(),
-        ))
+        let image = read_image(file)?.into_rgba8();
+        Ok((on_plain_ground(image, rng), file.display().to_string()))
     }
 
     fn sound(

@@ -25,6 +25,10 @@ const STREAM: &str = "eval localize";
 /// Draws before a corpus is said to hold no such scene or no such sound.
 const TRIES: usize = 200;
 
+/// What fills more of the picture than this is what other things stand in front
+/// of: pointing at it is no feat.
+const BACKGROUND: f64 = 0.8;
+
 /// A rectangle: left, top, right, bottom, 0 to 1 from the picture's top left.
 type Bounds = [f32; 4];
 
@@ -45,13 +49,14 @@ impl Facts {
         let [heard] = scene.sounds.as_slice() else {
             return None;
         };
-        let mut targets = scene.regions.iter().filter(|r| r.tag == *heard);
+        let things = || scene.regions.iter().filter(|r| area(r.bounds) < BACKGROUND);
+        let mut targets = things().filter(|r| r.tag == *heard);
         let target = targets.next()?.bounds;
-        let other = scene.regions.iter().any(|r| r.tag != *heard);
+        let other = things().any(|r| r.tag != *heard);
         (targets.next().is_none() && other && area(target) > 0.0).then(|| Self {
             heard: heard.name().to_owned(),
             target,
-            objects: scene.regions.iter().map(|r| r.bounds).collect(),
+            objects: things().map(|r| r.bounds).collect(),
         })
     }
 }

@@ -13,12 +13,16 @@
 //! order of these numbers: no figure depends on the number of threads.
 
 pub mod avc;
+pub mod classify;
 mod draws;
 mod error;
+pub mod extract;
 mod feed;
+pub mod labelled;
 pub mod learn;
 pub mod localize;
 pub mod metrics;
+pub mod mfcc;
 #[cfg(test)]
 mod testing;
 

@@ -90,6 +90,34 @@ pub struct ScaledFrame {
     pub view: View,
 }
 
+impl ScaledFrame {
+    /// The middle `side × side` of a picture that is shown whole; all of a side
+    /// that is shorter.
+    pub fn middle(&self, side: u32) -> Self {
+        let (width, height) = (self.width, self.height);
+        let (w, h) = (width.min(side), height.min(side));
+        let (x, y) = ((width - w) / 2, (height - h) / 2);
+        let rows = self.rgb.chunks_exact(width as usize * 3);
+        let cut = rows
+            .skip(y as usize)
+            .take(h as usize)
+            .flat_map(|row| &row[x as usize * 3..(x + w) as usize * 3]);
+        let fraction = |part: u32, of: u32| part as f32 / of as f32;
+        Self {
+            rgb: cut.copied().collect(),
+            width: w,
+            height: h,
+            view: View {
+                left: fraction(x, width),
+                top: fraction(y, height),
+                width: fraction(w, width),
+                height: fraction(h, height),
+                pixels: [w, h],
+            },
+        }
+    }
+}
+
 /// Scales pictures: short side to 256, bilinear, antialiased; whole or the
 /// middle 224 × 224.
 pub struct FrameScaler {
@@ -119,14 +147,15 @@ impl FrameScaler {
     pub fn scale(&mut self, picture: &Picture) -> ScaledFrame {
         let (width, height) = scaled_size(picture.width, picture.height);
         let rgb = self.resize(picture, width, height);
+        let whole = ScaledFrame {
+            rgb,
+            width,
+            height,
+            view: View::whole(width, height),
+        };
         match self.crop {
-            Crop::Full => ScaledFrame {
-                rgb,
-                width,
-                height,
-                view: View::whole(width, height),
-            },
-            Crop::Center => cut_center(&rgb, width, height),
+            Crop::Full => whole,
+            Crop::Center => whole.middle(CROP_SIDE),
         }
     }
 
@@ -169,31 +198,6 @@ fn scaled_size(width: u32, height: u32) -> (u32, u32) {
     let scale = (f64::from(SHORT_SIDE) / w.min(h)).min(f64::from(LONG_SIDE) / w.max(h));
     let side = |v: f64| ((v * scale).round() as u32).clamp(LEAST_SIDE, LONG_SIDE);
     (side(w), side(h))
-}
-
-fn cut_center(rgb: &[u8], width: u32, height: u32) -> ScaledFrame {
-    let (w, h) = (width.min(CROP_SIDE), height.min(CROP_SIDE));
-    let (x, y) = ((width - w) / 2, (height - h) / 2);
-    let cut = rgb
-        .chunks_exact(width as usize * 3)
-        .skip(y as usize)
-        .take(h as usize)
-        .flat_map(|row| &row[x as usize * 3..(x + w) as usize * 3])
-        .copied()
-        .collect();
-    let fraction = |part: u32, of: u32| part as f32 / of as f32;
-    ScaledFrame {
-        rgb: cut,
-        width: w,
-        height: h,
-        view: View {
-            left: fraction(x, width),
-            top: fraction(y, height),
-            width: fraction(w, width),
-            height: fraction(h, height),
-            pixels: [w, h],
-        },
-    }
 }
 
 #[cfg(test)]

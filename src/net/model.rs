@@ -35,10 +35,10 @@ pub struct NetOptions {
 
 /// The network, ready to judge. One thread owns it at a time.
 pub struct L3Net {
-    vision: Trunk,
-    audio: Trunk,
+    pub(super) vision: Trunk,
+    pub(super) audio: Trunk,
     fusion: Fusion,
-    info: NetInfo,
+    pub(super) info: NetInfo,
 }
 
 /// What runs where; prints as one line.
@@ -132,16 +132,20 @@ impl L3Net {
     ) -> Result<Vec<Judgement>, NetError> {
         check(batch)?;
         let _guard = self.enter();
-        let most = if self.info.device.is_cuda() {
-            GPU_BATCH
-        } else {
-            CPU_BATCH
-        };
         let mut judgements = Vec::with_capacity(batch.len());
-        for part in batch.chunks(most) {
+        for part in batch.chunks(self.batch()) {
             judgements.extend(self.judge_part(part, heatmap)?);
         }
         Ok(judgements)
+    }
+
+    /// As many as are worth a pass together on its device.
+    pub fn batch(&self) -> usize {
+        if self.info.device.is_cuda() {
+            GPU_BATCH
+        } else {
+            CPU_BATCH
+        }
     }
 
     fn judge_part(
@@ -196,37 +200,9 @@ impl L3Net {
         Ok(self.fusion.forward(vision, audio, heatmap)?)
     }
 
-    /// The features of sounds for classification (paper, section 3.3.2):
-    /// conv4_2 before ReLU, max-pooled to 4 × 3 places, `[B, 6144]` in f32, the
-    /// channel slowest.
-    ///
-    /// # Errors
-    /// If features do not have the network's shape, or libtorch fails.
-    pub fn audio_6144(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
-        check(batch)?;
-        let _guard = self.enter();
-        let map = self.audio.to_conv4_2(&self.audio_input(batch)?, false)?; // [B, 512, 16, 12]
-        Ok(pooled(&map, 4, 3)?)
-    }
-
-    /// The features of pictures for classification (paper, section 3.3.1):
-    /// conv4_2 before ReLU, max-pooled to 4 × 4 places, `[B, 8192]` in f32, the
-    /// channel slowest.
-    ///
-    /// # Errors
-    /// If features do not have the network's shape, their pictures differ in
-    /// size or are smaller than 64 pixels, or libtorch fails.
-    pub fn vision_8192(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
-        check(batch)?;
-        check_one_size(batch)?;
-        let _guard = self.enter();
-        let map = self.vision.to_conv4_2(&self.vision_input(batch)?, false)?; // [B, 512, 14, 14]
-        Ok(pooled(&map, 4, 4)?)
-    }
-
     /// No gradients, and the number of threads asked for: libtorch keeps that
     /// number for each thread that calls it, and the owner may have changed.
-    fn enter(&self) -> tch::NoGradGuard {
+    pub(super) fn enter(&self) -> tch::NoGradGuard {
         let threads = i32::try_from(self.info.threads).unwrap_or(i32::MAX);
         if tch::get_num_threads() != threads {
             tch::set_num_threads(threads);
@@ -258,17 +234,6 @@ fn joined<'a, T: Copy + 'a>(
     let mut all = Vec::with_capacity(batch.len() * len);
     batch.iter().for_each(|f| all.extend_from_slice(part(f)));
     all
-}
-
-/// `[B, 512, h, w]` → maxima over `rows × cols` blocks, `[B, 512 · rows · cols]`.
-fn pooled(map: &Tensor, rows: i64, cols: i64) -> Result<Tensor, tch::TchError> {
-    let (_, _, h, w) = map.size4()?;
-    let kernel = [(h / rows).max(1), (w / cols).max(1)];
-    map.f_to_kind(Kind::Float)?
-        .f_max_pool2d(kernel, kernel, [0, 0], [1, 1], false)?
-        .f_narrow(2, 0, rows)?
-        .f_narrow(3, 0, cols)?
-        .f_flatten(1, 3)
 }
 
 fn check(batch: &[&Features]) -> Result<(), NetError> {

@@ -71,7 +71,8 @@ fn spread(slot: &Slot) -> (f32, f32) {
     }
 }
 
-fn mix(mut z: u64) -> u64 {
+/// splitmix64's way to spread a number over all bits.
+pub(super) fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)

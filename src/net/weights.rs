@@ -214,6 +214,19 @@ impl Weights {
         !self.metadata.contains_key("init")
     }
 
+    /// A number that other weights have another of.
+    pub fn fingerprint(&self) -> u64 {
+        let bits = self
+            .tensors
+            .values()
+            .flatten()
+            .map(|v| u64::from(v.to_bits()));
+        let stride = u64::from(self.conv1_stride.get());
+        bits.fold(stride, |state, bits| {
+            random::mix(state ^ bits).wrapping_add(1)
+        })
+    }
+
     /// The file that the weights come from, or what stands for it.
     pub fn source(&self) -> &Path {
         &self.source

@@ -14,6 +14,7 @@ use super::look::Cutout;
 use super::soundscape::SoundOf;
 use crate::corpus::{
     ClassFolder, CorpusError, PICTURE_EXTENSIONS, Rng, SOUND_EXTENSIONS, Sound, Split, SplitRules,
+    read_image,
 };
 use crate::picture::Picture;
 use crate::time::WINDOW_SAMPLES;
@@ -82,7 +83,7 @@ impl Photo {
         if let Some(picture) = self.picture.get() {
             return Ok(Arc::clone(picture));
         }
-        let image = decode(&self.file)?.into_rgb8();
+        let image = read_image(&self.file)?.into_rgb8();
         let picture = Arc::new(Picture {
             width: image.width(),
             height: image.height(),
@@ -97,15 +98,6 @@ impl Photo {
         }
         Ok(picture)
     }
-}
-
-fn decode(file: &Path) -> Result<image::DynamicImage, CorpusError> {
-    image::open(file).map_err(|e| {
-        CorpusError::file(
-            file,
-            format!("not a picture: {e}; take it out of the folder"),
-        )
-    })
 }
 
 /// What a thing of a class is shown as.
@@ -288,7 +280,7 @@ impl Class {
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("png"));
         let cutout = if png {
-            Cutout::from_rgba(&decode(path)?.into_rgba8())
+            Cutout::from_rgba(&read_image(path)?.into_rgba8())
         } else {
             None
         };

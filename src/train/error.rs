@@ -11,9 +11,9 @@ pub enum TrainError {
     /// The data.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
-    /// A model or a checkpoint.
+    /// A model or a checkpoint that cannot be read.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(ModelError),
     /// The device.
     #[error(transparent)]
     Net(#[from] NetError),
@@ -48,8 +48,12 @@ pub enum TrainError {
         /// What is wrong, and the next step.
         what: String,
     },
-    /// A file beside the model.
-    #[error("{}: cannot write: {cause}; what was written before is still there", file.display())]
+    /// The model or a file beside it.
+    #[error(
+        "{}: cannot write: {cause}; what was written before is still there: make room \
+         and go on with --resume",
+        file.display()
+    )]
     Write {
         /// The file.
         file: PathBuf,
@@ -59,6 +63,15 @@ pub enum TrainError {
     /// No threads.
     #[error("cannot start the threads that make batches: {0}")]
     Threads(std::io::Error),
+}
+
+impl From<ModelError> for TrainError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Write { file, cause } => Self::Write { file, cause },
+            other => Self::Model(other),
+        }
+    }
 }
 
 /// The one failure of libtorch that people can do something about.

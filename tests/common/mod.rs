@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use l3net::result::{Failure, Gap, Record, Summary, Verdict};
 
-/// Nothing here takes a minute; what takes this long hangs.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+/// Nothing here takes two minutes; what takes this long hangs.
+pub const DEADLINE: Duration = Duration::from_secs(300);
 
 /// A file of the tests' data.
 pub fn data(name: &str) -> PathBuf {

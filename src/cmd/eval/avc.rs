@@ -80,9 +80,9 @@ pub fn run(args: &AvcArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
         ));
     }
     let shared = &args.shared;
-    shared.talk.start_log(std::io::stderr);
-    let destination = Destination::of(shared)?;
-    let networks = Networks::load(shared, HeatmapKind::default())?;
+    shared.common.talk.start_log(std::io::stderr);
+    let destination = Destination::of(&shared.common)?;
+    let networks = Networks::load(&shared.common, HeatmapKind::default())?;
     let count = args.pairs as usize;
     let gathered = gather(
         shared,
@@ -100,7 +100,7 @@ pub fn run(args: &AvcArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
         experiment: "avc",
         model: networks.model.clone(),
         split: shared.split_part,
-        seed: shared.seed,
+        seed: shared.common.seed,
         crop: args.crop,
         chance: Scores::CHANCE,
         data: data.collect(),

@@ -81,9 +81,9 @@ impl Data {
 /// Names the model, the data or the device, and what is wrong.
 pub fn run(args: &LocalizeArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     let shared = &args.shared;
-    shared.talk.start_log(std::io::stderr);
-    let destination = Destination::of(shared)?;
-    let networks = Networks::load(shared, args.heatmap)?;
+    shared.common.talk.start_log(std::io::stderr);
+    let destination = Destination::of(&shared.common)?;
+    let networks = Networks::load(&shared.common, args.heatmap)?;
     let count = args.scenes as usize;
     let gathered = gather(
         shared,
@@ -101,7 +101,7 @@ pub fn run(args: &LocalizeArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
         experiment: "localize",
         model: networks.model.clone(),
         split: shared.split_part,
-        seed: shared.seed,
+        seed: shared.common.seed,
         crop: args.crop,
         heatmap: args.heatmap.to_string(),
         data: data.collect(),

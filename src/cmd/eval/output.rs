@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::SharedArgs;
+use super::CommonArgs;
 use crate::eval::metrics::Interval;
 use crate::sink::draw::shortened;
 
@@ -28,7 +28,7 @@ pub(super) enum Destination {
 impl Destination {
     /// As the options say; that the folder is not there should be known before
     /// the work, not behind it.
-    pub fn of(args: &SharedArgs) -> anyhow::Result<Self> {
+    pub fn of(args: &CommonArgs) -> anyhow::Result<Self> {
         let Some(file) = &args.json else {
             return Ok(Self::Table);
         };

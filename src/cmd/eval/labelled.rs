@@ -1,0 +1,99 @@
+//! What experiments on labelled files share: the data, and what the networks
+//! make of it.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{CommonArgs, Networks, bar};
+use crate::corpus::{PICTURE_EXTENSIONS, SOUND_EXTENSIONS, SplitRules, TEST_FOLD};
+use crate::eval::extract::{Extraction, Extractor};
+use crate::eval::labelled::Labelled;
+use crate::eval::{EvalError, Unreadable};
+
+/// What the layouts are, for the help of commands that take them.
+pub const HELP: &str = "\
+DIR is
+  a folder of classes   DIR/<class>/<file>; a manifest.csv in it may give each file
+                        a fold, or say which are the test (columns path, fold, split)
+  ESC-50                DIR/audio/ and DIR/meta/esc50.csv
+  DCASE                 DIR/evaluation_setup/fold1_train.txt and fold1_evaluate.txt,
+                        or DIR/train.txt and DIR/test.txt: lines of path and class
+With folds, each is tested on once and the others are learnt from.";
+
+/// Labelled files, and who looks at them.
+#[derive(clap::Args, Clone, Debug)]
+pub struct LabelledArgs {
+    /// The data; several folders of classes are one
+    #[arg(required = true, value_name = "DIR")]
+    pub data: Vec<PathBuf>,
+    /// Names of files to hold out, such as 'emojitwo_*'
+    #[arg(long, value_name = "PATTERN", num_args = 1..)]
+    pub test: Vec<String>,
+    /// Find features anew, and do not keep them for the next time
+    #[arg(long)]
+    pub no_cache: bool,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+/// Pictures, or sounds cut into so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    Pictures,
+    Sounds { clips: usize },
+}
+
+impl LabelledArgs {
+    pub(super) fn read(&self, kind: Kind) -> anyhow::Result<Labelled> {
+        let extensions: &[&str] = match kind {
+            Kind::Pictures => &PICTURE_EXTENSIONS,
+            Kind::Sounds { .. } => &SOUND_EXTENSIONS,
+        };
+        let rules = SplitRules {
+            test: self.test.clone(),
+            test_fold: TEST_FOLD,
+            seed: self.common.seed,
+        };
+        Ok(Labelled::read(&self.data, extensions, &rules)?)
+    }
+
+    /// What each network makes of the files: the one that is looked at, then the
+    /// untrained one if it takes part.
+    pub(super) fn extract(
+        &self,
+        data: &Labelled,
+        kind: Kind,
+        networks: &Networks,
+    ) -> Result<Vec<Extraction>, EvalError> {
+        let files: Vec<PathBuf> = data.files.iter().map(|f| f.path.clone()).collect();
+        let placed: Vec<_> = std::iter::once(&networks.net)
+            .chain(&networks.untrained)
+            .collect();
+        let bar = bar(files.len() * placed.len(), self.common.talk.quiet);
+        let found = placed.into_iter().map(|placed| {
+            let extractor = Extractor {
+                net: &placed.net,
+                weights: &placed.weights,
+                loaders: self.common.loaders(),
+                cached: !self.no_cache,
+            };
+            match kind {
+                Kind::Pictures => extractor.pictures(&files, &mut || bar.inc(1)),
+                Kind::Sounds { clips } => extractor.sounds(&files, clips, &mut || bar.inc(1)),
+            }
+        });
+        let found = found.collect();
+        bar.finish_and_clear();
+        found
+    }
+}
+
+/// Names on stderr the files that could not be read. True if there were none.
+pub(super) fn tell_unreadable(files: &[Unreadable]) -> bool {
+    for Unreadable { file, error, .. } in files {
+        tracing::error!("{}: {error}", file.display());
+    }
+    files.is_empty()
+}

@@ -1,0 +1,172 @@
+//! `l3net eval sound`: classes of sounds (paper, section 3.3, Table 2).
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
+use super::output::{Destination, Table, percent};
+use super::{Model, Networks};
+use crate::eval::Unreadable;
+use crate::eval::classify::{Classified, Described, classify};
+use crate::eval::mfcc;
+use crate::net::HeatmapKind;
+
+/// Names the classes of sounds by a linear SVM on frozen features
+///
+/// Seconds are cut out of each sound at equal distances; conv4_2 of the audio
+/// trunk describes them (6144 numbers), and what an SVM says of all seconds of a
+/// sound names its class. Beside the model stand an untrained network and the
+/// classic description by MFCC.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = HELP)]
+pub struct SoundArgs {
+    #[command(flatten)]
+    pub(super) labelled: LabelledArgs,
+    /// Seconds cut out of each sound; the paper takes 10 of 5 s, 60 of 30 s
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub clips: u16,
+}
+
+/// What was found; `--json` writes it as it is.
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    r#type: &'static str,
+    experiment: &'static str,
+    model: Model,
+    clips: u16,
+    classes: Vec<String>,
+    files: usize,
+    chance: f64,
+    /// One line for each description of the sounds.
+    found: Vec<Line>,
+    /// The paper's figures, for orientation: other data.
+    paper: [Published; 7],
+    unreadable: Vec<Unreadable>,
+}
+
+/// A description of the sounds, and what came of it.
+#[derive(Clone, Debug, Serialize)]
+struct Line {
+    name: &'static str,
+    #[serde(flatten)]
+    classified: Classified,
+}
+
+/// A figure that was published for ESC-50 (50 classes), and for DCASE (10).
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Published {
+    method: &'static str,
+    esc_50: Option<f64>,
+    dcase: Option<f64>,
+}
+
+const fn published(method: &'static str, esc_50: Option<f64>, dcase: Option<f64>) -> Published {
+    Published {
+        method,
+        esc_50,
+        dcase,
+    }
+}
+
+/// Table 2 of the paper.
+const PAPER: [Published; 7] = [
+    published("SVM-MFCC", Some(0.396), None),
+    published("Random Forest", Some(0.443), None),
+    published("Piczak ConvNet", Some(0.645), None),
+    published("SoundNet", Some(0.742), Some(0.88)),
+    published("L3-Net, random weights", Some(0.625), Some(0.85)),
+    published("L3-Net", Some(0.793), Some(0.93)),
+    published("people", Some(0.813), None),
+];
+
+/// Learns and tests, and writes the figures. True if all files could be read.
+///
+/// # Errors
+/// Names the model, the data or the device, and what is wrong.
+pub fn run(args: &SoundArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let labelled = &args.labelled;
+    labelled.common.talk.start_log(std::io::stderr);
+    let destination = Destination::of(&labelled.common)?;
+    let kind = Kind::Sounds {
+        clips: args.clips.into(),
+    };
+    let data = labelled.read(kind)?;
+    let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
+    let extractions = labelled.extract(&data, kind, &networks)?;
+    let classic = mfcc::describe(&data, labelled.common.loaders())?;
+    let mut described: Vec<(&str, Described<'_>)> = ["model", "untrained network"]
+        .into_iter()
+        .zip(extractions.iter().map(|e| Described {
+            rows: &e.blocks,
+            file_of: &e.file_of,
+        }))
+        .collect();
+    described.push((
+        "MFCC",
+        Described {
+            rows: &classic.rows,
+            file_of: &classic.file_of,
+        },
+    ));
+    let bar = super::bar(
+        described.len() * data.rounds.len(),
+        labelled.common.talk.quiet,
+    );
+    let found = described.into_iter().filter_map(|(name, described)| {
+        let classified = classify(&data, described, &mut || bar.inc(1))?;
+        Some(Line { name, classified })
+    });
+    let found = found.collect();
+    bar.finish_and_clear();
+    let report = Report {
+        r#type: "eval",
+        experiment: "sound",
+        model: networks.model.clone(),
+        clips: args.clips,
+        files: data.files.len(),
+        chance: 1.0 / data.classes.len() as f64,
+        classes: data.classes,
+        found,
+        paper: PAPER,
+        unreadable: extractions[0].unreadable.clone(),
+    };
+    destination.write(out, &report, &table(&report))?;
+    Ok(tell_unreadable(&report.unreadable))
+}
+
+fn table(report: &Report) -> Table {
+    let mut table = Table::default();
+    table.text(report.model.line());
+    table.text(format!(
+        "{} sounds of {} classes, {} seconds of each",
+        report.files,
+        report.classes.len(),
+        report.clips
+    ));
+    table.text("");
+    let rounds = report
+        .found
+        .first()
+        .map_or(&[][..], |l| &l.classified.rounds);
+    let mut columns = vec!["accuracy"];
+    if rounds.len() > 1 {
+        columns.extend(rounds.iter().map(|r| r.name.as_str()));
+    }
+    table.header("", &columns);
+    for line in &report.found {
+        let mut cells = vec![percent(line.classified.accuracy)];
+        if rounds.len() > 1 {
+            let share = |r: &crate::eval::classify::RoundScore| r.right as f64 / r.files as f64;
+            cells.extend(line.classified.rounds.iter().map(|r| percent(share(r))));
+        }
+        table.row(line.name, cells);
+    }
+    table.row("chance", [percent(report.chance)]);
+    table.text("");
+    table.header("the paper, on its own data", &["ESC-50", "DCASE"]);
+    for line in &report.paper {
+        table.row(line.method, [percent(line.esc_50), percent(line.dcase)]);
+    }
+    table
+}

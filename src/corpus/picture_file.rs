@@ -1,0 +1,65 @@
+//! Picture files.
+
+use std::path::Path;
+
+use image::DynamicImage;
+
+use super::error::CorpusError;
+use crate::picture::Picture;
+
+/// A picture with all that it has, transparency too. JPEG and PNG.
+///
+/// # Errors
+/// Names the file and says what is wrong with it.
+pub fn read_image(file: &Path) -> Result<DynamicImage, CorpusError> {
+    image::open(file).map_err(|e| {
+        CorpusError::file(
+            file,
+            format!("not a picture: {e}; take it out of the folder"),
+        )
+    })
+}
+
+/// A picture as the network sees it; what is transparent is grey.
+///
+/// # Errors
+/// Names the file and says what is wrong with it.
+pub fn read_picture(file: &Path) -> Result<Picture, CorpusError> {
+    let image = read_image(file)?;
+    let rgb = if image.color().has_alpha() {
+        let mut ground = DynamicImage::ImageRgba8(image::RgbaImage::from_pixel(
+            image.width(),
+            image.height(),
+            image::Rgba([128, 128, 128, 255]),
+        ));
+        image::imageops::overlay(&mut ground, &image, 0, 0);
+        ground.into_rgb8()
+    } else {
+        image.into_rgb8()
+    };
+    Ok(Picture {
+        width: rgb.width(),
+        height: rgb.height(),
+        rgb: rgb.into_raw(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_transparent_is_grey_and_what_is_no_picture_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.png");
+        let image = image::RgbaImage::from_fn(2, 1, |x, _| {
+            image::Rgba([200, 10, 10, if x == 0 { 255 } else { 0 }])
+        });
+        image.save(&file).expect("written");
+        let picture = read_picture(&file).expect("read");
+        assert_eq!(picture.rgb, [200, 10, 10, 128, 128, 128]);
+        std::fs::write(&file, "no picture").expect("written");
+        let error = read_picture(&file).expect_err("refused").to_string();
+        assert!(error.contains("a.png: not a picture"), "{error}");
+    }
+}

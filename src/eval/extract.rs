@@ -1,0 +1,338 @@
+//! What the trunks make of labelled files, found once and kept.
+//!
+//! Belongs here: cutting sounds into seconds, pictures to size, the pass through
+//! the network, the cache. Does not: what is learnt on top.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::draws::Unreadable;
+use super::error::EvalError;
+use super::feed::in_order;
+use super::learn::Rows;
+use crate::cache;
+use crate::corpus::{CorpusError, hash, hash_bytes, read_picture, read_sound};
+use crate::features::{FrameScaler, LogSpectrogram, SHORT_SIDE, SPECTROGRAM_LEN, ScaledFrame};
+use crate::net::safetensors_file::{self as file, Header, StoreAs};
+use crate::net::{FEATURE, L3Net, Response, Slot, Weights};
+use crate::result::Crop;
+use crate::time::WINDOW_SAMPLES;
+
+/// Goes into the names of cached files: another version computes otherwise.
+const VERSION: u64 = 1;
+/// Width of the features for classifying sounds.
+pub const SOUND_WIDTH: usize = 6144;
+/// Width of the features for classifying pictures.
+pub const PICTURE_WIDTH: usize = 8192;
+
+/// What was found in files: a row for each second of a sound or each picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extraction {
+    /// The file of each row, a place in the list that was asked for, ascending.
+    pub file_of: Vec<usize>,
+    /// conv4_2 in blocks, as the paper classifies with: 6144 or 8192 wide.
+    pub blocks: Rows,
+    /// pool4: 512 wide.
+    pub pool4: Rows,
+    /// Files that could not be read; they have no rows.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Extraction {
+    /// The rows of some files.
+    pub fn rows_of(&self, files: &[usize]) -> Vec<usize> {
+        let rows = 0..self.file_of.len();
+        rows.filter(|&row| files.binary_search(&self.file_of[row]).is_ok())
+            .collect()
+    }
+
+    /// One row for each file that could be read: the middle one of its seconds.
+    pub fn one_each(&self) -> Vec<usize> {
+        let mut chosen = Vec::new();
+        let mut start = 0;
+        for same in self.file_of.chunk_by(|a, b| a == b) {
+            chosen.push(start + same.len() / 2);
+            start += same.len();
+        }
+        chosen
+    }
+}
+
+/// A network, and what becomes of its answers.
+#[derive(Clone, Copy)]
+pub struct Extractor<'a> {
+    /// The network.
+    pub net: &'a L3Net,
+    /// What it was made of, for the cache's names.
+    pub weights: &'a Weights,
+    /// Threads that read files.
+    pub loaders: usize,
+    /// Whether what was found before may be used, and is kept for later.
+    pub cached: bool,
+}
+
+impl Extractor<'_> {
+    /// `clips` seconds of each sound, at equal distances from its start to its end
+    /// (paper, section 3.3); a shorter sound is followed by silence.
+    ///
+    /// # Errors
+    /// If no file can be read, or the network fails.
+    pub fn sounds(
+        &self,
+        files: &[PathBuf],
+        clips: usize,
+        progress: &mut dyn FnMut(),
+    ) -> Result<Extraction, EvalError> {
+        self.extract(
+            &format!("sounds {clips}"),
+            SOUND_WIDTH,
+            files,
+            LogSpectrogram::new,
+            |spectrogram, path| {
+                let pcm = read_sound(path)?;
+                Ok(equally_spaced(pcm.len(), clips)
+                    .map(|start| spectrogram_at(spectrogram, &pcm, start))
+                    .collect())
+            },
+            |net, batch: &[Vec<f32>]| {
+                let batch: Vec<&[f32]> = batch.iter().map(Vec::as_slice).collect();
+                let heard = net.hear(&batch)?;
+                Ok((heard.sound_6144()?, heard))
+            },
+            progress,
+        )
+    }
+
+    /// The middle 256 × 256 of each picture whose short side is scaled to that
+    /// (paper, section 3.4).
+    ///
+    /// # Errors
+    /// If no file can be read, or the network fails.
+    pub fn pictures(
+        &self,
+        files: &[PathBuf],
+        progress: &mut dyn FnMut(),
+    ) -> Result<Extraction, EvalError> {
+        self.extract(
+            "pictures",
+            PICTURE_WIDTH,
+            files,
+            || FrameScaler::new(Crop::Full),
+            |scaler, path| Ok(vec![scaler.scale(&read_picture(path)?).middle(SHORT_SIDE)]),
+            |net, batch: &[ScaledFrame]| {
+                let seen = net.see(&batch.iter().collect::<Vec<_>>())?;
+                Ok((seen.picture_8192()?, seen))
+            },
+            progress,
+        )
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the two ways in differ in all of it"
+    )]
+    fn extract<S, I: Send>(
+        &self,
+        what: &str,
+        width: usize,
+        files: &[PathBuf],
+        state: impl Fn() -> S + Sync,
+        read: impl Fn(&mut S, &Path) -> Result<Vec<I>, CorpusError> + Sync,
+        pass: impl Fn(&L3Net, &[I]) -> Result<(Vec<f32>, Response), crate::net::NetError>,
+        progress: &mut dyn FnMut(),
+    ) -> Result<Extraction, EvalError> {
+        let kept = self.cached.then(|| self.place(what, files));
+        if let Some(found) = kept.as_deref().and_then(|path| load(path, width)) {
+            files.iter().for_each(|_| progress());
+            return Ok(found);
+        }
+        let mut unreadable = Vec::new();
+        let mut file_of = Vec::new();
+        let (mut blocks, mut pool4) = (Vec::new(), Vec::new());
+        let most = self.net.batch();
+        in_order(
+            files.len(),
+            self.loaders,
+            state,
+            |state, index| (index, read(state, &files[index])),
+            |(index, inputs)| {
+                progress();
+                let inputs = match inputs {
+                    Ok(inputs) => inputs,
+                    Err(CorpusError::File { file, what }) => {
+                        unreadable.push(Unreadable {
+                            file,
+                            error: what,
+                            draws: 1,
+                        });
+                        return Ok(());
+                    }
+                    Err(other) => return Err(other.into()),
+                };
+                file_of.extend(inputs.iter().map(|_| index));
+                for part in inputs.chunks(most) {
+                    let (found, response) = pass(self.net, part)?;
+                    blocks.extend(found);
+                    pool4.extend(response.pool4()?);
+                }
+                Ok(())
+            },
+        )?;
+        if file_of.is_empty() {
+            let last = unreadable
+                .last()
+                .map(|u| format!("{}: {}", u.file.display(), u.error));
+            let what = format!(
+                "none of the {} files can be read; {}",
+                files.len(),
+                last.unwrap_or_default()
+            );
+            return Err(CorpusError::TooFew(what).into());
+        }
+        if !blocks.iter().chain(&pool4).all(|v| v.is_finite()) {
+            let origin = files[file_of[0]].display().to_string();
+            return Err(EvalError::NotANumber { origin });
+        }
+        let extraction = Extraction {
+            file_of,
+            blocks: Rows::new(blocks, width),
+            pool4: Rows::new(pool4, FEATURE),
+            unreadable,
+        };
+        // What lacks a file is found anew: somebody may mend the file.
+        if let Some(path) = kept.filter(|_| extraction.unreadable.is_empty()) {
+            if let Err(error) = keep(&path, &extraction) {
+                tracing::warn!("features are not kept for the next time: {error}");
+            }
+        }
+        Ok(extraction)
+    }
+
+    /// Where the cache keeps it: a name made of all that the result hangs on.
+    fn place(&self, what: &str, files: &[PathBuf]) -> PathBuf {
+        let info = self.net.describe();
+        let mut key = hash(VERSION, what);
+        key = hash(
+            key,
+            &format!("{} {}", info.device_name(), info.precision_name()),
+        );
+        key = hash_bytes(key, &self.weights.fingerprint().to_le_bytes());
+        for file in files {
+            let of = std::fs::metadata(file).ok();
+            let changed = of.as_ref().and_then(|m| m.modified().ok());
+            let changed = changed.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+            let nanos = changed.map_or(0, |t| t.as_nanos());
+            let size = of.map_or(0, |m| m.len());
+            let path = file.canonicalize().unwrap_or_else(|_| file.clone());
+            key = hash(key, &format!("{} {size} {nanos}", path.display()));
+        }
+        cache::folder()
+            .join("features")
+            .join(format!("{key:016x}.safetensors"))
+    }
+}
+
+/// Starts of `clips` seconds in a sound of `len` samples.
+fn equally_spaced(len: usize, clips: usize) -> impl Iterator<Item = usize> {
+    let last = len.saturating_sub(WINDOW_SAMPLES);
+    (0..clips).map(move |i| match clips {
+        1 => last / 2,
+        _ => last * i / (clips - 1),
+    })
+}
+
+fn spectrogram_at(spectrogram: &mut LogSpectrogram, pcm: &[f32], start: usize) -> Vec<f32> {
+    let mut values = vec![0.0; SPECTROGRAM_LEN];
+    let end = pcm.len().min(start + WINDOW_SAMPLES);
+    spectrogram.write(&pcm[start..end], &mut values);
+    values
+}
+
+fn slots(rows: usize, width: usize) -> [Slot; 3] {
+    let slot = |name: &str, shape: Vec<usize>| Slot {
+        name: name.to_owned(),
+        shape,
+    };
+    [
+        slot("file_of", vec![rows]),
+        slot("blocks", vec![rows, width]),
+        slot("pool4", vec![rows, FEATURE]),
+    ]
+}
+
+fn keep(path: &Path, found: &Extraction) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    let slots = slots(found.file_of.len(), found.blocks.width());
+    let file_of: Vec<f32> = found.file_of.iter().map(|&i| i as f32).collect();
+    let values = |name: &str| match name {
+        "file_of" => &file_of[..],
+        "blocks" => found.blocks.values(),
+        _ => found.pool4.values(),
+    };
+    let rows = [("rows".to_owned(), found.file_of.len().to_string())];
+    Ok(file::write(
+        path,
+        &slots,
+        values,
+        &rows.into(),
+        StoreAs::F32,
+    )?)
+}
+
+/// `None` if it is not there or is not what was written: then it is made anew.
+fn load(path: &Path, width: usize) -> Option<Extraction> {
+    let bytes = std::fs::read(path).ok()?;
+    let header = Header::parse(&bytes, path).ok()?;
+    let rows = header.metadata.get("rows")?.parse().ok()?;
+    let [file_of, blocks, pool4] = slots(rows, width).map(|slot| header.tensor(&slot, path).ok());
+    Some(Extraction {
+        file_of: file_of?.into_iter().map(|i| i as usize).collect(),
+        blocks: Rows::new(blocks?, width),
+        pool4: Rows::new(pool4?, FEATURE),
+        unreadable: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_lie_at_equal_distances_and_short_sounds_start_at_nothing() {
+        let starts = |len, clips| equally_spaced(len, clips).collect::<Vec<_>>();
+        assert_eq!(starts(5 * 48_000, 5), [0, 48_000, 96_000, 144_000, 192_000]);
+        assert_eq!(starts(2 * 48_000, 1), [24_000]);
+        assert_eq!(starts(48_000, 3), [0, 0, 0]);
+        assert_eq!(starts(10, 2), [0, 0]);
+        assert_eq!(starts(240_000, 10)[9], 192_000);
+    }
+
+    fn extraction() -> Extraction {
+        Extraction {
+            file_of: vec![0, 0, 0, 2, 2, 5],
+            blocks: Rows::new((0..6 * 8).map(|i| i as f32).collect(), 8),
+            pool4: Rows::new(vec![0.5; 6 * FEATURE], FEATURE),
+            unreadable: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_and_what_is_damaged_does_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("features/a.safetensors");
+        let found = extraction();
+        keep(&file, &found).expect("written");
+        assert_eq!(load(&file, 8), Some(found));
+        assert_eq!(load(&file, 4), None);
+        let bytes = std::fs::read(&file).expect("read");
+        std::fs::write(&file, &bytes[..bytes.len() - 4]).expect("cut off");
+        assert_eq!(load(&file, 8), None);
+    }
+
+    #[test]
+    fn rows_are_found_by_file() {
+        let found = extraction();
+        assert_eq!(found.rows_of(&[0, 5]), [0, 1, 2, 5]);
+        assert_eq!(found.one_each(), [1, 4, 5]);
+    }
+}

@@ -1,0 +1,111 @@
+//! What one trunk alone makes of pictures or sounds: for classification,
+//! clusters, units, embeddings (paper, sections 3.3 to 3.5).
+
+use tch::{Kind, Tensor};
+
+use super::error::NetError;
+use super::input::{self, plain};
+use super::layout::FEATURE;
+use super::model::L3Net;
+use crate::features::{SPECTROGRAM_LEN, ScaledFrame};
+use crate::result::Heatmap;
+
+/// conv4_2 before its ReLU, `[B, 512, h, w]`: 16 × 12 for a second of sound, 14 ×
+/// 14 for a picture of 224 × 224.
+pub struct Response(Tensor);
+
+impl L3Net {
+    /// What the audio trunk makes of log-spectrograms.
+    ///
+    /// # Errors
+    /// If one does not have the network's shape, or libtorch fails.
+    pub fn hear(&self, spectrograms: &[&[f32]]) -> Result<Response, NetError> {
+        for (index, s) in spectrograms.iter().enumerate() {
+            if s.len() != SPECTROGRAM_LEN {
+                let what = format!(
+                    "a spectrogram has {SPECTROGRAM_LEN} values, not {}",
+                    s.len()
+                );
+                return Err(NetError::Features { index, what });
+            }
+        }
+        let _guard = self.enter();
+        let input = input::spectrograms(&spectrograms.concat(), self.info.device)?;
+        Ok(Response(self.audio.to_conv4_2(&input, false)?))
+    }
+
+    /// What the vision trunk makes of pictures of one size.
+    ///
+    /// # Errors
+    /// If their sizes differ, or libtorch fails.
+    pub fn see(&self, pictures: &[&ScaledFrame]) -> Result<Response, NetError> {
+        let size = |p: &ScaledFrame| (p.width, p.height);
+        let (width, height) = pictures.first().map_or((0, 0), |p| size(p));
+        if let Some(index) = pictures.iter().position(|p| size(p) != (width, height)) {
+            let what = "its picture is not of the size of the first".to_owned();
+            return Err(NetError::Features { index, what });
+        }
+        let _guard = self.enter();
+        let bytes: Vec<&[u8]> = pictures.iter().map(|p| p.rgb.as_slice()).collect();
+        let input = input::images(&bytes.concat(), height, width, self.info.device)?;
+        Ok(Response(self.vision.to_conv4_2(&input, false)?))
+    }
+}
+
+impl Response {
+    /// pool4 of each of the batch, one behind the other: B × 512, none below zero.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn pool4(&self) -> Result<Vec<f32>, NetError> {
+        let strongest = self.0.f_amax([2, 3], false)?.f_relu()?;
+        Ok(plain(&strongest.f_to_kind(Kind::Float)?)?)
+    }
+
+    /// The features for classifying sounds (paper, section 3.3): the strongest of
+    /// 4 × 3 blocks (frequency, time) before the ReLU, B × 6144, channel by channel.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn sound_6144(&self) -> Result<Vec<f32>, NetError> {
+        Ok(plain(&self.blocks(4, 3)?)?)
+    }
+
+    /// The features for classifying pictures (paper, section 3.4): the strongest of
+    /// 4 × 4 blocks behind the ReLU, B × 8192, channel by channel.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn picture_8192(&self) -> Result<Vec<f32>, NetError> {
+        Ok(plain(&self.blocks(4, 4)?.f_relu()?)?)
+    }
+
+    /// The map of one of the 512 units behind the ReLU, of one of the batch.
+    ///
+    /// # Errors
+    /// What libtorch says, also if there is no such row or unit.
+    pub fn unit(&self, row: usize, unit: usize) -> Result<Heatmap, NetError> {
+        let map = self.0.f_select(0, row as i64)?.f_select(0, unit as i64)?;
+        let (rows, cols) = map.size2()?;
+        Ok(Heatmap {
+            rows: rows as u32,
+            cols: cols as u32,
+            values: plain(&map.f_to_kind(Kind::Float)?.f_relu()?)?,
+        })
+    }
+
+    /// Maxima over `rows × cols` blocks, `[B, 512 · rows · cols]` in f32. What is
+    /// left over at the right and below is not looked at: kernel and stride are
+    /// equal, as in the paper.
+    fn blocks(&self, rows: i64, cols: i64) -> Result<Tensor, tch::TchError> {
+        let (_, channels, h, w) = self.0.size4()?;
+        debug_assert_eq!(channels, FEATURE as i64);
+        let kernel = [(h / rows).max(1), (w / cols).max(1)];
+        self.0
+            .f_to_kind(Kind::Float)?
+            .f_max_pool2d(kernel, kernel, [0, 0], [1, 1], false)?
+            .f_narrow(2, 0, rows)?
+            .f_narrow(3, 0, cols)?
+            .f_flatten(1, 3)
+    }
+}
