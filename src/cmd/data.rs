@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::common::Usage;
-use crate::corpus::{ClassPairs, ClipRules, Corpus, SplitBy, SplitRules, TEST_FOLD};
+use crate::corpus::{Annotated, ClassPairs, ClipRules, Corpus, SplitBy, SplitRules, TEST_FOLD};
 use crate::stop::Stop;
 use crate::synth::{Folders, Stock, SynthCorpus, SynthSettings};
 
@@ -18,6 +18,8 @@ DATA is
   synth:      scenes without end; synth:KEY=VALUE,… with sprites, sounds, photos
               (folders of classes, several joined by +), objects=A-B, seed=N
   classes:    classes:sounds=DIR,images=DIR: pictures and sounds of a class
+  annotations: annotations:boxes=FILE.json|DIR,media=DIR: pictures in which people have
+              boxed what is heard, as VGG-SS or Flickr-SoundNet have it; for eval
 Those with a colon take weight=W, how often they are drawn from, and test=NAMES,
 patterns of files to hold out.";
 
@@ -67,7 +69,7 @@ impl DataArgs {
         let mut media = Vec::new();
         for text in &self.data {
             match text.split(':').next() {
-                Some("synth" | "classes") => opened.push(self.open_one(text)?),
+                Some("synth" | "classes" | "annotations") => opened.push(self.open_one(text)?),
                 _ => media.push(text.clone()),
             }
         }
@@ -125,6 +127,11 @@ impl DataArgs {
                     &spec.paths("images"),
                     &rules,
                 )?)
+            }
+            "annotations" => {
+                spec.check(&["boxes", "media"], &[]).map_err(Usage::error)?;
+                let boxes = PathBuf::from(spec.get("boxes").unwrap_or_default());
+                Box::new(Annotated::read(&boxes, &spec.paths("media"))?)
             }
             _ => Box::new(synth(&spec, &rules)?),
         };

@@ -5,6 +5,8 @@
 //! file of its own; the work is done in [`crate::eval`].
 
 pub mod avc;
+pub mod clusters;
+pub mod image;
 mod labelled;
 pub mod localize;
 mod output;
@@ -17,7 +19,7 @@ use serde::Serialize;
 
 use super::common::{ComputeArgs, NetArgs, TalkArgs};
 use super::data::{DataArgs, Opened};
-use crate::corpus::Split;
+use crate::corpus::{Corpus, Split};
 use crate::eval::{Draws, EvalError, Judge, Unreadable};
 use crate::features::Features;
 use crate::net::{HeatmapKind, L3Net, NetError, Weights};
@@ -41,6 +43,10 @@ pub enum Experiment {
     Localize(localize::LocalizeArgs),
     /// Which class is a sound of? (paper, section 3.3)
     Sound(sound::SoundArgs),
+    /// Which class is a picture of? (paper, section 3.4)
+    Image(image::ImageArgs),
+    /// Do files of one class lie together? (paper, section 3.5.3)
+    Clusters(clusters::ClustersArgs),
 }
 
 /// Does the experiment. True if all of the data could be used.
@@ -53,6 +59,8 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
         Experiment::Avc(args) => avc::run(args, out),
         Experiment::Localize(args) => localize::run(args, out),
         Experiment::Sound(args) => sound::run(args, out),
+        Experiment::Image(args) => image::run(args, out),
+        Experiment::Clusters(args) => clusters::run(args, out),
     }
 }
 
@@ -229,12 +237,12 @@ struct Gathered<J> {
     failed: Vec<Failed>,
 }
 
-/// Judges `count` draws of each DATA. DATA that cannot be used does not keep the
+/// Judges as many draws of each DATA as `count` says. DATA that cannot be used does not keep the
 /// rest from being done.
 fn gather<J>(
     args: &SharedArgs,
     crop: Crop,
-    count: usize,
+    count: impl Fn(&dyn Corpus) -> usize,
     networks: &Networks,
     judge: impl Fn(
         &Draws<'_>,
@@ -243,7 +251,8 @@ fn gather<J>(
     ) -> Result<(Vec<J>, Vec<Unreadable>), EvalError>,
 ) -> anyhow::Result<Gathered<J>> {
     let opened = args.data.open(args.common.talk.quiet, &Stop::default())?;
-    let bar = bar(opened.len() * count, args.common.talk.quiet);
+    let counts: Vec<usize> = opened.iter().map(|o| count(&*o.corpus)).collect();
+    let bar = bar(counts.iter().sum(), args.common.talk.quiet);
     let mut gathered = Gathered {
         parts: Vec::new(),
         unreadable: Vec::new(),
@@ -258,7 +267,7 @@ fn gather<J>(
             crop,
             loaders: args.common.loaders(),
         };
-        bar.set_position((nth * count) as u64);
+        bar.set_position(counts[..nth].iter().sum::<usize>() as u64);
         let result = networks.judges(|judges| judge(&draws, judges, &mut || bar.inc(1)));
         match result {
             Ok((judged, unreadable)) => {

@@ -9,6 +9,7 @@
 //! generator alone. So loader threads may draw in any order, and a resumed run
 //! sees what the unbroken one would have.
 
+mod annotated;
 mod classes;
 mod clips;
 mod error;
@@ -22,6 +23,7 @@ mod sounds;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use annotated::Annotated;
 pub use classes::{ClassPairs, PICTURE_EXTENSIONS};
 pub use clips::{ClipRules, Clips, SplitBy};
 pub use error::CorpusError;
@@ -136,6 +138,12 @@ pub trait Corpus: Send + Sync {
     /// The classes that its tags name, none if it knows none.
     fn classes(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The list of annotated pictures that it is, if it is one: then each of them
+    /// is looked at once, instead of draws.
+    fn annotated(&self) -> Option<&Annotated> {
+        None
     }
 
     /// Whether a split can be drawn from: two different things at least, or

@@ -156,7 +156,7 @@ fn strongest(scores: &[f64]) -> usize {
 
 impl Described<'_> {
     /// Rows of some files, and the file of each.
-    fn of(self, files: &[usize]) -> (Rows, Vec<usize>) {
+    pub(super) fn of(self, files: &[usize]) -> (Rows, Vec<usize>) {
         let mut wanted = files.to_vec();
         wanted.sort_unstable();
         let mut values = Vec::new();

@@ -52,16 +52,17 @@ fn who_listens_points_at_what_is_heard_and_who_does_not_at_anything() {
     assert_eq!(deaf.on_any_object, 1.0);
     assert!((0.3..0.7).contains(&deaf.pointing), "{}", deaf.pointing);
     // Its sound swapped, a picture goes dark to who listens.
-    assert_eq!(
-        (knowing.dark_if_matched, knowing.dark_if_swapped),
-        (0.0, 1.0)
-    );
+    assert_eq!((knowing.dark.matched, knowing.dark.swapped), (0.0, 1.0));
+    assert_eq!(knowing.dark.silence, 1.0);
     assert_eq!(
         (knowing.falls_if_swapped, deaf.falls_if_swapped),
         (1.0, 0.0)
     );
-    assert!(knowing.mean_swapped < 0.2 && knowing.mean_matched > 0.8);
-    assert_eq!(deaf.dark_if_swapped, 0.0);
+    assert!(knowing.mean.swapped < 0.2 && knowing.mean.matched > 0.8);
+    assert_eq!((deaf.dark.swapped, deaf.dark.noise), (0.0, 0.0));
+    // The map has one cell of 16 × 16 pixels, in a box of 64 × 64.
+    assert_eq!(knowing.overlap_half, 0.0);
+    assert!(knowing.overlap_auc > deaf.overlap_auc);
 }
 
 #[test]
@@ -72,6 +73,12 @@ fn baselines_are_those_of_the_boxes() {
     // Squares of 64 in a picture of 256, two to a scene, none in the middle.
     assert!((baselines.chance - 1.0 / 16.0).abs() < 1e-6);
     assert_eq!((baselines.any_object, baselines.centre), (0.5, 0.0));
+    assert_eq!(
+        (baselines.whole_overlap.half, baselines.centre_overlap.half),
+        (0.0, 0.0)
+    );
+    // A sixteenth of the picture: reached at 0 and at 0.05.
+    assert!((baselines.whole_overlap.auc - 0.075).abs() < 1e-9);
     let groups = Groups::of(&all);
     let names: Vec<_> = groups.heard.iter().map(|g| g.name.as_str()).collect();
     assert_eq!(names, ["blue", "green", "red"]);
@@ -111,6 +118,11 @@ fn only_scenes_with_one_thing_heard_among_several_seen_count() {
     assert!(!counts(&["dog"], &[("cat", a), ("cow", b)]), "off-screen");
     assert!(!counts(&["dog", "cat"], &[("dog", a), ("cat", b)]), "both");
     assert!(!counts(&[], &[("dog", a), ("cat", b)]), "silence");
+    let behind = [0.0, 0.0, 1.0, 1.0];
+    assert!(
+        !counts(&["dog"], &[("dog", a), ("sea", behind)]),
+        "in front of something"
+    );
     let outside = [1.2, 0.0, 1.4, 0.4];
     assert!(
         !counts(&["dog"], &[("dog", outside), ("cat", b)]),
@@ -118,11 +130,16 @@ fn only_scenes_with_one_thing_heard_among_several_seen_count() {
     );
 }
 
-#[test]
-fn the_part_of_a_box_outside_the_picture_does_not_count() {
-    assert!((area([0.5, 0.5, 1.5, 1.0]) - 0.25).abs() < 1e-6);
-    assert!((area([-1.0, 0.25, 0.5, 0.75]) - 0.25).abs() < 1e-6);
-    assert_eq!(area([1.1, 0.0, 1.2, 1.0]), 0.0);
+fn facts() -> Facts {
+    let all = [0.0, 0.0, 1.0, 1.0];
+    Facts {
+        heard: "dog".to_owned(),
+        target: Boxed {
+            boxes: vec![all],
+            votes: 1,
+        },
+        objects: vec![all],
+    }
 }
 
 #[test]
@@ -132,10 +149,14 @@ fn a_map_that_is_nowhere_above_zero_points_nowhere() {
         cols: 2,
         values: vec![0.0; 4],
     };
-    let flat = judgement(1.0, flat);
-    let answer = Answer::of(&View::whole(32, 32), &flat, &flat);
-    assert_eq!(answer.peak, None);
-    assert!(!answer.points_into([0.0, 0.0, 1.0, 1.0]));
+    let said = vec![judgement(1.0, flat); 4];
+    let answer = Answer::of(&facts(), &View::whole(32, 32), &said).expect("an answer");
+    assert_eq!((answer.peak, answer.overlap), (None, 0.0));
+    let scene = JudgedScene {
+        facts: facts(),
+        answers: vec![answer],
+    };
+    assert_eq!(Scores::of(&[&scene], 0).expect("a scene").pointing, 0.0);
 }
 
 #[test]
@@ -153,8 +174,9 @@ fn peaks_of_a_center_crop_are_places_of_the_picture() {
         cols: 14,
         values: (0..196).map(|i| if i == 0 { 1.0 } else { 0.0 }).collect(),
     };
-    let said = judgement(0.0, map);
-    let [x, y] = Answer::of(&view, &said, &said).peak.expect("a peak");
+    let said = vec![judgement(0.0, map); 4];
+    let answer = Answer::of(&facts(), &view, &said).expect("an answer");
+    let [x, y] = answer.peak.expect("a peak");
     assert!((x - 24.0 / 256.0).abs() < 1e-6 && (y - x).abs() < 1e-6);
 }
 
@@ -175,7 +197,7 @@ fn a_corpus_without_boxes_is_told_what_is_missing() {
             Ok(())
         }
     }
-    let error = scene(&Bare, Split::Test, &mut crate::corpus::rng(0, 0, 0));
+    let error = scene(&Bare, Split::Test, 0, &mut crate::corpus::rng(0, 0, 0));
     let error = error.expect_err("no boxes").to_string();
     assert!(error.contains("pictures without boxes"), "{error}");
 }

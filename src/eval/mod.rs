@@ -14,15 +14,18 @@
 
 pub mod avc;
 pub mod classify;
+pub mod clusters;
 mod draws;
 mod error;
 pub mod extract;
 mod feed;
 pub mod labelled;
 pub mod learn;
+pub mod linear;
 pub mod localize;
 pub mod metrics;
 pub mod mfcc;
+pub mod overlap;
 #[cfg(test)]
 mod testing;
 

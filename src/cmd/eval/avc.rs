@@ -87,7 +87,7 @@ pub fn run(args: &AvcArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     let gathered = gather(
         shared,
         args.crop,
-        count,
+        |_| count,
         &networks,
         |draws, judges, progress| judge(draws, count, judges, progress),
     )?;

@@ -38,11 +38,40 @@ pub struct LabelledArgs {
 }
 
 /// Pictures, or sounds cut into so many seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Pictures,
     Sounds { clips: usize },
+}
+
+/// `--of`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Of {
+    /// Pictures, judged by the vision trunk
+    Pictures,
+    /// Sounds, judged by the audio trunk
+    Sounds,
+}
+
+impl Of {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pictures => "pictures",
+            Self::Sounds => "sounds",
+        }
+    }
+}
+
+impl Kind {
+    /// Seconds as the paper cuts them out of five (section 3.3), so that what was
+    /// found for one experiment serves the others.
+    pub fn of(of: Of) -> Self {
+        match of {
+            Of::Pictures => Self::Pictures,
+            Of::Sounds => Self::Sounds { clips: 10 },
+        }
+    }
 }
 
 impl LabelledArgs {

@@ -7,21 +7,22 @@ use serde::Serialize;
 use super::output::{Destination, Table, number, percent, percent_95};
 use super::{Compared, Failed, Model, Networks, Part, SharedArgs, gather};
 use crate::eval::Unreadable;
-use crate::eval::localize::{Baselines, Group, Groups, JudgedScene, Scores, judge};
+use crate::eval::localize::{self, Baselines, Group, Groups, JudgedScene, Scores, judge};
 use crate::net::HeatmapKind;
 use crate::result::Crop;
 
 /// Points at what is heard, in scenes where several things are seen
 ///
-/// Counts how often the heatmap's peak lies in the box of what is heard, and what
-/// becomes of the correspondence with another sound. Beside the model stand an
-/// untrained network on the same scenes, and what pointing comes to unheard.
+/// Counts how often the heatmap's peak lies in the box of what is heard, how well
+/// the heatmap overlaps it, and what becomes of the correspondence with another
+/// sound, with silence and with noise. Beside the model stand an untrained network
+/// on the same scenes, and what it comes to without listening.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = crate::cmd::data::HELP)]
 pub struct LocalizeArgs {
     #[command(flatten)]
     pub(super) shared: SharedArgs,
-    /// Scenes of each DATA
+    /// Scenes of each DATA; of annotated pictures all
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     pub scenes: u32,
     /// Part of the picture to look at: the whole, or the paper's middle
@@ -88,7 +89,7 @@ pub fn run(args: &LocalizeArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     let gathered = gather(
         shared,
         args.crop,
-        count,
+        |corpus| localize::count(corpus, count),
         &networks,
         |draws, judges, progress| judge(draws, count, judges, progress),
     )?;
@@ -113,16 +114,18 @@ pub fn run(args: &LocalizeArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     Ok(gathered.tell_failures())
 }
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 11] = [
     "scenes",
     "pointing",
     "95 %",
     "on any thing",
-    "p(own)",
-    "p(other)",
+    "cIoU 0.5",
+    "AUC",
     "falls",
     "dark(own)",
-    "dark(other)",
+    "(other)",
+    "(silence)",
+    "(noise)",
 ];
 
 fn table(report: &Report) -> Table {
@@ -137,12 +140,29 @@ fn table(report: &Report) -> Table {
         if let Some(scores) = &data.scores.untrained {
             table.row("untrained network", cells(None, scores));
         }
-        for (name, pointing) in [
-            ("any thing in the picture", data.baselines.any_object),
-            ("middle of the picture", data.baselines.centre),
-            ("chance", data.baselines.chance),
+        let baselines = &data.baselines;
+        for (name, pointing, overlap) in [
+            ("any thing in the picture", baselines.any_object, None),
+            (
+                "middle of the picture",
+                baselines.centre,
+                Some(baselines.centre_overlap),
+            ),
+            (
+                "chance; the whole picture",
+                baselines.chance,
+                Some(baselines.whole_overlap),
+            ),
         ] {
-            table.row(name, [String::new(), percent(pointing)]);
+            let mut cells = vec![
+                String::new(),
+                percent(pointing),
+                String::new(),
+                String::new(),
+            ];
+            cells.push(percent(overlap.map(|o| o.half)));
+            cells.push(number(overlap.map(|o| o.auc)));
+            table.row(name, cells);
         }
         let row = |group: &Group| -> (String, Vec<String>) {
             (group.name.clone(), cells(Some(group.scenes), &group.scores))
@@ -159,10 +179,12 @@ fn cells(scenes: Option<usize>, scores: &Scores) -> Vec<String> {
         percent(scores.pointing),
         percent_95(scores.pointing_95),
         percent(scores.on_any_object),
-        number(scores.mean_matched),
-        number(scores.mean_swapped),
+        percent(scores.overlap_half),
+        number(scores.overlap_auc),
         percent(scores.falls_if_swapped),
-        percent(scores.dark_if_matched),
-        percent(scores.dark_if_swapped),
+        percent(scores.dark.matched),
+        percent(scores.dark.swapped),
+        percent(scores.dark.silence),
+        percent(scores.dark.noise),
     ]
 }

@@ -46,6 +46,12 @@ impl Rows {
         &mut self.values[index * self.width..(index + 1) * self.width]
     }
 
+    /// Some rows, in the order asked for.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let values = rows.iter().flat_map(|&row| self.row(row)).copied();
+        Self::new(values.collect(), self.width)
+    }
+
     /// All rows, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.values.chunks_exact(self.width)
@@ -102,6 +108,7 @@ mod tests {
         assert_eq!((rows.len(), rows.width()), (2, 3));
         assert_eq!(rows.row(1), [4.0, 5.0, 6.0]);
         assert_eq!(rows.iter().map(<[f32]>::len).collect::<Vec<_>>(), [3, 3]);
+        assert_eq!(rows.select(&[1, 0, 1]).values()[..4], [4.0, 5.0, 6.0, 1.0]);
         assert!(Rows::new(Vec::new(), 3).is_empty());
     }
 

@@ -1,0 +1,137 @@
+//! `l3net eval clusters`: do files of one class lie together? (paper, section
+//! 3.5.3, Table 4)
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::labelled::{HELP, Kind, LabelledArgs, Of, tell_unreadable};
+use super::output::{Destination, Table, number};
+use super::{Compared, Model, Networks};
+use crate::eval::Unreadable;
+use crate::eval::clusters::{Clustered, clustered, floor};
+use crate::eval::extract::Extraction;
+use crate::eval::labelled::Labelled;
+use crate::net::HeatmapKind;
+
+/// Clusters pictures or sounds and holds the clusters against their classes
+///
+/// One sample of each file: the picture, or the second in the middle of the
+/// sound, as pool4 describes it (512 numbers). Beside the model stand an untrained
+/// network and clusters by chance.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = HELP)]
+pub struct ClustersArgs {
+    #[command(flatten)]
+    pub(super) labelled: LabelledArgs,
+    /// What the files are
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(super) of: Of,
+    /// How many clusters
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..))]
+    pub clusters: u16,
+}
+
+/// What was found; `--json` writes it as it is.
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    r#type: &'static str,
+    experiment: &'static str,
+    model: Model,
+    of: Of,
+    classes: Vec<String>,
+    seed: u64,
+    #[serde(flatten)]
+    found: Compared<Clustered>,
+    /// Normalised mutual information of clusters by chance.
+    chance: f64,
+    /// The paper's figures on Kinetics-Sounds: vision, audio.
+    paper: [(&'static str, f64, f64); 3],
+    unreadable: Vec<Unreadable>,
+}
+
+/// Table 4 of the paper.
+const PAPER: [(&str, f64, f64); 3] = [
+    ("clusters by chance", 0.165, 0.165),
+    ("L3-Net, random weights", 0.204, 0.219),
+    ("L3-Net", 0.409, 0.330),
+];
+
+/// Clusters and writes the figures. True if all files could be read.
+///
+/// # Errors
+/// Names the model, the data or the device, and what is wrong.
+pub fn run(args: &ClustersArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let labelled = &args.labelled;
+    let seed = labelled.common.seed;
+    labelled.common.talk.start_log(std::io::stderr);
+    let destination = Destination::of(&labelled.common)?;
+    let kind = Kind::of(args.of);
+    let data = labelled.read(kind)?;
+    let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
+    let extractions = labelled.extract(&data, kind, &networks)?;
+    let clusters = usize::from(args.clusters);
+    let samples: Vec<(Vec<usize>, _)> = extractions.iter().map(|e| one_each(&data, e)).collect();
+    let bar = super::bar(samples.len(), labelled.common.talk.quiet);
+    let found = Compared::of(&networks, |judge| {
+        let (labels, rows) = samples.get(judge)?;
+        let found = clustered(rows, labels, clusters, seed);
+        bar.inc(1);
+        found
+    });
+    bar.finish_and_clear();
+    let Some(found) = found else {
+        anyhow::bail!(
+            "{} files are fewer than {clusters} clusters; --clusters N asks for less",
+            samples[0].0.len()
+        );
+    };
+    let report = Report {
+        r#type: "eval",
+        experiment: "clusters",
+        model: networks.model.clone(),
+        of: args.of,
+        seed,
+        found,
+        chance: floor(&samples[0].0, clusters, seed),
+        classes: data.classes,
+        paper: PAPER,
+        unreadable: extractions[0].unreadable.clone(),
+    };
+    destination.write(out, &report, &table(&report))?;
+    Ok(tell_unreadable(&report.unreadable))
+}
+
+/// The class of each file that could be read, and its pool4.
+fn one_each(data: &Labelled, extraction: &Extraction) -> (Vec<usize>, crate::eval::learn::Rows) {
+    let rows = extraction.one_each();
+    let labels = rows
+        .iter()
+        .map(|&row| data.files[extraction.file_of[row]].class);
+    (labels.collect(), extraction.pool4.select(&rows))
+}
+
+fn table(report: &Report) -> Table {
+    let mut table = Table::default();
+    table.text(report.model.line());
+    table.text(format!(
+        "{} {} of {} classes in {} clusters",
+        report.found.model.samples,
+        report.of.name(),
+        report.classes.len(),
+        report.found.model.clusters
+    ));
+    table.text("");
+    table.header("normalised mutual information", &[""]);
+    table.row("model", [number(report.found.model.nmi)]);
+    if let Some(untrained) = report.found.untrained {
+        table.row("untrained network", [number(untrained.nmi)]);
+    }
+    table.row("clusters by chance", [number(report.chance)]);
+    table.text("");
+    table.header("the paper, on Kinetics-Sounds", &["vision", "audio"]);
+    for (method, vision, audio) in report.paper {
+        table.row(method, [number(vision), number(audio)]);
+    }
+    table
+}
