@@ -15,11 +15,12 @@ pub mod sound;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::common::{ComputeArgs, NetArgs, TalkArgs};
 use super::data::{DataArgs, Opened};
 use crate::corpus::{Corpus, Split};
+use crate::eval::direct::Direct;
 use crate::eval::{Draws, EvalError, Judge, Unreadable};
 use crate::features::Features;
 use crate::net::{HeatmapKind, L3Net, NetError, Weights};
@@ -148,16 +149,18 @@ impl Model {
     }
 }
 
-/// The network that is looked at, and the untrained one beside it.
+/// The network that is looked at, and what is judged beside it.
 struct Networks {
     model: Model,
-    net: Placed,
-    untrained: Option<Placed>,
+    /// The model first.
+    placed: Vec<Placed>,
+    direct: Option<Direct>,
     heatmap: HeatmapKind,
 }
 
 /// A network, and what it was made of.
 struct Placed {
+    name: &'static str,
     net: L3Net,
     weights: Weights,
 }
@@ -167,58 +170,104 @@ impl Networks {
         let weights = Weights::open(args.net.model.as_deref())?;
         let net = args.net.place(&weights)?;
         let info = net.describe();
-        let untrained = (!args.no_untrained)
-            .then(|| -> Result<Placed, NetError> {
-                let weights = Weights::random(args.seed, info.conv1_stride);
-                let net = L3Net::new(&weights, &args.net.compute.options())?;
-                Ok(Placed { net, weights })
-            })
-            .transpose()?;
-        Ok(Self {
-            model: Model {
-                file: weights.source().to_owned(),
-                trained: info.trained,
-                device: info.device_name(),
-                precision: info.precision_name(),
-                conv1_stride: info.conv1_stride.get(),
-            },
-            net: Placed { net, weights },
-            untrained,
-            heatmap,
-        })
-    }
-
-    /// Calls `with` with the networks as judges: the one that is looked at, then
-    /// the untrained one if it takes part.
-    fn judges<R>(&self, with: impl FnOnce(&[Judge<'_>]) -> R) -> R {
-        let by = |net: &L3Net, batch: &[&Features]| -> Result<Vec<Judgement>, NetError> {
-            net.judge(batch, self.heatmap)
+        let model = Model {
+            file: weights.source().to_owned(),
+            trained: info.trained,
+            device: info.device_name(),
+            precision: info.precision_name(),
+            conv1_stride: info.conv1_stride.get(),
         };
-        let own = |batch: &[&Features]| by(&self.net.net, batch);
-        match &self.untrained {
-            Some(untrained) => with(&[&own, &|batch: &[&Features]| by(&untrained.net, batch)]),
-            None => with(&[&own]),
+        let untrained = Weights::random(args.seed, info.conv1_stride);
+        let mut networks = Self {
+            model,
+            placed: vec![Placed {
+                name: "model",
+                net,
+                weights,
+            }],
+            direct: None,
+            heatmap,
+        };
+        if !args.no_untrained {
+            networks.add("untrained", untrained, args)?;
         }
+        Ok(networks)
+    }
+
+    /// One more to be judged.
+    fn add(
+        &mut self,
+        name: &'static str,
+        weights: Weights,
+        args: &CommonArgs,
+    ) -> Result<(), NetError> {
+        let net = L3Net::new(&weights, &args.net.compute.options())?;
+        self.placed.push(Placed { name, net, weights });
+        Ok(())
+    }
+
+    /// Calls `with` with all of them as judges, in the order of [`names`](Self::names).
+    fn judges<R>(&self, with: impl FnOnce(&[Judge<'_>]) -> R) -> R {
+        type Judging<'a> = Box<dyn Fn(&[&Features]) -> Result<Vec<Judgement>, NetError> + 'a>;
+        let mut judges: Vec<Judging<'_>> = Vec::new();
+        for placed in &self.placed {
+            judges.push(Box::new(|batch| placed.net.judge(batch, self.heatmap)));
+        }
+        if let Some(direct) = &self.direct {
+            judges.push(Box::new(|batch| direct.judge(batch)));
+        }
+        let judges: Vec<Judge<'_>> = judges.iter().map(|judge| &**judge as Judge<'_>).collect();
+        with(&judges)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        let direct = self.direct.iter().map(|_| DIRECT);
+        self.placed.iter().map(|p| p.name).chain(direct)
     }
 }
 
-/// Figures of the network that is looked at, and beside them those of an
-/// untrained one.
-#[derive(Clone, Debug, Serialize)]
-struct Compared<S> {
-    model: S,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    untrained: Option<S>,
-}
+/// The name of the baseline that has no network of its own kind.
+const DIRECT: &str = "direct";
+
+/// Figures of the network that is looked at and of those beside it, in the order
+/// of [`Networks::names`]; in JSON an object by name.
+#[derive(Clone, Debug)]
+struct Compared<S>(Vec<(&'static str, S)>);
 
 impl<S> Compared<S> {
-    /// From the scores of the judges of [`Networks::judges`]; `None` if nothing
-    /// was judged.
+    /// From the scores of each judge; `None` if nothing was judged.
     fn of(networks: &Networks, scores: impl Fn(usize) -> Option<S>) -> Option<Self> {
-        Some(Self {
-            model: scores(0)?,
-            untrained: networks.untrained.as_ref().and_then(|_| scores(1)),
-        })
+        let named = networks.names().enumerate();
+        let all: Vec<_> = named
+            .filter_map(|(nth, name)| Some((name, scores(nth)?)))
+            .collect();
+        (!all.is_empty()).then_some(Self(all))
+    }
+
+    /// The figures of the network that is looked at.
+    fn model(&self) -> &S {
+        &self.0[0].1
+    }
+
+    /// With the names that people read.
+    fn rows(&self) -> impl Iterator<Item = (&'static str, &S)> {
+        self.0.iter().map(|(name, scores)| (shown(name), scores))
+    }
+}
+
+impl<S: Serialize> Serialize for Compared<S> {
+    fn serialize<T: Serializer>(&self, to: T) -> Result<T::Ok, T::Error> {
+        to.collect_map(self.0.iter().map(|(name, scores)| (name, scores)))
+    }
+}
+
+/// A network's name for people.
+fn shown(name: &'static str) -> &'static str {
+    match name {
+        "untrained" => "untrained network",
+        "pretrained" => "supervised pretraining",
+        DIRECT => "supervised, direct combination",
+        other => other,
     }
 }
 

@@ -15,6 +15,7 @@
 pub mod avc;
 pub mod classify;
 pub mod clusters;
+pub mod direct;
 mod draws;
 mod error;
 pub mod extract;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::error::TrainError;
 use super::heads;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
-use crate::net::{Conv1Stride, ModelError, Slot, layout};
+use crate::net::{Conv1Stride, ModelError, Slot, Weights, layout};
 
 /// The `format` of a checkpoint's metadata.
 const FORMAT: &str = "l3net-checkpoint/1";
@@ -133,6 +133,18 @@ impl Checkpoint {
         file::write(path, &slots, values, &metadata, StoreAs::F32)
     }
 
+    /// The tensors of the heads, which no model keeps, and the network's weights.
+    pub fn into_parts(self) -> (BTreeMap<String, Vec<f32>>, Weights) {
+        let (heads, network) = self
+            .tensors
+            .into_iter()
+            .partition(|(name, _)| name.starts_with(heads::PREFIX));
+        (
+            heads,
+            Weights::learnt(self.conv1_stride, network, BTreeMap::new()),
+        )
+    }
+
     /// Reads a checkpoint.
     ///
     /// # Errors
@@ -217,7 +229,6 @@ pub fn copy(path: &Path, copy: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::Weights;
 
     fn checkpoint() -> Checkpoint {
         let weights = Weights::initial(1, Conv1Stride::Two);

@@ -5,8 +5,11 @@
 //! Beside the correspondence they are a teacher that says more in each step: one
 //! of so many classes instead of yes or no. No model keeps them.
 
+use std::collections::BTreeMap;
+
 use tch::{Device, Kind, TchError, Tensor};
 
+use crate::net::input::plain;
 use crate::net::{FEATURE, Modality, Slot};
 
 /// Units between feature and classes.
@@ -80,6 +83,47 @@ impl Head {
         }
     }
 
+    /// The head of a checkpoint's tensors, on a device.
+    ///
+    /// # Errors
+    /// What libtorch says, also of tensors that are not there.
+    pub fn placed(
+        modality: Modality,
+        tensors: &BTreeMap<String, Vec<f32>>,
+        device: Device,
+    ) -> Result<Self, TchError> {
+        let inputs = |layer: &str| if layer == "fc1" { FEATURE } else { HIDDEN };
+        let place = |layer: &str, tensor: &str, shape: &[i64]| {
+            let values = tensors.get(&name(modality, layer, tensor));
+            let values = values.map_or(&[][..], Vec::as_slice);
+            Tensor::f_from_slice(values)?.f_reshape(shape)?.f_to(device)
+        };
+        let layer = |layer: &str| -> Result<[Tensor; 2], TchError> {
+            let weight = place(layer, "weight", &[-1, inputs(layer) as i64])?;
+            Ok([weight, place(layer, "bias", &[-1])?])
+        };
+        Ok(Self {
+            fc1: layer("fc1")?,
+            fc2: layer("fc2")?,
+        })
+    }
+
+    /// `[B, 512]` → `[B, C + 1]`.
+    fn logits(&self, feature: &Tensor) -> Result<Tensor, TchError> {
+        let [weight, bias] = &self.fc1;
+        let hidden = feature.f_linear(weight, Some(bias))?.f_relu()?; // [B, 128]
+        let [weight, bias] = &self.fc2;
+        hidden.f_linear(weight, Some(bias))
+    }
+
+    /// How likely each class is, "nothing" last: `[B, 512]` → B × (C + 1).
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn shares(&self, feature: &Tensor) -> Result<Vec<f32>, TchError> {
+        plain(&self.logits(feature)?.f_softmax(1, Kind::Float)?)
+    }
+
     /// Cross-entropy and the share of rows whose strongest class is there.
     /// `feature` is `[B, 512]`; `targets`, `[B, C + 1]`, says which classes are
     /// there, each row adding up to one.
@@ -87,10 +131,7 @@ impl Head {
     /// # Errors
     /// What libtorch says.
     pub fn loss(&self, feature: &Tensor, targets: &Tensor) -> Result<(Tensor, f64), TchError> {
-        let [weight, bias] = &self.fc1;
-        let hidden = feature.f_linear(weight, Some(bias))?.f_relu()?; // [B, 128]
-        let [weight, bias] = &self.fc2;
-        let logits = hidden.f_linear(weight, Some(bias))?; //              [B, C + 1]
+        let logits = self.logits(feature)?;
         let log_p = logits.f_log_softmax(1, Kind::Float)?;
         let rows = targets.size()[0].max(1) as f64;
         let loss = log_p

@@ -30,7 +30,7 @@ pub use batch::{Batch, PairOf};
 pub use checkpoint::{Checkpoint, Files, RunState, Validation};
 pub use error::TrainError;
 pub use events::EventFile;
-pub use heads::Task;
+pub use heads::{Head, Task};
 pub use loader::Loader;
 pub use memory::keep_freed_memory;
 pub use network::{Freeze, Lesson, Network};

@@ -4,6 +4,7 @@
 //! on a terminal.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,6 @@ use super::batch::Batch;
 use super::checkpoint::{Checkpoint, Files, RunState, Validation, copy};
 use super::error::TrainError;
 use super::events::EventFile;
-use super::heads;
 use super::loader::Loader;
 use super::memory::keep_freed_memory;
 use super::network::{Lesson, Network};
@@ -181,20 +181,13 @@ impl<'a> Run<'a> {
             }
             Start::Resume(checkpoint) => {
                 check_same(&checkpoint.state, &fresh, &files.last)?;
-                let Checkpoint {
-                    tensors,
-                    mean,
-                    square,
-                    conv1_stride,
-                    mut state,
-                } = *checkpoint;
+                let mut checkpoint = *checkpoint;
+                let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
+                let mut state = take(&mut checkpoint.state);
                 state.data = fresh.data;
-                let (of_heads, of_network) = tensors
-                    .into_iter()
-                    .partition(|(name, _)| name.starts_with(heads::PREFIX));
+                let (of_heads, weights) = checkpoint.into_parts();
                 heads = of_heads;
-                let weights = Weights::learnt(conv1_stride, of_network, BTreeMap::new());
-                (weights, state, Some((mean, square)))
+                (weights, state, Some(moments))
             }
         };
         let torch = |cause| TrainError::Torch {

@@ -1,16 +1,21 @@
 //! `l3net eval avc`: do picture and sound correspond?
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::output::{Destination, Table, number, number_95, percent, percent_95};
 use super::{Compared, Failed, Model, Networks, Part, SharedArgs, gather};
 use crate::cmd::common::Usage;
-use crate::eval::Unreadable;
+use crate::corpus::Split;
 use crate::eval::avc::{Group, Groups, JudgedPair, Scores, judge};
-use crate::net::HeatmapKind;
+use crate::eval::direct::Direct;
+use crate::eval::{Draws, Unreadable};
+use crate::features::Features;
+use crate::net::{HeatmapKind, Weights};
 use crate::result::Crop;
+use crate::stop::Stop;
 
 /// Judges held-out pairs, of which half correspond
 ///
@@ -23,6 +28,14 @@ pub struct AvcArgs {
     /// Pairs of each DATA, half of which correspond
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
     pub pairs: u32,
+    /// A checkpoint of `train --task classify`: the paper's baseline that multiplies
+    /// the classes of picture and sound
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub direct: Option<PathBuf>,
+    /// A model of `train --init CLASSIFIER --freeze trunks`: the paper's baseline that
+    /// learns the fusion alone, on top of classifiers
+    #[arg(long, value_name = "MODEL")]
+    pub pretrained: Option<PathBuf>,
     /// Part of the picture to look at: the whole, or the paper's middle
     #[arg(long, default_value = "center", value_name = "WHAT")]
     pub crop: Crop,
@@ -82,7 +95,13 @@ pub fn run(args: &AvcArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     let shared = &args.shared;
     shared.common.talk.start_log(std::io::stderr);
     let destination = Destination::of(&shared.common)?;
-    let networks = Networks::load(&shared.common, HeatmapKind::default())?;
+    let mut networks = Networks::load(&shared.common, HeatmapKind::default())?;
+    if let Some(file) = &args.pretrained {
+        networks.add("pretrained", Weights::read(file)?, &shared.common)?;
+    }
+    if let Some(file) = &args.direct {
+        networks.direct = Some(direct(args, file)?);
+    }
     let count = args.pairs as usize;
     let gathered = gather(
         shared,
@@ -112,6 +131,26 @@ pub fn run(args: &AvcArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     Ok(gathered.tell_failures())
 }
 
+/// The baseline, its threshold chosen on as many validation pairs of all DATA.
+fn direct(args: &AvcArgs, file: &Path) -> anyhow::Result<Direct> {
+    let common = &args.shared.common;
+    let mut direct = Direct::open(file, &common.net.compute.options())?;
+    let mut pairs = Vec::new();
+    for opened in args.shared.data.open(common.talk.quiet, &Stop::default())? {
+        let draws = Draws {
+            corpus: &*opened.corpus,
+            split: Split::Validation,
+            seed: common.seed,
+            crop: args.crop,
+            loaders: common.loaders(),
+        };
+        let by = |batch: &[&Features]| direct.judge(batch);
+        pairs.extend(judge(&draws, args.pairs as usize, &[&by], &mut || ())?.0);
+    }
+    direct.choose(&pairs);
+    Ok(direct)
+}
+
 const COLUMNS: [&str; 10] = [
     "pairs", "accuracy", "95 %", "loss", "ROC-AUC", "95 %", "TPR", "TNR", "p(corr)", "p(not)",
 ];
@@ -123,9 +162,8 @@ fn table(report: &Report) -> Table {
         table.text("");
         table.text(format!("{}  ({})", data.name, data.holds));
         table.header("", &COLUMNS);
-        table.row("model", cells(Some(data.pairs), &data.scores.model));
-        if let Some(scores) = &data.scores.untrained {
-            table.row("untrained network", cells(None, scores));
+        for (nth, (name, scores)) in data.scores.rows().enumerate() {
+            table.row(name, cells((nth == 0).then_some(data.pairs), scores));
         }
         table.row("chance", cells(None, &report.chance));
         let row = |group: &Group| -> (String, Vec<String>) {

@@ -116,16 +116,15 @@ fn table(report: &Report) -> Table {
     table.text(report.model.line());
     table.text(format!(
         "{} {} of {} classes in {} clusters",
-        report.found.model.samples,
+        report.found.model().samples,
         report.of.name(),
         report.classes.len(),
-        report.found.model.clusters
+        report.found.model().clusters
     ));
     table.text("");
     table.header("normalised mutual information", &[""]);
-    table.row("model", [number(report.found.model.nmi)]);
-    if let Some(untrained) = report.found.untrained {
-        table.row("untrained network", [number(untrained.nmi)]);
+    for (name, found) in report.found.rows() {
+        table.row(name, [number(found.nmi)]);
     }
     table.row("clusters by chance", [number(report.chance)]);
     table.text("");

@@ -67,13 +67,13 @@ pub fn run(args: &ImageArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     let data = labelled.read(Kind::Pictures)?;
     let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
     let extractions = labelled.extract(&data, Kind::Pictures, &networks)?;
-    let device = networks.net.net.describe().device;
+    let device = networks.placed[0].net.describe().device;
     let bar = super::bar(
         extractions.len() * data.rounds.len(),
         labelled.common.talk.quiet,
     );
     let mut found = Vec::new();
-    for (name, extraction) in ["model", "untrained network"].into_iter().zip(&extractions) {
+    for (name, extraction) in networks.names().map(super::shown).zip(&extractions) {
         let described = Described {
             rows: &extraction.blocks,
             file_of: &extraction.file_of,

@@ -88,8 +88,7 @@ impl LabelledArgs {
         Ok(Labelled::read(&self.data, extensions, &rules)?)
     }
 
-    /// What each network makes of the files: the one that is looked at, then the
-    /// untrained one if it takes part.
+    /// What each network makes of the files.
     pub(super) fn extract(
         &self,
         data: &Labelled,
@@ -97,11 +96,8 @@ impl LabelledArgs {
         networks: &Networks,
     ) -> Result<Vec<Extraction>, EvalError> {
         let files: Vec<PathBuf> = data.files.iter().map(|f| f.path.clone()).collect();
-        let placed: Vec<_> = std::iter::once(&networks.net)
-            .chain(&networks.untrained)
-            .collect();
-        let bar = bar(files.len() * placed.len(), self.common.talk.quiet);
-        let found = placed.into_iter().map(|placed| {
+        let bar = bar(files.len() * networks.placed.len(), self.common.talk.quiet);
+        let found = networks.placed.iter().map(|placed| {
             let extractor = Extractor {
                 net: &placed.net,
                 weights: &placed.weights,

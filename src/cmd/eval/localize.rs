@@ -136,9 +136,8 @@ fn table(report: &Report) -> Table {
         table.text("");
         table.text(format!("{}  ({})", data.name, data.holds));
         table.header("", &COLUMNS);
-        table.row("model", cells(Some(data.scenes), &data.scores.model));
-        if let Some(scores) = &data.scores.untrained {
-            table.row("untrained network", cells(None, scores));
+        for (nth, (name, scores)) in data.scores.rows().enumerate() {
+            table.row(name, cells((nth == 0).then_some(data.scenes), scores));
         }
         let baselines = &data.baselines;
         for (name, pointing, overlap) in [

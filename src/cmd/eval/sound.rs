@@ -95,8 +95,9 @@ pub fn run(args: &SoundArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
     let extractions = labelled.extract(&data, kind, &networks)?;
     let classic = mfcc::describe(&data, labelled.common.loaders())?;
-    let mut described: Vec<(&str, Described<'_>)> = ["model", "untrained network"]
-        .into_iter()
+    let mut described: Vec<(&str, Described<'_>)> = networks
+        .names()
+        .map(super::shown)
         .zip(extractions.iter().map(|e| Described {
             rows: &e.blocks,
             file_of: &e.file_of,

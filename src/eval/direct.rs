@@ -1,0 +1,160 @@
+//! The paper's supervised baseline "direct combination" (section 3.2, Table 1):
+//! two networks that name the classes of picture and sound, and the scalar product
+//! of what they say.
+//!
+//! They come from a checkpoint of `train --task classify`. "Nothing", which the
+//! heads can say, too, does not count: silence does not belong to an empty picture.
+//! Where the product is said to be enough is chosen on validation pairs.
+
+use std::path::Path;
+
+use tch::Tensor;
+
+use super::avc::JudgedPair;
+use crate::features::{Features, ScaledFrame};
+use crate::net::{L3Net, Modality, NetError, NetOptions};
+use crate::result::{Heatmap, Judgement};
+use crate::train::{Checkpoint, Head, TrainError};
+
+/// Keeps the logarithm of nothing a number.
+const LEAST: f32 = 1e-12;
+
+/// The two classifiers, and from which product on they say yes.
+pub struct Direct {
+    net: L3Net,
+    heads: [Head; 2],
+    threshold: f32,
+}
+
+impl Direct {
+    /// The classifiers of a checkpoint. They say yes from a product of one half on,
+    /// until [`choose`](Self::choose) finds better.
+    ///
+    /// # Errors
+    /// If it cannot be read, learnt no classes, or there is no room on the device.
+    pub fn open(checkpoint: &Path, options: &NetOptions) -> Result<Self, TrainError> {
+        let read = Checkpoint::read(checkpoint)?;
+        let Some(classes) = &read.state.classes else {
+            return Err(TrainError::Checkpoint {
+                file: checkpoint.to_owned(),
+                what: "it learnt no classes; make one with train --task classify".to_owned(),
+            });
+        };
+        tracing::info!("{}: {} classes", checkpoint.display(), classes.len());
+        let (heads, weights) = read.into_parts();
+        let net = L3Net::new(&weights, options)?;
+        let device = net.describe().device;
+        let torch = |cause| TrainError::Torch { step: 0, cause };
+        let place = |modality| Head::placed(modality, &heads, device).map_err(torch);
+        Ok(Self {
+            heads: [place(Modality::Vision)?, place(Modality::Audio)?],
+            net,
+            threshold: 0.5,
+        })
+    }
+
+    /// The scalar product of the two softmaxes, for each pair.
+    fn products(&self, batch: &[&Features]) -> Result<Vec<f32>, NetError> {
+        let mut products = Vec::with_capacity(batch.len());
+        for f in batch {
+            // One at a time: pictures may differ in size.
+            let picture = ScaledFrame {
+                rgb: f.image.clone(),
+                width: f.image_width,
+                height: f.image_height,
+                view: f.view,
+            };
+            let seen = self.shares(0, &self.net.see(&[&picture])?.pool4()?)?;
+            let heard = self.shares(1, &self.net.hear(&[&f.spectrogram])?.pool4()?)?;
+            products.push(seen.iter().zip(&heard).map(|(a, b)| a * b).sum());
+        }
+        Ok(products)
+    }
+
+    /// The softmax of one head without its last class, "nothing".
+    fn shares(&self, head: usize, pool4: &[f32]) -> Result<Vec<f32>, NetError> {
+        let _guard = tch::no_grad_guard();
+        let device = self.net.describe().device;
+        let feature = Tensor::f_from_slice(pool4)?.f_unsqueeze(0)?.f_to(device)?;
+        let mut shares = self.heads[head].shares(&feature)?;
+        shares.pop();
+        Ok(shares)
+    }
+
+    /// As a judge: the odds are the product against the threshold. It points
+    /// nowhere.
+    ///
+    /// # Errors
+    /// What the network says.
+    pub fn judge(&self, batch: &[&Features]) -> Result<Vec<Judgement>, NetError> {
+        let nowhere = Heatmap {
+            rows: 1,
+            cols: 1,
+            values: vec![0.0],
+        };
+        let judgement = |product: f32| {
+            let logit = product.max(LEAST).ln() - self.threshold.max(LEAST).ln();
+            Judgement {
+                logits: [0.0, logit],
+                correspondence: 1.0 / (1.0 + (-logit).exp()),
+                vision: nowhere.clone(),
+                audio: nowhere.clone(),
+            }
+        };
+        Ok(self.products(batch)?.into_iter().map(judgement).collect())
+    }
+
+    /// Chooses the threshold that judges most of these pairs rightly; they were
+    /// judged by this one alone.
+    pub fn choose(&mut self, pairs: &[JudgedPair]) {
+        let products: Vec<(f32, bool)> = pairs
+            .iter()
+            .filter_map(|pair| {
+                let logit = pair.logits.first()?[1];
+                Some((
+                    logit.exp() * self.threshold.max(LEAST),
+                    pair.facts.corresponds,
+                ))
+            })
+            .collect();
+        if let Some(threshold) = best_threshold(products) {
+            self.threshold = threshold;
+        }
+    }
+}
+
+/// The value halfway between two neighbours that has most `true` ones above and
+/// `false` ones below; `None` of fewer than two.
+fn best_threshold(mut values: Vec<(f32, bool)>) -> Option<f32> {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut right = values.iter().filter(|(_, yes)| *yes).count();
+    let mut best = (0, None);
+    for pair in values.windows(2) {
+        // Over this one: it counts as no.
+        right = if pair[0].1 { right - 1 } else { right + 1 };
+        if pair[0].0 < pair[1].0 && right > best.0 {
+            best = (right, Some((pair[0].0 + pair[1].0) / 2.0));
+        }
+    }
+    best.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_parts_most() {
+        let values = [
+            (0.9, true),
+            (0.1, false),
+            (0.3, false),
+            (0.5, true),
+            (0.2, true),
+        ];
+        let threshold = best_threshold(values.to_vec()).expect("a threshold");
+        assert!((threshold - 0.4).abs() < 1e-6, "{threshold}");
+        assert_eq!(best_threshold(vec![(0.5, true)]), None);
+        assert_eq!(best_threshold(vec![(0.5, true), (0.5, false)]), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! `l3net eval` on labelled and annotated files through the program: the shapes
+//! of the features, what is kept of them, layouts, and the supervised baselines.
+
+mod common;
+
+use std::path::Path;
+
+use common::{Done, l3net, run_command};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Two classes, told apart at once, with four pictures and sounds each, in two
+/// folds.
+fn labelled() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut manifest = "path,fold\n".to_owned();
+    for (class, hertz, colour) in [
+        ("low", 300.0, [250, 20, 20]),
+        ("high", 5000.0, [20, 20, 250]),
+    ] {
+        let sounds = folder.path().join("sounds").join(class);
+        let images = folder.path().join("images").join(class);
+        std::fs::create_dir_all(&sounds).expect("made");
+        std::fs::create_dir_all(&images).expect("made");
+        for nth in 0..4_u32 {
+            let hertz = hertz * (1.0 + 0.02 * nth as f32);
+            let file = sounds.join(format!("s{nth}.wav"));
+            std::fs::write(file, tone(hertz)).expect("written");
+            let colour = colour.map(|c: u8| c.saturating_add(3 * nth as u8));
+            let picture = image::RgbImage::from_pixel(64 + nth, 48, image::Rgb(colour));
+            picture
+                .save(images.join(format!("s{nth}.png")))
+                .expect("written");
+            for end in ["wav", "png"] {
+                manifest += &format!("{class}/s{nth}.{end},{}\n", nth % 2 + 1);
+            }
+        }
+    }
+    for kind in ["sounds", "images"] {
+        std::fs::write(folder.path().join(kind).join("manifest.csv"), &manifest).expect("written");
+    }
+    folder
+}
+
+/// Two seconds of a tone as a WAV file of 16 bits at 8 kHz.
+fn tone(hertz: f32) -> Vec<u8> {
+    let samples = (0..16_000).map(|i| {
+        let value = 0.2 * (std::f32::consts::TAU * hertz * i as f32 / 8000.0).sin();
+        (value * 32767.0) as i16
+    });
+    let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + data.len() as u32).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    bytes.extend(8000_u32.to_le_bytes());
+    bytes.extend(16_000_u32.to_le_bytes());
+    bytes.extend(b"\x02\0\x10\0data");
+    bytes.extend((data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+/// `l3net eval` with a cache of its own in the folder.
+fn eval(folder: &Path, args: &[&str]) -> Done {
+    let mut command = l3net(["eval"]);
+    command
+        .args(args)
+        .args(["--precision", "f32", "--threads", "1", "--json", "-"])
+        .current_dir(folder)
+        .env("L3NET_CACHE", folder.join("cache"));
+    run_command(command)
+}
+
+fn report(done: &Done) -> Value {
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    serde_json::from_str(&done.out).expect("JSON")
+}
+
+fn kept(folder: &Path) -> Vec<(String, std::time::SystemTime)> {
+    let Ok(entries) = std::fs::read_dir(folder.join("cache/features")) else {
+        return Vec::new();
+    };
+    let mut files: Vec<_> = entries
+        .map(|entry| {
+            let entry = entry.expect("readable");
+            let changed = entry.metadata().and_then(|m| m.modified()).expect("a time");
+            (entry.file_name().to_string_lossy().into_owned(), changed)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn sounds_are_named_fold_by_fold_and_features_found_once() {
+    let folder = labelled();
+    let first = eval(folder.path(), &["sound", "sounds", "--clips", "3"]);
+    let found = report(&first);
+    assert_eq!(found["experiment"], "sound");
+    let lines = found["found"].as_array().expect("lines");
+    let names: Vec<_> = lines
+        .iter()
+        .map(|l| l["name"].as_str().expect("text"))
+        .collect();
+    assert_eq!(names, ["model", "untrained network", "MFCC"]);
+    for line in lines {
+        let rounds = line["rounds"].as_array().expect("rounds");
+        assert_eq!(rounds.len(), 2, "{line}");
+        assert!(rounds.iter().all(|r| r["files"] == 4), "{line}");
+    }
+    // Tones of 300 Hz and 5 kHz: MFCC know them apart.
+    assert_eq!(lines[2]["accuracy"], 1.0);
+    for words in ["fold 1", "MFCC", "the paper"] {
+        assert!(first.err.contains(words), "no {words} in:\n{}", first.err);
+    }
+    let before = kept(folder.path());
+    assert_eq!(before.len(), 2, "one for each network");
+    let again = eval(folder.path(), &["sound", "sounds", "--clips", "3"]);
+    assert_eq!(report(&again)["found"], found["found"]);
+    assert_eq!(kept(folder.path()), before);
+    // A file that changed is looked at again.
+    std::fs::write(folder.path().join("sounds/low/s0.wav"), tone(310.0)).expect("written");
+    report(&eval(folder.path(), &["sound", "sounds", "--clips", "3"]));
+    assert_eq!(kept(folder.path()).len(), 4);
+}
+
+#[test]
+fn pictures_are_named_and_clustered() {
+    let folder = labelled();
+    let found = report(&eval(folder.path(), &["image", "images"]));
+    assert_eq!(found["largest_class"], 0.5);
+    for line in found["found"].as_array().expect("lines") {
+        assert_eq!(line["files"], 8, "{line}");
+        assert_eq!(line["top_1"], 1.0, "red and blue: {line}");
+        assert!(line["top_5"].is_null(), "two classes: {line}");
+    }
+    let args = [
+        "clusters",
+        "images",
+        "--of",
+        "pictures",
+        "--clusters",
+        "2",
+        "--no-untrained",
+    ];
+    let found = report(&eval(folder.path(), &args));
+    assert_eq!(found["model"]["nmi"], 1.0);
+    assert!(found.get("untrained").is_none());
+    assert!(found["chance"].as_f64() < Some(0.5));
+    let many = eval(folder.path(), &["clusters", "images", "--of", "pictures"]);
+    assert_eq!(many.code, Some(1));
+    assert!(
+        many.err.contains("8 files are fewer than 64 clusters"),
+        "{}",
+        many.err
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_done() {
+    let folder = labelled();
+    std::fs::write(folder.path().join("images/low/s1.png"), "no picture").expect("written");
+    let done = eval(folder.path(), &["image", "images", "--no-untrained"]);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(
+        done.err.contains("low/s1.png: not a picture"),
+        "{}",
+        done.err
+    );
+    let found: Value = serde_json::from_str(&done.out).expect("JSON");
+    assert_eq!(found["found"][0]["files"], 7);
+    assert_eq!(kept(folder.path()), [], "what lacks a file is not kept");
+    let wrong = eval(folder.path(), &["sound", "images"]);
+    assert_eq!((wrong.code, wrong.out.as_str()), (Some(1), ""));
+    for layout in ["<class>/<file>", "meta/*.csv", "evaluation_setup"] {
+        assert!(wrong.err.contains(layout), "no {layout} in {}", wrong.err);
+    }
+}
+
+#[test]
+fn annotated_pictures_are_scored_once_each() {
+    let folder = labelled();
+    let list = r#"[{"file": "low", "class": "low", "bbox": [[0, 0, 0.5, 0.5]]},
+        {"file": "high", "class": "high", "bbox": [[0.5, 0.5, 1, 1]]}]"#;
+    std::fs::write(folder.path().join("boxes.json"), list).expect("written");
+    std::fs::create_dir(folder.path().join("media")).expect("made");
+    for class in ["low", "high"] {
+        for (kind, end) in [("sounds", "wav"), ("images", "png")] {
+            let from = folder
+                .path()
+                .join(kind)
+                .join(class)
+                .join(format!("s0.{end}"));
+            let to = folder.path().join("media").join(format!("{class}.{end}"));
+            std::fs::copy(from, to).expect("copied");
+        }
+    }
+    let data = "annotations:boxes=boxes.json,media=media";
+    let found = report(&eval(folder.path(), &["localize", data, "--no-untrained"]));
+    let data = &found["data"][0];
+    assert_eq!(data["scenes"], 2);
+    for figure in ["pointing", "overlap_half", "overlap_auc"] {
+        assert!(data["model"][figure].as_f64().is_some(), "{data}");
+    }
+    assert!(
+        data["model"]["dark"]["silence"].as_f64().is_some(),
+        "{data}"
+    );
+    assert_eq!(data["baselines"]["whole_overlap"]["half"], 0.0);
+    assert_eq!(data["baselines"]["chance"], 0.25);
+}
+
+#[test]
+fn classifiers_are_a_baseline() {
+    let folder = labelled();
+    let classes = "classes:sounds=sounds,images=images";
+    let shared = [
+        "--batch",
+        "4",
+        "--steps",
+        "1",
+        "--precision",
+        "f32",
+        "--test-fold",
+        "2",
+    ];
+    let mut train = l3net([
+        "train",
+        classes,
+        "-o",
+        "c.safetensors",
+        "--task",
+        "classify",
+    ]);
+    train
+        .args(shared)
+        .args(["--validation-pairs", "4"])
+        .current_dir(folder.path());
+    let done = run_command(train);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let args = ["avc", classes, "--pairs", "8", "--test-fold", "2"];
+    let beside = [
+        "--direct",
+        "c.last.checkpoint",
+        "--pretrained",
+        "c.safetensors",
+    ];
+    let found = report(&eval(folder.path(), &[&args[..], &beside].concat()));
+    for judge in ["model", "untrained", "pretrained", "direct"] {
+        let accuracy = found["data"][0][judge]["accuracy"].as_f64();
+        assert!(
+            (0.0..=1.0).contains(&accuracy.expect("a number")),
+            "{found}"
+        );
+    }
+    let wrong = eval(
+        folder.path(),
+        &[&args[..], &["--direct", "c.safetensors"]].concat(),
+    );
+    assert_eq!(wrong.code, Some(1), "{}", wrong.err);
+    assert!(wrong.err.contains("c.safetensors"), "{}", wrong.err);
+}
