@@ -28,9 +28,9 @@ digits=$out/digits
 
 sounds=$data/sounds_esc10+$data/sounds_more+$digits/speech
 exec "$l3net" train \
-  "synth:objects=1-2,weight=1" \
+  "synth:objects=1-2,weight=2" \
   "synth:objects=1-2,sprites=$data/sprites,sounds=$sounds+$digits/sounds,photos=$data/photos,test=emojitwo_*+gameicons_chainsaw*,weight=2" \
-  "classes:sounds=$sounds,images=$data/photos,weight=2" \
+  "classes:sounds=$sounds,images=$data/photos,weight=1" \
   "classes:sounds=$digits/sounds,images=$digits/images,weight=1" \
   -o "$out/l3net-base.safetensors" --resume \
-  --pairs all --augment strong --batch 32 --lr 3e-4 --validate-every 250 "$@"
+  --pairs all --augment strong --batch 32 --lr 1e-3 --validate-every 250 "$@"

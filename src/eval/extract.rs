@@ -200,10 +200,10 @@ impl Extractor<'_> {
             unreadable,
         };
         // What lacks a file is found anew: somebody may mend the file.
-        if let Some(path) = kept.filter(|_| extraction.unreadable.is_empty()) {
-            if let Err(error) = keep(&path, &extraction) {
-                tracing::warn!("features are not kept for the next time: {error}");
-            }
+        if let Some(path) = kept.filter(|_| extraction.unreadable.is_empty())
+            && let Err(error) = keep(&path, &extraction)
+        {
+            tracing::warn!("features are not kept for the next time: {error}");
         }
         Ok(extraction)
     }

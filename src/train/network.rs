@@ -226,7 +226,8 @@ impl Network {
         let logits = self.fusion.logits_of(vision, audio, &seen, &heard)?; // [N, 2]
         let none = None::<Tensor>;
         let each = logits.f_cross_entropy_loss(&labels, none, Reduction::None, -100, 0.0)?; // [N]
-        let weights = half_for_each_label(&labels)?; // [N]
+        let weights: Vec<f32> = batch.pairs.iter().map(|p| p.weight).collect();
+        let weights = Tensor::f_from_slice(&weights)?.f_to(self.device)?; // [N]
         let loss = each.f_dot(&weights)?;
         let right = logits
             .f_argmax(1, false)?
@@ -286,17 +287,6 @@ fn without_bias(weights: &Weights, name: &str) -> Vec<f32> {
     };
     let bias = weights.tensor(&format!("{}.bias", unit.replace(".bn", ".conv")));
     values.iter().zip(bias).map(|(mean, b)| mean - b).collect()
-}
-
-/// Weights that add up to a half over the pairs of each label.
-fn half_for_each_label(labels: &Tensor) -> Result<Tensor, TchError> {
-    let yes = labels.f_to_kind(Kind::Float)?;
-    let no = yes.f_rsub_scalar(1.0)?;
-    let share = |of: &Tensor| {
-        let count = of.f_sum(Kind::Float)?.f_clamp_min(1.0)?.f_mul_scalar(2.0)?;
-        of.f_div(&count)
-    };
-    share(&yes)?.f_add(&share(&no)?)
 }
 
 #[cfg(test)]

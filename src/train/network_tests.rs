@@ -155,12 +155,3 @@ fn classes_are_learnt_beside_correspondence_or_alone() {
         );
     }
 }
-
-#[test]
-fn both_labels_have_half_of_the_weight() {
-    let weights = half_for_each_label(&Tensor::from_slice(&[1_i64, 0, 0, 0])).expect("weights");
-    assert_eq!(
-        plain(&weights).expect("values"),
-        [0.5, 1.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0]
-    );
-}

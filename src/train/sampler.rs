@@ -206,8 +206,11 @@ impl Sampler {
                 seen: row,
                 heard: row,
                 corresponds,
+                weight: 0.0,
             });
         }
+        // Half of them correspond as they are drawn, whatever the corpus.
+        batch.weigh(&vec![0; batch.origins.len()]);
         Ok(batch)
     }
 
@@ -250,10 +253,13 @@ impl Sampler {
                         seen: i as u32,
                         heard: j as u32,
                         corresponds,
+                        weight: 0.0,
                     });
                 }
             }
         }
+        let parts: Vec<usize> = drawn.iter().map(|(part, _)| *part).collect();
+        batch.weigh(&parts);
         Ok(batch)
     }
 

@@ -93,6 +93,7 @@ fn random_batch(rows: u32) -> Batch {
                 seen: row,
                 heard: row,
                 corresponds: row % 2 == 0,
+                weight: 1.0 / rows as f32,
             })
             .collect(),
         shown: Vec::new(),
