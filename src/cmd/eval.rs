@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::{Serialize, Serializer};
 
+use self::output::{Destination, Table};
 use super::common::{ComputeArgs, NetArgs, TalkArgs};
 use super::data::{DataArgs, Opened};
 use crate::corpus::{Corpus, Split};
@@ -50,19 +51,62 @@ pub enum Experiment {
     Clusters(clusters::ClustersArgs),
 }
 
-/// Does the experiment. True if all of the data could be used.
+impl Experiment {
+    /// What all experiments are told.
+    fn common(&self) -> &CommonArgs {
+        match self {
+            Self::Avc(args) => &args.shared.common,
+            Self::Localize(args) => &args.shared.common,
+            Self::Sound(args) => &args.labelled.common,
+            Self::Image(args) => &args.labelled.common,
+            Self::Clusters(args) => &args.labelled.common,
+        }
+    }
+
+    /// Does it.
+    fn find(&self) -> anyhow::Result<Found> {
+        match self {
+            Self::Avc(args) => avc::find(args),
+            Self::Localize(args) => localize::find(args),
+            Self::Sound(args) => sound::find(args),
+            Self::Image(args) => image::find(args),
+            Self::Clusters(args) => clusters::find(args),
+        }
+    }
+}
+
+/// What came of an experiment.
+struct Found {
+    /// The figures as one JSON object.
+    json: String,
+    /// The same for people.
+    table: Table,
+    /// Whether all of the data could be used.
+    whole: bool,
+}
+
+impl Found {
+    fn of(report: &impl Serialize, table: Table, whole: bool) -> anyhow::Result<Self> {
+        Ok(Self {
+            json: serde_json::to_string_pretty(report)?,
+            table,
+            whole,
+        })
+    }
+}
+
+/// Does the experiment and writes its figures. True if all of the data could be
+/// used.
 ///
 /// # Errors
 /// Names the model, the data or the device, and what is wrong.
 pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
-    let out = &mut std::io::stdout().lock();
-    match &args.what {
-        Experiment::Avc(args) => avc::run(args, out),
-        Experiment::Localize(args) => localize::run(args, out),
-        Experiment::Sound(args) => sound::run(args, out),
-        Experiment::Image(args) => image::run(args, out),
-        Experiment::Clusters(args) => clusters::run(args, out),
-    }
+    let common = args.what.common();
+    common.talk.start_log(std::io::stderr);
+    let destination = Destination::of(common)?;
+    let found = args.what.find()?;
+    destination.write(&mut std::io::stdout().lock(), &found)?;
+    Ok(found.whole)
 }
 
 /// What experiments on drawn pairs and scenes are told.

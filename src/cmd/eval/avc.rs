@@ -1,12 +1,11 @@
 //! `l3net eval avc`: do picture and sound correspond?
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::output::{Destination, Table, number, number_95, percent, percent_95};
-use super::{Compared, Failed, Model, Networks, Part, SharedArgs, gather};
+use super::output::{Table, number, number_95, percent, percent_95};
+use super::{Compared, Failed, Found, Model, Networks, Part, SharedArgs, gather};
 use crate::cmd::common::Usage;
 use crate::corpus::Split;
 use crate::eval::avc::{Group, Groups, JudgedPair, Scores, judge};
@@ -82,19 +81,17 @@ impl Data {
     }
 }
 
-/// Judges pairs and writes the figures. True if all of the data could be used.
+/// Judges pairs.
 ///
 /// # Errors
 /// Names the model, the data or the device, and what is wrong.
-pub fn run(args: &AvcArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+pub(super) fn find(args: &AvcArgs) -> anyhow::Result<Found> {
     if !args.pairs.is_multiple_of(2) {
         return Err(Usage::error(
             "--pairs is even: half of the pairs correspond",
         ));
     }
     let shared = &args.shared;
-    shared.common.talk.start_log(std::io::stderr);
-    let destination = Destination::of(&shared.common)?;
     let mut networks = Networks::load(&shared.common, HeatmapKind::default())?;
     if let Some(file) = &args.pretrained {
         networks.add("pretrained", Weights::read(file)?, &shared.common)?;
@@ -127,8 +124,7 @@ pub fn run(args: &AvcArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
         unreadable: gathered.unreadable.clone(),
         failed: gathered.failed.clone(),
     };
-    destination.write(out, &report, &table(&report))?;
-    Ok(gathered.tell_failures())
+    Found::of(&report, table(&report), gathered.tell_failures())
 }
 
 /// The baseline, its threshold chosen on as many validation pairs of all DATA.

@@ -1,13 +1,11 @@
 //! `l3net eval clusters`: do files of one class lie together? (paper, section
 //! 3.5.3, Table 4)
 
-use std::io::Write;
-
 use serde::Serialize;
 
 use super::labelled::{HELP, Kind, LabelledArgs, Of, tell_unreadable};
-use super::output::{Destination, Table, number};
-use super::{Compared, Model, Networks};
+use super::output::{Table, number};
+use super::{Compared, Found, Model, Networks};
 use crate::eval::Unreadable;
 use crate::eval::clusters::{Clustered, clustered, floor};
 use crate::eval::extract::Extraction;
@@ -57,15 +55,13 @@ const PAPER: [(&str, f64, f64); 3] = [
     ("L3-Net", 0.409, 0.330),
 ];
 
-/// Clusters and writes the figures. True if all files could be read.
+/// Clusters.
 ///
 /// # Errors
 /// Names the model, the data or the device, and what is wrong.
-pub fn run(args: &ClustersArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+pub(super) fn find(args: &ClustersArgs) -> anyhow::Result<Found> {
     let labelled = &args.labelled;
     let seed = labelled.common.seed;
-    labelled.common.talk.start_log(std::io::stderr);
-    let destination = Destination::of(&labelled.common)?;
     let kind = Kind::of(args.of);
     let data = labelled.read(kind)?;
     let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
@@ -98,8 +94,8 @@ pub fn run(args: &ClustersArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
         paper: PAPER,
         unreadable: extractions[0].unreadable.clone(),
     };
-    destination.write(out, &report, &table(&report))?;
-    Ok(tell_unreadable(&report.unreadable))
+    let whole = tell_unreadable(&report.unreadable);
+    Found::of(&report, table(&report), whole)
 }
 
 /// The class of each file that could be read, and its pool4.

@@ -1,12 +1,10 @@
 //! `l3net eval image`: classes of pictures (paper, section 3.4, Table 3).
 
-use std::io::Write;
-
 use serde::Serialize;
 
 use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
-use super::output::{Destination, Table, percent};
-use super::{Model, Networks};
+use super::output::{Table, percent};
+use super::{Found, Model, Networks};
 use crate::eval::Unreadable;
 use crate::eval::classify::Described;
 use crate::eval::linear::{Named, classify};
@@ -56,14 +54,12 @@ const PAPER: [(&str, f64); 4] = [
     ("Noroozi and Favaro", 0.347),
 ];
 
-/// Learns and tests, and writes the figures. True if all files could be read.
+/// Learns and tests.
 ///
 /// # Errors
 /// Names the model, the data or the device, and what is wrong.
-pub fn run(args: &ImageArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+pub(super) fn find(args: &ImageArgs) -> anyhow::Result<Found> {
     let labelled = &args.labelled;
-    labelled.common.talk.start_log(std::io::stderr);
-    let destination = Destination::of(&labelled.common)?;
     let data = labelled.read(Kind::Pictures)?;
     let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
     let extractions = labelled.extract(&data, Kind::Pictures, &networks)?;
@@ -99,8 +95,8 @@ pub fn run(args: &ImageArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
         paper: PAPER,
         unreadable: extractions[0].unreadable.clone(),
     };
-    destination.write(out, &report, &table(&report))?;
-    Ok(tell_unreadable(&report.unreadable))
+    let whole = tell_unreadable(&report.unreadable);
+    Found::of(&report, table(&report), whole)
 }
 
 fn table(report: &Report) -> Table {

@@ -1,11 +1,9 @@
 //! `l3net eval localize`: where does the sound come from?
 
-use std::io::Write;
-
 use serde::Serialize;
 
-use super::output::{Destination, Table, number, percent, percent_95};
-use super::{Compared, Failed, Model, Networks, Part, SharedArgs, gather};
+use super::output::{Table, number, percent, percent_95};
+use super::{Compared, Failed, Found, Model, Networks, Part, SharedArgs, gather};
 use crate::eval::Unreadable;
 use crate::eval::localize::{self, Baselines, Group, Groups, JudgedScene, Scores, judge};
 use crate::net::HeatmapKind;
@@ -76,14 +74,12 @@ impl Data {
     }
 }
 
-/// Judges scenes and writes the figures. True if all of the data could be used.
+/// Judges scenes.
 ///
 /// # Errors
 /// Names the model, the data or the device, and what is wrong.
-pub fn run(args: &LocalizeArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+pub(super) fn find(args: &LocalizeArgs) -> anyhow::Result<Found> {
     let shared = &args.shared;
-    shared.common.talk.start_log(std::io::stderr);
-    let destination = Destination::of(&shared.common)?;
     let networks = Networks::load(&shared.common, args.heatmap)?;
     let count = args.scenes as usize;
     let gathered = gather(
@@ -110,8 +106,7 @@ pub fn run(args: &LocalizeArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
         unreadable: gathered.unreadable.clone(),
         failed: gathered.failed.clone(),
     };
-    destination.write(out, &report, &table(&report))?;
-    Ok(gathered.tell_failures())
+    Found::of(&report, table(&report), gathered.tell_failures())
 }
 
 const COLUMNS: [&str; 11] = [

@@ -7,9 +7,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde::Serialize;
 
-use super::CommonArgs;
+use super::{CommonArgs, Found};
 use crate::eval::metrics::Interval;
 use crate::sink::draw::shortened;
 
@@ -44,16 +43,12 @@ impl Destination {
     }
 
     /// Writes the report, and the table for people.
-    pub fn write(
-        &self,
-        out: &mut dyn Write,
-        report: &impl Serialize,
-        table: &Table,
-    ) -> anyhow::Result<()> {
+    pub fn write(&self, out: &mut dyn Write, found: &Found) -> anyhow::Result<()> {
+        let Found { json, table, .. } = found;
         match self {
             Self::Table => table.write(out)?,
             Self::Stdout { quiet } => {
-                json(out, report)?;
+                writeln!(out, "{json}")?;
                 if !quiet {
                     // Nobody reads stderr: nothing to be done.
                     let _ = table.write(&mut io::stderr());
@@ -61,20 +56,13 @@ impl Destination {
             }
             Self::File(file) => {
                 table.write(out)?;
-                let mut bytes = Vec::new();
-                json(&mut bytes, report)?;
-                whole(file, &bytes)
+                whole(file, format!("{json}\n").as_bytes())
                     .with_context(|| format!("{}: cannot be written", file.display()))?;
             }
         }
         out.flush()?;
         Ok(())
     }
-}
-
-fn json(out: &mut dyn Write, report: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
 }
 
 /// Beside it first, so that nobody reads half of it.

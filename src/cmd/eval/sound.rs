@@ -1,12 +1,10 @@
 //! `l3net eval sound`: classes of sounds (paper, section 3.3, Table 2).
 
-use std::io::Write;
-
 use serde::Serialize;
 
 use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
-use super::output::{Destination, Table, percent};
-use super::{Model, Networks};
+use super::output::{Table, percent};
+use super::{Found, Model, Networks};
 use crate::eval::Unreadable;
 use crate::eval::classify::{Classified, Described, classify};
 use crate::eval::mfcc;
@@ -80,14 +78,12 @@ const PAPER: [Published; 7] = [
     published("people", Some(0.813), None),
 ];
 
-/// Learns and tests, and writes the figures. True if all files could be read.
+/// Learns and tests.
 ///
 /// # Errors
 /// Names the model, the data or the device, and what is wrong.
-pub fn run(args: &SoundArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+pub(super) fn find(args: &SoundArgs) -> anyhow::Result<Found> {
     let labelled = &args.labelled;
-    labelled.common.talk.start_log(std::io::stderr);
-    let destination = Destination::of(&labelled.common)?;
     let kind = Kind::Sounds {
         clips: args.clips.into(),
     };
@@ -132,8 +128,8 @@ pub fn run(args: &SoundArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
         paper: PAPER,
         unreadable: extractions[0].unreadable.clone(),
     };
-    destination.write(out, &report, &table(&report))?;
-    Ok(tell_unreadable(&report.unreadable))
+    let whole = tell_unreadable(&report.unreadable);
+    Found::of(&report, table(&report), whole)
 }
 
 fn table(report: &Report) -> Table {
