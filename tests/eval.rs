@@ -5,7 +5,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Done, run};
+use common::{Done, run, tone};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -22,8 +22,11 @@ fn classes() -> TempDir {
         std::fs::create_dir_all(&images).expect("made");
         for (nth, name) in ["held_a", "held_b", "other"].into_iter().enumerate() {
             let level = 0.05 * (nth + 1) as f32;
-            std::fs::write(sounds.join(name).with_extension("wav"), tone(hertz, level))
-                .expect("written");
+            std::fs::write(
+                sounds.join(name).with_extension("wav"),
+                tone(8000, 2, hertz, level),
+            )
+            .expect("written");
             let picture = image::RgbImage::from_pixel(64 + nth as u32, 48, image::Rgb(colour));
             picture
                 .save(images.join(name).with_extension("png"))
@@ -31,24 +34,6 @@ fn classes() -> TempDir {
         }
     }
     folder
-}
-
-/// Two seconds of a tone as a WAV file of 16 bits at 8 kHz.
-fn tone(hertz: f32, level: f32) -> Vec<u8> {
-    let samples = (0..16_000).map(|i| {
-        let value = level * (std::f32::consts::TAU * hertz * i as f32 / 8000.0).sin();
-        (value * 32767.0) as i16
-    });
-    let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
-    let mut bytes = b"RIFF".to_vec();
-    bytes.extend((36 + data.len() as u32).to_le_bytes());
-    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    bytes.extend(8000_u32.to_le_bytes());
-    bytes.extend(16_000_u32.to_le_bytes());
-    bytes.extend(b"\x02\0\x10\0data");
-    bytes.extend((data.len() as u32).to_le_bytes());
-    bytes.extend(data);
-    bytes
 }
 
 fn eval(what: &str, folder: &Path, more: &[&str]) -> Done {

@@ -5,11 +5,11 @@ mod common;
 
 use std::path::Path;
 
-use common::{Done, l3net, run_command};
+use common::{Done, l3net, run_command, tone};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Two classes, told apart at once, with four pictures and sounds each, in two
+/// Two classes, told apart at once, with six pictures and sounds each, in two
 /// folds.
 fn labelled() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -22,10 +22,10 @@ fn labelled() -> TempDir {
         let images = folder.path().join("images").join(class);
         std::fs::create_dir_all(&sounds).expect("made");
         std::fs::create_dir_all(&images).expect("made");
-        for nth in 0..4_u32 {
+        for nth in 0..6_u32 {
             let hertz = hertz * (1.0 + 0.02 * nth as f32);
             let file = sounds.join(format!("s{nth}.wav"));
-            std::fs::write(file, tone(hertz)).expect("written");
+            std::fs::write(file, tone(8000, 2, hertz, 0.2)).expect("written");
             let colour = colour.map(|c: u8| c.saturating_add(3 * nth as u8));
             let picture = image::RgbImage::from_pixel(64 + nth, 48, image::Rgb(colour));
             picture
@@ -40,24 +40,6 @@ fn labelled() -> TempDir {
         std::fs::write(folder.path().join(kind).join("manifest.csv"), &manifest).expect("written");
     }
     folder
-}
-
-/// Two seconds of a tone as a WAV file of 16 bits at 8 kHz.
-fn tone(hertz: f32) -> Vec<u8> {
-    let samples = (0..16_000).map(|i| {
-        let value = 0.2 * (std::f32::consts::TAU * hertz * i as f32 / 8000.0).sin();
-        (value * 32767.0) as i16
-    });
-    let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
-    let mut bytes = b"RIFF".to_vec();
-    bytes.extend((36 + data.len() as u32).to_le_bytes());
-    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    bytes.extend(8000_u32.to_le_bytes());
-    bytes.extend(16_000_u32.to_le_bytes());
-    bytes.extend(b"\x02\0\x10\0data");
-    bytes.extend((data.len() as u32).to_le_bytes());
-    bytes.extend(data);
-    bytes
 }
 
 /// `l3net eval` with a cache of its own in the folder.
@@ -106,7 +88,7 @@ fn sounds_are_named_fold_by_fold_and_features_found_once() {
     for line in lines {
         let rounds = line["rounds"].as_array().expect("rounds");
         assert_eq!(rounds.len(), 2, "{line}");
-        assert!(rounds.iter().all(|r| r["files"] == 4), "{line}");
+        assert!(rounds.iter().all(|r| r["files"] == 6), "{line}");
     }
     // Tones of 300 Hz and 5 kHz: MFCC know them apart.
     assert_eq!(lines[2]["accuracy"], 1.0);
@@ -119,7 +101,11 @@ fn sounds_are_named_fold_by_fold_and_features_found_once() {
     assert_eq!(report(&again)["found"], found["found"]);
     assert_eq!(kept(folder.path()), before);
     // A file that changed is looked at again.
-    std::fs::write(folder.path().join("sounds/low/s0.wav"), tone(310.0)).expect("written");
+    std::fs::write(
+        folder.path().join("sounds/low/s0.wav"),
+        tone(8000, 2, 310.0, 0.2),
+    )
+    .expect("written");
     report(&eval(folder.path(), &["sound", "sounds", "--clips", "3"]));
     assert_eq!(kept(folder.path()).len(), 4);
 }
@@ -130,7 +116,7 @@ fn pictures_are_named_and_clustered() {
     let found = report(&eval(folder.path(), &["image", "images"]));
     assert_eq!(found["largest_class"], 0.5);
     for line in found["found"].as_array().expect("lines") {
-        assert_eq!(line["files"], 8, "{line}");
+        assert_eq!(line["files"], 12, "{line}");
         assert_eq!(line["top_1"], 1.0, "red and blue: {line}");
         assert!(line["top_5"].is_null(), "two classes: {line}");
     }
@@ -150,7 +136,7 @@ fn pictures_are_named_and_clustered() {
     let many = eval(folder.path(), &["clusters", "images", "--of", "pictures"]);
     assert_eq!(many.code, Some(1));
     assert!(
-        many.err.contains("8 files are fewer than 64 clusters"),
+        many.err.contains("12 files are fewer than 64 clusters"),
         "{}",
         many.err
     );
@@ -168,7 +154,7 @@ fn what_cannot_be_read_is_named_and_the_rest_done() {
         done.err
     );
     let found: Value = serde_json::from_str(&done.out).expect("JSON");
-    assert_eq!(found["found"][0]["files"], 7);
+    assert_eq!(found["found"][0]["files"], 11);
     assert_eq!(kept(folder.path()), [], "what lacks a file is not kept");
     let wrong = eval(folder.path(), &["sound", "images"]);
     assert_eq!((wrong.code, wrong.out.as_str()), (Some(1), ""));

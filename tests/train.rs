@@ -6,7 +6,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::{Running, l3net, run_command as run, wait_for};
+use common::{Running, l3net, run_command as run, tone, wait_for};
 use l3net::net::Weights;
 use l3net::train::Checkpoint;
 
@@ -27,25 +27,12 @@ fn classes(folder: &Path) -> (PathBuf, PathBuf) {
             });
             let file = images.join(class).join(format!("p{i}.png"));
             picture.save(file).expect("a picture");
-            let tone = (0..48_000).map(|n| {
-                let turn = std::f32::consts::TAU * (pitch + 10.0 * i as f32) * n as f32 / 48_000.0;
-                (turn.sin() * 9000.0) as i16
-            });
+            let pitch = pitch + 10.0 * i as f32;
             let file = sounds.join(class).join(format!("s{i}.wav"));
-            std::fs::write(file, wav(tone)).expect("a sound");
+            std::fs::write(file, tone(48_000, 1, pitch, 0.27)).expect("a sound");
         }
     }
     (sounds, images)
-}
-
-fn wav(samples: impl Iterator<Item = i16>) -> Vec<u8> {
-    let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
-    let mut bytes = b"RIFF".to_vec();
-    bytes.extend((36 + data.len() as u32).to_le_bytes());
-    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\xbb\0\0\0\x77\x01\0\x02\0\x10\0data");
-    bytes.extend((data.len() as u32).to_le_bytes());
-    bytes.extend(data);
-    bytes
 }
 
 /// `l3net train` on the two classes, four rows a step in f32.
@@ -363,12 +350,8 @@ fn things(folder: &Path) -> String {
             let file = sprites.join(thing.class).join(format!("s{i}.png"));
             picture.save(file).expect("a picture");
             let pitch = thing.pitch + 10.0 * f32::from(i);
-            let tone = (0..96_000).map(|n| {
-                let turn = std::f32::consts::TAU * pitch * n as f32 / 48_000.0;
-                (turn.sin() * 9000.0) as i16
-            });
             let file = sounds.join(thing.class).join(format!("s{i}.wav"));
-            std::fs::write(file, wav(tone)).expect("a sound");
+            std::fs::write(file, tone(48_000, 2, pitch, 0.27)).expect("a sound");
         }
     }
     format!(

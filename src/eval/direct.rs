@@ -149,11 +149,12 @@ mod tests {
             (0.9, true),
             (0.1, false),
             (0.3, false),
+            (0.35, false),
             (0.5, true),
             (0.2, true),
         ];
         let threshold = best_threshold(values.to_vec()).expect("a threshold");
-        assert!((threshold - 0.4).abs() < 1e-6, "{threshold}");
+        assert!((threshold - 0.425).abs() < 1e-6, "{threshold}");
         assert_eq!(best_threshold(vec![(0.5, true)]), None);
         assert_eq!(best_threshold(vec![(0.5, true), (0.5, false)]), None);
     }

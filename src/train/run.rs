@@ -48,7 +48,7 @@ pub fn train(
         None => &[Split::Train, Split::Validation],
     };
     mixture.check(splits)?;
-    let data = mixture.corpora().map(|c| c.describe()).collect();
+    let data = mixture.describe();
     let classes = mixture.classes().to_vec();
     if settings.task.has_classes() && classes.is_empty() {
         let text = "the data names no classes to learn; --task avc needs none";
@@ -184,7 +184,12 @@ impl<'a> Run<'a> {
                 let mut checkpoint = *checkpoint;
                 let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
                 let mut state = take(&mut checkpoint.state);
-                state.data = fresh.data;
+                if state.data != fresh.data {
+                    // Other data are validated on other pairs: what was best on those
+                    // says nothing of these.
+                    state.best = None;
+                    state.data = fresh.data;
+                }
                 let (of_heads, weights) = checkpoint.into_parts();
                 heads = of_heads;
                 (weights, state, Some(moments))

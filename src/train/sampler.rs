@@ -68,6 +68,15 @@ impl Mixture {
         self.parts.iter().map(|(_, corpus)| &**corpus)
     }
 
+    /// What it is made of, a line each, with its weight where there are several.
+    pub fn describe(&self) -> Vec<String> {
+        let line = |(weight, corpus): &(f64, Box<dyn Corpus>)| match self.parts.len() {
+            1 => corpus.describe(),
+            _ => format!("{weight} x {}", corpus.describe()),
+        };
+        self.parts.iter().map(line).collect()
+    }
+
     /// Whether every corpus has something in each of these splits.
     ///
     /// # Errors

@@ -22,6 +22,29 @@ pub fn data(name: &str) -> PathBuf {
     repo().join("tests/data").join(name)
 }
 
+/// A WAV file of 16 bits, mono.
+pub fn wav(rate: u32, samples: impl Iterator<Item = i16>) -> Vec<u8> {
+    let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + data.len() as u32).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    bytes.extend(rate.to_le_bytes());
+    bytes.extend((2 * rate).to_le_bytes());
+    bytes.extend(b"\x02\0\x10\0data");
+    bytes.extend((data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+/// Seconds of a tone as a WAV file.
+pub fn tone(rate: u32, seconds: u32, hertz: f32, level: f32) -> Vec<u8> {
+    let value = |i: u32| {
+        let turn = std::f32::consts::TAU * hertz * i as f32 / rate as f32;
+        (level * turn.sin() * 32767.0) as i16
+    };
+    wav(rate, (0..rate * seconds).map(value))
+}
+
 /// The root of the repo.
 pub fn repo() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
