@@ -14,7 +14,9 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 PREFIX ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 HOME_OF_IT = $(DESTDIR)$(PREFIX)/lib/l3net
-CLIP := tests/data/clips/friday.mp4
+# A scene of three things of which one sounds; half-way the sound is changed for
+# that of something else.
+SCENE := --objects 3 --seconds 10 --swap-at 5 --split test --seed 3
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -22,14 +24,18 @@ help: ## this list
 setup: ## Debian packages and libtorch, where missing (CUDA=1: for an NVIDIA GPU, too)
 	@scripts/setup.sh $(if $(filter-out 0,$(CUDA)),cuda)
 
-demo: setup ## judge a real clip: a table, heatmaps and an overlay video
+demo: setup ## make a scene and judge it: a table, heatmaps and an overlay video
 	@cargo build
 	@rm -rf demo && mkdir -p demo
-	@cargo run --quiet -- batch $(CLIP) -o demo/results.jsonl \
-		--heatmaps demo/heatmaps --overlay demo/overlay.mkv --table
+	@cargo run --quiet -- synth -o demo/scene $(SCENE) --quiet
+	@cargo run --quiet -- batch demo/scene -o demo/results.jsonl \
+		--heatmaps demo/heatmaps --table
+	@cargo run --quiet -- batch demo/scene -o demo/overlay.jsonl --hop 0.2 \
+		--overlay demo/overlay.mkv --quiet
 	@printf '%s\n' "" \
-		"Made from $(CLIP):" \
-		"  demo/overlay.mkv     the clip with the heatmap and the score drawn in; any player shows it" \
+		"Three things, of which one sounds; after 5 seconds the sound is another's:" \
+		"  demo/scene/          the scene, and beside it what is where and what is heard" \
+		"  demo/overlay.mkv     the scene with heatmap and score drawn in; any player shows it" \
 		"  demo/heatmaps/       a picture for each second, and one of its sound" \
 		"  demo/results.jsonl   one JSON object a line; README.md explains the fields"
 
