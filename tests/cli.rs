@@ -254,7 +254,8 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 fn stdout_has_json_lines_and_stderr_has_words() {
     let dir = tempfile::tempdir().expect("a folder");
     let out = dir.path().join("out.jsonl");
-    let more = ["--json", "-", "--table", "-v"];
+    let random = "models/l3net-random.safetensors";
+    let more = ["--json", "-", "--table", "-v", "--model", random];
     let done = batch_with(&[&data(GOOD), &data("made/text.mp4")], &out, &more);
     assert_eq!(done.code, Some(1), "{}", done.err);
     let streams = by_stream(done.records());

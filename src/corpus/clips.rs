@@ -324,7 +324,7 @@ impl Corpus for Clips {
         let needed = match (self.rules.split_by, split) {
             (SplitBy::Clip, _) => "prepare more recordings (six at least), or split by time",
             (SplitBy::Time, Split::Validation) => "those of 4 s and more have such a part",
-            (SplitBy::Time, _) => "those of 2.1 s and more have such a part",
+            (SplitBy::Time, _) => "those of 2.2 s and more have such a part",
         };
         Err(CorpusError::TooFew(format!(
             "{there} recordings to {purpose}, and pairs that do not correspond need {LEAST}: \

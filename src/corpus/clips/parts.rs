@@ -44,7 +44,7 @@ impl Parts {
 }
 
 /// Cuts a recording by time. None if it is too short for a second to train with,
-/// one to test with, and the guard: under 2.1 s. Under 4 s, about, it has no part
+/// one to test with, and the guard: under 2.11 s. Under 4 s, about, it has no part
 /// that validates.
 pub(super) fn parts(recording: &Range<u64>) -> Option<Parts> {
     let length = recording.end.saturating_sub(recording.start);
@@ -103,7 +103,8 @@ mod tests {
             length in prop_oneof![0..6 * SECOND, 0_u64..1 << 34],
         ) {
             let Some(parts) = parts(&(start..start + length)) else {
-                prop_assert!(length < SECOND * 21 / 10 + 10, "{length} samples are enough");
+                // Two seconds, and a twentieth of it all between them.
+                prop_assert!(length <= 2 * SECOND * 20 / 19 + 1, "{length} samples are enough");
                 return Ok(());
             };
             prop_assert!(length >= 2 * SECOND);
