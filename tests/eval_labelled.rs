@@ -1,5 +1,6 @@
 //! `l3net eval` on labelled and annotated files through the program: the shapes
-//! of the features, what is kept of them, layouts, and the supervised baselines.
+//! of the features, what is kept of them, layouts, pages and maps, and the
+//! supervised baselines.
 
 mod common;
 
@@ -161,6 +162,143 @@ fn what_cannot_be_read_is_named_and_the_rest_done() {
     for layout in ["<class>/<file>", "meta/*.csv", "evaluation_setup"] {
         assert!(wrong.err.contains(layout), "no {layout} in {}", wrong.err);
     }
+}
+
+#[test]
+fn units_are_shown_on_a_page_that_needs_nothing_else() {
+    let folder = labelled();
+    for (of, data, end) in [("pictures", "images", "png"), ("sounds", "sounds", "wav")] {
+        // Names that mean something in HTML.
+        let data = folder.path().join(data);
+        let odd = data.join("<i>a & \"b\"");
+        std::fs::create_dir_all(&odd).expect("made");
+        let (from, to) = (data.join("low/s1"), odd.join("<x>"));
+        std::fs::copy(from.with_extension(end), to.with_extension(end)).expect("copied");
+
+        let out = format!("report/{of}");
+        let data = data.to_str().expect("text");
+        let args = ["units", data, "--of", of, "-o", &out, "--most", "3"];
+        let done = eval(folder.path(), &args);
+        let found = report(&done);
+        for words in [
+            "classes covered",
+            "by chance",
+            "untrained network",
+            "4 of 5",
+        ] {
+            assert!(done.err.contains(words), "no {words} in:\n{}", done.err);
+        }
+        assert_eq!(found["experiment"], "units");
+        assert_eq!(found["files"], 13);
+        for network in ["model", "untrained"] {
+            let units = found["units"][network].as_array().expect("units");
+            assert_eq!(units.len(), 512);
+            for unit in units {
+                assert_eq!(unit["top"].as_array().map(Vec::len), Some(5));
+            }
+        }
+        let out = folder.path().join(out);
+        let html = std::fs::read_to_string(out.join("index.html")).expect("a page");
+        assert!(!html.contains("<i>") && !html.contains("<x>"), "{html}");
+        assert!(!html.contains("://"), "{html}");
+        let kinds = ["src=\"", "href=\""];
+        let links = kinds.iter().flat_map(|kind| html.split(kind).skip(1));
+        let links: Vec<&str> = links.filter_map(|part| part.split('"').next()).collect();
+        for link in &links {
+            assert!(out.join(link).is_file(), "{link}");
+        }
+        // Each file with and without its map, and to be heard; the sheet.
+        let each = if of == "sounds" { 3 } else { 2 };
+        assert_eq!(links.len(), 3 * 5 * each + 1);
+        let sheet = image::open(out.join("units.png")).expect("a picture");
+        assert!(sheet.width() > 400 && sheet.height() > 800);
+    }
+}
+
+#[test]
+fn units_need_as_many_files_as_they_are_judged_by() {
+    let folder = labelled();
+    let args = [
+        "units", "images", "--of", "pictures", "-o", "out", "--top", "13",
+    ];
+    let done = eval(folder.path(), &args);
+    assert_eq!((done.code, done.out.as_str()), (Some(1), ""));
+    assert!(done.err.contains("there are 12 to be"), "{}", done.err);
+    assert!(!folder.path().join("out").exists(), "nothing was done");
+    // What cannot be read does not count.
+    std::fs::write(folder.path().join("images/low/s1.png"), "no picture").expect("written");
+    let args = [&args[..7], &["12", "--no-untrained"]].concat();
+    let done = eval(folder.path(), &args);
+    assert_eq!(done.code, Some(1));
+    assert!(done.err.contains("there are 11 to be"), "{}", done.err);
+    // Of files that are held out there are fewer still.
+    let held_out = ["path,split", "low/s2.png,test", "high/s3.png,test"].join("\n");
+    std::fs::write(folder.path().join("images/manifest.csv"), held_out).expect("written");
+    let args = [&args[..6], &["--held-out"]].concat();
+    let done = eval(folder.path(), &args);
+    assert_eq!(done.code, Some(1));
+    assert!(done.err.contains("there are 2 to be"), "{}", done.err);
+}
+
+#[test]
+fn a_map_of_files_is_the_same_for_the_same_seed() {
+    let folder = labelled();
+    let map = |name: &str, data: &str, of: &str, more: &[&str]| {
+        let args = ["tsne", data, "--of", of, "-o", name, "--perplexity", "3"];
+        let done = eval(folder.path(), &[&args, more].concat());
+        assert!(done.err.contains("in the picture"), "{}", done.err);
+        let found = report(&done);
+        (
+            std::fs::read(folder.path().join(name)).expect("a picture"),
+            found,
+        )
+    };
+    let (svg, found) = map("a.svg", "sounds", "sounds", &[]);
+    let again = map(
+        "b.svg",
+        "sounds",
+        "sounds",
+        &["--loaders", "3", "--no-cache"],
+    );
+    assert_eq!(again.0, svg);
+    assert_ne!(map("b.svg", "sounds", "sounds", &["--seed", "1"]).0, svg);
+    let text = String::from_utf8(svg).expect("text");
+    // Twelve files twice, and two classes in the legend.
+    let marks = text.matches("<circle").count() + text.matches("<polygon").count();
+    assert_eq!(marks, 12 * 2 + 2);
+    assert_eq!(found["files"].as_array().map(Vec::len), Some(12));
+    for network in ["model", "untrained"] {
+        let near = &found["found"][network]["same_class_near"];
+        assert!((0.0..=1.0).contains(&near.as_f64().expect("a share")));
+        let place = &found["files"][0][network];
+        assert_eq!(place.as_array().map(Vec::len), Some(2), "{place}");
+    }
+    map("a.png", "images", "pictures", &["--no-untrained"]);
+    let png = image::open(folder.path().join("a.png")).expect("a picture");
+    assert!((500..1000).contains(&png.width()), "one panel");
+}
+
+#[test]
+fn a_map_says_what_it_lacks_before_the_work() {
+    let folder = labelled();
+    let map = |name: &str| {
+        let args = ["tsne", "images", "--of", "pictures", "-o", name];
+        let done = eval(folder.path(), &args);
+        assert_eq!(done.out, "");
+        (done.code, done.err)
+    };
+    let (code, said) = map("a.svg");
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("needs 91 files or more, and there are 12"),
+        "{said}"
+    );
+    let (code, said) = map("a.jpg");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains(".svg or .png"), "{said}");
+    let (code, said) = map("none/a.svg");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("no such folder"), "{said}");
 }
 
 #[test]

@@ -6,11 +6,14 @@
 
 pub mod avc;
 pub mod clusters;
+mod html;
 pub mod image;
 mod labelled;
 pub mod localize;
 mod output;
 pub mod sound;
+pub mod tsne;
+pub mod units;
 
 use std::path::PathBuf;
 
@@ -49,6 +52,10 @@ pub enum Experiment {
     Image(image::ImageArgs),
     /// Do files of one class lie together? (paper, section 3.5.3)
     Clusters(clusters::ClustersArgs),
+    /// What does each unit respond to? (paper, section 3.5)
+    Units(units::UnitsArgs),
+    /// All files as a map: near is alike (paper, Figure 10)
+    Tsne(tsne::TsneArgs),
 }
 
 impl Experiment {
@@ -60,6 +67,8 @@ impl Experiment {
             Self::Sound(args) => &args.labelled.common,
             Self::Image(args) => &args.labelled.common,
             Self::Clusters(args) => &args.labelled.common,
+            Self::Units(args) => &args.look.labelled.common,
+            Self::Tsne(args) => &args.look.labelled.common,
         }
     }
 
@@ -71,6 +80,8 @@ impl Experiment {
             Self::Sound(args) => sound::find(args),
             Self::Image(args) => image::find(args),
             Self::Clusters(args) => clusters::find(args),
+            Self::Units(args) => units::find(args),
+            Self::Tsne(args) => tsne::find(args),
         }
     }
 }
@@ -286,6 +297,12 @@ impl<S> Compared<S> {
             .filter_map(|(nth, name)| Some((name, scores(nth)?)))
             .collect();
         (!all.is_empty()).then_some(Self(all))
+    }
+
+    /// From what was made of each network's answers, in order.
+    fn each<T>(networks: &Networks, made: &[T], score: impl Fn(&T) -> S) -> Self {
+        let named = networks.names().zip(made);
+        Self(named.map(|(name, made)| (name, score(made))).collect())
     }
 
     /// The figures of the network that is looked at.

@@ -252,7 +252,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::wav;
+    use super::super::wav::wav;
     use super::*;
     use crate::corpus::{Pair, rng};
 

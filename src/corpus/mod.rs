@@ -20,8 +20,7 @@ mod random;
 pub mod shards;
 mod sound_file;
 mod sounds;
-#[cfg(test)]
-pub(crate) mod testing;
+mod wav;
 
 pub use annotated::Annotated;
 pub use classes::{ClassPairs, PICTURE_EXTENSIONS};
@@ -33,6 +32,7 @@ pub use picture_file::{read_image, read_picture};
 pub use random::{Rng, hash, hash_bytes, rng};
 pub use sound_file::{SOUND_EXTENSIONS, read_sound, read_sound_bytes};
 pub use sounds::{SILENT_RMS, Sound};
+pub use wav::wav;
 
 use std::sync::Arc;
 

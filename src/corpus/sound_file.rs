@@ -107,7 +107,7 @@ fn resampled(pcm: Vec<f32>, rate: u32) -> Result<Vec<f32>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::wav;
+    use super::super::wav::wav;
     use super::*;
 
     #[test]

@@ -91,7 +91,7 @@ impl Extractor<'_> {
             |spectrogram, path| {
                 let pcm = read_sound(path)?;
                 Ok(equally_spaced(pcm.len(), clips)
-                    .map(|start| spectrogram_at(spectrogram, &pcm, start))
+                    .map(|start| spectrogram_of(spectrogram, second_at(&pcm, start)))
                     .collect())
             },
             |net, batch: &[Vec<f32>]| {
@@ -118,7 +118,7 @@ impl Extractor<'_> {
             PICTURE_WIDTH,
             files,
             || FrameScaler::new(Crop::Full),
-            |scaler, path| Ok(vec![scaler.scale(&read_picture(path)?).middle(SHORT_SIDE)]),
+            |scaler, path| Ok(vec![framed(scaler, path)?]),
             |net, batch: &[ScaledFrame]| {
                 let seen = net.see(&batch.iter().collect::<Vec<_>>())?;
                 Ok((seen.picture_8192()?, seen))
@@ -232,6 +232,11 @@ impl Extractor<'_> {
     }
 }
 
+/// A picture as [`Extractor::pictures`] has it.
+pub(super) fn framed(scaler: &mut FrameScaler, path: &Path) -> Result<ScaledFrame, CorpusError> {
+    Ok(scaler.scale(&read_picture(path)?).middle(SHORT_SIDE))
+}
+
 /// Starts of `clips` seconds in a sound of `len` samples.
 fn equally_spaced(len: usize, clips: usize) -> impl Iterator<Item = usize> {
     let last = len.saturating_sub(WINDOW_SAMPLES);
@@ -241,10 +246,21 @@ fn equally_spaced(len: usize, clips: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-fn spectrogram_at(spectrogram: &mut LogSpectrogram, pcm: &[f32], start: usize) -> Vec<f32> {
+/// Start of the one of `clips` seconds that stands for a sound in
+/// [`Extraction::one_each`].
+pub(super) fn middle_start(len: usize, clips: usize) -> usize {
+    let mut starts = equally_spaced(len, clips);
+    starts.nth(clips / 2).unwrap_or(0)
+}
+
+/// The second from `start` on, or what there is of it.
+pub(super) fn second_at(pcm: &[f32], start: usize) -> &[f32] {
+    &pcm[start..pcm.len().min(start + WINDOW_SAMPLES)]
+}
+
+pub(super) fn spectrogram_of(spectrogram: &mut LogSpectrogram, second: &[f32]) -> Vec<f32> {
     let mut values = vec![0.0; SPECTROGRAM_LEN];
-    let end = pcm.len().min(start + WINDOW_SAMPLES);
-    spectrogram.write(&pcm[start..end], &mut values);
+    spectrogram.write(second, &mut values);
     values
 }
 
@@ -305,6 +321,9 @@ mod tests {
         assert_eq!(starts(48_000, 3), [0, 0, 0]);
         assert_eq!(starts(10, 2), [0, 0]);
         assert_eq!(starts(240_000, 10)[9], 192_000);
+        assert_eq!(middle_start(240_000, 3), 96_000);
+        assert_eq!(middle_start(240_000, 10), starts(240_000, 10)[5]);
+        assert_eq!(middle_start(10, 10), 0);
     }
 
     fn extraction() -> Extraction {

@@ -1,23 +1,15 @@
 //! Files with a class, and rounds of training and testing on them.
 //!
-//! Belongs here: the layouts that such data comes in, and which file is trained
-//! and tested on in which round. Does not: reading the files.
-//!
-//! Three layouts are known: folders of classes with or without a `manifest.csv`
-//! (see [`ClassFolder`]), ESC-50's `audio/` with `meta/*.csv` and its folds, and
-//! the lists of DCASE in `evaluation_setup/` (or `train.txt` and `test.txt`).
+//! Belongs here: which file is trained and tested on in which round; `layouts`
+//! has the forms that such data comes in. Does not: reading the files.
+
+mod layouts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::corpus::{ClassFolder, CorpusError, Split, SplitRules};
-
-/// What is expected where nothing of it is found.
-const LAYOUTS: &str = "expected one of
-  DIR/<class>/<file>                        (a manifest.csv in DIR may name a fold or a split)
-  DIR/meta/*.csv and DIR/audio/<file>       (ESC-50: columns filename, fold, category)
-  DIR/evaluation_setup/fold1_train.txt, …   (DCASE: lines of path and class)
-  DIR/train.txt and DIR/test.txt            (the same without folds)";
+use self::layouts::{Lists, class_folders, dcase, esc};
+use crate::corpus::{CorpusError, SplitRules};
 
 /// A file and what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +72,55 @@ impl Labelled {
         extensions: &[&str],
         rules: &SplitRules,
     ) -> Result<Self, CorpusError> {
+        let data = Self::open(folders, extensions, rules)?;
+        data.check_rounds(&folders[0])?;
+        Ok(data)
+    }
+
+    /// All files of a data set, for what learns nothing of them: without rounds,
+    /// and nothing need be held out.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for the rounds.
+    pub fn read_all(folders: &[PathBuf], extensions: &[&str]) -> Result<Self, CorpusError> {
+        let data = Self::open(folders, extensions, &SplitRules::default())?;
+        Ok(Self {
+            rounds: Vec::new(),
+            ..data
+        })
+    }
+
+    /// The files that are tested on, and their classes, without the rounds: of
+    /// folds the one that training leaves out, where there is such a one.
+    pub fn held_out(self, test_fold: u32) -> Self {
+        let name = format!("fold {test_fold}");
+        let one = self.rounds.iter().find(|round| round.name == name);
+        let tested: BTreeSet<usize> = match one {
+            Some(round) => round.test.iter().copied().collect(),
+            None => {
+                let all = self.rounds.iter().flat_map(|round| &round.test);
+                all.copied().collect()
+            }
+        };
+        let mut files: Vec<LabelledFile> = (self.files.into_iter().enumerate())
+            .filter_map(|(i, file)| tested.contains(&i).then_some(file))
+            .collect();
+        let left: BTreeSet<usize> = files.iter().map(|f| f.class).collect();
+        for file in &mut files {
+            file.class = left.range(..file.class).count();
+        }
+        Self {
+            classes: left.iter().map(|&c| self.classes[c].clone()).collect(),
+            files,
+            rounds: Vec::new(),
+        }
+    }
+
+    fn open(
+        folders: &[PathBuf],
+        extensions: &[&str],
+        rules: &SplitRules,
+    ) -> Result<Self, CorpusError> {
         let [folder] = folders else {
             return Self::of_entries(class_folders(folders, extensions, rules)?, &folders[0]);
         };
@@ -131,14 +172,11 @@ impl Labelled {
                 test: of(Part::Test),
             }]
         };
-        Self::checked(entries, rounds, folder)
+        Self::numbered(entries, rounds, folder)
     }
 
     /// Rounds by pairs of lists: training entries, test entries.
-    fn of_lists(
-        lists: Vec<(String, Vec<Entry>, Vec<Entry>)>,
-        folder: &Path,
-    ) -> Result<Self, CorpusError> {
+    fn of_lists(lists: Lists, folder: &Path) -> Result<Self, CorpusError> {
         let mut places: BTreeMap<(String, PathBuf), Entry> = BTreeMap::new();
         let mut keys = Vec::new();
         for (name, train, test) in lists {
@@ -165,11 +203,11 @@ impl Labelled {
             }
         });
         let rounds = rounds.collect();
-        Self::checked(entries, rounds, folder)
+        Self::numbered(entries, rounds, folder)
     }
 
-    /// Gives classes their numbers; refuses what cannot be tested.
-    fn checked(
+    /// Gives classes their numbers.
+    fn numbered(
         entries: Vec<Entry>,
         rounds: Vec<Round>,
         folder: &Path,
@@ -185,11 +223,22 @@ impl Labelled {
                 group: entry.group,
             })
             .collect();
-        let refuse = |what: String| Err(CorpusError::layout(folder, what));
         if classes.len() < 2 {
-            return refuse(format!("{} class in it; two are needed", classes.len()));
+            let what = format!("{} class in it; two are needed", classes.len());
+            return Err(CorpusError::layout(folder, what));
         }
-        for round in &rounds {
+        Ok(Self {
+            classes,
+            files,
+            rounds,
+        })
+    }
+
+    /// Refuses what cannot be learnt from or tested.
+    fn check_rounds(&self, folder: &Path) -> Result<(), CorpusError> {
+        let refuse = |what: String| Err(CorpusError::layout(folder, what));
+        let files = &self.files;
+        for round in &self.rounds {
             let trained: BTreeSet<usize> = (round.train.iter().flatten())
                 .map(|&i| files[i].class)
                 .collect();
@@ -218,11 +267,7 @@ impl Labelled {
                 ));
             }
         }
-        Ok(Self {
-            classes,
-            files,
-            rounds,
-        })
+        Ok(())
     }
 }
 
@@ -241,163 +286,6 @@ fn in_parts(files: &[usize], groups: &[&str]) -> Vec<Vec<usize>> {
         part.sort_unstable();
     }
     parts
-}
-
-fn class_folders(
-    folders: &[PathBuf],
-    extensions: &[&str],
-    rules: &SplitRules,
-) -> Result<Vec<Entry>, CorpusError> {
-    let all = ClassFolder::read(folders, extensions, rules).map_err(|error| match error {
-        CorpusError::Layout { folder, .. } => {
-            CorpusError::layout(&folder, format!("no class in it; {LAYOUTS}"))
-        }
-        other => other,
-    })?;
-    let items = || {
-        all.classes()
-            .flat_map(|c| all.items(c).iter().map(move |i| (c, i)))
-    };
-    let all_folds = items().all(|(_, item)| item.fold.is_some());
-    let entries = items().map(|(class, item)| Entry {
-        path: item.path.clone(),
-        class: class.to_owned(),
-        // Two classes may call their files alike.
-        group: format!("{class}/{}", item.group),
-        part: match (item.fold, item.split) {
-            (Some(fold), _) if all_folds => Part::Fold(fold),
-            (_, Split::Test) => Part::Test,
-            _ => Part::Train,
-        },
-    });
-    Ok(entries.collect())
-}
-
-/// ESC-50 as it is published: `meta/esc50.csv` and `audio/`.
-fn esc(folder: &Path) -> Result<Option<Vec<Entry>>, CorpusError> {
-    let (meta, audio) = (folder.join("meta"), folder.join("audio"));
-    if !meta.is_dir() || !audio.is_dir() {
-        return Ok(None);
-    }
-    let read = std::fs::read_dir(&meta).map_err(|e| CorpusError::layout(&meta, e))?;
-    let mut tables: Vec<PathBuf> = read
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|e| e == "csv"))
-        .collect();
-    tables.sort();
-    let Some(table) = tables.first() else {
-        return Err(CorpusError::layout(
-            &meta,
-            format!("no .csv in it; {LAYOUTS}"),
-        ));
-    };
-    let refuse = |e: csv::Error| CorpusError::file(table, e);
-    let mut reader = csv::Reader::from_path(table).map_err(refuse)?;
-    let header = reader.headers().map_err(refuse)?.clone();
-    let column = |name: &str| header.iter().position(|h| h == name);
-    let needed = |name: &str| {
-        column(name).ok_or_else(|| CorpusError::file(table, format!("no column `{name}` in it")))
-    };
-    let (file, fold, class) = (needed("filename")?, needed("fold")?, needed("category")?);
-    let source = column("src_file");
-    let mut entries = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(refuse)?;
-        let text = |column: usize| record.get(column).unwrap_or("");
-        let number: u32 = text(fold).parse().map_err(|_| {
-            CorpusError::file(
-                table,
-                format!("{}: fold {} is no number", text(file), text(fold)),
-            )
-        })?;
-        entries.push(Entry {
-            path: audio.join(text(file)),
-            class: text(class).to_owned(),
-            group: source.map_or_else(|| text(file).to_owned(), |s| text(s).to_owned()),
-            part: Part::Fold(number),
-        });
-    }
-    Ok(Some(entries))
-}
-
-/// Name, training entries and test entries of each pair of lists.
-type Lists = Vec<(String, Vec<Entry>, Vec<Entry>)>;
-
-/// The lists of DCASE: `evaluation_setup/foldN_train.txt` with `…_evaluate.txt`
-/// (or `…_test.txt`, where that names classes), or `train.txt` and `test.txt`.
-fn dcase(folder: &Path) -> Result<Option<Lists>, CorpusError> {
-    let setup = folder.join("evaluation_setup");
-    let plain = ["txt", "csv"]
-        .map(|end| {
-            (
-                folder.join(format!("train.{end}")),
-                folder.join(format!("test.{end}")),
-            )
-        })
-        .into_iter()
-        .find(|(train, test)| train.is_file() && test.is_file());
-    if let Some((train, test)) = plain {
-        let pair = (
-            "test".to_owned(),
-            list(folder, &train)?,
-            list(folder, &test)?,
-        );
-        return Ok(Some(vec![pair]));
-    }
-    if !setup.is_dir() {
-        return Ok(None);
-    }
-    let mut lists = Vec::new();
-    for fold in 1.. {
-        let train = setup.join(format!("fold{fold}_train.txt"));
-        if !train.is_file() {
-            break;
-        }
-        let tests = ["evaluate", "test"].map(|kind| setup.join(format!("fold{fold}_{kind}.txt")));
-        let Some(test) = tests.iter().find(|file| file.is_file()) else {
-            return Err(CorpusError::layout(
-                &setup,
-                format!("fold{fold}_train.txt has no fold{fold}_evaluate.txt beside it"),
-            ));
-        };
-        let pair = (list(folder, &train)?, list(folder, test)?);
-        lists.push((format!("fold {fold}"), pair.0, pair.1));
-    }
-    match lists.is_empty() {
-        true => Err(CorpusError::layout(
-            &setup,
-            format!("no fold1_train.txt in it; {LAYOUTS}"),
-        )),
-        false => Ok(Some(lists)),
-    }
-}
-
-/// Lines of a path, relative to `folder`, and a class, with a tab, comma,
-/// semicolon or space between; more columns are not looked at.
-fn list(folder: &Path, file: &Path) -> Result<Vec<Entry>, CorpusError> {
-    let text = std::fs::read_to_string(file).map_err(|e| CorpusError::file(file, e))?;
-    let mut entries = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        let mut columns = line.split(['\t', ',', ';', ' ']).filter(|c| !c.is_empty());
-        let (Some(path), Some(class)) = (columns.next(), columns.next()) else {
-            let what = format!("line {}: no class behind the path: {line}", number + 1);
-            return Err(CorpusError::file(file, what));
-        };
-        if number == 0 && !folder.join(path).exists() && class == "label" {
-            continue; // a header
-        }
-        entries.push(Entry {
-            path: folder.join(path),
-            class: class.trim().to_owned(),
-            // The lists say which side a recording is on; a file is its own group.
-            group: path.to_owned(),
-            part: Part::Train,
-        });
-    }
-    Ok(entries)
 }
 
 #[cfg(test)]

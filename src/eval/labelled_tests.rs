@@ -107,6 +107,50 @@ fn folders_of_classes_go_by_fold_or_by_split() {
 }
 
 #[test]
+fn what_learns_nothing_needs_nothing_held_out() {
+    let one_each = folder(&[("dog/a.wav", ""), ("rain/b.wav", "")]);
+    assert!(read(&one_each).is_err());
+    let folders = [one_each.path().to_owned()];
+    let all = Labelled::read_all(&folders, &["wav"]).expect("files");
+    assert_eq!((all.labels(), all.rounds.len()), (vec![0, 1], 0));
+    let none = Labelled::read_all(&[folder(&[]).path().to_owned()], &["wav"]);
+    assert!(none.is_err());
+}
+
+#[test]
+fn what_is_held_out_can_stand_alone() {
+    let held_out = |manifest: &str| {
+        let files = [
+            "cat/1.wav",
+            "dog/1.wav",
+            "dog/2.wav",
+            "owl/1.wav",
+            "owl/2.wav",
+        ];
+        let mut all: Vec<(&str, &str)> = files.iter().map(|f| (*f, "")).collect();
+        all.push(("manifest.csv", manifest));
+        let data = read(&folder(&all)).expect("rounds").held_out(5);
+        assert!(data.rounds.is_empty());
+        let all: Vec<usize> = (0..data.files.len()).collect();
+        (data.classes.join(" "), names(&data, &all), data.labels())
+    };
+    let by_split = held_out("path,split\ndog/2.wav,test\nowl/2.wav,test\n");
+    let expected = ["2.wav", "2.wav"].map(str::to_owned).to_vec();
+    assert_eq!(
+        by_split,
+        ("dog owl".to_owned(), expected.clone(), vec![0, 1])
+    );
+    // Of folds the one that training leaves out.
+    let folds = "path,fold\ncat/1.wav,1\ndog/1.wav,1\ndog/2.wav,5\nowl/1.wav,2\nowl/2.wav,5\n";
+    assert_eq!(
+        held_out(folds),
+        ("dog owl".to_owned(), expected, vec![0, 1])
+    );
+    let (_, all, _) = held_out(&folds.replace(",5", ",3"));
+    assert_eq!(all.len(), 5, "there is no fold 5");
+}
+
+#[test]
 fn what_is_no_data_set_is_shown_the_layouts() {
     let error = read(&folder(&[("notes.txt", ""), ("loose.wav", "")]));
     let text = error.expect_err("nothing").to_string();

@@ -7,7 +7,8 @@
 //! In the order of the data: [`Draws`] makes features of draws that a seed fixes
 //! and has networks judge them; [`avc`] asks whether picture and sound
 //! correspond, [`localize`] where the sound comes from; [`metrics`] turns answers
-//! into figures with intervals; [`learn`] is what is put on top of frozen features.
+//! into figures with intervals; [`learn`] is what is put on top of frozen features,
+//! [`units`] what single ones of them stand for.
 //!
 //! A draw hangs on the seed and its number alone, and answers come back in the
 //! order of these numbers: no figure depends on the number of threads.
@@ -27,8 +28,10 @@ pub mod localize;
 pub mod metrics;
 pub mod mfcc;
 pub mod overlap;
+pub mod shown;
 #[cfg(test)]
 mod testing;
+pub mod units;
 
 pub use draws::{Draws, Judge, Unreadable};
 pub use error::EvalError;

@@ -3,7 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::corpus::testing::wav;
+use crate::corpus::wav;
 use crate::corpus::{Corpus, Region, Split, Tag, rng};
 use crate::picture::Picture;
 use crate::time::WINDOW_SAMPLES;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes tests/data/learn.json: what SVM, z-score, k-means and NMI must give, by
-scikit-learn (whose LinearSVC is LIBLINEAR).
+"""Makes tests/data/learn.json: what SVM, z-score, k-means, NMI and t-SNE must give,
+by scikit-learn (whose LinearSVC is LIBLINEAR).
 
-    python3 tests/oracle/learn.py        (numpy, scikit-learn)
+    python3 tests/oracle/learn.py        (numpy, scipy, scikit-learn)
 
 The tests only read its result.
 """
@@ -11,8 +11,10 @@ import pathlib
 import warnings
 
 import numpy as np
+from scipy.spatial.distance import squareform
 from sklearn.cluster import KMeans
-from sklearn.metrics import normalized_mutual_info_score
+from sklearn.manifold import TSNE, _t_sne
+from sklearn.metrics import normalized_mutual_info_score, pairwise_distances
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
@@ -56,6 +58,16 @@ def mutual(a, b):
     return {"a": a.tolist(), "b": b.tolist(), "nmi": float(normalized_mutual_info_score(a, b))}
 
 
+def places(sets, index, perplexity):
+    values = sets[index][0].astype(np.float32)
+    likeness = _t_sne._joint_probabilities(pairwise_distances(values, squared=True), perplexity, 0)
+    # How well a map comes out hangs on its start.
+    found = [TSNE(perplexity=perplexity, init="random", method="exact", random_state=seed).fit(values).kl_divergence_
+             for seed in range(41)]
+    return {"set": index, "perplexity": perplexity, "likeness": squareform(likeness)[0].round(9).tolist(),
+            "divergence": float(np.median(found))}
+
+
 def main():
     warnings.simplefilter("error")  # a solver that did not converge is no reference
     rng = np.random.default_rng(5)
@@ -82,6 +94,7 @@ def main():
             mutual([0, 0, 1, 1], [1, 1, 0, 0]),
             mutual([3, 3, 3], [8, 8, 8]),
         ],
+        "tsne": [places(sets, 0, 10), places(sets, 0, 19), places(sets, 3, 8)],
     }
     OUT.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
     print(f"{OUT}: {OUT.stat().st_size / 1e3:.1f} kB")

@@ -11,15 +11,33 @@ use crate::eval::extract::{Extraction, Extractor};
 use crate::eval::labelled::Labelled;
 use crate::eval::{EvalError, Unreadable};
 
-/// What the layouts are, for the help of commands that take them.
-pub const HELP: &str = "\
+macro_rules! layouts {
+    () => {
+        "\
 DIR is
   a folder of classes   DIR/<class>/<file>; a manifest.csv in it may give each file
                         a fold, or say which are the test (columns path, fold, split)
   ESC-50                DIR/audio/ and DIR/meta/esc50.csv
   DCASE                 DIR/evaluation_setup/fold1_train.txt and fold1_evaluate.txt,
                         or DIR/train.txt and DIR/test.txt: lines of path and class
-With folds, each is tested on once and the others are learnt from.";
+"
+    };
+}
+
+/// What the layouts are, for the help of commands that take them.
+pub const HELP: &str = concat!(
+    layouts!(),
+    "With folds, each is tested on once and the others are learnt from."
+);
+/// The same for commands that learn nothing.
+pub const LOOK_HELP: &str = concat!(
+    layouts!(),
+    "All files are looked at. A network that was trained on some of them should be
+shown the others alone: with --held-out, of folds the fifth."
+);
+
+/// Seconds of each sound: as many as the paper cuts out of five (section 3.3).
+pub(super) const CLIPS: usize = 10;
 
 /// Labelled files, and who looks at them.
 #[derive(clap::Args, Clone, Debug)]
@@ -35,6 +53,30 @@ pub struct LabelledArgs {
     pub no_cache: bool,
     #[command(flatten)]
     pub(super) common: CommonArgs,
+}
+
+/// Labelled files that are looked at, and nothing is learnt of them.
+#[derive(clap::Args, Clone, Debug)]
+pub struct LookArgs {
+    #[command(flatten)]
+    pub(super) labelled: LabelledArgs,
+    /// What the files are
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(super) of: Of,
+    /// Only files that are held out: by --test, or as the data itself says
+    #[arg(long)]
+    pub held_out: bool,
+}
+
+impl LookArgs {
+    /// The files; all, or those held out.
+    pub(super) fn read(&self) -> anyhow::Result<Labelled> {
+        let kind = Kind::of(self.of);
+        if self.held_out || !self.labelled.test.is_empty() {
+            return Ok(self.labelled.read(kind)?.held_out(TEST_FOLD));
+        }
+        Ok(Labelled::read_all(&self.labelled.data, kind.extensions())?)
+    }
 }
 
 /// Pictures, or sounds cut into so many seconds.
@@ -64,28 +106,31 @@ impl Of {
 }
 
 impl Kind {
-    /// Seconds as the paper cuts them out of five (section 3.3), so that what was
-    /// found for one experiment serves the others.
+    /// Seconds as many as for naming sounds, so that what was found for one
+    /// experiment serves the others.
     pub fn of(of: Of) -> Self {
         match of {
             Of::Pictures => Self::Pictures,
-            Of::Sounds => Self::Sounds { clips: 10 },
+            Of::Sounds => Self::Sounds { clips: CLIPS },
+        }
+    }
+
+    fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Pictures => &PICTURE_EXTENSIONS,
+            Self::Sounds { .. } => &SOUND_EXTENSIONS,
         }
     }
 }
 
 impl LabelledArgs {
     pub(super) fn read(&self, kind: Kind) -> anyhow::Result<Labelled> {
-        let extensions: &[&str] = match kind {
-            Kind::Pictures => &PICTURE_EXTENSIONS,
-            Kind::Sounds { .. } => &SOUND_EXTENSIONS,
-        };
         let rules = SplitRules {
             test: self.test.clone(),
             test_fold: TEST_FOLD,
             seed: self.common.seed,
         };
-        Ok(Labelled::read(&self.data, extensions, &rules)?)
+        Ok(Labelled::read(&self.data, kind.extensions(), &rules)?)
     }
 
     /// What each network makes of the files.

@@ -35,10 +35,7 @@ impl Destination {
             let quiet = args.talk.quiet;
             return Ok(Self::Stdout { quiet });
         }
-        let folder = file.parent().filter(|f| !f.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|f| !f.is_dir()) {
-            anyhow::bail!("{}: no such folder; make it first", folder.display());
-        }
+        folder_is_there(file)?;
         Ok(Self::File(file.clone()))
     }
 
@@ -56,13 +53,26 @@ impl Destination {
             }
             Self::File(file) => {
                 table.write(out)?;
-                whole(file, format!("{json}\n").as_bytes())
-                    .with_context(|| format!("{}: cannot be written", file.display()))?;
+                write_whole(file, format!("{json}\n").as_bytes())?;
             }
         }
         out.flush()?;
         Ok(())
     }
+}
+
+/// Refuses a file whose folder is not there: better before the work than behind it.
+pub(super) fn folder_is_there(file: &Path) -> anyhow::Result<()> {
+    let folder = file.parent().filter(|f| !f.as_os_str().is_empty());
+    match folder.filter(|f| !f.is_dir()) {
+        Some(folder) => anyhow::bail!("{}: no such folder; make it first", folder.display()),
+        None => Ok(()),
+    }
+}
+
+/// Writes a file that appears whole or not at all.
+pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    whole(file, bytes).with_context(|| format!("{}: cannot be written", file.display()))
 }
 
 /// Beside it first, so that nobody reads half of it.
@@ -83,9 +93,13 @@ pub(super) struct Table {
     lines: Vec<Line>,
 }
 
-enum Line {
+/// A line of a table.
+pub(super) enum Line {
     Text(String),
+    Header(Vec<String>),
     Row(Vec<String>),
+    /// What the rows below it have in common.
+    Group(String),
 }
 
 impl Table {
@@ -96,14 +110,18 @@ impl Table {
 
     /// A row.
     pub fn row(&mut self, name: &str, cells: impl IntoIterator<Item = String>) {
-        let mut row = vec![shortened(name, NAME)];
-        row.extend(cells);
-        self.lines.push(Line::Row(row));
+        self.lines.push(Line::Row(named(name, cells)));
     }
 
     /// The names of the columns.
     pub fn header(&mut self, name: &str, columns: &[&str]) {
-        self.row(name, columns.iter().map(|&c| c.to_owned()));
+        let cells = columns.iter().map(|&c| c.to_owned());
+        self.lines.push(Line::Header(named(name, cells)));
+    }
+
+    /// All of it, for other ways to show it.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
     }
 
     /// Groups of one kind under a heading; a single one says nothing new.
@@ -116,7 +134,7 @@ impl Table {
         if groups.len() < 2 {
             return;
         }
-        self.text(format!("  {kind}"));
+        self.lines.push(Line::Group(format!("  {kind}")));
         for group in groups.iter().take(MOST_GROUPS) {
             let (name, cells) = row(group);
             self.row(&format!("    {name}"), cells);
@@ -130,8 +148,8 @@ impl Table {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let rows = || {
             self.lines.iter().filter_map(|line| match line {
-                Line::Row(row) => Some(row),
-                Line::Text(_) => None,
+                Line::Header(row) | Line::Row(row) => Some(row),
+                Line::Text(_) | Line::Group(_) => None,
             })
         };
         let width = |column: usize| {
@@ -142,8 +160,8 @@ impl Table {
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for line in &self.lines {
             match line {
-                Line::Text(text) => writeln!(out, "{text}")?,
-                Line::Row(row) => {
+                Line::Text(text) | Line::Group(text) => writeln!(out, "{text}")?,
+                Line::Header(row) | Line::Row(row) => {
                     let mut text = format!("{:<w$}", row[0], w = widths[0]);
                     for (cell, &w) in row.iter().zip(&widths).skip(1) {
                         text += &format!("  {cell:>w$}");
@@ -154,6 +172,11 @@ impl Table {
         }
         Ok(())
     }
+}
+
+fn named(name: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
+    let name = std::iter::once(shortened(name, NAME));
+    name.chain(cells).collect()
 }
 
 /// A share in percent, or nothing.

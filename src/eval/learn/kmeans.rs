@@ -5,8 +5,7 @@
 
 use rand::RngExt;
 
-use super::rows::{Rows, squared_distance};
-use crate::cores::cores;
+use super::rows::{Rows, by_row, squared_distance};
 use crate::corpus::{Rng, hash, rng};
 
 /// How clusters are looked for.
@@ -90,18 +89,7 @@ fn nearest(rows: &Rows, centers: &Rows) -> (Vec<usize>, Vec<f32>) {
             .enumerate()
             .fold(first, |best, now| if now.1 < best.1 { now } else { best })
     };
-    let part = rows.len().div_ceil(cores()).max(1);
-    let found = std::thread::scope(|scope| {
-        let parts = (0..rows.len()).step_by(part).map(|from| {
-            let to = rows.len().min(from + part);
-            scope.spawn(move || (from..to).map(|i| one(rows.row(i))).collect::<Vec<_>>())
-        });
-        let threads: Vec<_> = parts.collect();
-        let joined = threads.into_iter().map(|t| t.join());
-        joined
-            .flat_map(|part| part.expect("distances do not panic"))
-            .collect::<Vec<_>>()
-    });
+    let found = by_row(rows.len(), |i| one(rows.row(i)));
     found.into_iter().unzip()
 }
 

@@ -8,18 +8,25 @@
 //! Own code, because nothing was found that fits: the binding of LIBLINEAR brings
 //! C++ and wants a sparse copy of dense features (four times their memory), the
 //! SVMs of linfa and smartcore work on kernels between all samples, and their
-//! k-means brings a linear algebra of its own for a hundred lines.
+//! k-means brings a linear algebra of its own for a hundred lines. The t-SNE of
+//! bhtsne 0.7 sums in the order in which threads get done; its exact form counts a
+//! row as its own neighbour, and the divergence that it tells of the other one was
+//! several times the true one.
 
 mod kmeans;
+mod neighbours;
 mod nmi;
 mod rows;
 mod svm;
+mod tsne;
 mod zscore;
 
 pub use kmeans::{KMeans, KMeansSettings};
+pub use neighbours::{agreement, chance_agreement, most_agreement, neighbours};
 pub use nmi::{chance_nmi, nmi};
 pub use rows::Rows;
 pub use svm::{LinearSvm, Loss, SvmSettings};
+pub use tsne::{Places, ROUNDS, TsneError};
 pub use zscore::ZScore;
 
 #[cfg(test)]
@@ -37,6 +44,7 @@ pub(super) mod testing {
         pub zscore: Standardised,
         pub kmeans: Vec<Clusters>,
         pub nmi: Vec<Nmi>,
+        pub tsne: Vec<Tsne>,
     }
 
     #[derive(Deserialize)]
@@ -77,6 +85,16 @@ pub(super) mod testing {
         pub a: Vec<usize>,
         pub b: Vec<usize>,
         pub nmi: f64,
+    }
+
+    #[derive(Deserialize)]
+    pub struct Tsne {
+        pub set: usize,
+        pub perplexity: usize,
+        /// Of each row with the first.
+        pub likeness: Vec<f32>,
+        /// Half of the starts end below it.
+        pub divergence: f64,
     }
 
     pub fn golden() -> Golden {

@@ -1,5 +1,7 @@
 //! Rows of numbers, and the sums over them that everything else is made of.
 
+use crate::cores::cores;
+
 /// As many rows of the same width as there are samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
@@ -96,6 +98,23 @@ pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest.sum::<f32>()
 }
 
+/// What `one` makes of each of so many rows, in order, on all cores.
+pub(super) fn by_row<T: Send>(rows: usize, one: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let part = rows.div_ceil(cores()).max(1);
+    let one = &one;
+    std::thread::scope(|scope| {
+        let parts = (0..rows).step_by(part).map(|from| {
+            let to = rows.min(from + part);
+            scope.spawn(move || (from..to).map(one).collect::<Vec<_>>())
+        });
+        let threads: Vec<_> = parts.collect();
+        let joined = threads.into_iter().map(|t| t.join());
+        joined
+            .flat_map(|part| part.expect("sums do not panic"))
+            .collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -110,6 +129,17 @@ mod tests {
         assert_eq!(rows.iter().map(<[f32]>::len).collect::<Vec<_>>(), [3, 3]);
         assert_eq!(rows.select(&[1, 0, 1]).values()[..4], [4.0, 5.0, 6.0, 1.0]);
         assert!(Rows::new(Vec::new(), 3).is_empty());
+    }
+
+    #[test]
+    fn work_on_rows_comes_back_in_their_order() {
+        for rows in [0, 1, 7, 100] {
+            assert!(
+                by_row(rows, |row| row * 2)
+                    .into_iter()
+                    .eq((0..rows).map(|r| r * 2))
+            );
+        }
     }
 
     proptest! {

@@ -13,12 +13,12 @@
 mod badge;
 mod layer;
 mod sound;
-mod text;
+pub(crate) mod text;
 
 pub(crate) use badge::clock;
 pub use badge::{Caption, Score};
 pub use layer::{Area, Layer};
-pub use sound::sound_picture;
+pub use sound::{sound_picture, spectrogram_picture};
 pub(crate) use text::shortened;
 
 use super::{Judged, View};

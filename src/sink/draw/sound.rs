@@ -32,7 +32,7 @@ pub fn sound_picture(judged: &Judged) -> Option<Picture> {
     }
     let (width, height) = (SPECTROGRAM_COLS * CELL.0, SPECTROGRAM_ROWS * CELL.1);
     let mut picture = Picture::filled(LEFT + width + RIGHT, TOP + height + BOTTOM, PAPER);
-    draw_levels(&mut picture, values);
+    draw_levels(&mut picture, values, (LEFT, TOP), CELL);
 
     let plot = Area {
         x: LEFT as f32,
@@ -61,12 +61,23 @@ pub fn sound_picture(judged: &Judged) -> Option<Picture> {
     Some(picture)
 }
 
-fn draw_levels(picture: &mut Picture, values: &[f32]) {
-    for y in 0..SPECTROGRAM_ROWS * CELL.1 {
-        let row = (SPECTROGRAM_ROWS - 1 - y / CELL.1) * SPECTROGRAM_COLS;
-        let line = ((TOP + y) * picture.width + LEFT) as usize * 3;
-        for x in 0..SPECTROGRAM_COLS * CELL.0 {
-            let value = values[(row + x / CELL.0) as usize];
+/// A log-spectrogram alone, a pixel for each value, without glow or axes; `None`
+/// if it is not of the right size.
+pub fn spectrogram_picture(values: &[f32]) -> Option<Picture> {
+    let mut picture = Picture::filled(SPECTROGRAM_COLS, SPECTROGRAM_ROWS, PAPER);
+    if values.len() != (SPECTROGRAM_ROWS * SPECTROGRAM_COLS) as usize {
+        return None;
+    }
+    draw_levels(&mut picture, values, (0, 0), (1, 1));
+    Some(picture)
+}
+
+fn draw_levels(picture: &mut Picture, values: &[f32], corner: (u32, u32), cell: (u32, u32)) {
+    for y in 0..SPECTROGRAM_ROWS * cell.1 {
+        let row = (SPECTROGRAM_ROWS - 1 - y / cell.1) * SPECTROGRAM_COLS;
+        let line = ((corner.1 + y) * picture.width + corner.0) as usize * 3;
+        for x in 0..SPECTROGRAM_COLS * cell.0 {
+            let value = values[(row + x / cell.0) as usize];
             let level = (value - SILENCE) / (FULL_SCALE - SILENCE);
             // Saturates at both ends; NaN becomes black.
             let grey = (level * 255.0) as u8;

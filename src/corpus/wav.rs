@@ -1,6 +1,6 @@
-//! Files for the tests of this crate.
+//! The other way round: sounds as files.
 
-/// A mono WAV of 16 bits.
+/// A mono WAV of 16 bits; what is outside of `[-1, 1]` is cut off.
 pub fn wav(rate: u32, samples: impl Iterator<Item = f32>) -> Vec<u8> {
     let data: Vec<u8> = samples
         .flat_map(|s| ((s * 32767.0).round() as i16).to_le_bytes())

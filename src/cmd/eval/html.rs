@@ -1,0 +1,179 @@
+//! Reports as HTML pages that open from disk.
+//!
+//! Belongs here: head, style, tables, escaping. Does not: what an experiment
+//! shows.
+//!
+//! A page is one file: its style is in it, it has no script, and what it shows
+//! lies beside it. Nothing is fetched from a network.
+
+use super::output::{Line, Table};
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --line: #8884; --dim: #808080; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.7rem; } h2 { font-size: 1.35rem; margin-top: 2.5rem; }
+h3 { font-size: 1.05rem; margin: 1.8rem 0 .4rem; }
+small, figcaption small { color: var(--dim); font-weight: normal; }
+table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums; }
+th, td { padding: .15rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
+th { font-weight: 600; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+.strip { display: flex; flex-wrap: wrap; gap: .7rem; }
+figure { margin: 0; max-width: 200px; }
+figure img { display: block; }
+.own .under { outline: 3px solid #28a05a; }
+figcaption { font-size: .8rem; line-height: 1.3; margin-top: .2rem; overflow-wrap: anywhere; }
+audio { width: 200px; height: 2rem; margin-top: .2rem; }
+.under { position: relative; display: inline-block; }
+.under img + img { position: absolute; inset: 0; }
+.under:hover img + img { opacity: 0; }
+";
+
+/// A page that is being written.
+pub(super) struct Page {
+    title: String,
+    body: String,
+}
+
+impl Page {
+    /// A page without anything below its title.
+    pub fn new(title: &str) -> Self {
+        Self {
+            title: escaped(title),
+            body: String::new(),
+        }
+    }
+
+    /// A heading below the title.
+    pub fn heading(&mut self, text: &str) {
+        self.body += &format!("<h2>{}</h2>\n", escaped(text));
+    }
+
+    /// A paragraph.
+    pub fn text(&mut self, text: &str) {
+        self.body += &format!("<p>{}</p>\n", escaped(text));
+    }
+
+    /// The table that people get on the terminal.
+    pub fn table(&mut self, table: &Table) {
+        let mut open = false;
+        for line in table.lines() {
+            let is_text = matches!(line, Line::Text(_));
+            if open == is_text {
+                self.body += if open { "</table>\n" } else { "<table>\n" };
+                open = !open;
+            }
+            match line {
+                Line::Text(text) if text.is_empty() => (),
+                Line::Text(text) => self.text(text.trim()),
+                Line::Header(cells) => self.row("th", cells),
+                Line::Row(cells) => self.row("td", cells),
+                // As wide as the table, however wide that is.
+                Line::Group(kind) => {
+                    let kind = escaped(kind.trim());
+                    self.body += &format!("<tr><th colspan=\"99\">{kind}</th></tr>\n");
+                }
+            }
+        }
+        if open {
+            self.body += "</table>\n";
+        }
+    }
+
+    fn row(&mut self, kind: &str, cells: &[String]) {
+        self.body += "<tr>";
+        for cell in cells {
+            self.body += &format!("<{kind}>{}</{kind}>", escaped(cell.trim()));
+        }
+        self.body += "</tr>\n";
+    }
+
+    /// HTML as it is: all that comes from outside must be [`escaped`] in it.
+    pub fn raw(&mut self, html: &str) {
+        self.body += html;
+    }
+
+    /// The whole file.
+    pub fn finish(self) -> String {
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{0}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{0}</h1>\n\
+             {1}</body>\n</html>\n",
+            self.title, self.body
+        )
+    }
+}
+
+/// Text that means itself in HTML and SVG, between tags and within quotes.
+pub(super) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe += "&amp;",
+            '<' => safe += "&lt;",
+            '>' => safe += "&gt;",
+            '"' => safe += "&quot;",
+            '\'' => safe += "&#39;",
+            // SVG is XML, and XML has no place for them.
+            c if c.is_control() => safe.push('·'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_and_classes_are_text_and_nothing_else() {
+        let nasty = "<script>alert('a & \"b\"')</script>\n";
+        let mut page = Page::new(nasty);
+        page.heading(nasty);
+        page.text(nasty);
+        let mut table = Table::default();
+        table.text(nasty);
+        table.header(nasty, &[nasty]);
+        table.row("x", [nasty.to_owned()]);
+        page.table(&table);
+        let html = page.finish();
+        assert!(!html.contains("<script"), "{html}");
+        assert_eq!(
+            escaped(nasty),
+            "&lt;script&gt;alert(&#39;a &amp; &quot;b&quot;&#39;)&lt;/script&gt;·"
+        );
+        assert_eq!(escaped("plain ä 1.wav"), "plain ä 1.wav");
+    }
+
+    #[test]
+    fn a_table_is_that_of_the_terminal() {
+        let mut table = Table::default();
+        table.text("first");
+        table.header("", &["pairs"]);
+        table.row("chance", ["0.5".to_owned()]);
+        table.text("");
+        table.row("alone", []);
+        table.groups("  by kind", &["a", "b"], |k| ((*k).to_owned(), Vec::new()));
+        let mut page = Page::new("t");
+        page.table(&table);
+        assert_eq!(
+            page.body,
+            "<p>first</p>\n<table>\n<tr><th></th><th>pairs</th></tr>\n\
+             <tr><td>chance</td><td>0.5</td></tr>\n</table>\n\
+             <table>\n<tr><td>alone</td></tr>\n<tr><th colspan=\"99\">by kind</th></tr>\n\
+             <tr><td>a</td></tr>\n<tr><td>b</td></tr>\n</table>\n"
+        );
+    }
+
+    #[test]
+    fn a_page_needs_nothing_from_elsewhere() {
+        let html = Page::new("t").finish();
+        assert!(
+            !html.contains("http:") && !html.contains("https:"),
+            "{html}"
+        );
+        assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>\n"));
+    }
+}

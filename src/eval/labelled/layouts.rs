@@ -1,0 +1,174 @@
+//! The layouts that labelled files come in.
+//!
+//! Three are known: folders of classes with or without a `manifest.csv` (see
+//! [`ClassFolder`]), ESC-50's `audio/` with `meta/*.csv` and its folds, and the
+//! lists of DCASE in `evaluation_setup/` (or `train.txt` and `test.txt`).
+
+use std::path::{Path, PathBuf};
+
+use super::{Entry, Part};
+use crate::corpus::{ClassFolder, CorpusError, Split, SplitRules};
+
+/// What is expected where nothing of it is found.
+const LAYOUTS: &str = "expected one of
+  DIR/<class>/<file>                        (a manifest.csv in DIR may name a fold or a split)
+  DIR/meta/*.csv and DIR/audio/<file>       (ESC-50: columns filename, fold, category)
+  DIR/evaluation_setup/fold1_train.txt, …   (DCASE: lines of path and class)
+  DIR/train.txt and DIR/test.txt            (the same without folds)";
+
+pub(super) fn class_folders(
+    folders: &[PathBuf],
+    extensions: &[&str],
+    rules: &SplitRules,
+) -> Result<Vec<Entry>, CorpusError> {
+    let all = ClassFolder::read(folders, extensions, rules).map_err(|error| match error {
+        CorpusError::Layout { folder, .. } => {
+            CorpusError::layout(&folder, format!("no class in it; {LAYOUTS}"))
+        }
+        other => other,
+    })?;
+    let items = || {
+        all.classes()
+            .flat_map(|c| all.items(c).iter().map(move |i| (c, i)))
+    };
+    let all_folds = items().all(|(_, item)| item.fold.is_some());
+    let entries = items().map(|(class, item)| Entry {
+        path: item.path.clone(),
+        class: class.to_owned(),
+        // Two classes may call their files alike.
+        group: format!("{class}/{}", item.group),
+        part: match (item.fold, item.split) {
+            (Some(fold), _) if all_folds => Part::Fold(fold),
+            (_, Split::Test) => Part::Test,
+            _ => Part::Train,
+        },
+    });
+    Ok(entries.collect())
+}
+
+/// ESC-50 as it is published: `meta/esc50.csv` and `audio/`.
+pub(super) fn esc(folder: &Path) -> Result<Option<Vec<Entry>>, CorpusError> {
+    let (meta, audio) = (folder.join("meta"), folder.join("audio"));
+    if !meta.is_dir() || !audio.is_dir() {
+        return Ok(None);
+    }
+    let read = std::fs::read_dir(&meta).map_err(|e| CorpusError::layout(&meta, e))?;
+    let mut tables: Vec<PathBuf> = read
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "csv"))
+        .collect();
+    tables.sort();
+    let Some(table) = tables.first() else {
+        return Err(CorpusError::layout(
+            &meta,
+            format!("no .csv in it; {LAYOUTS}"),
+        ));
+    };
+    let refuse = |e: csv::Error| CorpusError::file(table, e);
+    let mut reader = csv::Reader::from_path(table).map_err(refuse)?;
+    let header = reader.headers().map_err(refuse)?.clone();
+    let column = |name: &str| header.iter().position(|h| h == name);
+    let needed = |name: &str| {
+        column(name).ok_or_else(|| CorpusError::file(table, format!("no column `{name}` in it")))
+    };
+    let (file, fold, class) = (needed("filename")?, needed("fold")?, needed("category")?);
+    let source = column("src_file");
+    let mut entries = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(refuse)?;
+        let text = |column: usize| record.get(column).unwrap_or("");
+        let number: u32 = text(fold).parse().map_err(|_| {
+            CorpusError::file(
+                table,
+                format!("{}: fold {} is no number", text(file), text(fold)),
+            )
+        })?;
+        entries.push(Entry {
+            path: audio.join(text(file)),
+            class: text(class).to_owned(),
+            group: source.map_or_else(|| text(file).to_owned(), |s| text(s).to_owned()),
+            part: Part::Fold(number),
+        });
+    }
+    Ok(Some(entries))
+}
+
+/// Name, training entries and test entries of each pair of lists.
+pub(super) type Lists = Vec<(String, Vec<Entry>, Vec<Entry>)>;
+
+/// The lists of DCASE: `evaluation_setup/foldN_train.txt` with `…_evaluate.txt`
+/// (or `…_test.txt`, where that names classes), or `train.txt` and `test.txt`.
+pub(super) fn dcase(folder: &Path) -> Result<Option<Lists>, CorpusError> {
+    let setup = folder.join("evaluation_setup");
+    let plain = ["txt", "csv"]
+        .map(|end| {
+            (
+                folder.join(format!("train.{end}")),
+                folder.join(format!("test.{end}")),
+            )
+        })
+        .into_iter()
+        .find(|(train, test)| train.is_file() && test.is_file());
+    if let Some((train, test)) = plain {
+        let pair = (
+            "test".to_owned(),
+            list(folder, &train)?,
+            list(folder, &test)?,
+        );
+        return Ok(Some(vec![pair]));
+    }
+    if !setup.is_dir() {
+        return Ok(None);
+    }
+    let mut lists = Vec::new();
+    for fold in 1.. {
+        let train = setup.join(format!("fold{fold}_train.txt"));
+        if !train.is_file() {
+            break;
+        }
+        let tests = ["evaluate", "test"].map(|kind| setup.join(format!("fold{fold}_{kind}.txt")));
+        let Some(test) = tests.iter().find(|file| file.is_file()) else {
+            return Err(CorpusError::layout(
+                &setup,
+                format!("fold{fold}_train.txt has no fold{fold}_evaluate.txt beside it"),
+            ));
+        };
+        let pair = (list(folder, &train)?, list(folder, test)?);
+        lists.push((format!("fold {fold}"), pair.0, pair.1));
+    }
+    match lists.is_empty() {
+        true => Err(CorpusError::layout(
+            &setup,
+            format!("no fold1_train.txt in it; {LAYOUTS}"),
+        )),
+        false => Ok(Some(lists)),
+    }
+}
+
+/// Lines of a path, relative to `folder`, and a class, with a tab, comma,
+/// semicolon or space between; more columns are not looked at.
+fn list(folder: &Path, file: &Path) -> Result<Vec<Entry>, CorpusError> {
+    let text = std::fs::read_to_string(file).map_err(|e| CorpusError::file(file, e))?;
+    let mut entries = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let mut columns = line.split(['\t', ',', ';', ' ']).filter(|c| !c.is_empty());
+        let (Some(path), Some(class)) = (columns.next(), columns.next()) else {
+            let what = format!("line {}: no class behind the path: {line}", number + 1);
+            return Err(CorpusError::file(file, what));
+        };
+        if number == 0 && !folder.join(path).exists() && class == "label" {
+            continue; // a header
+        }
+        entries.push(Entry {
+            path: folder.join(path),
+            class: class.trim().to_owned(),
+            // The lists say which side a recording is on; a file is its own group.
+            group: path.to_owned(),
+            part: Part::Train,
+        });
+    }
+    Ok(entries)
+}

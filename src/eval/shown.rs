@@ -1,0 +1,69 @@
+//! Single files as the network met them, with the maps of some of its units.
+//!
+//! Belongs here: the same pass that [`Extractor`](super::extract::Extractor) made,
+//! again, for the few files that somebody looks at: maps of all files and units
+//! would not fit anywhere.
+
+use std::path::Path;
+
+use super::error::EvalError;
+use super::extract::{framed, middle_start, second_at, spectrogram_of};
+use crate::corpus::read_sound;
+use crate::features::{FrameScaler, LogSpectrogram, ScaledFrame};
+use crate::net::{L3Net, NetError, Response};
+use crate::result::{Crop, Heatmap};
+
+/// A picture and where it excites units.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// What of the picture was looked at.
+    pub frame: ScaledFrame,
+    /// conv4_2 of each unit that was asked for.
+    pub maps: Vec<Heatmap>,
+}
+
+/// A second of sound and where it excites units.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The second that was listened to, 48 kHz, or what there is of it.
+    pub second: Vec<f32>,
+    /// Its log-spectrogram.
+    pub spectrogram: Vec<f32>,
+    /// conv4_2 of each unit that was asked for, row 0 the lowest frequency.
+    pub maps: Vec<Heatmap>,
+}
+
+impl Seen {
+    /// What units see in a picture.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the network fails.
+    pub fn by(net: &L3Net, file: &Path, units: &[usize]) -> Result<Self, EvalError> {
+        let frame = framed(&mut FrameScaler::new(Crop::Full), file)?;
+        let maps = maps(&net.see(&[&frame])?, units)?;
+        Ok(Self { frame, maps })
+    }
+}
+
+impl Heard {
+    /// What units hear in the middle one of so many seconds of a sound.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the network fails.
+    pub fn by(net: &L3Net, file: &Path, clips: usize, units: &[usize]) -> Result<Self, EvalError> {
+        let pcm = read_sound(file)?;
+        let second = second_at(&pcm, middle_start(pcm.len(), clips)).to_vec();
+        let spectrogram = spectrogram_of(&mut LogSpectrogram::new(), &second);
+        let maps = maps(&net.hear(&[&spectrogram])?, units)?;
+        Ok(Self {
+            second,
+            spectrogram,
+            maps,
+        })
+    }
+}
+
+fn maps(response: &Response, units: &[usize]) -> Result<Vec<Heatmap>, NetError> {
+    let map = |&unit: &usize| response.unit(0, unit);
+    units.iter().map(map).collect()
+}
