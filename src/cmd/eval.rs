@@ -4,6 +4,7 @@
 //! that are compared, the data, what becomes of failures. Each experiment has a
 //! file of its own; the work is done in [`crate::eval`].
 
+pub mod all;
 pub mod avc;
 pub mod clusters;
 mod html;
@@ -56,6 +57,8 @@ pub enum Experiment {
     Units(units::UnitsArgs),
     /// All files as a map: near is alike (paper, Figure 10)
     Tsne(tsne::TsneArgs),
+    /// All that the data allow, in one report
+    All(all::AllArgs),
 }
 
 impl Experiment {
@@ -66,9 +69,24 @@ impl Experiment {
             Self::Localize(args) => &args.shared.common,
             Self::Sound(args) => &args.labelled.common,
             Self::Image(args) => &args.labelled.common,
-            Self::Clusters(args) => &args.labelled.common,
+            Self::Clusters(args) => &args.look.labelled.common,
             Self::Units(args) => &args.look.labelled.common,
             Self::Tsne(args) => &args.look.labelled.common,
+            Self::All(args) => &args.common,
+        }
+    }
+
+    /// The same, to be told otherwise.
+    fn common_mut(&mut self) -> &mut CommonArgs {
+        match self {
+            Self::Avc(args) => &mut args.shared.common,
+            Self::Localize(args) => &mut args.shared.common,
+            Self::Sound(args) => &mut args.labelled.common,
+            Self::Image(args) => &mut args.labelled.common,
+            Self::Clusters(args) => &mut args.look.labelled.common,
+            Self::Units(args) => &mut args.look.labelled.common,
+            Self::Tsne(args) => &mut args.look.labelled.common,
+            Self::All(args) => &mut args.common,
         }
     }
 
@@ -82,6 +100,7 @@ impl Experiment {
             Self::Clusters(args) => clusters::find(args),
             Self::Units(args) => units::find(args),
             Self::Tsne(args) => tsne::find(args),
+            Self::All(args) => all::find(args),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::labelled::{HELP, Kind, LabelledArgs, Of, tell_unreadable};
+use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::output::{Table, number};
 use super::{Compared, Found, Model, Networks};
 use crate::eval::Unreadable;
@@ -18,13 +18,10 @@ use crate::net::HeatmapKind;
 /// sound, as pool4 describes it (512 numbers). Beside the model stand an untrained
 /// network and clusters by chance.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_help = HELP)]
+#[command(after_help = LOOK_HELP)]
 pub struct ClustersArgs {
     #[command(flatten)]
-    pub(super) labelled: LabelledArgs,
-    /// What the files are
-    #[arg(long, value_enum, value_name = "WHAT")]
-    pub(super) of: Of,
+    pub(super) look: LookArgs,
     /// How many clusters
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..))]
     pub clusters: u16,
@@ -60,12 +57,11 @@ const PAPER: [(&str, f64, f64); 3] = [
 /// # Errors
 /// Names the model, the data or the device, and what is wrong.
 pub(super) fn find(args: &ClustersArgs) -> anyhow::Result<Found> {
-    let labelled = &args.labelled;
+    let (labelled, of) = (&args.look.labelled, args.look.of);
     let seed = labelled.common.seed;
-    let kind = Kind::of(args.of);
-    let data = labelled.read(kind)?;
+    let data = args.look.read()?;
     let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
-    let extractions = labelled.extract(&data, kind, &networks)?;
+    let extractions = labelled.extract(&data, Kind::of(of), &networks)?;
     let clusters = usize::from(args.clusters);
     let samples: Vec<(Vec<usize>, _)> = extractions.iter().map(|e| one_each(&data, e)).collect();
     let bar = super::bar(samples.len(), labelled.common.talk.quiet);
@@ -86,7 +82,7 @@ pub(super) fn find(args: &ClustersArgs) -> anyhow::Result<Found> {
         r#type: "eval",
         experiment: "clusters",
         model: networks.model.clone(),
-        of: args.of,
+        of,
         seed,
         found,
         chance: floor(&samples[0].0, clusters, seed),

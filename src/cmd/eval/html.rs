@@ -30,6 +30,7 @@ audio { width: 200px; height: 2rem; margin-top: .2rem; }
 ";
 
 /// A page that is being written.
+#[derive(Clone)]
 pub(super) struct Page {
     title: String,
     body: String,

@@ -1,0 +1,184 @@
+//! `l3net eval all`: every experiment that the data allows, in one report.
+//!
+//! Belongs here: which experiments a folder of data allows, and the page that
+//! shows them. Does not: the experiments; each is the command that stands above
+//! its figures.
+
+mod plan;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Parser;
+use serde::Serialize;
+
+use super::html::{Page, escaped};
+use super::output::{Table, write_whole};
+use super::{CommonArgs, Experiment, Found};
+use plan::{Plan, Planned};
+
+/// Does every experiment that the data allows and writes one report
+///
+/// Looks at the folders in DIR: classes of sounds, classes of pictures, ESC-50,
+/// DCASE, recordings. REPORT_DIR/index.html opens from disk and shows every table
+/// and figure; the figures of each experiment lie beside it as JSON. The page is
+/// written anew after each experiment.
+#[derive(clap::Args, Clone, Debug)]
+pub struct AllArgs {
+    /// Folder whose folders are the data
+    #[arg(long, required = true, value_name = "DIR", num_args = 1..)]
+    pub data: Vec<PathBuf>,
+    /// Folder for index.html and what it shows
+    #[arg(long, short, value_name = "REPORT_DIR")]
+    pub output: PathBuf,
+    /// Names of files to hold out, such as 'emojitwo_*'
+    #[arg(long, value_name = "PATTERN", num_args = 1..)]
+    pub test: Vec<String>,
+    /// Pairs and scenes of each DATA
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..))]
+    pub pairs: u32,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+/// What was done; `--json` writes it as it is.
+#[derive(Clone, Debug, Serialize)]
+struct Report {
+    r#type: &'static str,
+    experiment: &'static str,
+    page: PathBuf,
+    sections: Vec<Section>,
+}
+
+/// An experiment in the report.
+#[derive(Clone, Debug, Serialize)]
+struct Section {
+    title: String,
+    command: String,
+    /// Its figures, beside the page.
+    figures: Option<String>,
+    /// What is wrong, with it or with some of its data.
+    error: Option<String>,
+}
+
+/// A command line of one experiment.
+#[derive(clap::Parser)]
+struct Line {
+    #[command(subcommand)]
+    what: Experiment,
+}
+
+/// Does all of it. An experiment that fails is named in the report, and the others
+/// are done.
+///
+/// # Errors
+/// If the data allow no experiment, or the report cannot be written.
+pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
+    let plan = Plan::of(args)?;
+    std::fs::create_dir_all(&args.output)
+        .with_context(|| format!("{}: cannot be made", args.output.display()))?;
+    let index = args.output.join("index.html");
+    let mut page = Page::new("What the network has learnt");
+    let mut sections: Vec<Section> = Vec::new();
+    let mut whole = true;
+    let count = plan.experiments.len();
+    for (nth, planned) in plan.experiments.into_iter().enumerate() {
+        tracing::info!("{} of {count}: {}", nth + 1, planned.command());
+        let section = match one(args, &planned) {
+            Ok(found) => {
+                let figures = format!("{}.json", planned.name);
+                write_whole(&args.output.join(&figures), found.json.as_bytes())?;
+                show(&mut page, &planned, &figures, &found.table);
+                whole &= found.whole;
+                Section {
+                    title: planned.title.clone(),
+                    command: planned.command(),
+                    figures: Some(figures),
+                    error: (!found.whole).then(|| "some of its data could not be used".to_owned()),
+                }
+            }
+            Err(error) => {
+                tracing::error!("{}: {error:#}", planned.command());
+                whole = false;
+                page.heading(&planned.title);
+                page.text(&format!("Could not be done: {error:#}"));
+                Section {
+                    title: planned.title.clone(),
+                    command: planned.command(),
+                    figures: None,
+                    error: Some(format!("{error:#}")),
+                }
+            }
+        };
+        sections.push(section);
+        write_whole(&index, page.clone().finish().as_bytes())?;
+    }
+    let report = Report {
+        r#type: "eval",
+        experiment: "all",
+        page: index,
+        sections,
+    };
+    Found::of(&report, table(&report), whole)
+}
+
+/// Does one experiment as if its command line had been typed.
+fn one(args: &AllArgs, planned: &Planned) -> anyhow::Result<Found> {
+    let mut line = Line::try_parse_from(std::iter::once("eval").chain(planned.words()))?;
+    *line.what.common_mut() = CommonArgs {
+        json: None,
+        ..args.common.clone()
+    };
+    line.what.find()
+}
+
+/// A section of the page.
+fn show(page: &mut Page, planned: &Planned, figures: &str, table: &Table) {
+    page.heading(&planned.title);
+    page.raw(&format!(
+        "<p><code>{}</code></p>\n",
+        escaped(&planned.command())
+    ));
+    page.table(table);
+    if let Some(picture) = &planned.picture {
+        let picture = escaped(picture);
+        let image = format!("<img src=\"{picture}\" alt=\"\" style=\"max-width: 100%\">");
+        match &planned.page {
+            Some(target) => page.raw(&format!(
+                "<p><a href=\"{}\">{image}</a></p>\n",
+                escaped(target)
+            )),
+            None => page.raw(&format!("<p>{image}</p>\n")),
+        }
+    }
+    if let Some(target) = &planned.page {
+        page.raw(&format!(
+            "<p><a href=\"{}\">all of it</a></p>\n",
+            escaped(target)
+        ));
+    }
+    page.raw(&format!(
+        "<p><small><a href=\"{0}\">{0}</a></small></p>\n",
+        escaped(figures)
+    ));
+}
+
+fn table(report: &Report) -> Table {
+    let mut table = Table::default();
+    for section in &report.sections {
+        let state = section.error.as_deref().unwrap_or("done");
+        table.row(&section.title, [state.to_owned()]);
+    }
+    table.text("");
+    table.text(format!("{}", report.page.display()));
+    table
+}
+
+/// A folder's name, for titles and files.
+fn name_of(folder: &Path) -> String {
+    folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

@@ -1,0 +1,312 @@
+//! Which experiments the data allow.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use super::{AllArgs, name_of};
+use crate::corpus::{PICTURE_EXTENSIONS, SOUND_EXTENSIONS, SplitRules, TEST_FOLD};
+use crate::eval::labelled::Labelled;
+
+/// What is taken for a recording, by the end of its name.
+const MEDIA: [&str; 9] = [
+    "avi", "m4v", "mkv", "mov", "mp4", "mpg", "ogv", "ts", "webm",
+];
+
+/// A map of fewer files shows nothing.
+const LEAST_ON_A_MAP: usize = 10;
+
+/// All experiments, in the order of the paper.
+pub(super) struct Plan {
+    pub experiments: Vec<Planned>,
+}
+
+/// One experiment.
+pub(super) struct Planned {
+    /// For the page.
+    pub title: String,
+    /// Of its files.
+    pub name: String,
+    words: Vec<String>,
+    /// A picture that it makes, from the page.
+    pub picture: Option<String>,
+    /// A page that it makes, from the page.
+    pub page: Option<String>,
+}
+
+impl Planned {
+    fn new(title: String, name: String, words: &[&str]) -> Self {
+        Self {
+            title,
+            name,
+            words: words.iter().map(|&w| w.to_owned()).collect(),
+            picture: None,
+            page: None,
+        }
+    }
+
+    /// What would be typed behind `l3net eval`.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().map(String::as_str)
+    }
+
+    /// All of what would be typed.
+    pub fn command(&self) -> String {
+        let quoted = self
+            .words
+            .iter()
+            .map(|word| match word.contains([' ', '*']) {
+                true => format!("'{word}'"),
+                false => word.clone(),
+            });
+        format!("l3net eval {}", quoted.collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// What lies in the folders.
+#[derive(Default)]
+struct Data {
+    sounds: Vec<Kind>,
+    pictures: Vec<Kind>,
+    recordings: Vec<PathBuf>,
+}
+
+/// A folder of classes.
+struct Kind {
+    folder: PathBuf,
+    classes: BTreeSet<String>,
+    /// All of it PNG: things that were cut out.
+    cut_out: bool,
+}
+
+impl Kind {
+    /// How many files are held out.
+    fn held_out(&self, of: &str, test: &[String]) -> usize {
+        let extensions: &[&str] = match of {
+            "sounds" => &SOUND_EXTENSIONS,
+            _ => &PICTURE_EXTENSIONS,
+        };
+        let rules = SplitRules {
+            test: test.to_vec(),
+            ..SplitRules::default()
+        };
+        let held_out = Labelled::read(std::slice::from_ref(&self.folder), extensions, &rules);
+        held_out.map_or(0, |data| data.held_out(TEST_FOLD).files.len())
+    }
+}
+
+impl Data {
+    /// Looks at the folders below each, or at itself if none of these is any data.
+    fn below(folders: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut data = Self::default();
+        for folder in folders {
+            if !folder.is_dir() {
+                bail!("{}: no such folder", folder.display());
+            }
+            let entries = std::fs::read_dir(folder)?;
+            let mut children: Vec<PathBuf> = entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|path| path.is_dir())
+                .collect();
+            children.sort();
+            let found = children.iter().filter(|child| data.add(child)).count();
+            if found == 0 {
+                data.add(folder);
+            }
+        }
+        Ok(data)
+    }
+
+    /// True if there was something in it.
+    fn add(&mut self, folder: &Path) -> bool {
+        let sounds = classes(folder, &SOUND_EXTENSIONS);
+        let pictures = classes(folder, &PICTURE_EXTENSIONS);
+        let media = count_media(folder);
+        let found = sounds.is_some() || pictures.is_some() || media >= 2;
+        self.sounds.extend(sounds);
+        self.pictures.extend(pictures);
+        if media >= 2 {
+            self.recordings.push(folder.to_owned());
+        }
+        found
+    }
+
+    /// The classes of pictures that are heard, too.
+    fn shared(&self, pictures: &Kind) -> usize {
+        let heard: BTreeSet<&String> = self.sounds.iter().flat_map(|s| &s.classes).collect();
+        let shared = pictures.classes.iter().filter(|c| heard.contains(c));
+        shared.count()
+    }
+}
+
+/// A folder of labelled files; `None` if it is in no layout that is known.
+fn classes(folder: &Path, extensions: &[&str]) -> Option<Kind> {
+    let found = Labelled::read_all(&[folder.to_owned()], extensions).ok()?;
+    let is_png = |path: &Path| {
+        path.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("png"))
+    };
+    Some(Kind {
+        folder: folder.to_owned(),
+        cut_out: found.files.iter().all(|f| is_png(&f.path)),
+        classes: found.classes.into_iter().collect(),
+    })
+}
+
+fn count_media(folder: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_media = |path: &PathBuf| {
+        let end = path.extension().map(|e| e.to_ascii_lowercase());
+        end.is_some_and(|end| MEDIA.iter().any(|m| end == *m))
+    };
+    paths.filter(is_media).count()
+}
+
+/// Folders as one value of `synth:` and `classes:`.
+fn joined(kinds: &[Kind]) -> String {
+    let folders = kinds.iter().map(|k| k.folder.display().to_string());
+    folders.collect::<Vec<_>>().join("+")
+}
+
+impl Plan {
+    pub fn of(args: &AllArgs) -> anyhow::Result<Self> {
+        let data = Data::below(&args.data)?;
+        let test = args.test.join("+");
+        let test = if test.is_empty() {
+            test
+        } else {
+            format!(",test={test}")
+        };
+        let (mut pairs, mut scenes) = (Vec::new(), Vec::new());
+        pairs.push("synth:objects=1-2".to_owned());
+        scenes.push("synth:objects=2-3".to_owned());
+        for pictures in &data.pictures {
+            let shared = data.shared(pictures);
+            if shared < 2 {
+                continue;
+            }
+            let heard = joined(&data.sounds);
+            let shown = pictures.folder.display();
+            if pictures.cut_out {
+                let of = |objects| {
+                    format!("synth:objects={objects},sprites={shown},sounds={heard}{test}")
+                };
+                pairs.push(of("1-2"));
+                if shared > 2 {
+                    // Two are seen, and another is heard that is not.
+                    scenes.push(of("2-3"));
+                }
+            } else {
+                pairs.push(format!("classes:sounds={heard},images={shown}{test}"));
+            }
+        }
+        let mut plan = Self {
+            experiments: Vec::new(),
+        };
+        let count = (args.pairs & !1).to_string();
+        plan.drawn(
+            "avc",
+            "Do picture and sound correspond?",
+            "--pairs",
+            &count,
+            &pairs,
+        );
+        #[cfg(feature = "gst")]
+        for folder in &data.recordings {
+            let title = format!("Do picture and sound correspond? {}", name_of(folder));
+            let path = folder.display().to_string();
+            let words = ["avc", &path, "--split", "time", "--pairs", &count];
+            plan.push(title, format!("avc-{}", name_of(folder)), &words);
+        }
+        plan.drawn(
+            "localize",
+            "Where does the sound come from?",
+            "--scenes",
+            &count,
+            &scenes,
+        );
+        for kind in &data.sounds {
+            plan.classes("sound", "Classes of sounds", kind, &args.test);
+        }
+        for kind in &data.pictures {
+            plan.classes("image", "Classes of pictures", kind, &args.test);
+        }
+        for (kinds, of) in [(&data.pictures, "pictures"), (&data.sounds, "sounds")] {
+            for kind in kinds {
+                plan.looked_at(kind, of, args);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn push(&mut self, title: String, name: String, words: &[&str]) -> &mut Planned {
+        self.experiments.push(Planned::new(title, name, words));
+        let last = self.experiments.len() - 1;
+        &mut self.experiments[last]
+    }
+
+    /// An experiment on pairs or scenes of all `data`.
+    fn drawn(&mut self, what: &str, title: &str, option: &str, count: &str, data: &[String]) {
+        let mut words = vec![what];
+        words.extend(data.iter().map(String::as_str));
+        words.extend([option, count]);
+        self.push(title.to_owned(), what.to_owned(), &words);
+    }
+
+    /// An experiment that learns classes.
+    fn classes(&mut self, what: &str, title: &str, kind: &Kind, test: &[String]) {
+        let name = name_of(&kind.folder);
+        let path = kind.folder.display().to_string();
+        let mut words = vec![what, &path];
+        if !test.is_empty() {
+            words.push("--test");
+            words.extend(test.iter().map(String::as_str));
+        }
+        self.push(format!("{title}: {name}"), format!("{what}-{name}"), &words);
+    }
+
+    /// Clusters, units and t-SNE of what is held out.
+    fn looked_at(&mut self, kind: &Kind, of: &str, args: &AllArgs) {
+        let name = name_of(&kind.folder);
+        let path = kind.folder.display().to_string();
+        let mut shared = vec![path.as_str(), "--of", of, "--held-out"];
+        if !args.test.is_empty() {
+            shared.push("--test");
+            shared.extend(args.test.iter().map(String::as_str));
+        }
+        let at = |file: &str| args.output.join(file).display().to_string();
+        // The paper's 64 clusters, and 30 neighbours, fewer where little is held out.
+        let files = kind.held_out(of, &args.test);
+        let clusters = (files / 2).clamp(2, 64).to_string();
+        let perplexity = (files / 4).clamp(2, 30).to_string();
+        let words = [&["clusters"], &shared[..], &["--clusters", &clusters]].concat();
+        self.push(
+            format!("Clusters: {name}"),
+            format!("clusters-{name}"),
+            &words,
+        );
+        let folder = format!("units-{name}");
+        let output = at(&folder);
+        let words = [&["units"], &shared[..], &["-o", &output]].concat();
+        let planned = self.push(format!("Units: {name}"), folder.clone(), &words);
+        planned.picture = Some(format!("{folder}/units.png"));
+        planned.page = Some(format!("{folder}/index.html"));
+        if files < LEAST_ON_A_MAP {
+            return;
+        }
+        let picture = format!("tsne-{name}.svg");
+        let output = at(&picture);
+        let near = ["--perplexity", &perplexity, "-o", &output];
+        let words = [&["tsne"], &shared[..], &near].concat();
+        let planned = self.push(
+            format!("Map (t-SNE): {name}"),
+            format!("tsne-{name}"),
+            &words,
+        );
+        planned.picture = Some(picture);
+    }
+}
