@@ -9,7 +9,7 @@
 use serde::Serialize;
 
 use super::labelled::{Labelled, Round};
-use super::learn::{LinearSvm, Rows, SvmSettings, ZScore};
+use super::learn::{LinearSvm, Rows, SvmSettings, ZScore, strongest};
 
 /// Values of C that are tried; ties go to the smaller one.
 pub const CS: [f64; 5] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2];
@@ -25,6 +25,13 @@ pub struct RoundScore {
     pub files: usize,
     /// Files whose class was named rightly.
     pub right: usize,
+}
+
+impl RoundScore {
+    /// Share of the files whose class was named rightly.
+    pub fn accuracy(&self) -> f64 {
+        self.right as f64 / self.files as f64
+    }
 }
 
 /// How all rounds went.
@@ -78,9 +85,9 @@ pub fn classify(
         });
         progress();
     }
-    let shares = rounds.iter().map(|r| r.right as f64 / r.files as f64);
+    let accuracies = rounds.iter().map(RoundScore::accuracy);
     Some(Classified {
-        accuracy: shares.sum::<f64>() / rounds.len() as f64,
+        accuracy: accuracies.sum::<f64>() / rounds.len() as f64,
         rounds,
         confusion,
     })
@@ -89,14 +96,10 @@ pub fn classify(
 /// The C with which most files of the last part are named rightly by what is
 /// learnt from the others.
 fn best_c(data: &Labelled, described: Described<'_>, round: &Round) -> f64 {
-    let Some((held_out, rest)) = round
-        .train
-        .split_last()
-        .filter(|(_, rest)| !rest.is_empty())
-    else {
+    let Some((rest, held_out)) = round.with_one_part_left_out() else {
         return CS[CS.len() / 2];
     };
-    let found = named(data, described, &rest.concat(), held_out, &CS);
+    let found = named(data, described, &rest, held_out, &CS);
     let right = found.iter().map(|named| {
         let hits = named
             .iter()
@@ -147,27 +150,17 @@ fn named(
     by_c.collect()
 }
 
-/// The place of the highest score, the first of equals.
-fn strongest(scores: &[f64]) -> usize {
-    let all = scores.iter().enumerate();
-    let best = all.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
-    best.map_or(0, |(place, _)| place)
-}
-
 impl Described<'_> {
     /// Rows of some files, and the file of each.
     pub(super) fn of(self, files: &[usize]) -> (Rows, Vec<usize>) {
         let mut wanted = files.to_vec();
         wanted.sort_unstable();
-        let mut values = Vec::new();
-        let mut of = Vec::new();
-        for (row, file) in self.rows.iter().zip(self.file_of) {
-            if wanted.binary_search(file).is_ok() {
-                values.extend_from_slice(row);
-                of.push(*file);
-            }
-        }
-        (Rows::new(values, self.rows.width()), of)
+        let all = 0..self.file_of.len();
+        let rows: Vec<usize> = all
+            .filter(|&row| wanted.binary_search(&self.file_of[row]).is_ok())
+            .collect();
+        let of = rows.iter().map(|&row| self.file_of[row]).collect();
+        (self.rows.select(&rows), of)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use super::classify::Described;
 use super::draws::Unreadable;
 use super::error::EvalError;
 use super::feed::in_order;
@@ -39,11 +40,12 @@ pub struct Extraction {
 }
 
 impl Extraction {
-    /// The rows of some files.
-    pub fn rows_of(&self, files: &[usize]) -> Vec<usize> {
-        let rows = 0..self.file_of.len();
-        rows.filter(|&row| files.binary_search(&self.file_of[row]).is_ok())
-            .collect()
+    /// What classes are learnt from.
+    pub fn described(&self) -> Described<'_> {
+        Described {
+            rows: &self.blocks,
+            file_of: &self.file_of,
+        }
     }
 
     /// One row for each file that could be read: the middle one of its seconds.
@@ -351,7 +353,9 @@ mod tests {
     #[test]
     fn rows_are_found_by_file() {
         let found = extraction();
-        assert_eq!(found.rows_of(&[0, 5]), [0, 1, 2, 5]);
+        let (rows, files) = found.described().of(&[0, 5]);
+        assert_eq!(rows, found.blocks.select(&[0, 1, 2, 5]));
+        assert_eq!(files, [0, 0, 0, 5]);
         assert_eq!(found.one_each(), [1, 4, 5]);
     }
 }

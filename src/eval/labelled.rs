@@ -34,6 +34,15 @@ pub struct Round {
     pub test: Vec<usize>,
 }
 
+impl Round {
+    /// What is learnt from without its last part, and that part: to choose settings
+    /// by. `None` if there is no other part.
+    pub fn with_one_part_left_out(&self) -> Option<(Vec<usize>, &[usize])> {
+        let (held_out, rest) = self.train.split_last()?;
+        (!rest.is_empty()).then(|| (rest.concat(), held_out.as_slice()))
+    }
+}
+
 /// Labelled files with their rounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labelled {

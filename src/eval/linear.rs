@@ -54,16 +54,16 @@ pub fn classify(
         let ranks = |train: &[usize], test: &[usize], decays: &[f64]| {
             ranks(data, described, (train, test), decays, (device, seed))
         };
-        let decay = match round.train.split_last() {
-            Some((held_out, rest)) if !rest.is_empty() => {
-                let found = ranks(&rest.concat(), held_out, &DECAYS)?;
+        let decay = match round.with_one_part_left_out() {
+            Some((rest, held_out)) => {
+                let found = ranks(&rest, held_out, &DECAYS)?;
                 let right = found
                     .iter()
                     .map(|r| r.iter().filter(|&&rank| rank == 0).count());
                 let best = DECAYS.iter().zip(right).max_by_key(|(_, right)| *right);
                 best.map_or(DECAYS[1], |(decay, _)| *decay)
             }
-            _ => DECAYS[1],
+            None => DECAYS[1],
         };
         let found = ranks(&round.train.concat(), &round.test, &[decay])?.concat();
         files += found.len();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
+use super::classify::Described;
 use super::error::EvalError;
 use super::feed::in_order;
 use super::labelled::Labelled;
@@ -39,6 +40,16 @@ pub struct Description {
     pub rows: Rows,
     /// The file of each row, ascending.
     pub file_of: Vec<usize>,
+}
+
+impl Description {
+    /// What classes are learnt from.
+    pub fn described(&self) -> Described<'_> {
+        Described {
+            rows: &self.rows,
+            file_of: &self.file_of,
+        }
+    }
 }
 
 /// Describes all sounds. What cannot be read has no row.

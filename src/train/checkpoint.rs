@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::TrainError;
 use super::heads;
+use super::run_state::RunState;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
 use crate::net::{Conv1Stride, ModelError, Slot, Weights, layout};
 
@@ -30,56 +31,6 @@ pub struct Checkpoint {
     pub conv1_stride: Conv1Stride,
     /// What the run has come to.
     pub state: RunState,
-}
-
-/// The numbers of a run.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct RunState {
-    /// Steps made.
-    pub step: u64,
-    /// Pictures and sounds looked at, over all runs that led here.
-    pub examples: u64,
-    /// Pairs judged.
-    pub pairs: u64,
-    /// Seconds of computing.
-    pub seconds: f64,
-    /// The start of all chance.
-    pub seed: u64,
-    /// Pictures and sounds of a batch.
-    pub batch: u64,
-    /// How they were paired.
-    pub pairing: String,
-    /// f32 or bf16.
-    pub precision: String,
-    /// The best validation, by its loss.
-    pub best: Option<Validation>,
-    /// All validations.
-    pub validations: Vec<Validation>,
-    /// What it was trained on, a line each.
-    pub data: Vec<String>,
-    /// avc, classify or both.
-    pub task: String,
-    /// The classes that are learnt, if any are.
-    pub classes: Option<Vec<String>>,
-    /// The model that it started from, and what that was trained on.
-    pub started_from: Option<String>,
-}
-
-/// One look at the validation's pairs.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Validation {
-    /// Steps made before.
-    pub step: u64,
-    /// Cross-entropy.
-    pub loss: f64,
-    /// Share judged rightly.
-    pub accuracy: f64,
-    /// Cross-entropy of training since the last one.
-    pub train_loss: f64,
-    /// Share judged rightly in training since the last one.
-    pub train_accuracy: f64,
-    /// Share of pictures and of sounds whose class is named rightly.
-    pub classes: [f64; 2],
 }
 
 /// The files of a run, beside the model that it makes.
@@ -229,6 +180,7 @@ pub fn copy(path: &Path, copy: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::Validation;
 
     fn checkpoint() -> Checkpoint {
         let weights = Weights::initial(1, Conv1Stride::Two);

@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use super::adam::{Adam, is_finite};
 use super::batch::Batch;
-use super::checkpoint::{Checkpoint, Files, RunState, Validation, copy};
+use super::checkpoint::{Checkpoint, Files, copy};
+use super::run_state::{RunState, Validation};
 use super::error::TrainError;
 use super::events::EventFile;
 use super::loader::Loader;
@@ -180,7 +181,7 @@ impl<'a> Run<'a> {
                 (weights, state, None)
             }
             Start::Resume(checkpoint) => {
-                check_same(&checkpoint.state, &fresh, &files.last)?;
+                checkpoint.state.check_same(&fresh, &files.last)?;
                 let mut checkpoint = *checkpoint;
                 let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
                 let mut state = take(&mut checkpoint.state);
@@ -325,7 +326,7 @@ impl<'a> Run<'a> {
         copy(&self.files.last, best).map_err(cannot_write(best))?;
         let tensors = self.network.tensors().map_err(self.torch())?;
         let stride = self.network.conv1_stride();
-        let weights = Weights::learnt(stride, tensors, account(&self.state));
+        let weights = Weights::learnt(stride, tensors, self.state.account());
         Ok(weights.write(&self.files.model, StoreAs::F16)?)
     }
 
@@ -338,64 +339,6 @@ impl<'a> Run<'a> {
 fn cannot_write(file: &Path) -> impl FnOnce(std::io::Error) -> TrainError {
     let file = file.to_owned();
     move |cause| TrainError::Write { file, cause }
-}
-
-/// How a model was trained, for its metadata.
-fn account(state: &RunState) -> BTreeMap<String, String> {
-    let mut account: BTreeMap<String, String> = [
-        ("trained_on", state.data.join("; ")),
-        ("trained_steps", state.step.to_string()),
-        ("trained_batch", state.batch.to_string()),
-        ("trained_examples", state.examples.to_string()),
-        ("trained_pairing", state.pairing.clone()),
-        ("trained_task", state.task.clone()),
-        ("trained_precision", state.precision.clone()),
-        ("trained_seed", state.seed.to_string()),
-    ]
-    .map(|(k, v)| (k.to_owned(), v))
-    .into();
-    if let Some(best) = state.best {
-        let found = format!("{:.4} (loss {:.4})", best.accuracy, best.loss);
-        account.insert("validation_accuracy".to_owned(), found);
-    }
-    if let Some(from) = &state.started_from {
-        account.insert("started_from".to_owned(), from.clone());
-    }
-    account
-}
-
-/// A resumed run goes on as it began, or its result would be another's.
-fn check_same(then: &RunState, now: &RunState, file: &Path) -> Result<(), TrainError> {
-    let differ = [
-        ("--seed", then.seed.to_string(), now.seed.to_string()),
-        ("--batch", then.batch.to_string(), now.batch.to_string()),
-        ("--pairs", then.pairing.clone(), now.pairing.clone()),
-        ("--task", then.task.clone(), now.task.clone()),
-        ("--precision", then.precision.clone(), now.precision.clone()),
-    ];
-    if then.classes != now.classes {
-        let list = |classes: &Option<Vec<String>>| classes.clone().unwrap_or_default().join(", ");
-        return Err(TrainError::Checkpoint {
-            file: file.to_owned(),
-            what: format!(
-                "the run began with the classes {}, not {}; start from its model with --init",
-                list(&then.classes),
-                list(&now.classes)
-            ),
-        });
-    }
-    for (option, then, now) in differ {
-        if then != now {
-            return Err(TrainError::Checkpoint {
-                file: file.to_owned(),
-                what: format!(
-                    "the run began with {option} {then}, not {now}; give it the same, or \
-                     start from its model with --init"
-                ),
-            });
-        }
-    }
-    Ok(())
 }
 
 fn validation_set(sampler: &Sampler, pairs: usize) -> Result<Vec<Batch>, TrainError> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::checkpoint::{Checkpoint, RunState, Validation};
+use super::checkpoint::Checkpoint;
 use super::heads::Task;
 use super::network::Freeze;
+use super::run_state::{RunState, Validation};
 use super::sampler::SamplerSettings;
 use super::score::Score;
 use crate::net::{Conv1Stride, Device, Precision, Weights};

@@ -80,39 +80,33 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
     let index = args.output.join("index.html");
     let mut page = Page::new("What the network has learnt");
     let mut sections: Vec<Section> = Vec::new();
-    let mut whole = true;
     let count = plan.experiments.len();
     for (nth, planned) in plan.experiments.into_iter().enumerate() {
         tracing::info!("{} of {count}: {}", nth + 1, planned.command());
-        let section = match one(args, &planned) {
+        let (figures, error) = match one(args, &planned) {
             Ok(found) => {
                 let figures = format!("{}.json", planned.name);
                 write_whole(&args.output.join(&figures), found.json.as_bytes())?;
                 show(&mut page, &planned, &figures, &found.table);
-                whole &= found.whole;
-                Section {
-                    title: planned.title.clone(),
-                    command: planned.command(),
-                    figures: Some(figures),
-                    error: (!found.whole).then(|| "some of its data could not be used".to_owned()),
-                }
+                let partly = "some of its data could not be used";
+                (Some(figures), (!found.whole).then(|| partly.to_owned()))
             }
             Err(error) => {
                 tracing::error!("{}: {error:#}", planned.command());
-                whole = false;
                 page.heading(&planned.title);
                 page.text(&format!("Could not be done: {error:#}"));
-                Section {
-                    title: planned.title.clone(),
-                    command: planned.command(),
-                    figures: None,
-                    error: Some(format!("{error:#}")),
-                }
+                (None, Some(format!("{error:#}")))
             }
         };
-        sections.push(section);
-        write_whole(&index, page.clone().finish().as_bytes())?;
+        sections.push(Section {
+            command: planned.command(),
+            title: planned.title,
+            figures,
+            error,
+        });
+        write_whole(&index, page.html().as_bytes())?;
     }
+    let whole = sections.iter().all(|section| section.error.is_none());
     let report = Report {
         r#type: "eval",
         experiment: "all",

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::output::{Table, number, number_95, percent, percent_95};
-use super::{Compared, Failed, Found, Model, Networks, Part, SharedArgs, gather};
+use super::Found;
+use super::drawn::{Failed, Part, SharedArgs, gather};
+use super::networks::{Compared, Model, Networks};
 use crate::cmd::common::Usage;
 use crate::corpus::Split;
 use crate::eval::avc::{Group, Groups, JudgedPair, Scores, judge};

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::output::{Table, number};
-use super::{Compared, Found, Model, Networks};
+use super::Found;
+use super::networks::{Compared, Model, Networks};
 use crate::eval::Unreadable;
 use crate::eval::clusters::{Clustered, clustered, floor};
 use crate::eval::extract::Extraction;

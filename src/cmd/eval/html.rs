@@ -30,7 +30,6 @@ audio { width: 200px; height: 2rem; margin-top: .2rem; }
 ";
 
 /// A page that is being written.
-#[derive(Clone)]
 pub(super) struct Page {
     title: String,
     body: String,
@@ -94,8 +93,8 @@ impl Page {
         self.body += html;
     }
 
-    /// The whole file.
-    pub fn finish(self) -> String {
+    /// The whole file, as far as it is written.
+    pub fn html(&self) -> String {
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -139,7 +138,7 @@ mod tests {
         table.header(nasty, &[nasty]);
         table.row("x", [nasty.to_owned()]);
         page.table(&table);
-        let html = page.finish();
+        let html = page.html();
         assert!(!html.contains("<script"), "{html}");
         assert_eq!(
             escaped(nasty),
@@ -170,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_page_needs_nothing_from_elsewhere() {
-        let html = Page::new("t").finish();
+        let html = Page::new("t").html();
         assert!(
             !html.contains("http:") && !html.contains("https:"),
             "{html}"

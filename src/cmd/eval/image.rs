@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
 use super::output::{Table, percent};
-use super::{Found, Model, Networks};
+use super::Found;
+use super::networks::{Model, Networks, shown};
 use crate::eval::Unreadable;
-use crate::eval::classify::Described;
 use crate::eval::linear::{Named, classify};
 use crate::net::HeatmapKind;
 
@@ -69,11 +69,8 @@ pub(super) fn find(args: &ImageArgs) -> anyhow::Result<Found> {
         labelled.common.talk.quiet,
     );
     let mut found = Vec::new();
-    for (name, extraction) in networks.names().map(super::shown).zip(&extractions) {
-        let described = Described {
-            rows: &extraction.blocks,
-            file_of: &extraction.file_of,
-        };
+    for (name, extraction) in networks.names().map(shown).zip(&extractions) {
+        let described = extraction.described();
         let named = classify(&data, described, device, labelled.common.seed, &mut || {
             bar.inc(1)
         });

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{CommonArgs, Networks, bar};
+use super::networks::Networks;
+use super::{CommonArgs, bar};
 use crate::corpus::{PICTURE_EXTENSIONS, SOUND_EXTENSIONS, SplitRules, TEST_FOLD};
 use crate::eval::extract::{Extraction, Extractor};
 use crate::eval::labelled::Labelled;
@@ -37,7 +38,7 @@ shown the others alone: with --held-out, of folds the fifth."
 );
 
 /// Seconds of each sound: as many as the paper cuts out of five (section 3.3).
-pub(super) const CLIPS: usize = 10;
+pub(super) const CLIPS: u16 = 10;
 
 /// Labelled files, and who looks at them.
 #[derive(clap::Args, Clone, Debug)]
@@ -111,11 +112,12 @@ impl Kind {
     pub fn of(of: Of) -> Self {
         match of {
             Of::Pictures => Self::Pictures,
-            Of::Sounds => Self::Sounds { clips: CLIPS },
+            Of::Sounds => Self::Sounds { clips: CLIPS.into() },
         }
     }
 
-    fn extensions(self) -> &'static [&'static str] {
+    /// The files that are looked for.
+    pub fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Pictures => &PICTURE_EXTENSIONS,
             Self::Sounds { .. } => &SOUND_EXTENSIONS,

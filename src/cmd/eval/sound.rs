@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
-use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
+use super::labelled::{CLIPS, HELP, Kind, LabelledArgs, tell_unreadable};
 use super::output::{Table, percent};
-use super::{Found, Model, Networks};
+use super::Found;
+use super::networks::{Model, Networks, shown};
 use crate::eval::Unreadable;
 use crate::eval::classify::{Classified, Described, classify};
+use crate::eval::extract::Extraction;
 use crate::eval::mfcc;
 use crate::net::HeatmapKind;
 
@@ -22,7 +24,7 @@ pub struct SoundArgs {
     #[command(flatten)]
     pub(super) labelled: LabelledArgs,
     /// Seconds cut out of each sound; the paper takes 10 of 5 s, 60 of 30 s
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = CLIPS, value_parser = clap::value_parser!(u16).range(1..))]
     pub clips: u16,
 }
 
@@ -93,19 +95,10 @@ pub(super) fn find(args: &SoundArgs) -> anyhow::Result<Found> {
     let classic = mfcc::describe(&data, labelled.common.loaders())?;
     let mut described: Vec<(&str, Described<'_>)> = networks
         .names()
-        .map(super::shown)
-        .zip(extractions.iter().map(|e| Described {
-            rows: &e.blocks,
-            file_of: &e.file_of,
-        }))
+        .map(shown)
+        .zip(extractions.iter().map(Extraction::described))
         .collect();
-    described.push((
-        "MFCC",
-        Described {
-            rows: &classic.rows,
-            file_of: &classic.file_of,
-        },
-    ));
+    described.push(("MFCC", classic.described()));
     let bar = super::bar(
         described.len() * data.rounds.len(),
         labelled.common.talk.quiet,
@@ -154,8 +147,8 @@ fn table(report: &Report) -> Table {
     for line in &report.found {
         let mut cells = vec![percent(line.classified.accuracy)];
         if rounds.len() > 1 {
-            let share = |r: &crate::eval::classify::RoundScore| r.right as f64 / r.files as f64;
-            cells.extend(line.classified.rounds.iter().map(|r| percent(share(r))));
+            let rounds = line.classified.rounds.iter();
+            cells.extend(rounds.map(|r| percent(r.accuracy())));
         }
         table.row(line.name, cells);
     }

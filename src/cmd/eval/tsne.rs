@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::output::{Table, folder_is_there, number, percent, write_whole};
-use super::{Compared, Found, Model, Networks};
+use super::Found;
+use super::networks::{Compared, Model, Networks};
 use crate::cmd::common::Usage;
 use crate::eval::Unreadable;
 use crate::eval::extract::Extraction;

@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::html::Page;
 use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::output::{Table, write_whole};
-use super::{Compared, Found, Model, Networks};
+use super::Found;
+use super::networks::{Compared, Model, Networks};
 use crate::eval::Unreadable;
 use crate::eval::labelled::Labelled;
 use crate::eval::units::{
@@ -165,7 +166,7 @@ pub(super) fn find(args: &UnitsArgs) -> anyhow::Result<Found> {
         Of::Sounds => "What single units hear",
     });
     page::write(&mut page, &shown, &table, &data, &pure);
-    write_whole(&args.output.join("index.html"), page.finish().as_bytes())?;
+    write_whole(&args.output.join("index.html"), page.html().as_bytes())?;
 
     let whole = tell_unreadable(&report.unreadable);
     Found::of(&report, table, whole)

@@ -25,7 +25,7 @@ pub use kmeans::{KMeans, KMeansSettings};
 pub use neighbours::{agreement, chance_agreement, most_agreement, neighbours};
 pub use nmi::{chance_nmi, nmi};
 pub use rows::Rows;
-pub use svm::{LinearSvm, Loss, SvmSettings};
+pub use svm::{LinearSvm, Loss, SvmSettings, strongest};
 pub use tsne::{Places, ROUNDS, TsneError};
 pub use zscore::ZScore;
 

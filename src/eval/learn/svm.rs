@@ -112,12 +112,7 @@ impl LinearSvm {
 
     /// The class with the highest score; 0 where there is no class.
     pub fn predict(&self, row: &[f32]) -> usize {
-        let scores = self.scores(row);
-        let best = scores
-            .iter()
-            .enumerate()
-            .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
-        best.map_or(0, |(class, _)| class)
+        strongest(&self.scores(row))
     }
 
     /// Classes whose training ran out of passes before it was within the
@@ -125,6 +120,13 @@ impl LinearSvm {
     pub fn unfinished(&self) -> usize {
         self.unfinished
     }
+}
+
+/// The place of the highest score, the first of equals; 0 where there is none.
+pub fn strongest(scores: &[f64]) -> usize {
+    let all = scores.iter().enumerate();
+    let best = all.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
+    best.map_or(0, |(place, _)| place)
 }
 
 /// ‖x‖² of a row with its constant feature.

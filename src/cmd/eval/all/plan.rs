@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use super::{AllArgs, name_of};
-use crate::corpus::{PICTURE_EXTENSIONS, SOUND_EXTENSIONS, SplitRules, TEST_FOLD};
+use crate::cmd::eval::labelled::{Kind as Files, Of};
+use crate::corpus::{SplitRules, TEST_FOLD};
 use crate::eval::labelled::Labelled;
 
 /// What is taken for a recording, by the end of its name.
@@ -74,6 +75,7 @@ struct Data {
 
 /// A folder of classes.
 struct Kind {
+    of: Of,
     folder: PathBuf,
     classes: BTreeSet<String>,
     /// All of it PNG: things that were cut out.
@@ -82,11 +84,8 @@ struct Kind {
 
 impl Kind {
     /// How many files are held out.
-    fn held_out(&self, of: &str, test: &[String]) -> usize {
-        let extensions: &[&str] = match of {
-            "sounds" => &SOUND_EXTENSIONS,
-            _ => &PICTURE_EXTENSIONS,
-        };
+    fn held_out(&self, test: &[String]) -> usize {
+        let extensions = Files::of(self.of).extensions();
         let rules = SplitRules {
             test: test.to_vec(),
             ..SplitRules::default()
@@ -120,8 +119,8 @@ impl Data {
 
     /// True if there was something in it.
     fn add(&mut self, folder: &Path) -> bool {
-        let sounds = classes(folder, &SOUND_EXTENSIONS);
-        let pictures = classes(folder, &PICTURE_EXTENSIONS);
+        let sounds = classes(folder, Of::Sounds);
+        let pictures = classes(folder, Of::Pictures);
         let media = count_media(folder);
         let found = sounds.is_some() || pictures.is_some() || media >= 2;
         self.sounds.extend(sounds);
@@ -141,13 +140,15 @@ impl Data {
 }
 
 /// A folder of labelled files; `None` if it is in no layout that is known.
-fn classes(folder: &Path, extensions: &[&str]) -> Option<Kind> {
+fn classes(folder: &Path, of: Of) -> Option<Kind> {
+    let extensions = Files::of(of).extensions();
     let found = Labelled::read_all(&[folder.to_owned()], extensions).ok()?;
     let is_png = |path: &Path| {
         path.extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("png"))
     };
     Some(Kind {
+        of,
         folder: folder.to_owned(),
         cut_out: found.files.iter().all(|f| is_png(&f.path)),
         classes: found.classes.into_iter().collect(),
@@ -164,6 +165,12 @@ fn count_media(folder: &Path) -> usize {
         end.is_some_and(|end| MEDIA.iter().any(|m| end == *m))
     };
     paths.filter(is_media).count()
+}
+
+/// `--test` and its patterns, if there are any.
+fn held_out_by(test: &[String]) -> impl Iterator<Item = &str> {
+    let option = (!test.is_empty()).then_some("--test");
+    option.into_iter().chain(test.iter().map(String::as_str))
 }
 
 /// Folders as one value of `synth:` and `classes:`.
@@ -235,10 +242,8 @@ impl Plan {
         for kind in &data.pictures {
             plan.classes("image", "Classes of pictures", kind, &args.test);
         }
-        for (kinds, of) in [(&data.pictures, "pictures"), (&data.sounds, "sounds")] {
-            for kind in kinds {
-                plan.looked_at(kind, of, args);
-            }
+        for kind in data.pictures.iter().chain(&data.sounds) {
+            plan.looked_at(kind, args);
         }
         Ok(plan)
     }
@@ -262,25 +267,19 @@ impl Plan {
         let name = name_of(&kind.folder);
         let path = kind.folder.display().to_string();
         let mut words = vec![what, &path];
-        if !test.is_empty() {
-            words.push("--test");
-            words.extend(test.iter().map(String::as_str));
-        }
+        words.extend(held_out_by(test));
         self.push(format!("{title}: {name}"), format!("{what}-{name}"), &words);
     }
 
     /// Clusters, units and t-SNE of what is held out.
-    fn looked_at(&mut self, kind: &Kind, of: &str, args: &AllArgs) {
+    fn looked_at(&mut self, kind: &Kind, args: &AllArgs) {
         let name = name_of(&kind.folder);
         let path = kind.folder.display().to_string();
-        let mut shared = vec![path.as_str(), "--of", of, "--held-out"];
-        if !args.test.is_empty() {
-            shared.push("--test");
-            shared.extend(args.test.iter().map(String::as_str));
-        }
+        let mut shared = vec![path.as_str(), "--of", kind.of.name(), "--held-out"];
+        shared.extend(held_out_by(&args.test));
         let at = |file: &str| args.output.join(file).display().to_string();
         // The paper's 64 clusters, and 30 neighbours, fewer where little is held out.
-        let files = kind.held_out(of, &args.test);
+        let files = kind.held_out(&args.test);
         let clusters = (files / 2).clamp(2, 64).to_string();
         let perplexity = (files / 4).clamp(2, 30).to_string();
         let words = [&["clusters"], &shared[..], &["--clusters", &clusters]].concat();

@@ -80,7 +80,7 @@ pub(super) fn draw(
                 (thumbnail(&seen.frame), seen.maps)
             }
             Of::Sounds => {
-                let heard = Heard::by(net, path, CLIPS, &numbers)?;
+                let heard = Heard::by(net, path, CLIPS.into(), &numbers)?;
                 let bytes = wav(SAMPLE_RATE, heard.second.iter().copied());
                 write_whole(&folder.join(format!("{file}.wav")), &bytes)?;
                 (spectrogram_picture(&heard.spectrogram), heard.maps)
@@ -300,7 +300,7 @@ mod tests {
         };
         let mut page = Page::new("units");
         write(&mut page, &shown, &Table::default(), &data(), units);
-        page.finish()
+        page.html()
     }
 
     #[test]

@@ -1,0 +1,143 @@
+//! What experiments on drawn pairs and scenes share: the data, and what becomes of
+//! what cannot be used.
+
+use serde::Serialize;
+
+use super::networks::Networks;
+use super::{CommonArgs, bar};
+use crate::cmd::data::{DataArgs, Opened};
+use crate::corpus::{Corpus, Split};
+use crate::eval::{Draws, EvalError, Judge, Unreadable};
+use crate::result::Crop;
+use crate::stop::Stop;
+
+/// What experiments on drawn pairs and scenes are told.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SharedArgs {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    /// Part of the data that is looked at
+    #[arg(long, value_enum, default_value = "test", value_name = "PART")]
+    pub split_part: Part,
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+}
+
+/// `--split-part`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// What is held out for the end.
+    #[default]
+    Test,
+    /// What is held out to watch training.
+    Validation,
+    /// What the network learns from.
+    Train,
+}
+
+impl From<Part> for Split {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Test => Self::Test,
+            Part::Validation => Self::Validation,
+            Part::Train => Self::Train,
+        }
+    }
+}
+
+/// DATA that could not be used.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Failed {
+    data: String,
+    error: String,
+}
+
+/// What came of each DATA, in order, and what went wrong.
+pub(super) struct Gathered<J> {
+    /// Name, description and what was judged.
+    pub parts: Vec<(String, String, Vec<J>)>,
+    /// Files that could not be read.
+    pub unreadable: Vec<Unreadable>,
+    /// DATA that could not be used.
+    pub failed: Vec<Failed>,
+}
+
+/// Judges as many draws of each DATA as `count` says. DATA that cannot be used does
+/// not keep the rest from being done.
+pub(super) fn gather<J>(
+    args: &SharedArgs,
+    crop: Crop,
+    count: impl Fn(&dyn Corpus) -> usize,
+    networks: &Networks,
+    judge: impl Fn(
+        &Draws<'_>,
+        &[Judge<'_>],
+        &mut dyn FnMut(),
+    ) -> Result<(Vec<J>, Vec<Unreadable>), EvalError>,
+) -> anyhow::Result<Gathered<J>> {
+    let opened = args.data.open(args.common.talk.quiet, &Stop::default())?;
+    let counts: Vec<usize> = opened.iter().map(|o| count(&*o.corpus)).collect();
+    let bar = bar(counts.iter().sum(), args.common.talk.quiet);
+    let mut gathered = Gathered {
+        parts: Vec::new(),
+        unreadable: Vec::new(),
+        failed: Vec::new(),
+    };
+    let mut first_error = None;
+    for (nth, Opened { name, corpus, .. }) in opened.into_iter().enumerate() {
+        let draws = Draws {
+            corpus: &*corpus,
+            split: args.split_part.into(),
+            seed: args.common.seed,
+            crop,
+            loaders: args.common.loaders(),
+        };
+        bar.set_position(counts[..nth].iter().sum::<usize>() as u64);
+        let result = networks.judges(|judges| judge(&draws, judges, &mut || bar.inc(1)));
+        match result {
+            Ok((judged, unreadable)) => {
+                gathered.unreadable.extend(unreadable);
+                gathered.parts.push((name, corpus.describe(), judged));
+            }
+            Err(EvalError::Corpus(error)) => {
+                gathered.failed.push(Failed {
+                    data: name,
+                    error: error.to_string(),
+                });
+                first_error.get_or_insert(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bar.finish_and_clear();
+    match first_error {
+        Some(error) if gathered.parts.is_empty() => Err(error.into()),
+        _ => Ok(gathered),
+    }
+}
+
+impl<J> Gathered<J> {
+    /// Names on stderr what could not be used. True if there was nothing.
+    pub fn tell_failures(&self) -> bool {
+        for Failed { data, error } in &self.failed {
+            tracing::error!("{data}: {error}");
+        }
+        for Unreadable { file, error, draws } in &self.unreadable {
+            let s = if *draws == 1 { "" } else { "s" };
+            tracing::error!("{}: {error} ({draws} draw{s} made anew)", file.display());
+        }
+        self.failed.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// All that was judged, of whatever DATA, if it is several.
+    pub fn all(&self) -> Option<Vec<&J>> {
+        let several = self.parts.len() > 1;
+        several.then(|| {
+            self.parts
+                .iter()
+                .flat_map(|(_, _, judged)| judged)
+                .collect()
+        })
+    }
+}

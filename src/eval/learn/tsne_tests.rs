@@ -1,0 +1,94 @@
+use super::super::neighbours::agreement;
+use super::super::testing::golden;
+use super::*;
+
+fn find(rows: &Rows, perplexity: usize, seed: u64) -> Places {
+    Places::find(rows, perplexity, seed, &mut || ()).expect("places")
+}
+
+/// Rows around three middles in ten dimensions.
+fn blobs() -> (Rows, Vec<usize>) {
+    let mut rng = rng(1, 0, 0);
+    let labels: Vec<usize> = (0..90).map(|i| i % 3).collect();
+    let values = labels.iter().flat_map(|&label| {
+        let row: [f32; 10] = std::array::from_fn(|k| {
+            let middle = if k == label { 20.0 } else { 0.0 };
+            middle + rng.random_range(-1.0..1.0)
+        });
+        row
+    });
+    (Rows::new(values.collect(), 10), labels)
+}
+
+#[test]
+fn what_lies_apart_stays_apart() {
+    let (rows, labels) = blobs();
+    let found = find(&rows, 10, 0);
+    assert_eq!(agreement(&found.places, &labels, 10), Some(1.0));
+}
+
+#[test]
+fn the_seed_alone_decides() {
+    let (rows, _) = blobs();
+    let first = find(&rows, 10, 3);
+    // From within other threads too, and beside another.
+    let again = std::thread::scope(|scope| {
+        let both = [3, 4].map(|seed| scope.spawn(move || find(&blobs().0, 10, seed)));
+        both.map(|thread| thread.join().expect("places"))
+    });
+    assert_eq!(again[0], first);
+    assert_ne!(again[1].places, first.places);
+}
+
+#[test]
+fn places_are_as_good_as_those_of_scikit_learn() {
+    let golden = golden();
+    for case in &golden.tsne {
+        let rows = golden.sets[case.set].rows();
+        let likeness = likeness(&rows, case.perplexity);
+        for (ours, theirs) in likeness.row(0).iter().zip(&case.likeness) {
+            assert!((ours - theirs).abs() < 1e-6, "{ours}, not {theirs}");
+        }
+        // A start may end badly; many of them together tell.
+        let mut found: Vec<f64> = (0..41)
+            .map(|seed| find(&rows, case.perplexity, seed).divergence)
+            .collect();
+        found.sort_by(f64::total_cmp);
+        let off = found[20] / case.divergence - 1.0;
+        assert!(off.abs() < 0.03, "{}, not {}", found[20], case.divergence);
+    }
+}
+
+#[test]
+fn likeness_is_of_as_many_neighbours_as_the_perplexity_says() {
+    let (rows, _) = blobs();
+    let likeness = likeness(&rows, 10);
+    let sum: f64 = likeness.values().iter().map(|&p| f64::from(p)).sum();
+    assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+    let distances: Vec<f32> = (0..90).map(|i| i as f32 * 1e6 + 3e12).collect();
+    let weights = neighbourhood(4, &distances, 10_f64.ln());
+    let parts = weights.iter().filter(|w| **w > 0.0).map(|&w| f64::from(w));
+    let entropy: f64 = parts.map(|w| -w * w.ln()).sum();
+    assert!((entropy.exp() - 10.0).abs() < 1e-2, "{}", entropy.exp());
+    assert_eq!(weights[4], 0.0);
+}
+
+#[test]
+fn rows_that_are_all_alike_have_places_too() {
+    let found = find(&Rows::new(vec![3.0; 40 * 4], 4), 5, 0);
+    assert!(found.places.values().iter().all(|v| v.is_finite()));
+}
+
+#[test]
+fn too_great_a_perplexity_says_what_would_do() {
+    let rows = Rows::new(vec![0.0; 40], 1);
+    let error = Places::find(&rows, 30, 0, &mut || ()).expect_err("too few");
+    let error = error.to_string();
+    assert!(error.contains("needs 91 files or more"), "{error}");
+    assert!(error.contains("--perplexity 13 or less"), "{error}");
+    assert!(Places::check(40, 13).is_ok() && Places::check(40, 14).is_err());
+    let few = Places::check(3, 2).expect_err("too few").to_string();
+    assert!(few.ends_with("take more files"), "{few}");
+    let many = Places::check(1_000_000, 30).expect_err("too many");
+    assert!(many.to_string().contains("20000 or fewer"), "{many}");
+}
