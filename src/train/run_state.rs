@@ -95,7 +95,8 @@ impl RunState {
             ("--precision", then.precision.clone(), now.precision.clone()),
         ];
         if then.classes != now.classes {
-            let list = |classes: &Option<Vec<String>>| classes.clone().unwrap_or_default().join(", ");
+            let list =
+                |classes: &Option<Vec<String>>| classes.clone().unwrap_or_default().join(", ");
             return Err(TrainError::Checkpoint {
                 file: file.to_owned(),
                 what: format!(

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::html::{Page, escaped};
 use super::output::{Table, write_whole};
 use super::{CommonArgs, Experiment, Found};
+use crate::cmd::common::say;
 use plan::{Plan, Planned};
 
 /// Does every experiment that the data allows and writes one report
@@ -82,7 +83,9 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
     let mut sections: Vec<Section> = Vec::new();
     let count = plan.experiments.len();
     for (nth, planned) in plan.experiments.into_iter().enumerate() {
-        tracing::info!("{} of {count}: {}", nth + 1, planned.command());
+        if !args.common.talk.quiet {
+            say(&format!("{} of {count}: {}", nth + 1, planned.command()));
+        }
         let (figures, error) = match one(args, &planned) {
             Ok(found) => {
                 let figures = format!("{}.json", planned.name);

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::output::{Table, number, number_95, percent, percent_95};
 use super::Found;
 use super::drawn::{Failed, Part, SharedArgs, gather};
 use super::networks::{Compared, Model, Networks};
+use super::output::{Table, number, number_95, percent, percent_95};
 use crate::cmd::common::Usage;
 use crate::corpus::Split;
 use crate::eval::avc::{Group, Groups, JudgedPair, Scores, judge};

@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
-use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
-use super::output::{Table, number};
 use super::Found;
+use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::networks::{Compared, Model, Networks};
+use super::output::{Table, number};
 use crate::eval::Unreadable;
 use crate::eval::clusters::{Clustered, clustered, floor};
 use crate::eval::extract::Extraction;

@@ -14,10 +14,12 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 h1 { font-size: 1.7rem; } h2 { font-size: 1.35rem; margin-top: 2.5rem; }
 h3 { font-size: 1.05rem; margin: 1.8rem 0 .4rem; }
 small, figcaption small { color: var(--dim); font-weight: normal; }
+p { overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .15rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
+th, td { padding: .15rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { font-weight: 600; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
+summary { cursor: pointer; }
 .strip { display: flex; flex-wrap: wrap; gap: .7rem; }
 figure { margin: 0; max-width: 200px; }
 figure img { display: block; }
@@ -32,6 +34,8 @@ audio { width: 200px; height: 2rem; margin-top: .2rem; }
 /// A page that is being written.
 pub(super) struct Page {
     title: String,
+    /// What stands below which heading, in the order of the page.
+    headings: Vec<String>,
     body: String,
 }
 
@@ -40,13 +44,26 @@ impl Page {
     pub fn new(title: &str) -> Self {
         Self {
             title: escaped(title),
+            headings: Vec::new(),
             body: String::new(),
         }
     }
 
-    /// A heading below the title.
+    /// A heading below the title, which the list at the top leads to.
     pub fn heading(&mut self, text: &str) {
-        self.body += &format!("<h2>{}</h2>\n", escaped(text));
+        self.headings.push(escaped(text));
+        let number = self.headings.len();
+        self.body += &format!("<h2 id=\"{number}\">{}</h2>\n", escaped(text));
+    }
+
+    /// The list at the top; a single heading needs none.
+    fn contents(&self) -> String {
+        if self.headings.len() < 2 {
+            return String::new();
+        }
+        let numbered = self.headings.iter().zip(1..);
+        let items = numbered.map(|(text, n)| format!("<li><a href=\"#{n}\">{text}</a></li>\n"));
+        format!("<ul>\n{}</ul>\n", items.collect::<String>())
     }
 
     /// A paragraph.
@@ -54,30 +71,44 @@ impl Page {
         self.body += &format!("<p>{}</p>\n", escaped(text));
     }
 
-    /// The table that people get on the terminal.
+    /// The table that people get on the terminal. Its groups are folded: a click
+    /// opens them.
     pub fn table(&mut self, table: &Table) {
-        let mut open = false;
+        let mut open = "";
+        let mut header: &[String] = &[];
         for line in table.lines() {
-            let is_text = matches!(line, Line::Text(_));
-            if open == is_text {
-                self.body += if open { "</table>\n" } else { "<table>\n" };
-                open = !open;
-            }
             match line {
-                Line::Text(text) if text.is_empty() => (),
-                Line::Text(text) => self.text(text.trim()),
-                Line::Header(cells) => self.row("th", cells),
-                Line::Row(cells) => self.row("td", cells),
-                // As wide as the table, however wide that is.
+                Line::Text(text) => {
+                    self.body += std::mem::take(&mut open);
+                    if !text.is_empty() {
+                        self.text(text.trim());
+                    }
+                }
                 Line::Group(kind) => {
+                    self.body += open;
                     let kind = escaped(kind.trim());
-                    self.body += &format!("<tr><th colspan=\"99\">{kind}</th></tr>\n");
+                    self.body += &format!("<details><summary>{kind}</summary>\n<table>\n");
+                    open = "</table>\n</details>\n";
+                    if !header.is_empty() {
+                        self.row("th", header);
+                    }
+                }
+                Line::Header(cells) | Line::Row(cells) => {
+                    if open.is_empty() {
+                        self.body += "<table>\n";
+                        open = "</table>\n";
+                    }
+                    match line {
+                        Line::Header(_) => {
+                            header = cells;
+                            self.row("th", cells);
+                        }
+                        _ => self.row("td", cells),
+                    }
                 }
             }
         }
-        if open {
-            self.body += "</table>\n";
-        }
+        self.body += open;
     }
 
     fn row(&mut self, kind: &str, cells: &[String]) {
@@ -99,8 +130,10 @@ impl Page {
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <title>{0}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{0}</h1>\n\
-             {1}</body>\n</html>\n",
-            self.title, self.body
+             {1}{2}</body>\n</html>\n",
+            self.title,
+            self.contents(),
+            self.body
         )
     }
 }
@@ -162,8 +195,10 @@ mod tests {
             page.body,
             "<p>first</p>\n<table>\n<tr><th></th><th>pairs</th></tr>\n\
              <tr><td>chance</td><td>0.5</td></tr>\n</table>\n\
-             <table>\n<tr><td>alone</td></tr>\n<tr><th colspan=\"99\">by kind</th></tr>\n\
-             <tr><td>a</td></tr>\n<tr><td>b</td></tr>\n</table>\n"
+             <table>\n<tr><td>alone</td></tr>\n</table>\n\
+             <details><summary>by kind</summary>\n\
+             <table>\n<tr><th></th><th>pairs</th></tr>\n\
+             <tr><td>a</td></tr>\n<tr><td>b</td></tr>\n</table>\n</details>\n"
         );
     }
 

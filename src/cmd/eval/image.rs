@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
-use super::output::{Table, percent};
 use super::Found;
+use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
 use super::networks::{Model, Networks, shown};
+use super::output::{Table, percent};
 use crate::eval::Unreadable;
 use crate::eval::linear::{Named, classify};
 use crate::net::HeatmapKind;

@@ -112,7 +112,9 @@ impl Kind {
     pub fn of(of: Of) -> Self {
         match of {
             Of::Pictures => Self::Pictures,
-            Of::Sounds => Self::Sounds { clips: CLIPS.into() },
+            Of::Sounds => Self::Sounds {
+                clips: CLIPS.into(),
+            },
         }
     }
 

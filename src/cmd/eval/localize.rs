@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::output::{Table, number, percent, percent_95};
 use super::Found;
 use super::drawn::{Failed, Part, SharedArgs, gather};
 use super::networks::{Compared, Model, Networks};
+use super::output::{Table, number, percent, percent_95};
 use crate::eval::Unreadable;
 use crate::eval::localize::{self, Baselines, Group, Groups, JudgedScene, Scores, judge};
 use crate::net::HeatmapKind;

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::labelled::{CLIPS, HELP, Kind, LabelledArgs, tell_unreadable};
-use super::output::{Table, percent};
 use super::Found;
+use super::labelled::{CLIPS, HELP, Kind, LabelledArgs, tell_unreadable};
 use super::networks::{Model, Networks, shown};
+use super::output::{Table, percent};
 use crate::eval::Unreadable;
 use crate::eval::classify::{Classified, Described, classify};
 use crate::eval::extract::Extraction;

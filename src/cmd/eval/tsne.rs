@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
-use super::output::{Table, folder_is_there, number, percent, write_whole};
 use super::Found;
+use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::networks::{Compared, Model, Networks};
+use super::output::{Table, folder_is_there, number, percent, write_whole};
 use crate::cmd::common::Usage;
 use crate::eval::Unreadable;
 use crate::eval::extract::Extraction;

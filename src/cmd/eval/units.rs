@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use anyhow::bail;
 use serde::Serialize;
 
+use super::Found;
 use super::html::Page;
 use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
-use super::output::{Table, write_whole};
-use super::Found;
 use super::networks::{Compared, Model, Networks};
+use super::output::{Table, write_whole};
 use crate::eval::Unreadable;
 use crate::eval::labelled::Labelled;
 use crate::eval::units::{
