@@ -180,7 +180,7 @@ pub fn copy(path: &Path, copy: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Validation;
+    use crate::train::{Calibration, Validation};
 
     fn checkpoint() -> Checkpoint {
         let weights = Weights::initial(1, Conv1Stride::Two);
@@ -197,6 +197,7 @@ mod tests {
             state: RunState {
                 step: 7,
                 best: Some(Validation {
+                    calibration: Calibration::default(),
                     step: 5,
                     loss: 0.5,
                     accuracy: 0.75,

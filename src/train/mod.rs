@@ -9,6 +9,7 @@
 mod adam;
 mod augment;
 mod batch;
+mod calibration;
 mod checkpoint;
 mod error;
 mod events;
@@ -28,6 +29,7 @@ mod testing;
 pub use adam::Adam;
 pub use augment::{Augmenter, Strength};
 pub use batch::{Batch, PairOf};
+pub use calibration::{Calibration, Judged};
 pub use checkpoint::{Checkpoint, Files};
 pub use error::TrainError;
 pub use events::EventFile;

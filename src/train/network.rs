@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use super::batch::{Batch, PairOf};
+use super::calibration::Judged;
 use super::heads::{self, Head, Task};
 use super::parameters::Parameters;
 use super::score::Score;
@@ -62,6 +63,14 @@ pub struct Network {
     statistics: BTreeMap<String, Tensor>,
     stride: Conv1Stride,
     device: Device,
+}
+
+/// What a batch comes to.
+struct Found {
+    loss: Tensor,
+    score: Score,
+    /// `[N, 2]` for its N pairs: no and yes.
+    logits: Option<Tensor>,
 }
 
 /// What is to be learnt, and with how many classes.
@@ -151,20 +160,32 @@ impl Network {
     /// # Errors
     /// What libtorch says, out of memory mostly.
     pub fn gradient(&self, batch: &Batch) -> Result<(Tensor, Score), TchError> {
-        let (loss, score) = self.loss(batch, true)?;
+        let Found { loss, score, .. } = self.find(batch, true)?;
         Ok((self.parameters.gradient(&loss)?, score))
     }
 
-    /// How well a batch is judged, with batch norm's kept statistics.
+    /// How well a batch is judged, with batch norm's kept statistics, and each of
+    /// its pairs; none where correspondence is not learnt.
     ///
     /// # Errors
     /// What libtorch says, out of memory mostly.
-    pub fn score(&self, batch: &Batch) -> Result<Score, TchError> {
+    pub fn judge(&self, batch: &Batch) -> Result<(Score, Vec<Judged>), TchError> {
         let _guard = tch::no_grad_guard();
-        Ok(self.loss(batch, false)?.1)
+        let Found { score, logits, .. } = self.find(batch, false)?;
+        let Some(logits) = logits else {
+            return Ok((score, Vec::new()));
+        };
+        let logits = plain(&logits)?;
+        let pairs = batch.pairs.iter().zip(logits.chunks_exact(2));
+        let judged = pairs.map(|(pair, logits)| Judged {
+            margin: f64::from(logits[1]) - f64::from(logits[0]),
+            corresponds: pair.corresponds,
+            weight: pair.weight.into(),
+        });
+        Ok((score, judged.collect()))
     }
 
-    fn loss(&self, batch: &Batch, train: bool) -> Result<(Tensor, Score), TchError> {
+    fn find(&self, batch: &Batch, train: bool) -> Result<Found, TchError> {
         let images = input::images(&batch.images, batch.side, batch.side, self.device)?;
         let spectrograms = input::spectrograms(&batch.spectrograms, self.device)?;
         let vision = self.look(&self.vision, Modality::Vision, &images, train)?; //      [B, 512]
@@ -176,12 +197,18 @@ impl Network {
         if !self.task.has_avc() {
             return Ok(named.expect("a network that learns nothing else has heads"));
         }
-        let (loss, score) = self.correspondence(batch, &vision, &audio)?;
-        Ok(match named {
-            None => (loss, score),
-            Some((naming, Score { classes, .. })) => {
-                (loss.f_add(&naming)?, Score { classes, ..score })
-            }
+        let found = self.correspondence(batch, &vision, &audio)?;
+        let Some(named) = named else {
+            return Ok(found);
+        };
+        let classes = named.score.classes;
+        Ok(Found {
+            loss: found.loss.f_add(&named.loss)?,
+            score: Score {
+                classes,
+                ..found.score
+            },
+            ..found
         })
     }
 
@@ -193,7 +220,7 @@ impl Network {
         batch: &Batch,
         vision: &Tensor,
         audio: &Tensor,
-    ) -> Result<(Tensor, Score), TchError> {
+    ) -> Result<Found, TchError> {
         let of = |head: &Head, feature: &Tensor, there: &[Vec<u16>]| {
             let targets = heads::targets(there, self.classes, self.device)?;
             head.loss(feature, &targets)
@@ -206,7 +233,11 @@ impl Network {
             accuracy: (right_seen + right_heard) / 2.0,
             classes: [right_seen, right_heard],
         };
-        Ok((loss, score))
+        Ok(Found {
+            loss,
+            score,
+            logits: None,
+        })
     }
 
     /// Whether pictures and sounds correspond, from their features.
@@ -215,7 +246,7 @@ impl Network {
         batch: &Batch,
         vision: &Tensor,
         audio: &Tensor,
-    ) -> Result<(Tensor, Score), TchError> {
+    ) -> Result<Found, TchError> {
         let index = |of: &dyn Fn(&PairOf) -> i64| {
             let rows: Vec<i64> = batch.pairs.iter().map(of).collect();
             Tensor::f_from_slice(&rows)?.f_to(self.device)
@@ -238,7 +269,11 @@ impl Network {
             accuracy: right.f_dot(&weights)?.f_double_value(&[])?,
             ..Score::default()
         };
-        Ok((loss, score))
+        Ok(Found {
+            loss,
+            score,
+            logits: Some(logits),
+        })
     }
 
     fn look(

@@ -31,8 +31,8 @@ fn network(weights: &Weights, freeze: Freeze, kind: Kind) -> Network {
 fn what_is_trained_is_what_is_used() {
     let weights = Weights::random(4, Conv1Stride::Two);
     let batch = batch(4, Pairing::Paper);
-    let score = network(&weights, Freeze::None, Kind::Float)
-        .score(&batch)
+    let (score, pairs) = network(&weights, Freeze::None, Kind::Float)
+        .judge(&batch)
         .expect("a score");
     let features: Vec<Features> = (0..4)
         .map(|i| Features {
@@ -64,6 +64,10 @@ fn what_is_trained_is_what_is_used() {
         "{loss} {}",
         score.loss
     );
+    for (pair, judged) in pairs.iter().zip(&judged) {
+        let p = 1.0 / (1.0 + (-pair.margin).exp());
+        assert!((p - f64::from(judged.correspondence)).abs() < 1e-4, "{p}");
+    }
 }
 
 #[test]

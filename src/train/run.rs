@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::adam::{Adam, is_finite};
 use super::batch::Batch;
+use super::calibration::Calibration;
 use super::checkpoint::{Checkpoint, Files, copy};
 use super::error::TrainError;
 use super::events::EventFile;
@@ -279,9 +280,11 @@ impl<'a> Run<'a> {
         batches: &[Batch],
         train: Score,
     ) -> Result<(Validation, bool), TrainError> {
-        let mut mean = Mean::default();
+        let (mut mean, mut pairs) = (Mean::default(), Vec::new());
         for batch in batches {
-            mean.add(self.network.score(batch).map_err(self.torch())?);
+            let (score, judged) = self.network.judge(batch).map_err(self.torch())?;
+            mean.add(score);
+            pairs.extend(judged);
         }
         let found = mean.take();
         let validation = Validation {
@@ -291,6 +294,7 @@ impl<'a> Run<'a> {
             train_loss: train.loss,
             train_accuracy: train.accuracy,
             classes: found.classes,
+            calibration: Calibration::fit(&pairs),
         };
         self.state.validations.push(validation);
         let is_best = self.state.best.is_none_or(|best| found.loss < best.loss);
@@ -320,11 +324,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Makes what was just saved the best, and a model of it.
+    /// Makes what was just saved the best, and a model of it, which is calibrated.
     fn publish(&self) -> Result<(), TrainError> {
         let best = &self.files.best;
         copy(&self.files.last, best).map_err(cannot_write(best))?;
-        let tensors = self.network.tensors().map_err(self.torch())?;
+        let mut tensors = self.network.tensors().map_err(self.torch())?;
+        if let Some(validation) = self.state.best {
+            validation.calibration.apply(&mut tensors);
+        }
         let stride = self.network.conv1_stride();
         let weights = Weights::learnt(stride, tensors, self.state.account());
         Ok(weights.write(&self.files.model, StoreAs::F16)?)
