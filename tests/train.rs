@@ -361,6 +361,26 @@ fn things(folder: &Path) -> String {
     )
 }
 
+fn the_model_is_its_best_state_calibrated(folder: &Path, name: &str) {
+    let model = Weights::read(&folder.join(format!("{name}.safetensors"))).expect("a model");
+    let best = checkpoint(folder, &format!("{name}.best.checkpoint"));
+    let found = best.state.best.expect("a best").calibration;
+    let found = found.expect("it tells things apart, so there is a calibration");
+    let (_, raw) = best.into_parts();
+    assert!(model.metadata()["calibrated"].starts_with("margin * "));
+    let margin = |weights: &Weights, hidden: usize| {
+        let values = weights.tensor("fusion.fc2.weight");
+        let bias = weights.tensor("fusion.fc2.bias");
+        let of = |k: usize| f64::from(values[128 * k + hidden] + bias[k]);
+        of(1) - of(0)
+    };
+    for hidden in 0..128 {
+        let (expected, kept) = (found.of(margin(&raw, hidden)), margin(&model, hidden));
+        // The model is f16.
+        assert!((kept - expected).abs() < 2e-2, "{kept}, not {expected}");
+    }
+}
+
 #[test]
 fn a_minute_on_synthetic_scenes_is_better_than_chance_on_others() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -389,6 +409,7 @@ fn a_minute_on_synthetic_scenes_is_better_than_chance_on_others() {
     ]);
     let done = run(command);
     assert_eq!(done.code, Some(0), "{}", done.err);
+    the_model_is_its_best_state_calibrated(folder.path(), "m");
     let mut command = l3net(["eval", "avc", &data, "--pairs", "256", "--json", "-"]);
     command
         .args(["-q", "--no-untrained", "--model"])

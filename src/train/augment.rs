@@ -36,8 +36,9 @@ pub enum Strength {
     /// More of it, and scale, contrast, tint, grey, speed, noise, tone, and holes
     /// in the spectrogram: for some thousand pictures and sounds, not millions.
     Strong,
-    /// The paper's, and pauses and another order of what is heard: for recordings
-    /// of fixed cameras, whose level, tone and background noise tell the place.
+    /// The paper's, and another order of what is heard, pauses, and bands of
+    /// frequencies that are missing: for recordings of fixed cameras, whose level,
+    /// tone and background noise tell the place and stay.
     Place,
 }
 

@@ -197,7 +197,10 @@ mod tests {
             state: RunState {
                 step: 7,
                 best: Some(Validation {
-                    calibration: Calibration::default(),
+                    calibration: Some(Calibration {
+                        scale: 0.5,
+                        shift: 0.25,
+                    }),
                     step: 5,
                     loss: 0.5,
                     accuracy: 0.75,

@@ -64,7 +64,10 @@ fn what_is_trained_is_what_is_used() {
         "{loss} {}",
         score.loss
     );
-    for (pair, judged) in pairs.iter().zip(&judged) {
+    assert_eq!(pairs.len(), judged.len());
+    for ((pair, judged), of) in pairs.iter().zip(&judged).zip(&batch.pairs) {
+        assert_eq!(pair.corresponds, of.corresponds);
+        assert_eq!(pair.weight, f64::from(of.weight));
         let p = 1.0 / (1.0 + (-pair.margin).exp());
         assert!((p - f64::from(judged.correspondence)).abs() < 1e-4, "{p}");
     }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::adam::{Adam, is_finite};
 use super::batch::Batch;
-use super::calibration::Calibration;
+use super::calibration::{Calibration, cross_entropy_and_accuracy};
 use super::checkpoint::{Checkpoint, Files, copy};
 use super::error::TrainError;
 use super::events::EventFile;
@@ -287,17 +287,27 @@ impl<'a> Run<'a> {
             pairs.extend(judged);
         }
         let found = mean.take();
+        // What is learnt by heart says nothing of how sure to be.
+        let by_heart = self.settings.sampler.overfit.is_some();
+        let calibration = Calibration::fit(&pairs).filter(|_| !by_heart);
+        let (before, _) = cross_entropy_and_accuracy(&pairs, None);
+        let (loss, right) = cross_entropy_and_accuracy(&pairs, calibration);
         let validation = Validation {
             step: self.state.step,
-            loss: found.loss,
-            accuracy: found.accuracy,
+            // The classes' loss is in it, where they are learnt.
+            loss: found.loss - before + loss,
+            accuracy: if pairs.is_empty() {
+                found.accuracy
+            } else {
+                right
+            },
             train_loss: train.loss,
             train_accuracy: train.accuracy,
             classes: found.classes,
-            calibration: Calibration::fit(&pairs),
+            calibration,
         };
         self.state.validations.push(validation);
-        let is_best = self.state.best.is_none_or(|best| found.loss < best.loss);
+        let is_best = (self.state.best).is_none_or(|best| validation.loss < best.loss);
         if is_best {
             self.state.best = Some(validation);
         }
@@ -329,8 +339,8 @@ impl<'a> Run<'a> {
         let best = &self.files.best;
         copy(&self.files.last, best).map_err(cannot_write(best))?;
         let mut tensors = self.network.tensors().map_err(self.torch())?;
-        if let Some(validation) = self.state.best {
-            validation.calibration.apply(&mut tensors);
+        if let Some(calibration) = self.state.best.and_then(|best| best.calibration) {
+            calibration.apply(&mut tensors);
         }
         let stride = self.network.conv1_stride();
         let weights = Weights::learnt(stride, tensors, self.state.account());

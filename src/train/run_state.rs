@@ -54,9 +54,9 @@ pub struct Validation {
     pub train_accuracy: f64,
     /// Share of pictures and of sounds whose class is named rightly.
     pub classes: [f64; 2],
-    /// What makes its answers as sure as they are right.
-    #[serde(default)]
-    pub calibration: Calibration,
+    /// What makes its answers as sure as they are right; loss and accuracy are with
+    /// it.
+    pub calibration: Option<Calibration>,
 }
 
 impl RunState {
@@ -77,9 +77,10 @@ impl RunState {
         if let Some(best) = self.best {
             let found = format!("{:.4} (loss {:.4})", best.accuracy, best.loss);
             account.insert("validation_accuracy".to_owned(), found);
-            let Calibration { scale, shift } = best.calibration;
-            let calibrated = format!("margin * {scale:.4} + {shift:.4}");
-            account.insert("calibrated".to_owned(), calibrated);
+            if let Some(Calibration { scale, shift }) = best.calibration {
+                let calibrated = format!("margin * {scale:.4} + {shift:.4}");
+                account.insert("calibrated".to_owned(), calibrated);
+            }
         }
         if let Some(from) = &self.started_from {
             account.insert("started_from".to_owned(), from.clone());

@@ -86,17 +86,21 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
         if !args.common.talk.quiet {
             say(&format!("{} of {count}: {}", nth + 1, planned.command()));
         }
+        page.heading(&planned.title);
+        page.raw(&format!(
+            "<p><code>{}</code></p>\n",
+            escaped(&planned.command())
+        ));
         let (figures, error) = match one(args, &planned) {
             Ok(found) => {
                 let figures = format!("{}.json", planned.name);
                 write_whole(&args.output.join(&figures), found.json.as_bytes())?;
-                show(&mut page, &planned, &figures, &found.table);
+                show(&mut page, &args.output, &planned, &figures, &found.table);
                 let partly = "some of its data could not be used";
                 (Some(figures), (!found.whole).then(|| partly.to_owned()))
             }
             Err(error) => {
                 tracing::error!("{}: {error:#}", planned.command());
-                page.heading(&planned.title);
                 page.text(&format!("Could not be done: {error:#}"));
                 (None, Some(format!("{error:#}")))
             }
@@ -129,15 +133,12 @@ fn one(args: &AllArgs, planned: &Planned) -> anyhow::Result<Found> {
     line.what.find()
 }
 
-/// A section of the page.
-fn show(page: &mut Page, planned: &Planned, figures: &str, table: &Table) {
-    page.heading(&planned.title);
-    page.raw(&format!(
-        "<p><code>{}</code></p>\n",
-        escaped(&planned.command())
-    ));
+/// What was found, below the heading of its section.
+fn show(page: &mut Page, report: &Path, planned: &Planned, figures: &str, table: &Table) {
     page.table(table);
-    if let Some(picture) = &planned.picture {
+    // There is none of no units.
+    let picture = planned.picture.as_ref();
+    if let Some(picture) = picture.filter(|picture| report.join(picture).exists()) {
         let picture = escaped(picture);
         let image = format!("<img src=\"{picture}\" alt=\"\" style=\"max-width: 100%\">");
         match &planned.page {

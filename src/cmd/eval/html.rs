@@ -93,6 +93,7 @@ impl Page {
                         self.row("th", header);
                     }
                 }
+                Line::More(n) => self.row("td", &[format!("… {n} more in the JSON")]),
                 Line::Header(cells) | Line::Row(cells) => {
                     if open.is_empty() {
                         self.body += "<table>\n";
@@ -165,6 +166,7 @@ mod tests {
         let nasty = "<script>alert('a & \"b\"')</script>\n";
         let mut page = Page::new(nasty);
         page.heading(nasty);
+        page.heading(nasty);
         page.text(nasty);
         let mut table = Table::default();
         table.text(nasty);
@@ -178,6 +180,31 @@ mod tests {
             "&lt;script&gt;alert(&#39;a &amp; &quot;b&quot;&#39;)&lt;/script&gt;·"
         );
         assert_eq!(escaped("plain ä 1.wav"), "plain ä 1.wav");
+    }
+
+    #[test]
+    fn the_list_at_the_top_leads_to_every_section() {
+        let mut page = Page::new("t");
+        page.heading("one");
+        assert!(!page.html().contains("<ul>"), "a single one needs no list");
+        page.heading("two & three");
+        let html = page.html();
+        for (number, text) in [(1, "one"), (2, "two &amp; three")] {
+            let link = format!("<li><a href=\"#{number}\">{text}</a></li>");
+            let heading = format!("<h2 id=\"{number}\">{text}</h2>");
+            assert!(html.contains(&link) && html.contains(&heading), "{html}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_group_is_told_within_it() {
+        let mut table = Table::default();
+        let many: Vec<usize> = (0..50).collect();
+        table.groups("by number", &many, |n| (n.to_string(), Vec::new()));
+        let mut page = Page::new("t");
+        page.table(&table);
+        let end = "<tr><td>… 10 more in the JSON</td></tr>\n</table>\n</details>\n";
+        assert!(page.body.ends_with(end), "{}", page.body);
     }
 
     #[test]

@@ -100,6 +100,8 @@ pub(super) enum Line {
     Row(Vec<String>),
     /// What the rows below it have in common.
     Group(String),
+    /// So many rows of the group are left out.
+    More(usize),
 }
 
 impl Table {
@@ -141,7 +143,7 @@ impl Table {
         }
         if groups.len() > MOST_GROUPS {
             let more = groups.len() - MOST_GROUPS;
-            self.text(format!("    … {more} more; --json FILE has all"));
+            self.lines.push(Line::More(more));
         }
     }
 
@@ -149,7 +151,7 @@ impl Table {
         let rows = || {
             self.lines.iter().filter_map(|line| match line {
                 Line::Header(row) | Line::Row(row) => Some(row),
-                Line::Text(_) | Line::Group(_) => None,
+                Line::Text(_) | Line::Group(_) | Line::More(_) => None,
             })
         };
         let width = |column: usize| {
@@ -161,6 +163,7 @@ impl Table {
         for line in &self.lines {
             match line {
                 Line::Text(text) | Line::Group(text) => writeln!(out, "{text}")?,
+                Line::More(n) => writeln!(out, "    … {n} more; --json FILE has all")?,
                 Line::Header(row) | Line::Row(row) => {
                     let mut text = format!("{:<w$}", row[0], w = widths[0]);
                     for (cell, &w) in row.iter().zip(&widths).skip(1) {

@@ -105,14 +105,14 @@ fn rearrange(spectrogram: &mut [f32], rng: &mut Rng) {
 }
 
 /// For a while what happens is softer, down to a pause, and the background is not:
-/// nothing falls below a stretch of the quiet ones, again and again.
+/// nothing falls below one of the quiet stretches, again and again.
 fn soften(spectrogram: &mut [f32], frames: Range<usize>, rng: &mut Rng) {
     let by = rng.random_range(0.0..=SOFTEST);
     let from = background(spectrogram, rng);
     for line in spectrogram.chunks_exact_mut(FRAMES) {
         let quiet: [f32; QUIET] = std::array::from_fn(|frame| line[from + frame]);
         for (value, quiet) in line[frames.clone()].iter_mut().zip(quiet.iter().cycle()) {
-            *value = (*value - by).max(*quiet);
+            *value = value.min((*value - by).max(*quiet));
         }
     }
 }
@@ -193,6 +193,22 @@ mod tests {
             }
             soften(&mut spectrogram, 100..110, &mut rng);
             assert!(spectrogram[100..110].iter().all(|v| *v == 0.0));
+        }
+    }
+
+    #[test]
+    fn nothing_grows_louder_and_what_is_quiet_stays() {
+        for seed in 0..50 {
+            let mut rng = rng(seed, 6, 0);
+            let mut spectrogram: Vec<f32> = (0..SPECTROGRAM_LEN)
+                .map(|_| rng.random_range(-1.0..1.0))
+                .collect();
+            let before = spectrogram.clone();
+            soften(&mut spectrogram, 0..FRAMES, &mut rng);
+            for (after, before) in spectrogram.iter().zip(&before) {
+                assert!(after <= before && *after >= before - SOFTEST);
+            }
+            assert_ne!(spectrogram, before);
         }
     }
 }

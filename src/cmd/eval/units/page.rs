@@ -95,11 +95,47 @@ pub(super) fn draw(
         }
         progress();
     }
+    remove_others(&folder, &drawn)
+        .with_context(|| format!("{}: old pictures cannot be removed", folder.display()))?;
     let shown = Shown { of, drawn };
-    if let Some(sheet) = sheet::draw(&columns(&shown, data, units)) {
-        write_small_png(&report.join(SHEET), &sheet)?;
+    let (sheet, file) = (
+        sheet::draw(&columns(&shown, data, units)),
+        report.join(SHEET),
+    );
+    match sheet {
+        Some(sheet) => write_small_png(&file, &sheet)?,
+        // Units that are excited by nothing: an older sheet would be of others.
+        None if file.exists() => std::fs::remove_file(&file)?,
+        None => (),
     }
     Ok(shown)
+}
+
+/// Removes what an earlier report drew and this one did not: `3.png`, `3.wav` or
+/// `3-17.png`, and no others.
+fn remove_others(folder: &Path, drawn: &BTreeMap<(usize, usize), Picture>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let parts = name.to_str().and_then(|name| name.rsplit_once('.'));
+        let Some((stem, "png" | "wav")) = parts else {
+            continue;
+        };
+        let (file, unit) = match stem.split_once('-') {
+            Some((file, unit)) => (file, Some(unit)),
+            None => (stem, None),
+        };
+        let number = |text: &str| text.parse::<usize>().ok();
+        let old = match (number(file), unit.map(number)) {
+            (Some(file), None) => drawn.range((file, 0)..=(file, usize::MAX)).next().is_none(),
+            (Some(file), Some(Some(unit))) => !drawn.contains_key(&(file, unit)),
+            _ => false,
+        };
+        if old && entry.file_type()?.is_file() {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// What the network saw, small.
@@ -301,6 +337,25 @@ mod tests {
         let mut page = Page::new("units");
         write(&mut page, &shown, &Table::default(), &data(), units);
         page.html()
+    }
+
+    #[test]
+    fn what_an_earlier_report_drew_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let old = ["3.png", "3.wav", "3-17.png", "12-9.png"];
+        let others = ["2024-05-01.png", "-.png", "notes.png", "3.txt", "3a.png"];
+        let new = ["12.png", "12.wav", "12-8.png"];
+        for file in old.iter().chain(&others).chain(&new) {
+            std::fs::write(at(file), "x").expect("a file");
+        }
+        std::fs::create_dir(at("4.png")).expect("a folder");
+        let picture = Picture::filled(1, 1, [0; 3]);
+        let drawn = BTreeMap::from([((12, 8), picture)]);
+        remove_others(folder.path(), &drawn).expect("removed");
+        assert!(old.iter().all(|file| !at(file).exists()));
+        assert!(others.iter().chain(&new).all(|file| at(file).exists()));
+        assert!(at("4.png").is_dir());
     }
 
     #[test]
