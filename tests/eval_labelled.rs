@@ -435,10 +435,11 @@ fn one_report_holds_all_that_the_data_allow() {
         .chain(page.split("href=\"").skip(1))
     {
         let target = link.split('"').next().expect("an end");
-        assert!(
-            folder.path().join("report").join(target).exists(),
-            "{target}"
-        );
+        let is_there = match target.strip_prefix('#') {
+            Some(section) => page.contains(&format!("id=\"{section}\"")),
+            None => folder.path().join("report").join(target).exists(),
+        };
+        assert!(is_there, "{target}");
     }
     let nothing = eval(folder.path(), &["all", "--data", "/no/such", "-o", "other"]);
     assert_eq!(nothing.code, Some(1));
