@@ -76,6 +76,8 @@ impl Page {
     pub fn table(&mut self, table: &Table) {
         let mut open = "";
         let mut header: &[String] = &[];
+        // Written before its first row: there may be none but in groups.
+        let mut is_due = false;
         for line in table.lines() {
             match line {
                 Line::Text(text) => {
@@ -89,23 +91,22 @@ impl Page {
                     let kind = escaped(kind.trim());
                     self.body += &format!("<details><summary>{kind}</summary>\n<table>\n");
                     open = "</table>\n</details>\n";
-                    if !header.is_empty() {
-                        self.row("th", header);
-                    }
+                    is_due = !header.is_empty();
                 }
                 Line::More(n) => self.row("td", &[format!("… {n} more in the JSON")]),
-                Line::Header(cells) | Line::Row(cells) => {
+                Line::Header(cells) => {
+                    self.body += std::mem::take(&mut open);
+                    (header, is_due) = (cells, true);
+                }
+                Line::Row(cells) => {
                     if open.is_empty() {
                         self.body += "<table>\n";
                         open = "</table>\n";
                     }
-                    match line {
-                        Line::Header(_) => {
-                            header = cells;
-                            self.row("th", cells);
-                        }
-                        _ => self.row("td", cells),
+                    if std::mem::take(&mut is_due) {
+                        self.row("th", header);
                     }
+                    self.row("td", cells);
                 }
             }
         }
@@ -216,6 +217,8 @@ mod tests {
         table.text("");
         table.row("alone", []);
         table.groups("  by kind", &["a", "b"], |k| ((*k).to_owned(), Vec::new()));
+        table.header("the best", &["file"]);
+        table.groups("each", &["a", "b"], |k| ((*k).to_owned(), Vec::new()));
         let mut page = Page::new("t");
         page.table(&table);
         assert_eq!(
@@ -225,6 +228,9 @@ mod tests {
              <table>\n<tr><td>alone</td></tr>\n</table>\n\
              <details><summary>by kind</summary>\n\
              <table>\n<tr><th></th><th>pairs</th></tr>\n\
+             <tr><td>a</td></tr>\n<tr><td>b</td></tr>\n</table>\n</details>\n\
+             <details><summary>each</summary>\n\
+             <table>\n<tr><th>the best</th><th>file</th></tr>\n\
              <tr><td>a</td></tr>\n<tr><td>b</td></tr>\n</table>\n</details>\n"
         );
     }
