@@ -15,7 +15,7 @@ h1 { font-size: 1.7rem; } h2 { font-size: 1.35rem; margin-top: 2.5rem; }
 h3 { font-size: 1.05rem; margin: 1.8rem 0 .4rem; }
 small, figcaption small { color: var(--dim); font-weight: normal; }
 p { overflow-wrap: anywhere; }
-table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums; }
+table { display: block; overflow-x: auto; border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { font-weight: 600; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
