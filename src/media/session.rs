@@ -26,6 +26,8 @@ const RING_SECONDS: usize = 4;
 const RING_BLOCKS: usize = 2_048;
 /// Frames that the channel holds. Few, as decoders and cameras own their memory.
 const CHANNEL_FRAMES: usize = 8;
+/// Buffers that a sink holds before it blocks.
+const SINK_BUFFERS: u32 = 4;
 /// GStreamer's qtdemux drops the last AAC block of an MP4 with an edit
 /// list (seen in 1.22): 1 024 samples at 44.1 kHz are 1 115 here, with a
 /// resampler's tail 1 200.
@@ -106,7 +108,6 @@ impl Session {
         for sink in [&sound_sink, &frame_sink] {
             // A live source is as late as it is; waiting again would add to it.
             sink.set_sync(by_clock);
-            sink.set_max_buffers(4);
         }
         let sound_tap = SoundTap {
             writer,
@@ -125,12 +126,18 @@ impl Session {
         } else {
             let stop = &session.stop;
             session.pumps = vec![
-                sound_tap.pump(sound_sink, Arc::clone(stop)),
-                frame_tap.pump(frame_sink, Arc::clone(stop)),
+                sound_tap.pump(sound_sink.clone(), Arc::clone(stop)),
+                frame_tap.pump(frame_sink.clone(), Arc::clone(stop)),
             ];
         }
         if session.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(session.first_error());
+        }
+        // Not before: a full sink keeps a change to PLAYING waiting (a sink whose
+        // first buffer comes just then shows it, and the next ones, under the lock
+        // that the change needs), and nobody reads yet.
+        for sink in [sound_sink, frame_sink] {
+            sink.set_max_buffers(SINK_BUFFERS);
         }
         Ok(session)
     }
@@ -156,8 +163,10 @@ impl Session {
                         self.missing.get_or_insert(what);
                     }
                 }
-                gst::MessageView::Latency(_) => {
-                    // Without it, elements that joined late are played too early.
+                // Without it, elements that joined late are played too early. It
+                // waits for a state change to end, which may wait for a full sink:
+                // not for a file, whose sinks are emptied by this very thread.
+                gst::MessageView::Latency(_) if self.by_clock => {
                     let _ = self.pipeline.recalculate_latency();
                 }
                 gst::MessageView::Warning(warning) => {
@@ -334,8 +343,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // The pumps go on, but throw away: full sinks would hold up the state change.
         self.stop.store(true, Ordering::Relaxed);
-        // Frees pumps and callbacks that wait in the sinks.
         let _ = self.pipeline.set_state(gst::State::Null);
         for pump in self.pumps.drain(..) {
             // A pump that panicked has nothing more to give.
@@ -343,3 +352,7 @@ impl Drop for Session {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

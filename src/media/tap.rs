@@ -18,8 +18,7 @@ use super::frame::{Frame, Looks};
 use super::ring::SoundWriter;
 use crate::time::{MediaTime, SamplePos};
 
-/// How long a pump waits for a sample or for room before it looks whether it
-/// should stop.
+/// How long a pump waits for room before it looks whether anybody still reads.
 const PUMP_STEP: Duration = Duration::from_millis(2);
 
 /// The largest piece in which a pump hands sound on: a container may hold
@@ -106,10 +105,11 @@ impl SoundTap {
         );
     }
 
-    /// Taps a file, on a thread of its own.
+    /// Taps a file, on a thread of its own, to the end of the pipeline. From
+    /// `stop` on it throws away what does not fit.
     pub fn pump(mut self, sink: gst_app::AppSink, stop: Arc<AtomicBool>) -> JoinHandle<()> {
         std::thread::spawn(move || {
-            while let Some(sample) = pull(&sink, &stop, &self.state) {
+            'samples: while let Some(sample) = pull(&sink, &self.state) {
                 let arrived = Instant::now();
                 let Some(at) = stream_time(&sample, self.offset) else {
                     continue;
@@ -123,7 +123,7 @@ impl SoundTap {
                     let samples = piece.len() / 4;
                     while !self.writer.has_room(samples) {
                         if stop.load(Ordering::Relaxed) {
-                            return;
+                            continue 'samples;
                         }
                         std::thread::sleep(PUMP_STEP);
                     }
@@ -165,17 +165,17 @@ impl FrameTap {
         );
     }
 
-    /// Taps a file, on a thread of its own.
+    /// Taps a file, like [`SoundTap::pump`].
     pub fn pump(self, sink: gst_app::AppSink, stop: Arc<AtomicBool>) -> JoinHandle<()> {
         std::thread::spawn(move || {
-            while let Some(sample) = pull(&sink, &stop, &self.state) {
+            while let Some(sample) = pull(&sink, &self.state) {
                 let Some(mut frame) = self.frame(sample) else {
                     continue;
                 };
                 self.state.seen.store(true, Ordering::Relaxed);
                 while let Err(back) = self.sender.send_timeout(frame, PUMP_STEP) {
                     if back.is_disconnected() || stop.load(Ordering::Relaxed) {
-                        return;
+                        break;
                     }
                     frame = back.into_inner();
                 }
@@ -185,13 +185,10 @@ impl FrameTap {
     }
 }
 
-/// The next sample; none at the end of the stream or when told to stop.
-fn pull(sink: &gst_app::AppSink, stop: &AtomicBool, state: &TapState) -> Option<gst::Sample> {
+/// The next sample; none at the end of the stream or of the pipeline.
+fn pull(sink: &gst_app::AppSink, state: &TapState) -> Option<gst::Sample> {
     let step = gst::ClockTime::from_mseconds(20);
     loop {
-        if stop.load(Ordering::Relaxed) {
-            return None;
-        }
         if let Some(sample) = sink.try_pull_sample(step) {
             return Some(sample);
         }

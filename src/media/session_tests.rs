@@ -1,0 +1,109 @@
+//! A state change that takes long must not stop the session: GStreamer makes some
+//! on threads of its own, and a sink's may wait until somebody reads.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::media::Description;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A file in all but name: plays as fast as it is read, and never ends.
+fn open_endless() -> Session {
+    gst::init().expect("GStreamer starts");
+    let text = "videotestsrc ! video/x-raw,width=16,height=16 ! video. audiotestsrc ! audio.";
+    let description = Description::new(text).expect("it is one");
+    let source = Source::launch(description);
+    Session::open(&source, SessionOptions::default()).expect("it needs no device")
+}
+
+/// Does it on a thread of its own, as what hangs cannot be asked to stop.
+fn in_time<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, is_done) = channel();
+    std::thread::spawn(move || done.send(what()));
+    is_done.recv_timeout(PATIENCE).expect("it hangs")
+}
+
+/// Pauses a session and starts it again, on another thread, which stays in the
+/// midst of the state change, where it holds the locks, until `go_on` comes.
+fn start_slowly(session: &Session, go_on: Receiver<()>) {
+    let pipeline = session.pipeline.clone();
+    pipeline.set_state(gst::State::Paused).expect("it pauses");
+    let (holds, it_holds) = channel();
+    let (go_on, holds) = (Mutex::new(Some(go_on)), Mutex::new(holds));
+    pipeline
+        .bus()
+        .expect("it has one")
+        .set_sync_handler(move |_, message| {
+            let changed = matches!(message.view(), gst::MessageView::StateChanged(_));
+            let go_on = changed.then(|| go_on.lock().ok()?.take()).flatten();
+            if let Some(go_on) = go_on {
+                let _ = holds.lock().expect("one thread is here").send(());
+                let _ = go_on.recv_timeout(2 * PATIENCE);
+            }
+            gst::BusSyncReply::Pass
+        });
+    std::thread::spawn(move || pipeline.set_state(gst::State::Playing));
+    it_holds.recv_timeout(PATIENCE).expect("a state changes");
+}
+
+fn let_go(go_on: &Sender<()>) {
+    go_on.send(()).expect("the state change waits");
+}
+
+#[test]
+fn reading_a_file_goes_on_while_its_state_changes() {
+    let mut session = open_endless();
+    let (go_on, may_go_on) = channel();
+    start_slowly(&session, may_go_on);
+    // As any element does whose latency is known only now.
+    let message = gst::message::Latency::new();
+    session
+        .pipeline
+        .bus()
+        .expect("it has one")
+        .post(message)
+        .expect("it takes it");
+    let session = in_time(move || {
+        assert_eq!(session.poll(), None);
+        session
+    });
+    let_go(&go_on);
+    in_time(|| drop(session));
+}
+
+/// How many buffers came to the sinks so far.
+fn count_buffers(session: &Session) -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let (sound, frames) = sinks(&session.pipeline).expect("it has both");
+    for sink in [sound, frames] {
+        let count = Arc::clone(&count);
+        let pad = sink.static_pad("sink").expect("a sink has one");
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            gst::PadProbeReturn::Ok
+        });
+    }
+    count
+}
+
+#[test]
+fn a_file_that_is_closed_while_its_state_changes_is_read_until_then() {
+    let session = open_endless();
+    let count = count_buffers(&session);
+    let (go_on, may_go_on) = channel();
+    start_slowly(&session, may_go_on);
+    let mut full = usize::MAX;
+    while count.load(Ordering::Relaxed) != full {
+        full = count.load(Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let closing = std::thread::spawn(move || drop(session));
+    let end = Instant::now() + PATIENCE;
+    while count.load(Ordering::Relaxed) < full + 50 {
+        assert!(Instant::now() < end, "the sinks stay full");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let_go(&go_on);
+    in_time(|| closing.join()).expect("it ends in order");
+}
