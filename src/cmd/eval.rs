@@ -111,9 +111,27 @@ struct Found {
 }
 
 impl Found {
-    fn of(report: &impl Serialize, table: Table, whole: bool) -> anyhow::Result<Self> {
+    /// `report` is what the experiment has to say beside its name.
+    fn of(
+        experiment: &'static str,
+        report: &impl Serialize,
+        table: Table,
+        whole: bool,
+    ) -> anyhow::Result<Self> {
+        #[derive(Serialize)]
+        struct Named<'a, T> {
+            r#type: &'static str,
+            experiment: &'static str,
+            #[serde(flatten)]
+            report: &'a T,
+        }
+        let named = Named {
+            r#type: "eval",
+            experiment,
+            report,
+        };
         Ok(Self {
-            json: serde_json::to_string_pretty(report)?,
+            json: serde_json::to_string_pretty(&named)?,
             table,
             whole,
         })

@@ -45,8 +45,6 @@ pub struct AllArgs {
 /// What was done; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    r#type: &'static str,
-    experiment: &'static str,
     page: PathBuf,
     sections: Vec<Section>,
 }
@@ -83,14 +81,12 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
     let mut sections: Vec<Section> = Vec::new();
     let count = plan.experiments.len();
     for (nth, planned) in plan.experiments.into_iter().enumerate() {
+        let command = planned.command();
         if !args.common.talk.quiet {
-            say(&format!("{} of {count}: {}", nth + 1, planned.command()));
+            say(&format!("{} of {count}: {command}", nth + 1));
         }
         page.heading(&planned.title);
-        page.raw(&format!(
-            "<p><code>{}</code></p>\n",
-            escaped(&planned.command())
-        ));
+        page.raw(&format!("<p><code>{}</code></p>\n", escaped(&command)));
         let (figures, error) = match one(args, &planned) {
             Ok(found) => {
                 let figures = format!("{}.json", planned.name);
@@ -100,13 +96,13 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
                 (Some(figures), (!found.whole).then(|| partly.to_owned()))
             }
             Err(error) => {
-                tracing::error!("{}: {error:#}", planned.command());
+                tracing::error!("{command}: {error:#}");
                 page.text(&format!("Could not be done: {error:#}"));
                 (None, Some(format!("{error:#}")))
             }
         };
         sections.push(Section {
-            command: planned.command(),
+            command,
             title: planned.title,
             figures,
             error,
@@ -115,12 +111,10 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
     }
     let whole = sections.iter().all(|section| section.error.is_none());
     let report = Report {
-        r#type: "eval",
-        experiment: "all",
         page: index,
         sections,
     };
-    Found::of(&report, table(&report), whole)
+    Found::of("all", &report, table(&report), whole)
 }
 
 /// Does one experiment as if its command line had been typed.

@@ -45,8 +45,6 @@ pub struct AvcArgs {
 /// What was found; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    r#type: &'static str,
-    experiment: &'static str,
     model: Model,
     split: Part,
     seed: u64,
@@ -114,8 +112,6 @@ pub(super) fn find(args: &AvcArgs) -> anyhow::Result<Found> {
     });
     let all = gathered.all();
     let report = Report {
-        r#type: "eval",
-        experiment: "avc",
         model: networks.model.clone(),
         split: shared.split_part,
         seed: shared.common.seed,
@@ -126,7 +122,7 @@ pub(super) fn find(args: &AvcArgs) -> anyhow::Result<Found> {
         unreadable: gathered.unreadable.clone(),
         failed: gathered.failed.clone(),
     };
-    Found::of(&report, table(&report), gathered.tell_failures())
+    Found::of("avc", &report, table(&report), gathered.tell_failures())
 }
 
 /// The baseline, its threshold chosen on as many validation pairs of all DATA.

@@ -31,8 +31,6 @@ pub struct ClustersArgs {
 /// What was found; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    r#type: &'static str,
-    experiment: &'static str,
     model: Model,
     of: Of,
     classes: Vec<String>,
@@ -80,8 +78,6 @@ pub(super) fn find(args: &ClustersArgs) -> anyhow::Result<Found> {
         );
     };
     let report = Report {
-        r#type: "eval",
-        experiment: "clusters",
         model: networks.model.clone(),
         of,
         seed,
@@ -92,7 +88,7 @@ pub(super) fn find(args: &ClustersArgs) -> anyhow::Result<Found> {
         unreadable: extractions[0].unreadable.clone(),
     };
     let whole = tell_unreadable(&report.unreadable);
-    Found::of(&report, table(&report), whole)
+    Found::of("clusters", &report, table(&report), whole)
 }
 
 /// The class of each file that could be read, and its pool4.

@@ -51,9 +51,9 @@ impl Page {
 
     /// A heading below the title, which the list at the top leads to.
     pub fn heading(&mut self, text: &str) {
-        self.headings.push(escaped(text));
-        let number = self.headings.len();
-        self.body += &format!("<h2 id=\"{number}\">{}</h2>\n", escaped(text));
+        let (number, text) = (self.headings.len() + 1, escaped(text));
+        self.body += &format!("<h2 id=\"{number}\">{text}</h2>\n");
+        self.headings.push(text);
     }
 
     /// The list at the top; a single heading needs none.

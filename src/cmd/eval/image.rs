@@ -24,8 +24,6 @@ pub struct ImageArgs {
 /// What was found; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    r#type: &'static str,
-    experiment: &'static str,
     model: Model,
     classes: Vec<String>,
     files: usize,
@@ -82,8 +80,6 @@ pub(super) fn find(args: &ImageArgs) -> anyhow::Result<Found> {
         .map(|class| tested().filter(|&&f| data.files[f].class == class).count())
         .max();
     let report = Report {
-        r#type: "eval",
-        experiment: "image",
         model: networks.model.clone(),
         files: data.files.len(),
         largest_class: largest.unwrap_or(0) as f64 / tested().count().max(1) as f64,
@@ -93,7 +89,7 @@ pub(super) fn find(args: &ImageArgs) -> anyhow::Result<Found> {
         unreadable: extractions[0].unreadable.clone(),
     };
     let whole = tell_unreadable(&report.unreadable);
-    Found::of(&report, table(&report), whole)
+    Found::of("image", &report, table(&report), whole)
 }
 
 fn table(report: &Report) -> Table {

@@ -36,8 +36,6 @@ pub struct LocalizeArgs {
 /// What was found; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    r#type: &'static str,
-    experiment: &'static str,
     model: Model,
     split: Part,
     seed: u64,
@@ -96,8 +94,6 @@ pub(super) fn find(args: &LocalizeArgs) -> anyhow::Result<Found> {
     });
     let all = gathered.all();
     let report = Report {
-        r#type: "eval",
-        experiment: "localize",
         model: networks.model.clone(),
         split: shared.split_part,
         seed: shared.common.seed,
@@ -108,7 +104,12 @@ pub(super) fn find(args: &LocalizeArgs) -> anyhow::Result<Found> {
         unreadable: gathered.unreadable.clone(),
         failed: gathered.failed.clone(),
     };
-    Found::of(&report, table(&report), gathered.tell_failures())
+    Found::of(
+        "localize",
+        &report,
+        table(&report),
+        gathered.tell_failures(),
+    )
 }
 
 const COLUMNS: [&str; 11] = [

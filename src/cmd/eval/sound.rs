@@ -31,8 +31,6 @@ pub struct SoundArgs {
 /// What was found; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    r#type: &'static str,
-    experiment: &'static str,
     model: Model,
     clips: u16,
     classes: Vec<String>,
@@ -110,8 +108,6 @@ pub(super) fn find(args: &SoundArgs) -> anyhow::Result<Found> {
     let found = found.collect();
     bar.finish_and_clear();
     let report = Report {
-        r#type: "eval",
-        experiment: "sound",
         model: networks.model.clone(),
         clips: args.clips,
         files: data.files.len(),
@@ -122,7 +118,7 @@ pub(super) fn find(args: &SoundArgs) -> anyhow::Result<Found> {
         unreadable: extractions[0].unreadable.clone(),
     };
     let whole = tell_unreadable(&report.unreadable);
-    Found::of(&report, table(&report), whole)
+    Found::of("sound", &report, table(&report), whole)
 }
 
 fn table(report: &Report) -> Table {

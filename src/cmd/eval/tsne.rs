@@ -47,8 +47,6 @@ pub struct TsneArgs {
 /// What was found; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    r#type: &'static str,
-    experiment: &'static str,
     model: Model,
     of: Of,
     seed: u64,
@@ -143,7 +141,7 @@ pub(super) fn find(args: &TsneArgs) -> anyhow::Result<Found> {
         }
     }
     let whole = tell_unreadable(&report.unreadable);
-    Found::of(&report, table(&report), whole)
+    Found::of("tsne", &report, table(&report), whole)
 }
 
 /// Lays out what each network made of the files.
@@ -189,8 +187,6 @@ fn report(
         place: Compared::each(networks, laid, |laid| place(&laid.places, row)),
     });
     Report {
-        r#type: "eval",
-        experiment: "tsne",
         model: networks.model.clone(),
         of: args.look.of,
         seed: args.look.labelled.common.seed,

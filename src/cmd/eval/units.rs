@@ -1,6 +1,7 @@
 //! `l3net eval units`: what single units respond to (paper, sections 3.5.1 to
 //! 3.5.3, Figures 3 to 9).
 
+mod drawing;
 mod page;
 mod sheet;
 
@@ -47,8 +48,6 @@ pub struct UnitsArgs {
 /// What was found; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
-    r#type: &'static str,
-    experiment: &'static str,
     model: Model,
     of: Of,
     files: usize,
@@ -130,7 +129,7 @@ pub(super) fn find(args: &UnitsArgs) -> anyhow::Result<Found> {
     let labelled = &args.look.labelled;
     let data = args.look.read()?;
     enough(data.files.len(), args.top)?;
-    page::make_folder(&args.output, args.look.of)?;
+    drawing::make_folder(&args.output, args.look.of)?;
     let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
     let extractions = labelled.extract(&data, Kind::of(args.look.of), &networks)?;
     let labels = data.labels();
@@ -149,27 +148,26 @@ pub(super) fn find(args: &UnitsArgs) -> anyhow::Result<Found> {
     let table = table(&report);
 
     let pure = most_pure(&ranked[0], args.most.into());
-    let bar = super::bar(page::files_of(&pure).len(), labelled.common.talk.quiet);
-    let shown = page::draw(
+    let bar = super::bar(drawing::files_of(&pure).len(), labelled.common.talk.quiet);
+    let shown = drawing::draw(
         &args.output,
         args.look.of,
         &networks.placed[0].net,
         &data,
         &pure,
-        || {
-            bar.inc(1);
-        },
+        || bar.inc(1),
     )?;
     bar.finish_and_clear();
     let mut page = Page::new(match args.look.of {
         Of::Pictures => "What single units see",
         Of::Sounds => "What single units hear",
     });
+    page::write_sheet(&args.output, &shown, &data, &pure)?;
     page::write(&mut page, &shown, &table, &data, &pure);
     write_whole(&args.output.join("index.html"), page.html().as_bytes())?;
 
     let whole = tell_unreadable(&report.unreadable);
-    Found::of(&report, table, whole)
+    Found::of("units", &report, table, whole)
 }
 
 /// Refuses to rank fewer files than are kept.
@@ -220,8 +218,6 @@ fn report(
             best: Compared::each(networks, &best, |best| best[nth]),
         });
     Report {
-        r#type: "eval",
-        experiment: "units",
         model: networks.model.clone(),
         of: args.look.of,
         files: read.len(),

@@ -1,0 +1,239 @@
+//! What `eval units` draws: each of the strongest files, and over it where a unit
+//! is excited.
+//!
+//! It lies in a folder of the report, `units-pictures` or `units-sounds`, under
+//! numbers: names of files may hold anything.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context;
+use image::RgbImage;
+use image::imageops::{self, FilterType};
+
+use super::super::labelled::{CLIPS, Of};
+use super::super::output::write_whole;
+use crate::corpus::wav;
+use crate::eval::labelled::Labelled;
+use crate::eval::shown::{Heard, Seen};
+use crate::eval::units::Unit;
+use crate::features::{ScaledFrame, View};
+use crate::net::L3Net;
+use crate::picture::Picture;
+use crate::result::Heatmap;
+use crate::sink::draw::{Area, Layer, glow, spectrogram_picture};
+use crate::sink::heatmaps::write_small_png;
+use crate::time::SAMPLE_RATE;
+
+/// Longest side of a picture in the report.
+const SIDE: u32 = 160;
+
+/// What was drawn, by file and unit.
+pub(super) struct Shown {
+    pub of: Of,
+    /// The file with the map of the unit over it.
+    pub drawn: BTreeMap<(usize, usize), Picture>,
+}
+
+/// Where it lies, within the report.
+pub(super) fn folder(of: Of) -> String {
+    format!("units-{}", of.name())
+}
+
+/// Makes the folders of the report, before all the work.
+pub(super) fn make_folder(report: &Path, of: Of) -> anyhow::Result<()> {
+    let folder = report.join(folder(of));
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{}: the folder cannot be made", folder.display()))
+}
+
+/// The files that are shown, and the units that each is shown for.
+pub(super) fn files_of(units: &[&Unit]) -> BTreeMap<usize, Vec<usize>> {
+    let mut files: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for unit in units {
+        for entry in &unit.top {
+            files.entry(entry.file).or_default().push(unit.number);
+        }
+    }
+    files
+}
+
+/// Draws every file of the units with and without their maps, and writes sounds
+/// beside their pictures.
+pub(super) fn draw(
+    report: &Path,
+    of: Of,
+    net: &L3Net,
+    data: &Labelled,
+    units: &[&Unit],
+    progress: impl Fn(),
+) -> anyhow::Result<Shown> {
+    let folder = report.join(folder(of));
+    let mut drawn = BTreeMap::new();
+    for (file, numbers) in files_of(units) {
+        let path = &data.files[file].path;
+        let (plain, maps) = match of {
+            Of::Pictures => {
+                let seen = Seen::by(net, path, &numbers)?;
+                (thumbnail(&seen.frame), seen.maps)
+            }
+            Of::Sounds => {
+                let heard = Heard::by(net, path, CLIPS.into(), &numbers)?;
+                let bytes = wav(SAMPLE_RATE, heard.second.iter().copied());
+                write_whole(&folder.join(format!("{file}.wav")), &bytes)?;
+                (spectrogram_picture(&heard.spectrogram), heard.maps)
+            }
+        };
+        let plain = plain.with_context(|| format!("{}: cannot be drawn", path.display()))?;
+        write_small_png(&folder.join(format!("{file}.png")), &plain)?;
+        for (&unit, map) in numbers.iter().zip(&maps) {
+            let picture = with_map(&plain, map, of);
+            write_small_png(&folder.join(format!("{file}-{unit}.png")), &picture)?;
+            drawn.insert((file, unit), picture);
+        }
+        progress();
+    }
+    remove_others(&folder, &drawn)
+        .with_context(|| format!("{}: old pictures cannot be removed", folder.display()))?;
+    Ok(Shown { of, drawn })
+}
+
+/// Removes what an earlier report drew and this one did not: `3.png`, `3.wav` or
+/// `3-17.png`, and no others.
+fn remove_others(folder: &Path, drawn: &BTreeMap<(usize, usize), Picture>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let parts = name.to_str().and_then(|name| name.rsplit_once('.'));
+        let Some((stem, "png" | "wav")) = parts else {
+            continue;
+        };
+        let (file, unit) = match stem.split_once('-') {
+            Some((file, unit)) => (file, Some(unit)),
+            None => (stem, None),
+        };
+        let number = |text: &str| text.parse::<usize>().ok();
+        let old = match (number(file), unit.map(number)) {
+            (Some(file), None) => drawn.range((file, 0)..=(file, usize::MAX)).next().is_none(),
+            (Some(file), Some(Some(unit))) => !drawn.contains_key(&(file, unit)),
+            _ => false,
+        };
+        if old && entry.file_type()?.is_file() {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What the network saw, small.
+fn thumbnail(frame: &ScaledFrame) -> Option<Picture> {
+    let image = RgbImage::from_raw(frame.width, frame.height, frame.rgb.clone())?;
+    let scale = f64::from(SIDE) / f64::from(frame.width.max(frame.height));
+    let side = |v: u32| ((f64::from(v) * scale).round() as u32).max(1);
+    let (width, height) = (side(frame.width), side(frame.height));
+    let small = imageops::resize(&image, width, height, FilterType::Triangle);
+    Some(Picture {
+        width,
+        height,
+        rgb: small.into_raw(),
+    })
+}
+
+/// The map at its full strength: it is the excitement of one unit, not a guess
+/// that might be none.
+fn with_map(plain: &Picture, map: &Heatmap, of: Of) -> Picture {
+    let mut picture = plain.clone();
+    let (width, height) = (picture.width, picture.height);
+    let upward = of == Of::Sounds;
+    let [_, _, right, end] = View::whole(width, height).under_map(map.rows, map.cols);
+    let all = Area::of(width, height);
+    let area = Area {
+        y: if upward {
+            (1.0 - end) * all.height
+        } else {
+            0.0
+        },
+        width: right * all.width,
+        height: end * all.height,
+        ..all
+    };
+    let mut layer = Layer::new(width, height);
+    glow(&mut layer, area, map, 1.0, of == Of::Sounds);
+    layer.blend(&mut picture);
+    picture
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::units::Entry;
+
+    #[test]
+    fn what_an_earlier_report_drew_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let old = ["3.png", "3.wav", "3-17.png", "12-9.png"];
+        let others = ["2024-05-01.png", "-.png", "notes.png", "3.txt", "3a.png"];
+        let new = ["12.png", "12.wav", "12-8.png"];
+        for file in old.iter().chain(&others).chain(&new) {
+            std::fs::write(at(file), "x").expect("a file");
+        }
+        std::fs::create_dir(at("4.png")).expect("a folder");
+        let picture = Picture::filled(1, 1, [0; 3]);
+        let drawn = BTreeMap::from([((12, 8), picture)]);
+        remove_others(folder.path(), &drawn).expect("removed");
+        assert!(old.iter().all(|file| !at(file).exists()));
+        assert!(others.iter().chain(&new).all(|file| at(file).exists()));
+        assert!(at("4.png").is_dir());
+    }
+
+    #[test]
+    fn each_file_is_drawn_once_for_all_its_units() {
+        let entry = |file| Entry {
+            file,
+            class: 0,
+            activation: 2.5,
+            counts: true,
+        };
+        let unit = |number| Unit {
+            number,
+            top: vec![entry(0), entry(1), entry(2)],
+            stands_out: 3.0,
+        };
+        let files = files_of(&[&unit(7), &unit(9)]);
+        assert_eq!(files.len(), 3);
+        assert_eq!(files[&1], [7, 9]);
+    }
+
+    #[test]
+    fn the_glow_lies_over_what_excites_the_unit() {
+        let plain = Picture::filled(160, 160, [90; 3]);
+        let mut map = Heatmap {
+            rows: 16,
+            cols: 16,
+            values: vec![0.0; 256],
+        };
+        // The lowest row.
+        map.values[3] = 1.0;
+        let lit = |of| {
+            let picture = with_map(&plain, &map, of);
+            let lit = (0..160 * 160).find(|i| picture.rgb[i * 3..i * 3 + 3] != [90; 3]);
+            lit.expect("a glow") / 160
+        };
+        assert!(lit(Of::Pictures) < 16);
+        assert!(lit(Of::Sounds) > 130);
+    }
+
+    #[test]
+    fn thumbnails_keep_their_aspect() {
+        let frame = ScaledFrame {
+            rgb: vec![7; 256 * 32 * 3],
+            width: 256,
+            height: 32,
+            view: View::whole(256, 32),
+        };
+        let small = thumbnail(&frame).expect("a picture");
+        assert_eq!((small.width, small.height), (160, 20));
+        assert!(small.rgb.iter().all(|&v| v == 7));
+    }
+}
