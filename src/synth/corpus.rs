@@ -92,6 +92,7 @@ impl Corpus for SynthCorpus {
                 .into_iter()
                 .collect(),
             regions,
+            label: None,
             origin: format!("{} {position:016x} at {t_s:.3} s", self.name),
         })
     }

@@ -256,7 +256,20 @@ impl Recolour {
         } else {
             [0.0; 3]
         };
-        Self { matrix, add }
+        let recolour = Self { matrix, add };
+        // The same thing is drawn light on dark and dark on light.
+        if strong && rng.random_bool(0.25) {
+            return recolour.negative();
+        }
+        recolour
+    }
+
+    /// The same, then light for dark.
+    fn negative(self) -> Self {
+        Self {
+            matrix: self.matrix.map(|row| row.map(|v| -v)),
+            add: self.add.map(|v| 1.0 - v),
+        }
     }
 
     /// Changes premultiplied pixels.
@@ -295,6 +308,35 @@ fn fade_edges(pixels: &mut Pixmap, corner: f32, soft: f32) {
                     *value = (f32::from(*value) * alpha) as u8;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_keeps_alpha_and_swaps_light_and_dark() {
+        let same = Recolour {
+            matrix: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+            add: [0.0; 3],
+        };
+        // Premultiplied: opaque, half transparent, not there.
+        let mut pixels = [255, 0, 100, 255, 128, 0, 28, 128, 0, 0, 0, 0];
+        same.negative().apply(&mut pixels);
+        assert_eq!(pixels, [0, 255, 155, 255, 0, 128, 100, 128, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn colours_stay_below_alpha() {
+        let mut rng = crate::corpus::rng(5, 0, 0);
+        for _ in 0..200 {
+            let mut pixels = [200, 120, 0, 200, 3, 3, 3, 3];
+            Recolour::draw(&mut rng, true).apply(&mut pixels);
+            assert!(pixels[..3].iter().all(|&v| v <= 200), "{pixels:?}");
+            assert!(pixels[4..7].iter().all(|&v| v <= 3), "{pixels:?}");
+            assert_eq!((pixels[3], pixels[7]), (200, 3));
         }
     }
 }
