@@ -133,9 +133,10 @@ impl Session {
         if session.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(session.first_error());
         }
-        // Not before: a full sink keeps a change to PLAYING waiting (a sink whose
-        // first buffer comes just then shows it, and the next ones, under the lock
-        // that the change needs), and nobody reads yet.
+        // Not before: a sink whose first buffer comes just while it is set to
+        // PLAYING shows it and the next ones under the lock that the change needs.
+        // Full, it would keep this thread waiting, and nobody would empty it. A
+        // change that goes on in a thread of GStreamer may wait: somebody reads then.
         for sink in [sound_sink, frame_sink] {
             sink.set_max_buffers(SINK_BUFFERS);
         }
