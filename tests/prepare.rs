@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use common::{Done, Running, data, l3net, run, wait_for};
 use l3net::corpus::shards::{StoredClip, find_shards, read_shard};
 use l3net::corpus::{ClipRules, Clips, Corpus, Pair, Split, SplitBy, rng};
+use l3net::result::Crop;
 use serde_json::Value;
 
 const SECOND: i64 = 1_000_000_000;
@@ -234,12 +235,12 @@ fn shards_hold_what_another_decoder_sees() {
         seed: 1,
     };
     let corpus = Clips::open(&[out], &rules).expect("shards");
-    assert_eq!(corpus.labels().len(), 3, "{:?}", corpus.labels());
+    assert_eq!(corpus.classes().len(), 3, "{:?}", corpus.classes());
     for split in [Split::Train, Split::Validation, Split::Test] {
         corpus.check(split).expect("enough recordings");
         for position in 0..20 {
             let wanted = position % 2 == 0;
-            let pair = Pair::draw(&corpus, split, wanted, &mut rng(0, 0, position));
+            let pair = Pair::draw(&corpus, split, wanted, Crop::Full, &mut rng(0, 0, position));
             let pair = pair.expect("a pair");
             assert_eq!(pair.heard().pcm.len(), 48_000);
             assert_eq!(pair.seen.shows == pair.heard().sounds, wanted);

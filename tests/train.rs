@@ -102,6 +102,43 @@ fn a_resumed_run_is_the_unbroken_one() {
 }
 
 #[test]
+fn what_started_from_a_model_is_gone_on_with_by_the_same_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let base = run(train(folder.path(), "b.safetensors", &["--steps", "1"]));
+    assert_eq!(base.code, Some(0), "{}", base.err);
+    let base = folder.path().join("b.safetensors");
+    let base = base.to_str().expect("text");
+    let tuned = |more: &[&str]| {
+        let same = ["--init", base, "--resume"];
+        run(train(
+            folder.path(),
+            "t.safetensors",
+            &[&same[..], more].concat(),
+        ))
+    };
+    let first = tuned(&["--steps", "1"]);
+    assert_eq!(first.code, Some(0), "{}", first.err);
+    assert!(
+        first.err.contains(&format!("starts from {base}")),
+        "{}",
+        first.err
+    );
+    let other = tuned(&["--steps", "2", "--freeze", "trunks"]);
+    assert_eq!(other.code, Some(1), "{}", other.err);
+    assert!(
+        other.err.contains("--freeze none, not trunks"),
+        "{}",
+        other.err
+    );
+    let more = tuned(&["--steps", "2"]);
+    assert_eq!(more.code, Some(0), "{}", more.err);
+    let state = checkpoint(folder.path(), "t.last.checkpoint").state;
+    assert_eq!(state.step, 2);
+    assert_eq!(state.started_from.as_deref(), Some(base));
+}
+
+#[test]
 fn killed_at_any_moment_it_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
     classes(folder.path());

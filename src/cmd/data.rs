@@ -68,9 +68,9 @@ impl DataArgs {
         let mut opened = Vec::new();
         let mut media = Vec::new();
         for text in &self.data {
-            match text.split(':').next() {
-                Some("synth" | "classes" | "annotations") => opened.push(self.open_one(text)?),
-                _ => media.push(text.clone()),
+            match is_recording(text) {
+                false => opened.push(self.open_one(text)?),
+                true => media.push(text.clone()),
             }
         }
         if !media.is_empty() {
@@ -107,6 +107,12 @@ impl DataArgs {
         Ok(opened)
     }
 
+    /// What of recordings is held out; none if there are none.
+    pub fn split_of_recordings(&self) -> Option<SplitBy> {
+        let has_some = self.data.iter().any(|text| is_recording(text));
+        has_some.then_some(self.split)
+    }
+
     fn rules(&self, test: &[String]) -> SplitRules {
         SplitRules {
             test: self.test.iter().chain(test).cloned().collect(),
@@ -141,6 +147,11 @@ impl DataArgs {
             corpus,
         })
     }
+}
+
+fn is_recording(text: &str) -> bool {
+    let kind = text.split(':').next();
+    !matches!(kind, Some("synth" | "classes" | "annotations"))
 }
 
 /// Scenes of the built-in kinds, or of what lies in folders.

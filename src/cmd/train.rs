@@ -29,9 +29,9 @@ pub struct TrainArgs {
     #[arg(short, long, value_name = "MODEL")]
     pub output: PathBuf,
     /// Start from this model instead of from nothing
-    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    #[arg(long, value_name = "MODEL")]
     pub init: Option<PathBuf>,
-    /// Go on from the last checkpoint, if there is one
+    /// Go on from the last checkpoint; if there is none yet, start as without
     #[arg(long)]
     pub resume: bool,
     /// Start anew though there is a checkpoint, which is lost
@@ -150,6 +150,7 @@ fn settings(args: &TrainArgs) -> TrainSettings {
             overfit: args.overfit.map(|n| n as usize),
             seed: args.seed,
         },
+        split_by: args.data.split_of_recordings(),
         steps: args.steps,
         limit: args.minutes.map(|m| Duration::from_secs_f64(m * 60.0)),
         rate: args.lr,
@@ -183,6 +184,14 @@ fn start(args: &TrainArgs, files: &Files) -> anyhow::Result<Start> {
             "{}: of a run that was there before; --resume goes on with it, --force starts anew",
             files.last.display()
         );
+    }
+    if args.resume && !args.talk.quiet {
+        let from = args.init.as_ref().map(|model| model.display().to_string());
+        say(&format!(
+            "{}: not there yet; starts from {}",
+            files.last.display(),
+            from.as_deref().unwrap_or("nothing")
+        ));
     }
     Ok(match &args.init {
         Some(model) => Start::From(Weights::read(model)?),

@@ -129,6 +129,7 @@ impl Annotated {
             shows: vec![item.tag.clone()],
             sounds: vec![item.tag.clone()],
             regions: item.boxes.iter().map(region).collect(),
+            label: None,
             origin: item.picture.display().to_string(),
         })
     }

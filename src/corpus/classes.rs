@@ -199,6 +199,7 @@ impl Corpus for ClassPairs {
             shows: vec![Tag::class(&shown)],
             sounds: vec![Tag::class(&heard)],
             regions: Vec::new(),
+            label: None,
             origin: format!("{seen_in} with {heard_in}"),
         })
     }
@@ -255,6 +256,7 @@ mod tests {
     use super::super::wav::wav;
     use super::*;
     use crate::corpus::{Pair, rng};
+    use crate::result::Crop;
 
     /// Classes with eight pictures and sounds each; those of `a` and `b` have
     /// both.
@@ -305,7 +307,8 @@ mod tests {
         assert!((1..30).contains(&odd), "{odd}");
         for corresponds in [true, false] {
             let mut rng = rng(1, 0, 0);
-            let pair = Pair::draw(&corpus, Split::Test, corresponds, &mut rng).expect("a pair");
+            let pair = Pair::draw(&corpus, Split::Test, corresponds, Crop::Full, &mut rng)
+                .expect("a pair");
             let (seen, heard) = (&pair.seen.shows, &pair.heard().sounds);
             assert_eq!(seen == heard, corresponds);
         }

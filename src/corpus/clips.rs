@@ -4,8 +4,9 @@
 //! how clips lie in shards ([`shards`](super::shards)).
 
 mod parts;
+mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,41 +21,12 @@ use super::sounds::SILENT_RMS;
 use super::{Corpus, Example, Split, Tag};
 use crate::time::{MediaTime, SamplePos, WINDOW_SAMPLES};
 use parts::LEAST;
+pub use rules::{ClipRules, SplitBy};
 
 /// Silent seconds drawn in a row before the corpus is given up.
 const TRIES: usize = 200;
 
 const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
-
-/// What is held out.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    clap::ValueEnum,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum SplitBy {
-    /// Whole recordings: one in seven tests, one in ten of the rest validates.
-    #[default]
-    Clip,
-    /// The end of every recording: its last 30 % test, 10 % before them validate.
-    Time,
-}
-
-/// How recordings are split.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ClipRules {
-    /// What is held out.
-    pub split_by: SplitBy,
-    /// Chooses the recordings.
-    pub seed: u64,
-}
 
 /// Recordings in shards.
 pub struct Clips {
@@ -163,7 +135,7 @@ impl Clips {
         for shard in &shards {
             clips.extend(read_shard(shard)?);
         }
-        Ok(Self::new(recordings(clips), rules))
+        Ok(Self::new(recordings(clips, rules.split_by), rules))
     }
 
     fn new(recordings: Vec<Recording>, rules: &ClipRules) -> Self {
@@ -234,15 +206,6 @@ impl Clips {
         clips.map(|clip| clip.info.duration_s).sum()
     }
 
-    /// The classes that folders gave, and how many recordings each has.
-    pub fn labels(&self) -> BTreeMap<Arc<str>, usize> {
-        let mut labels = BTreeMap::new();
-        for label in self.recordings.iter().filter_map(|r| r.label.clone()) {
-            *labels.entry(label).or_default() += 1;
-        }
-        labels
-    }
-
     fn choices(&self, split: Split) -> &[Choice] {
         self.choices.get(&split).map_or(&[], Vec::as_slice)
     }
@@ -265,6 +228,7 @@ impl Clips {
             shows: vec![recording.tag.clone()],
             sounds: vec![recording.tag.clone()],
             regions: Vec::new(),
+            label: recording.label.clone(),
             origin: format!(
                 "{}: {}, the second from {:.3} s",
                 shard_name(clip.shard()),
@@ -276,10 +240,17 @@ impl Clips {
 }
 
 impl Corpus for Clips {
+    fn classes(&self) -> Vec<String> {
+        let labels = self.recordings.iter().filter_map(|r| r.label.as_deref());
+        let labels: BTreeSet<&str> = labels.collect();
+        labels.into_iter().map(str::to_owned).collect()
+    }
+
     fn describe(&self) -> String {
-        let (by, left_out) = match self.rules.split_by {
-            SplitBy::Clip => ("clip", "without a second of sound with a picture"),
-            SplitBy::Time => ("time", "too short for that"),
+        let by = self.rules.split_by.name();
+        let left_out = match self.rules.split_by {
+            SplitBy::Clip => "without a second of sound with a picture",
+            SplitBy::Time => "too short for that",
         };
         let left_out = match self.left_out {
             0 => String::new(),
@@ -335,7 +306,7 @@ impl Corpus for Clips {
 }
 
 /// Clips by recording, each by time; nothing twice.
-fn recordings(clips: Vec<StoredClip>) -> Vec<Recording> {
+fn recordings(clips: Vec<StoredClip>, split_by: SplitBy) -> Vec<Recording> {
     let mut by_fingerprint: BTreeMap<String, BTreeMap<u64, StoredClip>> = BTreeMap::new();
     for clip in clips {
         let recording = by_fingerprint
@@ -354,13 +325,15 @@ fn recordings(clips: Vec<StoredClip>) -> Vec<Recording> {
     }
     recordings.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     let recording = |(name, fingerprint, clips): (String, String, Vec<StoredClip>)| {
-        // Two cameras may both have a 0001.mp4.
-        let tag = if names[&name] == 1 {
-            Tag::clip(&name)
-        } else {
-            Tag::clip(&format!("{name}#{fingerprint}"))
-        };
         let label = clips.iter().find_map(|clip| clip.info.label.as_deref());
+        let tag = match (split_by, label) {
+            // Split by time, recordings are of cameras: a folder is one of them, and
+            // what another of its files has heard may be heard in this one, too.
+            (SplitBy::Time, Some(folder)) => Tag::clip(folder),
+            _ if names[&name] == 1 => Tag::clip(&name),
+            // Two folders may both have a 0001.mp4.
+            _ => Tag::clip(&format!("{name}#{fingerprint}")),
+        };
         Recording {
             tag,
             fingerprint,

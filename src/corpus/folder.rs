@@ -3,20 +3,22 @@
 //! Belongs here: which file is of which class and which split. Does not: reading
 //! the files.
 //!
-//! What is held out, in this order: files that `--test` patterns name; what the
-//! manifest marks, by a `split` column that says `test` or by a `fold` column
+//! What is held out, in this order: files that `--test` patterns name; what lies
+//! in `DIR/test/<class>/`, beside `DIR/train/<class>/` (or in `val`, if there is no
+//! `test`: so ImageNet comes); what the manifest marks, by a `split` column that says `test` or by a `fold` column
 //! that says the test fold; else, in a folder that says nothing, one clip in
 //! seven. Of what is left one clip in ten tells how training goes. Takes of one
 //! recording never cross: they share what stands before the last `-` of the
 //! file's name, or the manifest's `group` or `freesound_id`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::Split;
 use super::error::CorpusError;
+use super::manifest::Manifest;
 use super::random::hash;
 
 /// The fold of ESC-50 and its kin that is held out.
@@ -81,11 +83,18 @@ impl ClassFolder {
         let held_out = patterns(&rules.test)?;
         let mut classes: BTreeMap<String, Vec<Item>> = BTreeMap::new();
         for folder in folders {
-            let manifest = Manifest::beside(folder)?;
             let before: usize = classes.values().map(Vec::len).sum();
-            for (class, path) in files(folder, extensions)? {
-                let item = manifest.item(folder, path, &held_out, rules);
-                classes.entry(class).or_default().push(item);
+            for (part, split) in parts(folder) {
+                let manifest = Manifest::beside(&part)?;
+                for (class, path) in files(&part, extensions)? {
+                    let mut item = manifest.item(&part, path, &held_out, rules);
+                    if let Some(split) = split {
+                        item.split = item.split.max(split);
+                        // Parts may number their files alike.
+                        item.group = format!("{}/{}", part.display(), item.group);
+                    }
+                    classes.entry(class).or_default().push(item);
+                }
             }
             if classes.values().map(Vec::len).sum::<usize>() == before {
                 return Err(CorpusError::layout(
@@ -133,6 +142,28 @@ fn patterns(globs: &[String]) -> Result<GlobSet, CorpusError> {
     set.build().map_err(|e| refuse("", e))
 }
 
+/// The folders of classes in a folder, and what they are for: itself, or those
+/// that are called so.
+fn parts(folder: &Path) -> Vec<(PathBuf, Option<Split>)> {
+    let called = |names: &[&str]| {
+        let mut places = names.iter().map(|name| folder.join(name));
+        places.find(|place| place.is_dir())
+    };
+    let (train, test) = (called(&["train"]), called(&["test"]));
+    let val = called(&["val", "valid", "validation"]);
+    let (Some(train), true) = (train, test.is_some() || val.is_some()) else {
+        return vec![(folder.to_owned(), None)];
+    };
+    let val_is = match test {
+        Some(_) => Split::Validation,
+        None => Split::Test,
+    };
+    let mut parts = vec![(train, Some(Split::Train))];
+    parts.extend(val.map(|part| (part, Some(val_is))));
+    parts.extend(test.map(|part| (part, Some(Split::Test))));
+    parts
+}
+
 /// Class and path of every file, sorted.
 fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, CorpusError> {
     let mut found = Vec::new();
@@ -156,80 +187,13 @@ fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, C
     Ok(found)
 }
 
-/// What a `manifest.csv` says of its files, by path below the folder.
-struct Manifest {
-    rows: HashMap<String, Row>,
-}
-
-#[derive(Default)]
-struct Row {
-    split: String,
-    fold: Option<u32>,
-    group: Option<String>,
-}
-
-impl Manifest {
-    fn beside(folder: &Path) -> Result<Self, CorpusError> {
-        let file = folder.join("manifest.csv");
-        if !file.is_file() {
-            return Ok(Self {
-                rows: HashMap::new(),
-            });
-        }
-        let refuse = |e: csv::Error| CorpusError::file(&file, e);
-        let mut reader = csv::Reader::from_path(&file).map_err(refuse)?;
-        let header = reader.headers().map_err(refuse)?.clone();
-        let column = |name: &str| header.iter().position(|h| h == name);
-        let path = column("path").or(column("file")).ok_or_else(|| {
-            CorpusError::file(
-                &file,
-                "no column `path` in it; a manifest names its files there",
-            )
-        })?;
-        let (split, fold) = (column("split"), column("fold"));
-        let group = column("group").or(column("freesound_id"));
-        let mut rows = HashMap::new();
-        for record in reader.records() {
-            let record = record.map_err(refuse)?;
-            let text = |column: Option<usize>| column.and_then(|c| record.get(c)).unwrap_or("");
-            rows.insert(
-                text(Some(path)).to_owned(),
-                Row {
-                    split: text(split).to_owned(),
-                    fold: text(fold).parse().ok(),
-                    group: Some(text(group).to_owned()).filter(|g| !g.is_empty()),
-                },
-            );
-        }
-        Ok(Self { rows })
-    }
-
-    fn item(&self, folder: &Path, path: PathBuf, held_out: &GlobSet, rules: &SplitRules) -> Item {
-        let below = path.strip_prefix(folder).unwrap_or(&path);
-        let row = self.rows.get(below.to_string_lossy().as_ref());
-        let name = path.file_name().unwrap_or_default();
-        let fold = row.and_then(|r| r.fold);
-        let is_test = held_out.is_match(Path::new(name))
-            || row.is_some_and(|r| r.split == "test")
-            || fold == Some(rules.test_fold);
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let group = row.and_then(|r| r.group.clone()).unwrap_or_else(|| {
-            let group = stem.rsplit_once('-').map_or(&*stem, |(group, _)| group);
-            group.to_owned()
-        });
-        Item {
-            split: if is_test { Split::Test } else { Split::Train },
-            group,
-            fold,
-            path,
-        }
-    }
-}
-
 /// Chooses what validates, and what tests if nothing was marked: whole groups,
 /// in the order of a number that hangs on the group's name alone.
 fn split_the_rest(items: &mut [Item], seed: u64) {
     let marked = items.iter().any(|item| item.split == Split::Test);
+    if items.iter().any(|item| item.split == Split::Validation) {
+        return;
+    }
     let mut groups: Vec<(u64, String)> = items
         .iter()
         .filter(|item| item.split == Split::Train)
@@ -311,6 +275,26 @@ mod tests {
         };
         let all = read(folder.path(), &other_fold);
         assert_eq!(names(&all.of("dog", Split::Test)), ["a.ogg"]);
+    }
+
+    #[test]
+    fn parts_are_folders_of_classes() {
+        let train = ["train/dog/1.ogg", "train/dog/2.ogg", "train/cat/1.ogg"];
+        let split = |more: &[&str], class: &str, split| {
+            let folder = folder(&[&train[..], more].concat());
+            let all = read(folder.path(), &SplitRules::default());
+            assert_eq!(all.classes().collect::<Vec<_>>(), ["cat", "dog"]);
+            all.of(class, split).len()
+        };
+        let val = ["val/dog/1.ogg", "val/cat/1.ogg", "val/cat/2.ogg"];
+        let test = ["test/dog/1.ogg"];
+        // Without a test, what validates elsewhere is the test.
+        assert_eq!(split(&val, "dog", Split::Test), 1);
+        assert_eq!(split(&val, "cat", Split::Test), 2);
+        let all = [&val[..], &test].concat();
+        assert_eq!(split(&all, "dog", Split::Test), 1);
+        assert_eq!(split(&all, "cat", Split::Validation), 2);
+        assert_eq!(split(&all, "dog", Split::Train), 2);
     }
 
     #[test]

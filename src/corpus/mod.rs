@@ -12,8 +12,10 @@
 mod annotated;
 mod classes;
 mod clips;
+mod cut;
 mod error;
 mod folder;
+mod manifest;
 mod pair;
 mod picture_file;
 mod random;
@@ -25,6 +27,7 @@ mod wav;
 pub use annotated::Annotated;
 pub use classes::{ClassPairs, PICTURE_EXTENSIONS};
 pub use clips::{ClipRules, Clips, SplitBy};
+pub use cut::{Cut, MIDDLE};
 pub use error::CorpusError;
 pub use folder::{ClassFolder, Item, SplitRules, TEST_FOLD};
 pub use pair::Pair;
@@ -99,6 +102,9 @@ pub struct Example {
     pub sounds: Vec<Tag>,
     /// Where things are, if the corpus knows.
     pub regions: Vec<Region>,
+    /// The class of the recording that both are of, where recordings have one. It is
+    /// learnt as a class, but two recordings of a class do not correspond.
+    pub label: Option<Arc<str>>,
     /// Where it comes from, for errors and reports.
     pub origin: String,
 }

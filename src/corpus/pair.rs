@@ -1,6 +1,7 @@
 //! Pairs of a picture and a sound, half of which correspond (paper, section 2.2).
 
-use super::{Corpus, CorpusError, Example, Rng, Split};
+use super::{Corpus, CorpusError, Cut, Example, Rng, Split};
+use crate::result::Crop;
 
 /// Draws before a corpus is said to hold no such pair.
 const TRIES: usize = 200;
@@ -25,6 +26,7 @@ impl Pair {
 
     /// Draws a pair that corresponds, or one that does not: picture and sound of
     /// two different things, or of one scene whose source is not in the picture.
+    /// Of a picture that `crop` will cut, what is heard stays in what is left.
     ///
     /// # Errors
     /// If a file cannot be read, or the corpus has no such pair.
@@ -32,11 +34,16 @@ impl Pair {
         corpus: &dyn Corpus,
         split: Split,
         corresponds: bool,
+        crop: Crop,
         rng: &mut Rng,
     ) -> Result<Self, CorpusError> {
         for _ in 0..TRIES {
             let seen = corpus.draw(split, rng)?;
             if seen.corresponds() == corresponds {
+                let cut = Cut::of(crop, &seen.picture);
+                if corresponds && !seen.keeps_what_is_heard(cut) {
+                    continue;
+                }
                 return Ok(Self {
                     seen,
                     heard: None,
@@ -64,5 +71,56 @@ impl Pair {
             "no pair {which} in {TRIES} draws from {}",
             corpus.describe()
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::{Region, Tag, rng};
+    use crate::picture::Picture;
+    use rand::RngExt;
+
+    /// A thing that is heard, in the middle of a wide picture or at its edge.
+    struct Wide;
+
+    impl Corpus for Wide {
+        fn describe(&self) -> String {
+            "wide pictures".to_owned()
+        }
+
+        fn draw(&self, _: Split, rng: &mut Rng) -> Result<Example, CorpusError> {
+            let left = if rng.random_bool(0.5) { 0.4 } else { 0.0 };
+            let tag = Tag::class("dog");
+            Ok(Example {
+                picture: Picture::filled(160, 90, [0; 3]),
+                pcm: Vec::new(),
+                shows: vec![tag.clone()],
+                sounds: vec![tag.clone()],
+                regions: vec![Region {
+                    tag,
+                    bounds: [left, 0.4, left + 0.2, 0.6],
+                }],
+                label: None,
+                origin: "a test".to_owned(),
+            })
+        }
+
+        fn check(&self, _: Split) -> Result<(), CorpusError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_pair_that_corresponds_shows_what_is_heard_where_the_network_looks() {
+        let lefts = |crop| -> Vec<f32> {
+            let pairs = (0..50).map(|seed| {
+                let pair = Pair::draw(&Wide, Split::Test, true, crop, &mut rng(seed, 0, 0));
+                pair.expect("a pair").seen.regions[0].bounds[0]
+            });
+            pairs.collect()
+        };
+        assert!(lefts(Crop::Center).iter().all(|&left| left > 0.3));
+        assert!(lefts(Crop::Full).contains(&0.0));
     }
 }

@@ -48,8 +48,10 @@ impl Facts {
 /// What an example's sound is called: its class before its recording.
 pub(super) fn heard(example: &Example) -> Option<String> {
     let is_class = |tag: &&Tag| matches!(tag, Tag::Class(_));
-    let tag = example.sounds.iter().find(is_class);
-    tag.or(example.sounds.first()).map(|t| t.name().to_owned())
+    let class = example.sounds.iter().find(is_class).map(Tag::name);
+    let class = class.or(example.label.as_deref());
+    let name = class.or(example.sounds.first().map(Tag::name));
+    name.map(str::to_owned)
 }
 
 /// A pair that was judged.
@@ -80,7 +82,7 @@ pub fn judge(
         pairs,
         |index, rng, extractor| {
             let corresponds = index % 2 == 0;
-            let pair = Pair::draw(draws.corpus, draws.split, corresponds, rng)?;
+            let pair = Pair::draw(draws.corpus, draws.split, corresponds, draws.crop, rng)?;
             let asked = [(&pair.heard().pcm[..], &pair.seen.picture)];
             let facts = Facts::of(&pair);
             Ok(Question::of(facts, &pair.seen, &asked, extractor))

@@ -11,9 +11,11 @@ use serde::Serialize;
 use super::labelled::{Labelled, Round};
 use super::learn::{LinearSvm, Rows, SvmSettings, ZScore, strongest};
 
-/// Values of C that are tried; ties go to the smaller one. With thousands of
-/// features greater ones part everything that is learnt from, in six times as long.
-pub const CS: [f64; 4] = [1e-6, 1e-5, 1e-4, 1e-3];
+/// Values of C that are tried where features are thousands; ties go to the smaller
+/// one. Greater ones part everything that is learnt from, in six times as long.
+const MANY: [f64; 4] = [1e-6, 1e-5, 1e-4, 1e-3];
+/// The same where features are few: each of them has to count for more.
+const FEW: [f64; 5] = [1e-3, 1e-2, 1e-1, 1.0, 10.0];
 
 /// When an SVM is trained: what LIBLINEAR has on its command line. What it names
 /// does not hang on less, and thousands of seconds with thousands of features each
@@ -102,18 +104,23 @@ pub fn classify(
 /// The C with which most files of the last part are named rightly by what is
 /// learnt from the others.
 fn best_c(data: &Labelled, described: Described<'_>, round: &Round) -> f64 {
-    let Some((rest, held_out)) = round.with_one_part_left_out() else {
-        return CS[CS.len() / 2];
+    let cs = if described.rows.width() < 1_000 {
+        &FEW[..]
+    } else {
+        &MANY[..]
     };
-    let found = named(data, described, &rest, held_out, &CS);
+    let Some((rest, held_out)) = round.with_one_part_left_out() else {
+        return cs[cs.len() / 2];
+    };
+    let found = named(data, described, &rest, held_out, cs);
     let right = found.iter().map(|named| {
         let hits = named
             .iter()
             .filter(|(file, class)| data.files[*file].class == *class);
         hits.count()
     });
-    let best = CS.iter().zip(right).rev().max_by_key(|(_, right)| *right);
-    best.map_or(CS[0], |(c, _)| *c)
+    let best = cs.iter().zip(right).rev().max_by_key(|(_, right)| *right);
+    best.map_or(cs[0], |(c, _)| *c)
 }
 
 /// For each C: the files of `test` that have rows, with the class they are said

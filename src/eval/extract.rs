@@ -11,16 +11,16 @@ use super::draws::Unreadable;
 use super::error::EvalError;
 use super::feed::in_order;
 use super::learn::Rows;
+use super::seconds::{Seconds, level, loudest, second_at};
 use crate::cache;
 use crate::corpus::{CorpusError, hash, hash_bytes, read_picture, read_sound};
 use crate::features::{FrameScaler, LogSpectrogram, SHORT_SIDE, SPECTROGRAM_LEN, ScaledFrame};
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
 use crate::net::{FEATURE, L3Net, Response, Slot, Weights};
 use crate::result::Crop;
-use crate::time::WINDOW_SAMPLES;
 
 /// Goes into the names of cached files: another version computes otherwise.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// Width of the features for classifying sounds.
 pub const SOUND_WIDTH: usize = 6144;
 /// Width of the features for classifying pictures.
@@ -35,6 +35,8 @@ pub struct Extraction {
     pub blocks: Rows,
     /// pool4: 512 wide.
     pub pool4: Rows,
+    /// Mean square of each row's second; 0 of a picture.
+    pub level: Vec<f32>,
     /// Files that could not be read; they have no rows.
     pub unreadable: Vec<Unreadable>,
 }
@@ -48,13 +50,15 @@ impl Extraction {
         }
     }
 
-    /// One row for each file that could be read: the middle one of its seconds.
+    /// One row for each file that could be read: the loudest of its seconds. The
+    /// middle one is silent in one of eight recordings of ESC-10.
     pub fn one_each(&self) -> Vec<usize> {
         let mut chosen = Vec::new();
         let mut start = 0;
         for same in self.file_of.chunk_by(|a, b| a == b) {
-            chosen.push(start + same.len() / 2);
-            start += same.len();
+            let end = start + same.len();
+            chosen.push(start + loudest(&self.level[start..end]));
+            start = end;
         }
         chosen
     }
@@ -74,27 +78,29 @@ pub struct Extractor<'a> {
 }
 
 impl Extractor<'_> {
-    /// `clips` seconds of each sound, at equal distances from its start to its end
-    /// (paper, section 3.3); a shorter sound is followed by silence.
+    /// Some seconds of each sound (paper, section 3.3); one that is shorter than a
+    /// second is followed by silence.
     ///
     /// # Errors
     /// If no file can be read, or the network fails.
     pub fn sounds(
         &self,
         files: &[PathBuf],
-        clips: usize,
+        seconds: Seconds,
         progress: &mut dyn FnMut(),
     ) -> Result<Extraction, EvalError> {
         self.extract(
-            &format!("sounds {clips}"),
+            &format!("sounds {seconds:?}"),
             SOUND_WIDTH,
             files,
             LogSpectrogram::new,
             |spectrogram, path| {
                 let pcm = read_sound(path)?;
-                Ok(equally_spaced(pcm.len(), clips)
-                    .map(|start| spectrogram_of(spectrogram, second_at(&pcm, start)))
-                    .collect())
+                let seconds = seconds.starts(pcm.len()).map(|start| {
+                    let second = second_at(&pcm, start);
+                    (level(second), spectrogram_of(spectrogram, second))
+                });
+                Ok(seconds.collect())
             },
             |net, batch: &[Vec<f32>]| {
                 let batch: Vec<&[f32]> = batch.iter().map(Vec::as_slice).collect();
@@ -120,7 +126,7 @@ impl Extractor<'_> {
             PICTURE_WIDTH,
             files,
             || FrameScaler::new(Crop::Full),
-            |scaler, path| Ok(vec![framed(scaler, path)?]),
+            |scaler, path| Ok(vec![(0.0, framed(scaler, path)?)]),
             |net, batch: &[ScaledFrame]| {
                 let seen = net.see(&batch.iter().collect::<Vec<_>>())?;
                 Ok((seen.picture_8192()?, seen))
@@ -139,7 +145,7 @@ impl Extractor<'_> {
         width: usize,
         files: &[PathBuf],
         state: impl Fn() -> S + Sync,
-        read: impl Fn(&mut S, &Path) -> Result<Vec<I>, CorpusError> + Sync,
+        read: impl Fn(&mut S, &Path) -> Result<Vec<(f32, I)>, CorpusError> + Sync,
         pass: impl Fn(&L3Net, &[I]) -> Result<(Vec<f32>, Response), crate::net::NetError>,
         progress: &mut dyn FnMut(),
     ) -> Result<Extraction, EvalError> {
@@ -150,7 +156,7 @@ impl Extractor<'_> {
         }
         let mut unreadable = Vec::new();
         let mut file_of = Vec::new();
-        let (mut blocks, mut pool4) = (Vec::new(), Vec::new());
+        let (mut blocks, mut pool4, mut level) = (Vec::new(), Vec::new(), Vec::new());
         let most = self.net.batch();
         in_order(
             files.len(),
@@ -171,7 +177,9 @@ impl Extractor<'_> {
                     }
                     Err(other) => return Err(other.into()),
                 };
-                file_of.extend(inputs.iter().map(|_| index));
+                let (levels, inputs): (Vec<f32>, Vec<I>) = inputs.into_iter().unzip();
+                file_of.extend(levels.iter().map(|_| index));
+                level.extend(levels);
                 for part in inputs.chunks(most) {
                     let (found, response) = pass(self.net, part)?;
                     blocks.extend(found);
@@ -199,6 +207,7 @@ impl Extractor<'_> {
             file_of,
             blocks: Rows::new(blocks, width),
             pool4: Rows::new(pool4, FEATURE),
+            level,
             unreadable,
         };
         // What lacks a file is found anew: somebody may mend the file.
@@ -239,34 +248,13 @@ pub(super) fn framed(scaler: &mut FrameScaler, path: &Path) -> Result<ScaledFram
     Ok(scaler.scale(&read_picture(path)?).middle(SHORT_SIDE))
 }
 
-/// Starts of `clips` seconds in a sound of `len` samples.
-fn equally_spaced(len: usize, clips: usize) -> impl Iterator<Item = usize> {
-    let last = len.saturating_sub(WINDOW_SAMPLES);
-    (0..clips).map(move |i| match clips {
-        1 => last / 2,
-        _ => last * i / (clips - 1),
-    })
-}
-
-/// Start of the one of `clips` seconds that stands for a sound in
-/// [`Extraction::one_each`].
-pub(super) fn middle_start(len: usize, clips: usize) -> usize {
-    let mut starts = equally_spaced(len, clips);
-    starts.nth(clips / 2).unwrap_or(0)
-}
-
-/// The second from `start` on, or what there is of it.
-pub(super) fn second_at(pcm: &[f32], start: usize) -> &[f32] {
-    &pcm[start..pcm.len().min(start + WINDOW_SAMPLES)]
-}
-
 pub(super) fn spectrogram_of(spectrogram: &mut LogSpectrogram, second: &[f32]) -> Vec<f32> {
     let mut values = vec![0.0; SPECTROGRAM_LEN];
     spectrogram.write(second, &mut values);
     values
 }
 
-fn slots(rows: usize, width: usize) -> [Slot; 3] {
+fn slots(rows: usize, width: usize) -> [Slot; 4] {
     let slot = |name: &str, shape: Vec<usize>| Slot {
         name: name.to_owned(),
         shape,
@@ -275,6 +263,7 @@ fn slots(rows: usize, width: usize) -> [Slot; 3] {
         slot("file_of", vec![rows]),
         slot("blocks", vec![rows, width]),
         slot("pool4", vec![rows, FEATURE]),
+        slot("level", vec![rows]),
     ]
 }
 
@@ -285,6 +274,7 @@ fn keep(path: &Path, found: &Extraction) -> anyhow::Result<()> {
     let values = |name: &str| match name {
         "file_of" => &file_of[..],
         "blocks" => found.blocks.values(),
+        "level" => &found.level,
         _ => found.pool4.values(),
     };
     let rows = [("rows".to_owned(), found.file_of.len().to_string())];
@@ -302,11 +292,13 @@ fn load(path: &Path, width: usize) -> Option<Extraction> {
     let bytes = std::fs::read(path).ok()?;
     let header = Header::parse(&bytes, path).ok()?;
     let rows = header.metadata.get("rows")?.parse().ok()?;
-    let [file_of, blocks, pool4] = slots(rows, width).map(|slot| header.tensor(&slot, path).ok());
+    let [file_of, blocks, pool4, level] =
+        slots(rows, width).map(|slot| header.tensor(&slot, path).ok());
     Some(Extraction {
         file_of: file_of?.into_iter().map(|i| i as usize).collect(),
         blocks: Rows::new(blocks?, width),
         pool4: Rows::new(pool4?, FEATURE),
+        level: level?,
         unreadable: Vec::new(),
     })
 }
@@ -315,24 +307,12 @@ fn load(path: &Path, width: usize) -> Option<Extraction> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn seconds_lie_at_equal_distances_and_short_sounds_start_at_nothing() {
-        let starts = |len, clips| equally_spaced(len, clips).collect::<Vec<_>>();
-        assert_eq!(starts(5 * 48_000, 5), [0, 48_000, 96_000, 144_000, 192_000]);
-        assert_eq!(starts(2 * 48_000, 1), [24_000]);
-        assert_eq!(starts(48_000, 3), [0, 0, 0]);
-        assert_eq!(starts(10, 2), [0, 0]);
-        assert_eq!(starts(240_000, 10)[9], 192_000);
-        assert_eq!(middle_start(240_000, 3), 96_000);
-        assert_eq!(middle_start(240_000, 10), starts(240_000, 10)[5]);
-        assert_eq!(middle_start(10, 10), 0);
-    }
-
     fn extraction() -> Extraction {
         Extraction {
             file_of: vec![0, 0, 0, 2, 2, 5],
             blocks: Rows::new((0..6 * 8).map(|i| i as f32).collect(), 8),
             pool4: Rows::new(vec![0.5; 6 * FEATURE], FEATURE),
+            level: vec![0.1, 0.2, 0.1, 0.0, 0.0, 0.3],
             unreadable: Vec::new(),
         }
     }
@@ -356,6 +336,6 @@ mod tests {
         let (rows, files) = found.described().of(&[0, 5]);
         assert_eq!(rows, found.blocks.select(&[0, 1, 2, 5]));
         assert_eq!(files, [0, 0, 0, 5]);
-        assert_eq!(found.one_each(), [1, 4, 5]);
+        assert_eq!(found.one_each(), [1, 3, 5]);
     }
 }

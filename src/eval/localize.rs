@@ -17,7 +17,7 @@ use rand::RngExt;
 use super::draws::{Draws, Judge, Question, Unreadable};
 use super::error::EvalError;
 use super::overlap::{Bounds, Boxed, area};
-use crate::corpus::{Annotated, Corpus, CorpusError, Example, Rng, Split};
+use crate::corpus::{Annotated, Corpus, CorpusError, Cut, Example, Rng, Split};
 use crate::features::View;
 use crate::result::Judgement;
 use crate::time::WINDOW_SAMPLES;
@@ -158,7 +158,7 @@ pub fn judge(
         STREAM,
         scenes,
         |index, rng, extractor| {
-            let (scene, facts) = scene(draws.corpus, draws.split, index, rng)?;
+            let (scene, facts) = scene(draws, index, rng)?;
             let other = other_sound(draws.corpus, draws.split, &scene, rng)?;
             let noise = noise(rng);
             let asked = [&scene.pcm, &other, &silence, &noise];
@@ -178,20 +178,19 @@ pub fn judge(
     Ok((judged, unreadable))
 }
 
-fn scene(
-    corpus: &dyn Corpus,
-    split: Split,
-    index: usize,
-    rng: &mut Rng,
-) -> Result<(Example, Facts), CorpusError> {
+fn scene(draws: &Draws<'_>, index: usize, rng: &mut Rng) -> Result<(Example, Facts), CorpusError> {
+    let corpus = draws.corpus;
     if let Some(list) = corpus.annotated() {
         let scene = list.example(index)?;
         let facts = Facts::of_annotated(&scene, list.votes());
         return Ok((scene, facts));
     }
     for _ in 0..TRIES {
-        let scene = corpus.draw(split, rng)?;
-        if let Some(facts) = Facts::of(&scene) {
+        let scene = corpus.draw(draws.split, rng)?;
+        let cut = Cut::of(draws.crop, &scene.picture);
+        if let Some(facts) = Facts::of(&scene)
+            && scene.keeps_what_is_heard(cut)
+        {
             return Ok((scene, facts));
         }
     }

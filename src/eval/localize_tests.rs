@@ -98,6 +98,7 @@ fn example(sounds: &[&str], things: &[(&str, Bounds)]) -> Example {
                 bounds,
             })
             .collect(),
+        label: None,
         origin: "a test".to_owned(),
     }
 }
@@ -196,7 +197,14 @@ fn a_corpus_without_boxes_is_told_what_is_missing() {
             Ok(())
         }
     }
-    let error = scene(&Bare, Split::Test, 0, &mut crate::corpus::rng(0, 0, 0));
+    let draws = Draws {
+        corpus: &Bare,
+        split: Split::Test,
+        seed: 0,
+        crop: Crop::Full,
+        loaders: 1,
+    };
+    let error = scene(&draws, 0, &mut crate::corpus::rng(0, 0, 0));
     let error = error.expect_err("no boxes").to_string();
     assert!(error.contains("pictures without boxes"), "{error}");
 }

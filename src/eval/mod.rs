@@ -28,6 +28,7 @@ pub mod localize;
 pub mod metrics;
 pub mod mfcc;
 pub mod overlap;
+pub mod seconds;
 pub mod shown;
 #[cfg(test)]
 mod testing;

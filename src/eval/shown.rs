@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use super::error::EvalError;
-use super::extract::{framed, middle_start, second_at, spectrogram_of};
+use super::extract::{framed, spectrogram_of};
+use super::seconds::{Seconds, second_at};
 use crate::corpus::read_sound;
 use crate::features::{FrameScaler, LogSpectrogram, ScaledFrame};
 use crate::net::{L3Net, NetError, Response};
@@ -46,13 +47,18 @@ impl Seen {
 }
 
 impl Heard {
-    /// What units hear in the middle one of so many seconds of a sound.
+    /// What units hear in the loudest of some seconds of a sound.
     ///
     /// # Errors
     /// If the file cannot be read, or the network fails.
-    pub fn by(net: &L3Net, file: &Path, clips: usize, units: &[usize]) -> Result<Self, EvalError> {
+    pub fn by(
+        net: &L3Net,
+        file: &Path,
+        seconds: Seconds,
+        units: &[usize],
+    ) -> Result<Self, EvalError> {
         let pcm = read_sound(file)?;
-        let second = second_at(&pcm, middle_start(pcm.len(), clips)).to_vec();
+        let second = second_at(&pcm, seconds.loudest(&pcm)).to_vec();
         let spectrogram = spectrogram_of(&mut LogSpectrogram::new(), &second);
         let maps = maps(&net.hear(&[&spectrogram])?, units)?;
         Ok(Self {

@@ -65,6 +65,7 @@ impl Corpus for Scenes {
             shows: regions.iter().map(|r| r.tag.clone()).collect(),
             sounds: vec![Tag::class(sound)],
             regions,
+            label: None,
             origin: format!("{sound} of {shown}"),
         })
     }

@@ -219,6 +219,7 @@ mod tests {
             file_of: (0..12).collect(),
             blocks: Rows::new(vec![0.0; 12], 1),
             pool4: Rows::new((0..12).flat_map(unit).collect(), N),
+            level: vec![0.0; 12],
             unreadable: Vec::new(),
         };
         let classes: Vec<usize> = (0..12).map(|file| file / 4).collect();
@@ -264,11 +265,12 @@ mod tests {
             file_of: vec![0, 0, 1, 1],
             blocks: Rows::new(vec![0.0; 4], 1),
             pool4: Rows::new(vec![1.0, 2.0, 3.0, 4.0], 1),
+            level: vec![0.1, 0.2, 0.2, 0.3],
             unreadable: Vec::new(),
         };
         assert_eq!(rank(&found, &[0, 1], 3), None);
         // Two files: all that are there, so nothing is left out but silence. The
-        // row of a file is its middle one.
+        // row of a file is its loudest one.
         let units = rank(&found, &[0, 1], 2).expect("enough files");
         assert!(units[0].top.iter().all(|e| e.counts));
         assert_eq!(units[0].top[0].activation, 4.0);

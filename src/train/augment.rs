@@ -11,19 +11,14 @@ use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use rand::RngExt;
 
-use crate::corpus::{Example, Region, Rng, Tag};
+use crate::corpus::{Cut, Example, MIDDLE, Rng, Tag};
 use crate::features::{LogSpectrogram, SPECTROGRAM_LEN};
 use crate::picture::Picture;
+use crate::result::Crop;
 use sound::{disturbed, holes, other_events};
 
-/// The paper's crop of 224 in a picture whose short side is 256.
-pub const CROP: f64 = 224.0 / 256.0;
 /// Crops tried until one keeps what is heard.
 const TRIES: usize = 10;
-/// Of the thing that is heard, a crop must keep this much.
-const KEPT: f64 = 0.5;
-/// Of a thing that counts as shown, this much is left.
-const SHOWN: f64 = 0.25;
 
 /// How much is changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -61,10 +56,18 @@ impl Augmenter {
         }
     }
 
+    /// What it cuts from every picture alike; the rest it draws by itself.
+    pub fn crop(&self) -> Crop {
+        match self.strength {
+            Strength::None => Crop::Center,
+            _ => Crop::Full,
+        }
+    }
+
     /// Appends `side × side × 3` bytes. What comes back is still in the picture.
     pub fn image(&mut self, of: &Example, rng: &mut Rng, out: &mut Vec<u8>) -> Vec<Tag> {
         let cut = self.cut(of, rng);
-        let shows = still_shown(of, cut);
+        let shows = of.shown_in(cut);
         let start = out.len();
         out.resize(start + (self.side * self.side * 3) as usize, 0);
         let image = &mut out[start..];
@@ -105,13 +108,12 @@ impl Augmenter {
 
     /// The part of the picture to show: left, top, width, height in pixels. Keeps
     /// at least half of what is heard, where the corpus knows its place.
-    fn cut(&self, of: &Example, rng: &mut Rng) -> [f64; 4] {
+    fn cut(&self, of: &Example, rng: &mut Rng) -> Cut {
+        if self.strength == Strength::None {
+            return Cut::of(self.crop(), &of.picture);
+        }
         let (w, h) = (f64::from(of.picture.width), f64::from(of.picture.height));
         let short = w.min(h);
-        let middle = |side: f64| [(w - side) / 2.0, (h - side) / 2.0, side, side];
-        if self.strength == Strength::None {
-            return middle(short * CROP);
-        }
         for _ in 0..TRIES {
             let (across, down) = match self.strength {
                 Strength::Strong => {
@@ -120,57 +122,36 @@ impl Augmenter {
                     let across = (scale * aspect.sqrt()).min(1.0);
                     (across, (scale / aspect.sqrt()).min(1.0))
                 }
-                _ => (CROP, CROP),
+                _ => (MIDDLE, MIDDLE),
             };
-            let (across, down) = (across * short, down * short);
-            let left = rng.random_range(0.0..=w - across);
-            let top = rng.random_range(0.0..=h - down);
-            let cut = [left, top, across, down];
-            if keeps_what_is_heard(of, cut) {
+            let (width, height) = (across * short, down * short);
+            let cut = Cut {
+                left: rng.random_range(0.0..=w - width),
+                top: rng.random_range(0.0..=h - height),
+                width,
+                height,
+            };
+            if of.keeps_what_is_heard(cut) {
                 return cut;
             }
         }
         // Wherever it is, more of it is in the largest cut than in another.
-        middle(short)
+        Cut::middle(&of.picture, 1.0)
     }
 
-    fn scale(&mut self, picture: &Picture, [left, top, width, height]: [f64; 4], out: &mut [u8]) {
+    fn scale(&mut self, picture: &Picture, cut: Cut, out: &mut [u8]) {
         let from = TypedImageRef::<U8x3>::from_buffer(picture.width, picture.height, &picture.rgb)
             .expect("a picture has a pixel for every place");
         let mut to = TypedImage::<U8x3>::from_buffer(self.side, self.side, out)
             .expect("the buffer was made for this size");
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-            .crop(left, top, width, height)
+            .crop(cut.left, cut.top, cut.width, cut.height)
             .use_alpha(false);
         self.resizer
             .resize_typed(&from, &mut to, &options)
             .expect("the cut lies in the picture");
     }
-}
-
-fn keeps_what_is_heard(of: &Example, cut: [f64; 4]) -> bool {
-    let mut heard = of.regions.iter().filter(|r| of.sounds.contains(&r.tag));
-    heard.all(|region| kept(of, region, cut) >= KEPT)
-}
-
-/// Without regions all of it: nobody knows where it is.
-fn still_shown(of: &Example, cut: [f64; 4]) -> Vec<Tag> {
-    let gone = |tag: &Tag| {
-        let mut regions = of.regions.iter().filter(|r| r.tag == *tag).peekable();
-        regions.peek().is_some() && regions.all(|r| kept(of, r, cut) < SHOWN)
-    };
-    of.shows.iter().filter(|tag| !gone(tag)).cloned().collect()
-}
-
-/// The share of a region that lies in the cut.
-fn kept(of: &Example, region: &Region, [left, top, width, height]: [f64; 4]) -> f64 {
-    let (w, h) = (f64::from(of.picture.width), f64::from(of.picture.height));
-    let [l, t, r, b] = region.bounds.map(f64::from);
-    let (l, t, r, b) = (l * w, t * h, r * w, b * h);
-    let across = (r.min(left + width) - l.max(left)).max(0.0);
-    let down = (b.min(top + height) - t.max(top)).max(0.0);
-    across * down / ((r - l) * (b - t)).max(f64::MIN_POSITIVE)
 }
 
 fn flip(image: &mut [u8], side: usize) {
@@ -233,7 +214,6 @@ mod tests {
     use super::*;
     use crate::corpus::{Corpus, Split, rng};
     use crate::features::FeatureExtractor;
-    use crate::result::Crop;
 
     fn example(seed: u64) -> Example {
         Tones::default()
@@ -261,12 +241,17 @@ mod tests {
             let example = example(seed);
             let augmenter = Augmenter::new(strength, 32);
             let cut = augmenter.cut(&example, &mut rng(seed, 1, 0));
-            let [left, top, width, height] = cut;
+            let Cut {
+                left,
+                top,
+                width,
+                height,
+            } = cut;
             assert!(left >= 0.0 && left + width <= 80.0, "{cut:?}");
             assert!(top >= 0.0 && top + height <= 64.0, "{cut:?}");
             let across = (34.0_f64.min(left + width) - 10.0_f64.max(left)).max(0.0);
             let down = (44.0_f64.min(top + height) - 20.0_f64.max(top)).max(0.0);
-            let whole = cut == [8.0, 0.0, 64.0, 64.0];
+            let whole = cut == Cut::middle(&example.picture, 1.0);
             assert!(whole || across * down >= 0.5 * 24.0 * 24.0, "{cut:?}");
         }
     }

@@ -23,7 +23,7 @@ use super::run_state::{RunState, Validation};
 use super::sampler::{Mixture, Sampler};
 use super::score::{Mean, RunningMean, Score};
 use super::settings::{Outcome, Progress, Start, TrainSettings};
-use crate::corpus::{CorpusError, Split};
+use crate::corpus::{CorpusError, Split, SplitBy};
 use crate::net::input::plain;
 use crate::net::threads::sleep_while_waiting;
 use crate::net::{StoreAs, Weights, precision_name};
@@ -167,6 +167,13 @@ impl<'a> Run<'a> {
             precision: precision_name(kind).to_owned(),
             data,
             task: format!("{:?}", settings.task).to_lowercase(),
+            augment: format!("{:?}", sampler.augment).to_lowercase(),
+            freeze: format!("{:?}", settings.freeze).to_lowercase(),
+            split: settings
+                .split_by
+                .map(SplitBy::name)
+                .unwrap_or_default()
+                .to_owned(),
             classes: settings.task.has_classes().then(|| classes.clone()),
             ..RunState::default()
         };

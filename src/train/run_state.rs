@@ -33,6 +33,15 @@ pub struct RunState {
     pub data: Vec<String>,
     /// avc, classify or both.
     pub task: String,
+    /// How pictures and sounds were changed; empty in checkpoints of old.
+    #[serde(default)]
+    pub augment: String,
+    /// What stayed as it was; empty in checkpoints of old.
+    #[serde(default)]
+    pub freeze: String,
+    /// What of recordings was held out; empty if there were none.
+    #[serde(default)]
+    pub split: String,
     /// The classes that are learnt, if any are.
     pub classes: Option<Vec<String>>,
     /// The model that it started from, and what that was trained on.
@@ -69,6 +78,7 @@ impl RunState {
             ("trained_examples", self.examples.to_string()),
             ("trained_pairing", self.pairing.clone()),
             ("trained_task", self.task.clone()),
+            ("trained_augment", self.augment.clone()),
             ("trained_precision", self.precision.clone()),
             ("trained_seed", self.seed.to_string()),
         ]
@@ -81,6 +91,9 @@ impl RunState {
                 let calibrated = format!("margin * {scale:.4} + {shift:.4}");
                 account.insert("calibrated".to_owned(), calibrated);
             }
+        }
+        if !self.split.is_empty() {
+            account.insert("trained_split".to_owned(), self.split.clone());
         }
         if let Some(from) = &self.started_from {
             account.insert("started_from".to_owned(), from.clone());
@@ -101,6 +114,9 @@ impl RunState {
             ("--pairs", then.pairing.clone(), now.pairing.clone()),
             ("--task", then.task.clone(), now.task.clone()),
             ("--precision", then.precision.clone(), now.precision.clone()),
+            ("--augment", then.augment.clone(), now.augment.clone()),
+            ("--freeze", then.freeze.clone(), now.freeze.clone()),
+            ("--split", then.split.clone(), now.split.clone()),
         ];
         if then.classes != now.classes {
             let list =
@@ -115,7 +131,7 @@ impl RunState {
             });
         }
         for (option, then, now) in differ {
-            if then != now {
+            if !then.is_empty() && then != now {
                 return Err(TrainError::Checkpoint {
                     file: file.to_owned(),
                     what: format!(

@@ -54,13 +54,17 @@ impl Mixture {
         &self.classes
     }
 
-    /// The classes among tags, by their numbers.
-    fn numbers(&self, tags: &[Tag]) -> Vec<u16> {
-        let number = |tag: &Tag| match tag {
-            Tag::Class(name) => self.classes.binary_search_by(|c| c.as_str().cmp(name)).ok(),
+    /// The classes among an example's tags, and its recording's, by their numbers.
+    fn numbers(&self, tags: &[Tag], of: &Example) -> Vec<u16> {
+        let classes = tags.iter().filter_map(|tag| match tag {
+            Tag::Class(name) => Some(name),
             Tag::Clip(_) => None,
-        };
-        tags.iter().filter_map(number).map(|n| n as u16).collect()
+        });
+        let number = |name: &Arc<str>| self.classes.binary_search_by(|c| c.as_str().cmp(name));
+        let numbers = classes
+            .chain(&of.label)
+            .filter_map(|name| number(name).ok());
+        numbers.map(|n| n as u16).collect()
     }
 
     /// The corpora.
@@ -199,14 +203,15 @@ impl Sampler {
         for number in numbers {
             let corresponds = number.is_multiple_of(2);
             let (pair, mut rng) = self.draw(stream, number, |corpus, rng| {
-                Pair::draw(corpus, split, corresponds, rng)
+                Pair::draw(corpus, split, corresponds, augmenter.crop(), rng)
             })?;
             let (_, pair) = pair;
             let row = batch.origins.len() as u32;
             let shows = augmenter.image(&pair.seen, &mut rng, &mut batch.images);
             augmenter.sound(pair.heard(), &mut rng, &mut batch.spectrograms);
-            batch.shown.push(self.mixture.numbers(&shows));
-            batch.heard.push(self.mixture.numbers(&pair.heard().sounds));
+            batch.shown.push(self.mixture.numbers(&shows, &pair.seen));
+            let heard = pair.heard();
+            batch.heard.push(self.mixture.numbers(&heard.sounds, heard));
             batch.origins.push(match &pair.heard {
                 Some(heard) => format!("{} against {}", pair.seen.origin, heard.origin),
                 None => pair.seen.origin,
@@ -241,8 +246,10 @@ impl Sampler {
             // What was cut away neither goes with a sound nor speaks against one.
             example.shows = augmenter.image(&example, &mut rng, &mut batch.images);
             augmenter.sound(&example, &mut rng, &mut batch.spectrograms);
-            batch.shown.push(self.mixture.numbers(&example.shows));
-            batch.heard.push(self.mixture.numbers(&example.sounds));
+            let [shown, heard] =
+                [&example.shows, &example.sounds].map(|tags| self.mixture.numbers(tags, &example));
+            batch.shown.push(shown);
+            batch.heard.push(heard);
             batch.origins.push(std::mem::take(&mut example.origin));
             // Only its tags are needed from here on.
             example.picture = crate::picture::Picture::filled(1, 1, [0; 3]);

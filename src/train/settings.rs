@@ -8,6 +8,7 @@ use super::network::Freeze;
 use super::run_state::{RunState, Validation};
 use super::sampler::SamplerSettings;
 use super::score::Score;
+use crate::corpus::SplitBy;
 use crate::net::{Conv1Stride, Device, Precision, Weights};
 
 /// How to train.
@@ -15,6 +16,9 @@ use crate::net::{Conv1Stride, Device, Precision, Weights};
 pub struct TrainSettings {
     /// What the batches are made of.
     pub sampler: SamplerSettings,
+    /// What of recordings is held out, if there are any: told in the model, for who
+    /// tests it.
+    pub split_by: Option<SplitBy>,
     /// Steps after which the run ends.
     pub steps: u64,
     /// A run ends earlier after this long.

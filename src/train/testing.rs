@@ -55,6 +55,7 @@ impl Corpus for Tones {
                 tag: tag(seen),
                 bounds: [0.125, 20.0 / 64.0, 34.0 / 80.0, 44.0 / 64.0],
             }],
+            label: None,
             origin: format!("{seen}/{heard}"),
         })
     }

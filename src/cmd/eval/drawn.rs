@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::networks::Networks;
 use super::{CommonArgs, bar};
 use crate::cmd::data::{DataArgs, Opened};
-use crate::corpus::{Corpus, Split};
+use crate::corpus::{Corpus, Split, SplitBy};
 use crate::eval::{Draws, EvalError, Judge, Unreadable};
 use crate::result::Crop;
 use crate::stop::Stop;
@@ -76,6 +76,7 @@ pub(super) fn gather<J>(
         &mut dyn FnMut(),
     ) -> Result<(Vec<J>, Vec<Unreadable>), EvalError>,
 ) -> anyhow::Result<Gathered<J>> {
+    warn_of_other_split(args, networks);
     let opened = args.data.open(args.common.talk.quiet, &Stop::default())?;
     let counts: Vec<usize> = opened.iter().map(|o| count(&*o.corpus)).collect();
     let bar = bar(counts.iter().sum(), args.common.talk.quiet);
@@ -114,6 +115,22 @@ pub(super) fn gather<J>(
     match first_error {
         Some(error) if gathered.parts.is_empty() => Err(error.into()),
         _ => Ok(gathered),
+    }
+}
+
+/// What one way to split holds out, the other has trained on.
+fn warn_of_other_split(args: &SharedArgs, networks: &Networks) {
+    let weights = &networks.placed[0].weights;
+    let then = weights.metadata().get("trained_split");
+    let now = args.data.split_of_recordings().map(SplitBy::name);
+    if let (Some(then), Some(now)) = (then, now)
+        && then != now
+    {
+        tracing::warn!(
+            "{} was trained with --split {then}: of the same recordings, what is held out with \
+             --split {now} may have been trained on",
+            weights.source().display()
+        );
     }
 }
 

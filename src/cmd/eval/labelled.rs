@@ -10,6 +10,7 @@ use super::{CommonArgs, bar};
 use crate::corpus::{PICTURE_EXTENSIONS, SOUND_EXTENSIONS, SplitRules, TEST_FOLD};
 use crate::eval::extract::{Extraction, Extractor};
 use crate::eval::labelled::Labelled;
+use crate::eval::seconds::Seconds;
 use crate::eval::{EvalError, Unreadable};
 
 macro_rules! layouts {
@@ -18,6 +19,7 @@ macro_rules! layouts {
 DIR is
   a folder of classes   DIR/<class>/<file>; a manifest.csv in it may give each file
                         a fold, or say which are the test (columns path, fold, split)
+  train and test          DIR/train/<class>/<file> and DIR/test/<class>/<file>, or val
   ESC-50                DIR/audio/ and DIR/meta/esc50.csv
   DCASE                 DIR/evaluation_setup/fold1_train.txt and fold1_evaluate.txt,
                         or DIR/train.txt and DIR/test.txt: lines of path and class
@@ -34,11 +36,8 @@ pub const HELP: &str = concat!(
 pub const LOOK_HELP: &str = concat!(
     layouts!(),
     "All files are looked at. A network that was trained on some of them should be
-shown the others alone: with --held-out, of folds the fifth."
+shown the others alone: with --held-out, of folds the fifth (--test-fold)."
 );
-
-/// Seconds of each sound: as many as the paper cuts out of five (section 3.3).
-pub(super) const CLIPS: u16 = 10;
 
 /// Labelled files, and who looks at them.
 #[derive(clap::Args, Clone, Debug)]
@@ -49,6 +48,12 @@ pub struct LabelledArgs {
     /// Names of files to hold out, such as 'emojitwo_*'
     #[arg(long, value_name = "PATTERN", num_args = 1..)]
     pub test: Vec<String>,
+    /// The fold to hold out, where only one is
+    #[arg(long, value_name = "N", default_value_t = TEST_FOLD)]
+    pub test_fold: u32,
+    /// Chooses what is held out, where nothing else does
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub split_seed: u64,
     /// Find features anew, and do not keep them for the next time
     #[arg(long)]
     pub no_cache: bool,
@@ -74,7 +79,7 @@ impl LookArgs {
     pub(super) fn read(&self) -> anyhow::Result<Labelled> {
         let kind = Kind::of(self.of);
         if self.held_out || !self.labelled.test.is_empty() {
-            return Ok(self.labelled.read(kind)?.held_out(TEST_FOLD));
+            return Ok(self.labelled.read(kind)?.held_out(self.labelled.test_fold));
         }
         Ok(Labelled::read_all(&self.labelled.data, kind.extensions())?)
     }
@@ -84,7 +89,7 @@ impl LookArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Pictures,
-    Sounds { clips: usize },
+    Sounds(Seconds),
 }
 
 /// `--of`.
@@ -112,9 +117,7 @@ impl Kind {
     pub fn of(of: Of) -> Self {
         match of {
             Of::Pictures => Self::Pictures,
-            Of::Sounds => Self::Sounds {
-                clips: CLIPS.into(),
-            },
+            Of::Sounds => Self::Sounds(Seconds::default()),
         }
     }
 
@@ -122,7 +125,7 @@ impl Kind {
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Pictures => &PICTURE_EXTENSIONS,
-            Self::Sounds { .. } => &SOUND_EXTENSIONS,
+            Self::Sounds(_) => &SOUND_EXTENSIONS,
         }
     }
 }
@@ -131,8 +134,8 @@ impl LabelledArgs {
     pub(super) fn read(&self, kind: Kind) -> anyhow::Result<Labelled> {
         let rules = SplitRules {
             test: self.test.clone(),
-            test_fold: TEST_FOLD,
-            seed: self.common.seed,
+            test_fold: self.test_fold,
+            seed: self.split_seed,
         };
         Ok(Labelled::read(&self.data, kind.extensions(), &rules)?)
     }
@@ -155,7 +158,7 @@ impl LabelledArgs {
             };
             match kind {
                 Kind::Pictures => extractor.pictures(&files, &mut || bar.inc(1)),
-                Kind::Sounds { clips } => extractor.sounds(&files, clips, &mut || bar.inc(1)),
+                Kind::Sounds(seconds) => extractor.sounds(&files, seconds, &mut || bar.inc(1)),
             }
         });
         let found = found.collect();

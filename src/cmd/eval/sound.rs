@@ -3,13 +3,14 @@
 use serde::Serialize;
 
 use super::Found;
-use super::labelled::{CLIPS, HELP, Kind, LabelledArgs, tell_unreadable};
+use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
 use super::networks::{Model, Networks, shown};
 use super::output::{Table, percent};
 use crate::eval::Unreadable;
 use crate::eval::classify::{Classified, Described, classify};
 use crate::eval::extract::Extraction;
 use crate::eval::mfcc;
+use crate::eval::seconds::Seconds;
 use crate::net::HeatmapKind;
 
 /// Names the classes of sounds by a linear SVM on frozen features
@@ -23,16 +24,18 @@ use crate::net::HeatmapKind;
 pub struct SoundArgs {
     #[command(flatten)]
     pub(super) labelled: LabelledArgs,
-    /// Seconds cut out of each sound; the paper takes 10 of 5 s, 60 of 30 s
-    #[arg(long, value_name = "N", default_value_t = CLIPS, value_parser = clap::value_parser!(u16).range(1..))]
-    pub clips: u16,
+    /// Seconds cut out of each sound; if not given two for each of its own, at
+    /// most 60, as the paper takes 10 of 5 s and 60 of 30 s
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub clips: Option<u16>,
 }
 
 /// What was found; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
     model: Model,
-    clips: u16,
+    /// Seconds cut out of all sounds.
+    seconds: usize,
     classes: Vec<String>,
     files: usize,
     chance: f64,
@@ -84,9 +87,7 @@ const PAPER: [Published; 7] = [
 /// Names the model, the data or the device, and what is wrong.
 pub(super) fn find(args: &SoundArgs) -> anyhow::Result<Found> {
     let labelled = &args.labelled;
-    let kind = Kind::Sounds {
-        clips: args.clips.into(),
-    };
+    let kind = Kind::Sounds(args.clips.map_or(Seconds::ByLength, Seconds::Fixed));
     let data = labelled.read(kind)?;
     let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
     let extractions = labelled.extract(&data, kind, &networks)?;
@@ -109,7 +110,7 @@ pub(super) fn find(args: &SoundArgs) -> anyhow::Result<Found> {
     bar.finish_and_clear();
     let report = Report {
         model: networks.model.clone(),
-        clips: args.clips,
+        seconds: extractions[0].file_of.len(),
         files: data.files.len(),
         chance: 1.0 / data.classes.len() as f64,
         classes: data.classes,
@@ -125,10 +126,10 @@ fn table(report: &Report) -> Table {
     let mut table = Table::default();
     table.text(report.model.line());
     table.text(format!(
-        "{} sounds of {} classes, {} seconds of each",
+        "{} sounds of {} classes, {} seconds of them",
         report.files,
         report.classes.len(),
-        report.clips
+        report.seconds
     ));
     table.text("");
     let rounds = report

@@ -9,6 +9,7 @@ use super::*;
 use crate::corpus::shards::Clip;
 use crate::corpus::shards::testing::{clip_of, info, noise, number_of, recording, write};
 use crate::corpus::{Pair, rng};
+use crate::result::Crop;
 
 fn open(folder: &Path, split_by: SplitBy) -> Clips {
     let rules = ClipRules { split_by, seed: 3 };
@@ -150,7 +151,7 @@ fn pairs_that_do_not_correspond_are_of_two_recordings() {
     for position in 0..60 {
         let mut rng = rng(5, 0, position);
         let wanted = position % 2 == 0;
-        let pair = Pair::draw(&corpus, Split::Train, wanted, &mut rng).expect("a pair");
+        let pair = Pair::draw(&corpus, Split::Train, wanted, Crop::Full, &mut rng).expect("a pair");
         let same = pair.seen.shows == pair.heard().sounds;
         assert_eq!((same, pair.heard.is_none()), (wanted, wanted));
         let again = corpus.draw(Split::Train, &mut rng).expect("drawn");
@@ -276,17 +277,43 @@ fn copies_are_one_recording_and_namesakes_are_two() {
 }
 
 #[test]
-fn labels_are_counted_and_a_folder_without_shards_is_named() {
+fn a_folder_without_shards_is_named() {
     let dir = tempfile::tempdir().expect("a folder");
     let empty = Clips::open(&[dir.path().to_owned()], &ClipRules::default());
     let error = empty.err().expect("no shard").to_string();
     assert!(error.contains("l3net prepare"), "{error}");
+}
+
+#[test]
+fn recordings_of_a_class_are_learnt_as_one_and_do_not_correspond() {
     let mut clips: Vec<Clip> = (0..3)
-        .flat_map(|i| recording(&format!("{i}"), 0, 2.0, 0, 500))
+        .flat_map(|i| recording(&format!("{i}"), 0, 10.0, 0, 500))
         .collect();
     clips[0].info.label = Some("dog".to_owned());
     clips[1].info.label = Some("dog".to_owned());
-    write(dir.path(), &clips);
-    let labels = open(dir.path(), SplitBy::Clip).labels();
-    assert_eq!(labels.into_iter().collect::<Vec<_>>(), [("dog".into(), 2)]);
+    let (dir, by_clip) = corpus(&clips, SplitBy::Clip);
+    assert_eq!(by_clip.classes(), ["dog"]);
+    let draws = |corpus: &Clips| -> Vec<Example> {
+        let draw = |p| corpus.draw(Split::Train, &mut rng(0, 0, p)).expect("drawn");
+        (0..40).map(draw).collect()
+    };
+    let names = |drawn: &[Example]| -> BTreeSet<(String, Option<String>)> {
+        let name = |e: &Example| {
+            let label = e.label.as_deref().map(str::to_owned);
+            (e.shows[0].name().to_owned(), label)
+        };
+        drawn.iter().map(name).collect()
+    };
+    let dog = || Some("dog".to_owned());
+    let (a, b) = (("0".to_owned(), dog()), ("1".to_owned(), dog()));
+    let alone = ("2".to_owned(), None);
+    let drawn = draws(&by_clip);
+    assert_eq!(names(&drawn), [a.clone(), b.clone(), alone.clone()].into());
+    let of = |name: &str| drawn.iter().find(|e| e.shows[0].name() == name);
+    let (a, b) = (of("0").expect("drawn"), of("1").expect("drawn"));
+    assert_eq!(a.corresponds_to(b), Some(false));
+    // By time the folder is a camera: whether its recordings go together is not
+    // known.
+    let drawn = draws(&open(dir.path(), SplitBy::Time));
+    assert_eq!(names(&drawn), [("dog".to_owned(), dog()), alone].into());
 }

@@ -1,7 +1,7 @@
 //! The layouts that labelled files come in.
 //!
-//! Three are known: folders of classes with or without a `manifest.csv` (see
-//! [`ClassFolder`]), ESC-50's `audio/` with `meta/*.csv` and its folds, and the
+//! Three are known: folders of classes with or without a `manifest.csv` or parts
+//! (see [`ClassFolder`]), ESC-50's `audio/` with `meta/*.csv` and its folds, and the
 //! lists of DCASE in `evaluation_setup/` (or `train.txt` and `test.txt`).
 
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use crate::corpus::{ClassFolder, CorpusError, Split, SplitRules};
 /// What is expected where nothing of it is found.
 const LAYOUTS: &str = "expected one of
   DIR/<class>/<file>                        (a manifest.csv in DIR may name a fold or a split)
+  DIR/train/<class>/<file> and DIR/test/…   (or DIR/val/…)
   DIR/meta/*.csv and DIR/audio/<file>       (ESC-50: columns filename, fold, category)
   DIR/evaluation_setup/fold1_train.txt, …   (DCASE: lines of path and class)
   DIR/train.txt and DIR/test.txt            (the same without folds)";

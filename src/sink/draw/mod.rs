@@ -18,7 +18,7 @@ pub(crate) mod text;
 pub(crate) use badge::clock;
 pub use badge::{Caption, Score};
 pub use layer::{Area, Layer};
-pub use sound::{sound_picture, spectrogram_picture};
+pub use sound::{sound_picture, spectrogram_picture, under_sound_map};
 pub(crate) use text::shortened;
 
 use super::{Judged, View};

@@ -2,7 +2,9 @@
 
 use super::badge::clock;
 use super::{Area, Judged, Layer, SPECTROGRAM_COLS, SPECTROGRAM_ROWS, glow, text};
+use crate::features::View;
 use crate::picture::Picture;
+use crate::result::Heatmap;
 
 /// Pixels of a spectrogram's cell.
 const CELL: (u32, u32) = (3, 2);
@@ -44,7 +46,7 @@ pub fn sound_picture(judged: &Judged) -> Option<Picture> {
     let verdict = &judged.verdict;
     glow(
         &mut layer,
-        plot,
+        under_sound_map(plot, &judged.judgement.audio),
         &judged.judgement.audio,
         verdict.correspondence,
         true,
@@ -59,6 +61,19 @@ pub fn sound_picture(judged: &Judged) -> Option<Picture> {
     text::draw(&mut layer, right, 9.0, TEXT, &score, INK);
     layer.blend(&mut picture);
     Some(picture)
+}
+
+/// The part of a spectrogram's picture that lies under its heatmap. Pooling drops
+/// what is left over: the last columns, and the highest frequency.
+pub fn under_sound_map(picture: Area, map: &Heatmap) -> Area {
+    let all = View::whole(SPECTROGRAM_COLS, SPECTROGRAM_ROWS);
+    let [_, _, right, end] = all.under_map(map.rows, map.cols);
+    Area {
+        y: picture.y + (1.0 - end) * picture.height,
+        width: right * picture.width,
+        height: end * picture.height,
+        ..picture
+    }
 }
 
 /// A log-spectrogram alone, a pixel for each value, without glow or axes; `None`

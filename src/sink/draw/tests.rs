@@ -172,6 +172,21 @@ fn the_score_is_told_where_there_is_room_for_it() {
 }
 
 #[test]
+fn the_glow_of_a_sound_leaves_out_what_pooling_drops() {
+    let map = Heatmap {
+        rows: 16,
+        cols: 12,
+        values: vec![1.0; 16 * 12],
+    };
+    let area = under_sound_map(Area::of(199, 257), &map);
+    let found = [area.x, area.y, area.width, area.height];
+    // 12 * 16 columns, and 16 * 16 rows from the bottom.
+    for (found, expected) in found.iter().zip([0.0, 1.0, 192.0, 256.0]) {
+        assert!((found - expected).abs() < 1e-3, "{found} is not {expected}");
+    }
+}
+
+#[test]
 fn a_sound_picture_needs_a_spectrogram_of_the_right_size() {
     let mut moment = judged("a", 0, Picture::filled(2, 2, [0; 3]), 0.9);
     let picture = sound_picture(&moment).unwrap();

@@ -11,17 +11,18 @@ use anyhow::Context;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-use super::super::labelled::{CLIPS, Of};
+use super::super::labelled::Of;
 use super::super::output::write_whole;
 use crate::corpus::wav;
 use crate::eval::labelled::Labelled;
+use crate::eval::seconds::Seconds;
 use crate::eval::shown::{Heard, Seen};
 use crate::eval::units::Unit;
 use crate::features::{ScaledFrame, View};
 use crate::net::L3Net;
 use crate::picture::Picture;
 use crate::result::Heatmap;
-use crate::sink::draw::{Area, Layer, glow, spectrogram_picture};
+use crate::sink::draw::{Area, Layer, glow, spectrogram_picture, under_sound_map};
 use crate::sink::heatmaps::write_small_png;
 use crate::time::SAMPLE_RATE;
 
@@ -78,7 +79,7 @@ pub(super) fn draw(
                 (thumbnail(&seen.frame), seen.maps)
             }
             Of::Sounds => {
-                let heard = Heard::by(net, path, CLIPS.into(), &numbers)?;
+                let heard = Heard::by(net, path, Seconds::default(), &numbers)?;
                 let bytes = wav(SAMPLE_RATE, heard.second.iter().copied());
                 write_whole(&folder.join(format!("{file}.wav")), &bytes)?;
                 (spectrogram_picture(&heard.spectrogram), heard.maps)
@@ -144,18 +145,17 @@ fn thumbnail(frame: &ScaledFrame) -> Option<Picture> {
 fn with_map(plain: &Picture, map: &Heatmap, of: Of) -> Picture {
     let mut picture = plain.clone();
     let (width, height) = (picture.width, picture.height);
-    let upward = of == Of::Sounds;
-    let [_, _, right, end] = View::whole(width, height).under_map(map.rows, map.cols);
     let all = Area::of(width, height);
-    let area = Area {
-        y: if upward {
-            (1.0 - end) * all.height
-        } else {
-            0.0
-        },
-        width: right * all.width,
-        height: end * all.height,
-        ..all
+    let area = match of {
+        Of::Sounds => under_sound_map(all, map),
+        Of::Pictures => {
+            let [_, _, right, bottom] = View::whole(width, height).under_map(map.rows, map.cols);
+            Area {
+                width: right * all.width,
+                height: bottom * all.height,
+                ..all
+            }
+        }
     };
     let mut layer = Layer::new(width, height);
     glow(&mut layer, area, map, 1.0, of == Of::Sounds);

@@ -1,0 +1,42 @@
+//! How recordings are split.
+
+/// What is held out.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitBy {
+    /// Whole recordings: one in seven tests, one in ten of the rest validates.
+    #[default]
+    Clip,
+    /// The end of every recording: its last 30 % test, 10 % before them validate.
+    /// Recordings of one folder are of one camera.
+    Time,
+}
+
+impl SplitBy {
+    /// As `--split` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clip => "clip",
+            Self::Time => "time",
+        }
+    }
+}
+
+/// How recordings are split.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClipRules {
+    /// What is held out.
+    pub split_by: SplitBy,
+    /// Chooses the recordings.
+    pub seed: u64,
+}

@@ -1,0 +1,99 @@
+//! Which seconds of a sound are looked at.
+
+use crate::time::WINDOW_SAMPLES;
+
+/// The most seconds that are cut out of a sound by its length.
+const MOST_SECONDS: usize = 60;
+
+/// How many seconds are cut out of a sound, at equal distances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seconds {
+    /// Two for each of its own, at most 60: the paper's 10 of 5 s and 60 of 30 s
+    /// (section 3.3).
+    #[default]
+    ByLength,
+    /// So many, however long it is.
+    Fixed(u16),
+}
+
+impl Seconds {
+    /// Where they start, from the first second of a sound of `len` samples to its
+    /// last.
+    pub(super) fn starts(self, len: usize) -> impl Iterator<Item = usize> {
+        let last = len.saturating_sub(WINDOW_SAMPLES);
+        let count = match self {
+            Self::Fixed(count) => usize::from(count),
+            // There is but one in it.
+            Self::ByLength if last == 0 => 1,
+            Self::ByLength => (2 * len / WINDOW_SAMPLES).min(MOST_SECONDS),
+        };
+        (0..count).map(move |i| match count {
+            1 => last / 2,
+            _ => last * i / (count - 1),
+        })
+    }
+
+    /// Where the loudest of them starts, which stands for the sound in
+    /// [`Extraction::one_each`](super::extract::Extraction::one_each).
+    pub(super) fn loudest(self, pcm: &[f32]) -> usize {
+        let starts: Vec<usize> = self.starts(pcm.len()).collect();
+        let levels: Vec<f32> = starts.iter().map(|&s| level(second_at(pcm, s))).collect();
+        starts[loudest(&levels)]
+    }
+}
+
+/// Mean square of a second.
+pub(super) fn level(second: &[f32]) -> f32 {
+    let sum: f64 = second.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+    (sum / WINDOW_SAMPLES as f64) as f32
+}
+
+/// The first of the greatest.
+pub(super) fn loudest(levels: &[f32]) -> usize {
+    let places = (0..levels.len()).rev();
+    places
+        .max_by(|&a, &b| levels[a].total_cmp(&levels[b]))
+        .unwrap_or(0)
+}
+
+/// The second from `start` on, or what there is of it.
+pub(super) fn second_at(pcm: &[f32], start: usize) -> &[f32] {
+    &pcm[start..pcm.len().min(start + WINDOW_SAMPLES)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_lie_at_equal_distances_and_short_sounds_start_at_nothing() {
+        let starts = |len, count| Seconds::Fixed(count).starts(len).collect::<Vec<_>>();
+        assert_eq!(starts(5 * 48_000, 5), [0, 48_000, 96_000, 144_000, 192_000]);
+        assert_eq!(starts(2 * 48_000, 1), [24_000]);
+        assert_eq!(starts(48_000, 3), [0, 0, 0]);
+        assert_eq!(starts(10, 2), [0, 0]);
+        assert_eq!(starts(240_000, 10)[9], 192_000);
+    }
+
+    #[test]
+    fn by_their_length_sounds_have_as_many_seconds_as_in_the_paper() {
+        let count = |seconds: f64| {
+            let len = (seconds * 48_000.0) as usize;
+            Seconds::ByLength.starts(len).count()
+        };
+        assert_eq!(count(5.0), 10);
+        assert_eq!(count(30.0), 60);
+        assert_eq!(count(600.0), 60);
+        assert_eq!([count(0.3), count(1.0), count(1.6)], [1, 1, 3]);
+    }
+
+    #[test]
+    fn the_loudest_second_stands_for_a_sound() {
+        let mut pcm = vec![0.0; 240_000];
+        pcm[60_000] = 0.5;
+        pcm[70_000] = 0.5;
+        let start = Seconds::Fixed(10).loudest(&pcm);
+        assert_eq!(start, 192_000 * 2 / 9, "the first that holds both");
+        assert_eq!(Seconds::ByLength.loudest(&[0.0; 10]), 0);
+    }
+}
