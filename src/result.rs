@@ -246,6 +246,11 @@ pub struct Summary {
     /// It was stopped before its end; a later run goes on with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
+    /// Why it failed, where it did; the stream's `error` line says the same. A
+    /// later run tries it again. Said here, too, as no order of lines, whole or
+    /// torn, can then make a failure look like an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A stream that failed.

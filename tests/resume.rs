@@ -161,6 +161,34 @@ fn files_that_are_done_are_not_opened_again() {
 }
 
 #[test]
+fn a_file_that_fails_is_tried_again_until_it_is_repaired() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clip = dir.path().join("clip.mp4");
+    for name in ["out.jsonl", "out.parquet"] {
+        let out = dir.path().join(name);
+        fs::write(&clip, "no film").expect("written");
+        for _ in 0..3 {
+            let done = common::batch(&[&clip], &out);
+            assert_eq!(done.code, Some(1), "{name}: {}", done.err);
+            assert!(done.err.contains("not a media file"), "{}", done.err);
+        }
+        if name == "out.jsonl" {
+            let told = common::only(streams_in(&out));
+            assert_eq!((told.summaries.len(), told.errors.len()), (1, 1));
+            assert_eq!(
+                told.summaries[0].error.as_deref(),
+                Some(&*told.errors[0].error)
+            );
+        }
+        fs::copy(data("clips/bento.mp4"), &clip).expect("copied");
+        let done = common::batch(&[&clip], &out);
+        assert_eq!(done.code, Some(0), "{name}: {}", done.err);
+        let done = common::batch(&[&clip], &out);
+        assert!(done.err.contains("1 of 1 done already"), "{}", done.err);
+    }
+}
+
+#[test]
 fn a_killed_run_into_a_table_goes_on() {
     let dir = tempfile::tempdir().expect("a folder");
     let clips = clips();

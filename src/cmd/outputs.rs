@@ -158,13 +158,24 @@ impl Outputs {
                 seconds,
                 wall_s,
                 interrupted,
+                error,
             } => {
                 self.unfinished += usize::from(interrupted);
                 self.end_overlay(stream)?;
-                let summary = self.summary(stream, seconds, wall_s, interrupted);
-                self.write(Record::Summary(summary))
-            }
-            Said::Failed(error) => {
+                let (moments, mean_correspondence, gaps) = self.counts(stream);
+                self.write(Record::Summary(Summary {
+                    stream: name.clone(),
+                    moments,
+                    mean_correspondence,
+                    gaps,
+                    seconds,
+                    wall_s,
+                    interrupted,
+                    error: error.clone(),
+                }))?;
+                let Some(error) = error else {
+                    return Ok(());
+                };
                 self.failed += 1;
                 self.bar.say(&format!("l3net: {name}: {error}"));
                 self.write(Record::Error(Failure {
@@ -175,24 +186,18 @@ impl Outputs {
         }
     }
 
-    fn summary(&self, stream: usize, seconds: f64, wall_s: f64, interrupted: bool) -> Summary {
-        let name = self.names[stream].clone();
+    /// Moments of a stream, their mean correspondence, and gaps.
+    fn counts(&self, stream: usize) -> (u64, Option<f32>, u64) {
         let tally = self.tallies[stream];
         let mean = (tally.moments > 0).then(|| (tally.sum / tally.moments as f64) as f32);
         // A run that goes on with a file counts what stands there, too.
         let before = self
             .archive
             .as_ref()
-            .and_then(|a| a.progress().stream(&name));
-        Summary {
-            moments: before.map_or(tally.moments, |b| b.moments()),
-            mean_correspondence: before.map_or(mean, |b| b.mean_correspondence()),
-            gaps: before.map_or(tally.gaps, |b| b.gaps()),
-            stream: name,
-            seconds,
-            wall_s,
-            interrupted,
-        }
+            .and_then(|a| a.progress().stream(&self.names[stream]));
+        before.map_or((tally.moments, mean, tally.gaps), |b| {
+            (b.moments(), b.mean_correspondence(), b.gaps())
+        })
     }
 
     fn write(&mut self, record: Record) -> anyhow::Result<()> {

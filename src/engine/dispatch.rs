@@ -48,9 +48,8 @@ struct State<J> {
 pub enum Said {
     /// A part without moments.
     Gap(GapSpan),
-    /// It failed; the cause in one line.
-    Failed(String),
-    /// It is over.
+    /// It is over. All that is to be said of that is one message: what comes of
+    /// it is decided in one place.
     Ended {
         /// Its length in seconds.
         seconds: f64,
@@ -58,6 +57,8 @@ pub enum Said {
         wall_s: f64,
         /// Stopped before its end.
         interrupted: bool,
+        /// It failed; the cause in one line.
+        error: Option<String>,
     },
 }
 
@@ -287,7 +288,7 @@ mod tests {
             std::thread::spawn(move || {
                 for s in 0..100 {
                     dispatcher.judge(0, Second(s), Pace::File);
-                    dispatcher.say(0, Said::Failed(s.to_string()));
+                    dispatcher.say(0, Said::Gap(Second(s).span()));
                 }
                 dispatcher.close();
             })

@@ -57,11 +57,9 @@ pub(super) fn run(
             seconds: seconds.as_secs_f64(),
             wall_s: begun.elapsed().as_secs_f64(),
             interrupted: ending == Ending::Stopped && reader.pace == Pace::File,
+            error: reader.failure(&ending).map(|cause| cause.to_string()),
         },
     );
-    if let Some(cause) = reader.failure(&ending) {
-        dispatcher.say(stream, Said::Failed(cause.to_string()));
-    }
 }
 
 struct Reader<'a> {

@@ -7,9 +7,10 @@
 //!   removed or changed. A file with anything but our records is refused.
 //! - A record that is there is not written again, so an unfinished stream can
 //!   simply be decoded from its start: each moment is there exactly once.
-//! - A stream whose last word is an error is tried again. The error line stays,
-//!   as history; of a stream's summaries and errors the last one holds. The
-//!   same error is not told twice.
+//! - A stream that failed is tried again: its summary says that it did, in
+//!   files of older versions an error behind the summary. What was said stays,
+//!   as history; of a stream's summaries the last one holds. An error, or a
+//!   summary of a try that came no further, is not told twice.
 //! - `.parquet` cannot be appended to: records go to the journal
 //!   `OUT.parquet.part.jsonl` and become `OUT.parquet` at [`Archive::finish`],
 //!   in one step, with the rows that an older `OUT.parquet` held.
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::progress::{Entry, Kind};
+use super::progress::{End, Entry, Kind};
 use super::{Progress, SinkError, jsonl, parquet};
 use crate::result::{GapReason, Record};
 
@@ -202,6 +203,8 @@ pub(super) struct Line<'a> {
     correspondence: Option<f32>,
     start_ns: Option<u64>,
     why: Option<GapReason>,
+    moments: Option<u64>,
+    gaps: Option<u64>,
     #[serde(default)]
     interrupted: bool,
     #[serde(borrow)]
@@ -219,9 +222,12 @@ impl Line<'_> {
                 start_ns: self.start_ns?,
                 why: self.why?,
             },
-            "summary" => Kind::Summary {
+            "summary" => Kind::Summary(End {
+                moments: self.moments?,
+                gaps: self.gaps?,
                 interrupted: self.interrupted,
-            },
+                error: self.error.as_deref(),
+            }),
             "error" => Kind::Error {
                 text: self.error.as_deref()?,
             },

@@ -2,7 +2,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::super::testing::{error, every_kind_of_record, gap, moment, summary};
+use super::super::testing::{error, every_kind_of_record, failed, gap, moment, summary};
 use super::*;
 
 fn run(out: &Path, records: &[Record]) {
@@ -307,6 +307,43 @@ fn killed_between_the_table_and_the_end_of_its_journal_no_row_is_there_twice() {
     run(&out, &[]);
     assert_eq!(rows(&out), expected);
     assert!(Archive::open(&out).unwrap().progress().is_finished("a"));
+}
+
+#[test]
+fn a_stream_that_always_fails_is_always_tried_again_and_told_once() {
+    let dir = TempDir::new().unwrap();
+    let mut tries = vec![Record::Moment(moment("a", 0))];
+    tries.extend(failed("a", 1, "cut short"));
+    let lines_of = dir.path().join("out.jsonl");
+    let table = dir.path().join("out.parquet");
+    for out in [&lines_of, &table] {
+        for _ in 0..3 {
+            run(out, &tries);
+            let archive = Archive::open(out).unwrap();
+            assert!(!archive.progress().is_finished("a"), "{}", out.display());
+        }
+    }
+    assert_eq!(lines(&lines_of), tries);
+    let expected = ["moment a 0", "summary a ", "error a "];
+    assert_eq!(rows(&table), expected);
+
+    // Killed between the new table and the end of its journal.
+    let journal = dir.path().join("out.parquet.part.jsonl");
+    fs::copy(&lines_of, journal).unwrap();
+    run(&table, &[]);
+    assert_eq!(rows(&table), expected);
+    assert!(!Archive::open(&table).unwrap().progress().is_finished("a"));
+
+    // Killed at any byte of the lines.
+    let whole = fs::read(&lines_of).unwrap();
+    for cut in 0..=whole.len() {
+        fs::write(&lines_of, &whole[..cut]).unwrap();
+        let archive = Archive::open(&lines_of).unwrap();
+        assert!(!archive.progress().is_finished("a"), "cut at byte {cut}");
+        drop(archive);
+        run(&lines_of, &tries);
+        assert_eq!(fs::read(&lines_of).unwrap(), whole, "cut at byte {cut}");
+    }
 }
 
 #[test]

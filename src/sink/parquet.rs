@@ -24,7 +24,7 @@ use parquet::file::properties::WriterProperties;
 use serde::Deserialize;
 
 use super::archive::{beside, foreign, read_records};
-use super::progress::{Entry, Kind};
+use super::progress::{End, Entry, Kind};
 use super::{Progress, SinkError};
 use crate::result::{Crop, GapReason, Record};
 
@@ -130,11 +130,13 @@ const COLUMNS: &[Column] = &[
     column!(seconds: Float64, Summary(s) => Cell::F64(s.seconds)),
     column!(wall_s: Float64, Summary(s) => Cell::F64(s.wall_s)),
     column!(interrupted: Boolean, Summary(s) => Cell::Bool(s.interrupted)),
-    column!(error: Utf8, Error(e) => Cell::Text(&e.error)),
+    column!(error: Utf8, Error(e) => Cell::Text(&e.error), Summary(s) => Cell::text(s.error.as_ref())),
 ];
 
 /// The columns that tell what is there; see [`Progress`].
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 10] = [
+    "moments",
+    "gaps",
     "interrupted",
     "type",
     "stream",
@@ -241,9 +243,12 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
                 why: GapReason::deserialize(word).ok()?,
             }
         }
-        "summary" => Kind::Summary {
+        "summary" => Kind::Summary(End {
+            moments: int("moments")?,
+            gaps: int("gaps")?,
             interrupted: column("interrupted")?.as_boolean_opt()?.value(row),
-        },
+            error: text("error"),
+        }),
         "error" => Kind::Error {
             text: text("error")?,
         },

@@ -25,6 +25,9 @@ pub struct StreamProgress {
     correspondence_sum: f64,
     correspondences: u64,
     gaps: HashSet<(u64, GapReason)>,
+    /// Ends that were none: moments, gaps and, where it failed, the cause.
+    /// Another try that comes no further says nothing new.
+    unfinished: HashSet<(u64, u64, Option<String>)>,
     errors: HashSet<String>,
 }
 
@@ -39,8 +42,27 @@ pub(crate) struct Entry<'a> {
 pub(crate) enum Kind<'a> {
     Moment { seq: u64, correspondence: f32 },
     Gap { start_ns: u64, why: GapReason },
-    Summary { interrupted: bool },
+    Summary(End<'a>),
     Error { text: &'a str },
+}
+
+/// As much of a summary as tells whether it is there already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End<'a> {
+    pub moments: u64,
+    pub gaps: u64,
+    pub interrupted: bool,
+    pub error: Option<&'a str>,
+}
+
+impl End<'_> {
+    fn is_whole(&self) -> bool {
+        !self.interrupted && self.error.is_none()
+    }
+
+    fn key(&self) -> (u64, u64, Option<String>) {
+        (self.moments, self.gaps, self.error.map(str::to_owned))
+    }
 }
 
 impl<'a> From<&'a Record> for Entry<'a> {
@@ -54,9 +76,12 @@ impl<'a> From<&'a Record> for Entry<'a> {
                 start_ns: g.start_ns.0,
                 why: g.why,
             },
-            Record::Summary(s) => Kind::Summary {
+            Record::Summary(s) => Kind::Summary(End {
+                moments: s.moments,
+                gaps: s.gaps,
                 interrupted: s.interrupted,
-            },
+                error: s.error.as_deref(),
+            }),
             Record::Error(e) => Kind::Error { text: &e.error },
         };
         Self {
@@ -77,8 +102,8 @@ impl Progress {
         self.streams.iter()
     }
 
-    /// True if the stream need not be decoded again: its summary is there, and
-    /// no error came after it.
+    /// True if the stream need not be decoded again: a summary is there that says
+    /// that all was well, and no error came after it.
     pub fn is_finished(&self, name: &str) -> bool {
         self.stream(name).is_some_and(|s| s.finished)
     }
@@ -91,7 +116,9 @@ impl Progress {
         match entry.kind {
             Kind::Moment { seq, .. } => seq >= stream.below && !stream.above.contains(&seq),
             Kind::Gap { start_ns, why } => !stream.gaps.contains(&(start_ns, why)),
-            Kind::Summary { .. } => !stream.finished,
+            Kind::Summary(end) => {
+                !stream.finished && (end.is_whole() || !stream.unfinished.contains(&end.key()))
+            }
             Kind::Error { text } => !stream.errors.contains(text),
         }
     }
@@ -114,7 +141,10 @@ impl Progress {
             Kind::Gap { start_ns, why } => {
                 stream.gaps.insert((start_ns, why));
             }
-            Kind::Summary { interrupted } => stream.finished = !interrupted,
+            Kind::Summary(end) if end.is_whole() => stream.finished = true,
+            Kind::Summary(end) => {
+                stream.unfinished.insert(end.key());
+            }
             Kind::Error { text } => {
                 stream.errors.insert(text.to_owned());
                 stream.finished = false;
@@ -136,7 +166,7 @@ impl StreamProgress {
         }
     }
 
-    /// Its summary is there, and no error came after it.
+    /// A summary is there that says that all was well, and no error came after it.
     pub fn finished(&self) -> bool {
         self.finished
     }
@@ -176,7 +206,7 @@ impl StreamProgress {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{error, gap, moment, summary};
+    use super::super::testing::{error, failed, gap, moment, summary};
     use super::*;
 
     fn admit(progress: &mut Progress, record: &Record) -> bool {
@@ -235,9 +265,33 @@ mod tests {
             unreachable!("a summary")
         };
         stopped.interrupted = true;
-        assert!(admit(&mut progress, &Record::Summary(stopped)));
+        assert!(admit(&mut progress, &Record::Summary(stopped.clone())));
+        assert!(!progress.is_finished("a"));
+        // Stopped again before it came any further.
+        assert!(!admit(&mut progress, &Record::Summary(stopped)));
+        assert!(admit(&mut progress, &summary("a", 2)));
+        assert!(progress.is_finished("a"));
+    }
+
+    #[test]
+    fn a_stream_that_fails_again_and_again_is_never_finished() {
+        let mut progress = Progress::default();
+        let [end, cause] = failed("a", 0, "broken");
+        assert!(admit(&mut progress, &end));
+        assert!(!progress.is_finished("a"), "killed before the error's line");
+        assert!(admit(&mut progress, &cause));
+        for _ in 0..3 {
+            assert!(!admit(&mut progress, &end));
+            assert!(!admit(&mut progress, &cause));
+            assert!(!progress.is_finished("a"));
+        }
+        // It comes further, and fails in the same way.
+        assert!(admit(&mut progress, &Record::Moment(moment("a", 0))));
+        assert!(admit(&mut progress, &failed("a", 1, "broken")[0]));
         assert!(!progress.is_finished("a"));
         assert!(admit(&mut progress, &summary("a", 2)));
+        assert!(progress.is_finished("a"));
+        assert!(!admit(&mut progress, &end));
         assert!(progress.is_finished("a"));
     }
 }

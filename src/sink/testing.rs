@@ -77,7 +77,17 @@ pub fn summary(stream: &str, moments: u64) -> Record {
         seconds: moments as f64,
         wall_s: 0.4,
         interrupted: false,
+        error: None,
     })
+}
+
+/// How a stream that failed ends: both lines.
+pub fn failed(stream: &str, moments: u64, text: &str) -> [Record; 2] {
+    let Record::Summary(mut end) = summary(stream, moments) else {
+        unreachable!("a summary")
+    };
+    end.error = Some(text.into());
+    [Record::Summary(end), error(stream, text)]
 }
 
 pub fn error(stream: &str, text: &str) -> Record {

@@ -277,15 +277,14 @@ fn measure(sources: &[String], net: &NetArgs, options: &EngineOptions) -> anyhow
                 run.lost += gap.lost;
             }
             Output::Said {
-                said: Said::Ended { seconds, .. },
-                ..
-            } => run.seconds += seconds,
-            Output::Said {
-                said: Said::Failed(cause),
+                said: Said::Ended { seconds, error, .. },
                 ..
             } => {
-                run.failed += 1;
-                tracing::warn!("{cause}");
+                run.seconds += seconds;
+                if let Some(cause) = error {
+                    run.failed += 1;
+                    tracing::warn!("{cause}");
+                }
             }
             Output::Broken(error) => return Err(error),
         }
