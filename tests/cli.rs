@@ -251,6 +251,24 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 }
 
 #[test]
+fn an_archive_is_filled_though_nobody_reads_along() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out.jsonl");
+    let clips = [data(GOOD), data("clips/friday.mp4")];
+    let args = common::batch_args(&[&clips[0], &clips[1]], &out, &["--json", "-", "--table"]);
+    let mut command = l3net(args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    drop(child.stdout.take());
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("ours").code(), Some(0));
+    let streams = streams_in(&out);
+    assert_eq!(streams["bento.mp4"].moments.len(), 1);
+    assert_eq!(streams["friday.mp4"].moments.len(), 6);
+    assert_eq!(streams["friday.mp4"].summaries.len(), 1);
+}
+
+#[test]
 fn stdout_has_json_lines_and_stderr_has_words() {
     let dir = tempfile::tempdir().expect("a folder");
     let out = dir.path().join("out.jsonl");

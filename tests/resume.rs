@@ -242,6 +242,37 @@ fn ctrl_c_ends_in_order_and_the_same_command_goes_on() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_before_anything_has_begun_is_no_end() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (out, model) = (dir.path().join("out.jsonl"), dir.path().join("model"));
+    let made = std::process::Command::new("mkfifo").arg(&model).status();
+    assert!(made.is_ok_and(|s| s.success()), "mkfifo");
+    let clip = data("clips/bento.mp4");
+    let more = ["--model", model.to_str().expect("text")];
+    let running = Running::start(l3net(batch_args(&[&clip], &out, &more)));
+    // Comes back when the program opens it, too: now it loads its model.
+    let mut pipe = fs::OpenOptions::new()
+        .write(true)
+        .open(&model)
+        .expect("a pipe");
+    running.signal("INT");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let weights = fs::read(common::repo().join("models/l3net-random.safetensors"));
+    std::io::Write::write_all(&mut pipe, &weights.expect("a model")).expect("written");
+    drop(pipe);
+    let done = running.wait();
+    done.assert_no_panic();
+    assert_eq!(done.code, Some(1), "nothing was done: {}", done.err);
+    assert!(done.err.contains("goes on where it was"), "{}", done.err);
+    assert!(read(&out).is_empty(), "{}", done.err);
+
+    let done = common::batch(&[&clip], &out);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(common::only(streams_in(&out)).moments.len(), 1);
+}
+
 #[test]
 fn a_finer_hop_gives_a_window_each_hop() {
     let dir = tempfile::tempdir().expect("a folder");

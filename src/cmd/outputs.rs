@@ -22,7 +22,7 @@ use crate::sink::console::Table;
 use crate::sink::heatmaps::{Heatmaps, folder_of};
 use crate::sink::jsonl::JsonLines;
 use crate::sink::overlay::{self, Overlay, OverlaySender};
-use crate::sink::{Judged, View, metrics};
+use crate::sink::{Judged, SinkError, View, metrics};
 use crate::time::Hop;
 use crate::window::Timed;
 
@@ -41,7 +41,9 @@ pub struct Outputs {
     quiet: bool,
     bar: Bar,
     failed: usize,
-    unfinished: usize,
+    /// Streams that have not come to their end. Most of a run that is stopped
+    /// have not even begun: nothing is heard of these.
+    left: usize,
 }
 
 /// What a summary says of a stream.
@@ -73,8 +75,7 @@ impl Outputs {
         let json = match &args.json {
             Some(path) if path.as_os_str() == "-" => Some(to_stdout()),
             Some(path) => {
-                let file = std::fs::File::create(path)
-                    .map_err(crate::sink::SinkError::io(path, "write"))?;
+                let file = std::fs::File::create(path).map_err(SinkError::io(path, "write"))?;
                 Some(JsonLines::new(
                     Box::new(file) as Box<dyn Write + Send>,
                     path,
@@ -98,7 +99,7 @@ impl Outputs {
             quiet,
             bar: bar.clone(),
             failed: 0,
-            unfinished: 0,
+            left: sources.len(),
         })
     }
 
@@ -160,7 +161,7 @@ impl Outputs {
                 interrupted,
                 error,
             } => {
-                self.unfinished += usize::from(interrupted);
+                self.left -= usize::from(!interrupted);
                 self.end_overlay(stream)?;
                 let (moments, mean_correspondence, gaps) = self.counts(stream);
                 self.write(Record::Summary(Summary {
@@ -205,18 +206,23 @@ impl Outputs {
         if let Some(archive) = &mut self.archive {
             archive.append(&record)?;
         }
-        if let Some(json) = &mut self.json {
-            json.write(&record)?;
+        // Without a reader there is nothing to go on for, but with an archive.
+        let needs_readers = self.archive.is_none();
+        if let Some(json) = &mut self.json
+            && !is_read(json.write(&record), needs_readers)?
+        {
+            self.json = None;
         }
         if let Some(table) = &mut self.table
             && !matches!(record, Record::Error(_))
+            && !is_read(table.row(&record), needs_readers)?
         {
-            table.row(&record)?;
+            self.table = None;
         }
         Ok(())
     }
 
-    /// Closes everything. True if nothing failed.
+    /// Closes everything. True if all was done and nothing failed.
     ///
     /// # Errors
     /// Names the way out that could not be closed.
@@ -224,14 +230,18 @@ impl Outputs {
         let closed: Vec<_> = (0..self.overlays.len())
             .map(|s| self.end_overlay(s))
             .collect();
+        let goes_on = self.archive.is_some();
         let archived = self.archive.map(Archive::finish).transpose();
-        if stopped && self.unfinished > 0 && !self.quiet {
-            self.bar
-                .say("l3net: stopped; the same command goes on where it was");
+        if stopped && self.left > 0 && !self.quiet {
+            self.bar.say(if goes_on {
+                "l3net: stopped; the same command goes on where it was"
+            } else {
+                "l3net: stopped before the end"
+            });
         }
         archived?;
         closed.into_iter().collect::<anyhow::Result<()>>()?;
-        Ok(self.failed == 0 && self.unfinished == 0)
+        Ok(self.failed == 0 && self.left == 0)
     }
 
     fn verdict(&self, stream: usize, job: Job, judgement: Judgement, judged: Instant) -> Judged {
@@ -330,6 +340,15 @@ impl Outputs {
             tracing::info!("{}: {report:?}", self.names[stream]);
         }
         Ok(())
+    }
+}
+
+/// Whether somebody still reads what was written; that nobody does is an error
+/// where there have to be readers.
+fn is_read(written: Result<(), SinkError>, needs_readers: bool) -> Result<bool, SinkError> {
+    match written {
+        Err(error) if error.is_closed() && !needs_readers => Ok(false),
+        other => other.map(|()| true),
     }
 }
 

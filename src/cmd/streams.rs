@@ -67,7 +67,7 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Runs to the end. True if nothing failed.
+    /// Runs to the end. True if all was done and nothing failed.
     ///
     /// # Errors
     /// What made the whole run impossible: the model, an output, the network.
@@ -123,8 +123,9 @@ impl Run<'_> {
             taken
         });
         bar.finish();
-        // Everything is closed properly before an error is told.
-        let closed = outputs.finish(stop.is_asked());
+        // Everything is closed properly before an error is told. An error, too,
+        // asks to stop.
+        let closed = outputs.finish(stop.is_asked() && ended.is_ok());
         ended?;
         let well = closed?;
         let (moments, batches) = gauges.occupation.counts();
