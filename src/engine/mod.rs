@@ -18,6 +18,8 @@ mod dispatch;
 mod judge;
 mod prepare;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -99,12 +101,30 @@ impl Gauges {
     }
 }
 
+/// Ends the run if its thread panics: all others would wait for it for ever.
+struct EndIfPanicking<'a> {
+    stop: &'a Stop,
+    dispatcher: &'a Dispatcher<Box<Job>>,
+}
+
+impl Drop for EndIfPanicking<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.stop.ask();
+            self.dispatcher.close();
+        }
+    }
+}
+
 /// Runs all streams to their end or until asked to stop, and hands what comes
 /// out to `output`, on the calling thread, in each stream's order. Where `output`
 /// fails, everything is stopped and its error comes back.
 ///
 /// # Errors
 /// What `output` returns.
+///
+/// # Panics
+/// If `output`, a stream or the network does; the others are stopped before.
 pub fn run<E>(
     tasks: Vec<Task>,
     net: L3Net,
@@ -134,10 +154,16 @@ pub fn run<E>(
         .collect();
     let next = AtomicUsize::new(0);
     let left = AtomicUsize::new(open);
+    let end_if_panicking = || EndIfPanicking {
+        stop,
+        dispatcher: &dispatcher,
+    };
 
     std::thread::scope(|scope| {
+        let _guard = end_if_panicking();
         for _ in 0..open {
             scope.spawn(|| {
+                let _guard = end_if_panicking();
                 loop {
                     let stream = next.fetch_add(1, Ordering::Relaxed);
                     let Some(slot) = tasks.get(stream) else {
@@ -157,7 +183,9 @@ pub fn run<E>(
         }
         {
             let (dispatcher, occupation) = (&dispatcher, &gauges.occupation);
+            let guard = end_if_panicking();
             scope.spawn(move || {
+                let _guard = guard;
                 judge::run(
                     &net,
                     options.heatmap,

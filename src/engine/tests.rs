@@ -1,0 +1,91 @@
+//! Runs that do not end by themselves.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use super::*;
+use crate::media::expand;
+use crate::net::{Conv1Stride, NetOptions, Weights};
+
+/// What hangs cannot be asked to stop, but told from what is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sources that never end, each with a watcher.
+fn endless(watchers: Vec<Option<Box<dyn Watcher>>>) -> Vec<Task> {
+    let sources = expand(&vec!["test".to_owned(); watchers.len()]).expect("sources");
+    let tasks = sources.into_iter().zip(watchers);
+    tasks
+        .map(|(source, watcher)| Task {
+            source,
+            skip: 0,
+            watcher,
+        })
+        .collect()
+}
+
+/// Runs until the run ends by a panic.
+fn panics_in_time(tasks: Vec<Task>, output: impl FnMut(Output) -> Result<(), ()> + Send + 'static) {
+    let (ended, end) = channel();
+    std::thread::spawn(move || {
+        let weights = Weights::random(1, Conv1Stride::Two);
+        let net = L3Net::new(&weights, &NetOptions::default()).expect("a network");
+        let options = EngineOptions {
+            hop: Hop::from_secs(1.0).expect("a second"),
+            crop: Crop::Full,
+            heatmap: HeatmapKind::default(),
+            real_time: false,
+            limit: None,
+            jobs: tasks.len(),
+            batch: 2,
+            keep_pictures: false,
+        };
+        let gauges = Gauges::new(tasks.len());
+        let run = std::panic::AssertUnwindSafe(|| {
+            run(tasks, net, &options, &Stop::default(), &gauges, output)
+        });
+        ended.send(std::panic::catch_unwind(run).is_err())
+    });
+    let panicked = end.recv_timeout(PATIENCE).expect("it hangs");
+    assert!(panicked, "it ended as if all were well");
+}
+
+struct Panics;
+
+impl Watcher for Panics {
+    fn sound(&mut self, _: &AudioBlock<'_>) {
+        panic!("as a bug in the thread of a stream would");
+    }
+
+    fn frame(&mut self, _: &Frame) {}
+}
+
+#[test]
+fn a_sink_that_panics_ends_the_run() {
+    panics_in_time(endless(vec![None, None]), |_| {
+        panic!("as a bug in a sink would")
+    });
+}
+
+#[test]
+fn a_stream_that_panics_ends_the_run() {
+    panics_in_time(endless(vec![Some(Box::new(Panics)), None]), |_| Ok(()));
+}
+
+/// The network's thread holds the same guard, but nothing makes it panic.
+#[test]
+fn a_thread_that_panics_wakes_all_who_wait_for_it() {
+    let (stop, dispatcher) = (Stop::default(), Dispatcher::new(1, 1));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| dispatcher.take(1));
+        let panicking = scope.spawn(|| {
+            let _guard = EndIfPanicking {
+                stop: &stop,
+                dispatcher: &dispatcher,
+            };
+            panic!("as a bug in the network would");
+        });
+        assert!(panicking.join().is_err());
+        assert!(waiting.join().expect("no panic").is_none());
+    });
+    assert!(stop.is_asked());
+}
