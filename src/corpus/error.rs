@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Data that cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum CorpusError {
     /// A sound, a picture or a shard cannot be read.
     #[error("{}: {what}", file.display())]

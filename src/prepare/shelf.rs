@@ -1,6 +1,9 @@
 //! The folder that is written to: shards, and what they hold already.
 //!
 //! Jobs share it behind a lock, which they hold for the writing alone.
+//!
+//! Policy: what fails once fails for good. The shard that was being written is lost
+//! then, with clips of any of the jobs, so none of these may be noted as done.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -21,6 +24,8 @@ pub(super) struct Shelf {
     recordings: HashSet<String>,
     /// To be written down when the shard is whole that is being written.
     unsaved: Vec<Entry>,
+    /// The first error, which is that of all who come later.
+    broken: Option<CorpusError>,
 }
 
 impl Shelf {
@@ -44,6 +49,7 @@ impl Shelf {
             known,
             recordings,
             unsaved: Vec::new(),
+            broken: None,
         })
     }
 
@@ -69,28 +75,52 @@ impl Shelf {
         self.known.contains(&(fingerprint.to_owned(), start_sample))
     }
 
+    /// Writes a clip.
+    ///
+    /// # Errors
+    /// If it, or anything before it, cannot be written.
     pub fn put(&mut self, clip: &Clip) -> Result<(), CorpusError> {
-        let shard_is_whole = self.writer.append(clip)?;
-        let info = &clip.info;
-        self.known
-            .insert((info.fingerprint.clone(), info.start_sample));
-        if shard_is_whole {
-            self.save()?;
-        }
-        Ok(())
+        self.unless_broken(|shelf| {
+            let shard_is_whole = shelf.writer.append(clip)?;
+            let info = &clip.info;
+            shelf
+                .known
+                .insert((info.fingerprint.clone(), info.start_sample));
+            if shard_is_whole {
+                shelf.save()?;
+            }
+            Ok(())
+        })
     }
 
     /// Takes note of what became of a recording, once its clips are safe.
+    ///
+    /// # Errors
+    /// If it, or anything before it, cannot be written.
     pub fn note(&mut self, entry: Entry) -> Result<(), CorpusError> {
-        // A beginning is told at once: a killed run may leave clips of it.
-        if entry.outcome == Outcome::Begun {
-            return self.journal.append(entry);
+        self.unless_broken(|shelf| {
+            // A beginning is told at once: a killed run may leave clips of it.
+            if entry.outcome == Outcome::Begun {
+                return shelf.journal.append(entry);
+            }
+            shelf.unsaved.push(entry);
+            if shelf.writer.has_unfinished() {
+                return Ok(());
+            }
+            shelf.save()
+        })
+    }
+
+    fn unless_broken(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<(), CorpusError>,
+    ) -> Result<(), CorpusError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
         }
-        self.unsaved.push(entry);
-        if self.writer.has_unfinished() {
-            return Ok(());
-        }
-        self.save()
+        let written = write(self);
+        self.broken = written.as_ref().err().cloned();
+        written
     }
 
     fn save(&mut self) -> Result<(), CorpusError> {
@@ -102,10 +132,86 @@ impl Shelf {
 
     /// Closes the last shard. Says how many shards there are and their bytes.
     pub fn close(mut self) -> Result<(usize, u64), CorpusError> {
-        self.writer.close()?;
-        self.save()?;
+        self.unless_broken(|shelf| {
+            shelf.writer.close()?;
+            shelf.save()
+        })?;
         let shards = find_shards(&self.folder)?;
         let bytes = |shard: &PathBuf| std::fs::metadata(shard).map_or(0, |m| m.len());
         Ok((shards.len(), shards.iter().map(bytes).sum()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::shards::{ClipInfo, FORMAT};
+
+    fn entry(recording: &str, outcome: Outcome) -> Entry {
+        Entry {
+            source: recording.to_owned(),
+            place: format!("/films/{recording}"),
+            fingerprint: recording.to_owned(),
+            outcome,
+            why: None,
+        }
+    }
+
+    fn clip(recording: &str, bytes: usize, settings: &Settings) -> Clip {
+        Clip {
+            info: ClipInfo {
+                format: FORMAT.to_owned(),
+                source: recording.to_owned(),
+                fingerprint: recording.to_owned(),
+                label: None,
+                sample_rate: 48_000,
+                start_sample: 0,
+                samples: 48_000,
+                duration_s: 1.0,
+                frame_times_ns: Vec::new(),
+                settings: settings.clone(),
+            },
+            sound: vec![0; bytes],
+            frames: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_recording_whose_clips_were_lost_with_their_shard_is_not_done() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let options = PrepareOptions {
+            shard_bytes: 100_000,
+            ..PrepareOptions::default()
+        };
+        let settings = options.settings();
+        let mut shelf = Shelf::open(dir.path(), &options).expect("opened");
+        for recording in ["a", "b", "c"] {
+            let begun = entry(recording, Outcome::Begun);
+            shelf.note(begun).expect("noted");
+        }
+        for recording in ["b", "c"] {
+            let clip = clip(recording, 1_000, &settings);
+            shelf.put(&clip).expect("written");
+        }
+        shelf.note(entry("c", Outcome::Prepared)).expect("noted");
+        // Nothing gets the name of a folder: closing the shard fails.
+        let name = dir.path().join("shard-000000.tar");
+        std::fs::create_dir(&name).expect("made");
+        let clip = clip("a", 100_000, &settings);
+        let error = shelf.put(&clip).expect_err("in the way").to_string();
+        assert!(error.contains("shard-000000.tar"), "{error}");
+
+        // The other jobs come to their ends before they hear of it.
+        let later = shelf.note(entry("b", Outcome::Prepared));
+        assert_eq!(later.expect_err("lost").to_string(), error);
+        assert!(shelf.put(&clip).is_err());
+        assert!(shelf.close().is_err());
+
+        std::fs::remove_dir(&name).expect("removed");
+        let shelf = Shelf::open(dir.path(), &options).expect("opened");
+        for recording in ["a", "b", "c"] {
+            assert!(!shelf.is_done(recording), "{recording} is not there");
+            assert!(!shelf.knows(recording, 0), "{recording}");
+        }
     }
 }
