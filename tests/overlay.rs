@@ -74,3 +74,62 @@ fn each_of_several_sources_has_a_video() {
     assert_eq!(judge_again(&first, dir.path()).moments.len(), 3);
     assert!(dir.path().join("all-bento.mp4.mkv").exists());
 }
+
+/// All sources with a video that cannot be made, in two ways, between others.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_video_that_fails_takes_nothing_from_the_others() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out.jsonl");
+    let clips = [
+        data("made/whole_3s_flac.mkv"),
+        data("clips/bento.mp4"),
+        data("clips/friday.mp4"),
+    ];
+    let place = |clip: &str| dir.path().join(format!("all-{clip}.mkv"));
+    std::os::unix::fs::symlink("/dev/full", place("bento.mp4")).expect("a link");
+    std::fs::create_dir(place("friday.mp4")).expect("a folder");
+    let video = dir.path().join("all.mkv");
+    let clips = clips.each_ref().map(|clip| clip.as_path());
+    let more = ["--overlay", video.to_str().expect("text")];
+    let done = batch_with(&clips, &out, &more);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    let streams = streams_in(&out);
+    for (clip, moments) in [
+        ("whole_3s_flac.mkv", 3),
+        ("bento.mp4", 1),
+        ("friday.mp4", 6),
+    ] {
+        let told = &streams[clip];
+        assert_eq!(told.moments.len(), moments, "{clip}");
+        assert_eq!((told.summaries.len(), told.errors.len()), (1, 0), "{clip}");
+    }
+    for clip in ["bento.mp4", "friday.mp4"] {
+        let named = done
+            .err
+            .lines()
+            .filter(|l| l.contains(&format!("all-{clip}.mkv")));
+        assert_eq!(named.count(), 1, "{clip} in:\n{}", done.err);
+    }
+    let good = judge_again(&place("whole_3s_flac.mkv"), dir.path());
+    assert_eq!(good.moments.len(), 3);
+
+    // What was judged is not judged again for the sake of a video.
+    let done = batch_with(&clips, &out, &more);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.err.contains("3 of 3 done already"), "{}", done.err);
+}
+
+#[test]
+fn a_run_that_goes_on_names_its_videos_as_the_first_one_did() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out.jsonl");
+    let video = dir.path().join("all.mkv");
+    let clips = [data("made/whole_3s_flac.mkv"), data("clips/bento.mp4")];
+    assert_eq!(batch(&[&clips[0]], &out).code, Some(0));
+    let more = ["--overlay", video.to_str().expect("text")];
+    let done = batch_with(&[&clips[0], &clips[1]], &out, &more);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(!video.exists());
+    assert!(dir.path().join("all-bento.mp4.mkv").exists());
+}

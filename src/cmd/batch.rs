@@ -72,6 +72,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     }
     Run {
         sources,
+        asked: all,
         args: &args.stream,
         archive: Some(archive),
         real_time: false,

@@ -39,6 +39,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
     };
     check_descriptions(&sources)?;
     Run {
+        asked: sources.len(),
         sources,
         args: &args.stream,
         archive: None,

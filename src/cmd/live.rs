@@ -29,6 +29,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     check_descriptions(&sources)?;
     Run {
         jobs: sources.len(),
+        asked: sources.len(),
         sources,
         args: &args.stream,
         archive: None,

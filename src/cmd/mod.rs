@@ -20,6 +20,8 @@ pub mod model;
 #[cfg(feature = "gst")]
 mod outputs;
 #[cfg(feature = "gst")]
+mod overlays;
+#[cfg(feature = "gst")]
 pub mod prepare;
 #[cfg(feature = "gst")]
 mod progress;

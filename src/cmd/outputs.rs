@@ -5,26 +5,23 @@
 //! the same record.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::overlays::Overlays;
 use super::progress::Bar;
 use super::streams::StreamArgs;
 use crate::engine::{Job, Output, Said, Watcher};
 use crate::features::{BIN_HZ, BINS};
-use crate::media::{AudioBlock, Frame, Source};
+use crate::media::Source;
 use crate::result::{
     Crop, Failure, Gap, HeatmapFacts, Judgement, Latency, Record, SoundHeatmapFacts, StreamName,
     Summary, Verdict,
 };
 use crate::sink::archive::Archive;
 use crate::sink::console::Table;
-use crate::sink::heatmaps::{Heatmaps, folder_of};
+use crate::sink::heatmaps::Heatmaps;
 use crate::sink::jsonl::JsonLines;
-use crate::sink::overlay::{self, Overlay, OverlaySender};
 use crate::sink::{Judged, SinkError, View, metrics};
-use crate::time::Hop;
-use crate::window::Timed;
 
 /// All ways out of a run.
 pub struct Outputs {
@@ -33,9 +30,7 @@ pub struct Outputs {
     json: Option<JsonLines<Box<dyn Write + Send>>>,
     archive: Option<Archive>,
     heatmaps: Option<Heatmaps>,
-    /// Where the overlay videos go, and that of each stream once it has begun.
-    overlay_path: Option<PathBuf>,
-    overlays: Vec<Option<Overlay>>,
+    overlays: Overlays,
     table: Option<Table<Box<dyn Write + Send>>>,
     crop: Crop,
     quiet: bool,
@@ -56,6 +51,7 @@ struct Tally {
 
 impl Outputs {
     /// Opens them. Without an archive, results go to stdout if no file is named.
+    /// `asked` sources were asked for, of which those of `sources` are left.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
@@ -63,9 +59,11 @@ impl Outputs {
         args: &StreamArgs,
         archive: Option<Archive>,
         sources: &[Source],
+        asked: usize,
         bar: &Bar,
     ) -> anyhow::Result<Self> {
-        let (crop, quiet, args) = (args.window.crop, args.talk.quiet, &args.output);
+        let (window, quiet, args) = (&args.window, args.talk.quiet, &args.output);
+        let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
         let to_stdout = || {
             JsonLines::new(
                 Box::new(std::io::stdout()) as Box<dyn Write + Send>,
@@ -85,17 +83,19 @@ impl Outputs {
             None => None,
         };
         Ok(Self {
-            names: sources.iter().map(|s| s.name.clone()).collect(),
+            overlays: match &args.overlay {
+                Some(path) => Overlays::new(path, &names, asked > 1, window.hop)?,
+                None => Overlays::default(),
+            },
+            names,
             tallies: vec![Tally::default(); sources.len()],
             json,
             archive,
             heatmaps: args.heatmaps.as_deref().map(Heatmaps::create).transpose()?,
-            overlay_path: args.overlay.clone(),
-            overlays: sources.iter().map(|_| None).collect(),
             table: args
                 .table
                 .then(|| Table::new(Box::new(bar.lines()) as Box<dyn Write + Send>)),
-            crop,
+            crop: window.crop,
             quiet,
             bar: bar.clone(),
             failed: 0,
@@ -126,7 +126,7 @@ impl Outputs {
                     judged.verdict.heatmap.file = files.picture;
                     judged.verdict.sound_heatmap.file = files.sound;
                 }
-                if let Some(overlay) = self.overlay_sender(stream) {
+                if let Some(overlay) = self.overlays.sender(stream) {
                     overlay.verdict(&judged);
                 }
                 let tally = &mut self.tallies[stream];
@@ -144,7 +144,7 @@ impl Outputs {
         match said {
             Said::Gap(span) => {
                 self.tallies[stream].gaps += 1;
-                if let Some(overlay) = self.overlay_sender(stream) {
+                if let Some(overlay) = self.overlays.sender(stream) {
                     overlay.gap(span.start, span.end, span.why);
                 }
                 self.write(Record::Gap(Gap {
@@ -162,7 +162,7 @@ impl Outputs {
                 error,
             } => {
                 self.left -= usize::from(!interrupted);
-                self.end_overlay(stream)?;
+                self.end_overlay(stream);
                 let (moments, mean_correspondence, gaps) = self.counts(stream);
                 self.write(Record::Summary(Summary {
                     stream: name.clone(),
@@ -227,9 +227,9 @@ impl Outputs {
     /// # Errors
     /// Names the way out that could not be closed.
     pub fn finish(mut self, stopped: bool) -> anyhow::Result<bool> {
-        let closed: Vec<_> = (0..self.overlays.len())
-            .map(|s| self.end_overlay(s))
-            .collect();
+        for stream in 0..self.names.len() {
+            self.end_overlay(stream);
+        }
         let goes_on = self.archive.is_some();
         let archived = self.archive.map(Archive::finish).transpose();
         if stopped && self.left > 0 && !self.quiet {
@@ -240,7 +240,6 @@ impl Outputs {
             });
         }
         archived?;
-        closed.into_iter().collect::<anyhow::Result<()>>()?;
         Ok(self.failed == 0 && self.left == 0)
     }
 
@@ -299,47 +298,16 @@ impl Outputs {
     }
 
     /// Who else looks at a stream: its overlay video, where one is asked for.
-    ///
-    /// # Errors
-    /// Names the video that cannot be written.
-    pub fn watcher(
-        &mut self,
-        stream: usize,
-        live: bool,
-        hop: Hop,
-    ) -> anyhow::Result<Option<Box<dyn Watcher>>> {
-        let Some(path) = &self.overlay_path else {
-            return Ok(None);
-        };
-        let name = self.names[stream].clone();
-        let path = if self.names.len() == 1 {
-            path.clone()
-        } else {
-            one_of_several(path, &name)
-        };
-        let options = overlay::Options {
-            stream: name,
-            live,
-            sound: true,
-            hop,
-        };
-        let overlay = Overlay::create(&path, options)?;
-        let sender = overlay.sender();
-        self.overlays[stream] = Some(overlay);
-        Ok(Some(Box::new(ToOverlay(sender))))
+    pub fn watcher(&self, stream: usize) -> Option<Box<dyn Watcher>> {
+        self.overlays.watcher(stream)
     }
 
-    fn overlay_sender(&self, stream: usize) -> Option<OverlaySender> {
-        self.overlays[stream].as_ref().map(Overlay::sender)
-    }
-
-    /// Ends a stream's video, so that it plays.
-    fn end_overlay(&mut self, stream: usize) -> anyhow::Result<()> {
-        if let Some(overlay) = self.overlays[stream].take() {
-            let report = overlay.finish()?;
-            tracing::info!("{}: {report:?}", self.names[stream]);
+    /// Ends a stream's video. One that failed is told; the run goes on.
+    fn end_overlay(&mut self, stream: usize) {
+        if let Err(error) = self.overlays.end(stream) {
+            self.failed += 1;
+            self.bar.say(&format!("l3net: {error}"));
         }
-        Ok(())
     }
 }
 
@@ -350,26 +318,4 @@ fn is_read(written: Result<(), SinkError>, needs_readers: bool) -> Result<bool, 
         Err(error) if error.is_closed() && !needs_readers => Ok(false),
         other => other.map(|()| true),
     }
-}
-
-/// Sends all that a stream thread reads to a video.
-struct ToOverlay(OverlaySender);
-
-impl Watcher for ToOverlay {
-    fn sound(&mut self, block: &AudioBlock<'_>) {
-        // What the video loses it counts itself, and tells at its end.
-        let _ = self.0.sound(block.at.to_time(), block.pcm.to_vec(), 1);
-    }
-
-    fn frame(&mut self, frame: &Frame) {
-        let _ = self.0.frame(frame.at(), Box::new(frame.clone()));
-    }
-}
-
-/// The name of one of several files: `all.mkv` of stream `a/b.mp4` is `all-a_b.mp4.mkv`.
-fn one_of_several(path: &Path, stream: &str) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let ending = path.extension().unwrap_or_default().to_string_lossy();
-    let stream = folder_of(stream).replace('/', "_");
-    path.with_file_name(format!("{stem}-{stream}.{ending}"))
 }

@@ -54,6 +54,8 @@ pub struct OutputArgs {
 pub struct Run<'a> {
     /// The streams.
     pub sources: Vec<Source>,
+    /// Sources that were asked for, with those that are done already.
+    pub asked: usize,
     /// The options.
     pub args: &'a StreamArgs,
     /// Where results go that a later run goes on with; stdout without it.
@@ -74,6 +76,7 @@ impl Run<'_> {
     pub fn run(self) -> anyhow::Result<bool> {
         let Self {
             sources,
+            asked,
             args,
             archive,
             real_time,
@@ -91,7 +94,7 @@ impl Run<'_> {
             .iter()
             .map(|source| there_already(source, archive.as_ref(), args))
             .collect();
-        let mut outputs = Outputs::open(args, archive, &sources, &bar)?;
+        let mut outputs = Outputs::open(args, archive, &sources, asked, &bar)?;
         let options = EngineOptions {
             hop: window.hop,
             crop: window.crop,
@@ -109,12 +112,10 @@ impl Run<'_> {
         let gauges = Gauges::new(sources.len());
         let mut tasks = Vec::new();
         for (stream, (source, skip)) in sources.into_iter().zip(skip).enumerate() {
-            let live = real_time || source.is_endless();
-            let watcher = outputs.watcher(stream, live, window.hop)?;
             tasks.push(Task {
                 source,
                 skip,
-                watcher,
+                watcher: outputs.watcher(stream),
             });
         }
         let ended = engine::run(tasks, net, &options, &stop, &gauges, |output| {

@@ -57,6 +57,8 @@ pub struct EngineOptions {
 /// Somebody who sees all the sound and all the frames of a stream, not only the
 /// moments. Runs on the stream's thread; may wait where the source is a file.
 pub trait Watcher: Send {
+    /// The source has been opened, perhaps again. Where it is live, nobody may wait.
+    fn opened(&mut self, live: bool);
     /// A block of sound.
     fn sound(&mut self, block: &AudioBlock<'_>);
     /// A frame.

@@ -164,6 +164,9 @@ impl Reader<'_> {
         if session.is_by_clock() {
             self.pace = Pace::Live;
         }
+        if let Some(watcher) = &mut self.task.watcher {
+            watcher.opened(self.pace == Pace::Live);
+        }
         let (hop, pace) = (self.options.hop, self.pace);
         let maker = self
             .maker

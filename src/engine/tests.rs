@@ -52,6 +52,8 @@ fn panics_in_time(tasks: Vec<Task>, output: impl FnMut(Output) -> Result<(), ()>
 struct Panics;
 
 impl Watcher for Panics {
+    fn opened(&mut self, _: bool) {}
+
     fn sound(&mut self, _: &AudioBlock<'_>) {
         panic!("as a bug in the thread of a stream would");
     }

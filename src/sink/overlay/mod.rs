@@ -135,12 +135,26 @@ impl Overlay {
         Self::create_within(path, options, LIMITS)
     }
 
+    /// Says whether a video of that name can be made, and leaves the place as it is.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create).
+    pub fn check(path: &Path) -> Result<(), SinkError> {
+        container_of(path)?;
+        let is_new = !path.exists();
+        std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(SinkError::io(path, "write"))?;
+        if is_new {
+            std::fs::remove_file(path).map_err(SinkError::io(path, "remove"))?;
+        }
+        Ok(())
+    }
+
     fn create_within(path: &Path, options: Options, limits: Limits) -> Result<Self, SinkError> {
-        let container = Container::of(path).ok_or_else(|| SinkError::Extension {
-            path: path.to_owned(),
-            expected: ".mkv or .mp4",
-        })?;
-        container.check().map_err(video_error(path))?;
+        let container = container_of(path)?;
         // Said now rather than when the first frame comes.
         std::fs::File::create(path).map_err(SinkError::io(path, "write"))?;
         let (media_in, media) = bounded(QUEUE);
@@ -197,6 +211,15 @@ impl Overlay {
         report.dropped += self.sender.dropped.load(Ordering::Relaxed);
         Ok(report)
     }
+}
+
+fn container_of(path: &Path) -> Result<Container, SinkError> {
+    let container = Container::of(path).ok_or_else(|| SinkError::Extension {
+        path: path.to_owned(),
+        expected: ".mkv or .mp4",
+    })?;
+    container.check().map_err(video_error(path))?;
+    Ok(container)
 }
 
 impl OverlaySender {
