@@ -32,7 +32,16 @@ pub trait Droppable {
 pub struct Dispatcher<J> {
     state: Mutex<State<J>>,
     changed: Condvar,
-    capacity: usize,
+    room: Room,
+}
+
+/// How many jobs of a stream may wait, by its pace.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// At the pace of a file: enough to keep the network busy.
+    pub file: usize,
+    /// At the pace of the clock: as long as they matter.
+    pub live: usize,
 }
 
 #[derive(Debug)]
@@ -63,8 +72,8 @@ pub enum Said {
 }
 
 impl<J: Droppable> Dispatcher<J> {
-    /// A dispatcher for `streams` streams with room for `capacity` jobs each.
-    pub fn new(streams: usize, capacity: usize) -> Self {
+    /// A dispatcher for `streams` streams.
+    pub fn new(streams: usize, room: Room) -> Self {
         let queues = (0..streams).map(|_| VecDeque::new()).collect();
         Self {
             state: Mutex::new(State {
@@ -73,7 +82,7 @@ impl<J: Droppable> Dispatcher<J> {
                 closed: false,
             }),
             changed: Condvar::new(),
-            capacity: capacity.max(1),
+            room,
         }
     }
 
@@ -82,13 +91,17 @@ impl<J: Droppable> Dispatcher<J> {
     /// dropped silently: nobody listens any more.
     pub fn judge(&self, stream: usize, job: J, pace: Pace) -> u64 {
         let mut state = self.lock();
+        let room = match pace {
+            Pace::Live => self.room.live,
+            Pace::File => self.room.file,
+        };
         let mut dropped = 0;
         loop {
             if state.closed {
                 return dropped;
             }
             let queue = &mut state.queues[stream];
-            if jobs(queue) < self.capacity {
+            if jobs(queue) < room.max(1) {
                 queue.push_back(Item::Judge(job));
                 break;
             }
@@ -213,6 +226,8 @@ mod tests {
     use crate::time::MediaTime;
     use std::sync::Arc;
 
+    const ROOM: Room = Room { file: 9, live: 2 };
+
     #[derive(Debug, PartialEq)]
     struct Second(u64);
 
@@ -239,7 +254,7 @@ mod tests {
 
     #[test]
     fn streams_take_turns() {
-        let dispatcher = Dispatcher::new(3, 9);
+        let dispatcher = Dispatcher::new(3, ROOM);
         for s in 0..4 {
             dispatcher.judge(0, Second(s), Pace::File);
         }
@@ -254,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_busy_stream_does_not_starve_another() {
-        let dispatcher = Dispatcher::new(2, 9);
+        let dispatcher = Dispatcher::new(2, ROOM);
         for s in 0..3 {
             dispatcher.judge(0, Second(s), Pace::File);
             dispatcher.judge(1, Second(s), Pace::File);
@@ -267,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_live_stream_drops_its_oldest_and_says_so() {
-        let dispatcher = Dispatcher::new(1, 2);
+        let dispatcher = Dispatcher::new(1, ROOM);
         let dropped: u64 = (0..5)
             .map(|s| dispatcher.judge(0, Second(s), Pace::Live))
             .sum();
@@ -282,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_file_waits_and_loses_nothing() {
-        let dispatcher = Arc::new(Dispatcher::new(1, 2));
+        let dispatcher = Arc::new(Dispatcher::new(1, Room { file: 2, live: 9 }));
         let feeder = {
             let dispatcher = Arc::clone(&dispatcher);
             std::thread::spawn(move || {

@@ -28,7 +28,7 @@ use crate::net::{HeatmapKind, L3Net};
 use crate::result::Crop;
 use crate::time::{Hop, MediaTime};
 
-pub use dispatch::{Dispatcher, Droppable, Item, Said};
+pub use dispatch::{Dispatcher, Droppable, Item, Room, Said};
 pub use judge::{Job, Occupation, Output};
 
 pub use crate::stop::Stop;
@@ -141,12 +141,11 @@ pub fn run<E>(
     } else {
         options.jobs.clamp(1, streams.max(1))
     };
-    // Live: what waits longer than about two seconds is too old to matter.
     let hops_a_second = 48_000_usize.div_ceil(options.hop.samples());
-    let room = if options.real_time {
-        2 * hops_a_second
-    } else {
-        2
+    let room = Room {
+        // What waits longer than about two seconds is too old to matter.
+        live: 2 * hops_a_second,
+        file: 2,
     };
     let dispatcher = Dispatcher::new(streams, room);
     let (sender, outputs) = crossbeam_channel::bounded(2 * options.batch.max(1));

@@ -1,10 +1,10 @@
-//! Runs that do not end by themselves.
+//! Runs that do not end by themselves, and what watchers are told.
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use super::*;
-use crate::media::expand;
+use crate::media::{Description, expand};
 use crate::net::{Conv1Stride, NetOptions, Weights};
 
 /// What hangs cannot be asked to stop, but told from what is slow.
@@ -23,26 +23,33 @@ fn endless(watchers: Vec<Option<Box<dyn Watcher>>>) -> Vec<Task> {
         .collect()
 }
 
+/// Runs with an untrained network.
+fn run_tasks(
+    tasks: Vec<Task>,
+    stop: &Stop,
+    output: impl FnMut(Output) -> Result<(), ()>,
+) -> Result<(), ()> {
+    let weights = Weights::random(1, Conv1Stride::Two);
+    let net = L3Net::new(&weights, &NetOptions::default()).expect("a network");
+    let options = EngineOptions {
+        hop: Hop::from_secs(1.0).expect("a second"),
+        crop: Crop::Full,
+        heatmap: HeatmapKind::default(),
+        real_time: false,
+        limit: None,
+        jobs: tasks.len(),
+        batch: 2,
+        keep_pictures: false,
+    };
+    let gauges = Gauges::new(tasks.len());
+    run(tasks, net, &options, stop, &gauges, output)
+}
+
 /// Runs until the run ends by a panic.
 fn panics_in_time(tasks: Vec<Task>, output: impl FnMut(Output) -> Result<(), ()> + Send + 'static) {
     let (ended, end) = channel();
     std::thread::spawn(move || {
-        let weights = Weights::random(1, Conv1Stride::Two);
-        let net = L3Net::new(&weights, &NetOptions::default()).expect("a network");
-        let options = EngineOptions {
-            hop: Hop::from_secs(1.0).expect("a second"),
-            crop: Crop::Full,
-            heatmap: HeatmapKind::default(),
-            real_time: false,
-            limit: None,
-            jobs: tasks.len(),
-            batch: 2,
-            keep_pictures: false,
-        };
-        let gauges = Gauges::new(tasks.len());
-        let run = std::panic::AssertUnwindSafe(|| {
-            run(tasks, net, &options, &Stop::default(), &gauges, output)
-        });
+        let run = std::panic::AssertUnwindSafe(|| run_tasks(tasks, &Stop::default(), output));
         ended.send(std::panic::catch_unwind(run).is_err())
     });
     let panicked = end.recv_timeout(PATIENCE).expect("it hangs");
@@ -76,7 +83,10 @@ fn a_stream_that_panics_ends_the_run() {
 /// The network's thread holds the same guard, but nothing makes it panic.
 #[test]
 fn a_thread_that_panics_wakes_all_who_wait_for_it() {
-    let (stop, dispatcher) = (Stop::default(), Dispatcher::new(1, 1));
+    let (stop, dispatcher) = (
+        Stop::default(),
+        Dispatcher::new(1, Room { file: 1, live: 1 }),
+    );
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| dispatcher.take(1));
         let panicking = scope.spawn(|| {
@@ -90,4 +100,38 @@ fn a_thread_that_panics_wakes_all_who_wait_for_it() {
         assert!(waiting.join().expect("no panic").is_none());
     });
     assert!(stop.is_asked());
+}
+
+/// Tells what it is told, and asks for the end.
+struct Opened(Sender<bool>, Stop);
+
+impl Watcher for Opened {
+    fn opened(&mut self, live: bool) {
+        let _ = self.0.send(live);
+        self.1.ask();
+    }
+
+    fn sound(&mut self, _: &AudioBlock<'_>) {}
+
+    fn frame(&mut self, _: &Frame) {}
+}
+
+#[test]
+fn a_description_is_live_or_not_as_it_says_itself() {
+    gstreamer::init().expect("GStreamer starts");
+    let opened = |text: &str| {
+        let (told, opened) = channel();
+        let stop = Stop::default();
+        let task = Task {
+            source: Source::launch(Description::new(text).expect("a description")),
+            skip: 0,
+            watcher: Some(Box::new(Opened(told, stop.clone()))),
+        };
+        run_tasks(vec![task], &stop, |_| Ok(())).expect("it runs");
+        opened.iter().collect::<Vec<bool>>()
+    };
+    let live = "videotestsrc is-live=true ! video. audiotestsrc is-live=true ! audio.";
+    assert_eq!(opened(live), [true]);
+    let file = "videotestsrc ! video. audiotestsrc ! audio.";
+    assert_eq!(opened(file), [false]);
 }
