@@ -38,6 +38,13 @@ pub struct DataArgs {
     /// What of recordings is held out: whole ones, or the end of each
     #[arg(long, value_enum, default_value = "clip", value_name = "HOW")]
     pub split: SplitBy,
+    #[command(flatten)]
+    held_out: HeldOutArgs,
+}
+
+/// Which files are held out.
+#[derive(clap::Args, Clone, Debug)]
+pub struct HeldOutArgs {
     /// Names of files to hold out, such as 'emojitwo_*'
     #[arg(long, value_name = "PATTERN", num_args = 1..)]
     pub test: Vec<String>,
@@ -47,6 +54,17 @@ pub struct DataArgs {
     /// Chooses what is held out, where nothing else does
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub split_seed: u64,
+}
+
+impl HeldOutArgs {
+    /// The same for who reads the files, who may have patterns of its own.
+    pub fn rules(&self, more: &[String]) -> SplitRules {
+        SplitRules {
+            test: self.test.iter().chain(more).cloned().collect(),
+            test_fold: self.test_fold,
+            seed: self.split_seed,
+        }
+    }
 }
 
 /// A corpus with its name and how often it is drawn from.
@@ -76,7 +94,7 @@ impl DataArgs {
         if !media.is_empty() {
             let rules = ClipRules {
                 split_by: self.split,
-                seed: self.split_seed,
+                seed: self.held_out.split_seed,
             };
             let clips = recordings::open(&media, rules, quiet, stop)?;
             opened.push(Opened {
@@ -89,7 +107,7 @@ impl DataArgs {
             });
         }
         if !self.sounds.is_empty() {
-            let corpus = ClassPairs::read(&self.sounds, &self.images, &self.rules(&[]))?;
+            let corpus = ClassPairs::read(&self.sounds, &self.images, &self.held_out.rules(&[]))?;
             opened.push(Opened {
                 name: "classes".to_owned(),
                 weight: 1.0,
@@ -113,17 +131,9 @@ impl DataArgs {
         has_some.then_some(self.split)
     }
 
-    fn rules(&self, test: &[String]) -> SplitRules {
-        SplitRules {
-            test: self.test.iter().chain(test).cloned().collect(),
-            test_fold: self.test_fold,
-            seed: self.split_seed,
-        }
-    }
-
     fn open_one(&self, text: &str) -> anyhow::Result<Opened> {
         let spec = Spec::parse(text).map_err(Usage::error)?;
-        let rules = self.rules(&spec.list("test"));
+        let rules = self.held_out.rules(&spec.list("test"));
         let corpus: Box<dyn Corpus> = match spec.kind.as_str() {
             "classes" => {
                 spec.check(&["sounds", "images"], &[])

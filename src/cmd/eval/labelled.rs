@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::networks::Networks;
 use super::{CommonArgs, bar};
-use crate::corpus::{PICTURE_EXTENSIONS, SOUND_EXTENSIONS, SplitRules, TEST_FOLD};
+use crate::cmd::data::HeldOutArgs;
+use crate::corpus::{PICTURE_EXTENSIONS, SOUND_EXTENSIONS};
 use crate::eval::extract::{Extraction, Extractor};
 use crate::eval::labelled::Labelled;
 use crate::eval::seconds::Seconds;
@@ -45,15 +46,8 @@ pub struct LabelledArgs {
     /// The data; several folders of classes are one
     #[arg(required = true, value_name = "DIR")]
     pub data: Vec<PathBuf>,
-    /// Names of files to hold out, such as 'emojitwo_*'
-    #[arg(long, value_name = "PATTERN", num_args = 1..)]
-    pub test: Vec<String>,
-    /// The fold to hold out, where only one is
-    #[arg(long, value_name = "N", default_value_t = TEST_FOLD)]
-    pub test_fold: u32,
-    /// Chooses what is held out, where nothing else does
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub split_seed: u64,
+    #[command(flatten)]
+    split: HeldOutArgs,
     /// Find features anew, and do not keep them for the next time
     #[arg(long)]
     pub no_cache: bool,
@@ -78,8 +72,9 @@ impl LookArgs {
     /// The files; all, or those held out.
     pub(super) fn read(&self) -> anyhow::Result<Labelled> {
         let kind = Kind::of(self.of);
-        if self.held_out || !self.labelled.test.is_empty() {
-            return Ok(self.labelled.read(kind)?.held_out(self.labelled.test_fold));
+        let split = &self.labelled.split;
+        if self.held_out || !split.test.is_empty() {
+            return Ok(self.labelled.read(kind)?.held_out(split.test_fold));
         }
         Ok(Labelled::read_all(&self.labelled.data, kind.extensions())?)
     }
@@ -132,11 +127,7 @@ impl Kind {
 
 impl LabelledArgs {
     pub(super) fn read(&self, kind: Kind) -> anyhow::Result<Labelled> {
-        let rules = SplitRules {
-            test: self.test.clone(),
-            test_fold: self.test_fold,
-            seed: self.split_seed,
-        };
+        let rules = self.split.rules(&[]);
         Ok(Labelled::read(&self.data, kind.extensions(), &rules)?)
     }
 
