@@ -310,6 +310,10 @@ impl Listener for Listening<'_, '_> {
         self.maker.push_frame(frame);
     }
 
+    fn sound_ended(&mut self) {
+        self.maker.end_sound();
+    }
+
     fn picture_ended(&mut self) {
         self.maker.end_picture();
     }

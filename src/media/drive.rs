@@ -46,6 +46,9 @@ pub trait Listener {
     /// Takes a frame.
     fn frame(&mut self, frame: Frame);
 
+    /// No further sound will come.
+    fn sound_ended(&mut self);
+
     /// No further frame will come.
     fn picture_ended(&mut self);
 
@@ -79,6 +82,9 @@ impl Session {
             while let Ok(frame) = self.frames.try_recv() {
                 news = true;
                 listener.frame(frame);
+            }
+            if self.sound.is_done() {
+                listener.sound_ended();
             }
             if self.picture_ended() && self.frames.is_empty() {
                 listener.picture_ended();

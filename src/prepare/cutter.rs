@@ -21,6 +21,11 @@ const PIECE_SAMPLES: usize = (PIECE_S * SAMPLE_RATE) as usize;
 /// is left over at the end of a recording is less.
 const STEP_SAMPLES: usize = WINDOW_SAMPLES / 10;
 
+/// Frames that wait for their sound, at most: some minutes, some 100 MB. Where the
+/// picture is ahead by more there is no sound, as far as anybody has seen, and the
+/// oldest are dropped.
+const MOST_FRAMES: usize = 4_096;
+
 /// A piece of a recording: 1 to 11 s of sound without holes, and its frames.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Piece<F> {
@@ -47,6 +52,8 @@ pub struct Cutter<F> {
     picture: Option<MediaTime>,
     picture_ended: bool,
     heard: bool,
+    /// The sound has ended: no later frame is wanted.
+    sound_end: Option<SamplePos>,
 }
 
 /// Sound without holes, as far as it is there.
@@ -97,6 +104,7 @@ impl<F> Cutter<F> {
             picture: None,
             picture_ended: false,
             heard: false,
+            sound_end: None,
         }
     }
 
@@ -114,6 +122,7 @@ impl<F> Cutter<F> {
     /// Takes a block of sound whose first sample is at `at`.
     pub fn push_sound(&mut self, at: SamplePos, pcm: &[f32]) {
         self.heard |= !pcm.is_empty();
+        self.sound_end = None;
         let (sound, waiting) = (&mut self.sound, &mut self.waiting);
         // Nobody asks how long a file's sound was on its way.
         self.windower.push(at, pcm, Instant::now(), |event| {
@@ -122,20 +131,36 @@ impl<F> Cutter<F> {
     }
 
     /// Whether a frame that is shown at `at` is kept: the first in each step of
-    /// the rate. To be asked of every frame, in their order.
+    /// the rate, while there is sound. To be asked of every frame, in their order.
     pub fn wants(&mut self, at: MediaTime) -> bool {
         let later = self.picture.is_none_or(|last| at > last);
         if later {
             self.picture = Some(at);
         }
         let step = |at: MediaTime| (at.as_secs_f64() * self.fps).floor();
-        later && self.last_kept.is_none_or(|last| step(at) > step(last))
+        let heard = |end| SamplePos::heard_at(at) < end;
+        later
+            && self.sound_end.is_none_or(heard)
+            && self.last_kept.is_none_or(|last| step(at) > step(last))
     }
 
     /// Takes a frame that is wanted.
     pub fn push_frame(&mut self, at: MediaTime, frame: F) {
         self.last_kept = Some(at);
         self.frames.push_back((at, frame));
+        if self.frames.len() > MOST_FRAMES {
+            self.frames.pop_front();
+        }
+    }
+
+    /// No further sound will come (or none at all).
+    pub fn end_sound(&mut self) {
+        // The last second may be filled up with silence.
+        let end = self.windower.end().plus(WINDOW_SAMPLES);
+        if self.sound_end.replace(end) != Some(end) {
+            let heard = |at| SamplePos::heard_at(at) < end;
+            self.frames.retain(|(at, _)| heard(*at));
+        }
     }
 
     /// No further frame will come.

@@ -38,6 +38,7 @@ fn cut(blocks: &[(u64, usize)], frame_ms: u64, frames_until_ms: u64, fps: f64) -
         }
         drain(&mut cutter, &mut pieces);
     }
+    cutter.end_sound();
     cutter.end_picture();
     cutter.finish(TAIL_SAMPLES);
     drain(&mut cutter, &mut pieces);
@@ -152,6 +153,26 @@ fn a_picture_that_ends_early_leaves_sound_without_frames() {
     let pieces = cut(&[(0, 25 * SECOND)], 40, 4_000, 4.0);
     let frames: Vec<usize> = pieces.iter().map(|p| p.frames.len()).collect();
     assert_eq!(frames, [16, 0, 0]);
+}
+
+#[test]
+fn frames_that_no_sound_comes_to_do_not_pile_up() {
+    let hours = |cutter: &mut Cutter<()>| {
+        for ms in (0..2 * 3_600_000).step_by(250) {
+            if cutter.wants(MediaTime(ms * MS)) {
+                cutter.push_frame(MediaTime(ms * MS), ());
+            }
+        }
+        cutter.frames.len()
+    };
+    let mut waiting = Cutter::new(4.0);
+    assert_eq!(hours(&mut waiting), MOST_FRAMES, "sound may still come");
+    waiting.end_sound();
+    assert_eq!(waiting.frames.len(), 0);
+    let mut over = Cutter::new(4.0);
+    over.push_sound(SamplePos(0), &pcm(0, 3 * SECOND / 2));
+    over.end_sound();
+    assert_eq!(hours(&mut over), 10, "to a second behind its end");
 }
 
 #[test]

@@ -138,6 +138,10 @@ impl Listener for Recorder<'_> {
         }
     }
 
+    fn sound_ended(&mut self) {
+        self.cutter.end_sound();
+    }
+
     fn picture_ended(&mut self) {
         self.cutter.end_picture();
     }

@@ -69,6 +69,10 @@ const SOUND_PATIENCE_NS: u64 = 2_000_000_000;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
+/// A live frame waits this long for its sound. What waits in the ring can be 4 s late,
+/// and the window around the frame may have begun a second before.
+const LIVE_KEEP_NS: u64 = 5 * SECOND_NS;
+
 /// Makes moments of blocks of sound and frames.
 #[derive(Debug)]
 pub struct MomentMaker<F> {
@@ -136,6 +140,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
         out: &mut Vec<Made<F>>,
     ) {
         let first = self.windower.next_start().is_none();
+        self.pairer.ask_until(None);
         self.windower
             .push(at, pcm, arrived, |e| self.waiting.push_back(e));
         self.sound_end = self.sound_end.max(at.plus(pcm.len()));
@@ -147,9 +152,13 @@ impl<F: Timed + Clone> MomentMaker<F> {
     /// Takes the next frame.
     pub fn push_frame(&mut self, frame: F) {
         self.pairer.push(frame);
-        if let Some(middle) = self.next_middle() {
-            self.pairer.forget(middle, self.hop_ns);
-        }
+        self.forget();
+    }
+
+    /// No more sound will come (or none at all).
+    pub fn end_sound(&mut self) {
+        let last = self.windower.next_start().unwrap_or(SamplePos::ZERO);
+        self.pairer.ask_until(Some(middle_from(last)));
     }
 
     /// The picture has ended (or never was).
@@ -204,13 +213,21 @@ impl<F: Timed + Clone> MomentMaker<F> {
         }
     }
 
-    fn next_middle(&self) -> Option<MediaTime> {
-        let start = match self.waiting.front() {
+    /// Drops the frames that nobody will ask for. Before the first sound the grid is
+    /// taken to begin at zero, as it mostly does.
+    fn forget(&mut self) {
+        let next = match self.waiting.front() {
             Some(SoundEvent::Window(window)) => window.start,
             Some(SoundEvent::Broken(hole)) => hole.from,
-            None => self.windower.next_start()?,
+            None => self.windower.next_start().unwrap_or(SamplePos::ZERO),
         };
-        Some(start.plus(WINDOW_SAMPLES / 2).to_time())
+        self.pairer.forget(middle_from(next), self.hop_ns);
+        if self.pace == Pace::Live
+            && let Some(newest) = self.pairer.newest()
+        {
+            let oldest = newest.0.saturating_sub(LIVE_KEEP_NS);
+            self.pairer.forget_before(MediaTime(oldest));
+        }
     }
 
     /// Pairs waiting windows. Without a time, nothing more is waited for.
@@ -241,9 +258,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
                     }
                 }
             }
-            if let Some(middle) = self.next_middle() {
-                self.pairer.forget(middle, self.hop_ns);
-            }
+            self.forget();
         }
     }
 
@@ -257,7 +272,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
         };
         self.pairer.nearest(
             window.start.to_time(),
-            window.start.plus(WINDOW_SAMPLES / 2).to_time(),
+            middle_from(window.start),
             window.start.plus(WINDOW_SAMPLES).to_time(),
             patient,
         )
@@ -338,6 +353,11 @@ impl<F: Timed + Clone> MomentMaker<F> {
     fn flush(&mut self, out: &mut Vec<Made<F>>) {
         out.extend(self.open.take().map(Made::Gap));
     }
+}
+
+/// The middle of the window that begins at `start`.
+fn middle_from(start: SamplePos) -> MediaTime {
+    start.plus(WINDOW_SAMPLES / 2).to_time()
 }
 
 /// What a window may lack and still count.

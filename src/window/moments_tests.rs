@@ -6,6 +6,8 @@
     reason = "numbers of a test are small"
 )]
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -242,4 +244,82 @@ fn a_limit_waits_for_what_is_read_later() {
         live.has_reached(limit, false),
         "its sound would be here by now"
     );
+}
+
+#[test]
+fn frames_without_sound_do_not_pile_up() {
+    let now = Instant::now();
+    // A soundless camera holds some seconds, in whatever order its end is told.
+    let mut camera = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut out = Vec::new();
+    picture(&mut camera, 0, 600_000);
+    camera.poll(now, &mut out);
+    assert!(camera.pairer.held() <= 127, "{}", camera.pairer.held());
+    // Its sound starts at last, or anew: the frames around it are there.
+    let mut out = sound(&mut camera, 599_000, 600_000, now);
+    camera.poll(now + FRAME_PATIENCE, &mut out);
+    assert_eq!(story(&out).last().unwrap(), "0 599000@599480");
+    picture(&mut camera, 600_000, 900_000);
+    assert!(camera.pairer.held() <= 127, "{}", camera.pairer.held());
+
+    let mut soundless = MomentMaker::new(Hop::SECOND, Pace::File);
+    soundless.end_sound();
+    picture(&mut soundless, 0, 600_000);
+    assert!(soundless.pairer.held() <= 14, "{}", soundless.pairer.held());
+
+    // Short of a last window by a tail: its frame must be there.
+    let mut ends_early = MomentMaker::new(Hop::SECOND, Pace::File);
+    let mut out = sound(&mut ends_early, 0, 1_980, now);
+    ends_early.push_sound(SamplePos(1_980 * 48), &[0.5; 600], now, &mut out);
+    ends_early.end_sound();
+    picture(&mut ends_early, 0, 600_000);
+    assert!(
+        ends_early.pairer.held() <= 39,
+        "{}",
+        ends_early.pairer.held()
+    );
+    ends_early.finish(true, TAIL_SAMPLES, &mut out);
+    assert_eq!(
+        story(&out),
+        ["0 0@480", "1 1000@1480", "no_audio 2000-600000 lost 598"]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever comes and whatever does not, what is kept stays bounded.
+    #[test]
+    fn what_is_kept_is_bounded(
+        live in any::<bool>(),
+        steps in prop::collection::vec((0_u8..5, 1_u64..20_000), 1..60),
+    ) {
+        let now = Instant::now();
+        let pace = if live { Pace::Live } else { Pace::File };
+        let mut maker = MomentMaker::new(Hop::SECOND, pace);
+        let (mut out, mut heard, mut seen) = (Vec::new(), 0, 0);
+        for (what, ms) in steps {
+            match what {
+                0 | 1 => {
+                    let from = if what == 0 { heard } else { seen.max(heard) };
+                    heard = from + ms.min(3_000) / 20 * 20;
+                    out.extend(sound(&mut maker, from, heard, now));
+                }
+                2 => {
+                    picture(&mut maker, seen, seen + 4 * ms);
+                    seen += 4 * ms;
+                }
+                3 => maker.end_sound(),
+                _ if live => {
+                    let at = maker.length();
+                    maker.reopen(at, &mut out);
+                    (heard, seen) = (at.0 / MS + 1_000, at.0 / MS + 1_000);
+                }
+                _ => {}
+            }
+            // A minute of frames in a file, each counted as 64 KiB at least.
+            let most = if live { 127 } else { 8_192 };
+            prop_assert!(maker.pairer.held() <= most, "{} frames", maker.pairer.held());
+        }
+    }
 }

@@ -28,10 +28,18 @@ pub enum Pairing<'a, F> {
     Nothing,
 }
 
-/// Frames that hold more than this are thinned to those that the present grid of
-/// windows asks for. Decoded frames are large; a source whose picture runs ahead
+/// The newest frames are all kept up to this much: sound may still begin, or begin
+/// anew, anywhere near them. Older ones are thinned to those that the present grid
+/// of windows asks for. Decoded frames are large; a source whose picture runs ahead
 /// of its sound must not fill the memory.
 const KEEP_ALL_BYTES: usize = 128 << 20;
+
+/// Beyond this the oldest are dropped, whoever may ask for them. A picture that is
+/// ahead by so much has no sound there, as far as anybody has seen.
+const KEEP_BYTES: usize = 512 << 20;
+
+/// What a frame counts for at least, so that tiny ones are not kept by the million.
+const LEAST_BYTES: usize = 64 << 10;
 
 /// How long the last frame of a stream counts as shown where nothing says so.
 const LAST_FRAME_NS: u64 = 100_000_000;
@@ -40,17 +48,24 @@ const LAST_FRAME_NS: u64 = 100_000_000;
 #[derive(Debug)]
 pub struct Pairer<F> {
     frames: VecDeque<F>,
+    /// Memory of them all.
+    bytes: usize,
     ended: bool,
-    /// Distance of the last two frames, the best guess at the last one's length.
-    spacing_ns: Option<u64>,
+    newest: Option<MediaTime>,
+    shown_until: MediaTime,
+    /// The sound has ended: nobody asks for a later middle.
+    last_middle: Option<MediaTime>,
 }
 
 impl<F> Default for Pairer<F> {
     fn default() -> Self {
         Self {
             frames: VecDeque::new(),
+            bytes: 0,
             ended: false,
-            spacing_ns: None,
+            newest: None,
+            shown_until: MediaTime::ZERO,
+            last_middle: None,
         }
     }
 }
@@ -59,13 +74,19 @@ impl<F: Timed> Pairer<F> {
     /// Takes the next frame. One that is not later than the last is dropped:
     /// its time has been shown.
     pub fn push(&mut self, frame: F) {
-        if let Some(last) = self.frames.back() {
-            if frame.at() <= last.at() {
-                return;
-            }
-            self.spacing_ns = Some(frame.at().distance(last.at()));
+        let at = frame.at();
+        if self.newest.is_some_and(|newest| at <= newest) {
+            return;
         }
-        self.frames.push_back(frame);
+        // The distance to the one before is the best guess where nothing is said.
+        let before = self.newest.replace(at).map(|newest| at.distance(newest));
+        let length = frame.duration_ns().or(before).unwrap_or(LAST_FRAME_NS);
+        self.shown_until = MediaTime(at.0.saturating_add(length));
+        let answered = |middle| self.frames.back().is_some_and(|last| last.at() >= middle);
+        if !self.last_middle.is_some_and(answered) {
+            self.bytes += counted(&frame);
+            self.frames.push_back(frame);
+        }
     }
 
     /// No more frames will come.
@@ -73,9 +94,13 @@ impl<F: Timed> Pairer<F> {
         self.ended = true;
     }
 
-    /// Frames will come again (a source that was opened again).
+    /// Frames will come again (a source that was opened again). Those from before
+    /// answer nobody any more.
     pub fn reopen(&mut self) {
         self.ended = false;
+        self.last_middle = None;
+        self.frames.clear();
+        self.bytes = 0;
     }
 
     /// Whether [`end`](Self::end) was called.
@@ -85,18 +110,12 @@ impl<F: Timed> Pairer<F> {
 
     /// Time of the newest frame.
     pub fn newest(&self) -> Option<MediaTime> {
-        self.frames.back().map(Timed::at)
+        self.newest
     }
 
     /// Until when something is shown, as far as is known.
     pub fn shown_until(&self) -> MediaTime {
-        self.frames.back().map_or(MediaTime::ZERO, |last| {
-            let length = last
-                .duration_ns()
-                .or(self.spacing_ns)
-                .unwrap_or(LAST_FRAME_NS);
-            MediaTime(last.at().0.saturating_add(length))
-        })
+        self.shown_until
     }
 
     /// The frame nearest to `middle` for a window from `start` to `end`; of two
@@ -134,16 +153,59 @@ impl<F: Timed> Pairer<F> {
         }
     }
 
+    /// Drops frames that are over by `time`.
+    pub fn forget_before(&mut self, time: MediaTime) {
+        // The last one at or before it can still be the nearest.
+        while self.frames.get(1).is_some_and(|next| next.at() <= time) {
+            self.drop_oldest();
+        }
+    }
+
     /// Drops frames that no window can ask for whose middle is at `next_middle`
-    /// or `hop_ns` steps after it.
+    /// or `hop_ns` steps after it, and what is too much.
     pub fn forget(&mut self, next_middle: MediaTime, hop_ns: u64) {
-        // The last frame at or before the middle can still be the nearest.
-        while self.frames.len() >= 2 && self.frames[1].at() <= next_middle {
-            self.frames.pop_front();
+        self.forget_before(next_middle);
+        if self.bytes > KEEP_ALL_BYTES {
+            self.thin(next_middle, hop_ns);
         }
-        if self.frames.iter().map(Timed::bytes).sum::<usize>() <= KEEP_ALL_BYTES {
+        while self.bytes > KEEP_BYTES && self.frames.len() > 1 {
+            self.drop_oldest();
+        }
+    }
+
+    /// Says which is the last middle that will be asked for, or that there is none
+    /// such: with it, no frame is kept but those that can answer.
+    pub fn ask_until(&mut self, last_middle: Option<MediaTime>) {
+        self.last_middle = last_middle;
+        let Some(middle) = last_middle else {
             return;
+        };
+        let answer = self.frames.iter().position(|f| f.at() >= middle);
+        if let Some(answer) = answer {
+            self.frames.truncate(answer + 1);
+            self.bytes = self.frames.iter().map(counted).sum();
         }
+    }
+
+    /// How many frames are kept.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.frames.len()
+    }
+
+    fn drop_oldest(&mut self) {
+        let oldest = self.frames.pop_front();
+        self.bytes -= oldest.as_ref().map_or(0, counted);
+    }
+
+    /// Drops those of the older frames that the grid does not ask for.
+    fn thin(&mut self, next_middle: MediaTime, hop_ns: u64) {
+        let mut newer_bytes = 0;
+        let newer = self.frames.iter().rev().take_while(|frame| {
+            newer_bytes += counted(*frame);
+            newer_bytes <= KEEP_ALL_BYTES
+        });
+        let older = self.frames.len() - newer.count().max(1);
         // A frame is wanted if some middle lies nearer to it than to its neighbours.
         let times: Vec<u64> = self.frames.iter().map(|f| f.at().0).collect();
         let mut k = 0_usize;
@@ -152,10 +214,14 @@ impl<F: Timed> Pairer<F> {
             let from = k.checked_sub(1).map_or(0, |p| at.midpoint(times[p]));
             let to = times.get(k + 1).map_or(u64::MAX, |&n| at.midpoint(n));
             k += 1;
-            // The newest tells where the picture has got to.
-            k == times.len() || first_middle_at_or_after(from, next_middle.0, hop_ns) <= to
+            k > older || first_middle_at_or_after(from, next_middle.0, hop_ns) <= to
         });
+        self.bytes = self.frames.iter().map(counted).sum();
     }
+}
+
+fn counted(frame: &impl Timed) -> usize {
+    frame.bytes().max(LEAST_BYTES)
 }
 
 /// The first of `origin, origin + hop, …` that is not before `time`.
@@ -205,7 +271,7 @@ mod tests {
         fn the_nearest_of_all_frames_is_found(
             steps in prop::collection::vec(1_u64..2_000, 1..400),
             hop_ms in 100_u64..=1_000,
-            ahead in 0_usize..300,
+            ahead in 0_usize..100,
         ) {
             let mut at = 0;
             let all: Vec<u64> = steps.iter().map(|s| { at += s * MS; at }).collect();
@@ -264,7 +330,65 @@ mod tests {
         for k in 0..18_000 {
             pairer.push(k * 16_666_667);
             pairer.forget(MediaTime(SECOND / 2), SECOND);
+            assert!(pairer.bytes <= KEEP_BYTES, "{} frames", pairer.frames.len());
         }
-        assert!(pairer.frames.len() <= 302, "{}", pairer.frames.len());
+        // Sound that begins anew where the picture is finds all frames there.
+        let newest = pairer.newest().unwrap().0;
+        let start = newest - 3 * SECOND / 4;
+        pairer.forget(MediaTime(start + SECOND / 2), SECOND);
+        let Pairing::Found(frame) = ask(&pairer, start, true) else {
+            panic!("nothing is shown")
+        };
+        assert!(frame.abs_diff(start + SECOND / 2) <= 9 * MS);
+    }
+
+    #[test]
+    fn frames_of_any_size_are_bounded_in_number() {
+        struct Tiny(u64);
+        impl Timed for Tiny {
+            fn at(&self) -> MediaTime {
+                MediaTime(self.0)
+            }
+            fn duration_ns(&self) -> Option<u64> {
+                None
+            }
+            fn bytes(&self) -> usize {
+                0
+            }
+        }
+        let mut pairer = Pairer::default();
+        for k in 0..20_000 {
+            pairer.push(Tiny(k));
+            pairer.forget(MediaTime(0), 1);
+        }
+        assert_eq!(pairer.frames.len(), KEEP_BYTES / LEAST_BYTES);
+    }
+
+    #[test]
+    fn after_the_last_middle_only_its_answer_is_kept() {
+        let mut pairer = Pairer::default();
+        for k in 0..10 {
+            pairer.push(k * 100 * MS);
+        }
+        pairer.ask_until(Some(MediaTime(SECOND / 2)));
+        for k in 10..1_000 {
+            pairer.push(k * 100 * MS);
+        }
+        assert_eq!(pairer.frames, [0, 1, 2, 3, 4, 5].map(|k| k * 100 * MS));
+        assert_eq!(ask(&pairer, 0, true), Pairing::Found(&(500 * MS)));
+        assert_eq!(pairer.shown_until(), MediaTime(100 * SECOND));
+    }
+
+    #[test]
+    fn what_was_shown_before_an_outage_answers_nobody_after_it() {
+        let mut pairer = Pairer::default();
+        pairer.push(SECOND);
+        pairer.reopen();
+        pairer.push(8 * SECOND);
+        assert_eq!(ask(&pairer, 5 * SECOND, true), Pairing::Nothing);
+        assert_eq!(
+            ask(&pairer, 8 * SECOND, false),
+            Pairing::Found(&(8 * SECOND))
+        );
     }
 }
