@@ -108,6 +108,30 @@ fn a_description_of_a_file_gives_what_the_file_gives() {
 }
 
 #[test]
+fn a_description_of_half_a_film_ends_as_the_file_does() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for file in ["video_rotation_90.mp4", "sample_audio_only.mp4"] {
+        let clip = data("odd").join(file);
+        let out = dir.path().join(format!("{file}.jsonl"));
+        assert_eq!(batch(&[&clip], &out).code, Some(1));
+        let of_file = only(streams_in(&out));
+        let path = clip.display();
+        for decoder in [
+            format!("filesrc location={path} ! decodebin"),
+            format!("uridecodebin uri=file://{path}"),
+        ] {
+            let description = format!("{decoder} name=d  d. ! queue ! audio.  d. ! queue ! video.");
+            let done = run(["launch", &description]);
+            assert_eq!(done.code, Some(1), "{description}: {}", done.err);
+            let told = only(by_stream(done.records()));
+            assert_eq!(told.errors[0].error, of_file.errors[0].error);
+            assert_eq!(told.gaps.len(), 1, "{description}");
+            assert_eq!(told.gaps[0].why, of_file.gaps[0].why, "{description}");
+        }
+    }
+}
+
+#[test]
 fn the_pipelines_that_come_along_are_understood() {
     gstreamer::init().expect("GStreamer starts");
     let mut names = Vec::new();

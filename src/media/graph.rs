@@ -95,9 +95,23 @@ fn link_by_caps(pipeline: &gst::Pipeline, pad: &gst::Pad) {
     }
 }
 
-pub(super) fn is_linked(pipeline: &gst::Pipeline, end: &str) -> bool {
-    let sink = pipeline.by_name(end).and_then(|e| e.static_pad("sink"));
-    sink.is_some_and(|s| s.is_linked())
+/// Whether something leads to an end. In a description the elements before it are
+/// linked from the start; what counts is whether a source, or a pad that came, is
+/// behind them.
+pub(super) fn is_fed(pipeline: &gst::Pipeline, end: &str) -> bool {
+    pipeline.by_name(end).is_some_and(|e| is_reached(&e))
+}
+
+/// Whether what an element takes in comes from anywhere. Of elements with several
+/// inputs, one may do.
+fn is_reached(element: &gst::Element) -> bool {
+    match &element.sink_pads()[..] {
+        [pad] => pad.peer().is_some_and(|source| {
+            let before = source.parent_element();
+            before.is_none_or(|element| is_reached(&element))
+        }),
+        _ => true,
+    }
 }
 
 pub(super) fn sinks(

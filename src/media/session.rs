@@ -12,7 +12,7 @@ use gstreamer as gst;
 use super::bus;
 use super::error::MediaError;
 use super::frame::{Frame, Looks};
-use super::graph::{build, has_pads_to_come, is_linked, sinks, watch_tags};
+use super::graph::{build, has_pads_to_come, is_fed, sinks, watch_tags};
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Kind, Source};
 use super::tap::{FrameTap, SoundTap, TapState};
@@ -25,7 +25,7 @@ const RING_SECONDS: usize = 4;
 /// Blocks that the ring holds: 4 s in blocks of 2 ms.
 const RING_BLOCKS: usize = 2_048;
 /// Frames that the channel holds. Few, as decoders and cameras own their memory.
-const CHANNEL_FRAMES: usize = 8;
+pub(super) const CHANNEL_FRAMES: usize = 8;
 /// Buffers that a sink holds before it blocks.
 const SINK_BUFFERS: u32 = 4;
 /// GStreamer's qtdemux drops the last AAC block of an MP4 with an edit
@@ -304,7 +304,7 @@ impl Session {
     }
 
     /// Learns which streams the source does not have: an element that says that
-    /// it has no more pads leaves an end without one.
+    /// it has no more pads leaves an end to which nothing leads.
     fn watch_pads(&self, sound: SoundEnder) {
         let weak = self.pipeline.downgrade();
         let sound_state = Arc::clone(&self.sound_state);
@@ -313,11 +313,11 @@ impl Session {
             let Some(pipeline) = weak.upgrade() else {
                 return;
             };
-            if !is_linked(&pipeline, "audio") {
+            if !is_fed(&pipeline, "audio") {
                 sound.end();
                 sound_state.ended.store(true, Ordering::Release);
             }
-            if !is_linked(&pipeline, "video") {
+            if !is_fed(&pipeline, "video") {
                 frame_state.ended.store(true, Ordering::Release);
             }
         };
