@@ -132,6 +132,21 @@ fn a_description_of_half_a_film_ends_as_the_file_does() {
 }
 
 #[test]
+fn a_read_that_fails_fills_nothing_up() {
+    // Half a second of three: a whole clip of that length would be judged, with silence.
+    let description = format!(
+        "filesrc location={} ! decodebin name=d  d. ! queue ! video. \
+         d. ! identity error-after=6 ! queue ! audio.",
+        data("made/whole_3s_flac.mkv").display()
+    );
+    let done = run(["launch", &description]);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    let told = only(by_stream(done.records()));
+    assert_eq!(told.errors.len(), 1, "{told:?}");
+    assert!(told.moments.is_empty() && told.gaps.is_empty(), "{told:?}");
+}
+
+#[test]
 fn the_pipelines_that_come_along_are_understood() {
     gstreamer::init().expect("GStreamer starts");
     let mut names = Vec::new();

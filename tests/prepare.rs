@@ -403,6 +403,22 @@ fn classes_are_labels_and_copies_are_left_out() {
 }
 
 #[test]
+fn a_recording_that_fails_leaves_no_short_piece() {
+    // A later run may come further, and finds its place taken.
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out");
+    let description = Path::new(
+        "videotestsrc ! video/x-raw,width=64,height=64,framerate=10/1 ! video. \
+         audiotestsrc samplesperbuffer=4800 ! audio/x-raw,rate=48000 \
+         ! identity error-after=31 ! audio.",
+    );
+    let done = prepare(&[description], &out, &[]);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(done.err.contains("1 recording failed"), "{}", done.err);
+    assert!(clips(&out).is_empty(), "{}", done.err);
+}
+
+#[test]
 fn a_recording_that_has_changed_is_not_mixed_with_what_it_was() {
     let dir = tempfile::tempdir().expect("a folder");
     let out = dir.path().join("out");

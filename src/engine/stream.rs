@@ -212,12 +212,9 @@ impl Reader<'_> {
         let Some(mut maker) = self.maker.take() else {
             return MediaTime::ZERO;
         };
-        let stopped = *ending == Ending::Stopped;
-        maker.finish(
-            !stopped && *ending != Ending::Limit,
-            self.tail,
-            &mut self.made,
-        );
+        // What failed half-way may be read again: nothing is filled up for it.
+        let whole = *ending == Ending::Whole;
+        maker.finish(whole, self.tail, &mut self.made);
         let (sound, picture) = maker.has();
         for made in std::mem::take(&mut self.made) {
             self.hand_on(made);

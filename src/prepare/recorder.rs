@@ -33,8 +33,7 @@ pub(super) enum Recorded {
 }
 
 /// Reads a source and hands its pieces to `take`, in their order. Where it fails in
-/// the middle, those before are handed over too; where it is stopped, those that
-/// are whole.
+/// the middle, or is stopped, those that are whole: a later run may come further.
 ///
 /// # Errors
 /// What `take` returns.
@@ -73,7 +72,7 @@ pub(super) fn record(
             break;
         }
     }
-    if ending != Ending::Stopped {
+    if ending == Ending::Whole {
         recorder.cutter.finish(tail);
         recorder.hand_pieces_on();
     }

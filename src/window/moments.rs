@@ -191,7 +191,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
     /// too.
     pub fn finish(&mut self, whole: bool, tail: usize, out: &mut Vec<Made<F>>) {
         if !whole {
-            // A file goes on later: what is not certain yet is left for then.
+            // A file is read again: what is not certain yet is left for then.
             self.settle(None, out);
             if self.pace == Pace::Live {
                 self.flush(out);
