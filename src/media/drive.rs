@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::error::MediaError;
 use super::frame::Frame;
 use super::ring::AudioBlock;
-use super::session::{End, Session};
+use super::session::{CHANNEL_FRAMES, End, Session};
 
 /// How long a thread that found nothing sleeps. Half of it is added to the
 /// latency; less would cost more in waking up than it brings.
@@ -79,7 +79,8 @@ impl Session {
                     break;
                 }
             }
-            while let Ok(frame) = self.frames.try_recv() {
+            // Who takes them slowly finds new ones for ever: sound has its turn.
+            for frame in self.frames.try_iter().take(CHANNEL_FRAMES) {
                 news = true;
                 listener.frame(frame);
             }

@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
-use crate::media::Description;
+use crate::media::{AudioBlock, Description, Ending, Listener};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -106,4 +106,49 @@ fn a_file_that_is_closed_while_its_state_changes_is_read_until_then() {
     }
     let_go(&go_on);
     in_time(|| closing.join()).expect("it ends in order");
+}
+
+/// Takes a frame more slowly than the next ones come, and is asked to stop meanwhile.
+#[derive(Default)]
+struct Slow {
+    blocks: usize,
+    frames: usize,
+}
+
+impl Listener for Slow {
+    fn sound(&mut self, _: &AudioBlock<'_>) {
+        self.blocks += 1;
+    }
+
+    fn frame(&mut self, _: Frame) {
+        self.frames += 1;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+
+    fn sound_ended(&mut self) {}
+
+    fn picture_ended(&mut self) {}
+
+    fn hand_on(&mut self, _: &mut Session) {}
+
+    fn over(&mut self, _: &Session) -> Option<Ending> {
+        self.is_stopped().then_some(Ending::Stopped)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.frames >= 20
+    }
+}
+
+#[test]
+fn a_slow_listener_hears_of_the_sound_and_can_stop() {
+    let mut session = open_endless();
+    let (ending, slow) = in_time(move || {
+        let mut slow = Slow::default();
+        let ending = session.drive(false, &mut slow);
+        (ending, slow)
+    });
+    assert_eq!(ending, Ending::Stopped);
+    assert!(slow.frames < 20 + CHANNEL_FRAMES, "{}", slow.frames);
+    assert!(slow.blocks > 0);
 }
