@@ -132,6 +132,23 @@ fn a_description_of_half_a_film_ends_as_the_file_does() {
 }
 
 #[test]
+fn a_live_description_that_fails_is_opened_again() {
+    // Two seconds of picture at a time.
+    let camera = "videotestsrc is-live=true ! video/x-raw,width=64,height=64,framerate=30/1 \
+         ! identity error-after=60 ! video.  audiotestsrc is-live=true ! audio.";
+    let done = run(["live", camera, "--seconds", "6"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.err.contains("opening it again"), "{}", done.err);
+    let told = only(by_stream(done.records()));
+    assert!(told.errors.is_empty(), "{told:?}");
+    let outage = told.gaps.iter().find(|g| g.why.name() == "discontinuity");
+    let outage = outage.unwrap_or_else(|| panic!("no outage: {told:?}"));
+    let after = told.moments.iter().any(|m| m.start_ns >= outage.end_ns);
+    assert!(after || accounted(&told) >= 4, "it did not go on: {told:?}");
+    assert_in_order(&told);
+}
+
+#[test]
 fn a_read_that_fails_fills_nothing_up() {
     // Half a second of three: a whole clip of that length would be judged, with silence.
     let description = format!(

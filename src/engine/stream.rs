@@ -9,6 +9,7 @@ use super::prepare::Preparer;
 use super::{EngineOptions, Position, Stop, Task};
 use crate::media::{
     AudioBlock, Ending, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions, Source,
+    Stall,
 };
 use crate::result::GapReason;
 use crate::sink::metrics;
@@ -39,6 +40,7 @@ pub(super) fn run(
         } else {
             Pace::File
         },
+        live: false,
         maker: None,
         preparer: Preparer::new(options),
         utc_zero: None,
@@ -70,6 +72,8 @@ struct Reader<'a> {
     stop: &'a Stop,
     position: &'a Position,
     pace: Pace,
+    /// The source turned out to be live by itself.
+    live: bool,
     /// There once the source has been open, when its pace is known.
     maker: Option<MomentMaker<Frame>>,
     preparer: Preparer,
@@ -107,8 +111,13 @@ impl Reader<'_> {
             if ending == Ending::Failed(MediaError::Speechless) && openings < OPENINGS {
                 continue;
             }
-            let again = self.source().reopens() && self.options.real_time;
-            if !again || matches!(ending, Ending::Stopped | Ending::Limit) {
+            let again = match ending {
+                Ending::Failed(_) => self.reopens(),
+                // A stream that is live ends when its camera is switched off.
+                Ending::Whole => self.reopens() && self.live,
+                Ending::Stopped | Ending::Limit => false,
+            };
+            if !again {
                 return ending;
             }
             if self.length() > before {
@@ -139,6 +148,11 @@ impl Reader<'_> {
                 return Ending::Stopped;
             }
         }
+    }
+
+    /// Whether the source is opened again when it fails.
+    fn reopens(&self) -> bool {
+        self.options.real_time && self.source().reopens(self.live)
     }
 
     /// False if asked to stop meanwhile.
@@ -172,13 +186,17 @@ impl Reader<'_> {
             .maker
             .take()
             .unwrap_or_else(|| MomentMaker::new(hop, pace));
-        let can_stall = self.source().can_stall();
+        self.live |= session.is_live();
+        let stall = match self.source().stall() {
+            Stall::Never if self.reopens() => Stall::OnceBegun,
+            stall => stall,
+        };
         let mut listening = Listening {
             reader: self,
             maker,
             offset,
         };
-        let ending = session.drive(can_stall, &mut listening);
+        let ending = session.drive(stall, &mut listening);
         let maker = listening.maker;
         self.missing = session.missing_decoder().map(str::to_owned);
         self.tail = session.tail_samples();

@@ -38,6 +38,17 @@ pub enum Ending {
     Failed(MediaError),
 }
 
+/// Whether silence from a source means that it hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stall {
+    /// It may wait for as long as it likes.
+    Never,
+    /// Once something has come, more has to.
+    OnceBegun,
+    /// From the start.
+    Always,
+}
+
 /// Somebody who takes all that a session brings, on the thread that drives it.
 pub trait Listener {
     /// Takes a block of sound.
@@ -64,10 +75,10 @@ pub trait Listener {
 }
 
 impl Session {
-    /// Reads to the end. `can_stall` says that silence from the source means that
-    /// it hangs.
-    pub fn drive(&mut self, can_stall: bool, listener: &mut impl Listener) -> Ending {
+    /// Reads to the end.
+    pub fn drive(&mut self, stall: Stall, listener: &mut impl Listener) -> Ending {
         let mut last_news = Instant::now();
+        let mut can_stall = stall == Stall::Always;
         let mut end: Option<End> = None;
         loop {
             let mut news = false;
@@ -96,6 +107,7 @@ impl Session {
             }
             if news {
                 last_news = Instant::now();
+                can_stall |= stall == Stall::OnceBegun;
                 continue;
             }
             // What was on its way when the session ended has come by the next turn.
@@ -107,13 +119,13 @@ impl Session {
             if last_news.elapsed() > SPEECHLESS && self.is_dead() {
                 return Ending::Failed(MediaError::Speechless);
             }
-            let stall = if self.is_by_clock() {
+            let patience = if self.is_by_clock() {
                 LIVE_STALL
             } else {
                 FILE_STALL
             };
-            if last_news.elapsed() > stall && can_stall {
-                return Ending::Failed(MediaError::Stalled(stall.as_secs()));
+            if last_news.elapsed() > patience && can_stall {
+                return Ending::Failed(MediaError::Stalled(patience.as_secs()));
             }
             std::thread::sleep(NAP);
         }

@@ -18,7 +18,7 @@ mod source;
 mod tap;
 
 pub use description::{Description, DescriptionError};
-pub use drive::{Ending, Listener, OPENINGS};
+pub use drive::{Ending, Listener, OPENINGS, Stall};
 pub use error::MediaError;
 pub use frame::Frame;
 pub use ring::{AudioBlock, SoundEnder, SoundReader, SoundWriter, sound_ring};

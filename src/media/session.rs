@@ -65,6 +65,7 @@ pub struct Session {
     missing: Option<String>,
     loses_tail: Arc<AtomicBool>,
     demuxers: Arc<Mutex<Vec<gst::glib::WeakRef<gst::Element>>>>,
+    live: bool,
     by_clock: bool,
     stop: Arc<AtomicBool>,
     pumps: Vec<JoinHandle<()>>,
@@ -93,6 +94,7 @@ impl Session {
             missing: None,
             loses_tail: Arc::default(),
             demuxers: Arc::default(),
+            live: false,
             by_clock: options.real_time,
             stop: Arc::default(),
             pumps: Vec::new(),
@@ -103,6 +105,7 @@ impl Session {
         session.watch_elements();
 
         let live = session.pause(source)?;
+        session.live = live;
         session.by_clock |= live;
         let by_clock = options.real_time && !live;
         for sink in [&sound_sink, &frame_sink] {
@@ -141,6 +144,11 @@ impl Session {
             sink.set_max_buffers(SINK_BUFFERS);
         }
         Ok(session)
+    }
+
+    /// Whether the source is live by itself.
+    pub fn is_live(&self) -> bool {
+        self.live
     }
 
     /// Whether it runs by the clock: what is not read in time is lost.

@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
-use crate::media::{AudioBlock, Description, Ending, Listener};
+use crate::media::{AudioBlock, Description, Ending, Listener, Stall};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -145,7 +145,7 @@ fn a_slow_listener_hears_of_the_sound_and_can_stop() {
     let mut session = open_endless();
     let (ending, slow) = in_time(move || {
         let mut slow = Slow::default();
-        let ending = session.drive(false, &mut slow);
+        let ending = session.drive(Stall::Never, &mut slow);
         (ending, slow)
     });
     assert_eq!(ending, Ending::Stopped);

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::description::{Description, DescriptionError};
+use super::drive::Stall;
 use super::error::MediaError;
 use super::scene;
 use crate::result::StreamName;
@@ -53,7 +54,7 @@ pub enum Kind {
     Uri {
         /// As given, with user and password where there are any.
         uri: String,
-        /// A stream that runs by the clock and is opened again when it fails.
+        /// A stream that runs by the clock.
         live: bool,
     },
     /// Camera N with its microphone.
@@ -113,12 +114,13 @@ impl Source {
         }
     }
 
-    /// Whether it is opened again when it fails: cameras and network streams.
-    pub fn reopens(&self) -> bool {
-        match &self.kind {
-            Kind::Camera(_) => true,
-            Kind::Uri { live, .. } => *live,
-            _ => false,
+    /// Whether it is opened again when it fails: cameras and network streams, and
+    /// descriptions that turned out to be `live`, as they are mostly one of these.
+    pub fn reopens(&self, live: bool) -> bool {
+        match self.kind {
+            Kind::Camera(_) | Kind::Uri { .. } => true,
+            Kind::Launch(_) => live,
+            Kind::File(_) | Kind::Test | Kind::Broken(_) => false,
         }
     }
 
@@ -132,8 +134,11 @@ impl Source {
 
     /// Whether silence from it means that it hangs. A description may wait for
     /// something for as long as it likes.
-    pub fn can_stall(&self) -> bool {
-        !matches!(self.kind, Kind::Launch(_) | Kind::Test)
+    pub fn stall(&self) -> Stall {
+        match self.kind {
+            Kind::Launch(_) | Kind::Test => Stall::Never,
+            _ => Stall::Always,
+        }
     }
 
     /// The description of kinds that are one.
@@ -379,6 +384,19 @@ mod tests {
             Err(SourceError::Scheme { .. })
         ));
         assert!(matches!(kind("camera:front"), Err(SourceError::Camera(_))));
+    }
+
+    #[test]
+    fn what_comes_from_cameras_and_the_network_is_opened_again() {
+        let reopens = |text: &str, live| expand(&[text.to_owned()]).map(|s| s[0].reopens(live));
+        for network in ["rtsp://a/b", "http://a/b", "https://a/b", "camera"] {
+            assert_eq!(reopens(network, false), Ok(true), "{network}");
+        }
+        let description = "videotestsrc ! video. audiotestsrc ! audio.";
+        assert_eq!(reopens(description, true), Ok(true));
+        assert_eq!(reopens(description, false), Ok(false));
+        assert_eq!(reopens("test", true), Ok(false));
+        assert_eq!(reopens(file!(), false), Ok(false));
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(super) fn record(
                 "runs by the clock: record it to a file, and prepare that".to_owned(),
             )),
             Ok(mut session) => {
-                let ending = session.drive(source.can_stall(), &mut recorder);
+                let ending = session.drive(source.stall(), &mut recorder);
                 missing = session.missing_decoder().map(str::to_owned);
                 tail = session.tail_samples();
                 ending
