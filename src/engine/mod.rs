@@ -20,6 +20,7 @@ mod prepare;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod utc;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::dispatch::{Dispatcher, Said};
 use super::judge::Job;
 use super::prepare::Preparer;
+use super::utc::UtcZero;
 use super::{EngineOptions, Position, Stop, Task};
 use crate::media::{
     AudioBlock, Ending, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions, Source,
@@ -43,7 +44,7 @@ pub(super) fn run(
         live: false,
         maker: None,
         preparer: Preparer::new(options),
-        utc_zero: None,
+        utc_zero: UtcZero::default(),
         missing: None,
         tail: TAIL_SAMPLES,
         dropped: (0, 0),
@@ -77,8 +78,7 @@ struct Reader<'a> {
     /// There once the source has been open, when its pace is known.
     maker: Option<MomentMaker<Frame>>,
     preparer: Preparer,
-    /// Wall clock at stream time zero.
-    utc_zero: Option<jiff::Timestamp>,
+    utc_zero: UtcZero,
     missing: Option<String>,
     tail: usize,
     /// Blocks and frames that this session dropped, and those before it.
@@ -144,6 +144,7 @@ impl Reader<'_> {
             for made in std::mem::take(&mut self.made) {
                 self.hand_on(made);
             }
+            self.utc_zero.forget();
             if !goes_on {
                 return Ending::Stopped;
             }
@@ -254,14 +255,16 @@ impl Reader<'_> {
         MediaError::lacking(sound, picture, self.missing.as_deref())
     }
 
-    fn deliver(&mut self, session: &mut Session, offset: MediaTime) {
+    fn deliver(&mut self, session: &Session, offset: MediaTime) {
         if self.made.is_empty() {
             return;
         }
-        if self.pace == Pace::Live && self.utc_zero.is_none() {
+        if self.pace == Pace::Live {
             let back =
                 jiff::SignedDuration::from_nanos(i64::try_from(offset.0).unwrap_or(i64::MAX));
-            self.utc_zero = session.utc_origin().and_then(|t| t.checked_sub(back).ok());
+            self.utc_zero.refresh(Instant::now(), || {
+                session.utc_origin()?.checked_sub(back).ok()
+            });
         }
         for made in std::mem::take(&mut self.made) {
             self.hand_on(made);
@@ -284,7 +287,7 @@ impl Reader<'_> {
             why: GapReason::NoVideo,
             lost: 1,
         };
-        match self.preparer.prepare(moment, self.utc_zero) {
+        match self.preparer.prepare(moment, self.utc_zero.get()) {
             Ok(_) if there_already => {}
             Ok(job) => {
                 let dropped = self.dispatcher.judge(self.stream, Box::new(job), self.pace);

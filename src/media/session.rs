@@ -69,8 +69,6 @@ pub struct Session {
     by_clock: bool,
     stop: Arc<AtomicBool>,
     pumps: Vec<JoinHandle<()>>,
-    /// Wall clock minus running time, once playing.
-    utc_origin: Option<jiff::Timestamp>,
 }
 
 impl Session {
@@ -98,7 +96,6 @@ impl Session {
             by_clock: options.real_time,
             stop: Arc::default(),
             pumps: Vec::new(),
-            utc_origin: None,
         };
         watch_tags(&frame_sink, &looks);
         session.watch_pads(writer.ender());
@@ -245,14 +242,12 @@ impl Session {
         Some(MediaTime(duration.nseconds()))
     }
 
-    /// Wall-clock time at running time zero of this session.
-    pub fn utc_origin(&mut self) -> Option<jiff::Timestamp> {
-        if self.utc_origin.is_none() {
-            let running = self.pipeline.current_running_time()?;
-            let running = jiff::SignedDuration::from_nanos(i64::try_from(running.nseconds()).ok()?);
-            self.utc_origin = jiff::Timestamp::now().checked_sub(running).ok();
-        }
-        self.utc_origin
+    /// Wall-clock time at running time zero of this session, as both clocks show it
+    /// now; none before it plays.
+    pub fn utc_origin(&self) -> Option<jiff::Timestamp> {
+        let running = self.pipeline.current_running_time()?;
+        let running = jiff::SignedDuration::from_nanos(i64::try_from(running.nseconds()).ok()?);
+        jiff::Timestamp::now().checked_sub(running).ok()
     }
 
     /// Goes to PAUSED and says whether the source is live.
