@@ -90,8 +90,10 @@ impl ClassFolder {
                     let mut item = manifest.item(&part, path, &held_out, rules);
                     if let Some(split) = split {
                         item.split = item.split.max(split);
-                        // Parts may number their files alike.
-                        item.group = format!("{}/{}", part.display(), item.group);
+                        // Parts may number their files alike. Not their path: the same
+                        // files are held out wherever the folder lies.
+                        let name = part.file_name().unwrap_or_default().display();
+                        item.group = format!("{name}/{}", item.group);
                     }
                     classes.entry(class).or_default().push(item);
                 }
@@ -284,6 +286,8 @@ mod tests {
             let folder = folder(&[&train[..], more].concat());
             let all = read(folder.path(), &SplitRules::default());
             assert_eq!(all.classes().collect::<Vec<_>>(), ["cat", "dog"]);
+            // Wherever the folder lies, or the same seed would hold out others there.
+            assert!(all.items("dog").iter().any(|item| item.group == "train/1"));
             all.of(class, split).len()
         };
         let val = ["val/dog/1.ogg", "val/cat/1.ogg", "val/cat/2.ogg"];

@@ -20,7 +20,7 @@ use crate::net::{FEATURE, L3Net, Response, Slot, Weights};
 use crate::result::Crop;
 
 /// Goes into the names of cached files: another version computes otherwise.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 /// Width of the features for classifying sounds.
 pub const SOUND_WIDTH: usize = 6144;
 /// Width of the features for classifying pictures.
@@ -35,7 +35,7 @@ pub struct Extraction {
     pub blocks: Rows,
     /// pool4: 512 wide.
     pub pool4: Rows,
-    /// Mean square of each row's second; 0 of a picture.
+    /// Level of each row's second in dBFS; 0 of a picture.
     pub level: Vec<f32>,
     /// Files that could not be read; they have no rows.
     pub unreadable: Vec<Unreadable>,

@@ -1,5 +1,6 @@
 //! Which seconds of a sound are looked at.
 
+use crate::result::AudioFacts;
 use crate::time::WINDOW_SAMPLES;
 
 /// The most seconds that are cut out of a sound by its length.
@@ -42,10 +43,9 @@ impl Seconds {
     }
 }
 
-/// Mean square of a second.
+/// Level of a second in dBFS.
 pub(super) fn level(second: &[f32]) -> f32 {
-    let sum: f64 = second.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
-    (sum / WINDOW_SAMPLES as f64) as f32
+    AudioFacts::of(second).rms_dbfs
 }
 
 /// The first of the greatest.

@@ -20,7 +20,7 @@ macro_rules! layouts {
 DIR is
   a folder of classes   DIR/<class>/<file>; a manifest.csv in it may give each file
                         a fold, or say which are the test (columns path, fold, split)
-  train and test          DIR/train/<class>/<file> and DIR/test/<class>/<file>, or val
+  train and test        DIR/train/<class>/<file> and DIR/test/<class>/<file>, or val
   ESC-50                DIR/audio/ and DIR/meta/esc50.csv
   DCASE                 DIR/evaluation_setup/fold1_train.txt and fold1_evaluate.txt,
                         or DIR/train.txt and DIR/test.txt: lines of path and class

@@ -1,0 +1,91 @@
+//! SOURCEs of a command line.
+
+use super::*;
+
+fn names(texts: &[&str]) -> Vec<String> {
+    let texts: Vec<_> = texts.iter().map(ToString::to_string).collect();
+    let sources = expand(&texts).expect("good usage");
+    sources.iter().map(|s| s.name.to_string()).collect()
+}
+
+#[test]
+fn every_kind_of_source_is_known() {
+    let kind = |text: &str| expand(&[text.to_owned()]).map(|mut s| s.remove(0).kind);
+    assert_eq!(kind("test"), Ok(Kind::Test));
+    assert_eq!(kind("camera"), Ok(Kind::Camera(0)));
+    assert_eq!(kind("camera:2"), Ok(Kind::Camera(2)));
+    assert!(matches!(
+        kind("rtsp://a/b"),
+        Ok(Kind::Uri { live: true, .. })
+    ));
+    assert!(matches!(
+        kind("https://a/b.mp4"),
+        Ok(Kind::Uri { live: false, .. })
+    ));
+    assert!(matches!(
+        kind("videotestsrc ! video. audiotestsrc ! audio."),
+        Ok(Kind::Launch(_))
+    ));
+    assert_eq!(kind("no/such.mp4"), Ok(Kind::Broken(MediaError::NotFound)));
+    assert!(matches!(
+        kind("gopher://a/b"),
+        Err(SourceError::Scheme { .. })
+    ));
+    assert!(matches!(kind("camera:front"), Err(SourceError::Camera(_))));
+}
+
+#[test]
+fn what_comes_from_cameras_and_the_network_is_opened_again() {
+    let reopens = |text: &str, live| expand(&[text.to_owned()]).map(|s| s[0].reopens(live));
+    for network in ["rtsp://a/b", "http://a/b", "https://a/b", "camera"] {
+        assert_eq!(reopens(network, false), Ok(true), "{network}");
+    }
+    let description = "videotestsrc ! video. audiotestsrc ! audio.";
+    assert_eq!(reopens(description, true), Ok(true));
+    assert_eq!(reopens(description, false), Ok(false));
+    assert_eq!(reopens("test", true), Ok(false));
+    assert_eq!(reopens(file!(), false), Ok(false));
+}
+
+#[test]
+fn directories_are_walked_and_names_are_unique() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for file in ["b/clip.MP4", "a/clip.mp4", "notes.txt", ".hidden/x.mp4"] {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().expect("has one")).expect("made");
+        std::fs::write(path, b"x").expect("written");
+    }
+    let root = dir.path().to_str().expect("text");
+    assert_eq!(names(&[root]), ["a/clip.mp4", "b/clip.MP4"]);
+    let labels = |text: &str| {
+        let sources = expand(&[text.to_owned()]).expect("good usage");
+        sources.into_iter().map(|s| s.label).collect::<Vec<_>>()
+    };
+    assert_eq!(labels(root), [Some("a".to_owned()), Some("b".to_owned())]);
+    assert_eq!(labels(&format!("{root}/a")), [None]);
+    assert_eq!(labels(&format!("{root}/a/clip.mp4")), [None]);
+    let (a, b) = (
+        format!("{root}/a/clip.mp4"),
+        format!("{root}/b/../a/clip.mp4"),
+    );
+    assert_eq!(
+        names(&[&a, &b, &b]),
+        ["clip.mp4".to_owned(), b.clone(), format!("{b}#3")]
+    );
+    let empty = tempfile::tempdir().expect("a folder");
+    let text = empty.path().to_str().expect("text").to_owned();
+    let sources = expand(&[text]).expect("good usage");
+    assert!(matches!(
+        sources[0].kind,
+        Kind::Broken(MediaError::NoMedia(_))
+    ));
+}
+
+#[test]
+fn passwords_stay_out_of_names() {
+    assert_eq!(
+        names(&["rtsp://me:secret@cam.example/1"]),
+        ["rtsp://cam.example/1"]
+    );
+    assert_eq!(without_password("http://h/a@b"), "http://h/a@b");
+}
