@@ -7,6 +7,7 @@
 //! A thing is drawn in a box from -1 to 1, x to the right and y down. Shapes may
 //! stick out of it by a tenth.
 
+mod bend;
 mod machines;
 mod natural;
 mod pen;

@@ -11,6 +11,7 @@ use image::RgbaImage;
 use rand::RngExt;
 use tiny_skia::{FilterQuality, IntSize, Pixmap, PixmapPaint, Transform};
 
+use super::bend::{Bend, crop};
 use crate::corpus::Rng;
 use crate::picture::Picture;
 
@@ -22,28 +23,15 @@ impl Cutout {
     /// `None` if nothing of the picture can be seen, or all of it: then it is no
     /// cut-out.
     pub fn from_rgba(image: &RgbaImage) -> Option<Self> {
-        let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
-        let mut holes = false;
-        for (x, y, pixel) in image.enumerate_pixels() {
-            holes |= pixel[3] < 128;
-            if pixel[3] > 16 {
-                (left, top) = (left.min(x), top.min(y));
-                (right, bottom) = (right.max(x + 1), bottom.max(y + 1));
-            }
-        }
-        if !holes || left >= right || top >= bottom {
+        let holes = image.pixels().any(|pixel| pixel[3] < 128);
+        if !holes {
             return None;
         }
-        let mut bytes = Vec::new();
-        for y in top..bottom {
-            for x in left..right {
-                let [r, g, b, a] = image.get_pixel(x, y).0;
-                let over = |c: u8| ((u32::from(c) * u32::from(a) + 127) / 255) as u8;
-                bytes.extend([over(r), over(g), over(b), a]);
-            }
-        }
-        let size = IntSize::from_wh(right - left, bottom - top)?;
-        Pixmap::from_vec(bytes, size).map(Self)
+        let over = |c: u8, a: u8| ((u32::from(c) * u32::from(a) + 127) / 255) as u8;
+        let pixels = image.pixels().map(|pixel| pixel.0);
+        let bytes = pixels.flat_map(|[r, g, b, a]| [over(r, a), over(g, a), over(b, a), a]);
+        let size = IntSize::from_wh(image.width(), image.height())?;
+        crop(&Pixmap::from_vec(bytes.collect(), size)?).map(Self)
     }
 }
 
@@ -56,18 +44,18 @@ pub struct Pasted {
 }
 
 impl Pasted {
-    /// A cut-out with other colours, squeezed and sometimes blurred. Its longer
-    /// side is about to be `wanted` pixels long.
+    /// A cut-out with other colours, squeezed, bent and sometimes blurred. Its
+    /// longer side is about to be `wanted` pixels long.
     pub fn cutout(cutout: &Cutout, wanted: f32, rng: &mut Rng) -> Option<Self> {
-        let squeeze = rng.random_range(0.8..1.25_f32);
+        let squeeze = rng.random_range(0.75..1.33_f32);
         let size = sharpness(wanted, rng);
-        let mut pasted = Self::scaled(
-            cutout.0.data(),
-            cutout.0.width(),
-            cutout.0.height(),
-            squeeze,
-            size,
-        )?;
+        let (w, h) = (cutout.0.width(), cutout.0.height());
+        let small = Self::scale(cutout.0.data(), w, h, squeeze, size)?;
+        let bent = match rng.random_bool(0.7) {
+            true => Bend::draw(rng).apply(&small)?,
+            false => small,
+        };
+        let mut pasted = Self::bordered(&bent)?;
         let pixels = Arc::make_mut(&mut pasted.pixels);
         Recolour::draw(rng, true).apply(pixels.data_mut());
         Some(pasted)
@@ -78,7 +66,8 @@ impl Pasted {
         let part = Part::draw(photo, 0.75..1.0, rng);
         let size = sharpness(wanted, rng);
         let bytes = part.rgba(photo);
-        let mut pasted = Self::scaled(&bytes, part.width, part.height, 1.0, size)?;
+        let small = Self::scale(&bytes, part.width, part.height, 1.0, size)?;
+        let mut pasted = Self::bordered(&small)?;
         let pixels = Arc::make_mut(&mut pasted.pixels);
         Recolour::draw(rng, false).apply(pixels.data_mut());
         let corner = rng.random_range(0.0..0.5_f32);
@@ -91,23 +80,26 @@ impl Pasted {
         Some(pasted)
     }
 
-    fn scaled(bytes: &[u8], width: u32, height: u32, squeeze: f32, size: f32) -> Option<Self> {
+    fn scale(bytes: &[u8], width: u32, height: u32, squeeze: f32, size: f32) -> Option<Pixmap> {
         let (w, h) = (width as f32 * squeeze, height as f32);
-        let longer = w.max(h);
-        let extent = [w / longer, h / longer];
-        let to = |share: f32| ((size * share).round() as u32).max(4);
-        let (to_w, to_h) = (to(extent[0]), to(extent[1]));
+        let to = |side: f32| ((size * side / w.max(h)).round() as u32).max(4);
+        let (to_w, to_h) = (to(w), to(h));
         let small = resize(bytes, width, height, to_w, to_h)?;
-        let mut pixels = Pixmap::new(to_w + 2, to_h + 2)?;
-        let row = to_w as usize * 4;
-        let wide = row + 8;
-        for (y, from) in small.chunks_exact(row).enumerate() {
+        Pixmap::from_vec(small, IntSize::from_wh(to_w, to_h)?)
+    }
+
+    fn bordered(inner: &Pixmap) -> Option<Self> {
+        let (w, h) = (inner.width(), inner.height());
+        let mut pixels = Pixmap::new(w + 2, h + 2)?;
+        let (row, wide) = (w as usize * 4, (w as usize + 2) * 4);
+        for (y, from) in inner.data().chunks_exact(row).enumerate() {
             let start = (y + 1) * wide + 4;
             pixels.data_mut()[start..start + row].copy_from_slice(from);
         }
+        let longer = w.max(h) as f32;
         Some(Self {
             pixels: Arc::new(pixels),
-            extent,
+            extent: [w as f32 / longer, h as f32 / longer],
         })
     }
 
