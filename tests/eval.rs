@@ -57,7 +57,10 @@ fn figures_go_to_a_table_and_a_file_and_do_not_depend_on_threads() {
     let report = |loaders: &str| {
         let file = folder.path().join(format!("{loaders}.json"));
         let name = file.to_str().expect("text");
-        let more = ["--pairs", "12", "--loaders", loaders, "--json", name];
+        let picture = folder.path().join(format!("{loaders}.png"));
+        let picture = picture.to_str().expect("text");
+        let out = ["--json", name, "--picture", picture];
+        let more = [&["--pairs", "12", "--loaders", loaders], &out[..]].concat();
         let done = eval("avc", folder.path(), &more);
         assert_eq!(done.code, Some(0), "{}", done.err);
         for word in [
@@ -69,6 +72,10 @@ fn figures_go_to_a_table_and_a_file_and_do_not_depend_on_threads() {
         ] {
             assert!(done.out.contains(word), "no {word} in:\n{}", done.out);
         }
+        let picture = image::open(picture).expect("a picture").to_rgb8();
+        // Blue is the model's bar, nothing else.
+        let blue = picture.pixels().filter(|p| p.0 == [78, 121, 167]).count();
+        assert!(blue > 1000, "{blue} pixels of bars");
         read(&file)
     };
     let one = report("1");
@@ -90,6 +97,7 @@ fn figures_go_to_a_table_and_a_file_and_do_not_depend_on_threads() {
     let heard = data["by"]["heard"].as_array().expect("groups");
     let pairs: u64 = heard.iter().filter_map(|g| g["pairs"].as_u64()).sum();
     assert_eq!(pairs, 12);
+    assert_eq!(one["paper"][2]["flickr_soundnet"], 0.78);
     assert!(one.get("all").is_none(), "there is one DATA alone");
 }
 
@@ -177,6 +185,8 @@ fn wrong_usage_is_told_before_anything_is_done() {
         (&["--pairs", "0"], 2, "--pairs"),
         (&["--split-part", "all"], 2, "--split-part"),
         (&["--json", "/no/such/folder/a.json"], 1, "no such folder"),
+        (&["--picture", "a.jpg"], 2, ".svg or .png"),
+        (&["--picture", "/no/such/folder/a.svg"], 1, "no such folder"),
         (&["--model", "/no/such/model"], 1, "/no/such/model"),
     ] {
         let done = eval("avc", folder.path(), more);

@@ -428,6 +428,9 @@ fn one_report_holds_all_that_the_data_allow() {
         assert!(page.contains(figures), "no {figures}");
         let text = std::fs::read_to_string(folder.path().join("report").join(figures));
         let _: Value = serde_json::from_str(&text.expect("figures")).expect("JSON");
+        let picture = figures.replace(".json", ".svg");
+        let has_bars = !figures.starts_with("units");
+        assert_eq!(page.contains(&picture), has_bars, "{picture}");
     }
     for link in page
         .split("src=\"")

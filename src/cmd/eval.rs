@@ -2,13 +2,15 @@
 //!
 //! Belongs here: which experiments there are, and what all of them are told. What
 //! they share lies beside: the networks that are compared (`networks`), data that
-//! is drawn from (`drawn`), labelled files (`labelled`). Each experiment has a file
-//! of its own; the work is done in [`crate::eval`].
+//! is drawn from (`drawn`), labelled files (`labelled`), tables and JSON (`output`),
+//! pictures (`figure`), pages (`html`). Each experiment has a file of its own; the
+//! work is done in [`crate::eval`].
 
 pub mod all;
 pub mod avc;
 pub mod clusters;
 mod drawn;
+mod figure;
 mod html;
 pub mod image;
 mod labelled;
@@ -19,11 +21,12 @@ pub mod sound;
 pub mod tsne;
 pub mod units;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use self::figure::{Chart, PictureArgs, PictureFile};
 use self::output::{Destination, Table};
 use super::common::{ComputeArgs, NetArgs, TalkArgs};
 
@@ -85,6 +88,20 @@ impl Experiment {
         }
     }
 
+    /// Where its figures are drawn as bars.
+    fn picture(&self) -> Option<&Path> {
+        let PictureArgs { picture } = match self {
+            Self::Avc(args) => &args.picture,
+            Self::Localize(args) => &args.picture,
+            Self::Sound(args) => &args.picture,
+            Self::Image(args) => &args.picture,
+            Self::Clusters(args) => &args.picture,
+            // They make pictures of their own.
+            Self::Units(_) | Self::Tsne(_) | Self::All(_) => return None,
+        };
+        picture.as_deref()
+    }
+
     /// Does it.
     fn find(&self) -> anyhow::Result<Found> {
         match self {
@@ -106,6 +123,8 @@ struct Found {
     json: String,
     /// The same for people.
     table: Table,
+    /// The most important of them as bars.
+    chart: Option<Chart>,
     /// Whether all of the data could be used.
     whole: bool,
 }
@@ -133,8 +152,14 @@ impl Found {
         Ok(Self {
             json: serde_json::to_string_pretty(&named)?,
             table,
+            chart: None,
             whole,
         })
+    }
+
+    fn with(mut self, chart: Chart) -> Self {
+        self.chart = Some(chart);
+        self
     }
 }
 
@@ -147,7 +172,11 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
     let common = args.what.common();
     common.talk.start_log(std::io::stderr);
     let destination = Destination::of(common)?;
+    let picture = args.what.picture().map(PictureFile::of).transpose()?;
     let found = args.what.find()?;
+    if let (Some(picture), Some(chart)) = (picture, &found.chart) {
+        picture.write(&chart.scene())?;
+    }
     destination.write(&mut std::io::stdout().lock(), &found)?;
     Ok(found.whole)
 }

@@ -141,7 +141,83 @@ fn best_threshold(mut values: Vec<(f32, bool)>) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::eval::avc::Facts;
+    use crate::features::FeatureExtractor;
+    use crate::net::{Conv1Stride, FEATURE, Precision, Weights};
+    use crate::picture::Picture;
+    use crate::result::Crop;
+
+    /// Classifiers that say the same of everything: two classes, and "nothing".
+    fn sure(seen: [f32; 3], heard: [f32; 3]) -> Direct {
+        let options = NetOptions {
+            precision: Precision::F32,
+            ..NetOptions::default()
+        };
+        let weights = Weights::random(0, Conv1Stride::Two);
+        let head = |modality: Modality, shares: [f32; 3]| {
+            let layers = [
+                ("fc1.weight", vec![0.0; 128 * FEATURE]),
+                ("fc1.bias", vec![0.0; 128]),
+                ("fc2.weight", vec![0.0; 3 * 128]),
+                ("fc2.bias", shares.map(f32::ln).to_vec()),
+            ];
+            let named = layers.map(|(n, v)| (format!("heads.{}.{n}", modality.name()), v));
+            Head::placed(modality, &BTreeMap::from(named), tch::Device::Cpu).expect("a head")
+        };
+        Direct {
+            net: L3Net::new(&weights, &options).expect("a network"),
+            heads: [head(Modality::Vision, seen), head(Modality::Audio, heard)],
+            threshold: 0.5,
+        }
+    }
+
+    #[test]
+    fn the_score_is_the_scalar_product_of_the_classes_without_nothing() {
+        let picture = Picture::filled(64, 64, [10, 200, 30]);
+        let features = FeatureExtractor::new(Crop::Full).extract(&[0.1; 48_000], &picture);
+        // 0.6 · 0.2 + 0.3 · 0.5; nothing, 0.1 · 0.3, does not count.
+        let mut direct = sure([0.6, 0.3, 0.1], [0.2, 0.5, 0.3]);
+        let products = direct.products(&[&features, &features]).expect("products");
+        assert!(
+            products.iter().all(|p| (p - 0.27).abs() < 1e-5),
+            "{products:?}"
+        );
+        // The odds are the product against the threshold.
+        for (threshold, odds) in [(0.5, 0.54), (0.27, 1.0), (0.1, 2.7)] {
+            direct.threshold = threshold;
+            let judged = direct.judge(&[&features]).expect("judged");
+            let correspondence = judged[0].correspondence;
+            assert!(
+                (correspondence - odds / (1.0 + odds)).abs() < 1e-5,
+                "{threshold}: {correspondence}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_threshold_is_chosen_on_products_of_pairs_that_it_judged() {
+        let mut direct = sure([0.6, 0.3, 0.1], [0.2, 0.5, 0.3]);
+        let pair = |(product, corresponds): (f32, bool)| JudgedPair {
+            facts: Facts {
+                corresponds,
+                heard: None,
+                rms_dbfs: -20.0,
+                objects: 1,
+            },
+            // As judged with the threshold that it had.
+            logits: vec![[0.0, (product / 0.5).ln()]],
+        };
+        let pairs = [(0.02, false), (0.04, false), (0.06, true), (0.3, true)].map(pair);
+        direct.choose(&pairs);
+        assert!(
+            (direct.threshold - 0.05).abs() < 1e-6,
+            "{}",
+            direct.threshold
+        );
+    }
 
     #[test]
     fn the_threshold_parts_most() {

@@ -11,10 +11,9 @@ import pathlib
 import warnings
 
 import numpy as np
-from scipy.spatial.distance import squareform
 from sklearn.cluster import KMeans
-from sklearn.manifold import TSNE, _t_sne
-from sklearn.metrics import normalized_mutual_info_score, pairwise_distances
+from sklearn.manifold import TSNE
+from sklearn.metrics import normalized_mutual_info_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
@@ -60,12 +59,10 @@ def mutual(a, b):
 
 def places(sets, index, perplexity):
     values = sets[index][0].astype(np.float32)
-    likeness = _t_sne._joint_probabilities(pairwise_distances(values, squared=True), perplexity, 0)
     # How well a map comes out hangs on its start.
     found = [TSNE(perplexity=perplexity, init="random", method="exact", random_state=seed).fit(values).kl_divergence_
              for seed in range(41)]
-    return {"set": index, "perplexity": perplexity, "likeness": squareform(likeness)[0].round(9).tolist(),
-            "divergence": float(np.median(found))}
+    return {"set": index, "perplexity": perplexity, "divergence": float(np.median(found))}
 
 
 def main():

@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
 
+use super::figure::PictureFile;
 use super::html::{Page, escaped};
 use super::output::{Table, write_whole};
 use super::{CommonArgs, Experiment, Found};
@@ -22,7 +23,7 @@ use plan::{Plan, Planned};
 ///
 /// Looks at the folders in DIR: classes of sounds, classes of pictures, ESC-50,
 /// DCASE, recordings. REPORT_DIR/index.html opens from disk and shows every table
-/// and figure; the figures of each experiment lie beside it as JSON. The page is
+/// and figure; the figures of each experiment lie beside it as JSON and SVG. The page is
 /// written anew after each experiment.
 #[derive(clap::Args, Clone, Debug)]
 pub struct AllArgs {
@@ -80,7 +81,7 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
     let mut page = Page::new("What the network has learnt");
     let mut sections: Vec<Section> = Vec::new();
     let count = plan.experiments.len();
-    for (nth, planned) in plan.experiments.into_iter().enumerate() {
+    for (nth, mut planned) in plan.experiments.into_iter().enumerate() {
         let command = planned.command();
         if !args.common.talk.quiet {
             say(&format!("{} of {count}: {command}", nth + 1));
@@ -89,6 +90,11 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
         page.raw(&format!("<p><code>{}</code></p>\n", escaped(&command)));
         let (figures, error) = match one(args, &planned) {
             Ok(found) => {
+                if let Some(chart) = &found.chart {
+                    let picture = format!("{}.svg", planned.name);
+                    PictureFile::of(&args.output.join(&picture))?.write(&chart.scene())?;
+                    planned.picture = Some(picture);
+                }
                 let figures = format!("{}.json", planned.name);
                 write_whole(&args.output.join(&figures), found.json.as_bytes())?;
                 show(&mut page, &args.output, &planned, &figures, &found.table);

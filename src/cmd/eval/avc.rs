@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Found;
 use super::drawn::{Failed, Part, SharedArgs, gather};
+use super::figure::{Chart, Of, PictureArgs};
 use super::networks::{Compared, Model, Networks};
 use super::output::{Table, number, number_95, percent, percent_95};
 use crate::cmd::common::Usage;
@@ -40,6 +41,8 @@ pub struct AvcArgs {
     /// Part of the picture to look at: the whole, or the paper's middle
     #[arg(long, default_value = "center", value_name = "WHAT")]
     pub crop: Crop,
+    #[command(flatten)]
+    pub(super) picture: PictureArgs,
 }
 
 /// What was found; `--json` writes it as it is.
@@ -54,9 +57,34 @@ struct Report {
     /// Over all DATA, if it is several.
     #[serde(skip_serializing_if = "Option::is_none")]
     all: Option<Data>,
+    /// The paper's figures, for orientation: other data.
+    paper: [Published; 3],
     unreadable: Vec<Unreadable>,
     failed: Vec<Failed>,
 }
+
+/// An accuracy that was published.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Published {
+    method: &'static str,
+    flickr_soundnet: Option<f64>,
+    kinetics_sounds: f64,
+}
+
+const fn published(method: &'static str, flickr: Option<f64>, kinetics: f64) -> Published {
+    Published {
+        method,
+        flickr_soundnet: flickr,
+        kinetics_sounds: kinetics,
+    }
+}
+
+/// Table 1 of the paper.
+const PAPER: [Published; 3] = [
+    published("supervised, direct combination", None, 0.65),
+    published("supervised pretraining", None, 0.74),
+    published("L3-Net", Some(0.78), 0.74),
+];
 
 /// The figures of one DATA.
 #[derive(Clone, Debug, Serialize)]
@@ -119,10 +147,12 @@ pub(super) fn find(args: &AvcArgs) -> anyhow::Result<Found> {
         chance: Scores::CHANCE,
         data: data.collect(),
         all: all.and_then(|pairs| Data::of("all", "all of it", &pairs, &networks)),
+        paper: PAPER,
         unreadable: gathered.unreadable.clone(),
         failed: gathered.failed.clone(),
     };
-    Found::of("avc", &report, table(&report), gathered.tell_failures())
+    let whole = gathered.tell_failures();
+    Ok(Found::of("avc", &report, table(&report), whole)?.with(chart(&report)))
 }
 
 /// The baseline, its threshold chosen on as many validation pairs of all DATA.
@@ -167,7 +197,33 @@ fn table(report: &Report) -> Table {
         table.groups("by the sound's level", &data.by.level, row);
         table.groups("by things in the picture", &data.by.objects, row);
     }
+    table.text("");
+    let columns = ["Flickr-SoundNet", "Kinetics-Sounds"];
+    table.header("the paper, on its own data", &columns);
+    for line in &report.paper {
+        let cells = [percent(line.flickr_soundnet), percent(line.kinetics_sounds)];
+        table.row(line.method, cells);
+    }
     table
+}
+
+fn chart(report: &Report) -> Chart {
+    let mut chart = Chart::default();
+    for data in report.data.iter().chain(&report.all) {
+        chart.shares(format!("accuracy: {}", data.name));
+        let scores = data.scores.rows();
+        chart.networks(scores.map(|(name, s)| (name, Some(s.accuracy), s.accuracy_95)));
+        chart.bar("chance", Of::Beside, report.chance.accuracy, None);
+    }
+    chart.shares("the paper, on Flickr-SoundNet");
+    for line in &report.paper {
+        chart.bar(line.method, Of::Published, line.flickr_soundnet, None);
+    }
+    chart.shares("the paper, on Kinetics-Sounds");
+    for line in &report.paper {
+        chart.bar(line.method, Of::Published, line.kinetics_sounds, None);
+    }
+    chart
 }
 
 fn cells(pairs: Option<usize>, scores: &Scores) -> Vec<String> {

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::Found;
+use super::figure::{Chart, Of as Whose, PictureArgs};
 use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::networks::{Compared, Model, Networks};
 use super::output::{Table, number};
@@ -26,6 +27,8 @@ pub struct ClustersArgs {
     /// How many clusters
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..))]
     pub clusters: u16,
+    #[command(flatten)]
+    pub(super) picture: PictureArgs,
 }
 
 /// What was found; `--json` writes it as it is.
@@ -88,7 +91,7 @@ pub(super) fn find(args: &ClustersArgs) -> anyhow::Result<Found> {
         unreadable: extractions[0].unreadable.clone(),
     };
     let whole = tell_unreadable(&report.unreadable);
-    Found::of("clusters", &report, table(&report), whole)
+    Ok(Found::of("clusters", &report, table(&report), whole)?.with(chart(&report)))
 }
 
 /// The class of each file that could be read, and its pool4.
@@ -122,4 +125,26 @@ fn table(report: &Report) -> Table {
         table.row(method, [number(vision), number(audio)]);
     }
     table
+}
+
+fn chart(report: &Report) -> Chart {
+    let mut chart = Chart::default();
+    let of = report.of.name();
+    chart.numbers(format!(
+        "normalised mutual information of clusters and classes of {of}"
+    ));
+    chart.networks(
+        report
+            .found
+            .rows()
+            .map(|(name, found)| (name, Some(found.nmi), None)),
+    );
+    chart.bar("clusters by chance", Whose::Beside, report.chance, None);
+    for (nth, modality) in ["vision", "audio"].into_iter().enumerate() {
+        chart.numbers(format!("the paper, on Kinetics-Sounds: {modality}"));
+        for (method, vision, audio) in report.paper {
+            chart.bar(method, Whose::Published, [vision, audio][nth], None);
+        }
+    }
+    chart
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Found;
+use super::figure::{Chart, Of, PictureArgs};
 use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
 use super::networks::{Model, Networks, shown};
 use super::output::{Table, percent};
@@ -19,6 +20,8 @@ use crate::net::HeatmapKind;
 pub struct ImageArgs {
     #[command(flatten)]
     pub(super) labelled: LabelledArgs,
+    #[command(flatten)]
+    pub(super) picture: PictureArgs,
 }
 
 /// What was found; `--json` writes it as it is.
@@ -89,7 +92,7 @@ pub(super) fn find(args: &ImageArgs) -> anyhow::Result<Found> {
         unreadable: extractions[0].unreadable.clone(),
     };
     let whole = tell_unreadable(&report.unreadable);
-    Found::of("image", &report, table(&report), whole)
+    Ok(Found::of("image", &report, table(&report), whole)?.with(chart(&report)))
 }
 
 fn table(report: &Report) -> Table {
@@ -120,4 +123,22 @@ fn table(report: &Report) -> Table {
         table.row(method, [percent(top_1)]);
     }
     table
+}
+
+fn chart(report: &Report) -> Chart {
+    let mut chart = Chart::default();
+    let found = || report.found.iter().map(|line| (line.name, &line.named));
+    chart.shares(format!(
+        "top-1, {} classes of pictures",
+        report.classes.len()
+    ));
+    chart.networks(found().map(|(name, named)| (name, Some(named.top_1), None)));
+    chart.bar("the largest class", Of::Beside, report.largest_class, None);
+    chart.shares("top-5");
+    chart.networks(found().map(|(name, named)| (name, named.top_5, None)));
+    chart.shares("the paper, top-1 on ImageNet");
+    for (method, top_1) in report.paper {
+        chart.bar(method, Of::Published, top_1, None);
+    }
+    chart
 }

@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::Found;
 use super::drawn::{Failed, Part, SharedArgs, gather};
+use super::figure::{Chart, Of, PictureArgs};
 use super::networks::{Compared, Model, Networks};
 use super::output::{Table, number, percent, percent_95};
 use crate::eval::Unreadable;
-use crate::eval::localize::{self, Baselines, Group, Groups, JudgedScene, Scores, judge};
+use crate::eval::localize::{self, Baselines, Group, Groups, JudgedScene, Overlap, Scores, judge};
 use crate::net::HeatmapKind;
 use crate::result::Crop;
 
@@ -31,6 +32,8 @@ pub struct LocalizeArgs {
     /// Kind of heatmap: gradient, local or unit:K
     #[arg(long, default_value = "gradient", value_name = "KIND")]
     pub heatmap: HeatmapKind,
+    #[command(flatten)]
+    pub(super) picture: PictureArgs,
 }
 
 /// What was found; `--json` writes it as it is.
@@ -104,12 +107,8 @@ pub(super) fn find(args: &LocalizeArgs) -> anyhow::Result<Found> {
         unreadable: gathered.unreadable.clone(),
         failed: gathered.failed.clone(),
     };
-    Found::of(
-        "localize",
-        &report,
-        table(&report),
-        gathered.tell_failures(),
-    )
+    let whole = gathered.tell_failures();
+    Ok(Found::of("localize", &report, table(&report), whole)?.with(chart(&report)))
 }
 
 const COLUMNS: [&str; 11] = [
@@ -138,19 +137,7 @@ fn table(report: &Report) -> Table {
             table.row(name, cells((nth == 0).then_some(data.scenes), scores));
         }
         let baselines = &data.baselines;
-        for (name, pointing, overlap) in [
-            ("any thing in the picture", baselines.any_object, None),
-            (
-                "middle of the picture",
-                baselines.centre,
-                Some(baselines.centre_overlap),
-            ),
-            (
-                "chance; the whole picture",
-                baselines.chance,
-                Some(baselines.whole_overlap),
-            ),
-        ] {
+        for (name, pointing, overlap) in unheard(baselines) {
             let mut cells = vec![
                 String::new(),
                 percent(pointing),
@@ -168,6 +155,46 @@ fn table(report: &Report) -> Table {
         table.groups("by things in the picture", &data.by.objects, row);
     }
     table
+}
+
+/// What is pointed at without listening.
+fn unheard(baselines: &Baselines) -> [(&'static str, f64, Option<Overlap>); 3] {
+    [
+        ("any thing in the picture", baselines.any_object, None),
+        (
+            "middle of the picture",
+            baselines.centre,
+            Some(baselines.centre_overlap),
+        ),
+        (
+            "chance; the whole picture",
+            baselines.chance,
+            Some(baselines.whole_overlap),
+        ),
+    ]
+}
+
+fn chart(report: &Report) -> Chart {
+    let mut chart = Chart::default();
+    for data in report.data.iter().chain(&report.all) {
+        chart.shares(format!("pointing: {}", data.name));
+        let scores = data.scores.rows();
+        chart.networks(scores.map(|(name, s)| (name, Some(s.pointing), Some(s.pointing_95))));
+        for (name, pointing, _) in unheard(&data.baselines) {
+            chart.bar(name, Of::Beside, pointing, None);
+        }
+        chart.shares("the model's heatmap is dark");
+        let dark = &data.scores.model().dark;
+        for (sound, share) in [
+            ("with the scene's sound", dark.matched),
+            ("with a sound of nothing that is seen", dark.swapped),
+            ("with silence", dark.silence),
+            ("with noise", dark.noise),
+        ] {
+            chart.bar(sound, Of::Model, share, None);
+        }
+    }
+    chart
 }
 
 fn cells(scenes: Option<usize>, scores: &Scores) -> Vec<String> {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Found;
+use super::figure::{Chart, Of, PictureArgs};
 use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
 use super::networks::{Model, Networks, shown};
 use super::output::{Table, percent};
@@ -28,6 +29,8 @@ pub struct SoundArgs {
     /// most 60, as the paper takes 10 of 5 s and 60 of 30 s
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub clips: Option<u16>,
+    #[command(flatten)]
+    pub(super) picture: PictureArgs,
 }
 
 /// What was found; `--json` writes it as it is.
@@ -119,7 +122,7 @@ pub(super) fn find(args: &SoundArgs) -> anyhow::Result<Found> {
         unreadable: extractions[0].unreadable.clone(),
     };
     let whole = tell_unreadable(&report.unreadable);
-    Found::of("sound", &report, table(&report), whole)
+    Ok(Found::of("sound", &report, table(&report), whole)?.with(chart(&report)))
 }
 
 fn table(report: &Report) -> Table {
@@ -156,4 +159,24 @@ fn table(report: &Report) -> Table {
         table.row(line.method, [percent(line.esc_50), percent(line.dcase)]);
     }
     table
+}
+
+fn chart(report: &Report) -> Chart {
+    let mut chart = Chart::default();
+    chart.shares(format!(
+        "accuracy, {} classes of sounds",
+        report.classes.len()
+    ));
+    let found = report.found.iter();
+    chart.networks(found.map(|line| (line.name, Some(line.classified.accuracy), None)));
+    chart.bar("chance", Of::Beside, report.chance, None);
+    chart.shares("the paper, on ESC-50");
+    for line in &report.paper {
+        chart.bar(line.method, Of::Published, line.esc_50, None);
+    }
+    chart.shares("the paper, on DCASE");
+    for line in &report.paper {
+        chart.bar(line.method, Of::Published, line.dcase, None);
+    }
+    chart
 }

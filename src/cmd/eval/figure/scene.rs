@@ -1,10 +1,10 @@
-//! Marks and words on white paper, as SVG or as pixels: both show the same.
+//! Blocks, marks and words on white paper, as SVG or as pixels: both show the same.
 
 use std::fmt::Write;
 
 use tiny_skia::{Color, FillRule, Paint, Path, PathBuilder, Pixmap, Shader, Stroke, Transform};
 
-use super::super::html::escaped;
+use crate::cmd::eval::html::escaped;
 use crate::picture::Picture;
 use crate::sink::draw::{Layer, text};
 
@@ -15,15 +15,24 @@ const LINE: [u8; 3] = [205; 3];
 /// Width of the white rim of marks, which tells those apart that overlap.
 const RIM: f32 = 0.7;
 
-/// What is drawn; lengths in pixels from the upper left.
-pub(super) struct Scene {
-    pub width: u32,
-    pub height: u32,
+/// What is drawn, in this order; lengths in pixels from the upper left.
+#[derive(Default)]
+pub(in crate::cmd::eval) struct Scene {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) blocks: Vec<Block>,
     /// Left, top, width, height.
-    pub frames: Vec<[f32; 4]>,
+    pub(super) frames: Vec<[f32; 4]>,
     /// In the order in which they are painted.
-    pub marks: Vec<Mark>,
-    pub words: Vec<Words>,
+    pub(super) marks: Vec<Mark>,
+    pub(super) words: Vec<Words>,
+}
+
+/// A filled rectangle.
+pub(super) struct Block {
+    /// Left, top, width, height.
+    pub at: [f32; 4],
+    pub colour: [u8; 3],
 }
 
 /// A mark at its middle.
@@ -122,8 +131,7 @@ impl Mark {
     }
 
     fn svg(&self) -> String {
-        let [r, g, b] = self.colour;
-        let fill = format!("fill=\"#{r:02x}{g:02x}{b:02x}\"");
+        let fill = format!("fill=\"{}\"", hex(self.colour));
         if self.shape == Shape::Circle {
             let ([x, y], radius) = (self.at, self.radius);
             return format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" {fill}/>\n");
@@ -142,13 +150,17 @@ impl Scene {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
              viewBox=\"0 0 {w} {h}\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
         );
-        for [x, y, width, height] in &self.frames {
-            let grey = LINE[0];
+        let mut rect = |[x, y, width, height]: [f32; 4], paint: String| {
             let _ = writeln!(
                 svg,
-                "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"none\" \
-                 stroke=\"#{grey:02x}{grey:02x}{grey:02x}\"/>"
+                "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" {paint}/>"
             );
+        };
+        for Block { at, colour } in &self.blocks {
+            rect(*at, format!("fill=\"{}\"", hex(*colour)));
+        }
+        for frame in &self.frames {
+            rect(*frame, format!("fill=\"none\" stroke=\"{}\"", hex(LINE)));
         }
         let _ = writeln!(svg, "<g stroke=\"#fff\" stroke-width=\"{RIM}\">");
         self.marks.iter().for_each(|mark| svg += &mark.svg());
@@ -156,11 +168,11 @@ impl Scene {
         for words in &self.words {
             // From the upper edge to the line that letters stand on.
             let (x, y) = (words.at[0], words.at[1] + words.height * 0.8);
-            let grey = if words.dim { DIM[0] } else { INK[0] };
+            let ink = hex(if words.dim { DIM } else { INK });
             let _ = writeln!(
                 svg,
                 "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{:.1}\" \
-                 fill=\"#{grey:02x}{grey:02x}{grey:02x}\">{}</text>",
+                 fill=\"{ink}\">{}</text>",
                 // A font's size is its height without the gap between lines.
                 words.height * 0.86,
                 escaped(&words.text)
@@ -174,6 +186,13 @@ impl Scene {
         let mut paper = Pixmap::new(self.width, self.height)?;
         paper.fill(Color::WHITE);
         let mut layer = Layer::new(self.width, self.height);
+        for Block { at, colour } in &self.blocks {
+            let [x, y, width, height] = *at;
+            // A bar of nothing is not seen.
+            if let Some(rect) = tiny_skia::Rect::from_xywh(x, y, width, height) {
+                paper.fill_rect(rect, &paint(*colour), Transform::identity(), None);
+            }
+        }
         for &[x, y, width, height] in &self.frames {
             let frame = tiny_skia::Rect::from_xywh(x, y, width, height)?;
             stroke(&mut paper, &PathBuilder::from_rect(frame), LINE, 1.0);
@@ -215,6 +234,10 @@ impl Scene {
     }
 }
 
+fn hex([r, g, b]: [u8; 3]) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
 fn paint(colour: [u8; 3]) -> Paint<'static> {
     let [r, g, b] = colour;
     Paint {
@@ -247,6 +270,10 @@ mod tests {
         Scene {
             width: 240,
             height: 80,
+            blocks: vec![Block {
+                at: [200.0, 58.0, 20.0, 10.0],
+                colour: [0, 200, 0],
+            }],
             frames: vec![[4.5, 4.5, 230.0, 50.0]],
             marks: Shape::ALL.into_iter().enumerate().map(mark).collect(),
             words: vec![Words {
@@ -271,6 +298,16 @@ mod tests {
                 .count();
             assert!((110..230).contains(&area), "{shape:?}: {area}");
         }
+    }
+
+    #[test]
+    fn blocks_are_filled_in_both() {
+        let scene = scene("");
+        let block = "<rect x=\"200\" y=\"58\" width=\"20\" height=\"10\" fill=\"#00c800\"/>";
+        assert!(scene.svg().contains(block), "{}", scene.svg());
+        let picture = scene.picture().expect("pixels");
+        let green = picture.rgb.chunks_exact(3).filter(|p| **p == [0, 200, 0]);
+        assert_eq!(green.count(), 200);
     }
 
     #[test]

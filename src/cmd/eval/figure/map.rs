@@ -18,7 +18,7 @@ const LEGEND_LINE: f32 = 25.0;
 const MOST_LETTERS: usize = 28;
 
 /// Marks of one network.
-pub(super) struct Panel {
+pub(in crate::cmd::eval) struct Panel {
     pub title: String,
     pub note: String,
     /// Place and class; what is farther up has more of the second number.
@@ -34,7 +34,7 @@ fn look(class: usize) -> ([u8; 3], Shape) {
 }
 
 /// Lays all of it out.
-pub(super) fn scene(panels: &[Panel], classes: &[String]) -> Scene {
+pub(in crate::cmd::eval) fn map(panels: &[Panel], classes: &[String]) -> Scene {
     let width = MARGIN + panels.len() as f32 * (SIDE + MARGIN);
     let legend = MARGIN + HEAD + SIDE + MARGIN;
     let (columns, column) = legend_columns(classes, width - 2.0 * MARGIN);
@@ -43,9 +43,7 @@ pub(super) fn scene(panels: &[Panel], classes: &[String]) -> Scene {
     let mut scene = Scene {
         width: width as u32,
         height: height as u32,
-        frames: Vec::new(),
-        marks: Vec::new(),
-        words: Vec::new(),
+        ..Scene::default()
     };
     for (nth, panel) in panels.iter().enumerate() {
         let x = MARGIN + nth as f32 * (SIDE + MARGIN);
@@ -163,7 +161,7 @@ mod tests {
     fn everything_lies_on_the_paper_and_marks_in_their_panels() {
         for count in [2, 34, 70] {
             let panels = [panel(500, count), panel(500, count)];
-            let scene = scene(&panels, &classes(count));
+            let scene = map(&panels, &classes(count));
             assert_eq!(scene.marks.len(), 1000 + count);
             for mark in &scene.marks {
                 let [x, y] = mark.at;
@@ -189,7 +187,7 @@ mod tests {
             marks: vec![([3.0, 3.0], 0); 4],
             ..panel(1, 1)
         };
-        let scene = scene(&[panel], &classes(1));
+        let scene = map(&[panel], &classes(1));
         assert!(scene.marks.iter().all(|m| m.at[0].is_finite()));
         assert!(scene.picture().is_some());
     }
