@@ -131,8 +131,9 @@ fn pictures_are_named_and_clustered() {
         "--no-untrained",
     ];
     let found = report(&eval(folder.path(), &args));
-    assert_eq!(found["model"]["nmi"], 1.0);
-    assert!(found.get("untrained").is_none());
+    assert_eq!(found["found"]["model"]["nmi"], 1.0);
+    assert!(found["found"].get("untrained").is_none());
+    assert!(found["model"]["file"].is_string(), "{found}");
     assert!(found["chance"].as_f64() < Some(0.5));
     let many = eval(folder.path(), &["clusters", "images", "--of", "pictures"]);
     assert_eq!(many.code, Some(1));
@@ -140,6 +141,92 @@ fn pictures_are_named_and_clustered() {
         many.err.contains("12 files are fewer than 64 clusters"),
         "{}",
         many.err
+    );
+}
+
+/// Recordings in folders of classes are data, too, once they are prepared: sound
+/// and picture of the same clip.
+#[cfg(feature = "gst")]
+#[test]
+fn clips_in_shards_are_labelled_data() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenes = folder.path().join("scenes");
+    let run = |args: &[&str]| {
+        let mut command = l3net(args);
+        command.current_dir(folder.path());
+        let done = run_command(command);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+    };
+    let size = ["--size", "64x48", "--fps", "5", "--seconds", "2"];
+    run(&[&["synth", "-o", "scenes", "--count", "12", "-q"], &size[..]].concat());
+    for (nth, class) in (0..12).zip(["low", "high"].iter().cycle()) {
+        let name = format!("synth_0_{nth:04}.mkv");
+        std::fs::create_dir_all(scenes.join(class)).expect("made");
+        std::fs::rename(scenes.join(&name), scenes.join(class).join(&name)).expect("moved");
+    }
+    run(&["prepare", "scenes", "-o", "shards", "-q"]);
+    for what in ["sound", "image"] {
+        let found = report(&eval(folder.path(), &[what, "shards"]));
+        assert_eq!(found["classes"], serde_json::json!(["high", "low"]));
+        assert_eq!(found["files"], 12, "{what}");
+    }
+    let maps = [
+        "tsne",
+        "shards",
+        "--perplexity",
+        "3",
+        "-o",
+        "map.svg",
+        "--of",
+    ];
+    let mut kinds = Vec::new();
+    for of in ["sounds", "pictures"] {
+        let found = report(&eval(folder.path(), &[&maps[..], &[of]].concat()));
+        let files: Vec<String> = found["files"]
+            .as_array()
+            .expect("files")
+            .iter()
+            .map(|f| f["file"].as_str().expect("a name").to_owned())
+            .collect();
+        assert_eq!(files.len(), 12);
+        assert!(
+            files.iter().all(|f| f.contains("shard-000000.tar/")),
+            "{files:?}"
+        );
+        kinds.push(files);
+    }
+    assert_eq!(kinds[0], kinds[1], "of the same clips");
+    // What training holds out by clip, two of them here.
+    let held_out = [
+        "clusters",
+        "shards",
+        "--of",
+        "sounds",
+        "--held-out",
+        "--clusters",
+        "2",
+    ];
+    let found = report(&eval(folder.path(), &held_out));
+    assert_eq!(found["found"]["model"]["samples"], 2);
+    let unit = [
+        "units",
+        "shards",
+        "--of",
+        "pictures",
+        "-o",
+        "units",
+        "--no-untrained",
+    ];
+    let found = eval(folder.path(), &unit);
+    assert_eq!(found.code, Some(0), "{}", found.err);
+
+    run(&["prepare", "scenes/low", "-o", "unlabelled", "-q"]);
+    let refused = eval(folder.path(), &["sound", "unlabelled"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.err.contains("no clip in these shards has a label"),
+        "{}",
+        refused.err
     );
 }
 

@@ -206,6 +206,25 @@ impl Clips {
         clips.map(|clip| clip.info.duration_s).sum()
     }
 
+    /// The clips of labelled recordings: each with its label, what tells its
+    /// recording from others, and the split that the recording is in.
+    pub fn labelled(&self) -> impl Iterator<Item = (&str, &str, Split, &StoredClip)> {
+        let choices = SPLITS.iter().flat_map(move |&split| {
+            let choices = self.choices(split).iter();
+            choices.map(move |choice| (split, &self.recordings[choice.recording]))
+        });
+        choices.flat_map(|(split, recording)| {
+            let label = recording.label.as_deref();
+            let clips = recording.clips.iter();
+            let with_frames = clips.filter(|clip| !clip.info.frame_times_ns.is_empty());
+            label.into_iter().flat_map(move |label| {
+                let fingerprint = recording.fingerprint.as_str();
+                let of = move |clip| (label, fingerprint, split, clip);
+                with_frames.clone().map(of)
+            })
+        })
+    }
+
     fn choices(&self, split: Split) -> &[Choice] {
         self.choices.get(&split).map_or(&[], Vec::as_slice)
     }

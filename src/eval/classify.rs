@@ -180,7 +180,7 @@ impl Described<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::labelled::LabelledFile;
+    use super::super::labelled::{LabelledFile, Media};
     use super::*;
 
     /// Files of three classes in three folds with two rows each. A class has a
@@ -188,7 +188,7 @@ mod tests {
     fn data(noise: f32) -> (Labelled, Rows, Vec<usize>) {
         let files: Vec<LabelledFile> = (0..27)
             .map(|i| LabelledFile {
-                path: format!("{i}.wav").into(),
+                media: Media::File(format!("{i}.wav").into()),
                 class: i / 9,
                 group: i.to_string(),
             })

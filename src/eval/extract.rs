@@ -4,16 +4,16 @@
 //! the network, the cache. Does not: what is learnt on top.
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use super::classify::Described;
 use super::draws::Unreadable;
 use super::error::EvalError;
 use super::feed::in_order;
+use super::labelled::{LabelledFile, Media};
 use super::learn::Rows;
 use super::seconds::{Seconds, level, loudest, second_at};
 use crate::cache;
-use crate::corpus::{CorpusError, hash, hash_bytes, read_picture, read_sound};
+use crate::corpus::{CorpusError, hash, hash_bytes};
 use crate::features::{FrameScaler, LogSpectrogram, SHORT_SIDE, SPECTROGRAM_LEN, ScaledFrame};
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
 use crate::net::{FEATURE, L3Net, Response, Slot, Weights};
@@ -85,7 +85,7 @@ impl Extractor<'_> {
     /// If no file can be read, or the network fails.
     pub fn sounds(
         &self,
-        files: &[PathBuf],
+        files: &[LabelledFile],
         seconds: Seconds,
         progress: &mut dyn FnMut(),
     ) -> Result<Extraction, EvalError> {
@@ -94,8 +94,8 @@ impl Extractor<'_> {
             SOUND_WIDTH,
             files,
             LogSpectrogram::new,
-            |spectrogram, path| {
-                let pcm = read_sound(path)?;
+            |spectrogram, media| {
+                let pcm = media.sound()?;
                 let seconds = seconds.starts(pcm.len()).map(|start| {
                     let second = second_at(&pcm, start);
                     (level(second), spectrogram_of(spectrogram, second))
@@ -118,7 +118,7 @@ impl Extractor<'_> {
     /// If no file can be read, or the network fails.
     pub fn pictures(
         &self,
-        files: &[PathBuf],
+        files: &[LabelledFile],
         progress: &mut dyn FnMut(),
     ) -> Result<Extraction, EvalError> {
         self.extract(
@@ -126,7 +126,7 @@ impl Extractor<'_> {
             PICTURE_WIDTH,
             files,
             || FrameScaler::new(Crop::Full),
-            |scaler, path| Ok(vec![(0.0, framed(scaler, path)?)]),
+            |scaler, media| Ok(vec![(0.0, framed(scaler, media)?)]),
             |net, batch: &[ScaledFrame]| {
                 let seen = net.see(&batch.iter().collect::<Vec<_>>())?;
                 Ok((seen.picture_8192()?, seen))
@@ -143,9 +143,9 @@ impl Extractor<'_> {
         &self,
         what: &str,
         width: usize,
-        files: &[PathBuf],
+        files: &[LabelledFile],
         state: impl Fn() -> S + Sync,
-        read: impl Fn(&mut S, &Path) -> Result<Vec<(f32, I)>, CorpusError> + Sync,
+        read: impl Fn(&mut S, &Media) -> Result<Vec<(f32, I)>, CorpusError> + Sync,
         pass: impl Fn(&L3Net, &[I]) -> Result<(Vec<f32>, Response), crate::net::NetError>,
         progress: &mut dyn FnMut(),
     ) -> Result<Extraction, EvalError> {
@@ -162,7 +162,7 @@ impl Extractor<'_> {
             files.len(),
             self.loaders,
             state,
-            |state, index| (index, read(state, &files[index])),
+            |state, index| (index, read(state, &files[index].media)),
             |(index, inputs)| {
                 progress();
                 let inputs = match inputs {
@@ -200,7 +200,7 @@ impl Extractor<'_> {
             return Err(CorpusError::TooFew(what).into());
         }
         if !blocks.iter().chain(&pool4).all(|v| v.is_finite()) {
-            let origin = files[file_of[0]].display().to_string();
+            let origin = files[file_of[0]].media.name().display().to_string();
             return Err(EvalError::NotANumber { origin });
         }
         let extraction = Extraction {
@@ -220,7 +220,7 @@ impl Extractor<'_> {
     }
 
     /// Where the cache keeps it: a name made of all that the result hangs on.
-    fn place(&self, what: &str, files: &[PathBuf]) -> PathBuf {
+    fn place(&self, what: &str, files: &[LabelledFile]) -> PathBuf {
         let info = self.net.describe();
         let mut key = hash(VERSION, what);
         key = hash(
@@ -229,13 +229,7 @@ impl Extractor<'_> {
         );
         key = hash_bytes(key, &self.weights.fingerprint().to_le_bytes());
         for file in files {
-            let of = std::fs::metadata(file).ok();
-            let changed = of.as_ref().and_then(|m| m.modified().ok());
-            let changed = changed.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-            let nanos = changed.map_or(0, |t| t.as_nanos());
-            let size = of.map_or(0, |m| m.len());
-            let path = file.canonicalize().unwrap_or_else(|_| file.clone());
-            key = hash(key, &format!("{} {size} {nanos}", path.display()));
+            key = hash(key, &file.media.version());
         }
         cache::folder()
             .join("features")
@@ -244,8 +238,8 @@ impl Extractor<'_> {
 }
 
 /// A picture as [`Extractor::pictures`] has it.
-pub(super) fn framed(scaler: &mut FrameScaler, path: &Path) -> Result<ScaledFrame, CorpusError> {
-    Ok(scaler.scale(&read_picture(path)?).middle(SHORT_SIDE))
+pub(super) fn framed(scaler: &mut FrameScaler, media: &Media) -> Result<ScaledFrame, CorpusError> {
+    Ok(scaler.scale(&media.picture()?).middle(SHORT_SIDE))
 }
 
 pub(super) fn spectrogram_of(spectrogram: &mut LogSpectrogram, second: &[f32]) -> Vec<f32> {

@@ -1,21 +1,24 @@
 //! Files with a class, and rounds of training and testing on them.
 //!
 //! Belongs here: which file is trained and tested on in which round; `layouts`
-//! has the forms that such data comes in. Does not: reading the files.
+//! has the forms that such data comes in, `media` reads it. Does not: what is made
+//! of it.
 
 mod layouts;
+mod media;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use self::layouts::{Lists, class_folders, dcase, esc};
+use self::layouts::{Lists, class_folders, dcase, esc, shards};
+pub use self::media::Media;
 use crate::corpus::{CorpusError, SplitRules};
 
-/// A file and what is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A file or a clip, and what is in it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct LabelledFile {
-    /// Where it is.
-    pub path: PathBuf,
+    /// To be read.
+    pub media: Media,
     /// Its class, a place in [`Labelled::classes`].
     pub class: usize,
     /// Files of one group are of one recording, and never on both sides.
@@ -44,11 +47,11 @@ impl Round {
 }
 
 /// Labelled files with their rounds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Labelled {
     /// The names of the classes, sorted.
     pub classes: Vec<String>,
-    /// All files, sorted by class and path.
+    /// All files, sorted by class and name.
     pub files: Vec<LabelledFile>,
     /// Each fold once, or a single round where there is one test part.
     pub rounds: Vec<Round>,
@@ -56,7 +59,7 @@ pub struct Labelled {
 
 /// A file as a layout names it.
 struct Entry {
-    path: PathBuf,
+    media: Media,
     class: String,
     group: String,
     part: Part,
@@ -130,6 +133,9 @@ impl Labelled {
         extensions: &[&str],
         rules: &SplitRules,
     ) -> Result<Self, CorpusError> {
+        if let Some(entries) = shards(folders, rules)? {
+            return Self::of_entries(entries, &folders[0]);
+        }
         let [folder] = folders else {
             return Self::of_entries(class_folders(folders, extensions, rules)?, &folders[0]);
         };
@@ -153,7 +159,7 @@ impl Labelled {
 
     /// Rounds by fold if all files have one, else one round by part.
     fn of_entries(mut entries: Vec<Entry>, folder: &Path) -> Result<Self, CorpusError> {
-        entries.sort_by(|a, b| (&a.class, &a.path).cmp(&(&b.class, &b.path)));
+        entries.sort_by_cached_key(|entry| (entry.class.clone(), entry.media.name()));
         let parts: BTreeSet<Part> = entries.iter().map(|e| e.part).collect();
         let of = |part: Part| -> Vec<usize> {
             let all = 0..entries.len();
@@ -192,7 +198,7 @@ impl Labelled {
             let mut take = |entries: Vec<Entry>| -> Vec<(String, PathBuf)> {
                 let mut keys = Vec::with_capacity(entries.len());
                 for entry in entries {
-                    let key = (entry.class.clone(), entry.path.clone());
+                    let key = (entry.class.clone(), entry.media.name());
                     keys.push(key.clone());
                     places.entry(key).or_insert(entry);
                 }
@@ -228,7 +234,7 @@ impl Labelled {
             .into_iter()
             .map(|entry| LabelledFile {
                 class: number(&entry.class),
-                path: entry.path,
+                media: entry.media,
                 group: entry.group,
             })
             .collect();
@@ -271,7 +277,7 @@ impl Labelled {
                 return refuse(format!(
                     "{name}: {} is to learn from, and another take of its recording {} is \
                      tested on; takes of one recording must share a fold",
-                    files[i].path.display(),
+                    files[i].media.name().display(),
                     files[i].group
                 ));
             }

@@ -17,7 +17,8 @@ fn read(folder: &tempfile::TempDir) -> Result<Labelled, CorpusError> {
 
 fn names(data: &Labelled, files: &[usize]) -> Vec<String> {
     let name = |&i: &usize| {
-        let name = data.files[i].path.file_name().expect("a name");
+        let name = data.files[i].media.name();
+        let name = name.file_name().expect("a name");
         name.to_string_lossy().into_owned()
     };
     files.iter().map(name).collect()

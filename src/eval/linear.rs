@@ -192,14 +192,14 @@ fn learn(
 
 #[cfg(test)]
 mod tests {
-    use super::super::labelled::{LabelledFile, Round};
+    use super::super::labelled::{LabelledFile, Media, Round};
     use super::*;
 
     /// Six classes; the value at the place of the class is higher, in noise.
     fn data() -> (Labelled, Rows, Vec<usize>) {
         let files: Vec<LabelledFile> = (0..120)
             .map(|i| LabelledFile {
-                path: format!("{i}.png").into(),
+                media: Media::File(format!("{i}.png").into()),
                 class: i % 6,
                 group: i.to_string(),
             })

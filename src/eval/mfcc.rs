@@ -5,7 +5,6 @@
 //! coefficients (the first one, loudness, left out) and of the zero-crossing
 //! rate. Held against SciPy (`tests/oracle/mfcc.py`).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use realfft::num_complex::Complex;
@@ -16,7 +15,7 @@ use super::error::EvalError;
 use super::feed::in_order;
 use super::labelled::Labelled;
 use super::learn::Rows;
-use crate::corpus::{CorpusError, read_sound};
+use crate::corpus::CorpusError;
 use crate::time::SAMPLE_RATE;
 
 /// Samples of a frame, 43 ms.
@@ -57,13 +56,12 @@ impl Description {
 /// # Errors
 /// If nothing can be read, or the system has no threads.
 pub fn describe(data: &Labelled, threads: usize) -> Result<Description, EvalError> {
-    let files: Vec<&PathBuf> = data.files.iter().map(|f| &f.path).collect();
     let (mut values, mut file_of) = (Vec::new(), Vec::new());
     in_order(
-        files.len(),
+        data.files.len(),
         threads,
         Mfcc::new,
-        |mfcc, index| Ok((index, mfcc.describe(&read_sound(files[index])?))),
+        |mfcc, index| Ok((index, mfcc.describe(&data.files[index].media.sound()?))),
         |described: Result<(usize, [f32; WIDTH]), CorpusError>| match described {
             Ok((index, row)) => {
                 values.extend(row);

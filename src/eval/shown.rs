@@ -4,12 +4,10 @@
 //! again, for the few files that somebody looks at: maps of all files and units
 //! would not fit anywhere.
 
-use std::path::Path;
-
 use super::error::EvalError;
 use super::extract::{framed, spectrogram_of};
+use super::labelled::Media;
 use super::seconds::{Seconds, second_at};
-use crate::corpus::read_sound;
 use crate::features::{FrameScaler, LogSpectrogram, ScaledFrame};
 use crate::net::{L3Net, NetError, Response};
 use crate::result::{Crop, Heatmap};
@@ -39,8 +37,8 @@ impl Seen {
     ///
     /// # Errors
     /// If the file cannot be read, or the network fails.
-    pub fn by(net: &L3Net, file: &Path, units: &[usize]) -> Result<Self, EvalError> {
-        let frame = framed(&mut FrameScaler::new(Crop::Full), file)?;
+    pub fn by(net: &L3Net, media: &Media, units: &[usize]) -> Result<Self, EvalError> {
+        let frame = framed(&mut FrameScaler::new(Crop::Full), media)?;
         let maps = maps(&net.see(&[&frame])?, units)?;
         Ok(Self { frame, maps })
     }
@@ -53,11 +51,11 @@ impl Heard {
     /// If the file cannot be read, or the network fails.
     pub fn by(
         net: &L3Net,
-        file: &Path,
+        media: &Media,
         seconds: Seconds,
         units: &[usize],
     ) -> Result<Self, EvalError> {
-        let pcm = read_sound(file)?;
+        let pcm = media.sound()?;
         let second = second_at(&pcm, seconds.loudest(&pcm)).to_vec();
         let spectrogram = spectrogram_of(&mut LogSpectrogram::new(), &second);
         let maps = maps(&net.hear(&[&spectrogram])?, units)?;

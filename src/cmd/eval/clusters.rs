@@ -38,7 +38,6 @@ struct Report {
     of: Of,
     classes: Vec<String>,
     seed: u64,
-    #[serde(flatten)]
     found: Compared<Clustered>,
     /// Normalised mutual information of clusters by chance.
     chance: f64,

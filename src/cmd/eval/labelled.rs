@@ -24,6 +24,8 @@ DIR is
   ESC-50                DIR/audio/ and DIR/meta/esc50.csv
   DCASE                 DIR/evaluation_setup/fold1_train.txt and fold1_evaluate.txt,
                         or DIR/train.txt and DIR/test.txt: lines of path and class
+  shards                DIR/*.tar, made by `l3net prepare` of folders of videos by class;
+                        of each clip all of its sound, or the picture in its middle
 "
     };
 }
@@ -138,7 +140,7 @@ impl LabelledArgs {
         kind: Kind,
         networks: &Networks,
     ) -> Result<Vec<Extraction>, EvalError> {
-        let files: Vec<PathBuf> = data.files.iter().map(|f| f.path.clone()).collect();
+        let files = &data.files;
         let bar = bar(files.len() * networks.placed.len(), self.common.talk.quiet);
         let found = networks.placed.iter().map(|placed| {
             let extractor = Extractor {
@@ -148,8 +150,8 @@ impl LabelledArgs {
                 cached: !self.no_cache,
             };
             match kind {
-                Kind::Pictures => extractor.pictures(&files, &mut || bar.inc(1)),
-                Kind::Sounds(seconds) => extractor.sounds(&files, seconds, &mut || bar.inc(1)),
+                Kind::Pictures => extractor.pictures(files, &mut || bar.inc(1)),
+                Kind::Sounds(seconds) => extractor.sounds(files, seconds, &mut || bar.inc(1)),
             }
         });
         let found = found.collect();

@@ -143,7 +143,7 @@ fn report(
         .map(|&file| data.files[file].class)
         .collect();
     let files = laid[0].files.iter().enumerate().map(|(row, &file)| File {
-        file: data.files[file].path.clone(),
+        file: data.files[file].media.name(),
         class: data.classes[data.files[file].class].clone(),
         place: Compared::each(networks, laid, |laid| place(&laid.places, row)),
     });

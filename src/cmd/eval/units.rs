@@ -242,7 +242,7 @@ fn line(unit: &Unit, data: &Labelled) -> Line {
         stands_out: unit.stands_out,
         top: (unit.top.iter())
             .map(|entry| File {
-                file: data.files[entry.file].path.clone(),
+                file: data.files[entry.file].media.name(),
                 class: name(entry.class),
                 activation: entry.activation,
                 counts: entry.counts,

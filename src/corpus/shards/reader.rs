@@ -23,7 +23,7 @@ const LONGEST_JSON: u64 = 1 << 20;
 const TAR_END: u64 = 1024;
 
 /// A clip in a shard.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredClip {
     /// What it is.
     pub info: ClipInfo,
@@ -33,7 +33,7 @@ pub struct StoredClip {
 }
 
 /// Where a member's bytes lie in the shard.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Member {
     at: u64,
     bytes: usize,

@@ -1,13 +1,15 @@
 //! The layouts that labelled files come in.
 //!
-//! Three are known: folders of classes with or without a `manifest.csv` or parts
-//! (see [`ClassFolder`]), ESC-50's `audio/` with `meta/*.csv` and its folds, and the
-//! lists of DCASE in `evaluation_setup/` (or `train.txt` and `test.txt`).
+//! Four are known: folders of classes with or without a `manifest.csv` or parts
+//! (see [`ClassFolder`]), ESC-50's `audio/` with `meta/*.csv` and its folds, the
+//! lists of DCASE in `evaluation_setup/` (or `train.txt` and `test.txt`), and shards
+//! of recordings that lay in folders of classes.
 
 use std::path::{Path, PathBuf};
 
-use super::{Entry, Part};
-use crate::corpus::{ClassFolder, CorpusError, Split, SplitRules};
+use super::{Entry, Media, Part};
+use crate::corpus::shards::find_shards;
+use crate::corpus::{ClassFolder, ClipRules, Clips, CorpusError, Split, SplitBy, SplitRules};
 
 /// What is expected where nothing of it is found.
 const LAYOUTS: &str = "expected one of
@@ -15,7 +17,48 @@ const LAYOUTS: &str = "expected one of
   DIR/train/<class>/<file> and DIR/test/…   (or DIR/val/…)
   DIR/meta/*.csv and DIR/audio/<file>       (ESC-50: columns filename, fold, category)
   DIR/evaluation_setup/fold1_train.txt, …   (DCASE: lines of path and class)
-  DIR/train.txt and DIR/test.txt            (the same without folds)";
+  DIR/train.txt and DIR/test.txt            (the same without folds)
+  DIR/shard-000000.tar, …                   (of videos: l3net prepare FOLDER_OF_CLASSES -o DIR)";
+
+/// Clips of recordings with a label, if all folders hold shards. What training
+/// holds out by clip is tested on.
+pub(super) fn shards(
+    folders: &[PathBuf],
+    rules: &SplitRules,
+) -> Result<Option<Vec<Entry>>, CorpusError> {
+    let holds_shards = |folder: &PathBuf| {
+        let is_one = folder.extension().is_some_and(|e| e == "tar");
+        is_one || folder.is_dir() && find_shards(folder).is_ok_and(|found| !found.is_empty())
+    };
+    if !folders.iter().all(holds_shards) {
+        return Ok(None);
+    }
+    let rules = ClipRules {
+        split_by: SplitBy::Clip,
+        seed: rules.seed,
+    };
+    let clips = Clips::open(folders, &rules)?;
+    let entries: Vec<Entry> = clips
+        .labelled()
+        .map(|(class, fingerprint, split, clip)| Entry {
+            media: Media::Stored(Box::new(clip.clone())),
+            class: class.to_owned(),
+            group: fingerprint.to_owned(),
+            part: match split {
+                Split::Test => Part::Test,
+                _ => Part::Train,
+            },
+        })
+        .collect();
+    if entries.is_empty() {
+        return Err(CorpusError::layout(
+            &folders[0],
+            "no clip in these shards has a label; put the recordings into folders by class \
+             before `l3net prepare FOLDER -o DIR`",
+        ));
+    }
+    Ok(Some(entries))
+}
 
 pub(super) fn class_folders(
     folders: &[PathBuf],
@@ -34,7 +77,7 @@ pub(super) fn class_folders(
     };
     let all_folds = items().all(|(_, item)| item.fold.is_some());
     let entries = items().map(|(class, item)| Entry {
-        path: item.path.clone(),
+        media: Media::File(item.path.clone()),
         class: class.to_owned(),
         // Two classes may call their files alike.
         group: format!("{class}/{}", item.group),
@@ -85,7 +128,7 @@ pub(super) fn esc(folder: &Path) -> Result<Option<Vec<Entry>>, CorpusError> {
             )
         })?;
         entries.push(Entry {
-            path: audio.join(text(file)),
+            media: Media::File(audio.join(text(file))),
             class: text(class).to_owned(),
             group: source.map_or_else(|| text(file).to_owned(), |s| text(s).to_owned()),
             part: Part::Fold(number),
@@ -164,7 +207,7 @@ fn list(folder: &Path, file: &Path) -> Result<Vec<Entry>, CorpusError> {
             continue; // a header
         }
         entries.push(Entry {
-            path: folder.join(path),
+            media: Media::File(folder.join(path)),
             class: class.trim().to_owned(),
             // The lists say which side a recording is on; a file is its own group.
             group: path.to_owned(),

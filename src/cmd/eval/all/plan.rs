@@ -8,7 +8,7 @@ use anyhow::bail;
 use super::{AllArgs, name_of};
 use crate::cmd::eval::labelled::{Kind as Files, Of};
 use crate::corpus::{SplitRules, TEST_FOLD};
-use crate::eval::labelled::Labelled;
+use crate::eval::labelled::{Labelled, Media};
 
 /// What is taken for a recording, by the end of its name.
 const MEDIA: [&str; 9] = [
@@ -80,6 +80,8 @@ struct Kind {
     classes: BTreeSet<String>,
     /// All of it PNG: things that were cut out.
     cut_out: bool,
+    /// Recordings in shards: pictures and sounds belong together.
+    in_shards: bool,
 }
 
 impl Kind {
@@ -121,19 +123,25 @@ impl Data {
     fn add(&mut self, folder: &Path) -> bool {
         let sounds = classes(folder, Of::Sounds);
         let pictures = classes(folder, Of::Pictures);
-        let media = count_media(folder);
-        let found = sounds.is_some() || pictures.is_some() || media >= 2;
+        let in_shards = sounds.as_ref().is_some_and(|kind| kind.in_shards);
+        let recordings = in_shards || count_media(folder) >= 2;
+        let found = sounds.is_some() || pictures.is_some() || recordings;
         self.sounds.extend(sounds);
         self.pictures.extend(pictures);
-        if media >= 2 {
+        if recordings {
             self.recordings.push(folder.to_owned());
         }
         found
     }
 
+    /// Those that may be put together with pictures.
+    fn single_sounds(&self) -> impl Iterator<Item = &Kind> {
+        self.sounds.iter().filter(|sounds| !sounds.in_shards)
+    }
+
     /// The classes of pictures that are heard, too.
     fn shared(&self, pictures: &Kind) -> usize {
-        let heard: BTreeSet<&String> = self.sounds.iter().flat_map(|s| &s.classes).collect();
+        let heard: BTreeSet<&String> = self.single_sounds().flat_map(|s| &s.classes).collect();
         let shared = pictures.classes.iter().filter(|c| heard.contains(c));
         shared.count()
     }
@@ -143,14 +151,17 @@ impl Data {
 fn classes(folder: &Path, of: Of) -> Option<Kind> {
     let extensions = Files::of(of).extensions();
     let found = Labelled::read_all(&[folder.to_owned()], extensions).ok()?;
-    let is_png = |path: &Path| {
-        path.extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("png"))
+    let is_png = |media: &Media| match media {
+        Media::File(path) => path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("png")),
+        Media::Stored(_) => false,
     };
     Some(Kind {
         of,
         folder: folder.to_owned(),
-        cut_out: found.files.iter().all(|f| is_png(&f.path)),
+        cut_out: found.files.iter().all(|f| is_png(&f.media)),
+        in_shards: matches!(found.files[0].media, Media::Stored(_)),
         classes: found.classes.into_iter().collect(),
     })
 }
@@ -174,8 +185,8 @@ fn held_out_by(test: &[String]) -> impl Iterator<Item = &str> {
 }
 
 /// Folders as one value of `synth:` and `classes:`.
-fn joined(kinds: &[Kind]) -> String {
-    let folders = kinds.iter().map(|k| k.folder.display().to_string());
+fn joined<'a>(kinds: impl Iterator<Item = &'a Kind>) -> String {
+    let folders = kinds.map(|k| k.folder.display().to_string());
     folders.collect::<Vec<_>>().join("+")
 }
 
@@ -193,10 +204,10 @@ impl Plan {
         scenes.push("synth:objects=2-3".to_owned());
         for pictures in &data.pictures {
             let shared = data.shared(pictures);
-            if shared < 2 {
+            if shared < 2 || pictures.in_shards {
                 continue;
             }
-            let heard = joined(&data.sounds);
+            let heard = joined(data.single_sounds());
             let shown = pictures.folder.display();
             if pictures.cut_out {
                 let of = |objects| {

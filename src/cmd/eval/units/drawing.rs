@@ -72,20 +72,21 @@ pub(super) fn draw(
     let folder = report.join(folder(of));
     let mut drawn = BTreeMap::new();
     for (file, numbers) in files_of(units) {
-        let path = &data.files[file].path;
+        let media = &data.files[file].media;
         let (plain, maps) = match of {
             Of::Pictures => {
-                let seen = Seen::by(net, path, &numbers)?;
+                let seen = Seen::by(net, media, &numbers)?;
                 (thumbnail(&seen.frame), seen.maps)
             }
             Of::Sounds => {
-                let heard = Heard::by(net, path, Seconds::default(), &numbers)?;
+                let heard = Heard::by(net, media, Seconds::default(), &numbers)?;
                 let bytes = wav(SAMPLE_RATE, heard.second.iter().copied());
                 write_whole(&folder.join(format!("{file}.wav")), &bytes)?;
                 (spectrogram_picture(&heard.spectrogram), heard.maps)
             }
         };
-        let plain = plain.with_context(|| format!("{}: cannot be drawn", path.display()))?;
+        let plain =
+            plain.with_context(|| format!("{}: cannot be drawn", media.name().display()))?;
         write_small_png(&folder.join(format!("{file}.png")), &plain)?;
         for (&unit, map) in numbers.iter().zip(&maps) {
             let picture = with_map(&plain, map, of);

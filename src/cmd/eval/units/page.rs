@@ -123,7 +123,7 @@ fn figure(
     let size = |p: &Picture| format!("width=\"{}\" height=\"{}\"", p.width, p.height);
     let size = shown.drawn.get(&(file, unit.number)).map(size);
     let size = size.unwrap_or_default();
-    let path = &data.files[file].path;
+    let path = data.files[file].media.name();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let sound = match shown.of {
         Of::Pictures => String::new(),
@@ -154,11 +154,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::eval::labelled::LabelledFile;
+    use crate::eval::labelled::{LabelledFile, Media};
 
     fn data() -> Labelled {
         let file = |path: &str, class| LabelledFile {
-            path: path.into(),
+            media: Media::File(path.into()),
             class,
             group: path.to_owned(),
         };

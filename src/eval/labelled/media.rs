@@ -1,0 +1,66 @@
+//! Reading what is labelled: a file, or a clip in a shard.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::corpus::shards::StoredClip;
+use crate::corpus::{CorpusError, read_picture, read_sound};
+use crate::picture::Picture;
+
+/// What a label is of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Media {
+    /// A picture or a sound.
+    File(PathBuf),
+    /// A piece of a recording, with sound and pictures.
+    Stored(Box<StoredClip>),
+}
+
+impl Media {
+    /// The picture; of a clip the one in its middle.
+    ///
+    /// # Errors
+    /// Names the file if it cannot be read.
+    pub fn picture(&self) -> Result<Picture, CorpusError> {
+        match self {
+            Self::File(path) => read_picture(path),
+            Self::Stored(clip) => clip.frame(clip.info.frame_times_ns.len() / 2),
+        }
+    }
+
+    /// The sound, 48 kHz.
+    ///
+    /// # Errors
+    /// Names the file if it cannot be read.
+    pub fn sound(&self) -> Result<Vec<f32>, CorpusError> {
+        match self {
+            Self::File(path) => read_sound(path),
+            Self::Stored(clip) => clip.sound(0, clip.info.samples),
+        }
+    }
+
+    /// Its name, as if a shard were a folder.
+    pub fn name(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Stored(clip) => clip.shard().join(clip.info.key()),
+        }
+    }
+
+    /// Another text if it has been changed: its place, size and time.
+    pub(in crate::eval) fn version(&self) -> String {
+        let of = |file: &Path| {
+            let meta = std::fs::metadata(file).ok();
+            let changed = meta.as_ref().and_then(|m| m.modified().ok());
+            let changed = changed.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+            let nanos = changed.map_or(0, |t| t.as_nanos());
+            let size = meta.map_or(0, |m| m.len());
+            let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+            format!("{} {size} {nanos}", path.display())
+        };
+        match self {
+            Self::File(path) => of(path),
+            Self::Stored(clip) => format!("{} {}", of(clip.shard()), clip.info.key()),
+        }
+    }
+}
