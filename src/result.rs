@@ -243,6 +243,10 @@ pub struct Summary {
     pub seconds: f64,
     /// Time that it took.
     pub wall_s: f64,
+    /// Size of the file; none of other sources. Tells a later run whether a file of
+    /// the same name is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// It was stopped before its end; a later run goes on with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,

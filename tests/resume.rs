@@ -105,6 +105,36 @@ fn unbroken(dir: &Path, clips: &[PathBuf]) -> Moments {
 }
 
 #[test]
+fn a_file_of_the_same_name_in_another_folder_is_another() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [one, two] = [("one", "bento.mp4"), ("two", "friday.mp4")].map(|(folder, clip)| {
+        let file = dir.path().join(folder).join("a.mp4");
+        fs::create_dir(dir.path().join(folder)).expect("made");
+        fs::copy(data("clips").join(clip), &file).expect("copied");
+        file
+    });
+    for out in ["out.jsonl", "out.parquet"].map(|name| dir.path().join(name)) {
+        let first = batch_with(&[&one], &out, &[]);
+        assert_eq!(first.code, Some(0), "{}", first.err);
+        let second = batch_with(&[&two], &out, &[]);
+        assert_eq!(second.code, Some(0), "{}", second.err);
+        let path = two.to_str().expect("text");
+        assert!(
+            second.err.contains(&format!("goes in as {path}")),
+            "{}",
+            second.err
+        );
+        let again = batch_with(&[&one, &two], &out, &[]);
+        assert!(again.err.contains("2 of 2 done already"), "{}", again.err);
+    }
+    let path = two.to_str().expect("text");
+    let moments = moments_of(read(&dir.path().join("out.jsonl")));
+    assert_same(&moments_of_table(&dir.path().join("out.parquet")), &moments);
+    let count = |stream: &str| moments.keys().filter(|(s, _)| s == stream).count();
+    assert_eq!((count("a.mp4"), count(path)), (1, 6));
+}
+
+#[test]
 fn a_killed_run_goes_on_and_each_moment_is_there_once() {
     let dir = tempfile::tempdir().expect("a folder");
     let clips = clips();

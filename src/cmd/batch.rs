@@ -6,14 +6,15 @@ use super::common::Usage;
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::cores::cores;
-use crate::media::{Source, expand};
+use crate::media::{Source, expand, rename};
 use crate::sink::SinkError;
 use crate::sink::archive::Archive;
 
 /// Go through files and directories as fast as the machine can
 ///
 /// Run again with the same OUT it goes on where it was: files that are done are
-/// not decoded again, and each moment stands in OUT exactly once.
+/// not decoded again, and each moment stands in OUT exactly once. A file with the
+/// name of one that is done but another size goes in by its path.
 #[derive(clap::Args, Clone, Debug)]
 pub struct BatchArgs {
     /// Files, directories (walked), URIs
@@ -34,7 +35,7 @@ pub struct BatchArgs {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
-    let sources = expand(&args.sources).map_err(Usage::error)?;
+    let mut sources = expand(&args.sources).map_err(Usage::error)?;
     let endless = sources.iter().find(|s| s.is_endless());
     if let Some(source) = endless.filter(|_| args.stream.window.seconds.is_none()) {
         return Err(Usage::error(format!(
@@ -48,6 +49,9 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         other => other.into(),
     })?;
     let all = sources.len();
+    let others = rename(&mut sources, |source, name| {
+        archive.progress().is_of_another(name, source.bytes())
+    });
     let sources: Vec<Source> = sources
         .into_iter()
         .filter(|s| !archive.progress().is_finished(&s.name))
@@ -58,6 +62,12 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         Bar::for_files(&sources)
     };
     args.stream.talk.start_log(bar.writer());
+    for [short, longer] in others {
+        tracing::warn!(
+            "{short}: {} holds a file of that name and another size; this one goes in as {longer}",
+            args.output.display()
+        );
+    }
     let done = all - sources.len();
     if done > 0 && !args.stream.talk.quiet {
         bar.say(&format!(

@@ -26,6 +26,7 @@ use crate::sink::{Judged, SinkError, View, metrics};
 /// All ways out of a run.
 pub struct Outputs {
     names: Vec<StreamName>,
+    sizes: Vec<Option<u64>>,
     tallies: Vec<Tally>,
     json: Option<JsonLines<Box<dyn Write + Send>>>,
     archive: Option<Archive>,
@@ -88,6 +89,7 @@ impl Outputs {
                 None => Overlays::default(),
             },
             names,
+            sizes: sources.iter().map(Source::bytes).collect(),
             tallies: vec![Tally::default(); sources.len()],
             json,
             archive,
@@ -171,6 +173,7 @@ impl Outputs {
                     gaps,
                     seconds,
                     wall_s,
+                    bytes: self.sizes[stream],
                     interrupted,
                     error: error.clone(),
                 }))?;

@@ -114,6 +114,27 @@ impl Source {
         }
     }
 
+    /// Size of a file.
+    pub fn bytes(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::File(path) => Some(std::fs::metadata(path).ok()?.len()),
+            _ => None,
+        }
+    }
+
+    /// The name where the short one is taken: of a file its path; where that is
+    /// taken, too, with a number.
+    fn longer_name(&self, number: usize, is_taken: impl Fn(&str) -> bool) -> StreamName {
+        let longer = match &self.kind {
+            Kind::File(path) => path.display().to_string(),
+            _ => self.name.to_string(),
+        };
+        let numbered = (number..).map(|n| format!("{longer}#{n}"));
+        let mut names = std::iter::once(longer.clone()).chain(numbered);
+        let free = names.find(|name| !is_taken(name));
+        free.unwrap_or(longer).into()
+    }
+
     /// Whether it is opened again when it fails: cameras and network streams, and
     /// descriptions that turned out to be `live`, as they are mostly one of these.
     pub fn reopens(&self, live: bool) -> bool {
@@ -166,19 +187,28 @@ pub fn expand(texts: &[String]) -> Result<Vec<Source>, SourceError> {
     for text in texts {
         one(text, &mut sources)?;
     }
-    let mut seen = HashSet::new();
+    rename(&mut sources, |_, _| false);
+    Ok(sources)
+}
+
+/// Gives a longer name to sources whose name is that of another one, or is taken
+/// as `is_taken` says. The old names and the new ones of those.
+pub fn rename(
+    sources: &mut [Source],
+    is_taken: impl Fn(&Source, &str) -> bool,
+) -> Vec<[StreamName; 2]> {
+    let mut renamed = Vec::new();
+    let mut seen: HashSet<StreamName> = HashSet::new();
     for (i, source) in sources.iter_mut().enumerate() {
-        if seen.contains(&source.name)
-            && let Kind::File(path) = &source.kind
-        {
-            source.name = path.display().to_string().into();
-        }
-        if seen.contains(&source.name) {
-            source.name = format!("{}#{}", source.name, i + 1).into();
+        let taken = |name: &str| seen.contains(name) || is_taken(source, name);
+        if taken(&source.name) {
+            let longer = source.longer_name(i + 1, taken);
+            renamed.push([source.name.clone(), longer.clone()]);
+            source.name = longer;
         }
         seen.insert(source.name.clone());
     }
-    Ok(sources)
+    renamed
 }
 
 fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {

@@ -48,6 +48,26 @@ fn what_comes_from_cameras_and_the_network_is_opened_again() {
 }
 
 #[test]
+fn taken_names_become_longer() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("a.mp4");
+    std::fs::write(&file, b"x").expect("written");
+    let path = file.to_str().expect("text");
+    let renamed = |taken: &[&str]| {
+        let mut sources = expand(&[path.to_owned()]).expect("good usage");
+        assert_eq!(sources[0].bytes(), Some(1));
+        let renamed = rename(&mut sources, |_, name| taken.contains(&name));
+        assert_eq!(renamed.len(), usize::from(!taken.is_empty()));
+        sources[0].name.to_string()
+    };
+    assert_eq!(renamed(&[]), "a.mp4");
+    assert_eq!(renamed(&["a.mp4"]), path);
+    let [first, second] = [1, 2].map(|n| format!("{path}#{n}"));
+    assert_eq!(renamed(&["a.mp4", path]), first);
+    assert_eq!(renamed(&["a.mp4", path, &first]), second);
+}
+
+#[test]
 fn directories_are_walked_and_names_are_unique() {
     let dir = tempfile::tempdir().expect("a folder");
     for file in ["b/clip.MP4", "a/clip.mp4", "notes.txt", ".hidden/x.mp4"] {

@@ -205,6 +205,7 @@ pub(super) struct Line<'a> {
     why: Option<GapReason>,
     moments: Option<u64>,
     gaps: Option<u64>,
+    bytes: Option<u64>,
     #[serde(default)]
     interrupted: bool,
     #[serde(borrow)]
@@ -225,6 +226,7 @@ impl Line<'_> {
             "summary" => Kind::Summary(End {
                 moments: self.moments?,
                 gaps: self.gaps?,
+                bytes: self.bytes,
                 interrupted: self.interrupted,
                 error: self.error.as_deref(),
             }),

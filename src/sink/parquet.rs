@@ -129,14 +129,16 @@ const COLUMNS: &[Column] = &[
     column!(gaps: Int64, Summary(s) => Cell::Int(s.gaps)),
     column!(seconds: Float64, Summary(s) => Cell::F64(s.seconds)),
     column!(wall_s: Float64, Summary(s) => Cell::F64(s.wall_s)),
+    column!(bytes: Int64, Summary(s) => s.bytes.map_or(Cell::Null, Cell::Int)),
     column!(interrupted: Boolean, Summary(s) => Cell::Bool(s.interrupted)),
     column!(error: Utf8, Error(e) => Cell::Text(&e.error), Summary(s) => Cell::text(s.error.as_ref())),
 ];
 
 /// The columns that tell what is there; see [`Progress`].
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "moments",
     "gaps",
+    "bytes",
     "interrupted",
     "type",
     "stream",
@@ -246,6 +248,7 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
         "summary" => Kind::Summary(End {
             moments: int("moments")?,
             gaps: int("gaps")?,
+            bytes: int("bytes"),
             interrupted: column("interrupted")?.as_boolean_opt()?.value(row),
             error: text("error"),
         }),

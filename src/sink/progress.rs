@@ -17,6 +17,8 @@ pub struct Progress {
 #[derive(Clone, Debug, Default)]
 pub struct StreamProgress {
     finished: bool,
+    /// Size of the file, as the last summary that knows it has it.
+    bytes: Option<u64>,
     /// All moments below this one are there …
     below: u64,
     /// … and these above it. Empty, as moments come in order; kept so that a
@@ -51,6 +53,7 @@ pub(crate) enum Kind<'a> {
 pub(crate) struct End<'a> {
     pub moments: u64,
     pub gaps: u64,
+    pub bytes: Option<u64>,
     pub interrupted: bool,
     pub error: Option<&'a str>,
 }
@@ -79,6 +82,7 @@ impl<'a> From<&'a Record> for Entry<'a> {
             Record::Summary(s) => Kind::Summary(End {
                 moments: s.moments,
                 gaps: s.gaps,
+                bytes: s.bytes,
                 interrupted: s.interrupted,
                 error: s.error.as_deref(),
             }),
@@ -106,6 +110,12 @@ impl Progress {
     /// that all was well, and no error came after it.
     pub fn is_finished(&self, name: &str) -> bool {
         self.stream(name).is_some_and(|s| s.finished)
+    }
+
+    /// True if what is there under the name is of a file of another size.
+    pub fn is_of_another(&self, name: &str, bytes: Option<u64>) -> bool {
+        let there = self.stream(name).and_then(|stream| stream.bytes);
+        matches!((there, bytes), (Some(there), Some(now)) if there != now)
     }
 
     /// True if nothing that says the same is there.
@@ -141,9 +151,13 @@ impl Progress {
             Kind::Gap { start_ns, why } => {
                 stream.gaps.insert((start_ns, why));
             }
-            Kind::Summary(end) if end.is_whole() => stream.finished = true,
             Kind::Summary(end) => {
-                stream.unfinished.insert(end.key());
+                stream.bytes = end.bytes.or(stream.bytes);
+                if end.is_whole() {
+                    stream.finished = true;
+                } else {
+                    stream.unfinished.insert(end.key());
+                }
             }
             Kind::Error { text } => {
                 stream.errors.insert(text.to_owned());
@@ -206,7 +220,7 @@ impl StreamProgress {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{error, failed, gap, moment, summary};
+    use super::super::testing::{error, failed, gap, moment, summary, summary_of};
     use super::*;
 
     fn admit(progress: &mut Progress, record: &Record) -> bool {
@@ -271,6 +285,19 @@ mod tests {
         assert!(!admit(&mut progress, &Record::Summary(stopped)));
         assert!(admit(&mut progress, &summary("a", 2)));
         assert!(progress.is_finished("a"));
+    }
+
+    #[test]
+    fn a_file_of_another_size_is_another() {
+        let mut progress = Progress::default();
+        assert!(!progress.is_of_another("a", Some(3)), "nothing is there");
+        assert!(admit(&mut progress, &summary_of("a", 2, 7)));
+        assert!(!progress.is_of_another("a", Some(7)));
+        assert!(!progress.is_of_another("a", None), "nobody knows");
+        assert!(progress.is_of_another("a", Some(8)));
+        // Written before sizes were.
+        assert!(admit(&mut progress, &summary("old", 1)));
+        assert!(!progress.is_of_another("old", Some(3)));
     }
 
     #[test]

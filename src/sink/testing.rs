@@ -76,9 +76,19 @@ pub fn summary(stream: &str, moments: u64) -> Record {
         gaps: 1,
         seconds: moments as f64,
         wall_s: 0.4,
+        bytes: None,
         interrupted: false,
         error: None,
     })
+}
+
+/// The same of a file of so many bytes.
+pub fn summary_of(stream: &str, moments: u64, bytes: u64) -> Record {
+    let Record::Summary(mut end) = summary(stream, moments) else {
+        unreachable!("a summary")
+    };
+    end.bytes = Some(bytes);
+    Record::Summary(end)
 }
 
 /// How a stream that failed ends: both lines.
@@ -109,7 +119,7 @@ pub fn every_kind_of_record() -> Vec<Record> {
         Record::Moment(live),
         gap("clip.mp4", 1, GapReason::NoAudio),
         summary("clip.mp4", 1),
-        summary("empty.mp4", 0),
+        summary_of("empty.mp4", 0, 12_345),
         error("bad.mp4", "not a media file: truncated"),
     ]
 }
