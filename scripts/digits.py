@@ -7,8 +7,8 @@ DIGITS holds sounds/{digit}_{speaker}_{index}.wav (FSDD) and images/ with the
 MNIST test set in idx format. OUT/sounds/digit_N/ gets links to the sounds,
 OUT/images/digit_N/ the pictures as PNG, OUT/speech/speech/ links to all sounds
 as one class, which goes with pictures of faces, OUT/cutouts/digit_N/ some of the
-pictures that are to train, cut out to be set into scenes: the bare strokes, and
-strokes on a plate as on a key. What is held out is marked in a
+pictures, cut out to be set into scenes: the bare strokes, and strokes on a plate
+as on a key. What is held out is marked in a
 manifest: recordings 0 to 4 of each speaker (FSDD's own test split) and pictures
 9,000 to 9,999. Needs nothing but Python.
 """
@@ -20,7 +20,7 @@ import sys
 import zlib
 
 
-CUTOUTS = 60  # of each digit
+CUTOUTS = {"train": 60, "test": 10}  # of each digit
 
 
 def png(pixels, width, height, channels=1):
@@ -97,18 +97,20 @@ def main(digits, out):
         pictures = file.read()
     with gzip.open(next((digits / "images").glob("*labels-idx1-ubyte.gz"))) as file:
         labels = file.read()[8:]
-    rows, cut = [], [0] * 10
+    rows, cut = [], []
     for i in range(count):
         path = f"digit_{labels[i]}/{i:05}.png"
         size = width * height
         picture = pictures[i * size:(i + 1) * size]
         (images / path).write_bytes(png(picture, width, height))
-        rows.append([path, "test" if i >= 9000 else "train", str(i)])
-        if cut[labels[i]] < CUTOUTS and i < 9000:
-            plate = cut[labels[i]] % 2 == 1
-            (cutouts / path).write_bytes(cutout(picture, width, plate))
-            cut[labels[i]] += 1
+        split = "test" if i >= 9000 else "train"
+        rows.append([path, split, str(i)])
+        before = sum(p.startswith(f"digit_{labels[i]}/") and s == split for p, s, _ in cut)
+        if before < CUTOUTS[split]:
+            (cutouts / path).write_bytes(cutout(picture, width, before % 2 == 1))
+            cut.append(rows[-1])
     manifest(images, rows)
+    manifest(cutouts, cut)
 
 
 if __name__ == "__main__":

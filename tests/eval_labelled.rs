@@ -220,6 +220,52 @@ fn clips_in_shards_are_labelled_data() {
     let found = eval(folder.path(), &unit);
     assert_eq!(found.code, Some(0), "{}", found.err);
 
+    let patterns = eval(folder.path(), &["sound", "shards", "--test", "low*"]);
+    assert_eq!(patterns.code, Some(1));
+    assert!(
+        patterns.err.contains("one of seven recordings"),
+        "{}",
+        patterns.err
+    );
+
+    // Too little is held out for units: the rest is done.
+    std::fs::create_dir(folder.path().join("data")).expect("made");
+    std::fs::rename(
+        folder.path().join("shards"),
+        folder.path().join("data/shards"),
+    )
+    .expect("moved");
+    let all = [
+        "all",
+        "--data",
+        "data",
+        "-o",
+        "report",
+        "--pairs",
+        "2",
+        "--no-untrained",
+        "--test",
+        "x*",
+    ];
+    let done = eval(folder.path(), &all);
+    let found: Value = serde_json::from_str(&done.out).expect("JSON");
+    let sections = found["sections"].as_array().expect("sections");
+    let mut figures: Vec<&str> = sections
+        .iter()
+        .filter_map(|s| s["figures"].as_str())
+        .collect();
+    for expected in [
+        "avc-shards.json",
+        "clusters-shards-sounds.json",
+        "clusters-shards-pictures.json",
+    ] {
+        assert!(figures.contains(&expected), "{found:#}");
+    }
+    let all = figures.len();
+    figures.sort_unstable();
+    figures.dedup();
+    assert_eq!(figures.len(), all, "two experiments wrote one file");
+
     run(&["prepare", "scenes/low", "-o", "unlabelled", "-q"]);
     let refused = eval(folder.path(), &["sound", "unlabelled"]);
     assert_eq!(refused.code, Some(1));

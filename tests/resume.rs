@@ -124,8 +124,11 @@ fn a_file_of_the_same_name_in_another_folder_is_another() {
             "{}",
             second.err
         );
-        let again = batch_with(&[&one, &two], &out, &[]);
-        assert!(again.err.contains("2 of 2 done already"), "{}", again.err);
+        for order in [[&one, &two], [&two, &one]] {
+            let again = batch_with(&order.map(PathBuf::as_path), &out, &[]);
+            assert!(again.err.contains("2 of 2 done already"), "{}", again.err);
+            assert!(!again.err.contains("goes in as"), "{}", again.err);
+        }
     }
     let path = two.to_str().expect("text");
     let moments = moments_of(read(&dir.path().join("out.jsonl")));
@@ -180,8 +183,9 @@ fn files_that_are_done_are_not_opened_again() {
     let one = copy("clips/bento.mp4", "one.mp4");
     let two = copy("clips/movie_5.mp4", "two.mp4");
     assert_eq!(common::batch(&[&one], &out).code, Some(0));
-    // Were it opened, it would fail.
-    fs::write(&one, "no film").expect("written");
+    // Were it opened, it would fail. Of the same size, or it would be another file.
+    let bytes = fs::metadata(&one).expect("there").len();
+    fs::write(&one, vec![b'x'; bytes as usize]).expect("written");
     let done = common::batch(&[&one, &two], &out);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(done.err.contains("1 of 2 done already"), "{}", done.err);
@@ -215,6 +219,11 @@ fn a_file_that_fails_is_tried_again_until_it_is_repaired() {
         assert_eq!(done.code, Some(0), "{name}: {}", done.err);
         let done = common::batch(&[&clip], &out);
         assert!(done.err.contains("1 of 1 done already"), "{}", done.err);
+        if name == "out.jsonl" {
+            let streams = streams_in(&out);
+            assert_eq!(streams.keys().collect::<Vec<_>>(), ["clip.mp4"]);
+            assert_eq!(streams["clip.mp4"].moments.len(), 1);
+        }
     }
 }
 

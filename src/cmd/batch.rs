@@ -6,7 +6,8 @@ use super::common::Usage;
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::cores::cores;
-use crate::media::{Source, expand, rename};
+use crate::media::{Held, Source, find, name};
+use crate::result::StreamName;
 use crate::sink::SinkError;
 use crate::sink::archive::Archive;
 
@@ -35,7 +36,7 @@ pub struct BatchArgs {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
-    let mut sources = expand(&args.sources).map_err(Usage::error)?;
+    let mut sources = find(&args.sources).map_err(Usage::error)?;
     let endless = sources.iter().find(|s| s.is_endless());
     if let Some(source) = endless.filter(|_| args.stream.window.seconds.is_none()) {
         return Err(Usage::error(format!(
@@ -49,12 +50,15 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         other => other.into(),
     })?;
     let all = sources.len();
-    let others = rename(&mut sources, |source, name| {
-        archive.progress().is_of_another(name, source.bytes())
+    let progress = archive.progress();
+    let renamed = name(&mut sources, |source, name| match progress.stream(name) {
+        None => Held::Free,
+        Some(_) if progress.is_of_another(name, source.bytes()) => Held::ByOther,
+        Some(_) => Held::ByIt,
     });
     let sources: Vec<Source> = sources
         .into_iter()
-        .filter(|s| !archive.progress().is_finished(&s.name))
+        .filter(|s| !progress.is_finished(&s.name))
         .collect();
     let bar = if args.stream.talk.quiet {
         Bar::none()
@@ -62,11 +66,17 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         Bar::for_files(&sources)
     };
     args.stream.talk.start_log(bar.writer());
-    for [short, longer] in others {
-        tracing::warn!(
-            "{short}: {} holds a file of that name and another size; this one goes in as {longer}",
-            args.output.display()
-        );
+    for source in &sources {
+        let is_it = |[_, longer]: &&[StreamName; 2]| *longer == source.name;
+        if let Some([short, longer]) = renamed.iter().find(is_it)
+            && progress.is_of_another(short, source.bytes())
+        {
+            tracing::warn!(
+                "{short}: {} holds a file of that name and another size; this one goes in as \
+                 {longer}",
+                args.output.display()
+            );
+        }
     }
     let done = all - sources.len();
     if done > 0 && !args.stream.talk.quiet {

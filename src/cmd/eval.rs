@@ -174,10 +174,10 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
     let destination = Destination::of(common)?;
     let picture = args.what.picture().map(PictureFile::of).transpose()?;
     let found = args.what.find()?;
+    destination.write(&mut std::io::stdout().lock(), &found)?;
     if let (Some(picture), Some(chart)) = (picture, &found.chart) {
         picture.write(&chart.scene())?;
     }
-    destination.write(&mut std::io::stdout().lock(), &found)?;
     Ok(found.whole)
 }
 

@@ -207,7 +207,8 @@ impl Clips {
     }
 
     /// The clips of labelled recordings: each with its label, what tells its
-    /// recording from others, and the split that the recording is in.
+    /// recording from others, and the split that the recording is in. Without
+    /// clips that have no picture, and recordings that are in no split.
     pub fn labelled(&self) -> impl Iterator<Item = (&str, &str, Split, &StoredClip)> {
         let choices = SPLITS.iter().flat_map(move |&split| {
             let choices = self.choices(split).iter();

@@ -266,7 +266,8 @@ impl Labelled {
             if trained.len() < 2 || round.test.is_empty() {
                 return refuse(format!(
                     "{name}: {} classes to learn from and {} files to test on; a `split` or \
-                     `fold` column in manifest.csv, or --test 'PATTERN', says what is held out",
+                     `fold` column in manifest.csv, or --test 'PATTERN', says what is held out \
+                     (of shards one recording in seven is, from six on)",
                     trained.len(),
                     round.test.len()
                 ));

@@ -25,6 +25,18 @@ fn names(data: &Labelled, files: &[usize]) -> Vec<String> {
 }
 
 #[test]
+fn what_folders_were_unpacked_from_is_no_data() {
+    let files = [
+        "train/cat/1.wav",
+        "train/dog/1.wav",
+        "test/cat/2.wav",
+        "all.tar",
+    ];
+    let data = read(&folder(&files.map(|file| (file, "")))).expect("folders of classes");
+    assert_eq!(data.files.len(), 3);
+}
+
+#[test]
 fn esc_is_tested_fold_by_fold() {
     let table = "filename,fold,target,category,esc10,src_file,take\n\
                  1-10-A-0.wav,1,0,dog,True,10,A\n\

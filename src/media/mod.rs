@@ -23,4 +23,4 @@ pub use error::MediaError;
 pub use frame::Frame;
 pub use ring::{AudioBlock, SoundEnder, SoundReader, SoundWriter, sound_ring};
 pub use session::{End, Session, SessionOptions};
-pub use source::{Kind, Source, SourceError, expand, rename};
+pub use source::{Held, Kind, Source, SourceError, expand, find, name};

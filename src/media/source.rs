@@ -114,7 +114,7 @@ impl Source {
         }
     }
 
-    /// Size of a file.
+    /// Size of a file now; `None` of other kinds, and if it cannot be told.
     pub fn bytes(&self) -> Option<u64> {
         match &self.kind {
             Kind::File(path) => Some(std::fs::metadata(path).ok()?.len()),
@@ -122,17 +122,19 @@ impl Source {
         }
     }
 
-    /// The name where the short one is taken: of a file its path; where that is
-    /// taken, too, with a number.
-    fn longer_name(&self, number: usize, is_taken: impl Fn(&str) -> bool) -> StreamName {
+    /// The names that it may have, the best first: the short one, its whole path,
+    /// which is the same from wherever it is named, then that with a number.
+    fn names(&self) -> impl Iterator<Item = StreamName> {
         let longer = match &self.kind {
-            Kind::File(path) => path.display().to_string(),
+            Kind::File(path) => std::path::absolute(path)
+                .unwrap_or_else(|_| path.clone())
+                .display()
+                .to_string(),
             _ => self.name.to_string(),
         };
-        let numbered = (number..).map(|n| format!("{longer}#{n}"));
-        let mut names = std::iter::once(longer.clone()).chain(numbered);
-        let free = names.find(|name| !is_taken(name));
-        free.unwrap_or(longer).into()
+        let whole = [self.name.clone(), longer.as_str().into()];
+        let numbered = (2..).map(move |n| format!("{longer}#{n}").into());
+        whole.into_iter().chain(numbered)
     }
 
     /// Whether it is opened again when it fails: cameras and network streams, and
@@ -177,36 +179,61 @@ impl Source {
 }
 
 /// Turns the SOURCEs of a command line into streams with unique names.
+///
+/// # Errors
+/// As [`find`].
+pub fn expand(texts: &[String]) -> Result<Vec<Source>, SourceError> {
+    let mut sources = find(texts)?;
+    name(&mut sources, |_, _| Held::Free);
+    Ok(sources)
+}
+
+/// The SOURCEs of a command line by their short names, of which some may be equal.
 /// Directories are walked; what does not exist becomes [`Kind::Broken`], so that
 /// the other sources go on.
 ///
 /// # Errors
 /// Wrong usage: an unknown scheme, a description that cannot be used.
-pub fn expand(texts: &[String]) -> Result<Vec<Source>, SourceError> {
+pub fn find(texts: &[String]) -> Result<Vec<Source>, SourceError> {
     let mut sources = Vec::new();
     for text in texts {
         one(text, &mut sources)?;
     }
-    rename(&mut sources, |_, _| false);
     Ok(sources)
 }
 
-/// Gives a longer name to sources whose name is that of another one, or is taken
-/// as `is_taken` says. The old names and the new ones of those.
-pub fn rename(
-    sources: &mut [Source],
-    is_taken: impl Fn(&Source, &str) -> bool,
-) -> Vec<[StreamName; 2]> {
+/// Whose a name is already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nobody's.
+    Free,
+    /// That of the source itself, from an earlier run.
+    ByIt,
+    /// That of another one.
+    ByOther,
+}
+
+/// Gives each source a name of its own: the one that it has already, else the first
+/// that is free. The short and the new names of those that are called otherwise.
+pub fn name(sources: &mut [Source], held: impl Fn(&Source, &str) -> Held) -> Vec<[StreamName; 2]> {
+    let mut given: Vec<Option<StreamName>> = vec![None; sources.len()];
+    let mut taken: HashSet<StreamName> = HashSet::new();
+    // First those that have a name, or another might take it.
+    for (source, given) in sources.iter().zip(&mut given) {
+        let mut known = source.names().take(2);
+        *given = known.find(|name| held(source, name) == Held::ByIt && !taken.contains(name));
+        taken.extend(given.clone());
+    }
     let mut renamed = Vec::new();
-    let mut seen: HashSet<StreamName> = HashSet::new();
-    for (i, source) in sources.iter_mut().enumerate() {
-        let taken = |name: &str| seen.contains(name) || is_taken(source, name);
-        if taken(&source.name) {
-            let longer = source.longer_name(i + 1, taken);
-            renamed.push([source.name.clone(), longer.clone()]);
-            source.name = longer;
+    for (source, given) in sources.iter_mut().zip(given) {
+        let free = |name: &StreamName| !taken.contains(name) && held(source, name) == Held::Free;
+        if let Some(name) = given.or_else(|| source.names().find(free))
+            && name != source.name
+        {
+            renamed.push([source.name.clone(), name.clone()]);
+            source.name = name;
         }
-        seen.insert(source.name.clone());
+        taken.insert(source.name.clone());
     }
     renamed
 }

@@ -53,18 +53,56 @@ fn taken_names_become_longer() {
     let file = dir.path().join("a.mp4");
     std::fs::write(&file, b"x").expect("written");
     let path = file.to_str().expect("text");
-    let renamed = |taken: &[&str]| {
-        let mut sources = expand(&[path.to_owned()]).expect("good usage");
+    let named = |others: &[&str], own: &[&str]| {
+        let mut sources = find(&[path.to_owned()]).expect("good usage");
         assert_eq!(sources[0].bytes(), Some(1));
-        let renamed = rename(&mut sources, |_, name| taken.contains(&name));
-        assert_eq!(renamed.len(), usize::from(!taken.is_empty()));
+        let renamed = name(&mut sources, |_, name| match name {
+            _ if own.contains(&name) => Held::ByIt,
+            _ if others.contains(&name) => Held::ByOther,
+            _ => Held::Free,
+        });
+        assert_eq!(renamed.len(), usize::from(&*sources[0].name != "a.mp4"));
         sources[0].name.to_string()
     };
-    assert_eq!(renamed(&[]), "a.mp4");
-    assert_eq!(renamed(&["a.mp4"]), path);
-    let [first, second] = [1, 2].map(|n| format!("{path}#{n}"));
-    assert_eq!(renamed(&["a.mp4", path]), first);
-    assert_eq!(renamed(&["a.mp4", path, &first]), second);
+    let second = format!("{path}#2");
+    assert_eq!(named(&[], &[]), "a.mp4");
+    assert_eq!(named(&["a.mp4"], &[]), path);
+    assert_eq!(named(&["a.mp4", path], &[]), second);
+    assert_eq!(named(&["a.mp4", path, &second], &[]), format!("{path}#3"));
+    // What it was called before it is called again.
+    assert_eq!(named(&[], &["a.mp4"]), "a.mp4");
+    assert_eq!(named(&["a.mp4"], &[path]), path);
+}
+
+#[test]
+fn a_name_goes_to_whose_it_was_whatever_the_order() {
+    let sources = |order: [&str; 2]| {
+        let mut sources = find(&order.map(str::to_owned)).expect("good usage");
+        for (source, text) in sources.iter_mut().zip(order) {
+            *source = Source {
+                name: "a.mp4".into(),
+                kind: Kind::File(text.into()),
+                label: None,
+            };
+        }
+        name(&mut sources, |source, name| match (&source.kind, name) {
+            (Kind::File(path), "a.mp4") if path.ends_with("one/a.mp4") => Held::ByIt,
+            (_, "a.mp4") => Held::ByOther,
+            _ => Held::Free,
+        });
+        sources
+            .into_iter()
+            .map(|s| s.name.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        sources(["/one/a.mp4", "/new/a.mp4"]),
+        ["a.mp4", "/new/a.mp4"]
+    );
+    assert_eq!(
+        sources(["/new/a.mp4", "/one/a.mp4"]),
+        ["/new/a.mp4", "a.mp4"]
+    );
 }
 
 #[test]
@@ -90,7 +128,7 @@ fn directories_are_walked_and_names_are_unique() {
     );
     assert_eq!(
         names(&[&a, &b, &b]),
-        ["clip.mp4".to_owned(), b.clone(), format!("{b}#3")]
+        ["clip.mp4".to_owned(), b.clone(), format!("{b}#2")]
     );
     let empty = tempfile::tempdir().expect("a folder");
     let text = empty.path().to_str().expect("text").to_owned();

@@ -112,9 +112,11 @@ impl Progress {
         self.stream(name).is_some_and(|s| s.finished)
     }
 
-    /// True if what is there under the name is of a file of another size.
+    /// True if the stream is finished, and of a file of another size. What is not
+    /// finished is gone on with: a file that failed may have been repaired.
     pub fn is_of_another(&self, name: &str, bytes: Option<u64>) -> bool {
-        let there = self.stream(name).and_then(|stream| stream.bytes);
+        let finished = self.stream(name).filter(|stream| stream.finished);
+        let there = finished.and_then(|stream| stream.bytes);
         matches!((there, bytes), (Some(there), Some(now)) if there != now)
     }
 
@@ -295,6 +297,13 @@ mod tests {
         assert!(!progress.is_of_another("a", Some(7)));
         assert!(!progress.is_of_another("a", None), "nobody knows");
         assert!(progress.is_of_another("a", Some(8)));
+        // It failed; now it is longer, and goes on.
+        let [mut end, cause] = failed("bad", 1, "cut off");
+        if let Record::Summary(end) = &mut end {
+            end.bytes = Some(7);
+        }
+        assert!(admit(&mut progress, &end) && admit(&mut progress, &cause));
+        assert!(!progress.is_of_another("bad", Some(8)));
         // Written before sizes were.
         assert!(admit(&mut progress, &summary("old", 1)));
         assert!(!progress.is_of_another("old", Some(3)));

@@ -25,7 +25,8 @@ DIR is
   DCASE                 DIR/evaluation_setup/fold1_train.txt and fold1_evaluate.txt,
                         or DIR/train.txt and DIR/test.txt: lines of path and class
   shards                DIR/*.tar, made by `l3net prepare` of folders of videos by class;
-                        of each clip all of its sound, or the picture in its middle
+                        of each clip all of its sound, or the picture in its middle;
+                        one recording in seven is held out (--split-seed chooses)
 "
     };
 }

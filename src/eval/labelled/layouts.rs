@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Entry, Media, Part};
-use crate::corpus::shards::find_shards;
+use crate::corpus::shards::holds_shards;
 use crate::corpus::{ClassFolder, ClipRules, Clips, CorpusError, Split, SplitBy, SplitRules};
 
 /// What is expected where nothing of it is found.
@@ -26,12 +26,15 @@ pub(super) fn shards(
     folders: &[PathBuf],
     rules: &SplitRules,
 ) -> Result<Option<Vec<Entry>>, CorpusError> {
-    let holds_shards = |folder: &PathBuf| {
-        let is_one = folder.extension().is_some_and(|e| e == "tar");
-        is_one || folder.is_dir() && find_shards(folder).is_ok_and(|found| !found.is_empty())
-    };
-    if !folders.iter().all(holds_shards) {
+    if !folders.iter().all(|folder| holds_shards(folder)) {
         return Ok(None);
+    }
+    if !rules.test.is_empty() {
+        return Err(CorpusError::layout(
+            &folders[0],
+            "--test names files, and these are shards: one of seven recordings is held out, and \
+             --split-seed chooses which",
+        ));
     }
     let rules = ClipRules {
         split_by: SplitBy::Clip,

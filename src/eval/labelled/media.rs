@@ -28,7 +28,7 @@ impl Media {
         }
     }
 
-    /// The sound, 48 kHz.
+    /// The sound: mono, 48 kHz, in `[-1, 1]`, as long as it is.
     ///
     /// # Errors
     /// Names the file if it cannot be read.

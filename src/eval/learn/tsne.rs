@@ -2,13 +2,16 @@
 //! 2014).
 //!
 //! By bhtsne, Barnes-Hut. Its threads sum in the order in which they get done, and
-//! a thousand rounds make another picture of another last digit: on one thread and
-//! from a start that comes from the seed the same is found each time. What its
-//! exact form finds is worse, as it counts a row as its own neighbour.
+//! a thousand rounds make another picture of another last digit: on one thread,
+//! from a start that comes from the seed and from neighbours that are found here
+//! the same is found each time. (The crate looks for neighbours in a random order,
+//! and equals change places.) What its exact form finds is worse, as it counts a
+//! row as its own neighbour.
 
-use bhtsne::{SparseAffinities, tSNE};
+use bhtsne::{Neighbor, SparseAffinities, tSNE};
 use rand::RngExt;
 
+use super::neighbours::neighbours;
 use super::rows::{Rows, by_row, squared_distance};
 use crate::corpus::{hash, rng};
 
@@ -82,7 +85,7 @@ impl Places {
     /// should stay near to. `progress` is called [`ROUNDS`] times.
     ///
     /// # Errors
-    /// If there are too few rows for the perplexity.
+    /// If there are too few rows for the perplexity, or the system has no thread.
     pub fn find(
         rows: &Rows,
         perplexity: usize,
@@ -100,19 +103,36 @@ impl Places {
 }
 
 fn laid_out(rows: &Rows, perplexity: usize, seed: u64, progress: &mut dyn FnMut()) -> Places {
+    let near = near(rows, least_rows(perplexity) - 1);
     let samples: Vec<&[f32]> = rows.iter().collect();
     let mut tsne = tSNE::<f32, &[f32], 2>::new(&samples);
     tsne.perplexity(perplexity as f32)
         .epochs(ROUNDS)
         .initial_embedding(start(rows.len(), seed))
         .epoch_callback(|_, _| progress())
-        .barnes_hut(ANGLE, |a, b| squared_distance(a, b).sqrt());
+        .barnes_hut_with_neighbors(ANGLE, &near);
     let places = Rows::new(tsne.embedding(), 2);
-    let likeness = tsne.affinities();
+    let likeness = tsne.affinities().expect("it has just found them");
     Places {
-        divergence: likeness.map_or(f64::NAN, |likeness| divergence(&likeness, &places)),
+        divergence: divergence(&likeness, &places),
         places,
     }
+}
+
+/// The `count` rows nearest to each. The squares of their distances are told from
+/// that of the nearest on: the likeness exp(-βd²) of a row, scaled to 1, stays the
+/// same, and does not fade to nothing where a row is far from all.
+fn near(rows: &Rows, count: usize) -> Vec<Vec<Neighbor<f32>>> {
+    let of_row = |near: Vec<(usize, f32)>| {
+        let nearest = near.first().map_or(0.0, |(_, distance)| *distance);
+        let neighbour = |(index, distance): (usize, f32)| Neighbor {
+            index,
+            // The difference of the squares, exactly 0 for the nearest.
+            distance: ((distance - nearest) * (distance + nearest)).sqrt(),
+        };
+        near.into_iter().map(neighbour).collect()
+    };
+    neighbours(rows, count).into_iter().map(of_row).collect()
 }
 
 fn start(rows: usize, seed: u64) -> Vec<f32> {
@@ -121,8 +141,8 @@ fn start(rows: usize, seed: u64) -> Vec<f32> {
     (0..2 * rows).map(|_| one()).collect()
 }
 
-/// Σ p ln (p / q) over all pairs. The crate's own sum goes over a tree: several
-/// times the true one was seen.
+/// Σ p ln (p / q) over all pairs that are neighbours; p of the others is 0. The
+/// crate's own sum goes over a tree: several times the true one was seen.
 fn divergence(likeness: &SparseAffinities<f32>, places: &Rows) -> f64 {
     let near = |a: usize, b: usize| {
         1.0 / (1.0 + f64::from(squared_distance(places.row(a), places.row(b))))

@@ -60,6 +60,46 @@ fn places_are_as_good_as_those_of_scikit_learn() {
     }
 }
 
+/// Between many rows that are alike chance could choose.
+#[test]
+fn the_seed_alone_decides_between_equals() {
+    let (blobs, _) = blobs();
+    let equal = std::iter::repeat_n(3.0, 40 * 10);
+    let rows = Rows::new(blobs.values().iter().copied().chain(equal).collect(), 10);
+    assert_eq!(find(&rows, 5, 0), find(&rows, 5, 0));
+}
+
+#[test]
+fn a_row_that_is_far_from_all_has_neighbours_too() {
+    // About as far from each of the others, in many dimensions.
+    let mut rng = rng(2, 0, 0);
+    let mut values: Vec<f32> = (0..200 * 100)
+        .map(|_| rng.random_range(-1.0..1.0))
+        .collect();
+    values[..100].fill(30.0);
+    let rows = Rows::new(values, 100);
+    let near = near(&rows, 30);
+    let samples: Vec<&[f32]> = rows.iter().collect();
+    let mut tsne = tSNE::<f32, &[f32], 2>::new(&samples);
+    tsne.perplexity(10.0)
+        .epochs(1)
+        .barnes_hut_with_neighbors(0.5, &near);
+    let likeness = tsne.affinities().expect("likeness");
+    for row in 0..200 {
+        let own = likeness.rows()[row]..likeness.rows()[row + 1];
+        let sum: f32 = likeness.values()[own].iter().sum();
+        // Half of what each gives, if nobody gives back.
+        assert!(sum > 0.99 / 400.0, "row {row}: {sum}");
+    }
+    // Squares of distances are as far apart as before.
+    let told = neighbours(&rows, 30);
+    for (near, told) in near.iter().zip(&told) {
+        let square = |i: usize| f64::from(told[i].1).powi(2);
+        let off = f64::from(near[29].distance).powi(2) - (square(29) - square(0));
+        assert!(off.abs() < 1e-4 * square(29), "{off}");
+    }
+}
+
 #[test]
 fn rows_that_are_all_alike_have_places_too() {
     let found = find(&Rows::new(vec![3.0; 40 * 4], 4), 5, 0);

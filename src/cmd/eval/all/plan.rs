@@ -7,6 +7,7 @@ use anyhow::bail;
 
 use super::{AllArgs, name_of};
 use crate::cmd::eval::labelled::{Kind as Files, Of};
+use crate::corpus::shards::holds_shards;
 use crate::corpus::{SplitRules, TEST_FOLD};
 use crate::eval::labelled::{Labelled, Media};
 
@@ -70,7 +71,13 @@ impl Planned {
 struct Data {
     sounds: Vec<Kind>,
     pictures: Vec<Kind>,
-    recordings: Vec<PathBuf>,
+    recordings: Vec<Recordings>,
+}
+
+/// Recordings in a folder.
+struct Recordings {
+    folder: PathBuf,
+    in_shards: bool,
 }
 
 /// A folder of classes.
@@ -89,7 +96,7 @@ impl Kind {
     fn held_out(&self, test: &[String]) -> usize {
         let extensions = Files::of(self.of).extensions();
         let rules = SplitRules {
-            test: test.to_vec(),
+            test: held_out_by(test, self).skip(1).map(str::to_owned).collect(),
             ..SplitRules::default()
         };
         let held_out = Labelled::read(std::slice::from_ref(&self.folder), extensions, &rules);
@@ -123,13 +130,17 @@ impl Data {
     fn add(&mut self, folder: &Path) -> bool {
         let sounds = classes(folder, Of::Sounds);
         let pictures = classes(folder, Of::Pictures);
-        let in_shards = sounds.as_ref().is_some_and(|kind| kind.in_shards);
-        let recordings = in_shards || count_media(folder) >= 2;
+        let in_shards = holds_shards(folder);
+        // Without GStreamer only what was decoded before.
+        let recordings = in_shards || cfg!(feature = "gst") && count_media(folder) >= 2;
         let found = sounds.is_some() || pictures.is_some() || recordings;
         self.sounds.extend(sounds);
         self.pictures.extend(pictures);
         if recordings {
-            self.recordings.push(folder.to_owned());
+            self.recordings.push(Recordings {
+                folder: folder.to_owned(),
+                in_shards,
+            });
         }
         found
     }
@@ -150,7 +161,14 @@ impl Data {
 /// A folder of labelled files; `None` if it is in no layout that is known.
 fn classes(folder: &Path, of: Of) -> Option<Kind> {
     let extensions = Files::of(of).extensions();
-    let found = Labelled::read_all(&[folder.to_owned()], extensions).ok()?;
+    let found = Labelled::read_all(&[folder.to_owned()], extensions);
+    let found = found.inspect_err(|error| {
+        // Of other folders most are no data at all.
+        if holds_shards(folder) {
+            tracing::warn!("{} by class: {error}", of.name());
+        }
+    });
+    let found = found.ok()?;
     let is_png = |media: &Media| match media {
         Media::File(path) => path
             .extension()
@@ -161,7 +179,7 @@ fn classes(folder: &Path, of: Of) -> Option<Kind> {
         of,
         folder: folder.to_owned(),
         cut_out: found.files.iter().all(|f| is_png(&f.media)),
-        in_shards: matches!(found.files[0].media, Media::Stored(_)),
+        in_shards: holds_shards(folder),
         classes: found.classes.into_iter().collect(),
     })
 }
@@ -178,8 +196,9 @@ fn count_media(folder: &Path) -> usize {
     paths.filter(is_media).count()
 }
 
-/// `--test` and its patterns, if there are any.
-fn held_out_by(test: &[String]) -> impl Iterator<Item = &str> {
+/// `--test` and its patterns, if there are any; shards know for themselves.
+fn held_out_by<'a>(test: &'a [String], kind: &Kind) -> impl Iterator<Item = &'a str> {
+    let test = if kind.in_shards { &[] } else { test };
     let option = (!test.is_empty()).then_some("--test");
     option.into_iter().chain(test.iter().map(String::as_str))
 }
@@ -233,11 +252,13 @@ impl Plan {
             &count,
             &pairs,
         );
-        #[cfg(feature = "gst")]
-        for folder in &data.recordings {
+        for Recordings { folder, in_shards } in &data.recordings {
             let title = format!("Do picture and sound correspond? {}", name_of(folder));
             let path = folder.display().to_string();
-            let words = ["avc", &path, "--split", "time", "--pairs", &count];
+            // Shards are held out as training does it and as their classes are;
+            // single recordings are too few for that.
+            let split = if *in_shards { "clip" } else { "time" };
+            let words = ["avc", &path, "--split", split, "--pairs", &count];
             plan.push(title, format!("avc-{}", name_of(folder)), &words);
         }
         plan.drawn(
@@ -278,7 +299,7 @@ impl Plan {
         let name = name_of(&kind.folder);
         let path = kind.folder.display().to_string();
         let mut words = vec![what, &path];
-        words.extend(held_out_by(test));
+        words.extend(held_out_by(test, kind));
         self.push(format!("{title}: {name}"), format!("{what}-{name}"), &words);
     }
 
@@ -287,36 +308,31 @@ impl Plan {
         let name = name_of(&kind.folder);
         let path = kind.folder.display().to_string();
         let mut shared = vec![path.as_str(), "--of", kind.of.name(), "--held-out"];
-        shared.extend(held_out_by(&args.test));
+        shared.extend(held_out_by(&args.test, kind));
+        // Shards hold both.
+        let of = |what: &str| format!("{what} of {}: {name}", kind.of.name());
+        let file = |what: &str| format!("{what}-{name}-{}", kind.of.name());
         let at = |file: &str| args.output.join(file).display().to_string();
         // The paper's 64 clusters, and 30 neighbours, fewer where little is held out.
         let files = kind.held_out(&args.test);
         let clusters = (files / 2).clamp(2, 64).to_string();
         let perplexity = (files / 4).clamp(2, 30).to_string();
         let words = [&["clusters"], &shared[..], &["--clusters", &clusters]].concat();
-        self.push(
-            format!("Clusters: {name}"),
-            format!("clusters-{name}"),
-            &words,
-        );
-        let folder = format!("units-{name}");
+        self.push(of("Clusters"), file("clusters"), &words);
+        let folder = file("units");
         let output = at(&folder);
         let words = [&["units"], &shared[..], &["-o", &output]].concat();
-        let planned = self.push(format!("Units: {name}"), folder.clone(), &words);
+        let planned = self.push(of("Units"), folder.clone(), &words);
         planned.picture = Some(format!("{folder}/units.png"));
         planned.page = Some(format!("{folder}/index.html"));
         if files < LEAST_ON_A_MAP {
             return;
         }
-        let picture = format!("tsne-{name}.svg");
+        let picture = format!("{}.svg", file("tsne"));
         let output = at(&picture);
         let near = ["--perplexity", &perplexity, "-o", &output];
         let words = [&["tsne"], &shared[..], &near].concat();
-        let planned = self.push(
-            format!("Map (t-SNE): {name}"),
-            format!("tsne-{name}"),
-            &words,
-        );
+        let planned = self.push(of("Map (t-SNE)"), file("tsne"), &words);
         planned.picture = Some(picture);
     }
 }
