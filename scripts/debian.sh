@@ -29,6 +29,8 @@ needed=(
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
     gstreamer1.0-alsa
 )
+# The tests read shards with it.
+command -v python3 >/dev/null || needed+=(python3)
 # Only to fetch libtorch: python3 with pip, from wherever.
 if [ -z "${LIBTORCH:-}" ] && ! compgen -G "$cache/libtorch-*/lib/libtorch_cpu.so" >/dev/null; then
     python3 -m pip --version >/dev/null 2>&1 || needed+=(python3 python3-pip)

@@ -24,13 +24,13 @@ l3net=${L3NET:-$here/target/debug/l3net}
 
 mkdir -p "$out"
 digits=$out/digits
-[ -f "$digits/images/manifest.csv" ] || "$here/scripts/digits.py" "$data/digits" "$digits"
+[ -f "$digits/cutouts/manifest.csv" ] || "$here/scripts/digits.py" "$data/digits" "$digits"
 
 sounds=$data/sounds_esc10+$data/sounds_more+$digits/speech
 exec "$l3net" train \
-  "synth:objects=1-2,weight=2" \
-  "synth:objects=1-2,sprites=$data/sprites,sounds=$sounds+$digits/sounds,photos=$data/photos,test=emojitwo_*+gameicons_chainsaw*,weight=2" \
+  "synth:objects=1-3,weight=1" \
+  "synth:objects=1-3,sprites=$data/sprites+$digits/cutouts,sounds=$sounds+$digits/sounds,photos=$data/photos,test=emojitwo_*+gameicons_chainsaw*,weight=3" \
   "classes:sounds=$sounds,images=$data/photos,weight=1" \
   "classes:sounds=$digits/sounds,images=$digits/images,weight=1" \
   -o "$out/l3net-base.safetensors" --resume \
-  --pairs all --augment strong --batch 32 --lr 1e-3 --validate-every 250 "$@"
+  --pairs all --augment strong --batch 16 --lr 1e-3 --validate-every 500 "$@"

@@ -178,6 +178,51 @@ fn compare(complaints: &mut Complaints, file: &str, clips: &[StoredClip], expect
     }
 }
 
+/// The layout of Python's webdataset, read by Python.
+#[test]
+fn python_reads_shards() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("shards");
+    let sources = ["clips/movie_5.mp4", "clips/friday.mp4", "clips/bento.mp4"].map(data);
+    let done = prepare(&sources.each_ref().map(PathBuf::as_path), &out, &[]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/read_shards.py");
+    let mut python = std::process::Command::new("python3");
+    let read = python
+        .arg(script)
+        .arg(&out)
+        .output()
+        .expect("python3 is there");
+    assert!(
+        read.status.success(),
+        "{}",
+        String::from_utf8_lossy(&read.stderr)
+    );
+    let told: BTreeMap<String, Value> = serde_json::from_slice(&read.stdout).expect("JSON");
+    let clips: Vec<StoredClip> = clips(&out).into_values().flatten().collect();
+    assert_eq!((told.len(), clips.len()), (3, 3));
+    for clip in clips {
+        let told = &told[&clip.info.key()];
+        assert_eq!(
+            told["info"],
+            serde_json::to_value(&clip.info).expect("JSON")
+        );
+        assert_eq!(
+            told["sound"],
+            serde_json::json!([48_000, 1, 16, clip.info.samples])
+        );
+        let sizes = (0..clip.info.frame_times_ns.len()).map(|i| {
+            let picture = clip.frame(i).expect("a picture");
+            [picture.width, picture.height]
+        });
+        assert_eq!(
+            told["pictures"],
+            serde_json::json!(sizes.collect::<Vec<_>>())
+        );
+        assert_eq!(told["else"], serde_json::json!([]));
+    }
+}
+
 #[test]
 fn shards_hold_what_another_decoder_sees() {
     let dir = tempfile::tempdir().expect("a folder");
