@@ -7,7 +7,8 @@
 //! - Files: nothing is lost. When 400 MiB of frames wait, no more are
 //!   taken until some can be drawn; the sender waits. Verdicts come by a way of
 //!   their own, so that waiting cannot stop what it waits for; should none come
-//!   for 10 s, half of the frames are drawn with what is known.
+//!   for 10 s, half of the frames are drawn with what is known, and the next
+//!   ones soon after, until something is said again.
 //! - Live: no sender ever waits. A frame older than 3 s, or beyond
 //!   the store, is drawn with the judgement before, if that is at most a second
 //!   off, or with none; when even the thread's queue is full, new frames and
@@ -55,6 +56,9 @@ const LIMITS: Limits = Limits {
     live_wait_ns: 3_000_000_000,
     patience: Duration::from_secs(10),
 };
+/// How long nothing may come once patience has run out: where the sound has ended
+/// and the picture goes on, nothing is said of it before the film's end.
+const IMPATIENCE: Duration = Duration::from_millis(100);
 /// Frames and blocks of sound on their way to the thread. Frames are the
 /// decoder's own memory there, so few.
 const QUEUE: usize = 64;
@@ -294,6 +298,7 @@ fn run(
 ) -> Result<Report, String> {
     let closed = crossbeam_channel::never();
     let mut said_by = Some(said);
+    let mut patience = limits.patience;
     loop {
         let room = live || writer.waiting_bytes() < limits.store_bytes;
         let media = if room { media } else { &closed };
@@ -308,11 +313,15 @@ fn run(
                 Ok(Media::End) | Err(_) => ended = true,
             },
             recv(said) -> message => match message {
-                Ok(message) => writer.say(message),
+                Ok(message) => {
+                    writer.say(message);
+                    patience = limits.patience;
+                }
                 Err(_) => said_by = None,
             },
-            default(limits.patience) => if !room {
+            default(patience) => if !room {
                 writer.draw_at_once(writer.waiting().div_ceil(2))?;
+                patience = IMPATIENCE.min(limits.patience);
             },
         }
         if ended {

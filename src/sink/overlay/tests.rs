@@ -10,6 +10,8 @@ use crate::picture::Picture;
 use crate::sink::testing::judged;
 use crate::time::SamplePos;
 
+mod store;
+
 const MS: u64 = 1_000_000;
 
 fn options() -> Options {
@@ -309,48 +311,6 @@ fn live_nobody_waits_for_judgements_that_do_not_come() {
     assert_eq!(report.frames, taken);
     assert_eq!(report.dropped, 400 - taken);
     assert!(report.late > 0 && report.late < report.frames, "{report:?}");
-}
-
-/// Room for a second and a half of 320 × 180 at 25 frames a second.
-fn narrow(patience_ms: u64) -> Limits {
-    Limits {
-        store_bytes: 38 * 320 * 180 * 3,
-        patience: Duration::from_millis(patience_ms),
-        ..LIMITS
-    }
-}
-
-#[test]
-fn a_full_store_makes_the_sender_wait_and_loses_nothing() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("out.mkv");
-    let overlay = Overlay::create_within(&path, options(), narrow(20_000)).unwrap();
-    let sender = overlay.sender();
-    let frames = std::thread::spawn({
-        let sender = sender.clone();
-        move || (0..8).for_each(|s| second(&sender, s, 25, 320, 180))
-    });
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(!frames.is_finished(), "the store has no limit");
-    for s in 0..8 {
-        sender.verdict(&verdict(s, 0.9));
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    frames.join().unwrap();
-    let report = overlay.finish().unwrap();
-    assert_eq!((report.frames, report.late, report.dropped), (200, 0, 0));
-    assert_eq!(pictures(&path).len(), 200);
-}
-
-#[test]
-fn a_full_store_to_which_nothing_is_said_is_drawn_after_a_while() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("out.mkv");
-    let overlay = Overlay::create_within(&path, options(), narrow(50)).unwrap();
-    (0..8).for_each(|s| second(&overlay.sender(), s, 25, 320, 180));
-    let report = overlay.finish().unwrap();
-    assert_eq!((report.frames, report.dropped), (200, 0));
-    assert!(report.late > 100, "{report:?}");
 }
 
 #[test]
