@@ -216,13 +216,10 @@ fn chart(report: &Report) -> Chart {
         chart.bar("chance", Of::Beside, report.chance.accuracy, None);
     }
     chart.shares("the paper, on Flickr-SoundNet");
-    for line in &report.paper {
-        chart.bar(line.method, Of::Published, line.flickr_soundnet, None);
-    }
+    let paper = || report.paper.iter();
+    chart.published(paper().map(|line| (line.method, line.flickr_soundnet)));
     chart.shares("the paper, on Kinetics-Sounds");
-    for line in &report.paper {
-        chart.bar(line.method, Of::Published, line.kinetics_sounds, None);
-    }
+    chart.published(paper().map(|line| (line.method, Some(line.kinetics_sounds))));
     chart
 }
 

@@ -137,8 +137,11 @@ fn chart(report: &Report) -> Chart {
     chart.shares("top-5");
     chart.networks(found().map(|(name, named)| (name, named.top_5, None)));
     chart.shares("the paper, top-1 on ImageNet");
-    for (method, top_1) in report.paper {
-        chart.bar(method, Of::Published, top_1, None);
-    }
+    chart.published(
+        report
+            .paper
+            .into_iter()
+            .map(|(method, top_1)| (method, Some(top_1))),
+    );
     chart
 }

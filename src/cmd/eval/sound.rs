@@ -171,12 +171,8 @@ fn chart(report: &Report) -> Chart {
     chart.networks(found.map(|line| (line.name, Some(line.classified.accuracy), None)));
     chart.bar("chance", Of::Beside, report.chance, None);
     chart.shares("the paper, on ESC-50");
-    for line in &report.paper {
-        chart.bar(line.method, Of::Published, line.esc_50, None);
-    }
+    chart.published(report.paper.iter().map(|line| (line.method, line.esc_50)));
     chart.shares("the paper, on DCASE");
-    for line in &report.paper {
-        chart.bar(line.method, Of::Published, line.dcase, None);
-    }
+    chart.published(report.paper.iter().map(|line| (line.method, line.dcase)));
     chart
 }

@@ -111,6 +111,13 @@ impl Chart {
         }
     }
 
+    /// Bars of what others published.
+    pub fn published<'a>(&mut self, figures: impl Iterator<Item = (&'a str, Option<f64>)>) {
+        for (method, value) in figures {
+            self.bar(method, Of::Published, value, None);
+        }
+    }
+
     /// Lays it out.
     pub fn scene(&self) -> Scene {
         let groups = || self.groups.iter().filter(|group| !group.bars.is_empty());
@@ -197,7 +204,7 @@ mod tests {
             ("no figure", None, None),
         ];
         chart.networks(networks.into_iter());
-        chart.bar(&"x".repeat(200), Of::Published, 1.0, None);
+        chart.published([(&*"x".repeat(200), Some(1.0)), ("none", None)].into_iter());
         chart.numbers("nothing in it");
         chart.numbers("NMI");
         chart.bar("model", Of::Model, 0.25, None);
