@@ -12,6 +12,7 @@ as on a key. What is held out is marked in a
 manifest: recordings 0 to 4 of each speaker (FSDD's own test split) and pictures
 9,000 to 9,999. Needs nothing but Python.
 """
+import collections
 import csv
 import gzip
 import pathlib
@@ -97,7 +98,7 @@ def main(digits, out):
         pictures = file.read()
     with gzip.open(next((digits / "images").glob("*labels-idx1-ubyte.gz"))) as file:
         labels = file.read()[8:]
-    rows, cut = [], []
+    rows, cut, count_of = [], [], collections.Counter()
     for i in range(count):
         path = f"digit_{labels[i]}/{i:05}.png"
         size = width * height
@@ -105,10 +106,11 @@ def main(digits, out):
         (images / path).write_bytes(png(picture, width, height))
         split = "test" if i >= 9000 else "train"
         rows.append([path, split, str(i)])
-        before = sum(p.startswith(f"digit_{labels[i]}/") and s == split for p, s, _ in cut)
+        before = count_of[labels[i], split]
         if before < CUTOUTS[split]:
             (cutouts / path).write_bytes(cutout(picture, width, before % 2 == 1))
             cut.append(rows[-1])
+            count_of[labels[i], split] += 1
     manifest(images, rows)
     manifest(cutouts, cut)
 

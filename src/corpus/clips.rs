@@ -209,21 +209,20 @@ impl Clips {
     /// The clips of labelled recordings: each with its label, what tells its
     /// recording from others, and the split that the recording is in. Without
     /// clips that have no picture, and recordings that are in no split.
-    pub fn labelled(&self) -> impl Iterator<Item = (&str, &str, Split, &StoredClip)> {
-        let choices = SPLITS.iter().flat_map(move |&split| {
-            let choices = self.choices(split).iter();
-            choices.map(move |choice| (split, &self.recordings[choice.recording]))
-        });
-        choices.flat_map(|(split, recording)| {
-            let label = recording.label.as_deref();
-            let clips = recording.clips.iter();
-            let with_frames = clips.filter(|clip| !clip.info.frame_times_ns.is_empty());
-            label.into_iter().flat_map(move |label| {
-                let fingerprint = recording.fingerprint.as_str();
-                let of = move |clip| (label, fingerprint, split, clip);
-                with_frames.clone().map(of)
-            })
-        })
+    pub fn labelled(&self) -> Vec<(&str, &str, Split, &StoredClip)> {
+        let mut found = Vec::new();
+        for split in SPLITS {
+            for choice in self.choices(split) {
+                let recording = &self.recordings[choice.recording];
+                let Some(label) = recording.label.as_deref() else {
+                    continue;
+                };
+                let seen = |clip: &&StoredClip| !clip.info.frame_times_ns.is_empty();
+                let clips = recording.clips.iter().filter(seen);
+                found.extend(clips.map(|clip| (label, &*recording.fingerprint, split, clip)));
+            }
+        }
+        found
     }
 
     fn choices(&self, split: Split) -> &[Choice] {

@@ -1,9 +1,8 @@
 //! What a SOURCE on the command line means.
 //!
-//! Belongs here: the text, the kind, the name of the stream. Does not: opening
-//! anything but a directory and a .launch file.
+//! Belongs here: the text, the kind, the short name of the stream. Does not: unique
+//! names (`naming`); opening anything but a directory and a .launch file.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::description::{Description, DescriptionError};
@@ -122,21 +121,6 @@ impl Source {
         }
     }
 
-    /// The names that it may have, the best first: the short one, its whole path,
-    /// which is the same from wherever it is named, then that with a number.
-    fn names(&self) -> impl Iterator<Item = StreamName> {
-        let longer = match &self.kind {
-            Kind::File(path) => std::path::absolute(path)
-                .unwrap_or_else(|_| path.clone())
-                .display()
-                .to_string(),
-            _ => self.name.to_string(),
-        };
-        let whole = [self.name.clone(), longer.as_str().into()];
-        let numbered = (2..).map(move |n| format!("{longer}#{n}").into());
-        whole.into_iter().chain(numbered)
-    }
-
     /// Whether it is opened again when it fails: cameras and network streams, and
     /// descriptions that turned out to be `live`, as they are mostly one of these.
     pub fn reopens(&self, live: bool) -> bool {
@@ -178,16 +162,6 @@ impl Source {
     }
 }
 
-/// Turns the SOURCEs of a command line into streams with unique names.
-///
-/// # Errors
-/// As [`find`].
-pub fn expand(texts: &[String]) -> Result<Vec<Source>, SourceError> {
-    let mut sources = find(texts)?;
-    name(&mut sources, |_, _| Held::Free);
-    Ok(sources)
-}
-
 /// The SOURCEs of a command line by their short names, of which some may be equal.
 /// Directories are walked; what does not exist becomes [`Kind::Broken`], so that
 /// the other sources go on.
@@ -200,42 +174,6 @@ pub fn find(texts: &[String]) -> Result<Vec<Source>, SourceError> {
         one(text, &mut sources)?;
     }
     Ok(sources)
-}
-
-/// Whose a name is already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// Nobody's.
-    Free,
-    /// That of the source itself, from an earlier run.
-    ByIt,
-    /// That of another one.
-    ByOther,
-}
-
-/// Gives each source a name of its own: the one that it has already, else the first
-/// that is free. The short and the new names of those that are called otherwise.
-pub fn name(sources: &mut [Source], held: impl Fn(&Source, &str) -> Held) -> Vec<[StreamName; 2]> {
-    let mut given: Vec<Option<StreamName>> = vec![None; sources.len()];
-    let mut taken: HashSet<StreamName> = HashSet::new();
-    // First those that have a name, or another might take it.
-    for (source, given) in sources.iter().zip(&mut given) {
-        let mut known = source.names().take(2);
-        *given = known.find(|name| held(source, name) == Held::ByIt && !taken.contains(name));
-        taken.extend(given.clone());
-    }
-    let mut renamed = Vec::new();
-    for (source, given) in sources.iter_mut().zip(given) {
-        let free = |name: &StreamName| !taken.contains(name) && held(source, name) == Held::Free;
-        if let Some(name) = given.or_else(|| source.names().find(free))
-            && name != source.name
-        {
-            renamed.push([source.name.clone(), name.clone()]);
-            source.name = name;
-        }
-        taken.insert(source.name.clone());
-    }
-    renamed
 }
 
 fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {

@@ -1,6 +1,7 @@
 //! SOURCEs of a command line.
 
 use super::*;
+use crate::media::expand;
 
 fn names(texts: &[&str]) -> Vec<String> {
     let texts: Vec<_> = texts.iter().map(ToString::to_string).collect();
@@ -45,64 +46,6 @@ fn what_comes_from_cameras_and_the_network_is_opened_again() {
     assert_eq!(reopens(description, false), Ok(false));
     assert_eq!(reopens("test", true), Ok(false));
     assert_eq!(reopens(file!(), false), Ok(false));
-}
-
-#[test]
-fn taken_names_become_longer() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let file = dir.path().join("a.mp4");
-    std::fs::write(&file, b"x").expect("written");
-    let path = file.to_str().expect("text");
-    let named = |others: &[&str], own: &[&str]| {
-        let mut sources = find(&[path.to_owned()]).expect("good usage");
-        assert_eq!(sources[0].bytes(), Some(1));
-        let renamed = name(&mut sources, |_, name| match name {
-            _ if own.contains(&name) => Held::ByIt,
-            _ if others.contains(&name) => Held::ByOther,
-            _ => Held::Free,
-        });
-        assert_eq!(renamed.len(), usize::from(&*sources[0].name != "a.mp4"));
-        sources[0].name.to_string()
-    };
-    let second = format!("{path}#2");
-    assert_eq!(named(&[], &[]), "a.mp4");
-    assert_eq!(named(&["a.mp4"], &[]), path);
-    assert_eq!(named(&["a.mp4", path], &[]), second);
-    assert_eq!(named(&["a.mp4", path, &second], &[]), format!("{path}#3"));
-    // What it was called before it is called again.
-    assert_eq!(named(&[], &["a.mp4"]), "a.mp4");
-    assert_eq!(named(&["a.mp4"], &[path]), path);
-}
-
-#[test]
-fn a_name_goes_to_whose_it_was_whatever_the_order() {
-    let sources = |order: [&str; 2]| {
-        let mut sources = find(&order.map(str::to_owned)).expect("good usage");
-        for (source, text) in sources.iter_mut().zip(order) {
-            *source = Source {
-                name: "a.mp4".into(),
-                kind: Kind::File(text.into()),
-                label: None,
-            };
-        }
-        name(&mut sources, |source, name| match (&source.kind, name) {
-            (Kind::File(path), "a.mp4") if path.ends_with("one/a.mp4") => Held::ByIt,
-            (_, "a.mp4") => Held::ByOther,
-            _ => Held::Free,
-        });
-        sources
-            .into_iter()
-            .map(|s| s.name.to_string())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        sources(["/one/a.mp4", "/new/a.mp4"]),
-        ["a.mp4", "/new/a.mp4"]
-    );
-    assert_eq!(
-        sources(["/new/a.mp4", "/one/a.mp4"]),
-        ["/new/a.mp4", "a.mp4"]
-    );
 }
 
 #[test]

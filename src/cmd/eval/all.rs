@@ -90,13 +90,13 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
         page.raw(&format!("<p><code>{}</code></p>\n", escaped(&command)));
         let (figures, error) = match one(args, &planned) {
             Ok(found) => {
+                let figures = format!("{}.json", planned.name);
+                write_whole(&args.output.join(&figures), found.json.as_bytes())?;
                 if let Some(chart) = &found.chart {
                     let picture = format!("{}.svg", planned.name);
                     PictureFile::of(&args.output.join(&picture))?.write(&chart.scene())?;
                     planned.picture = Some(picture);
                 }
-                let figures = format!("{}.json", planned.name);
-                write_whole(&args.output.join(&figures), found.json.as_bytes())?;
                 show(&mut page, &args.output, &planned, &figures, &found.table);
                 let partly = "some of its data could not be used";
                 (Some(figures), (!found.whole).then(|| partly.to_owned()))

@@ -154,7 +154,10 @@ mod tests {
             let count = |split| splits.iter().filter(|s| **s == split).count();
             let counts = [Split::Train, Split::Validation, Split::Test].map(count);
             prop_assert_eq!(counts.iter().sum::<usize>(), n);
+            let ranked = by_rank(&names, seed);
             if n >= 6 {
+                let tests = ranked.iter().filter(|s| **s == Split::Test).count();
+                prop_assert_eq!(tests, (n / 7).max(2));
                 prop_assert!(counts.iter().all(|&c| c >= 2), "{:?}", counts);
             }
         }

@@ -43,6 +43,7 @@ pub(super) fn shards(
     let clips = Clips::open(folders, &rules)?;
     let entries: Vec<Entry> = clips
         .labelled()
+        .into_iter()
         .map(|(class, fingerprint, split, clip)| Entry {
             media: Media::Stored(Box::new(clip.clone())),
             class: class.to_owned(),

@@ -38,16 +38,12 @@ impl Bend {
     pub fn apply(&self, drawing: &Pixmap) -> Option<Pixmap> {
         let (w, h) = (drawing.width(), drawing.height());
         let mut bent = Pixmap::new(w, h)?;
-        let mut out = bent.data_mut().chunks_exact_mut(4);
-        for y in 0..h {
-            for x in 0..w {
-                let (u, v) = ((x as f32 + 0.5) / w as f32, (y as f32 + 0.5) / h as f32);
-                let [dx, dy] = self.at(u, v);
-                let from = [(u + dx) * w as f32 - 0.5, (v + dy) * h as f32 - 0.5];
-                if let Some(pixel) = out.next() {
-                    pixel.copy_from_slice(&sample(drawing, from));
-                }
-            }
+        for (i, pixel) in bent.data_mut().chunks_exact_mut(4).enumerate() {
+            let (x, y) = (i as u32 % w, i as u32 / w);
+            let (u, v) = ((x as f32 + 0.5) / w as f32, (y as f32 + 0.5) / h as f32);
+            let [dx, dy] = self.at(u, v);
+            let from = [(u + dx) * w as f32 - 0.5, (v + dy) * h as f32 - 0.5];
+            pixel.copy_from_slice(&sample(drawing, from));
         }
         crop(&bent)
     }

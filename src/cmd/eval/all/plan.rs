@@ -9,7 +9,7 @@ use super::{AllArgs, name_of};
 use crate::cmd::eval::labelled::{Kind as Files, Of};
 use crate::corpus::shards::holds_shards;
 use crate::corpus::{SplitRules, TEST_FOLD};
-use crate::eval::labelled::{Labelled, Media};
+use crate::eval::labelled::Labelled;
 
 /// What is taken for a recording, by the end of its name.
 const MEDIA: [&str; 9] = [
@@ -92,11 +92,16 @@ struct Kind {
 }
 
 impl Kind {
+    /// What of `--test` is for it: shards know for themselves what is held out.
+    fn patterns<'a>(&self, test: &'a [String]) -> &'a [String] {
+        if self.in_shards { &[] } else { test }
+    }
+
     /// How many files are held out.
     fn held_out(&self, test: &[String]) -> usize {
         let extensions = Files::of(self.of).extensions();
         let rules = SplitRules {
-            test: held_out_by(test, self).skip(1).map(str::to_owned).collect(),
+            test: self.patterns(test).to_vec(),
             ..SplitRules::default()
         };
         let held_out = Labelled::read(std::slice::from_ref(&self.folder), extensions, &rules);
@@ -128,9 +133,9 @@ impl Data {
 
     /// True if there was something in it.
     fn add(&mut self, folder: &Path) -> bool {
-        let sounds = classes(folder, Of::Sounds);
-        let pictures = classes(folder, Of::Pictures);
         let in_shards = holds_shards(folder);
+        let sounds = classes(folder, Of::Sounds, in_shards);
+        let pictures = classes(folder, Of::Pictures, in_shards);
         // Without GStreamer only what was decoded before.
         let recordings = in_shards || cfg!(feature = "gst") && count_media(folder) >= 2;
         let found = sounds.is_some() || pictures.is_some() || recordings;
@@ -159,27 +164,25 @@ impl Data {
 }
 
 /// A folder of labelled files; `None` if it is in no layout that is known.
-fn classes(folder: &Path, of: Of) -> Option<Kind> {
+fn classes(folder: &Path, of: Of, in_shards: bool) -> Option<Kind> {
     let extensions = Files::of(of).extensions();
     let found = Labelled::read_all(&[folder.to_owned()], extensions);
     let found = found.inspect_err(|error| {
         // Of other folders most are no data at all.
-        if holds_shards(folder) {
+        if in_shards {
             tracing::warn!("{} by class: {error}", of.name());
         }
     });
     let found = found.ok()?;
-    let is_png = |media: &Media| match media {
-        Media::File(path) => path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("png")),
-        Media::Stored(_) => false,
+    let is_png = |path: &Path| {
+        path.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("png"))
     };
     Some(Kind {
         of,
         folder: folder.to_owned(),
-        cut_out: found.files.iter().all(|f| is_png(&f.media)),
-        in_shards: holds_shards(folder),
+        cut_out: found.files.iter().all(|f| is_png(&f.media.name())),
+        in_shards,
         classes: found.classes.into_iter().collect(),
     })
 }
@@ -196,9 +199,9 @@ fn count_media(folder: &Path) -> usize {
     paths.filter(is_media).count()
 }
 
-/// `--test` and its patterns, if there are any; shards know for themselves.
+/// `--test` and its patterns, if there are any.
 fn held_out_by<'a>(test: &'a [String], kind: &Kind) -> impl Iterator<Item = &'a str> {
-    let test = if kind.in_shards { &[] } else { test };
+    let test = kind.patterns(test);
     let option = (!test.is_empty()).then_some("--test");
     option.into_iter().chain(test.iter().map(String::as_str))
 }

@@ -1,0 +1,135 @@
+//! What the bench of the network found, and its table.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::super::stats::Timings;
+
+/// What was found; `--json` writes it as it is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What this is.
+    pub bench: &'static str,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Threads on the CPU.
+    pub threads: usize,
+    /// Stride of conv1_1.
+    pub conv1_stride: u8,
+    /// Width and height of the pictures.
+    pub size: [u32; 2],
+    /// Arithmetic in one pair.
+    pub gflop_per_pair: f64,
+    /// The most that the machine does, for each precision.
+    pub ceilings: Vec<Ceiling>,
+    /// The network, for each precision and batch.
+    pub cases: Vec<Case>,
+    /// The most memory held, in bytes.
+    pub peak_memory_bytes: u64,
+}
+
+/// How fast libtorch is at its best on this machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ceiling {
+    /// `f32` or `bf16`.
+    pub precision: &'static str,
+    /// Product of two square matrices, in GFLOP/s.
+    pub matmul_gflops: f64,
+    /// A 3 × 3 convolution of 256 channels, in GFLOP/s. The CPU's matrix product
+    /// may go through another library that uses less of the machine.
+    pub convolution_gflops: f64,
+}
+
+/// One precision and batch size.
+#[derive(Clone, Debug, Serialize)]
+pub struct Case {
+    /// `l3net`, or the TorchScript file.
+    pub what: String,
+    /// `f32` or `bf16`.
+    pub precision: &'static str,
+    /// Pairs at a time.
+    pub batch: usize,
+    /// Milliseconds a batch.
+    pub ms: Timings,
+    /// Moments a second, at the median.
+    pub moments_per_second: f64,
+    /// GFLOP/s, at the median.
+    pub gflops: f64,
+    /// Part of the higher ceiling of its precision, where that was measured.
+    pub of_ceiling: Option<f64>,
+    /// The TorchScript's time over this one's at the same batch, the median over
+    /// all turns: above 1, this one is faster.
+    pub times_as_fast_as_script: Option<f64>,
+}
+
+/// The table for people.
+pub(super) fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "{}, {} threads, conv1_stride {}, {} × {}: {:.2} GFLOP a pair",
+        report.device,
+        report.threads,
+        report.conv1_stride,
+        report.size[0],
+        report.size[1],
+        report.gflop_per_pair
+    )?;
+    for c in &report.ceilings {
+        writeln!(
+            out,
+            "ceiling in {}: {:.0} GFLOP/s (matrix product {:.0}, convolution {:.0})",
+            c.precision,
+            c.matmul_gflops.max(c.convolution_gflops),
+            c.matmul_gflops,
+            c.convolution_gflops
+        )?;
+    }
+    writeln!(
+        out,
+        "\n{:<18} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>10} {:>8} {:>8} {:>9}",
+        "",
+        "precision",
+        "batch",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "max ms",
+        "moments/s",
+        "GFLOP/s",
+        "ceiling",
+        "to script"
+    )?;
+    for c in &report.cases {
+        let name = Path::new(&c.what)
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let ratio = c
+            .times_as_fast_as_script
+            .map(|r| format!("{r:.2} ×"))
+            .unwrap_or_default();
+        let ceiling = c
+            .of_ceiling
+            .map(|part| format!("{:.0} %", 100.0 * part))
+            .unwrap_or_default();
+        writeln!(
+            out,
+            "{name:<18} {:>9} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>10.1} {:>8.0} {ceiling:>8} {ratio:>9}",
+            c.precision,
+            c.batch,
+            c.ms.p50,
+            c.ms.p95,
+            c.ms.p99,
+            c.ms.max,
+            c.moments_per_second,
+            c.gflops
+        )?;
+    }
+    writeln!(
+        out,
+        "\npeak memory {:.0} MB",
+        report.peak_memory_bytes as f64 / 1e6
+    )
+}

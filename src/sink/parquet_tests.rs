@@ -1,0 +1,69 @@
+use arrow_array::types::Float64Type;
+
+use super::super::testing::every_kind_of_record;
+use super::*;
+
+/// What a record says, as `column: value`, from its JSON.
+fn flat(json: &serde_json::Value, name: &str, out: &mut Vec<(String, String)>) {
+    let join = |key: &str| match name {
+        "" => key.to_owned(),
+        _ => format!("{name}_{key}"),
+    };
+    match json {
+        serde_json::Value::Object(map) => {
+            map.iter().for_each(|(k, v)| flat(v, &join(k), out));
+        }
+        serde_json::Value::Array(list) if name == "heatmap_peak" => {
+            list.iter()
+                .zip(["x", "y"])
+                .for_each(|(v, k)| flat(v, &join(k), out));
+        }
+        serde_json::Value::Array(list) => {
+            list.iter()
+                .enumerate()
+                .for_each(|(k, v)| flat(v, &join(&k.to_string()), out));
+        }
+        serde_json::Value::Null => {}
+        serde_json::Value::String(text) => out.push((name.into(), text.clone())),
+        other => out.push((name.into(), other.to_string())),
+    }
+}
+
+#[test]
+fn the_table_says_all_that_the_lines_say() {
+    let json = |v: f64| serde_json::Value::from(v).to_string();
+    let records = every_kind_of_record();
+    let batch = to_batch(&records);
+    for (row, record) in records.iter().enumerate() {
+        let mut expected = Vec::new();
+        flat(&serde_json::to_value(record).unwrap(), "", &mut expected);
+        // The lines leave `"padded":false` out; a table has it.
+        if matches!(record, Record::Moment(m) if !m.padded) {
+            expected.push(("padded".into(), "false".into()));
+        }
+        // The same with `"interrupted":false`.
+        if matches!(record, Record::Summary(s) if !s.interrupted) {
+            expected.push(("interrupted".into(), "false".into()));
+        }
+        let mut got = Vec::new();
+        for (column, array) in COLUMNS.iter().zip(batch.columns()) {
+            if array.is_null(row) {
+                continue;
+            }
+            let value = match column.kind {
+                DataType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
+                // As serde_json widens them.
+                DataType::Float32 => {
+                    json(f64::from(array.as_primitive::<Float32Type>().value(row)))
+                }
+                DataType::Float64 => json(array.as_primitive::<Float64Type>().value(row)),
+                DataType::Boolean => array.as_boolean().value(row).to_string(),
+                _ => array.as_string::<i32>().value(row).to_owned(),
+            };
+            got.push((column.name.to_owned(), value));
+        }
+        expected.sort();
+        got.sort();
+        assert_eq!(got, expected);
+    }
+}
