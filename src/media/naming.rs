@@ -33,7 +33,11 @@ pub fn name(sources: &mut [Source], held: impl Fn(&Source, &str) -> Held) -> Vec
     let mut taken: HashSet<StreamName> = HashSet::new();
     // First those that have a name, or another might take it.
     for (source, given) in sources.iter().zip(&mut given) {
-        let mut known = names(source).take(2);
+        let whole = names(source).take(2);
+        // A number is given where those before it are held.
+        let numbered = names(source).skip(2);
+        let numbered = numbered.take_while(|name| held(source, name) != Held::Free);
+        let mut known = whole.chain(numbered);
         *given = known.find(|name| held(source, name) == Held::ByIt && !taken.contains(name));
         taken.extend(given.clone());
     }
@@ -95,6 +99,8 @@ mod tests {
         // What it was called before it is called again.
         assert_eq!(named(&[], &["a.mp4"]), "a.mp4");
         assert_eq!(named(&["a.mp4"], &[path]), path);
+        assert_eq!(named(&[], &[path]), path);
+        assert_eq!(named(&["a.mp4", path], &[&second]), second);
     }
 
     #[test]
