@@ -173,6 +173,28 @@ fn a_signal_ends_it_in_order() {
     assert!(folder.path().join("s.safetensors").exists());
 }
 
+#[cfg(feature = "gst")]
+#[test]
+fn a_signal_before_training_ends_it_in_order_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let endless = "videotestsrc ! video/x-raw,width=16,height=16 ! video.  audiotestsrc ! audio.";
+    let mut command = l3net(["train", endless, "-o"]);
+    let cache = folder.path().join("cache");
+    command.arg(folder.path().join("m.safetensors"));
+    command.env("L3NET_CACHE", &cache);
+    let running = Running::start(command);
+    wait_for("preparing", || cache.exists());
+    running.signal("TERM");
+    let done = running.wait();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(
+        done.err.contains("the same command goes on"),
+        "{}",
+        done.err
+    );
+    assert!(!folder.path().join("m.safetensors").exists());
+}
+
 #[test]
 fn it_learns_a_few_pairs_by_heart_and_a_model_can_be_trained_further() {
     let folder = tempfile::tempdir().expect("a folder");

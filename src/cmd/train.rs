@@ -41,8 +41,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
     /// End earlier after so many minutes; --resume goes on
-    #[arg(long, value_name = "N")]
-    pub minutes: Option<f64>,
+    #[arg(long, value_name = "N", value_parser = parse_minutes)]
+    pub minutes: Option<Duration>,
     /// Pictures and sounds a step
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..))]
     pub batch: u32,
@@ -80,8 +80,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(2..))]
     pub validation_pairs: u32,
     /// Minutes between saved states
-    #[arg(long, value_name = "N", default_value_t = 5.0)]
-    pub save_minutes: f64,
+    #[arg(long, value_name = "N", default_value = "5", value_parser = parse_minutes)]
+    pub save_minutes: Duration,
     /// Stride of conv1_1: 2 as in the paper, or 1
     #[arg(long, value_name = "N", default_value = "2")]
     pub conv1_stride: Conv1Stride,
@@ -109,7 +109,14 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     let files = Files::beside(&args.output);
     let start = start(args, &files)?;
     let stop = stop_on_signal()?;
-    let parts = args.data.open(args.talk.quiet, &stop)?.into_iter();
+    let parts = match args.data.open(args.talk.quiet, &stop) {
+        // There is nothing yet to save: an orderly end like a later one.
+        Err(stopped) if stop.is_asked() => {
+            say(&format!("{stopped:#}"));
+            return Ok(true);
+        }
+        parts => parts?.into_iter(),
+    };
     let mixture = Mixture::new(parts.map(|o| (o.weight, o.corpus)).collect());
     let display = Display::new(args.steps, args.talk.quiet);
     let outcome = train(mixture, &settings(args), start, &files, &stop, |progress| {
@@ -131,13 +138,16 @@ fn check(args: &TrainArgs) -> anyhow::Result<()> {
     if !args.batch.is_multiple_of(2) {
         return refuse("--batch is even: half of the pairs correspond");
     }
-    if args.minutes.is_some_and(|m| m.is_nan() || m <= 0.0) || args.save_minutes.is_nan() {
-        return refuse("--minutes and --save-minutes are numbers over 0");
-    }
     if args.output.extension().is_none_or(|e| e != "safetensors") {
         return refuse("-o MODEL ends in .safetensors");
     }
     Ok(())
+}
+
+fn parse_minutes(text: &str) -> Result<Duration, String> {
+    let minutes: Option<f64> = text.parse().ok();
+    let length = minutes.and_then(|m| Duration::try_from_secs_f64(m * 60.0).ok());
+    length.ok_or_else(|| format!("{text}: not a number of minutes"))
 }
 
 fn settings(args: &TrainArgs) -> TrainSettings {
@@ -152,7 +162,7 @@ fn settings(args: &TrainArgs) -> TrainSettings {
         },
         split_by: args.data.split_of_recordings(),
         steps: args.steps,
-        limit: args.minutes.map(|m| Duration::from_secs_f64(m * 60.0)),
+        limit: args.minutes,
         rate: args.lr,
         warm_up: args.warm_up,
         cool_down: args.cool_down,
@@ -161,7 +171,7 @@ fn settings(args: &TrainArgs) -> TrainSettings {
         freeze: args.freeze,
         validate_every: args.validate_every,
         validation_pairs: args.validation_pairs as usize,
-        save_every: Duration::from_secs_f64(args.save_minutes.max(0.0) * 60.0),
+        save_every: args.save_minutes,
         device: args.compute.device,
         precision: args.compute.precision,
         threads: args.compute.threads(),

@@ -103,6 +103,7 @@ impl Reader<'_> {
             let session_options = SessionOptions {
                 real_time: self.options.real_time,
                 offset,
+                stop: self.stop.clone(),
             };
             let ending = match Session::open(self.source(), session_options) {
                 Ok(mut session) => self.read(&mut session, offset),
@@ -339,6 +340,14 @@ impl Listener for Listening<'_, '_> {
     fn hand_on(&mut self, session: &mut Session) {
         self.maker.poll(Instant::now(), &mut self.reader.made);
         self.reader.deliver(session, self.offset);
+    }
+
+    fn waits(&mut self, since: Duration) {
+        tracing::warn!(
+            "{}: nothing has come for {} seconds; waiting for more",
+            self.reader.source().name,
+            since.as_secs()
+        );
     }
 
     fn over(&mut self, session: &Session) -> Option<Ending> {

@@ -14,7 +14,8 @@ use super::session::{CHANNEL_FRAMES, End, Session};
 /// How long a thread that found nothing sleeps. Half of it is added to the
 /// latency; less would cost more in waking up than it brings.
 const NAP: Duration = Duration::from_millis(2);
-/// A network stream from which nothing comes for this long is opened again.
+/// A network stream from which nothing comes for this long is opened again; what
+/// may wait for longer is told of.
 const LIVE_STALL: Duration = Duration::from_secs(10);
 /// A file from which nothing comes for this long is given up.
 const FILE_STALL: Duration = Duration::from_secs(60);
@@ -67,6 +68,10 @@ pub trait Listener {
     /// may bring many at once, and after the frames of a round.
     fn hand_on(&mut self, session: &mut Session);
 
+    /// Nothing has come for this long, and it is waited for. Called once until
+    /// something comes.
+    fn waits(&mut self, _: Duration) {}
+
     /// Whether to end here. Asked once a round, and `is_stopped` after each block.
     fn over(&mut self, session: &Session) -> Option<Ending>;
 
@@ -79,6 +84,7 @@ impl Session {
     pub fn drive(&mut self, stall: Stall, listener: &mut impl Listener) -> Ending {
         let mut last_news = Instant::now();
         let mut can_stall = stall == Stall::Always;
+        let mut told = false;
         let mut end: Option<End> = None;
         loop {
             let mut news = false;
@@ -107,6 +113,7 @@ impl Session {
             }
             if news {
                 last_news = Instant::now();
+                told = false;
                 can_stall |= stall == Stall::OnceBegun;
                 continue;
             }
@@ -126,6 +133,10 @@ impl Session {
             };
             if last_news.elapsed() > patience && can_stall {
                 return Ending::Failed(MediaError::Stalled(patience.as_secs()));
+            }
+            if last_news.elapsed() > LIVE_STALL && !told {
+                told = true;
+                listener.waits(LIVE_STALL);
             }
             std::thread::sleep(NAP);
         }

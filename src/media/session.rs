@@ -16,6 +16,7 @@ use super::graph::{build, has_pads_to_come, is_fed, sinks, watch_tags};
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Kind, Source};
 use super::tap::{FrameTap, SoundTap, TapState};
+use crate::stop::Stop;
 use crate::time::{MediaTime, SAMPLE_RATE};
 use crate::window::TAIL_SAMPLES;
 
@@ -36,12 +37,14 @@ const MP4_TAIL_SAMPLES: usize = 1_200;
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How to open a source.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
     /// Play by the clock, also what is not live by itself.
     pub real_time: bool,
     /// Added to all times: a source that is opened again goes on in its timeline.
     pub offset: MediaTime,
+    /// Who asks it does not wait for what takes long to open.
+    pub stop: Stop,
 }
 
 /// How a session ends by itself.
@@ -101,7 +104,7 @@ impl Session {
         session.watch_pads(writer.ender());
         session.watch_elements();
 
-        let live = session.pause(source)?;
+        let live = session.pause(source, &options.stop)?;
         session.live = live;
         session.by_clock |= live;
         let by_clock = options.real_time && !live;
@@ -251,7 +254,7 @@ impl Session {
     }
 
     /// Goes to PAUSED and says whether the source is live.
-    fn pause(&mut self, source: &Source) -> Result<bool, MediaError> {
+    fn pause(&mut self, source: &Source, stop: &Stop) -> Result<bool, MediaError> {
         let change = self.pipeline.set_state(gst::State::Paused);
         match (change, &source.kind) {
             (Err(_), _) => Err(self.first_error()),
@@ -260,7 +263,7 @@ impl Session {
             // Only a description can be anything.
             (Ok(gst::StateChangeSuccess::Async), Kind::Launch(_)) => {
                 let end = Instant::now() + START_PATIENCE;
-                while Instant::now() < end {
+                while Instant::now() < end && !stop.is_asked() {
                     let step = gst::ClockTime::from_mseconds(50);
                     match self.pipeline.state(step).0 {
                         Ok(gst::StateChangeSuccess::NoPreroll) => return Ok(true),

@@ -1,5 +1,6 @@
 //! A state change that takes long must not stop the session: GStreamer makes some
-//! on threads of its own, and a sink's may wait until somebody reads.
+//! on threads of its own, and a sink's may wait until somebody reads. Who listens
+//! slowly, or to nothing.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -10,11 +11,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A file in all but name: plays as fast as it is read, and never ends.
 fn open_endless() -> Session {
-    gst::init().expect("GStreamer starts");
     let text = "videotestsrc ! video/x-raw,width=16,height=16 ! video. audiotestsrc ! audio.";
+    open(text, SessionOptions::default())
+}
+
+/// Half of it never begins.
+const UNFED: &str = "videotestsrc ! video.  decodebin name=never  never. ! audio.";
+
+fn open(text: &str, options: SessionOptions) -> Session {
+    gst::init().expect("GStreamer starts");
     let description = Description::new(text).expect("it is one");
     let source = Source::launch(description);
-    Session::open(&source, SessionOptions::default()).expect("it needs no device")
+    Session::open(&source, options).expect("it needs no device")
 }
 
 /// Does it on a thread of its own, as what hangs cannot be asked to stop.
@@ -151,4 +159,59 @@ fn a_slow_listener_hears_of_the_sound_and_can_stop() {
     assert_eq!(ending, Ending::Stopped);
     assert!(slow.frames < 20 + CHANNEL_FRAMES, "{}", slow.frames);
     assert!(slow.blocks > 0);
+}
+
+/// Waits until it is told that nothing comes.
+#[derive(Default)]
+struct Patient(Option<Duration>);
+
+impl Listener for Patient {
+    fn sound(&mut self, _: &AudioBlock<'_>) {}
+
+    fn frame(&mut self, _: Frame) {}
+
+    fn sound_ended(&mut self) {}
+
+    fn picture_ended(&mut self) {}
+
+    fn hand_on(&mut self, _: &mut Session) {}
+
+    fn waits(&mut self, since: Duration) {
+        self.0 = Some(since);
+    }
+
+    fn over(&mut self, _: &Session) -> Option<Ending> {
+        self.is_stopped().then_some(Ending::Stopped)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+#[test]
+fn who_listens_to_what_never_comes_is_told_so() {
+    let mute = "videotestsrc is-live=true ! valve drop=true ! video. \
+                audiotestsrc is-live=true ! valve drop=true ! audio.";
+    let mut session = open(mute, SessionOptions::default());
+    let (ending, patient) = in_time(move || {
+        let mut patient = Patient::default();
+        let ending = session.drive(Stall::Never, &mut patient);
+        (ending, patient)
+    });
+    assert_eq!(ending, Ending::Stopped);
+    assert_eq!(patient.0, Some(Duration::from_secs(10)));
+}
+
+#[test]
+fn who_wants_to_stop_does_not_wait_for_what_never_begins() {
+    let (done, is_done) = channel();
+    std::thread::spawn(move || {
+        let options = SessionOptions::default();
+        options.stop.ask();
+        drop(open(UNFED, options));
+        done.send(())
+    });
+    let half = START_PATIENCE / 2;
+    is_done.recv_timeout(half).expect("it waits");
 }

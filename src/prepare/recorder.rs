@@ -56,7 +56,11 @@ pub(super) fn record(
     let (mut missing, mut tail) = (None, TAIL_SAMPLES);
     let mut ending = Ending::Failed(MediaError::Speechless);
     for _ in 0..OPENINGS {
-        ending = match Session::open(source, SessionOptions::default()) {
+        let options = SessionOptions {
+            stop: stop.clone(),
+            ..SessionOptions::default()
+        };
+        ending = match Session::open(source, options) {
             Ok(session) if session.is_by_clock() => Ending::Failed(MediaError::Pipeline(
                 "runs by the clock: record it to a file, and prepare that".to_owned(),
             )),

@@ -59,7 +59,7 @@ fn prepared(texts: &[String], quiet: bool, stop: &Stop) -> anyhow::Result<PathBu
         anyhow::bail!("none of these recordings can be used; the reasons are told above");
     }
     if report.interrupted {
-        anyhow::bail!("stopped while recordings were prepared");
+        anyhow::bail!("stopped while recordings were prepared; the same command goes on with them");
     }
     Ok(report.folder)
 }
