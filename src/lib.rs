@@ -36,3 +36,4 @@ pub mod picture;
 pub mod result;
 pub mod stop;
 pub mod time;
+pub mod whole;

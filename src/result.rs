@@ -247,7 +247,8 @@ pub struct Summary {
     /// the same name is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// It was stopped before its end; a later run goes on with it.
+    /// It was stopped before its end, or no more was asked for; a later run goes on
+    /// with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
     /// Why it failed, where it did; the stream's `error` line says the same. A

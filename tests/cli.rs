@@ -198,6 +198,46 @@ fn an_output_that_cannot_be_written_is_named() {
     }
 }
 
+#[test]
+fn what_is_read_is_not_written_over() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let film = dir.path().join("film.mkv");
+    fs::copy(data(GOOD), &film).expect("copied");
+    let before = fs::read(&film).expect("read");
+    let out = dir.path().join("out.jsonl");
+    let [name, out] = [&film, &out].map(|path| path.to_str().expect("text"));
+    let launch = format!("filesrc location={name} ! decodebin name=d  d. ! audio.  d. ! video.");
+    for way in ["--json", "--overlay"] {
+        let runs = [
+            run(["batch", name, "-o", out, way, name]),
+            run(["live", name, way, name]),
+            run(["launch", &launch, way, name]),
+        ];
+        for done in runs {
+            assert_eq!(done.code, Some(2), "{way}: {}", done.err);
+            line_with(&done, "name another file");
+        }
+        assert!(fs::read(&film).expect("read") == before, "{way}");
+    }
+    let done = run(["batch", name, "-o", out]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let lines = fs::read_to_string(out).expect("there");
+    let done = run(["batch", name, "-o", out, "--json", out]);
+    assert_eq!(done.code, Some(2), "{}", done.err);
+    line_with(&done, "OUT, where all lines are already");
+    assert_eq!(fs::read_to_string(out).expect("there"), lines);
+
+    // Lines of an earlier run stay.
+    let more = dir.path().join("more.jsonl");
+    let more = more.to_str().expect("text");
+    for times in 1..=2 {
+        let done = run(["live", name, "--json", more]);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let text = fs::read_to_string(more).expect("there");
+        assert_eq!(text.matches("\"summary\"").count(), times);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_named_and_what_was_written_stays() {

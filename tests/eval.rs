@@ -4,8 +4,9 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use common::{Done, run, tone};
+use common::{Done, l3net, run, tone};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,13 +38,17 @@ fn classes() -> TempDir {
 }
 
 fn eval(what: &str, folder: &Path, more: &[&str]) -> Done {
+    run(words(what, folder, more))
+}
+
+fn words(what: &str, folder: &Path, more: &[&str]) -> Vec<String> {
     let path = |name: &str| folder.join(name).display().to_string();
     let mut args = vec!["eval".to_owned(), what.to_owned()];
     args.extend(["--sounds".to_owned(), path("sounds")]);
     args.extend(["--images".to_owned(), path("images")]);
     let rest = ["--test", "held_*", "--precision", "f32", "--threads", "1"];
     args.extend(rest.iter().chain(more).map(|&a| a.to_owned()));
-    run(args)
+    args
 }
 
 fn read(file: &PathBuf) -> Value {
@@ -113,6 +118,44 @@ fn json_on_stdout_has_it_for_itself() {
 }
 
 #[test]
+fn files_are_written_whatever_becomes_of_stdout() {
+    let folder = classes();
+    let (json, picture) = (folder.path().join("a.json"), folder.path().join("a.svg"));
+    let text = |file: &Path| file.to_str().expect("text").to_owned();
+    let (j, p) = (text(&json), text(&picture));
+    let more = [
+        "--pairs",
+        "2",
+        "--no-untrained",
+        "--json",
+        &j,
+        "--picture",
+        &p,
+    ];
+    let done = |stdout: Stdio| {
+        let mut command = l3net(words("avc", folder.path(), &more));
+        let done = command.stdout(stdout).output().expect("it runs");
+        for file in [&json, &picture] {
+            assert!(file.is_file(), "{} is lost", file.display());
+            std::fs::remove_file(file).expect("removed");
+        }
+        let said = String::from_utf8(done.stderr).expect("text");
+        (done.status.code(), said)
+    };
+    // As `| head -1`: who reads has what they wanted.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let (code, said) = done(writer.into());
+    assert_eq!(code, Some(0), "{said}");
+    if cfg!(target_os = "linux") {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let (code, said) = done(full.expect("a device").into());
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("l3net: stdout: cannot write"), "{said}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named_and_the_rest_is_done() {
     let folder = classes();
     let broken = folder.path().join("images/low/held_a.png");
@@ -160,6 +203,11 @@ fn data_that_cannot_be_used_does_not_keep_the_rest_from_being_done() {
     let alone = run(["eval", "avc", &few].into_iter().chain(rest));
     assert_eq!((alone.code, alone.out.as_str()), (Some(1), ""));
     assert!(alone.err.contains("two are needed"), "{}", alone.err);
+    let there = ["eval", "avc", "/no/such.tar", &good];
+    let done = run(there.into_iter().chain(rest));
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(done.err.contains("/no/such.tar"), "{}", done.err);
+    assert!(done.out.contains("accuracy"), "{}", done.out);
     // Twice the same are the same pairs, and there is a row over both.
     let twice = run(["eval", "avc", &good, &good, "--json", "-"]
         .into_iter()
@@ -180,6 +228,9 @@ fn localizing_needs_boxes() {
 #[test]
 fn wrong_usage_is_told_before_anything_is_done() {
     let folder = classes();
+    let picture = folder.path().join("a.svg");
+    std::fs::create_dir(&picture).expect("made");
+    let picture = picture.to_str().expect("text");
     for (more, code, says) in [
         (&["--pairs", "3"][..], 2, "--pairs is even"),
         (&["--pairs", "0"], 2, "--pairs"),
@@ -187,7 +238,10 @@ fn wrong_usage_is_told_before_anything_is_done() {
         (&["--json", "/no/such/folder/a.json"], 1, "no such folder"),
         (&["--picture", "a.jpg"], 2, ".svg or .png"),
         (&["--picture", "/no/such/folder/a.svg"], 1, "no such folder"),
+        (&["--json", picture], 1, "is a folder"),
+        (&["--picture", picture], 1, "is a folder"),
         (&["--model", "/no/such/model"], 1, "/no/such/model"),
+        (&["--pretrained", "/no/such"], 1, "; check the path\n"),
     ] {
         let done = eval("avc", folder.path(), more);
         assert_eq!(done.code, Some(code), "{more:?}: {}", done.err);

@@ -84,7 +84,7 @@ fn a_missing_file_is_named() {
     let error = Weights::read(Path::new("no/such.safetensors")).expect_err("no file");
     let line = error.to_string();
     assert!(
-        line.starts_with("no/such.safetensors: ") && line.contains("--model"),
+        line.starts_with("no/such.safetensors: ") && line.contains("check the path"),
         "{line}"
     );
 }

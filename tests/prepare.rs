@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use common::{Done, Running, data, l3net, run, wait_for};
 use l3net::corpus::shards::{StoredClip, find_shards, read_shard};
-use l3net::corpus::{ClipRules, Clips, Corpus, Pair, Split, SplitBy, rng};
+use l3net::corpus::{ClipRules, Clips, Corpus, Pair, Split, rng};
 use l3net::result::Crop;
 use serde_json::Value;
 
@@ -276,8 +276,8 @@ fn shards_hold_what_another_decoder_sees() {
 
     // What is there can be drawn from, right away.
     let rules = ClipRules {
-        split_by: SplitBy::Clip,
         seed: 1,
+        ..ClipRules::default()
     };
     let corpus = Clips::open(&[out], &rules).expect("shards");
     assert_eq!(corpus.classes().len(), 3, "{:?}", corpus.classes());

@@ -281,6 +281,26 @@ fn ctrl_c_ends_in_order_and_the_same_command_goes_on() {
     }
 }
 
+#[test]
+fn the_beginnings_of_films_are_not_taken_for_the_whole() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clips = clips();
+    let unbroken = unbroken(dir.path(), &clips);
+    let out = dir.path().join("out.jsonl");
+    let short = [HOP, &["--seconds", "1.5"]].concat();
+    for _ in 0..2 {
+        let done = batch_with(&paths(&clips), &out, &short);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+    }
+    let streams = streams_in(&out);
+    assert!(streams.values().any(|told| told.summaries[0].interrupted));
+    assert!(streams.values().all(|told| told.summaries.len() == 1));
+
+    let done = batch_with(&paths(&clips), &out, HOP);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_same(&moments_of(read(&out)), &unbroken);
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_before_anything_has_begun_is_no_end() {

@@ -66,8 +66,9 @@ fn checkpoint(folder: &Path, name: &str) -> Checkpoint {
 fn a_resumed_run_is_the_unbroken_one() {
     let folder = tempfile::tempdir().expect("a folder");
     classes(folder.path());
-    // With heads, so that theirs is resumed, too.
+    // With heads and dropout, so that theirs is resumed, too.
     let all = ["--steps", "6", "--validate-every", "2", "--task", "both"];
+    let all = [&all[..], &["--dropout", "0.5"]].concat();
     let whole = run(train(folder.path(), "whole.safetensors", &all));
     assert_eq!(whole.code, Some(0), "{}", whole.err);
     // The first part ends after as many steps as fit into no time at all: one.
@@ -300,6 +301,71 @@ fn what_cannot_be_is_told_in_a_line() {
         assert!(done.err.contains(words), "{args:?}: {}", done.err);
         done.assert_no_panic();
     }
+}
+
+#[test]
+fn a_validation_that_is_no_number_ends_it_and_is_not_the_best() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let all = ["--steps", "3", "--validate-every", "1"];
+    let wild = ["--warm-up", "0", "--cool-down", "0", "--lr", "1e30"];
+    let wild = [&all[..], &wild].concat();
+    let done = run(train(folder.path(), "v.safetensors", &wild));
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(done.err.contains("not a number"), "{}", done.err);
+    assert!(!folder.path().join("v.safetensors").exists());
+    assert!(!folder.path().join("v.last.checkpoint").exists());
+}
+
+#[test]
+fn a_model_that_is_there_is_replaced_only_by_force() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let model = folder.path().join("m.safetensors");
+    // Stopped before it began: nothing was learnt.
+    let none = ["--steps", "2", "--minutes", "1e-9"];
+    let done = run(train(folder.path(), "m.safetensors", &none));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(!model.exists());
+    std::fs::remove_file(folder.path().join("m.last.checkpoint")).expect("removed");
+
+    let base = common::repo().join("models/l3net-base.safetensors");
+    std::fs::copy(&base, &model).expect("copied");
+    let before = std::fs::read(&model).expect("read");
+    for more in [&["--steps", "1"][..], &["--steps", "1", "--resume"]] {
+        let done = run(train(folder.path(), "m.safetensors", more));
+        assert_eq!(done.code, Some(1), "{}", done.err);
+        assert!(done.err.contains("--force replaces it"), "{}", done.err);
+        assert!(std::fs::read(&model).expect("read") == before);
+    }
+    let forced = ["--steps", "1", "--force"];
+    let done = run(train(folder.path(), "m.safetensors", &forced));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(std::fs::read(&model).expect("read") != before);
+
+    let wide = ["--steps", "2", "--resume", "--conv1-stride", "1"];
+    let done = run(train(folder.path(), "m.safetensors", &wide));
+    assert_eq!(done.code, Some(2), "{}", done.err);
+    assert!(done.err.contains("has stride 2"), "{}", done.err);
+}
+
+#[test]
+fn two_runs_do_not_write_the_same_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let endless = ["--steps", "100000", "--save-minutes", "0"];
+    let first = Running::start(train(folder.path(), "s.safetensors", &endless));
+    let last = folder.path().join("s.last.checkpoint");
+    wait_for("a saved step", || last.exists());
+    let second = run(train(
+        folder.path(),
+        "s.safetensors",
+        &["--steps", "1", "--force"],
+    ));
+    assert_eq!(second.code, Some(1), "{}", second.err);
+    assert!(second.err.contains("another l3net"), "{}", second.err);
+    first.signal("TERM");
+    assert_eq!(first.wait().code, Some(0));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::clash;
 use super::common::Usage;
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
@@ -56,6 +57,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         Some(_) if progress.is_of_another(name, source.bytes()) => Held::ByOther,
         Some(_) => Held::ByIt,
     });
+    clash::refuse(&args.stream.output, Some(&args.output), &sources)?;
     let sources: Vec<Source> = sources
         .into_iter()
         .filter(|s| !progress.is_finished(&s.name))

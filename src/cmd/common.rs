@@ -160,7 +160,8 @@ fn parse_hop(text: &str) -> Result<Hop, String> {
 
 fn parse_seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(seconds) if seconds > 0.0 => Ok(seconds),
+        // The longest time that the stream's nanoseconds can tell is 584 years.
+        Ok(seconds) if (1e-9..1e10).contains(&seconds) => Ok(seconds),
         _ => Err("not a number of seconds over 0".to_owned()),
     }
 }

@@ -45,7 +45,7 @@ pub struct DataArgs {
 /// Which files are held out.
 #[derive(clap::Args, Clone, Debug)]
 pub struct HeldOutArgs {
-    /// Names of files to hold out, such as 'emojitwo_*'
+    /// Names of files or recordings to hold out, such as 'emojitwo_*'
     #[arg(long, value_name = "PATTERN", num_args = 1..)]
     pub test: Vec<String>,
     /// The fold to hold out, where a manifest has folds
@@ -94,6 +94,7 @@ impl DataArgs {
         if !media.is_empty() {
             let rules = ClipRules {
                 split_by: self.split,
+                test: self.held_out.test.clone(),
                 seed: self.held_out.split_seed,
             };
             let clips = recordings::open(&media, rules, quiet, stop)?;
@@ -159,8 +160,9 @@ impl DataArgs {
     }
 }
 
-fn is_recording(text: &str) -> bool {
-    let kind = text.split(':').next();
+/// Whether it is media or shards.
+pub(super) fn is_recording(text: &str) -> bool {
+    let kind = text.split_once(':').map(|(kind, _)| kind);
     !matches!(kind, Some("synth" | "classes" | "annotations"))
 }
 
@@ -266,8 +268,12 @@ impl Spec {
     fn weight(&self) -> Result<f64, String> {
         match self.get("weight").map(str::parse) {
             None => Ok(1.0),
-            Some(Ok(weight)) if weight > 0.0 => Ok(weight),
-            Some(_) => Err(format!("{}: weight=W is a number over 0", self.kind)),
+            // As much as anybody needs; the sum of all of them stays a number.
+            Some(Ok(weight)) if (1e-6..=1e6).contains(&weight) => Ok(weight),
+            Some(_) => Err(format!(
+                "{}: weight=W is a number, 0.000001 to 1000000",
+                self.kind
+            )),
         }
     }
 }

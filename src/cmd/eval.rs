@@ -174,9 +174,19 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
     let destination = Destination::of(common)?;
     let picture = args.what.picture().map(PictureFile::of).transpose()?;
     let found = args.what.find()?;
-    destination.write(&mut std::io::stdout().lock(), &found)?;
-    if let (Some(picture), Some(chart)) = (picture, &found.chart) {
-        picture.write(&chart.scene())?;
+    let written = destination.write(&found);
+    let drawn = match (picture, &found.chart) {
+        (Some(picture), Some(chart)) => picture.write(&chart.scene()),
+        _ => Ok(()),
+    };
+    // Last: who reads stdout may go at any time. None of them keeps the others from
+    // being done.
+    let shown = destination.show(&mut std::io::stdout().lock(), &found);
+    for done in [written, drawn, shown] {
+        match done {
+            Err(error) if error.is_closed() => (),
+            done => done?,
+        }
     }
     Ok(found.whole)
 }

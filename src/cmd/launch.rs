@@ -1,5 +1,6 @@
 //! `l3net launch`: a gst-launch description, live or not as it says itself.
 
+use super::clash;
 use super::common::Usage;
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
@@ -38,6 +39,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         )],
     };
     check_descriptions(&sources)?;
+    clash::refuse(&args.stream.output, None, &sources)?;
     Run {
         asked: sources.len(),
         sources,

@@ -1,5 +1,6 @@
 //! `l3net live`: real time, never behind.
 
+use super::clash;
 use super::common::Usage;
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
@@ -27,6 +28,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     args.stream.talk.start_log(bar.writer());
     let sources = expand(&args.sources).map_err(Usage::error)?;
     check_descriptions(&sources)?;
+    clash::refuse(&args.stream.output, None, &sources)?;
     Run {
         jobs: sources.len(),
         asked: sources.len(),

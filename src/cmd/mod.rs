@@ -8,6 +8,8 @@ use std::process::ExitCode;
 #[cfg(feature = "gst")]
 pub mod batch;
 pub mod bench;
+#[cfg(feature = "gst")]
+mod clash;
 pub mod common;
 pub mod data;
 pub mod doctor;

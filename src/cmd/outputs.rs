@@ -74,7 +74,12 @@ impl Outputs {
         let json = match &args.json {
             Some(path) if path.as_os_str() == "-" => Some(to_stdout()),
             Some(path) => {
-                let file = std::fs::File::create(path).map_err(SinkError::io(path, "write"))?;
+                // Lines of earlier runs stay: batch that goes on has only the rest.
+                let file = std::fs::File::options()
+                    .append(true)
+                    .create(true)
+                    .open(path)
+                    .map_err(SinkError::io(path, "write"))?;
                 Some(JsonLines::new(
                     Box::new(file) as Box<dyn Write + Send>,
                     path,
@@ -160,10 +165,11 @@ impl Outputs {
             Said::Ended {
                 seconds,
                 wall_s,
-                interrupted,
+                stopped,
+                limited,
                 error,
             } => {
-                self.left -= usize::from(!interrupted);
+                self.left -= usize::from(!stopped);
                 self.end_overlay(stream);
                 let (moments, mean_correspondence, gaps) = self.counts(stream);
                 self.write(Record::Summary(Summary {
@@ -174,7 +180,7 @@ impl Outputs {
                     seconds,
                     wall_s,
                     bytes: self.sizes[stream],
-                    interrupted,
+                    interrupted: stopped || limited,
                     error: error.clone(),
                 }))?;
                 let Some(error) = error else {

@@ -41,17 +41,14 @@ impl Overlays {
         several: bool,
         hop: Hop,
     ) -> Result<Self, SinkError> {
-        let slot = |stream: &StreamName| Slot {
-            path: if several {
-                one_of_several(path, stream)
-            } else {
-                path.to_owned()
-            },
+        let slot = |(path, stream): (PathBuf, &StreamName)| Slot {
+            path,
             stream: stream.clone(),
             hop,
             overlay: Arc::default(),
         };
-        let slots: Vec<Slot> = streams.iter().map(slot).collect();
+        let paths = videos(path, streams, several);
+        let slots: Vec<Slot> = paths.into_iter().zip(streams).map(slot).collect();
         // Told before any work is done; what is wrong with one is mostly so with all.
         if let Some(first) = slots.first() {
             Overlay::check(&first.path)?;
@@ -128,6 +125,15 @@ impl Watcher for ToOverlay {
             let _ = sender.frame(frame.at(), Box::new(frame.clone()));
         }
     }
+}
+
+/// What the videos of these streams are called.
+pub(super) fn videos(path: &Path, streams: &[StreamName], several: bool) -> Vec<PathBuf> {
+    let video = |stream: &StreamName| match several {
+        true => one_of_several(path, stream),
+        false => path.to_owned(),
+    };
+    streams.iter().map(video).collect()
 }
 
 /// The name of one of several files: `all.mkv` of stream `a/b.mp4` is `all-a_b.mp4.mkv`.

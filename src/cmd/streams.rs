@@ -33,7 +33,7 @@ pub struct StreamArgs {
 /// Ways out.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct OutputArgs {
-    /// Write results as JSON lines to a file; - is stdout
+    /// Add results as JSON lines to a file; - is stdout
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
     /// Write a picture of each heatmap below this folder

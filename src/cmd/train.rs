@@ -1,6 +1,6 @@
 //! `l3net train`: learn from pairs, half of which correspond.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -34,7 +34,7 @@ pub struct TrainArgs {
     /// Go on from the last checkpoint; if there is none yet, start as without
     #[arg(long)]
     pub resume: bool,
-    /// Start anew though there is a checkpoint, which is lost
+    /// Start anew though there is a model or a checkpoint, which is lost
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
     /// Steps after which training ends
@@ -70,6 +70,9 @@ pub struct TrainArgs {
     /// What stays as it is
     #[arg(long, value_enum, default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
+    /// Part of the features that the fusion does without, others in each step
+    #[arg(long, value_name = "PART", default_value_t = 0.0)]
+    pub dropout: f64,
     /// Learn so many pairs by heart, to see whether it can learn at all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub overfit: Option<u32>,
@@ -82,9 +85,9 @@ pub struct TrainArgs {
     /// Minutes between saved states
     #[arg(long, value_name = "N", default_value = "5", value_parser = parse_minutes)]
     pub save_minutes: Duration,
-    /// Stride of conv1_1: 2 as in the paper, or 1
-    #[arg(long, value_name = "N", default_value = "2")]
-    pub conv1_stride: Conv1Stride,
+    /// Stride of conv1_1: 2 as in the paper, or 1; a model that is gone on from has one
+    #[arg(long, value_name = "N")]
+    pub conv1_stride: Option<Conv1Stride>,
     /// The same seed draws the same pairs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -138,6 +141,15 @@ fn check(args: &TrainArgs) -> anyhow::Result<()> {
     if !args.batch.is_multiple_of(2) {
         return refuse("--batch is even: half of the pairs correspond");
     }
+    if !(0.0..1.0).contains(&args.dropout) {
+        return refuse("--dropout is a part, 0 to under 1");
+    }
+    if !(args.weight_decay >= 0.0 && args.weight_decay.is_finite()) {
+        return refuse("--weight-decay is a number, 0 or more");
+    }
+    if args.output.is_dir() {
+        return refuse("-o MODEL is a folder; name a file in it");
+    }
     if args.output.extension().is_none_or(|e| e != "safetensors") {
         return refuse("-o MODEL ends in .safetensors");
     }
@@ -169,6 +181,7 @@ fn settings(args: &TrainArgs) -> TrainSettings {
         weight_decay: args.weight_decay,
         task: args.task,
         freeze: args.freeze,
+        dropout: args.dropout,
         validate_every: args.validate_every,
         validation_pairs: args.validation_pairs as usize,
         save_every: args.save_minutes,
@@ -187,12 +200,19 @@ fn start(args: &TrainArgs, files: &Files) -> anyhow::Result<Start> {
             checkpoint.state.step,
             files.last.display()
         );
+        check_stride(args, checkpoint.conv1_stride, &files.last)?;
         return Ok(Start::Resume(Box::new(checkpoint)));
     }
     if !args.force && files.last.exists() {
         anyhow::bail!(
             "{}: of a run that was there before; --resume goes on with it, --force starts anew",
             files.last.display()
+        );
+    }
+    if !args.force && files.model.exists() {
+        anyhow::bail!(
+            "{}: a model that is there already; name another, or --force replaces it",
+            files.model.display()
         );
     }
     if args.resume && !args.talk.quiet {
@@ -204,9 +224,25 @@ fn start(args: &TrainArgs, files: &Files) -> anyhow::Result<Start> {
         ));
     }
     Ok(match &args.init {
-        Some(model) => Start::From(Weights::read(model)?),
-        None => Start::Scratch(args.conv1_stride),
+        Some(model) => {
+            let weights = Weights::read(model)?;
+            check_stride(args, weights.conv1_stride(), model)?;
+            Start::From(weights)
+        }
+        None => Start::Scratch(args.conv1_stride.unwrap_or_default()),
     })
+}
+
+fn check_stride(args: &TrainArgs, is: Conv1Stride, file: &Path) -> anyhow::Result<()> {
+    match args.conv1_stride.filter(|asked| *asked != is) {
+        None => Ok(()),
+        Some(asked) => Err(Usage::error(format!(
+            "{}: its conv1_1 has stride {}, not --conv1-stride {}; leave the option out",
+            file.display(),
+            is.get(),
+            asked.get()
+        ))),
+    }
 }
 
 fn tell(outcome: &Outcome, files: &Files, quiet: bool) {

@@ -49,6 +49,7 @@ impl ClassPairs {
     ) -> Result<Self, CorpusError> {
         let heard = ClassFolder::read(sounds, &SOUND_EXTENSIONS, rules)?;
         let seen = ClassFolder::read(pictures, &PICTURE_EXTENSIONS, rules)?;
+        rules.warn_if_idle(&[&heard, &seen]);
         let (mut matched, mut only_sounds) = (Vec::new(), Vec::new());
         for class in heard.classes() {
             let both = !seen.items(class).is_empty();

@@ -4,23 +4,25 @@
 //! how clips lie in shards ([`shards`](super::shards)).
 
 mod parts;
+mod recording;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
 use super::error::CorpusError;
+use super::folder::{patterns, warn_of_idle_patterns};
 use super::random::Rng;
 use super::shards::{StoredClip, find_shards, read_shard};
 use super::sounds::SILENT_RMS;
-use super::{Corpus, Example, Split, Tag};
-use crate::time::{MediaTime, SamplePos, WINDOW_SAMPLES};
+use super::{Corpus, Example, Split};
+use crate::time::{SamplePos, WINDOW_SAMPLES};
 use parts::LEAST;
+use recording::{Choice, Recording, heard_at, recordings};
 pub use rules::{ClipRules, SplitBy};
 
 /// Silent seconds drawn in a row before the corpus is given up.
@@ -35,81 +37,6 @@ pub struct Clips {
     /// What can be drawn, by split.
     choices: BTreeMap<Split, Vec<Choice>>,
     left_out: usize,
-}
-
-/// Clips of one recording, by time.
-struct Recording {
-    tag: Tag,
-    fingerprint: String,
-    label: Option<Arc<str>>,
-    clips: Vec<StoredClip>,
-}
-
-/// What of a recording is in a split.
-struct Choice {
-    recording: usize,
-    stretches: Vec<Stretch>,
-    frames: usize,
-}
-
-/// What of a clip is in a split: sound of a second at least, and frames in it.
-struct Stretch {
-    clip: usize,
-    /// In samples of the clip.
-    sound: Range<usize>,
-    frames: Range<usize>,
-    /// Frames of the stretches before.
-    frames_before: usize,
-}
-
-impl Recording {
-    fn span(&self) -> Range<u64> {
-        let start = self.clips.first().map_or(0, |c| c.info.start_sample);
-        let ends = self.clips.iter().map(|c| span_of(c).end);
-        start..ends.max().unwrap_or(start)
-    }
-
-    /// What of it lies in `part`.
-    fn choice(&self, recording: usize, part: &Range<u64>) -> Choice {
-        let mut choice = Choice {
-            recording,
-            stretches: Vec::new(),
-            frames: 0,
-        };
-        for (i, clip) in self.clips.iter().enumerate() {
-            let span = span_of(clip);
-            let within = |at: u64| (at.clamp(span.start, span.end) - span.start) as usize;
-            let sound = within(part.start)..within(part.end);
-            if sound.len() < WINDOW_SAMPLES {
-                continue;
-            }
-            let times = &clip.info.frame_times_ns;
-            let before = |end: usize| times.partition_point(|&ns| heard_at(clip, ns) < end);
-            let frames = before(sound.start)..before(sound.end);
-            if frames.is_empty() {
-                continue;
-            }
-            let frames_before = choice.frames;
-            choice.frames += frames.len();
-            choice.stretches.push(Stretch {
-                clip: i,
-                sound,
-                frames,
-                frames_before,
-            });
-        }
-        choice
-    }
-}
-
-impl Choice {
-    /// A random frame and the sound it may go with.
-    fn frame(&self, rng: &mut Rng) -> (&Stretch, usize) {
-        let nth = rng.random_range(0..self.frames);
-        let after = self.stretches.partition_point(|s| s.frames_before <= nth);
-        let stretch = &self.stretches[after - 1];
-        (stretch, stretch.frames.start + nth - stretch.frames_before)
-    }
 }
 
 impl Clips {
@@ -135,24 +62,29 @@ impl Clips {
         for shard in &shards {
             clips.extend(read_shard(shard)?);
         }
-        Ok(Self::new(recordings(clips, rules.split_by), rules))
-    }
-
-    fn new(recordings: Vec<Recording>, rules: &ClipRules) -> Self {
         let mut corpus = Self {
-            recordings,
-            rules: *rules,
+            recordings: recordings(clips, rules.split_by),
+            rules: rules.clone(),
             choices: BTreeMap::new(),
             left_out: 0,
         };
+        let patterns = patterns(&rules.test)?;
+        let is_named = |recording: &Recording| {
+            let file = Path::new(&recording.name).file_name();
+            file.is_some_and(|name| patterns.is_match(name))
+        };
+        let named = corpus.recordings.iter().map(is_named).collect();
+        let names = corpus.recordings.iter().map(|r| Path::new(&r.name));
+        warn_of_idle_patterns(&rules.test, names);
         match rules.split_by {
-            SplitBy::Clip => corpus.split_by_clip(),
-            SplitBy::Time => corpus.split_by_time(),
+            SplitBy::Clip => corpus.split_by_clip(named),
+            SplitBy::Time => corpus.split_by_time(named),
         }
-        corpus
+        Ok(corpus)
     }
 
-    fn split_by_clip(&mut self) {
+    /// Those that are `named` are held out; where none is, the rules choose.
+    fn split_by_clip(&mut self, named: Vec<bool>) {
         let all = |(i, r): (usize, &Recording)| r.choice(i, &r.span());
         let choices: Vec<Choice> = self
             .recordings
@@ -162,16 +94,33 @@ impl Clips {
             .filter(|choice| choice.frames > 0)
             .collect();
         self.left_out = self.recordings.len() - choices.len();
+        let some_are_named = named.contains(&true);
+        let (held_out, rest): (Vec<_>, Vec<_>) = choices
+            .into_iter()
+            .partition(|choice| named[choice.recording]);
         let name = |choice: &Choice| self.recordings[choice.recording].fingerprint.as_str();
-        let names: Vec<&str> = choices.iter().map(name).collect();
+        let names: Vec<&str> = rest.iter().map(name).collect();
         let splits = parts::assign(&names, self.rules.seed);
-        for (choice, split) in choices.into_iter().zip(splits) {
+        for (choice, split) in rest.into_iter().zip(splits) {
+            let split = match split {
+                Split::Test if some_are_named => Split::Train,
+                split => split,
+            };
             self.choices.entry(split).or_default().push(choice);
         }
+        self.choices
+            .entry(Split::Test)
+            .or_default()
+            .extend(held_out);
     }
 
-    fn split_by_time(&mut self) {
+    fn split_by_time(&mut self, named: Vec<bool>) {
         for (i, recording) in self.recordings.iter().enumerate() {
+            if named[i] {
+                let choice = recording.choice(i, &recording.span());
+                self.choices.entry(Split::Test).or_default().push(choice);
+                continue;
+            }
             let Some(parts) = parts::parts(&recording.span()) else {
                 self.left_out += 1;
                 continue;
@@ -322,56 +271,6 @@ impl Corpus for Clips {
             self.describe()
         )))
     }
-}
-
-/// Clips by recording, each by time; nothing twice.
-fn recordings(clips: Vec<StoredClip>, split_by: SplitBy) -> Vec<Recording> {
-    let mut by_fingerprint: BTreeMap<String, BTreeMap<u64, StoredClip>> = BTreeMap::new();
-    for clip in clips {
-        let recording = by_fingerprint
-            .entry(clip.info.fingerprint.clone())
-            .or_default();
-        recording.entry(clip.info.start_sample).or_insert(clip);
-    }
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    let mut recordings = Vec::new();
-    for (fingerprint, clips) in by_fingerprint {
-        let clips: Vec<StoredClip> = clips.into_values().collect();
-        let name = clips.iter().map(|clip| &clip.info.source).min().cloned();
-        let name = name.unwrap_or_default();
-        *names.entry(name.clone()).or_default() += 1;
-        recordings.push((name, fingerprint, clips));
-    }
-    recordings.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-    let recording = |(name, fingerprint, clips): (String, String, Vec<StoredClip>)| {
-        let label = clips.iter().find_map(|clip| clip.info.label.as_deref());
-        let tag = match (split_by, label) {
-            // Split by time, recordings are of cameras: a folder is one of them, and
-            // what another of its files has heard may be heard in this one, too.
-            (SplitBy::Time, Some(folder)) => Tag::clip(folder),
-            _ if names[&name] == 1 => Tag::clip(&name),
-            // Two folders may both have a 0001.mp4.
-            _ => Tag::clip(&format!("{name}#{fingerprint}")),
-        };
-        Recording {
-            tag,
-            fingerprint,
-            label: label.map(Into::into),
-            clips,
-        }
-    };
-    recordings.into_iter().map(recording).collect()
-}
-
-fn span_of(clip: &StoredClip) -> Range<u64> {
-    let start = SamplePos(clip.info.start_sample);
-    start.0..start.plus(clip.info.samples).0
-}
-
-/// The sample of the clip that is heard when a frame is shown.
-fn heard_at(clip: &StoredClip, frame_ns: u64) -> usize {
-    let at = SamplePos::heard_at(MediaTime(frame_ns));
-    usize::try_from(at.minus(SamplePos(clip.info.start_sample))).unwrap_or(0)
 }
 
 /// Where a second may begin that lies in `sound` and has the sample `shown` in

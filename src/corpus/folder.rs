@@ -5,13 +5,14 @@
 //!
 //! What is held out, in this order: files that `--test` patterns name; what lies
 //! in `DIR/test/<class>/`, beside `DIR/train/<class>/` (or in `val`, if there is no
-//! `test`: so ImageNet comes); what the manifest marks, by a `split` column that says `test` or by a `fold` column
-//! that says the test fold; else, in a folder that says nothing, one clip in
-//! seven. Of what is left one clip in ten tells how training goes. Takes of one
-//! recording never cross: they share what stands before the last `-` of the
-//! file's name, or the manifest's `group` or `freesound_id`.
+//! `test`: so ImageNet comes); what the manifest marks, by a `split` column that says
+//! `test` (or `val`, again) or by a `fold` column that says the test fold; else, in a
+//! folder that says nothing, one clip in seven. Of what is left one clip in ten tells
+//! how training goes. Takes of one recording never cross: they share what stands
+//! before the last `-` of the file's name, or the manifest's `group` or
+//! `freesound_id`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -62,6 +63,52 @@ impl Default for SplitRules {
     }
 }
 
+impl SplitRules {
+    /// Warns of what is to be held out and is in none of the folders of a corpus:
+    /// for a slip in a pattern the network would learn what it is tested on.
+    pub fn warn_if_idle(&self, folders: &[&ClassFolder]) {
+        let items = || folders.iter().flat_map(|f| f.classes.values().flatten());
+        warn_of_idle_patterns(&self.test, items().map(|item| item.path.as_path()));
+        let folds: BTreeSet<u32> = items().filter_map(|item| item.fold).collect();
+        if !folds.is_empty() && !folds.contains(&self.test_fold) {
+            tracing::warn!(
+                "no file is of fold {}, which is to be held out: there are the folds {folds:?}; \
+                 choose one with --test-fold",
+                self.test_fold
+            );
+        }
+    }
+}
+
+/// Warns of patterns of held-out files that match none of these files.
+pub fn warn_of_idle_patterns<'a>(
+    patterns: &[String],
+    files: impl Iterator<Item = &'a Path> + Clone,
+) {
+    for pattern in idle_patterns(patterns, files) {
+        tracing::warn!("--test {pattern}: no file is called so, and none is held out by it");
+    }
+}
+
+/// The patterns that match the name of none of these files.
+pub fn idle_patterns<'p, 'f>(
+    patterns: &'p [String],
+    files: impl Iterator<Item = &'f Path> + Clone,
+) -> impl Iterator<Item = &'p str> {
+    patterns
+        .iter()
+        .map(String::as_str)
+        .filter(move |pattern| match Glob::new(pattern) {
+            Ok(glob) => {
+                let glob = glob.compile_matcher();
+                let names = files.clone().filter_map(Path::file_name);
+                !names.map(Path::new).any(|name| glob.is_match(name))
+            }
+            // Whoever reads the files refuses it.
+            Err(_) => false,
+        })
+}
+
 /// The files of one or several folders by class.
 #[derive(Clone, Debug, Default)]
 pub struct ClassFolder {
@@ -74,7 +121,8 @@ impl ClassFolder {
     ///
     /// # Errors
     /// If a folder cannot be read or holds no class with a file of one of the
-    /// `extensions` (lower case, without dot).
+    /// `extensions` (lower case, without dot), or names the line of its manifest
+    /// that cannot be understood.
     pub fn read(
         folders: &[PathBuf],
         extensions: &[&str],
@@ -85,8 +133,13 @@ impl ClassFolder {
         for folder in folders {
             let before: usize = classes.values().map(Vec::len).sum();
             for (part, split) in parts(folder) {
+                let files = files(&part, extensions)?;
+                if files.is_empty() {
+                    continue; // and a manifest is of other files
+                }
                 let manifest = Manifest::beside(&part)?;
-                for (class, path) in files(&part, extensions)? {
+                manifest.warn_if_idle(&part, files.iter().map(|(_, path)| path.as_path()));
+                for (class, path) in files {
                     let mut item = manifest.item(&part, path, &held_out, rules);
                     if let Some(split) = split {
                         item.split = item.split.max(split);
@@ -117,7 +170,7 @@ impl ClassFolder {
     }
 
     /// The names of the classes, sorted.
-    pub fn classes(&self) -> impl Iterator<Item = &str> {
+    pub fn classes(&self) -> impl Iterator<Item = &str> + Clone {
         self.classes.keys().map(String::as_str)
     }
 
@@ -133,7 +186,7 @@ impl ClassFolder {
     }
 }
 
-fn patterns(globs: &[String]) -> Result<GlobSet, CorpusError> {
+pub(super) fn patterns(globs: &[String]) -> Result<GlobSet, CorpusError> {
     let refuse = |pattern: &str, e: globset::Error| {
         CorpusError::TooFew(format!("the pattern {pattern} of held-out files: {e}"))
     };
@@ -166,7 +219,8 @@ fn parts(folder: &Path) -> Vec<(PathBuf, Option<Split>)> {
     parts
 }
 
-/// Class and path of every file, sorted.
+/// Class and path of every file, sorted. A link that leads nowhere is the file that
+/// its name promises: whoever reads it is told of it, as of others that are damaged.
 fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, CorpusError> {
     let mut found = Vec::new();
     for entry in walkdir::WalkDir::new(folder)
@@ -174,19 +228,42 @@ fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, C
         .follow_links(true)
         .sort_by_file_name()
     {
-        let entry = entry.map_err(|e| CorpusError::layout(folder, e))?;
-        let extension = entry.path().extension().map(|e| e.to_ascii_lowercase());
+        let (depth, path, broken) = match entry {
+            Ok(entry) if !entry.file_type().is_file() => continue,
+            Ok(entry) => (entry.depth(), entry.into_path(), false),
+            Err(e) => (e.depth(), broken_link(folder, &e)?, true),
+        };
+        let extension = path.extension().map(|e| e.to_ascii_lowercase());
         let wanted = extension.is_some_and(|e| extensions.iter().any(|x| e == *x));
-        if !wanted || !entry.file_type().is_file() || entry.depth() < 2 {
+        if !wanted || depth < 2 {
+            if broken {
+                let link = path.display();
+                tracing::warn!("{link}: this link leads nowhere or in a circle; it is left out");
+            }
             continue;
         }
-        let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        let below = path.strip_prefix(folder).unwrap_or(&path);
         if let Some(class) = below.components().next() {
             let class = class.as_os_str().to_string_lossy().into_owned();
-            found.push((class, entry.into_path()));
+            found.push((class, path));
         }
     }
     Ok(found)
+}
+
+/// The link that a walk stumbled over.
+///
+/// # Errors
+/// Names what is no link and cannot be read: all that is below it would be missing.
+fn broken_link(folder: &Path, error: &walkdir::Error) -> Result<PathBuf, CorpusError> {
+    let path = error.path().unwrap_or(folder).to_owned();
+    if error.depth() > 0 && path.is_symlink() {
+        return Ok(path);
+    }
+    let what = error
+        .io_error()
+        .map_or_else(|| error.to_string(), ToString::to_string);
+    Err(CorpusError::file(path, what))
 }
 
 /// Chooses what validates, and what tests if nothing was marked: whole groups,
@@ -226,141 +303,5 @@ fn split_the_rest(items: &mut [Item], seed: u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn folder(files: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().expect("a folder");
-        for file in files {
-            let path = folder.path().join(file);
-            std::fs::create_dir_all(path.parent().expect("a class")).expect("a folder");
-            std::fs::write(path, "").expect("a file");
-        }
-        folder
-    }
-
-    fn read(folder: &Path, rules: &SplitRules) -> ClassFolder {
-        ClassFolder::read(&[folder.to_owned()], &["ogg"], rules).expect("a folder of classes")
-    }
-
-    fn names(items: &[&Item]) -> Vec<String> {
-        let name = |item: &&Item| {
-            item.path
-                .file_name()
-                .map(|n| n.to_string_lossy().into_owned())
-        };
-        items.iter().filter_map(name).collect()
-    }
-
-    #[test]
-    fn the_manifest_says_what_is_held_out() {
-        let folder = folder(&[
-            "dog/a.ogg",
-            "dog/b.ogg",
-            "dog/c.ogg",
-            "cat/d.ogg",
-            "cat/e.txt",
-        ]);
-        let manifest = "path,class,split,fold\ndog/a.ogg,dog,test,\ndog/b.ogg,dog,train,5\n";
-        std::fs::write(folder.path().join("manifest.csv"), manifest).expect("a manifest");
-        let all = read(folder.path(), &SplitRules::default());
-        assert_eq!(all.classes().collect::<Vec<_>>(), ["cat", "dog"]);
-        assert_eq!(names(&all.of("dog", Split::Test)), ["a.ogg", "b.ogg"]);
-        assert_eq!(names(&all.of("dog", Split::Train)), ["c.ogg"]);
-        let other_fold = SplitRules {
-            test_fold: 1,
-            ..SplitRules::default()
-        };
-        let all = read(folder.path(), &other_fold);
-        assert_eq!(names(&all.of("dog", Split::Test)), ["a.ogg"]);
-    }
-
-    #[test]
-    fn parts_are_folders_of_classes() {
-        let train = ["train/dog/1.ogg", "train/dog/2.ogg", "train/cat/1.ogg"];
-        let split = |more: &[&str], class: &str, split| {
-            let folder = folder(&[&train[..], more].concat());
-            let all = read(folder.path(), &SplitRules::default());
-            assert_eq!(all.classes().collect::<Vec<_>>(), ["cat", "dog"]);
-            // Wherever the folder lies, or the same seed would hold out others there.
-            assert!(all.items("dog").iter().any(|item| item.group == "train/1"));
-            all.of(class, split).len()
-        };
-        let val = ["val/dog/1.ogg", "val/cat/1.ogg", "val/cat/2.ogg"];
-        let test = ["test/dog/1.ogg"];
-        // Without a test, what validates elsewhere is the test.
-        assert_eq!(split(&val, "dog", Split::Test), 1);
-        assert_eq!(split(&val, "cat", Split::Test), 2);
-        let all = [&val[..], &test].concat();
-        assert_eq!(split(&all, "dog", Split::Test), 1);
-        assert_eq!(split(&all, "cat", Split::Validation), 2);
-        assert_eq!(split(&all, "dog", Split::Train), 2);
-    }
-
-    #[test]
-    fn patterns_hold_out_by_name() {
-        let folder = folder(&["dog/noto_1.ogg", "dog/noto_2.ogg", "dog/emoji_1.ogg"]);
-        let rules = SplitRules {
-            test: vec!["emoji_*".to_owned()],
-            ..SplitRules::default()
-        };
-        let all = read(folder.path(), &rules);
-        assert_eq!(names(&all.of("dog", Split::Test)), ["emoji_1.ogg"]);
-        let wrong = SplitRules {
-            test: vec!["[".to_owned()],
-            ..SplitRules::default()
-        };
-        let error = ClassFolder::read(&[folder.path().to_owned()], &["ogg"], &wrong);
-        assert!(error.expect_err("no pattern").to_string().contains('['));
-    }
-
-    #[test]
-    fn a_folder_without_classes_is_told_what_was_expected() {
-        let folder = folder(&["loose.ogg", "dog/picture.jpg"]);
-        let error = ClassFolder::read(
-            &[folder.path().to_owned()],
-            &["ogg", "wav"],
-            &SplitRules::default(),
-        );
-        let text = error.expect_err("no class").to_string();
-        assert!(text.contains("<class>/<file>.{ogg,wav}"), "{text}");
-    }
-
-    proptest! {
-        /// Whatever the files are called: every one is in one split, takes of one
-        /// recording in the same, and two recordings at least are left to train on.
-        #[test]
-        fn takes_of_one_recording_never_cross(
-            takes in prop::collection::btree_set((0..12_u32, 0..4_u32), 4..40),
-            seed in 0..1000_u64,
-        ) {
-            let mut items: Vec<Item> = takes
-                .iter()
-                .map(|(recording, take)| Item {
-                    path: format!("dog/{recording}-{take}.ogg").into(),
-                    split: Split::Train,
-                    group: recording.to_string(),
-                    fold: None,
-                })
-                .collect();
-            split_the_rest(&mut items, seed);
-            let groups = |split: Split| -> BTreeSet<&str> {
-                let of = items.iter().filter(|i| i.split == split);
-                of.map(|i| i.group.as_str()).collect()
-            };
-            let (train, validation) = (groups(Split::Train), groups(Split::Validation));
-            let test = groups(Split::Test);
-            prop_assert!(train.is_disjoint(&validation) && train.is_disjoint(&test));
-            prop_assert!(validation.is_disjoint(&test));
-            let all: BTreeSet<_> = takes.iter().map(|(r, _)| *r).collect();
-            prop_assert!(train.len() >= all.len().min(2));
-            if all.len() >= 7 {
-                prop_assert!(!test.is_empty() && !validation.is_empty());
-            }
-        }
-    }
-}
+#[path = "folder_tests.rs"]
+mod tests;

@@ -29,7 +29,7 @@ pub use classes::{ClassPairs, PICTURE_EXTENSIONS};
 pub use clips::{ClipRules, Clips, SplitBy};
 pub use cut::{Cut, MIDDLE};
 pub use error::CorpusError;
-pub use folder::{ClassFolder, Item, SplitRules, TEST_FOLD};
+pub use folder::{ClassFolder, Item, SplitRules, TEST_FOLD, idle_patterns, warn_of_idle_patterns};
 pub use pair::Pair;
 pub use picture_file::{read_image, read_picture};
 pub use random::{Rng, hash, hash_bytes, rng};

@@ -2,17 +2,22 @@
 
 use std::path::Path;
 
-use image::DynamicImage;
+use image::{DynamicImage, ImageError, ImageReader};
 
 use super::error::CorpusError;
 use crate::picture::Picture;
 
-/// A picture with all that it has, transparency too. JPEG and PNG.
+/// A picture with all that it has, transparency too. JPEG and PNG, whatever the end
+/// of its name says: files from the web are often called after the other.
 ///
 /// # Errors
 /// Names the file and says what is wrong with it.
 pub fn read_image(file: &Path) -> Result<DynamicImage, CorpusError> {
-    image::open(file).map_err(|e| {
+    let opened = ImageReader::open(file).and_then(ImageReader::with_guessed_format);
+    let image = opened
+        .map_err(ImageError::from)
+        .and_then(ImageReader::decode);
+    image.map_err(|e| {
         CorpusError::file(
             file,
             format!("not a picture: {e}; take it out of the folder"),
@@ -61,5 +66,24 @@ mod tests {
         std::fs::write(&file, "no picture").expect("written");
         let error = read_picture(&file).expect_err("refused").to_string();
         assert!(error.contains("a.png: not a picture"), "{error}");
+        let missing = read_picture(&folder.path().join("b.png")).expect_err("no file");
+        assert!(
+            missing.to_string().contains("b.png: not a picture"),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn pictures_are_known_by_what_is_in_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let image = image::RgbImage::from_pixel(8, 8, image::Rgb([200, 10, 10]));
+        for (name, format) in [
+            ("jpeg.png", image::ImageFormat::Jpeg),
+            ("png.jpg", image::ImageFormat::Png),
+        ] {
+            let file = folder.path().join(name);
+            image.save_with_format(&file, format).expect("written");
+            assert_eq!(read_picture(&file).expect(name).width, 8);
+        }
     }
 }

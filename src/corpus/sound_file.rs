@@ -4,6 +4,7 @@
 //! shards on machines that have none. Does not: what is cut out of them.
 
 use std::io::Cursor;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
@@ -16,6 +17,10 @@ use symphonia::core::io::{MediaSource, MediaSourceStream};
 
 use super::error::CorpusError;
 use crate::time::SAMPLE_RATE;
+
+/// Sample rates that sounds have. With a damaged one the resampler would take all of
+/// the memory: 4.4 GB at 40 MHz.
+const RATES: RangeInclusive<u32> = 1_000..=768_000;
 
 /// What [`read_sound`] reads, by the end of the file's name.
 pub const SOUND_EXTENSIONS: [&str; 6] = ["flac", "mp3", "oga", "ogg", "wav", "wave"];
@@ -87,6 +92,13 @@ fn read(source: Box<dyn MediaSource>, file: &Path) -> Result<Vec<f32>, CorpusErr
 }
 
 fn resampled(pcm: Vec<f32>, rate: u32) -> Result<Vec<f32>, String> {
+    if !RATES.contains(&rate) {
+        return Err(format!(
+            "its sample rate is {rate} Hz; those of {} to {} Hz are read",
+            RATES.start(),
+            RATES.end()
+        ));
+    }
     if rate == SAMPLE_RATE || pcm.is_empty() {
         return Ok(pcm);
     }
@@ -131,6 +143,24 @@ mod tests {
                 .fold(0.0, f32::max);
             // A sample later or earlier is 0.029.
             assert!(off < 0.02, "{rate}: {off}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_sample_rate_is_refused() {
+        for rate in [0, 7, 999, 768_001, 40_000_000, 4_294_967_291_u32] {
+            // All else of it is whole.
+            let mut bytes = wav(8_000, (0..8_000).map(|i| (i % 20) as f32 / 40.0));
+            bytes[24..28].copy_from_slice(&rate.to_le_bytes());
+            let error = read_sound_bytes(bytes, Path::new("a.wav")).expect_err("refused");
+            assert!(
+                error.to_string().starts_with("a.wav: not a sound: "),
+                "{error}"
+            );
+        }
+        for rate in [1_000, 768_000] {
+            let bytes = wav(rate, (0..rate).map(|_| 0.1));
+            read_sound_bytes(bytes, Path::new("a.wav")).expect("a sound");
         }
     }
 

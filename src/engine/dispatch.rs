@@ -64,8 +64,10 @@ pub enum Said {
         seconds: f64,
         /// Time that it took.
         wall_s: f64,
-        /// Stopped before its end.
-        interrupted: bool,
+        /// Somebody stopped it before its end.
+        stopped: bool,
+        /// No more of it was wanted.
+        limited: bool,
         /// It failed; the cause in one line.
         error: Option<String>,
     },

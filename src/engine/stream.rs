@@ -59,7 +59,8 @@ pub(super) fn run(
         Said::Ended {
             seconds: seconds.as_secs_f64(),
             wall_s: begun.elapsed().as_secs_f64(),
-            interrupted: ending == Ending::Stopped && reader.pace == Pace::File,
+            stopped: ending == Ending::Stopped && reader.pace == Pace::File,
+            limited: ending == Ending::Limit && reader.pace == Pace::File,
             error: reader.failure(&ending).map(|cause| cause.to_string()),
         },
     );

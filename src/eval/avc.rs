@@ -76,7 +76,7 @@ pub fn judge(
     judges: &[Judge<'_>],
     progress: &mut dyn FnMut(),
 ) -> Result<(Vec<JudgedPair>, Vec<Unreadable>), EvalError> {
-    let mut judged = Vec::with_capacity(pairs);
+    let mut judged = Vec::new();
     let unreadable = draws.judge(
         STREAM,
         pairs,

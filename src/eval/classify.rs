@@ -6,10 +6,14 @@
 //! classes; the sum of its seconds' scores says the file's class. C is chosen by
 //! leaving out a part of what is learnt from, never by what is tested on.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use super::draws::Unreadable;
 use super::labelled::{Labelled, Round};
 use super::learn::{LinearSvm, Rows, SvmSettings, ZScore, strongest};
+use crate::corpus::CorpusError;
 
 /// Values of C that are tried where features are thousands; ties go to the smaller
 /// one. Greater ones part everything that is learnt from, in six times as long.
@@ -60,30 +64,33 @@ pub struct Described<'a> {
     pub rows: &'a Rows,
     /// The file of each row, ascending.
     pub file_of: &'a [usize],
+    /// Files that have no row, as far as it is known why.
+    pub unreadable: &'a [Unreadable],
 }
 
-/// Learns and tests in every round; `None` if no file of a round has a row.
+/// Learns and tests in every round.
+///
+/// # Errors
+/// If so little of a round has rows that there is nothing to learn or to test.
 pub fn classify(
     data: &Labelled,
     described: Described<'_>,
     progress: &mut dyn FnMut(),
-) -> Option<Classified> {
+) -> Result<Classified, CorpusError> {
     let classes = data.classes.len();
     let mut confusion = vec![vec![0; classes]; classes];
     let mut rounds = Vec::with_capacity(data.rounds.len());
     for round in &data.rounds {
+        described.check(data, round)?;
         let c = best_c(data, described, round);
         let train: Vec<usize> = round.train.concat();
-        let named = named(data, described, &train, &round.test, &[c]).pop()?;
+        let named = named(data, described, &train, &round.test, &[c]).concat();
         let (mut files, mut right) = (0, 0);
         for (file, class) in named {
             let is = data.files[file].class;
             confusion[is][class] += 1;
             files += 1;
             right += usize::from(is == class);
-        }
-        if files == 0 {
-            return None;
         }
         rounds.push(RoundScore {
             name: round.name.clone(),
@@ -94,7 +101,7 @@ pub fn classify(
         progress();
     }
     let accuracies = rounds.iter().map(RoundScore::accuracy);
-    Some(Classified {
+    Ok(Classified {
         accuracy: accuracies.sum::<f64>() / rounds.len() as f64,
         rounds,
         confusion,
@@ -165,6 +172,30 @@ fn named(
 }
 
 impl Described<'_> {
+    /// Refuses a round of which too little could be read: of one class nothing is
+    /// learnt.
+    pub(super) fn check(self, data: &Labelled, round: &Round) -> Result<(), CorpusError> {
+        let has_row = |file: &&usize| self.file_of.binary_search(file).is_ok();
+        let trained = round.train.iter().flatten().filter(has_row);
+        let classes: BTreeSet<usize> = trained.map(|&file| data.files[file].class).collect();
+        let tested = round.test.iter().filter(has_row).count();
+        if classes.len() >= 2 && tested > 0 {
+            return Ok(());
+        }
+        let mut what = format!(
+            "{}: too little can be read: {} classes to learn from, where two are needed, and \
+             {tested} files to test on",
+            round.name,
+            classes.len()
+        );
+        if let Some(Unreadable { file, error, .. }) = self.unreadable.first() {
+            let count = self.unreadable.len();
+            let file = file.display();
+            what += &format!("; {count} cannot be read, the first is {file}: {error}");
+        }
+        Err(CorpusError::TooFew(what))
+    }
+
     /// Rows of some files, and the file of each.
     pub(super) fn of(self, files: &[usize]) -> (Rows, Vec<usize>) {
         let mut wanted = files.to_vec();
@@ -220,13 +251,18 @@ mod tests {
         (data, Rows::new(values, 4), file_of)
     }
 
+    fn described<'a>(rows: &'a Rows, file_of: &'a [usize]) -> Described<'a> {
+        Described {
+            rows,
+            file_of,
+            unreadable: &[],
+        }
+    }
+
     #[test]
     fn every_file_is_tested_once_and_seconds_speak_together() {
         let (data, rows, file_of) = data(2.0);
-        let described = Described {
-            rows: &rows,
-            file_of: &file_of,
-        };
+        let described = described(&rows, &file_of);
         let mut rounds = 0;
         let found = classify(&data, described, &mut || rounds += 1).expect("figures");
         assert_eq!((rounds, found.rounds.len()), (3, 3));
@@ -242,10 +278,7 @@ mod tests {
         for file in data.rounds[0].test.clone() {
             data.files[file].class = (data.files[file].class + 1) % 3;
         }
-        let described = Described {
-            rows: &rows,
-            file_of: &file_of,
-        };
+        let described = described(&rows, &file_of);
         data.rounds.truncate(1);
         let found = classify(&data, described, &mut || ()).expect("figures");
         assert_eq!(found.rounds[0].right, 0);
@@ -254,14 +287,37 @@ mod tests {
     #[test]
     fn files_without_rows_are_left_out() {
         let (data, rows, file_of) = data(0.2);
-        let first = Described {
-            rows: &Rows::new(rows.values()[..26 * 4].to_vec(), 4),
-            file_of: &file_of[..26],
-        };
-        let files: usize = match classify(&data, first, &mut || ()) {
-            Some(found) => found.rounds.iter().map(|r| r.files).sum(),
-            None => panic!("there are rows in each fold"),
-        };
+        let rows = Rows::new(rows.values()[..26 * 4].to_vec(), 4);
+        let first = described(&rows, &file_of[..26]);
+        let found = classify(&data, first, &mut || ()).expect("there are rows in each fold");
+        let files: usize = found.rounds.iter().map(|r| r.files).sum();
         assert_eq!(files, 13);
+    }
+
+    #[test]
+    fn what_lacks_too_many_rows_is_refused_with_the_cause() {
+        let (data, rows, file_of) = data(0.2);
+        let unreadable = [Unreadable {
+            file: "bad.wav".into(),
+            error: "no sound".to_owned(),
+            draws: 1,
+        }];
+        let said = |has_row: fn(usize) -> bool| {
+            let all = 0..file_of.len();
+            let kept: Vec<usize> = all.filter(|&row| has_row(file_of[row])).collect();
+            let rows = rows.select(&kept);
+            let file_of: Vec<usize> = kept.iter().map(|&row| file_of[row]).collect();
+            let described = Described {
+                unreadable: &unreadable,
+                ..described(&rows, &file_of)
+            };
+            let error = classify(&data, described, &mut || ()).expect_err("too few");
+            error.to_string()
+        };
+        let one_class = said(|file| file < 9);
+        assert!(one_class.contains(": 1 classes"), "{one_class}");
+        assert!(one_class.ends_with("bad.wav: no sound"), "{one_class}");
+        let none_to_test = said(|file| file % 3 != 0);
+        assert!(none_to_test.contains(" 0 files"), "{none_to_test}");
     }
 }

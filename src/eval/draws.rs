@@ -8,9 +8,9 @@
 //! other chance, and the file is named at the end.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::error::EvalError;
 use super::feed::in_order;
@@ -48,11 +48,21 @@ pub struct Draws<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
     /// The file.
+    #[serde(serialize_with = "as_text")]
     pub file: PathBuf,
     /// What is wrong with it, and the next step.
     pub error: String,
     /// How many draws it spoilt.
     pub draws: usize,
+}
+
+/// A path in a report, as people see it: one that is not UTF-8 must not end an
+/// evaluation behind the work, as it does where serde writes it.
+///
+/// # Errors
+/// None but those of the report.
+pub fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
 }
 
 /// A picture and a sound for the network, before they are features.
@@ -262,6 +272,19 @@ mod tests {
         assert!((5..60).contains(&draws), "{draws}");
         let (_, none) = run(&Scenes { spoilt: false }, 2, &well).expect("answers");
         assert_eq!(none, []);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_utf_8_ends_no_report() {
+        use std::os::unix::ffi::OsStringExt;
+        let unreadable = Unreadable {
+            file: std::ffi::OsString::from_vec(b"a\xff.png".to_vec()).into(),
+            error: "empty".to_owned(),
+            draws: 1,
+        };
+        let json = serde_json::to_value(unreadable).expect("JSON");
+        assert_eq!(json["file"], "a\u{fffd}.png");
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Extraction {
         Described {
             rows: &self.blocks,
             file_of: &self.file_of,
+            unreadable: &self.unreadable,
         }
     }
 

@@ -110,6 +110,16 @@ impl Labelled {
         let tested: BTreeSet<usize> = match one {
             Some(round) => round.test.iter().copied().collect(),
             None => {
+                if self
+                    .rounds
+                    .iter()
+                    .any(|round| round.name.starts_with("fold "))
+                {
+                    tracing::warn!(
+                        "there is no {name} to be held out, and all folds are looked at; \
+                         choose one with --test-fold"
+                    );
+                }
                 let all = self.rounds.iter().flat_map(|round| &round.test);
                 all.copied().collect()
             }

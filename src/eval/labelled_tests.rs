@@ -101,6 +101,28 @@ fn dcase_is_tested_by_its_lists() {
 }
 
 #[test]
+fn lists_may_have_a_header_a_mark_and_paths_with_spaces() {
+    let train =
+        "\u{feff}filename\tscene_label\r\naudio/a 1.wav\tbus stop\r\naudio/b,1.wav\tbus\r\n";
+    let test = "\u{feff}audio/a 2.wav\tbus stop\t0.0\naudio/b2.wav, bus\n";
+    let data = read(&folder(&[("train.txt", train), ("test.txt", test)])).expect("lists");
+    assert_eq!(data.classes, ["bus", "bus stop"]);
+    let files: Vec<usize> = (0..data.files.len()).collect();
+    assert_eq!(
+        names(&data, &files),
+        ["b,1.wav", "b2.wav", "a 1.wav", "a 2.wav"]
+    );
+}
+
+#[test]
+fn a_link_that_leads_nowhere_hides_no_data() {
+    let data = folder(&[("dog/a.wav", ""), ("dog/b.wav", ""), ("cat/c.wav", "")]);
+    std::os::unix::fs::symlink("/no/such.wav", data.path().join("cat/d.wav")).expect("a link");
+    let all = Labelled::read_all(&[data.path().to_owned()], &["wav"]).expect("files");
+    assert_eq!((all.classes.len(), all.files.len()), (2, 4));
+}
+
+#[test]
 fn folders_of_classes_go_by_fold_or_by_split() {
     let files = ["dog/1-1.wav", "dog/2-1.wav", "rain/1-1.wav", "rain/2-1.wav"];
     let empty: Vec<(&str, &str)> = files.iter().map(|f| (*f, "")).collect();

@@ -9,9 +9,11 @@ use serde::Serialize;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::classify::Described;
+use super::error::EvalError;
 use super::labelled::Labelled;
 use super::learn::{Rows, ZScore};
 use crate::corpus::{hash, rng};
+use crate::net::NetError;
 use crate::net::input::plain;
 use crate::train::Adam;
 use rand::seq::SliceRandom;
@@ -39,20 +41,22 @@ pub struct Named {
 /// Learns and tests in every round.
 ///
 /// # Errors
-/// What libtorch says, out of memory mostly.
+/// If so little of a round has rows that there is nothing to learn or to test; or
+/// what libtorch says, out of memory mostly.
 pub fn classify(
     data: &Labelled,
     described: Described<'_>,
     device: Device,
     seed: u64,
     progress: &mut dyn FnMut(),
-) -> Result<Option<Named>, TchError> {
+) -> Result<Named, EvalError> {
     let classes = data.classes.len();
     let (mut files, mut first, mut among_five) = (0, 0, 0);
     let mut weight_decay = Vec::new();
     for round in &data.rounds {
+        described.check(data, round)?;
         let ranks = |train: &[usize], test: &[usize], decays: &[f64]| {
-            ranks(data, described, (train, test), decays, (device, seed))
+            ranks(data, described, (train, test), decays, (device, seed)).map_err(NetError::from)
         };
         let decay = match round.with_one_part_left_out() {
             Some((rest, held_out)) => {
@@ -73,16 +77,16 @@ pub fn classify(
         progress();
     }
     let share = |count: usize| count as f64 / files as f64;
-    Ok((files > 0).then(|| Named {
+    Ok(Named {
         files,
         top_1: share(first),
         top_5: (classes > 5).then(|| share(among_five)),
         weight_decay,
-    }))
+    })
 }
 
-/// For each weight decay: how many classes got a higher score than the true one,
-/// for each tested file that has a row.
+/// For each weight decay: the rank of the true class, for each tested file that has
+/// a row.
 fn ranks(
     data: &Labelled,
     described: Described<'_>,
@@ -104,13 +108,19 @@ fn ranks(
         let scores = plain(&layer.scores(&held_out)?)?;
         let rows = scores.chunks_exact(classes).zip(&tested);
         Ok(rows
-            .map(|(scores, &file)| {
-                let own = scores[data.files[file].class];
-                scores.iter().filter(|s| **s > own).count()
-            })
+            .map(|(scores, &file)| rank(scores, data.files[file].class))
             .collect())
     });
     by_decay.collect()
+}
+
+/// How many classes are named before this one. Of equal scores the first counts as
+/// higher: an answer that is the same for all classes is no right one.
+fn rank(scores: &[f32], class: usize) -> usize {
+    let own = scores[class];
+    let before = |(other, score): (usize, f32)| score > own || score == own && other < class;
+    let all = scores.iter().copied().enumerate();
+    all.filter(|&other| before(other)).count()
 }
 
 /// `[N, W]` in f32.
@@ -230,17 +240,41 @@ mod tests {
         let described = Described {
             rows: &rows,
             file_of: &file_of,
+            unreadable: &[],
         };
         let mut rounds = 0;
         let found = classify(&data, described, Device::Cpu, 0, &mut || rounds += 1);
-        let found = found.expect("computed").expect("figures");
+        let found = found.expect("figures");
         assert_eq!((rounds, found.files), (1, 30));
         assert!(found.top_1 > 0.9 && found.top_5 == Some(1.0), "{found:?}");
         for (nth, file) in data.files.iter_mut().enumerate() {
             file.class = (nth * 7919 / 13) % 6;
         }
         let found = classify(&data, described, Device::Cpu, 0, &mut || ());
-        let found = found.expect("computed").expect("figures");
+        let found = found.expect("figures");
         assert!(found.top_1 < 0.6, "{found:?}");
+    }
+
+    #[test]
+    fn equal_scores_are_not_right_for_every_class() {
+        let ranks = |scores: [f32; 4]| [0, 1, 2, 3].map(|class| rank(&scores, class));
+        assert_eq!(ranks([0.0; 4]), [0, 1, 2, 3]);
+        assert_eq!(ranks([1.0, 3.0, 2.0, 3.0]), [3, 0, 2, 1]);
+    }
+
+    #[test]
+    fn where_nothing_can_be_learnt_there_is_no_figure() {
+        let (data, rows, file_of) = data();
+        let kept = &data.rounds[0].test;
+        let rows = rows.select(kept);
+        let file_of: Vec<usize> = kept.iter().map(|&row| file_of[row]).collect();
+        let described = Described {
+            rows: &rows,
+            file_of: &file_of,
+            unreadable: &[],
+        };
+        let error = classify(&data, described, Device::Cpu, 0, &mut || ());
+        let error = error.expect_err("nothing to learn from").to_string();
+        assert!(error.contains(": 0 classes to learn from"), "{error}");
     }
 }

@@ -152,7 +152,7 @@ pub fn judge(
     progress: &mut dyn FnMut(),
 ) -> Result<(Vec<JudgedScene>, Vec<Unreadable>), EvalError> {
     let scenes = count(draws.corpus, scenes);
-    let mut judged = Vec::with_capacity(scenes);
+    let mut judged = Vec::new();
     let silence = vec![0.0; WINDOW_SAMPLES];
     let unreadable = draws.judge(
         STREAM,

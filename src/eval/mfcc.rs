@@ -47,6 +47,8 @@ impl Description {
         Described {
             rows: &self.rows,
             file_of: &self.file_of,
+            // Who finds features of the same files tells them.
+            unreadable: &[],
         }
     }
 }

@@ -34,5 +34,5 @@ pub mod shown;
 mod testing;
 pub mod units;
 
-pub use draws::{Draws, Judge, Unreadable};
+pub use draws::{Draws, Judge, Unreadable, as_text};
 pub use error::EvalError;

@@ -4,6 +4,8 @@
 //! of two elements that are appended to its text; they convert and resample, so
 //! a description needs no caps.
 
+use std::path::PathBuf;
+
 use gst::prelude::*;
 use gstreamer as gst;
 
@@ -151,6 +153,21 @@ impl Description {
             boundary(self.0[..i].chars().next_back())
                 && boundary(self.0[i + word.len()..].chars().next())
         })
+    }
+}
+
+impl Description {
+    /// Files that properties name, such as `location=clip.mp4`.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let values = words(&self.0).filter_map(|word| Some(word.split_once('=')?.1));
+        let paths = values.map(|value| {
+            let value = value.trim_matches(['"', '\'']);
+            match gst::glib::filename_from_uri(value) {
+                Ok((path, _)) => path,
+                Err(_) => PathBuf::from(value),
+            }
+        });
+        paths.filter(|path| path.is_file()).collect()
     }
 }
 

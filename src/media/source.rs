@@ -113,6 +113,15 @@ impl Source {
         }
     }
 
+    /// The files that it is read from, as far as it names any.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match &self.kind {
+            Kind::File(path) => vec![path.clone()],
+            Kind::Launch(description) => description.files(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Size of a file now; `None` of other kinds, and if it cannot be told.
     pub fn bytes(&self) -> Option<u64> {
         match &self.kind {

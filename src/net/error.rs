@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The file cannot be opened or read.
-    #[error("{}: cannot read the model: {cause}; check the path given to --model", file.display())]
+    #[error("{}: cannot read the model: {cause}; check the path", file.display())]
     Read {
         /// The model file.
         file: PathBuf,

@@ -96,16 +96,53 @@ impl Response {
 
     /// Maxima over `rows × cols` blocks, `[B, 512 · rows · cols]` in f32. What is
     /// left over at the right and below is not looked at: kernel and stride are
-    /// equal, as in the paper.
+    /// equal, as in the paper. A map with fewer cells than blocks, of a picture more
+    /// than 16 times as long as high, has each cell in several of them.
     fn blocks(&self, rows: i64, cols: i64) -> Result<Tensor, tch::TchError> {
         let (_, channels, h, w) = self.0.size4()?;
         debug_assert_eq!(channels, FEATURE as i64);
+        let mut map = self.0.f_to_kind(Kind::Float)?;
+        if h < rows || w < cols {
+            (map, _) = map.f_adaptive_max_pool2d([h.max(rows), w.max(cols)])?;
+        }
         let kernel = [(h / rows).max(1), (w / cols).max(1)];
-        self.0
-            .f_to_kind(Kind::Float)?
-            .f_max_pool2d(kernel, kernel, [0, 0], [1, 1], false)?
+        map.f_max_pool2d(kernel, kernel, [0, 0], [1, 1], false)?
             .f_narrow(2, 0, rows)?
             .f_narrow(3, 0, cols)?
             .f_flatten(1, 3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The responses to a picture whose map has `rows × cols` cells, numbered from 1.
+    fn numbered(rows: i64, cols: i64) -> Response {
+        let cells = Tensor::arange(rows * cols, (Kind::Float, tch::Device::Cpu)) + 1.0;
+        Response(
+            cells
+                .view([1, 1, rows, cols])
+                .repeat([1, FEATURE as i64, 1, 1]),
+        )
+    }
+
+    #[test]
+    fn a_block_holds_its_strongest_cell() {
+        let found = numbered(9, 8).picture_8192().expect("features");
+        assert_eq!(found.len(), 8192);
+        // The ninth row is left over.
+        let last: Vec<f32> = (0..4).map(|i| (7 * 8 + 2 * i + 2) as f32).collect();
+        assert_eq!(found[12..16], last);
+    }
+
+    #[test]
+    fn a_strip_has_its_cells_in_several_blocks() {
+        let found = numbered(2, 16).picture_8192().expect("features");
+        let (above, below) = ([4.0, 8.0, 12.0, 16.0], [20.0, 24.0, 28.0, 32.0]);
+        assert_eq!(found[..16], [above, above, below, below].concat());
+        assert_eq!(found.len(), 8192);
+        let upright = numbered(20, 3).picture_8192().expect("features");
+        assert_eq!((upright.len(), upright[15]), (8192, 60.0));
     }
 }

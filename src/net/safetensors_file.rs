@@ -1,7 +1,6 @@
 //! safetensors on disk: parsing with every fault named, and atomic writing.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use half::slice::HalfFloatSliceExt;
@@ -10,6 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensorError};
 
 use super::error::ModelError;
 use super::layout::Slot;
+use crate::whole;
 
 /// How numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -311,23 +311,8 @@ pub(crate) fn write<'a>(
             }
         }
     }
-    replace(path, &bytes).map_err(|cause| ModelError::Write {
+    whole::write_to_disk(path, &bytes).map_err(|cause| ModelError::Write {
         file: path.to_owned(),
         cause,
     })
-}
-
-/// Writes beside `path`, then renames: the file is whole or not there.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = std::fs::File::create(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&part, path));
-    if written.is_err() {
-        // What is left of a failed write helps nobody; the first error counts.
-        std::fs::remove_file(&part).ok();
-    }
-    written
 }

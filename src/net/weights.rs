@@ -32,11 +32,12 @@ const EMBEDDED_FILE: &str = "l3net-random.safetensors";
 static EMBEDDED: &[u8] = include_bytes!("../../models/l3net-random.safetensors");
 
 /// Stride of conv1_1: the two variants of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Conv1Stride {
     /// Heatmaps of 8 pixels a cell, 40.94 GFLOP a pair.
     One,
     /// The paper's: 16 pixels a cell, 10.29 GFLOP a pair.
+    #[default]
     Two,
 }
 

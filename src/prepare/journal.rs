@@ -42,6 +42,9 @@ pub(super) struct Entry {
     pub place: String,
     pub fingerprint: String,
     pub outcome: Outcome,
+    /// How many clips of it there are, once it is prepared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clips: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -107,16 +110,17 @@ impl Journal {
             Some(head) => journal.check(folder, head, settings)?,
         }
         for line in lines {
-            let entry = serde_json::from_str(line)
-                .map_err(|e| CorpusError::file(&journal.path, format!("a damaged line: {e}")))?;
+            let entry = serde_json::from_str(line).map_err(|e| {
+                CorpusError::file(&journal.path, format!("a damaged line: {e}; take it out"))
+            })?;
             journal.admit(entry);
         }
         Ok(journal)
     }
 
     /// What is known of a recording.
-    pub fn outcome(&self, fingerprint: &str) -> Option<Outcome> {
-        self.by_fingerprint.get(fingerprint).map(|e| e.outcome)
+    pub fn entry(&self, fingerprint: &str) -> Option<&Entry> {
+        self.by_fingerprint.get(fingerprint)
     }
 
     /// What was seen before at the place of a recording that is another now.
@@ -204,8 +208,13 @@ mod tests {
             place: "/data/a.mp4".to_owned(),
             fingerprint: fingerprint.to_owned(),
             outcome,
+            clips: None,
             why: None,
         }
+    }
+
+    fn outcome(journal: &Journal, fingerprint: &str) -> Option<Outcome> {
+        journal.entry(fingerprint).map(|entry| entry.outcome)
     }
 
     #[test]
@@ -223,13 +232,13 @@ mod tests {
         std::fs::write(&file, torn).expect("written");
 
         let mut journal = Journal::open(dir.path(), &settings(4.0)).expect("opened");
-        assert_eq!(journal.outcome("1"), Some(Outcome::Prepared));
+        assert_eq!(outcome(&journal, "1"), Some(Outcome::Prepared));
         journal
             .append(entry("2", Outcome::Failed))
             .expect("written");
         drop(journal);
         let journal = Journal::open(dir.path(), &settings(4.0)).expect("opened");
-        assert_eq!(journal.outcome("2"), Some(Outcome::Failed));
+        assert_eq!(outcome(&journal, "2"), Some(Outcome::Failed));
         let earlier: Vec<&str> = journal.earlier_at("/data/a.mp4", "2").collect();
         assert_eq!(earlier, ["1"]);
     }

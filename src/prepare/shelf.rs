@@ -5,7 +5,7 @@
 //! Policy: what fails once fails for good. The shard that was being written is lost
 //! then, with clips of any of the jobs, so none of these may be noted as done.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::PrepareOptions;
@@ -20,8 +20,8 @@ pub(super) struct Shelf {
     journal: Journal,
     /// Fingerprint and first sample of the clips that are there.
     known: HashSet<(String, u64)>,
-    /// Fingerprints of the recordings that they are of.
-    recordings: HashSet<String>,
+    /// How many there are of each recording, by its fingerprint.
+    counts: HashMap<String, usize>,
     /// To be written down when the shard is whole that is being written.
     unsaved: Vec<Entry>,
     /// The first error, which is that of all who come later.
@@ -33,40 +33,52 @@ impl Shelf {
         let settings = options.settings();
         let journal = Journal::open(folder, &settings)?;
         let writer = ShardWriter::open(folder, options.shard_bytes)?;
-        let (mut known, mut recordings) = (HashSet::new(), HashSet::new());
+        let mut shelf = Self {
+            folder: folder.to_owned(),
+            settings: settings.clone(),
+            writer,
+            journal,
+            known: HashSet::new(),
+            counts: HashMap::new(),
+            unsaved: Vec::new(),
+            broken: None,
+        };
         for shard in find_shards(folder)? {
             for clip in read_shard(&shard)? {
                 same_settings(folder, &clip.info.settings, &settings)?;
-                recordings.insert(clip.info.fingerprint.clone());
-                known.insert((clip.info.fingerprint, clip.info.start_sample));
+                shelf.admit(clip.info.fingerprint, clip.info.start_sample);
             }
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-            settings,
-            writer,
-            journal,
-            known,
-            recordings,
-            unsaved: Vec::new(),
-            broken: None,
-        })
+        Ok(shelf)
+    }
+
+    fn admit(&mut self, fingerprint: String, start_sample: u64) {
+        if self.known.insert((fingerprint.clone(), start_sample)) {
+            *self.counts.entry(fingerprint).or_default() += 1;
+        }
     }
 
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Whether nothing is left to be done of a recording.
+    /// Whether nothing is left to be done of a recording: of one that is prepared
+    /// all clips are there, and have not been lost with their shard.
     pub fn is_done(&self, fingerprint: &str) -> bool {
-        let outcome = self.journal.outcome(fingerprint);
-        matches!(outcome, Some(Outcome::Prepared | Outcome::LeftOut))
+        let there = self.counts.get(fingerprint).copied().unwrap_or(0);
+        self.journal
+            .entry(fingerprint)
+            .is_some_and(|entry| match entry.outcome {
+                Outcome::Prepared => there >= entry.clips.unwrap_or(1),
+                Outcome::LeftOut => true,
+                Outcome::Begun | Outcome::Failed => false,
+            })
     }
 
     /// Whether clips are there of what was at this place before it was changed.
     pub fn has_earlier(&self, place: &str, fingerprint: &str) -> bool {
         let mut earlier = self.journal.earlier_at(place, fingerprint);
-        earlier.any(|fingerprint| self.recordings.contains(fingerprint))
+        earlier.any(|fingerprint| self.counts.contains_key(fingerprint))
     }
 
     /// Whether a clip is there, from a run that did not come to the end of the
@@ -83,9 +95,7 @@ impl Shelf {
         self.unless_broken(|shelf| {
             let shard_is_whole = shelf.writer.append(clip)?;
             let info = &clip.info;
-            shelf
-                .known
-                .insert((info.fingerprint.clone(), info.start_sample));
+            shelf.admit(info.fingerprint.clone(), info.start_sample);
             if shard_is_whole {
                 shelf.save()?;
             }
@@ -97,11 +107,14 @@ impl Shelf {
     ///
     /// # Errors
     /// If it, or anything before it, cannot be written.
-    pub fn note(&mut self, entry: Entry) -> Result<(), CorpusError> {
+    pub fn note(&mut self, mut entry: Entry) -> Result<(), CorpusError> {
         self.unless_broken(|shelf| {
             // A beginning is told at once: a killed run may leave clips of it.
             if entry.outcome == Outcome::Begun {
                 return shelf.journal.append(entry);
+            }
+            if entry.outcome == Outcome::Prepared {
+                entry.clips = shelf.counts.get(&entry.fingerprint).copied();
             }
             shelf.unsaved.push(entry);
             if shelf.writer.has_unfinished() {
@@ -153,6 +166,7 @@ mod tests {
             place: format!("/films/{recording}"),
             fingerprint: recording.to_owned(),
             outcome,
+            clips: None,
             why: None,
         }
     }
@@ -213,5 +227,33 @@ mod tests {
             assert!(!shelf.is_done(recording), "{recording} is not there");
             assert!(!shelf.knows(recording, 0), "{recording}");
         }
+    }
+
+    #[test]
+    fn a_recording_is_done_again_when_a_shard_of_it_is_gone() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let options = PrepareOptions {
+            shard_bytes: 10_000,
+            ..PrepareOptions::default()
+        };
+        let settings = options.settings();
+        let mut shelf = Shelf::open(dir.path(), &options).expect("opened");
+        for start_sample in [0, 480_000] {
+            let mut clip = clip("a", 10_000, &settings);
+            clip.info.start_sample = start_sample;
+            shelf.put(&clip).expect("written");
+        }
+        shelf.note(entry("a", Outcome::Prepared)).expect("noted");
+        let (shards, _) = shelf.close().expect("closed");
+        assert_eq!(shards, 2);
+        let shelf = Shelf::open(dir.path(), &options).expect("opened");
+        assert!(shelf.is_done("a"));
+        drop(shelf);
+
+        std::fs::remove_file(dir.path().join("shard-000001.tar")).expect("removed");
+        let shelf = Shelf::open(dir.path(), &options).expect("opened");
+        assert!(!shelf.is_done("a"));
+        assert!(shelf.knows("a", 0));
+        assert!(!shelf.knows("a", 480_000));
     }
 }

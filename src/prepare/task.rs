@@ -164,6 +164,7 @@ impl Task {
             place: self.place.clone(),
             fingerprint: self.fingerprint.clone(),
             outcome,
+            clips: None,
             why,
         }
     }

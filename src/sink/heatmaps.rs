@@ -7,16 +7,15 @@
 //! the fast kind: the pictures are made while the network works. Streams keep
 //! their names as folders as far as those are harmless (see [`folder_of`]).
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, ImageError};
+use image::{ExtendedColorType, ImageEncoder};
 
-use super::archive::beside;
 use super::{Judged, SinkError, draw};
 use crate::picture::Picture;
+use crate::whole;
 
 /// A folder of heatmap pictures.
 #[derive(Debug)]
@@ -93,37 +92,16 @@ fn write_as(
     compression: CompressionType,
     filter: FilterType,
 ) -> Result<(), SinkError> {
-    let part = beside(path, ".part");
-    let written = File::create(&part)
-        .map_err(SinkError::io(&part, "write"))
-        .and_then(|file| encode(&part, file, picture, compression, filter))
-        .and_then(|()| fs::rename(&part, path).map_err(SinkError::io(path, "write")));
-    if written.is_err() {
-        let _ = fs::remove_file(&part);
-    }
-    written
-}
-
-fn encode(
-    path: &Path,
-    file: File,
-    picture: &Picture,
-    compression: CompressionType,
-    filter: FilterType,
-) -> Result<(), SinkError> {
-    let mut out = BufWriter::with_capacity(1 << 16, file);
-    PngEncoder::new_with_quality(&mut out, compression, filter)
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, compression, filter)
         .write_image(
             &picture.rgb,
             picture.width,
             picture.height,
             ExtendedColorType::Rgb8,
         )
-        .map_err(|error| match error {
-            ImageError::IoError(cause) => SinkError::io(path, "write")(cause),
-            other => SinkError::format(path, "draw")(other),
-        })?;
-    out.flush().map_err(SinkError::io(path, "write"))
+        .map_err(SinkError::format(path, "draw"))?;
+    whole::write(path, &bytes).map_err(SinkError::io(path, "write"))
 }
 
 /// The folder of a stream: a relative path that stays below where it is put,
@@ -188,7 +166,7 @@ mod tests {
         assert_eq!(files.sound.as_deref(), Some("clips/a.mp4/000012.sound.png"));
         let read = |name: Option<String>| {
             let path = dir.path().join("new/maps").join(name.unwrap());
-            let file = std::io::BufReader::new(File::open(path).unwrap());
+            let file = std::io::BufReader::new(fs::File::open(path).unwrap());
             image::load(file, image::ImageFormat::Png)
                 .unwrap()
                 .to_rgb8()
@@ -228,16 +206,13 @@ mod tests {
         let moment = judged("a", 0, Picture::filled(2, 2, [60; 3]), 0.9);
         let said = heatmaps.write(&moment).unwrap_err().to_string();
         assert!(said.contains("a/000000.png: cannot write"), "{said}");
-        assert!(!dir.path().join("a/000000.png.part").exists());
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_named_with_what_to_do() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
         let picture = Picture::filled(99, 99, [1, 2, 3]);
-        let (compression, filter) = (CompressionType::Fast, FilterType::Sub);
-        let said = encode(Path::new("/dev/full"), full, &picture, compression, filter)
+        let said = write_png(Path::new("/dev/full"), &picture)
             .unwrap_err()
             .to_string();
         assert!(

@@ -220,6 +220,7 @@ impl Stock {
             }
         }
         let heard = read(&folders.sounds, &SOUND_EXTENSIONS)?;
+        folders.rules.warn_if_idle(&[&seen, &heard]);
         for name in heard.classes() {
             let class = classes
                 .entry(name.to_owned())

@@ -5,6 +5,7 @@
 //! state but the step, see [`corpus`](crate::corpus).
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::error::TrainError;
@@ -56,6 +57,28 @@ impl Files {
             best: named("best.checkpoint"),
             events: named("events"),
             model: model.to_owned(),
+        }
+    }
+
+    /// Keeps other runs from writing the same files for as long as it is held.
+    ///
+    /// # Errors
+    /// If another run holds it, or the folder of curves cannot be made.
+    pub(super) fn lock(&self) -> Result<File, TrainError> {
+        let folder = &self.events;
+        let open = || std::fs::create_dir_all(folder).and_then(|()| File::open(folder));
+        let lock = open().map_err(|cause| TrainError::Write {
+            file: folder.clone(),
+            cause,
+        })?;
+        // A file system without locks is used without.
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(TrainError::Checkpoint {
+                file: self.model.clone(),
+                what: "another l3net trains it; wait for that one, or name another with -o"
+                    .to_owned(),
+            }),
+            _ => Ok(lock),
         }
     }
 }

@@ -58,6 +58,8 @@ pub struct Network {
     classes: usize,
     task: Task,
     freeze: Freeze,
+    dropout: f64,
+    seed: u64,
     parameters: Parameters,
     /// Running means and variances by name.
     statistics: BTreeMap<String, Tensor>,
@@ -82,7 +84,9 @@ pub struct Lesson {
     pub classes: usize,
     /// What does not learn.
     pub freeze: Freeze,
-    /// The start of heads that are not there yet.
+    /// Part of the features that the fusion does without, others in each step.
+    pub dropout: f64,
+    /// The start of heads that are not there yet, and of what is dropped.
     pub seed: u64,
 }
 
@@ -142,6 +146,8 @@ impl Network {
             classes: lesson.classes,
             task: lesson.task,
             freeze: lesson.freeze,
+            dropout: lesson.dropout,
+            seed: lesson.seed,
             parameters,
             statistics,
             stride,
@@ -197,6 +203,10 @@ impl Network {
         if !self.task.has_avc() {
             return Ok(named.expect("a network that learns nothing else has heads"));
         }
+        let [vision, audio] = match train && self.dropout > 0.0 {
+            true => self.thinned(batch.step, [vision, audio])?,
+            false => [vision, audio],
+        };
         let found = self.correspondence(batch, &vision, &audio)?;
         let Some(named) = named else {
             return Ok(found);
@@ -238,6 +248,18 @@ impl Network {
             score,
             logits: None,
         })
+    }
+
+    /// Features of which some are missing (Srivastava et al. 2014): the fusion
+    /// cannot rely on a few of them. The same ones in the same step, or a resumed run
+    /// would be another.
+    fn thinned(&self, step: u64, features: [Tensor; 2]) -> Result<[Tensor; 2], TchError> {
+        tch::manual_seed(((self.seed << 32) ^ step) as i64);
+        let [vision, audio] = features;
+        Ok([
+            vision.f_dropout(self.dropout, true)?,
+            audio.f_dropout(self.dropout, true)?,
+        ])
     }
 
     /// Whether pictures and sounds correspond, from their features.

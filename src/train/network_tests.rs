@@ -130,6 +130,34 @@ fn what_is_frozen_has_no_gradient() {
 }
 
 #[test]
+fn what_is_dropped_hangs_on_the_step_and_is_there_in_use() {
+    let weights = Weights::random(4, Conv1Stride::Two);
+    let mut batch = batch(6, Pairing::All);
+    let of = |dropout| {
+        let lesson = Lesson {
+            freeze: Freeze::Trunks,
+            dropout,
+            seed: 7,
+            ..Lesson::default()
+        };
+        Network::new(&weights, &BTreeMap::new(), lesson, Device::Cpu, Kind::Float).expect("one")
+    };
+    let (plain, thinned) = (of(0.0), of(0.5));
+    let loss = |network: &Network, batch: &Batch| {
+        let (_, score) = network.gradient(batch).expect("a gradient");
+        score.loss
+    };
+    let first = loss(&thinned, &batch);
+    assert_ne!(first, loss(&plain, &batch));
+    batch.step = 1;
+    assert_ne!(loss(&thinned, &batch), first);
+    batch.step = 0;
+    assert_eq!(loss(&thinned, &batch), first);
+    let judged = |network: &Network| network.judge(&batch).expect("a score").0.loss;
+    assert_eq!(judged(&thinned), judged(&plain));
+}
+
+#[test]
 fn classes_are_learnt_beside_correspondence_or_alone() {
     let weights = Weights::initial(4, Conv1Stride::Two);
     let batch = batch(6, Pairing::All);

@@ -57,6 +57,7 @@ pub fn train(
         return Err(CorpusError::TooFew(text.to_owned()).into());
     }
     let sampler = Arc::new(Sampler::new(Arc::new(mixture), settings.sampler.clone()));
+    let _lock = files.lock()?;
     let mut run = Run::start(settings, start, files, data, classes)?;
     if run
         .state
@@ -118,7 +119,7 @@ pub fn train(
     if run.saved_step != Some(run.state.step) {
         run.save()?;
     }
-    if run.state.best.is_none() {
+    if !run.state.validated && run.state.step > 0 {
         // Too short a run for a validation still leaves a model.
         run.publish()?;
     }
@@ -169,11 +170,9 @@ impl<'a> Run<'a> {
             task: format!("{:?}", settings.task).to_lowercase(),
             augment: format!("{:?}", sampler.augment).to_lowercase(),
             freeze: format!("{:?}", settings.freeze).to_lowercase(),
-            split: settings
-                .split_by
-                .map(SplitBy::name)
-                .unwrap_or_default()
-                .to_owned(),
+            dropout: settings.dropout.to_string(),
+            split: settings.split_by.map_or("", SplitBy::name).to_owned(),
+            overfit: sampler.overfit.map_or(0, |n| n as u64).to_string(),
             classes: settings.task.has_classes().then(|| classes.clone()),
             ..RunState::default()
         };
@@ -193,9 +192,10 @@ impl<'a> Run<'a> {
                 let mut checkpoint = *checkpoint;
                 let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
                 let mut state = take(&mut checkpoint.state);
+                state.validated |= state.best.is_some();
                 if state.data != fresh.data {
                     // Other data are validated on other pairs: what was best on those
-                    // says nothing of these.
+                    // says nothing of these. Its model stays until one is validated.
                     state.best = None;
                     state.data = fresh.data;
                 }
@@ -212,6 +212,7 @@ impl<'a> Run<'a> {
             task: settings.task,
             classes: classes.len(),
             freeze: settings.freeze,
+            dropout: settings.dropout,
             seed: sampler.seed,
         };
         let mut network = Network::new(&weights, &heads, lesson, device, kind).map_err(torch)?;
@@ -313,10 +314,14 @@ impl<'a> Run<'a> {
             classes: found.classes,
             calibration,
         };
+        if !validation.loss.is_finite() {
+            return Err(self.not_a_number("validation loss", &batches[0]));
+        }
         self.state.validations.push(validation);
         let is_best = (self.state.best).is_none_or(|best| validation.loss < best.loss);
         if is_best {
             self.state.best = Some(validation);
+            self.state.validated = true;
         }
         Ok((validation, is_best))
     }

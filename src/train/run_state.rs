@@ -27,6 +27,9 @@ pub struct RunState {
     pub precision: String,
     /// The best validation, by its loss.
     pub best: Option<Validation>,
+    /// Whether a model is there that was validated, be it on other data.
+    #[serde(default)]
+    pub validated: bool,
     /// All validations.
     pub validations: Vec<Validation>,
     /// What it was trained on, a line each.
@@ -39,9 +42,15 @@ pub struct RunState {
     /// What stayed as it was; empty in checkpoints of old.
     #[serde(default)]
     pub freeze: String,
+    /// Part of the features that was dropped; empty in checkpoints of old.
+    #[serde(default)]
+    pub dropout: String,
     /// What of recordings was held out; empty if there were none.
     #[serde(default)]
     pub split: String,
+    /// How many pairs are learnt by heart, 0 if none; empty in checkpoints of old.
+    #[serde(default)]
+    pub overfit: String,
     /// The classes that are learnt, if any are.
     pub classes: Option<Vec<String>>,
     /// The model that it started from, and what that was trained on.
@@ -92,6 +101,9 @@ impl RunState {
                 account.insert("calibrated".to_owned(), calibrated);
             }
         }
+        if !matches!(&*self.dropout, "" | "0") {
+            account.insert("trained_dropout".to_owned(), self.dropout.clone());
+        }
         if !self.split.is_empty() {
             account.insert("trained_split".to_owned(), self.split.clone());
         }
@@ -116,7 +128,9 @@ impl RunState {
             ("--precision", then.precision.clone(), now.precision.clone()),
             ("--augment", then.augment.clone(), now.augment.clone()),
             ("--freeze", then.freeze.clone(), now.freeze.clone()),
+            ("--dropout", then.dropout.clone(), now.dropout.clone()),
             ("--split", then.split.clone(), now.split.clone()),
+            ("--overfit", then.overfit.clone(), now.overfit.clone()),
         ];
         if then.classes != now.classes {
             let list =

@@ -237,7 +237,7 @@ impl Sampler {
         augmenter: &mut Augmenter,
     ) -> Result<Batch, CorpusError> {
         let mut batch = self.empty(step);
-        let mut drawn: Vec<(usize, Example)> = Vec::with_capacity(self.settings.batch);
+        let mut drawn: Vec<(usize, Example)> = Vec::new();
         for number in numbers {
             let ((part, mut example), mut rng) =
                 self.draw(stream::TRAIN, number, |corpus, rng| {

@@ -35,6 +35,8 @@ pub struct TrainSettings {
     pub task: Task,
     /// What does not learn.
     pub freeze: Freeze,
+    /// Part of the features that the fusion learns without, others in each step.
+    pub dropout: f64,
     /// Steps from validation to validation.
     pub validate_every: u64,
     /// Pairs of a validation.

@@ -13,10 +13,11 @@ use clap::Parser;
 use serde::Serialize;
 
 use super::figure::PictureFile;
-use super::html::{Page, escaped};
+use super::html::{Page, escaped, link};
 use super::output::{Table, write_whole};
 use super::{CommonArgs, Experiment, Found};
 use crate::cmd::common::say;
+use crate::eval::as_text;
 use plan::{Plan, Planned};
 
 /// Does every experiment that the data allows and writes one report
@@ -46,6 +47,7 @@ pub struct AllArgs {
 /// What was done; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
+    #[serde(serialize_with = "as_text")]
     page: PathBuf,
     sections: Vec<Section>,
 }
@@ -139,12 +141,12 @@ fn show(page: &mut Page, report: &Path, planned: &Planned, figures: &str, table:
     // There is none of no units.
     let picture = planned.picture.as_ref();
     if let Some(picture) = picture.filter(|picture| report.join(picture).exists()) {
-        let picture = escaped(picture);
+        let picture = link(picture);
         let image = format!("<img src=\"{picture}\" alt=\"\" style=\"max-width: 100%\">");
         match &planned.page {
             Some(target) => page.raw(&format!(
                 "<p><a href=\"{}\">{image}</a></p>\n",
-                escaped(target)
+                link(target)
             )),
             None => page.raw(&format!("<p>{image}</p>\n")),
         }
@@ -152,11 +154,12 @@ fn show(page: &mut Page, report: &Path, planned: &Planned, figures: &str, table:
     if let Some(target) = &planned.page {
         page.raw(&format!(
             "<p><a href=\"{}\">all of it</a></p>\n",
-            escaped(target)
+            link(target)
         ));
     }
     page.raw(&format!(
-        "<p><small><a href=\"{0}\">{0}</a></small></p>\n",
+        "<p><small><a href=\"{}\">{}</a></small></p>\n",
+        link(figures),
         escaped(figures)
     ));
 }
@@ -172,11 +175,95 @@ fn table(report: &Report) -> Table {
     table
 }
 
-/// A folder's name, for titles and files.
-fn name_of(folder: &Path) -> String {
-    folder
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Folders of two classes of sounds and pictures; nobody reads what is in the files.
+    fn classes(folder: &Path) {
+        for class in ["low", "high"] {
+            let class = folder.join(class);
+            std::fs::create_dir_all(&class).expect("a folder");
+            for file in ["a.wav", "b.png"] {
+                std::fs::write(class.join(file), "x").expect("a file");
+            }
+        }
+    }
+
+    fn planned(data: &[PathBuf]) -> Vec<Planned> {
+        let data = data.iter().map(|folder| folder.display().to_string());
+        let words = ["eval", "all", "-o", "report", "--data"].map(str::to_owned);
+        let line = Line::try_parse_from(words.into_iter().chain(data)).expect("a command line");
+        let Experiment::All(args) = line.what else {
+            panic!("another experiment")
+        };
+        Plan::of(&args).expect("a plan").experiments
+    }
+
+    #[test]
+    fn folders_of_one_name_have_figures_of_their_own() {
+        let root = tempfile::tempdir().expect("a folder");
+        let data = ["one", "two"].map(|name| root.path().join(name));
+        data.iter().for_each(|folder| classes(&folder.join("same")));
+        let planned = planned(&data);
+        for of in [
+            |planned: &Planned| planned.name.clone(),
+            |planned: &Planned| planned.title.clone(),
+        ] {
+            let mut all: Vec<String> = planned.iter().map(of).collect();
+            all.sort();
+            let count = all.len();
+            all.dedup();
+            assert_eq!(all.len(), count, "{all:?}");
+        }
+        let names: Vec<&str> = planned.iter().map(|p| p.name.as_str()).collect();
+        for name in ["sound-same", "sound-same-2", "units-same-2-pictures"] {
+            assert!(names.contains(&name), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_named_by_dots_has_its_own_name() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("animals");
+        classes(&folder);
+        let planned = planned(&[folder.join("low/..")]);
+        assert!(planned.iter().any(|p| p.name == "image-animals"));
+        assert!(planned.iter().all(|p| !p.name.ends_with('-')));
+    }
+
+    #[test]
+    fn links_lead_to_files_of_any_name() {
+        let root = tempfile::tempdir().expect("a folder");
+        classes(&root.path().join("50%#1?"));
+        let mut page = Page::new("t");
+        for planned in planned(&[root.path().to_owned()]) {
+            if !planned.name.contains('%') {
+                continue;
+            }
+            if let Some(picture) = &planned.picture {
+                let picture = root.path().join(picture);
+                std::fs::create_dir_all(picture.parent().expect("a folder")).expect("made");
+                std::fs::write(picture, "x").expect("a file");
+            }
+            let figures = format!("{}.json", planned.name);
+            show(
+                &mut page,
+                root.path(),
+                &planned,
+                &figures,
+                &Table::default(),
+            );
+        }
+        let html = page.html();
+        let kinds = ["src=\"", "href=\""];
+        let links = kinds.iter().flat_map(|kind| html.split(kind).skip(1));
+        let links: Vec<&str> = links.filter_map(|part| part.split('"').next()).collect();
+        // Figures of six experiments; two of them have a picture and a page, linked twice.
+        assert_eq!(links.len(), 6 + 2 * 3, "{links:?}");
+        assert!(
+            links.iter().all(|l| l.contains("50%25%231%3F")),
+            "{links:?}"
+        );
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Found;
-use super::drawn::{Failed, Part, SharedArgs, gather};
+use super::drawn::{AllData, Failed, Part, SharedArgs, gather};
 use super::figure::{Chart, Of, PictureArgs};
 use super::networks::{Compared, Model, Networks};
 use super::output::{Table, number, number_95, percent, percent_95};
@@ -17,7 +17,6 @@ use crate::eval::{Draws, Unreadable};
 use crate::features::Features;
 use crate::net::{HeatmapKind, Weights};
 use crate::result::Crop;
-use crate::stop::Stop;
 
 /// Judges held-out pairs, of which half correspond
 ///
@@ -124,12 +123,14 @@ pub(super) fn find(args: &AvcArgs) -> anyhow::Result<Found> {
     if let Some(file) = &args.pretrained {
         networks.add("pretrained", Weights::read(file)?, &shared.common)?;
     }
+    let data = AllData::open(shared)?;
     if let Some(file) = &args.direct {
-        networks.direct = Some(direct(args, file)?);
+        networks.direct = Some(direct(args, file, &data)?);
     }
     let count = args.pairs as usize;
     let gathered = gather(
         shared,
+        data,
         args.crop,
         |_| count,
         &networks,
@@ -156,11 +157,11 @@ pub(super) fn find(args: &AvcArgs) -> anyhow::Result<Found> {
 }
 
 /// The baseline, its threshold chosen on as many validation pairs of all DATA.
-fn direct(args: &AvcArgs, file: &Path) -> anyhow::Result<Direct> {
+fn direct(args: &AvcArgs, file: &Path, data: &AllData) -> anyhow::Result<Direct> {
     let common = &args.shared.common;
     let mut direct = Direct::open(file, &common.net.compute.options())?;
     let mut pairs = Vec::new();
-    for opened in args.shared.data.open(common.talk.quiet, &Stop::default())? {
+    for opened in &data.opened {
         let draws = Draws {
             corpus: &*opened.corpus,
             split: Split::Validation,

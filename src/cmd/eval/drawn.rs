@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::networks::Networks;
 use super::{CommonArgs, bar};
-use crate::cmd::data::{DataArgs, Opened};
+use crate::cmd::common::Usage;
+use crate::cmd::data::{DataArgs, Opened, is_recording};
 use crate::corpus::{Corpus, Split, SplitBy};
 use crate::eval::{Draws, EvalError, Judge, Unreadable};
 use crate::result::Crop;
@@ -53,6 +54,56 @@ pub(super) struct Failed {
     error: String,
 }
 
+/// All DATA, as far as it can be opened.
+pub(super) struct AllData {
+    /// What is drawn from, in order.
+    pub opened: Vec<Opened>,
+    failed: Vec<Failed>,
+}
+
+impl AllData {
+    /// Opens each DATA for itself: one that cannot be used does not keep the others
+    /// from being done. Wrong usage does.
+    pub fn open(args: &SharedArgs) -> anyhow::Result<Self> {
+        let (mut opened, mut failed) = (Vec::new(), Vec::new());
+        for (name, data) in one_by_one(&args.data) {
+            match data.open(args.common.talk.quiet, &Stop::default()) {
+                Ok(one) => opened.extend(one),
+                Err(error) if error.is::<Usage>() => return Err(error),
+                Err(error) => failed.push(Failed {
+                    data: name,
+                    error: format!("{error:#}"),
+                }),
+            }
+        }
+        Ok(Self { opened, failed })
+    }
+}
+
+/// Each DATA alone, with its name. Recordings stay together, since each needs others
+/// to be held against.
+fn one_by_one(args: &DataArgs) -> Vec<(String, DataArgs)> {
+    let only = |data: Vec<String>| {
+        let mut only = args.clone();
+        (only.data, only.sounds, only.images) = (data, Vec::new(), Vec::new());
+        only
+    };
+    let all = args.data.iter().cloned();
+    let (recordings, others): (Vec<_>, Vec<_>) = all.partition(|text| is_recording(text));
+    let one = |text: String| (text.clone(), only(vec![text]));
+    let mut all: Vec<_> = others.into_iter().map(one).collect();
+    if !recordings.is_empty() {
+        all.push((recordings.join(" "), only(recordings)));
+    }
+    // Nothing at all is refused with what there should be.
+    if !args.sounds.is_empty() || all.is_empty() {
+        let mut classes = args.clone();
+        classes.data.clear();
+        all.push(("classes".to_owned(), classes));
+    }
+    all
+}
+
 /// What came of each DATA, in order, and what went wrong.
 pub(super) struct Gathered<J> {
     /// Name, description and what was judged.
@@ -67,6 +118,7 @@ pub(super) struct Gathered<J> {
 /// not keep the rest from being done.
 pub(super) fn gather<J>(
     args: &SharedArgs,
+    AllData { opened, failed }: AllData,
     crop: Crop,
     count: impl Fn(&dyn Corpus) -> usize,
     networks: &Networks,
@@ -77,15 +129,13 @@ pub(super) fn gather<J>(
     ) -> Result<(Vec<J>, Vec<Unreadable>), EvalError>,
 ) -> anyhow::Result<Gathered<J>> {
     warn_of_other_split(args, networks);
-    let opened = args.data.open(args.common.talk.quiet, &Stop::default())?;
     let counts: Vec<usize> = opened.iter().map(|o| count(&*o.corpus)).collect();
     let bar = bar(counts.iter().sum(), args.common.talk.quiet);
     let mut gathered = Gathered {
         parts: Vec::new(),
         unreadable: Vec::new(),
-        failed: Vec::new(),
+        failed,
     };
-    let mut first_error = None;
     for (nth, Opened { name, corpus, .. }) in opened.into_iter().enumerate() {
         let draws = Draws {
             corpus: &*corpus,
@@ -101,19 +151,16 @@ pub(super) fn gather<J>(
                 gathered.unreadable.extend(unreadable);
                 gathered.parts.push((name, corpus.describe(), judged));
             }
-            Err(EvalError::Corpus(error)) => {
-                gathered.failed.push(Failed {
-                    data: name,
-                    error: error.to_string(),
-                });
-                first_error.get_or_insert(error);
-            }
+            Err(EvalError::Corpus(error)) => gathered.failed.push(Failed {
+                data: name,
+                error: error.to_string(),
+            }),
             Err(error) => return Err(error.into()),
         }
     }
     bar.finish_and_clear();
-    match first_error {
-        Some(error) if gathered.parts.is_empty() => Err(error.into()),
+    match gathered.failed.first() {
+        Some(Failed { error, .. }) if gathered.parts.is_empty() => anyhow::bail!("{error}"),
         _ => Ok(gathered),
     }
 }

@@ -10,7 +10,7 @@ mod scene;
 use std::path::{Path, PathBuf};
 
 use self::scene::Scene;
-use super::output::{folder_is_there, write_whole};
+use super::output::{check_place, write_whole};
 use crate::cmd::common::Usage;
 use crate::sink::SinkError;
 use crate::sink::heatmaps::write_small_png;
@@ -43,7 +43,7 @@ impl PictureFile {
     /// Refuses what cannot be written before the work is done.
     ///
     /// # Errors
-    /// If the name ends otherwise than .svg or .png, or its folder is not there.
+    /// If the name ends otherwise than .svg or .png, or no file can be there.
     pub fn of(path: &Path) -> anyhow::Result<Self> {
         let extension = path.extension().map(|e| e.to_ascii_lowercase());
         let format = match extension.as_deref().and_then(|e| e.to_str()) {
@@ -56,7 +56,7 @@ impl PictureFile {
                 }));
             }
         };
-        folder_is_there(path)?;
+        check_place(path)?;
         Ok(Self {
             path: path.to_owned(),
             format,
@@ -67,7 +67,7 @@ impl PictureFile {
     ///
     /// # Errors
     /// If the file cannot be written, or the picture has too many pixels.
-    pub fn write(&self, scene: &Scene) -> anyhow::Result<()> {
+    pub fn write(&self, scene: &Scene) -> Result<(), SinkError> {
         match self.format {
             Format::Svg => write_whole(&self.path, scene.svg().as_bytes()),
             Format::Png => {
@@ -76,7 +76,7 @@ impl PictureFile {
                     what: "draw",
                     cause: "the picture is too large; write an .svg".to_owned(),
                 })?;
-                Ok(write_small_png(&self.path, &picture)?)
+                write_small_png(&self.path, &picture)
             }
         }
     }
@@ -98,5 +98,8 @@ mod tests {
         }
         let error = format("none/a.png").expect_err("no folder");
         assert!(error.to_string().contains("no such folder"), "{error}");
+        std::fs::create_dir(folder.path().join("b.svg")).expect("a folder");
+        let error = format("b.svg").expect_err("a folder");
+        assert!(error.to_string().contains("is a folder"), "{error}");
     }
 }

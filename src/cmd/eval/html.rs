@@ -1,6 +1,6 @@
 //! Reports as HTML pages that open from disk.
 //!
-//! Belongs here: head, style, tables, escaping. Does not: what an experiment
+//! Belongs here: head, style, tables, escaping, links. Does not: what an experiment
 //! shows.
 //!
 //! A page is one file: its style is in it, it has no script, and what it shows
@@ -158,9 +158,32 @@ pub(super) fn escaped(text: &str) -> String {
     safe
 }
 
+/// A path from the page as what `href` and `src` have. Bare, `#` and `?` would end it,
+/// and `%` would be read as more than it is.
+pub(super) fn link(path: &str) -> String {
+    let mut link = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' => link.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => link.push(char::from(byte)),
+            byte => link += &format!("%{byte:02X}"),
+        }
+    }
+    link
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_leads_to_the_file_whatever_its_name() {
+        assert_eq!(link("a-b_c.d~1/e.json"), "a-b_c.d~1/e.json");
+        assert_eq!(
+            link("50%#1?<\"&'ä :\n.svg"),
+            "50%25%231%3F%3C%22%26%27%C3%A4%20%3A%0A.svg"
+        );
+    }
 
     #[test]
     fn names_of_files_and_classes_are_text_and_nothing_else() {

@@ -75,7 +75,10 @@ pub(super) fn find(args: &ImageArgs) -> anyhow::Result<Found> {
         let named = classify(&data, described, device, labelled.common.seed, &mut || {
             bar.inc(1)
         });
-        found.extend(named?.map(|named| Line { name, named }));
+        found.push(Line {
+            name,
+            named: named?,
+        });
     }
     bar.finish_and_clear();
     let tested = || data.rounds.iter().flat_map(|r| &r.test);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Found;
-use super::drawn::{Failed, Part, SharedArgs, gather};
+use super::drawn::{AllData, Failed, Part, SharedArgs, gather};
 use super::figure::{Chart, Of, PictureArgs};
 use super::networks::{Compared, Model, Networks};
 use super::output::{Table, number, percent, percent_95};
@@ -87,6 +87,7 @@ pub(super) fn find(args: &LocalizeArgs) -> anyhow::Result<Found> {
     let count = args.scenes as usize;
     let gathered = gather(
         shared,
+        AllData::open(shared)?,
         args.crop,
         |corpus| localize::count(corpus, count),
         &networks,

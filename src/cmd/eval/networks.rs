@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 
 use super::CommonArgs;
-use crate::eval::Judge;
 use crate::eval::direct::Direct;
+use crate::eval::{Judge, as_text};
 use crate::features::Features;
 use crate::net::{HeatmapKind, L3Net, NetError, Weights};
 use crate::result::Judgement;
@@ -14,6 +14,7 @@ use crate::result::Judgement;
 /// The model that is looked at; part of every report.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Model {
+    #[serde(serialize_with = "as_text")]
     file: PathBuf,
     trained: bool,
     device: String,

@@ -1,16 +1,16 @@
 //! Figures as a table and as JSON, and where each goes.
 //!
-//! A table goes to stdout, and JSON to the file of `--json`. `--json -` has
-//! stdout for itself: then the table goes to stderr.
+//! A table goes to stdout, and JSON to the file of `--json`. `--json -` (or
+//! /dev/stdout) has stdout for itself: then the table goes to stderr.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use super::{CommonArgs, Found};
 use crate::eval::metrics::Interval;
+use crate::sink::SinkError;
 use crate::sink::draw::shortened;
+use crate::whole;
 
 /// Columns of the first column of a table.
 const NAME: usize = 34;
@@ -25,44 +25,53 @@ pub(super) enum Destination {
 }
 
 impl Destination {
-    /// As the options say; that the folder is not there should be known before
-    /// the work, not behind it.
+    /// As the options say; that no file can be there should be known before the
+    /// work, not behind it.
     pub fn of(args: &CommonArgs) -> anyhow::Result<Self> {
         let Some(file) = &args.json else {
             return Ok(Self::Table);
         };
-        if file == Path::new("-") {
+        if [Path::new("-"), Path::new("/dev/stdout")].contains(&file.as_path()) {
             let quiet = args.talk.quiet;
             return Ok(Self::Stdout { quiet });
         }
-        folder_is_there(file)?;
+        check_place(file)?;
         Ok(Self::File(file.clone()))
     }
 
-    /// Writes the report, and the table for people.
-    pub fn write(&self, out: &mut dyn Write, found: &Found) -> anyhow::Result<()> {
-        let Found { json, table, .. } = found;
+    /// Writes the report, if it has a file of its own.
+    pub fn write(&self, found: &Found) -> Result<(), SinkError> {
         match self {
-            Self::Table => table.write(out)?,
+            Self::Table | Self::Stdout { .. } => Ok(()),
+            Self::File(file) => write_whole(file, format!("{}\n", found.json).as_bytes()),
+        }
+    }
+
+    /// Shows the table for people, and the report if it has no file.
+    pub fn show(&self, stdout: &mut dyn Write, found: &Found) -> Result<(), SinkError> {
+        let Found { json, table, .. } = found;
+        let shown = match self {
+            Self::Table | Self::File(_) => table.write(stdout),
             Self::Stdout { quiet } => {
-                writeln!(out, "{json}")?;
+                let shown = writeln!(stdout, "{json}");
                 if !quiet {
                     // Nobody reads stderr: nothing to be done.
                     let _ = table.write(&mut io::stderr());
                 }
+                shown
             }
-            Self::File(file) => {
-                table.write(out)?;
-                write_whole(file, format!("{json}\n").as_bytes())?;
-            }
-        }
-        out.flush()?;
-        Ok(())
+        };
+        shown
+            .and_then(|()| stdout.flush())
+            .map_err(SinkError::io(Path::new("stdout"), "write"))
     }
 }
 
-/// Refuses a file whose folder is not there: better before the work than behind it.
-pub(super) fn folder_is_there(file: &Path) -> anyhow::Result<()> {
+/// Refuses a name that no file can have: better before the work than behind it.
+pub(super) fn check_place(file: &Path) -> anyhow::Result<()> {
+    if file.is_dir() {
+        anyhow::bail!("{}: is a folder; name a file in it", file.display());
+    }
     let folder = file.parent().filter(|f| !f.as_os_str().is_empty());
     match folder.filter(|f| !f.is_dir()) {
         Some(folder) => anyhow::bail!("{}: no such folder; make it first", folder.display()),
@@ -71,20 +80,8 @@ pub(super) fn folder_is_there(file: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes a file that appears whole or not at all.
-pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    whole(file, bytes).with_context(|| format!("{}: cannot be written", file.display()))
-}
-
-/// Beside it first, so that nobody reads half of it.
-fn whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".part");
-    std::fs::write(&beside, bytes)
-        .and_then(|()| std::fs::rename(&beside, file))
-        .inspect_err(|_| {
-            // What failed is told; what is left of it need not lie about.
-            let _ = std::fs::remove_file(&beside);
-        })
+pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), SinkError> {
+    whole::write(file, bytes).map_err(SinkError::io(file, "write"))
 }
 
 /// A table: a name, then figures, as wide as they need.
@@ -250,18 +247,5 @@ mod tests {
         assert_eq!(number_95(None), "");
         assert_eq!(percent_95([0.0, 1.0]), "0.0 to 100.0");
         assert_eq!(number_95([0.5, 0.75]), "0.500 to 0.750");
-    }
-
-    #[test]
-    fn json_appears_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.json");
-        whole(&file, b"{}").expect("a file");
-        assert_eq!(std::fs::read(&file).expect("a file"), b"{}");
-        whole(&folder.path().join("none/a.json"), b"{}").expect_err("no folder");
-        assert_eq!(
-            std::fs::read_dir(folder.path()).expect("a folder").count(),
-            1
-        );
     }
 }

@@ -7,6 +7,7 @@ use super::figure::{Chart, Of, PictureArgs};
 use super::labelled::{HELP, Kind, LabelledArgs, tell_unreadable};
 use super::networks::{Model, Networks, shown};
 use super::output::{Table, percent};
+use crate::corpus::CorpusError;
 use crate::eval::Unreadable;
 use crate::eval::classify::{Classified, Described, classify};
 use crate::eval::extract::Extraction;
@@ -105,11 +106,11 @@ pub(super) fn find(args: &SoundArgs) -> anyhow::Result<Found> {
         described.len() * data.rounds.len(),
         labelled.common.talk.quiet,
     );
-    let found = described.into_iter().filter_map(|(name, described)| {
+    let found = described.into_iter().map(|(name, described)| {
         let classified = classify(&data, described, &mut || bar.inc(1))?;
-        Some(Line { name, classified })
+        Ok(Line { name, classified })
     });
-    let found = found.collect();
+    let found = found.collect::<Result<_, CorpusError>>()?;
     bar.finish_and_clear();
     let report = Report {
         model: networks.model.clone(),

@@ -10,10 +10,10 @@ use super::figure::{Panel, PictureFile, map};
 use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::networks::{Compared, Model, Networks};
 use super::output::{Table, number, percent};
-use crate::eval::Unreadable;
 use crate::eval::extract::Extraction;
 use crate::eval::labelled::Labelled;
 use crate::eval::learn::{Places, ROUNDS, agreement, chance_agreement, most_agreement};
+use crate::eval::{Unreadable, as_text};
 use crate::net::HeatmapKind;
 
 /// Neighbours that are asked for their class.
@@ -71,6 +71,7 @@ struct Nearness {
 /// A file and its places.
 #[derive(Clone, Debug, Serialize)]
 struct File {
+    #[serde(serialize_with = "as_text")]
     file: PathBuf,
     class: String,
     #[serde(flatten)]

@@ -15,11 +15,11 @@ use super::html::Page;
 use super::labelled::{Kind, LOOK_HELP, LookArgs, Of, tell_unreadable};
 use super::networks::{Compared, Model, Networks};
 use super::output::{Table, write_whole};
-use crate::eval::Unreadable;
 use crate::eval::labelled::Labelled;
 use crate::eval::units::{
     Best, Unit, best_of_classes, covered, covered_by_chance, most_pure, rank,
 };
+use crate::eval::{Unreadable, as_text};
 use crate::net::HeatmapKind;
 
 /// Shows which files excite single units most, and whether these are of one class
@@ -91,6 +91,7 @@ struct Line {
 
 #[derive(Clone, Debug, Serialize)]
 struct File {
+    #[serde(serialize_with = "as_text")]
     file: PathBuf,
     class: String,
     activation: f32,

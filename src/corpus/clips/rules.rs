@@ -33,10 +33,12 @@ impl SplitBy {
 }
 
 /// How recordings are split.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ClipRules {
     /// What is held out.
     pub split_by: SplitBy,
+    /// Patterns on the name of the recording's file (`grid_*`): always held out, whole.
+    pub test: Vec<String>,
     /// Chooses the recordings.
     pub seed: u64,
 }

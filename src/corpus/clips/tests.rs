@@ -8,11 +8,15 @@ use proptest::prelude::*;
 use super::*;
 use crate::corpus::shards::Clip;
 use crate::corpus::shards::testing::{clip_of, info, noise, number_of, recording, write};
-use crate::corpus::{Pair, rng};
+use crate::corpus::{Pair, Tag, rng};
 use crate::result::Crop;
 
 fn open(folder: &Path, split_by: SplitBy) -> Clips {
-    let rules = ClipRules { split_by, seed: 3 };
+    let rules = ClipRules {
+        split_by,
+        seed: 3,
+        ..ClipRules::default()
+    };
     Clips::open(&[folder.to_owned()], &rules).expect("shards")
 }
 
@@ -123,6 +127,37 @@ fn parts_of_a_recording_never_share_a_sample() {
         assert!(validation.end + WINDOW_SAMPLES as u64 <= test.start);
         assert!(train.end - train.start > 9 * WINDOW_SAMPLES as u64);
         assert!(test.end - test.start > 4 * WINDOW_SAMPLES as u64);
+    }
+}
+
+#[test]
+fn recordings_that_are_named_are_held_out_whole_and_no_others() {
+    let clips: Vec<Clip> = (0..20)
+        .flat_map(|i| recording(&format!("a{i}.mp4"), 0, 6.0, 0, 500))
+        .collect();
+    for split_by in [SplitBy::Clip, SplitBy::Time] {
+        let dir = tempfile::tempdir().expect("a folder");
+        write(dir.path(), &clips);
+        let rules = ClipRules {
+            split_by,
+            test: vec!["a1?.mp4".to_owned()],
+            seed: 3,
+        };
+        let corpus = Clips::open(&[dir.path().to_owned()], &rules).expect("shards");
+        let names = |split| -> BTreeSet<&str> {
+            let choices = corpus.choices(split).iter();
+            choices
+                .map(|c| &*corpus.recordings[c.recording].name)
+                .collect()
+        };
+        let [train, validation, test] = SPLITS.map(names);
+        let named: BTreeSet<String> = (10..20).map(|i| format!("a{i}.mp4")).collect();
+        assert!(named.iter().all(|name| test.contains(&**name)));
+        assert!(train.union(&validation).all(|name| !named.contains(*name)));
+        if split_by == SplitBy::Clip {
+            assert_eq!(test.len(), named.len());
+            assert_eq!(train.len() + validation.len(), 10);
+        }
     }
 }
 

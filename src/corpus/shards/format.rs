@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::{SAMPLE_RATE, SamplePos};
+use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};
 
 /// The format that this program writes and reads.
 pub const FORMAT: &str = "l3net-shard/1";
@@ -10,6 +10,9 @@ pub const FORMAT: &str = "l3net-shard/1";
 /// A recording's name in keys is cut to this: a tar's plain header has room for
 /// 100 bytes.
 const NAME_IN_KEY: usize = 48;
+
+/// A clip has 11 s; of one that says it has more than an hour the number is damaged.
+const MOST_SAMPLES: usize = 3600 * SAMPLE_RATE as usize;
 
 /// How clips were made. All clips of a folder are made alike.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,9 +81,16 @@ impl ClipInfo {
 
     /// What contradicts itself in it.
     pub(super) fn flaw(&self) -> Option<String> {
+        if self.samples > MOST_SAMPLES {
+            return Some(format!("it is {} samples long", self.samples));
+        }
+        // What is later has no time in nanoseconds, which is 584 years.
+        if self.start_sample > SamplePos::heard_at(MediaTime(u64::MAX)).0 {
+            return Some(format!("it begins at sample {}", self.start_sample));
+        }
         let end = SamplePos(self.start_sample).plus(self.samples);
         let outside = |&ns: &u64| {
-            let at = SamplePos::heard_at(crate::time::MediaTime(ns));
+            let at = SamplePos::heard_at(MediaTime(ns));
             at.0 < self.start_sample || at >= end
         };
         if self.sample_rate != SAMPLE_RATE {

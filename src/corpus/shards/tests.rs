@@ -263,13 +263,25 @@ fn a_description_that_contradicts_itself_is_refused() {
     let file = dir.path().join("x.tar");
     let mut late = info("a", 0, 48_000);
     late.frame_times_ns = vec![1_000 * MS];
-    let json = serde_json::to_vec(&late).expect("json");
-    tar_of(&file, &[("k.json", &json), ("k.flac", b"")]);
-    assert!(
-        error(&file).contains("outside its sound"),
-        "{}",
-        error(&file)
-    );
+    for (info, flaw) in [
+        (late, "outside its sound"),
+        // Numbers that would fill the memory, or run over.
+        (info("a", 0, 1_000_000_000_000), "1000000000000 samples"),
+        (info("a", 0, 1 << 62), "samples long"),
+        (
+            info("a", u64::MAX, 48_000),
+            "begins at sample 18446744073709551615",
+        ),
+        (info("a", 1 << 63, 48_000), "begins at sample"),
+    ] {
+        let json = serde_json::to_vec(&info).expect("json");
+        tar_of(&file, &[("k.json", &json), ("k.flac", b"")]);
+        let error = error(&file);
+        assert!(
+            error.contains("x.tar: k.json") && error.contains(flaw),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Entry, Media, Part};
 use crate::corpus::shards::holds_shards;
-use crate::corpus::{ClassFolder, ClipRules, Clips, CorpusError, Split, SplitBy, SplitRules};
+use crate::corpus::{
+    ClassFolder, ClipRules, Clips, CorpusError, Split, SplitBy, SplitRules, warn_of_idle_patterns,
+};
 
 /// What is expected where nothing of it is found.
 const LAYOUTS: &str = "expected one of
@@ -29,15 +31,9 @@ pub(super) fn shards(
     if !folders.iter().all(|folder| holds_shards(folder)) {
         return Ok(None);
     }
-    if !rules.test.is_empty() {
-        return Err(CorpusError::layout(
-            &folders[0],
-            "--test names files, and these are shards: one of seven recordings is held out, and \
-             --split-seed chooses which",
-        ));
-    }
     let rules = ClipRules {
         split_by: SplitBy::Clip,
+        test: rules.test.clone(),
         seed: rules.seed,
     };
     let clips = Clips::open(folders, &rules)?;
@@ -75,6 +71,8 @@ pub(super) fn class_folders(
         }
         other => other,
     })?;
+    let files = all.classes().flat_map(|class| all.items(class));
+    warn_of_idle_patterns(&rules.test, files.map(|item| item.path.as_path()));
     let items = || {
         all.classes()
             .flat_map(|c| all.items(c).iter().map(move |i| (c, i)))
@@ -193,26 +191,36 @@ pub(super) fn dcase(folder: &Path) -> Result<Option<Lists>, CorpusError> {
     }
 }
 
-/// Lines of a path, relative to `folder`, and a class, with a tab, comma,
-/// semicolon or space between; more columns are not looked at.
+/// Lines of a path, relative to `folder`, and a class; more columns are not looked at.
+/// Between them is a tab, or if there is none a comma, a semicolon or a space, so that
+/// paths with spaces stay whole.
 fn list(folder: &Path, file: &Path) -> Result<Vec<Entry>, CorpusError> {
     let text = std::fs::read_to_string(file).map_err(|e| CorpusError::file(file, e))?;
+    // Editors of Windows put a mark before the first path.
+    let text = text.trim_start_matches('\u{feff}');
     let mut entries = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
+        let line = line.trim();
+        if line.is_empty() {
             continue;
         }
-        let mut columns = line.split(['\t', ',', ';', ' ']).filter(|c| !c.is_empty());
+        let between = ['\t', ',', ';', ' ']
+            .into_iter()
+            .find(|&c| line.contains(c));
+        let columns = line.split(|c| Some(c) == between).map(str::trim);
+        let mut columns = columns.filter(|c| !c.is_empty());
         let (Some(path), Some(class)) = (columns.next(), columns.next()) else {
             let what = format!("line {}: no class behind the path: {line}", number + 1);
             return Err(CorpusError::file(file, what));
         };
-        if number == 0 && !folder.join(path).exists() && class == "label" {
-            continue; // a header
+        // `filename` and `scene_label`, or whatever a header calls them.
+        let names_no_file = Path::new(path).extension().is_none() && !folder.join(path).exists();
+        if number == 0 && names_no_file {
+            continue;
         }
         entries.push(Entry {
             media: Media::File(folder.join(path)),
-            class: class.trim().to_owned(),
+            class: class.to_owned(),
             // The lists say which side a recording is on; a file is its own group.
             group: path.to_owned(),
             part: Part::Train,

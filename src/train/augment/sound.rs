@@ -13,6 +13,9 @@ const QUIET: usize = FRAMES / 10;
 /// By how much a part of the second becomes softer: 0.2 ln of 60 dB, which is a
 /// pause.
 const SOFTEST: f32 = 1.38;
+/// How much softer the background of a pause may be than the quietest stretch of a
+/// second that has none: 12 dB.
+const UNDER: f32 = 0.276;
 /// What a log-spectrogram says of silence: 0.2 ln(1e-4).
 const SILENCE: f32 = -1.842_068_1;
 
@@ -79,7 +82,10 @@ fn band(spectrogram: &mut [f32], rng: &mut Rng) {
 /// another order, softer for a while, and without a band of frequencies.
 pub(super) fn other_events(spectrogram: &mut [f32], rng: &mut Rng) {
     rearrange(spectrogram, rng);
-    let frames = rng.random_range(0..=FRAMES);
+    // Rather long and deep: in most places little happens most of the time.
+    let frames = rng
+        .random_range(0..=FRAMES)
+        .max(rng.random_range(0..=FRAMES));
     let first = rng.random_range(0..=FRAMES - frames);
     soften(spectrogram, first..first + frames, rng);
     band(spectrogram, rng);
@@ -104,15 +110,18 @@ fn rearrange(spectrogram: &mut [f32], rng: &mut Rng) {
     }
 }
 
-/// For a while what happens is softer, down to a pause, and the background is not:
-/// nothing falls below one of the quiet stretches, again and again.
+/// For a while what happens is softer, down to a pause, and the background is hardly:
+/// nothing falls far below one of the quiet stretches, again and again.
 fn soften(spectrogram: &mut [f32], frames: Range<usize>, rng: &mut Rng) {
-    let by = rng.random_range(0.0..=SOFTEST);
+    let by = rng
+        .random_range(0.0..=SOFTEST)
+        .max(rng.random_range(0.0..=SOFTEST));
+    let under = rng.random_range(0.0..=UNDER);
     let from = background(spectrogram, rng);
     for line in spectrogram.chunks_exact_mut(FRAMES) {
         let quiet: [f32; QUIET] = std::array::from_fn(|frame| line[from + frame]);
         for (value, quiet) in line[frames.clone()].iter_mut().zip(quiet.iter().cycle()) {
-            *value = value.min((*value - by).max(*quiet));
+            *value = value.min((*value - by).max(*quiet - under));
         }
     }
 }
@@ -192,7 +201,11 @@ mod tests {
                 assert!(line[..10].iter().all(|v| *v == SOFTEST));
             }
             soften(&mut spectrogram, 100..110, &mut rng);
-            assert!(spectrogram[100..110].iter().all(|v| *v == 0.0));
+            assert!(
+                spectrogram[100..110]
+                    .iter()
+                    .all(|v| (-UNDER..=0.0).contains(v))
+            );
         }
     }
 

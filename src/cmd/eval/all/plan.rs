@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::{AllArgs, name_of};
+use super::AllArgs;
 use crate::cmd::eval::labelled::{Kind as Files, Of};
 use crate::corpus::shards::holds_shards;
-use crate::corpus::{SplitRules, TEST_FOLD};
+use crate::corpus::{CorpusError, SplitRules, TEST_FOLD, idle_patterns, warn_of_idle_patterns};
 use crate::eval::labelled::Labelled;
 
 /// What is taken for a recording, by the end of its name.
@@ -69,6 +69,8 @@ impl Planned {
 /// What lies in the folders.
 #[derive(Default)]
 struct Data {
+    /// Of the folders; no two are the same.
+    names: BTreeSet<String>,
     sounds: Vec<Kind>,
     pictures: Vec<Kind>,
     recordings: Vec<Recordings>,
@@ -76,6 +78,8 @@ struct Data {
 
 /// Recordings in a folder.
 struct Recordings {
+    /// For titles and files.
+    name: String,
     folder: PathBuf,
     in_shards: bool,
 }
@@ -83,7 +87,10 @@ struct Recordings {
 /// A folder of classes.
 struct Kind {
     of: Of,
+    /// For titles and files.
+    name: String,
     folder: PathBuf,
+    files: Vec<PathBuf>,
     classes: BTreeSet<String>,
     /// All of it PNG: things that were cut out.
     cut_out: bool,
@@ -92,16 +99,23 @@ struct Kind {
 }
 
 impl Kind {
-    /// What of `--test` is for it: shards know for themselves what is held out.
-    fn patterns<'a>(&self, test: &'a [String]) -> &'a [String] {
-        if self.in_shards { &[] } else { test }
+    /// What of `--test` is for it: shards know for themselves what is held out, and a
+    /// pattern that matches none of the files is for those of another folder.
+    fn patterns<'a>(&self, test: &'a [String]) -> Vec<&'a str> {
+        if self.in_shards {
+            return Vec::new();
+        }
+        let files = self.files.iter().map(PathBuf::as_path);
+        let idle: Vec<&str> = idle_patterns(test, files).collect();
+        let test = test.iter().map(String::as_str);
+        test.filter(|pattern| !idle.contains(pattern)).collect()
     }
 
     /// How many files are held out.
     fn held_out(&self, test: &[String]) -> usize {
         let extensions = Files::of(self.of).extensions();
         let rules = SplitRules {
-            test: self.patterns(test).to_vec(),
+            test: self.patterns(test).into_iter().map(str::to_owned).collect(),
             ..SplitRules::default()
         };
         let held_out = Labelled::read(std::slice::from_ref(&self.folder), extensions, &rules);
@@ -124,30 +138,64 @@ impl Data {
                 .collect();
             children.sort();
             let found = children.iter().filter(|child| data.add(child)).count();
-            if found == 0 {
-                data.add(folder);
+            if found == 0 && !data.add(folder) {
+                bail!(
+                    "{}: nothing in it that can be looked at; expected folders of classes, \
+                     ESC-50, DCASE, shards or two recordings, or folders of these (`l3net eval \
+                     sound --help` shows how they are laid out)",
+                    folder.display()
+                );
             }
         }
         Ok(data)
     }
 
-    /// True if there was something in it.
+    /// True if there was something in it, damaged or not.
     fn add(&mut self, folder: &Path) -> bool {
         let in_shards = holds_shards(folder);
-        let sounds = classes(folder, Of::Sounds, in_shards);
-        let pictures = classes(folder, Of::Pictures, in_shards);
+        let name = self.free_name(folder);
         // Without GStreamer only what was decoded before.
         let recordings = in_shards || cfg!(feature = "gst") && count_media(folder) >= 2;
-        let found = sounds.is_some() || pictures.is_some() || recordings;
-        self.sounds.extend(sounds);
-        self.pictures.extend(pictures);
+        let mut found = recordings;
+        for (of, kinds) in [
+            (Of::Sounds, &mut self.sounds),
+            (Of::Pictures, &mut self.pictures),
+        ] {
+            match classes(folder, &name, of, in_shards) {
+                Ok(kind) => kinds.push(kind),
+                // A file that cannot be understood is of data; of other folders most are
+                // no data at all.
+                Err(error) if in_shards || matches!(error, CorpusError::File { .. }) => {
+                    tracing::warn!("{} by class: {error}", of.name());
+                }
+                Err(_) => continue,
+            }
+            found = true;
+        }
         if recordings {
             self.recordings.push(Recordings {
+                name: name.clone(),
                 folder: folder.to_owned(),
                 in_shards,
             });
         }
+        if found {
+            self.names.insert(name);
+        }
         found
+    }
+
+    /// A folder's name; the second of that name is `NAME-2`, or its files would lie in
+    /// the place of the first one's.
+    fn free_name(&self, folder: &Path) -> String {
+        // Of `.` and `..` it is not in the path.
+        let whole = folder.canonicalize().unwrap_or_default();
+        let name = folder.file_name().or(whole.file_name());
+        let name = name.map_or("data".into(), |name| name.to_string_lossy());
+        let numbered = (2..).map(|nth| format!("{name}-{nth}"));
+        let mut names = std::iter::once(name.to_string()).chain(numbered);
+        let free = names.find(|name| !self.names.contains(name));
+        free.expect("numbers do not end")
     }
 
     /// Those that may be put together with pictures.
@@ -163,25 +211,21 @@ impl Data {
     }
 }
 
-/// A folder of labelled files; `None` if it is in no layout that is known.
-fn classes(folder: &Path, of: Of, in_shards: bool) -> Option<Kind> {
+/// A folder of labelled files.
+fn classes(folder: &Path, name: &str, of: Of, in_shards: bool) -> Result<Kind, CorpusError> {
     let extensions = Files::of(of).extensions();
-    let found = Labelled::read_all(&[folder.to_owned()], extensions);
-    let found = found.inspect_err(|error| {
-        // Of other folders most are no data at all.
-        if in_shards {
-            tracing::warn!("{} by class: {error}", of.name());
-        }
-    });
-    let found = found.ok()?;
-    let is_png = |path: &Path| {
+    let found = Labelled::read_all(&[folder.to_owned()], extensions)?;
+    let files: Vec<PathBuf> = found.files.iter().map(|file| file.media.name()).collect();
+    let is_png = |path: &PathBuf| {
         path.extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("png"))
     };
-    Some(Kind {
+    Ok(Kind {
         of,
+        name: name.to_owned(),
         folder: folder.to_owned(),
-        cut_out: found.files.iter().all(|f| is_png(&f.media.name())),
+        cut_out: files.iter().all(is_png),
+        files,
         in_shards,
         classes: found.classes.into_iter().collect(),
     })
@@ -203,7 +247,7 @@ fn count_media(folder: &Path) -> usize {
 fn held_out_by<'a>(test: &'a [String], kind: &Kind) -> impl Iterator<Item = &'a str> {
     let test = kind.patterns(test);
     let option = (!test.is_empty()).then_some("--test");
-    option.into_iter().chain(test.iter().map(String::as_str))
+    option.into_iter().chain(test)
 }
 
 /// Folders as one value of `synth:` and `classes:`.
@@ -215,6 +259,11 @@ fn joined<'a>(kinds: impl Iterator<Item = &'a Kind>) -> String {
 impl Plan {
     pub fn of(args: &AllArgs) -> anyhow::Result<Self> {
         let data = Data::below(&args.data)?;
+        let kinds = data.pictures.iter().chain(&data.sounds);
+        warn_of_idle_patterns(
+            &args.test,
+            kinds.flat_map(|kind| &kind.files).map(PathBuf::as_path),
+        );
         let test = args.test.join("+");
         let test = if test.is_empty() {
             test
@@ -255,14 +304,15 @@ impl Plan {
             &count,
             &pairs,
         );
-        for Recordings { folder, in_shards } in &data.recordings {
-            let title = format!("Do picture and sound correspond? {}", name_of(folder));
-            let path = folder.display().to_string();
+        for recordings in &data.recordings {
+            let name = &recordings.name;
+            let title = format!("Do picture and sound correspond? {name}");
+            let path = recordings.folder.display().to_string();
             // Shards are held out as training does it and as their classes are;
             // single recordings are too few for that.
-            let split = if *in_shards { "clip" } else { "time" };
+            let split = if recordings.in_shards { "clip" } else { "time" };
             let words = ["avc", &path, "--split", split, "--pairs", &count];
-            plan.push(title, format!("avc-{}", name_of(folder)), &words);
+            plan.push(title, format!("avc-{name}"), &words);
         }
         plan.drawn(
             "localize",
@@ -299,7 +349,7 @@ impl Plan {
 
     /// An experiment that learns classes.
     fn classes(&mut self, what: &str, title: &str, kind: &Kind, test: &[String]) {
-        let name = name_of(&kind.folder);
+        let name = &kind.name;
         let path = kind.folder.display().to_string();
         let mut words = vec![what, &path];
         words.extend(held_out_by(test, kind));
@@ -308,7 +358,7 @@ impl Plan {
 
     /// Clusters, units and t-SNE of what is held out.
     fn looked_at(&mut self, kind: &Kind, args: &AllArgs) {
-        let name = name_of(&kind.folder);
+        let name = &kind.name;
         let path = kind.folder.display().to_string();
         let mut shared = vec![path.as_str(), "--of", kind.of.name(), "--held-out"];
         shared.extend(held_out_by(&args.test, kind));
@@ -339,3 +389,7 @@ impl Plan {
         planned.picture = Some(picture);
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

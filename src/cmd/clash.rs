@@ -1,0 +1,45 @@
+//! Outputs that would be written over what is read, or over each other.
+
+use std::path::{Path, PathBuf};
+
+use super::common::Usage;
+use super::overlays::videos;
+use super::streams::OutputArgs;
+use crate::media::Source;
+use crate::result::StreamName;
+
+/// Refuses them before anything is opened; `archive` is the OUT of `batch`.
+///
+/// # Errors
+/// Wrong usage: names the file and what it is already.
+pub(super) fn refuse(
+    args: &OutputArgs,
+    archive: Option<&Path>,
+    sources: &[Source],
+) -> anyhow::Result<()> {
+    let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
+    let overlays = args.overlay.as_deref();
+    let overlays = overlays.map(|path| videos(path, &names, names.len() > 1));
+    let outputs = args
+        .json
+        .iter()
+        .cloned()
+        .chain(overlays.into_iter().flatten());
+    // What is not there yet is nothing else.
+    for output in outputs.filter(|path| path.is_file()) {
+        let is = |other: &Path| same_file::is_same_file(&output, other).unwrap_or(false);
+        let is_read = |source: &&Source| source.files().iter().any(|file: &PathBuf| is(file));
+        let what = if let Some(source) = sources.iter().find(is_read) {
+            format!("the source {}, which it would overwrite", source.name)
+        } else if archive.is_some_and(is) {
+            "OUT, where all lines are already".to_owned()
+        } else {
+            continue;
+        };
+        return Err(Usage::error(format!(
+            "{}: is {what}; name another file",
+            output.display()
+        )));
+    }
+    Ok(())
+}
