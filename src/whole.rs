@@ -19,10 +19,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(path, bytes, |_| Ok(()))
 }
 
-/// As [`write`], and outlasts a power cut: for what took long to make.
+/// As [`write()`], and outlasts a power cut: for what took long to make.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_to_disk(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(path, bytes, File::sync_all)
 }
