@@ -295,6 +295,8 @@ fn the_beginnings_of_films_are_not_taken_for_the_whole() {
     let streams = streams_in(&out);
     assert!(streams.values().any(|told| told.summaries[0].interrupted));
     assert!(streams.values().all(|told| told.summaries.len() == 1));
+    let mut moments = streams.values().flat_map(|told| &told.moments);
+    assert!(moments.all(|m| m.end_ns.0 <= 1_500_000_000));
 
     let done = batch_with(&paths(&clips), &out, HOP);
     assert_eq!(done.code, Some(0), "{}", done.err);

@@ -274,6 +274,14 @@ impl Reader<'_> {
     }
 
     fn hand_on(&mut self, made: Made<Frame>) {
+        // One of the two may have been read far beyond where the other is.
+        let beyond = self.options.limit.is_some_and(|limit| match &made {
+            Made::Gap(gap) => gap.start >= limit,
+            Made::Moment(moment) => moment.end > limit,
+        });
+        if beyond {
+            return;
+        }
         let moment = match made {
             Made::Gap(gap) => return self.dispatcher.say(self.stream, Said::Gap(gap)),
             Made::Moment(moment) => moment,
