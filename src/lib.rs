@@ -32,6 +32,7 @@ pub mod cmd;
 
 pub mod cache;
 pub mod cores;
+pub mod lock;
 pub mod picture;
 pub mod result;
 pub mod stop;

@@ -116,18 +116,18 @@ impl Clips {
 
     fn split_by_time(&mut self, named: Vec<bool>) {
         for (i, recording) in self.recordings.iter().enumerate() {
-            if named[i] {
-                let choice = recording.choice(i, &recording.span());
-                self.choices.entry(Split::Test).or_default().push(choice);
-                continue;
-            }
-            let Some(parts) = parts::parts(&recording.span()) else {
-                self.left_out += 1;
-                continue;
+            let span = recording.span();
+            let parts: Vec<(Split, Range<u64>)> = if named[i] {
+                vec![(Split::Test, span)]
+            } else {
+                let parts = parts::parts(&span);
+                let part = |split| Some((split, parts.as_ref()?.of(split)?.clone()));
+                SPLITS.into_iter().filter_map(part).collect()
             };
-            for split in SPLITS {
-                let part = parts.of(split).map(|part| recording.choice(i, part));
-                if let Some(choice) = part.filter(|choice| choice.frames > 0) {
+            self.left_out += usize::from(parts.is_empty());
+            for (split, part) in parts {
+                let choice = recording.choice(i, &part);
+                if choice.frames > 0 {
                     self.choices.entry(split).or_default().push(choice);
                 }
             }

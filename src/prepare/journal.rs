@@ -8,7 +8,7 @@
 //! - One program at a time: the file is locked while it is open.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpus::CorpusError;
 use crate::corpus::shards::Settings;
+use crate::lock::lock;
 
 const NAME: &str = "prepare.jsonl";
 const FORMAT: &str = "l3net-prepare/1";
@@ -82,8 +83,7 @@ impl Journal {
             .truncate(false)
             .open(&path)
             .map_err(refuse)?;
-        // A file system without locks is used without.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if !lock(&file) {
             return Err(CorpusError::layout(
                 folder,
                 "another l3net is writing into it; wait for that one, or name another folder",

@@ -16,7 +16,7 @@
 //!   in one step, with the rows that an older `OUT.parquet` held.
 //! - One program at a time: the file is locked while it is open.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,7 @@ use serde::Deserialize;
 
 use super::progress::{End, Entry, Kind};
 use super::{Progress, SinkError, jsonl, parquet};
+use crate::lock::lock;
 use crate::result::{GapReason, Record};
 
 /// A line longer than this is not ours: ours are under 2 kB and hold a stream's
@@ -85,8 +86,7 @@ impl Archive {
             .map_err(SinkError::io(&lines, "write"))?;
         let mut len = None;
         if regular {
-            // A file system without locks is used without.
-            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            if !lock(&file) {
                 return Err(SinkError::Busy {
                     path: out.to_owned(),
                 });

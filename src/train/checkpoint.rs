@@ -5,12 +5,13 @@
 //! state but the step, see [`corpus`](crate::corpus).
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::error::TrainError;
 use super::heads;
 use super::run_state::RunState;
+use crate::lock::lock;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
 use crate::net::{Conv1Stride, ModelError, Slot, Weights, layout};
 
@@ -65,21 +66,19 @@ impl Files {
     /// # Errors
     /// If another run holds it, or the folder of curves cannot be made.
     pub(super) fn lock(&self) -> Result<File, TrainError> {
-        let folder = &self.events;
-        let open = || std::fs::create_dir_all(folder).and_then(|()| File::open(folder));
-        let lock = open().map_err(|cause| TrainError::Write {
-            file: folder.clone(),
+        let made = std::fs::create_dir_all(&self.events).and_then(|()| File::open(&self.events));
+        let folder = made.map_err(|cause| TrainError::Write {
+            file: self.events.clone(),
             cause,
         })?;
-        // A file system without locks is used without.
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(TrainError::Checkpoint {
+        if !lock(&folder) {
+            return Err(TrainError::Checkpoint {
                 file: self.model.clone(),
                 what: "another l3net trains it; wait for that one, or name another with -o"
                     .to_owned(),
-            }),
-            _ => Ok(lock),
+            });
         }
+        Ok(folder)
     }
 }
 

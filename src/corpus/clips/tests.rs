@@ -198,6 +198,26 @@ fn pairs_that_do_not_correspond_are_of_two_recordings() {
 }
 
 #[test]
+fn a_named_recording_without_a_second_is_not_drawn_from() {
+    let mut clips = recording("short", 0, 0.5, 0, 100);
+    clips.extend((0..3).flat_map(|i| recording(&format!("{i}"), 0, 4.0, 0, 500)));
+    let dir = tempfile::tempdir().expect("a folder");
+    write(dir.path(), &clips);
+    for split_by in [SplitBy::Clip, SplitBy::Time] {
+        let rules = ClipRules {
+            split_by,
+            test: vec!["short".to_owned(), "[12]".to_owned()],
+            seed: 3,
+        };
+        let corpus = Clips::open(&[dir.path().to_owned()], &rules).expect("shards");
+        for position in 0..50 {
+            let example = corpus.draw(Split::Test, &mut rng(1, 0, position));
+            assert_ne!(example.expect("drawn").shows, [Tag::clip("short")]);
+        }
+    }
+}
+
+#[test]
 fn silent_seconds_are_not_drawn() {
     let silent_then_loud = |source: &str| {
         let mut info = info(source, 0, 10 * WINDOW_SAMPLES);
