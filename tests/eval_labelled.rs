@@ -251,10 +251,17 @@ fn clips_in_shards_are_labelled_data() {
         "--no-untrained",
         "--test",
         "x*",
+        "synth_0_000[01].mkv",
     ];
     let done = eval(folder.path(), &all);
     let found: Value = serde_json::from_str(&done.out).expect("JSON");
     let sections = found["sections"].as_array().expect("sections");
+    for section in sections {
+        let command = section["command"].as_str().expect("text");
+        let held_out = command.contains("--test 'synth_0_000[01].mkv'");
+        assert_eq!(held_out, command.contains("data/shards"), "{command}");
+        assert!(!command.contains("x*"), "{command}");
+    }
     let mut figures: Vec<&str> = sections
         .iter()
         .filter_map(|s| s["figures"].as_str())

@@ -345,4 +345,11 @@ fn a_finer_hop_gives_a_window_each_hop() {
     let starts: Vec<u64> = told.moments.iter().map(|m| m.start_ns.0).collect();
     let expected: Vec<u64> = (0..9).map(|i| i * 250_000_000).collect();
     assert_eq!(starts, expected);
+
+    // Into the same OUT with another one, moments would be missing or there twice.
+    let before = fs::read(&out).expect("results");
+    let other = batch_with(&[&clip], &out, &["--hop", "0.5"]);
+    assert_eq!(other.code, Some(2), "{}", other.err);
+    assert!(other.err.contains("every 0.250 s"), "{}", other.err);
+    assert_eq!(fs::read(&out).expect("results"), before);
 }

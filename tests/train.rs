@@ -343,6 +343,18 @@ fn a_model_that_is_there_is_replaced_only_by_force() {
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(std::fs::read(&model).expect("read") != before);
 
+    // What was held out must not be learnt from later on.
+    for other in [
+        ["--split-seed", "1"],
+        ["--test", "a*"],
+        ["--test-fold", "4"],
+    ] {
+        let more = [&["--steps", "2", "--resume"], &other[..]].concat();
+        let done = run(train(folder.path(), "m.safetensors", &more));
+        assert_eq!(done.code, Some(1), "{}", done.err);
+        assert!(done.err.contains(other[0]), "{}", done.err);
+    }
+
     let wide = ["--steps", "2", "--resume", "--conv1-stride", "1"];
     let done = run(train(folder.path(), "m.safetensors", &wide));
     assert_eq!(done.code, Some(2), "{}", done.err);

@@ -9,8 +9,8 @@ use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::cores::cores;
 use crate::media::{Held, Source, find, name};
 use crate::result::StreamName;
-use crate::sink::SinkError;
 use crate::sink::archive::Archive;
+use crate::sink::{Progress, SinkError};
 
 /// Go through files and directories as fast as the machine can
 ///
@@ -58,6 +58,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         Some(_) => Held::ByIt,
     });
     clash::refuse(&args.stream.output, Some(&args.output), &sources)?;
+    refuse_another_hop(args, progress, &sources)?;
     let sources: Vec<Source> = sources
         .into_iter()
         .filter(|s| !progress.is_finished(&s.name))
@@ -102,6 +103,27 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         bar,
     }
     .run()
+}
+
+/// Moments of two hops in one OUT would leave out some and have others twice.
+fn refuse_another_hop(
+    args: &BatchArgs,
+    progress: &Progress,
+    sources: &[Source],
+) -> anyhow::Result<()> {
+    let hop = args.stream.window.hop;
+    let other = sources.iter().find_map(|source| {
+        let there = progress.stream(&source.name)?.other_hop(hop)?;
+        Some((&source.name, there as f64 / 1e9))
+    });
+    let Some((name, there)) = other else {
+        return Ok(());
+    };
+    let out = args.output.display();
+    Err(Usage::error(format!(
+        "{out}: holds a moment of {name} every {there:.3} s: go on with --hop {there:.3}, or name \
+         another output"
+    )))
 }
 
 /// Two keep the network busy over the end of a file; more where cores are idle.

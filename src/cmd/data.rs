@@ -1,10 +1,13 @@
 //! DATA on the command line: what training and evaluation draw from.
 
 mod recordings;
+mod spec;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use self::spec::Spec;
+pub(super) use self::spec::escaped;
 use super::common::Usage;
 use crate::corpus::{Annotated, ClassPairs, ClipRules, Corpus, SplitBy, SplitRules, TEST_FOLD};
 use crate::stop::Stop;
@@ -21,7 +24,7 @@ DATA is
   annotations: annotations:boxes=FILE.json|DIR,media=DIR: pictures in which people have
               boxed what is heard, as VGG-SS or Flickr-SoundNet have it; for eval
 Those with a colon take weight=W, how often they are drawn from, and test=NAMES,
-patterns of files to hold out.";
+patterns of files to hold out. A comma or a + in a name is written \\, or \\+.";
 
 /// What to draw from, and what is held out.
 #[derive(clap::Args, Clone, Debug)]
@@ -126,6 +129,26 @@ impl DataArgs {
         Ok(opened)
     }
 
+    /// What chooses what is held out, where nothing else does.
+    pub fn split_seed(&self) -> u64 {
+        self.held_out.split_seed
+    }
+
+    /// What else is held out by options and by `test=`, as options.
+    pub fn held_out(&self) -> String {
+        let named = self.data.iter().filter_map(|text| Spec::parse(text).ok());
+        let mut test: Vec<String> = named.flat_map(|spec| spec.list("test")).collect();
+        test.extend(self.held_out.test.iter().cloned());
+        test.sort();
+        test.dedup();
+        let fold = format!("--test-fold {}", self.held_out.test_fold);
+        let test = test.iter().map(|pattern| format!("--test {pattern}"));
+        std::iter::once(fold)
+            .chain(test)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
     /// What of recordings is held out; none if there are none.
     pub fn split_of_recordings(&self) -> Option<SplitBy> {
         let has_some = self.data.iter().any(|text| is_recording(text));
@@ -147,7 +170,7 @@ impl DataArgs {
             }
             "annotations" => {
                 spec.check(&["boxes", "media"], &[]).map_err(Usage::error)?;
-                let boxes = PathBuf::from(spec.get("boxes").unwrap_or_default());
+                let boxes = PathBuf::from(spec.text("boxes").unwrap_or_default());
                 Box::new(Annotated::read(&boxes, &spec.paths("media"))?)
             }
             _ => Box::new(synth(&spec, &rules)?),
@@ -201,79 +224,5 @@ pub fn objects(text: &str) -> Result<RangeInclusive<usize>, String> {
         Err(refuse())
     } else {
         Ok(range)
-    }
-}
-
-/// `kind:key=value,key=value`.
-struct Spec {
-    kind: String,
-    entries: Vec<(String, String)>,
-}
-
-impl Spec {
-    fn parse(text: &str) -> Result<Self, String> {
-        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
-        let entries = rest
-            .split(',')
-            .filter(|e| !e.is_empty())
-            .map(|entry| match entry.split_once('=') {
-                Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-                None => Err(format!("{text}: {entry} is no key=value")),
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            kind: kind.to_owned(),
-            entries,
-        })
-    }
-
-    /// Whether all that must be there is, and nothing that may not.
-    fn check(&self, needed: &[&str], optional: &[&str]) -> Result<(), String> {
-        let known: Vec<&str> = [needed, optional, &["test", "weight"]].concat();
-        if let Some((key, _)) = self
-            .entries
-            .iter()
-            .find(|(k, _)| !known.contains(&k.as_str()))
-        {
-            return Err(format!(
-                "{}: no such key: {key}; there are {}",
-                self.kind,
-                known.join(", ")
-            ));
-        }
-        match needed.iter().find(|key| self.get(key).is_none()) {
-            Some(key) => Err(format!("{}: {key}= is missing", self.kind)),
-            None => Ok(()),
-        }
-    }
-
-    fn get(&self, key: &str) -> Option<&str> {
-        let mut found = self.entries.iter().filter(|(k, _)| k == key);
-        found.next().map(|(_, value)| value.as_str())
-    }
-
-    fn list(&self, key: &str) -> Vec<String> {
-        let value = self.get(key).unwrap_or("");
-        value
-            .split('+')
-            .filter(|v| !v.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn paths(&self, key: &str) -> Vec<PathBuf> {
-        self.list(key).into_iter().map(PathBuf::from).collect()
-    }
-
-    fn weight(&self) -> Result<f64, String> {
-        match self.get("weight").map(str::parse) {
-            None => Ok(1.0),
-            // As much as anybody needs; the sum of all of them stays a number.
-            Some(Ok(weight)) if (1e-6..=1e6).contains(&weight) => Ok(weight),
-            Some(_) => Err(format!(
-                "{}: weight=W is a number, 0.000001 to 1000000",
-                self.kind
-            )),
-        }
     }
 }

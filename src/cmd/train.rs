@@ -110,6 +110,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     check(args)?;
     args.talk.start_log(std::io::stderr);
     let files = Files::beside(&args.output);
+    // Before anything is read: the run that holds it may be about to write it anew.
+    let _lock = files.lock()?;
     let start = start(args, &files)?;
     let stop = stop_on_signal()?;
     let parts = match args.data.open(args.talk.quiet, &stop) {
@@ -173,6 +175,8 @@ fn settings(args: &TrainArgs) -> TrainSettings {
             seed: args.seed,
         },
         split_by: args.data.split_of_recordings(),
+        split_seed: args.data.split_seed(),
+        held_out: args.data.held_out(),
         steps: args.steps,
         limit: args.minutes,
         rate: args.lr,

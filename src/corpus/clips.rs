@@ -19,7 +19,7 @@ use super::folder::{patterns, warn_of_idle_patterns};
 use super::random::Rng;
 use super::shards::{StoredClip, find_shards, read_shard};
 use super::sounds::SILENT_RMS;
-use super::{Corpus, Example, Split};
+use super::{Corpus, Example, Split, Tag};
 use crate::time::{SamplePos, WINDOW_SAMPLES};
 use parts::LEAST;
 use recording::{Choice, Recording, heard_at, recordings};
@@ -34,8 +34,9 @@ const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 pub struct Clips {
     recordings: Vec<Recording>,
     rules: ClipRules,
-    /// What can be drawn, by split.
-    choices: BTreeMap<Split, Vec<Choice>>,
+    /// What can be drawn, by split: each is drawn as often as the others, whatever
+    /// recordings it is of.
+    choices: BTreeMap<Split, Vec<Vec<Choice>>>,
     left_out: usize,
 }
 
@@ -74,17 +75,27 @@ impl Clips {
             file.is_some_and(|name| patterns.is_match(name))
         };
         let named = corpus.recordings.iter().map(is_named).collect();
-        let names = corpus.recordings.iter().map(|r| Path::new(&r.name));
+        let names = corpus.names().map(Path::new);
         warn_of_idle_patterns(&rules.test, names);
-        match rules.split_by {
+        let split = match rules.split_by {
             SplitBy::Clip => corpus.split_by_clip(named),
             SplitBy::Time => corpus.split_by_time(named),
+        };
+        // A recording is drawn as often as any other; split by time, a camera is,
+        // however many recordings there are of it.
+        let mut alike: BTreeMap<(Split, &Tag), Vec<Choice>> = BTreeMap::new();
+        for (split, choice) in split {
+            let tag = &corpus.recordings[choice.recording].tag;
+            alike.entry((split, tag)).or_default().push(choice);
+        }
+        for ((split, _), choices) in alike {
+            corpus.choices.entry(split).or_default().push(choices);
         }
         Ok(corpus)
     }
 
     /// Those that are `named` are held out; where none is, the rules choose.
-    fn split_by_clip(&mut self, named: Vec<bool>) {
+    fn split_by_clip(&mut self, named: Vec<bool>) -> Vec<(Split, Choice)> {
         let all = |(i, r): (usize, &Recording)| r.choice(i, &r.span());
         let choices: Vec<Choice> = self
             .recordings
@@ -101,20 +112,17 @@ impl Clips {
         let name = |choice: &Choice| self.recordings[choice.recording].fingerprint.as_str();
         let names: Vec<&str> = rest.iter().map(name).collect();
         let splits = parts::assign(&names, self.rules.seed);
-        for (choice, split) in rest.into_iter().zip(splits) {
-            let split = match split {
-                Split::Test if some_are_named => Split::Train,
-                split => split,
-            };
-            self.choices.entry(split).or_default().push(choice);
-        }
-        self.choices
-            .entry(Split::Test)
-            .or_default()
-            .extend(held_out);
+        let splits = splits.into_iter().map(|split| match split {
+            Split::Test if some_are_named => Split::Train,
+            split => split,
+        });
+        let held_out = held_out.into_iter().map(|choice| (Split::Test, choice));
+        splits.zip(rest).chain(held_out).collect()
     }
 
-    fn split_by_time(&mut self, named: Vec<bool>) {
+    /// The parts of each; those that are `named` are held out whole.
+    fn split_by_time(&mut self, named: Vec<bool>) -> Vec<(Split, Choice)> {
+        let mut found = Vec::new();
         for (i, recording) in self.recordings.iter().enumerate() {
             let span = recording.span();
             let parts: Vec<(Split, Range<u64>)> = if named[i] {
@@ -125,13 +133,12 @@ impl Clips {
                 SPLITS.into_iter().filter_map(part).collect()
             };
             self.left_out += usize::from(parts.is_empty());
-            for (split, part) in parts {
-                let choice = recording.choice(i, &part);
-                if choice.frames > 0 {
-                    self.choices.entry(split).or_default().push(choice);
-                }
-            }
+            let choices = parts
+                .iter()
+                .map(|(split, part)| (*split, recording.choice(i, part)));
+            found.extend(choices.filter(|(_, choice)| choice.frames > 0));
         }
+        found
     }
 
     /// How many recordings there are.
@@ -139,9 +146,14 @@ impl Clips {
         self.recordings.len()
     }
 
+    /// The files that they were cut from.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.recordings.iter().map(|recording| &*recording.name)
+    }
+
     /// How many of them can be drawn from in a split.
     pub fn recordings_in(&self, split: Split) -> usize {
-        self.choices(split).len()
+        self.choices(split).count()
     }
 
     /// How many of them are in no split: too short.
@@ -174,8 +186,12 @@ impl Clips {
         found
     }
 
-    fn choices(&self, split: Split) -> &[Choice] {
+    fn drawn_alike(&self, split: Split) -> &[Vec<Choice>] {
         self.choices.get(&split).map_or(&[], Vec::as_slice)
+    }
+
+    fn choices(&self, split: Split) -> impl Iterator<Item = &Choice> {
+        self.drawn_alike(split).iter().flatten()
     }
 
     /// A frame and a second around it, wherever it lies; `None` if it is silent.
@@ -234,10 +250,16 @@ impl Corpus for Clips {
     }
 
     fn draw(&self, split: Split, rng: &mut Rng) -> Result<Example, CorpusError> {
-        let choices = self.choices(split);
         for _ in 0..TRIES {
-            let Some(choice) = choices.choose(rng) else {
+            let Some(alike) = self.drawn_alike(split).choose(rng) else {
                 break;
+            };
+            // Of a camera every picture is as likely as any other.
+            let choice = match alike.as_slice() {
+                [only] => only,
+                several => several
+                    .choose_weighted(rng, |choice| choice.frames)
+                    .expect("what can be drawn has frames"),
             };
             if let Some(example) = self.try_draw(choice, rng)? {
                 return Ok(example);
@@ -251,16 +273,19 @@ impl Corpus for Clips {
     }
 
     fn check(&self, split: Split) -> Result<(), CorpusError> {
-        let there = self.recordings_in(split);
-        if there >= LEAST {
+        if self.drawn_alike(split).len() >= LEAST {
             return Ok(());
         }
+        let there = self.recordings_in(split);
         let purpose = match split {
             Split::Train => "train",
             Split::Validation => "validate",
             Split::Test => "test",
         };
         let needed = match (self.rules.split_by, split) {
+            (SplitBy::Time, _) if there >= LEAST => {
+                "they lie in one folder and count as one camera; each camera needs its own"
+            }
             (SplitBy::Clip, _) => "prepare more recordings (six at least), or split by time",
             (SplitBy::Time, Split::Validation) => "those of 4 s and more have such a part",
             (SplitBy::Time, _) => "those of 2.2 s and more have such a part",

@@ -69,6 +69,32 @@ impl Example {
         heard.all(|region| cut.share_of(region, &self.picture) >= KEPT)
     }
 
+    /// The largest square, with the middle of what is heard as near to its own as the
+    /// picture allows.
+    pub fn largest_cut(&self) -> Cut {
+        let (w, h) = (
+            f64::from(self.picture.width),
+            f64::from(self.picture.height),
+        );
+        let side = w.min(h);
+        let heard = self.regions.iter().filter(|r| self.sounds.contains(&r.tag));
+        let bounds: Vec<[f64; 4]> = heard.map(|r| r.bounds.map(f64::from)).collect();
+        let from = |i: usize, length: f64| {
+            let middles = bounds.iter().map(|b| (b[i] + b[i + 2]) / 2.0);
+            let middle = match bounds.len() {
+                0 => 0.5,
+                n => middles.sum::<f64>() / n as f64,
+            };
+            (middle * length - side / 2.0).clamp(0.0, length - side)
+        };
+        Cut {
+            left: from(0, w),
+            top: from(1, h),
+            width: side,
+            height: side,
+        }
+    }
+
     /// What can still be seen in a part of the picture; all of it where the corpus
     /// does not know where things are.
     pub fn shown_in(&self, cut: Cut) -> Vec<Tag> {
@@ -102,6 +128,17 @@ mod tests {
             label: None,
             origin: "a test".to_owned(),
         }
+    }
+
+    #[test]
+    fn the_largest_cut_lies_over_what_is_heard() {
+        let (mut dog, cat) = (example("dog"), example("cat"));
+        assert!(dog.keeps_what_is_heard(dog.largest_cut()));
+        assert_eq!(dog.largest_cut().left, 0.0);
+        let middle = Cut::middle(&cat.picture, 1.0);
+        assert!((cat.largest_cut().left - middle.left).abs() < 1e-3);
+        dog.regions.clear();
+        assert_eq!(dog.largest_cut(), middle);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! `freesound_id`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -38,6 +39,9 @@ pub struct Item {
     pub split: Split,
     /// The recording that it is a take of, with the fold before it.
     pub group: String,
+    /// The manifest names the recording: takes of it in other classes are of it, too.
+    /// Names of files are counted anew in each class, and say nothing of others.
+    pub of_all_classes: bool,
     /// The manifest's fold, if it has one.
     pub fold: Option<u32>,
 }
@@ -166,6 +170,7 @@ impl ClassFolder {
             items.sort_by(|a, b| a.path.cmp(&b.path));
             split_the_rest(items, rules.seed);
         }
+        join_recordings(&mut classes);
         Ok(Self { classes })
     }
 
@@ -227,6 +232,9 @@ fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, C
         .min_depth(1)
         .follow_links(true)
         .sort_by_file_name()
+        .into_iter()
+        // A Mac's archives have a `._dog.png` beside each `dog.png`.
+        .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()))
     {
         let (depth, path, broken) = match entry {
             Ok(entry) if !entry.file_type().is_file() => continue,
@@ -249,6 +257,10 @@ fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, C
         }
     }
     Ok(found)
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 /// The link that a walk stumbled over.
@@ -299,6 +311,20 @@ fn split_the_rest(items: &mut [Item], seed: u64) {
                 item.split = split;
             }
         }
+    }
+}
+
+/// Brings the takes of a recording together that lie in several classes: what is held
+/// out of it in one is held out in all.
+fn join_recordings(classes: &mut BTreeMap<String, Vec<Item>>) {
+    let mut splits: BTreeMap<String, Split> = BTreeMap::new();
+    let named = |item: &&mut Item| item.of_all_classes;
+    for item in classes.values_mut().flatten().filter(named) {
+        let split = splits.entry(item.group.clone()).or_insert(item.split);
+        *split = item.split.max(*split);
+    }
+    for item in classes.values_mut().flatten().filter(named) {
+        item.split = splits[&item.group];
     }
 }
 

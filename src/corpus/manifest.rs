@@ -117,13 +117,16 @@ impl Manifest {
         let is_test = held_out.is_match(Path::new(name)) || fold == Some(rules.test_fold);
         let said = row.and_then(|r| r.split).unwrap_or(Split::Train);
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let group = row.and_then(|r| r.group.clone()).unwrap_or_else(|| {
+        let recording = row.and_then(|r| r.group.clone());
+        let of_all_classes = recording.is_some();
+        let group = recording.unwrap_or_else(|| {
             let group = stem.rsplit_once('-').map_or(&*stem, |(group, _)| group);
             group.to_owned()
         });
         Item {
             split: if is_test { Split::Test } else { said },
             group,
+            of_all_classes,
             fold,
             path,
         }

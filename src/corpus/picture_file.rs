@@ -1,8 +1,10 @@
 //! Picture files.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
-use image::{DynamicImage, ImageError, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader};
 
 use super::error::CorpusError;
 use crate::picture::Picture;
@@ -13,16 +15,33 @@ use crate::picture::Picture;
 /// # Errors
 /// Names the file and says what is wrong with it.
 pub fn read_image(file: &Path) -> Result<DynamicImage, CorpusError> {
-    let opened = ImageReader::open(file).and_then(ImageReader::with_guessed_format);
-    let image = opened
-        .map_err(ImageError::from)
-        .and_then(ImageReader::decode);
-    image.map_err(|e| {
-        CorpusError::file(
-            file,
-            format!("not a picture: {e}; take it out of the folder"),
-        )
+    open(file, ImageReader::decode)
+}
+
+/// Whether a picture may have transparent parts: what its header says.
+///
+/// # Errors
+/// Names the file and says what is wrong with it.
+pub fn has_alpha(file: &Path) -> Result<bool, CorpusError> {
+    open(file, |reader| {
+        Ok(reader.into_decoder()?.color_type().has_alpha())
     })
+}
+
+fn open<T>(
+    file: &Path,
+    read: impl FnOnce(ImageReader<BufReader<File>>) -> Result<T, ImageError>,
+) -> Result<T, CorpusError> {
+    let opened = ImageReader::open(file).and_then(ImageReader::with_guessed_format);
+    opened
+        .map_err(ImageError::from)
+        .and_then(read)
+        .map_err(|e| {
+            CorpusError::file(
+                file,
+                format!("not a picture: {e}; take it out of the folder"),
+            )
+        })
 }
 
 /// A picture as the network sees it; what is transparent is grey.

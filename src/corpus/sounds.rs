@@ -4,20 +4,18 @@
 //! (`sound_file`), what becomes of the second (`train`).
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rand::RngExt;
 
 use super::error::CorpusError;
+use super::kept::{Kept, Room};
 use super::random::Rng;
 use super::sound_file::read_sound;
 use crate::time::WINDOW_SAMPLES;
 
-/// Decoded sound that is kept, over all of the program: 2 GiB. What is more is
-/// decoded again each time.
-const MOST_KEPT: usize = 2 << 30;
-static KEPT: AtomicUsize = AtomicUsize::new(0);
+/// For decoded sounds: 2 GiB.
+static ROOM: Room = Room::new(2 << 30);
 
 /// A second below this is silence (-60 dBFS).
 pub const SILENT_RMS: f32 = 1e-3;
@@ -27,7 +25,7 @@ const TRIES: usize = 12;
 /// A sound file that is decoded when it is first heard.
 pub struct Sound {
     file: PathBuf,
-    pcm: OnceLock<Arc<[i16]>>,
+    pcm: Kept<[i16]>,
 }
 
 impl Sound {
@@ -35,7 +33,7 @@ impl Sound {
     pub fn new(file: PathBuf) -> Self {
         Self {
             file,
-            pcm: OnceLock::new(),
+            pcm: Kept::new(&ROOM),
         }
     }
 
@@ -45,21 +43,14 @@ impl Sound {
     }
 
     fn pcm(&self) -> Result<Arc<[i16]>, CorpusError> {
-        if let Some(pcm) = self.pcm.get() {
-            return Ok(pcm.clone());
-        }
-        let pcm: Arc<[i16]> = read_sound(&self.file)?
-            .iter()
-            .map(|v| (v * 32767.0).round().clamp(-32768.0, 32767.0) as i16)
-            .collect();
-        let bytes = pcm.len() * 2;
-        if KEPT.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_KEPT {
-            // Two threads may have decoded it; either's samples do.
-            let _ = self.pcm.set(pcm.clone());
-        } else {
-            KEPT.fetch_sub(bytes, Ordering::Relaxed);
-        }
-        Ok(pcm)
+        self.pcm.get(|| {
+            let pcm: Arc<[i16]> = read_sound(&self.file)?
+                .iter()
+                .map(|v| (v * 32767.0).round().clamp(-32768.0, 32767.0) as i16)
+                .collect();
+            let bytes = size_of_val(&*pcm);
+            Ok((pcm, bytes))
+        })
     }
 
     /// A random second of it that is not silent; a sound shorter than that lies

@@ -152,14 +152,22 @@ impl Labelled {
         if !folder.is_dir() {
             return Err(CorpusError::layout(folder, "no such folder"));
         }
-        if let Some(lists) = dcase(folder)? {
-            return Self::of_lists(lists, folder);
-        }
-        let entries = match esc(folder)? {
-            Some(entries) => entries,
-            None => class_folders(folders, extensions, rules)?,
+        let lists = dcase(folder)?;
+        let folds = match lists {
+            Some(_) => None,
+            None => esc(folder)?,
         };
-        Self::of_entries(entries, folder)
+        if (lists.is_some() || folds.is_some()) && !rules.test.is_empty() {
+            tracing::warn!(
+                "{}: --test holds nothing out of it: its folds or lists say what is tested on",
+                folder.display()
+            );
+        }
+        match (lists, folds) {
+            (Some(lists), _) => Self::of_lists(lists, folder),
+            (None, Some(entries)) => Self::of_entries(entries, folder),
+            (None, None) => Self::of_entries(class_folders(folders, extensions, rules)?, folder),
+        }
     }
 
     /// Labels by file, in the order of the files.

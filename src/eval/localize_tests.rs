@@ -71,7 +71,7 @@ fn baselines_are_those_of_the_boxes() {
     let baselines = Baselines::of(&all).expect("there are scenes");
     // Squares of 64 in a picture of 256, two to a scene, none in the middle.
     assert!((baselines.chance - 1.0 / 16.0).abs() < 1e-6);
-    assert_eq!((baselines.any_object, baselines.centre), (0.5, 0.0));
+    assert_eq!((baselines.any_object, baselines.centre), (Some(0.5), 0.0));
     assert_eq!(
         (baselines.whole_overlap.half, baselines.centre_overlap.half),
         (0.0, 0.0)

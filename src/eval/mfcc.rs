@@ -56,7 +56,7 @@ impl Description {
 /// Describes all sounds. What cannot be read has no row.
 ///
 /// # Errors
-/// If nothing can be read, or the system has no threads.
+/// If a corpus cannot be read at all, or the system has no threads.
 pub fn describe(data: &Labelled, threads: usize) -> Result<Description, EvalError> {
     let (mut values, mut file_of) = (Vec::new(), Vec::new());
     in_order(

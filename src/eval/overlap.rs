@@ -23,9 +23,9 @@ pub fn is_in([x, y]: [f32; 2], [left, top, right, bottom]: Bounds) -> bool {
 }
 
 /// The part of the picture in a box; what lies outside does not count.
-pub fn area([left, top, right, bottom]: Bounds) -> f64 {
-    let side = |from: f32, to: f32| f64::from(to.min(1.0) - from.max(0.0)).max(0.0);
-    side(left, right) * side(top, bottom)
+pub fn area(bounds: Bounds) -> f64 {
+    let [left, top, right, bottom] = bounds.map(|edge| f64::from(edge.clamp(0.0, 1.0)));
+    (right - left).max(0.0) * (bottom - top).max(0.0)
 }
 
 /// What is boxed: one or several boxes, of which `votes` make a place certain (1
@@ -42,6 +42,27 @@ impl Boxed {
     /// Whether a point lies in any box.
     pub fn holds(&self, point: [f32; 2]) -> bool {
         self.boxes.iter().any(|&b| is_in(point, b))
+    }
+
+    /// The part of the picture that is in any box.
+    pub fn area(&self) -> f64 {
+        // Between two edges that follow each other all is in the same boxes.
+        let edges = |from: usize, to: usize| {
+            let ends = self.boxes.iter().flat_map(|b| [b[from], b[to]]);
+            let mut ends: Vec<f32> = ends.map(|end| end.clamp(0.0, 1.0)).collect();
+            ends.sort_by(f32::total_cmp);
+            ends
+        };
+        let (across, down) = (edges(0, 2), edges(1, 3));
+        let mut sum = 0.0;
+        for x in across.windows(2) {
+            for y in down.windows(2) {
+                if self.holds([f32::midpoint(x[0], x[1]), f32::midpoint(y[0], y[1])]) {
+                    sum += area([x[0], y[0], x[1], y[1]]);
+                }
+            }
+        }
+        sum
     }
 
     fn weight(&self, point: [f32; 2]) -> f64 {
@@ -174,9 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn the_part_of_a_box_outside_the_picture_does_not_count() {
-        assert!((area([0.5, 0.5, 1.5, 1.0]) - 0.25).abs() < 1e-6);
-        assert!((area([-1.0, 0.25, 0.5, 0.75]) - 0.25).abs() < 1e-6);
-        assert_eq!(area([1.1, 0.0, 1.2, 1.0]), 0.0);
+    fn boxes_cover_a_place_once_and_nothing_outside_the_picture() {
+        let area = |boxes: &[Bounds]| boxed(boxes, 2).area();
+        assert!((area(&[[0.5, 0.5, 1.5, 1.0]]) - 0.25).abs() < 1e-6);
+        assert!((area(&[[-1.0, 0.25, 0.5, 0.75]]) - 0.25).abs() < 1e-6);
+        assert_eq!(area(&[[1.1, 0.0, 1.2, 1.0]]), 0.0);
+        assert_eq!(area(&[LEFT, LEFT]), 0.5);
+        assert_eq!(area(&[LEFT, RIGHT]), 1.0);
+        // The left half and the upper half.
+        assert!((area(&[LEFT, [0.0, 0.0, 1.0, 0.5]]) - 0.75).abs() < 1e-9);
     }
 }

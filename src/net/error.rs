@@ -22,7 +22,7 @@ pub enum ModelError {
         what: String,
     },
     /// The file ends before its tensors do.
-    #[error("{}: truncated: {tensor} ends at byte {expected}, the file at {actual}; copy or download it again", file.display())]
+    #[error("{}: truncated: {tensor} ends at byte {expected}, the file at {actual}; get a whole copy of it", file.display())]
     Truncated {
         /// The model file.
         file: PathBuf,
@@ -34,7 +34,7 @@ pub enum ModelError {
         actual: u64,
     },
     /// The header's places and shapes do not fit together.
-    #[error("{}: damaged safetensors header: {what}; copy or download it again", file.display())]
+    #[error("{}: damaged safetensors header: {what}; get a whole copy of it", file.display())]
     Damaged {
         /// The model file.
         file: PathBuf,

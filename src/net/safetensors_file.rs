@@ -162,7 +162,7 @@ fn fault(name: &str, values: &[f32]) -> Option<&'static str> {
 fn diagnose(bytes: &[u8], error: &SafeTensorError, source: &Path) -> ModelError {
     let file = source.to_owned();
     let what = match bytes {
-        [] => Some("empty; copy or download it again"),
+        [] => Some("empty; get a whole copy of it"),
         [b'P', b'K', 3, 4, ..] => Some(
             "a zip archive, probably a pickle of PyTorch, which l3net never opens \
              (it can run any code); save it with safetensors.torch.save_file",

@@ -217,6 +217,7 @@ impl Line<'_> {
         let kind = match &*self.kind {
             "moment" => Kind::Moment {
                 seq: self.seq?,
+                start_ns: self.start_ns?,
                 correspondence: self.correspondence.unwrap_or(f32::NAN),
             },
             "gap" => Kind::Gap {

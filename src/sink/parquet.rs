@@ -233,6 +233,7 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
     let kind = match text("type")? {
         "moment" => Kind::Moment {
             seq: int("seq")?,
+            start_ns: int("start_ns")?,
             correspondence: column("correspondence")?
                 .as_primitive_opt::<Float32Type>()?
                 .value(row),

@@ -6,6 +6,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::result::{GapReason, Record, StreamName};
+use crate::time::{Hop, SamplePos};
+
+/// Two times between moments are the same if they differ by no more.
+const ROUNDING_NS: u64 = 1_000;
 
 /// What an output holds of every stream.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +30,11 @@ pub struct StreamProgress {
     above: BTreeSet<u64>,
     correspondence_sum: f64,
     correspondences: u64,
+    /// Number and start of the last moment.
+    last: Option<(u64, u64)>,
+    /// The shortest time from one moment to the next, and how often it was met. Where
+    /// something is missing between two, it is longer.
+    hop: Option<(u64, u64)>,
     gaps: HashSet<(u64, GapReason)>,
     /// Ends that were none: moments, gaps and, where it failed, the cause.
     /// Another try that comes no further says nothing new.
@@ -42,10 +51,19 @@ pub(crate) struct Entry<'a> {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind<'a> {
-    Moment { seq: u64, correspondence: f32 },
-    Gap { start_ns: u64, why: GapReason },
+    Moment {
+        seq: u64,
+        start_ns: u64,
+        correspondence: f32,
+    },
+    Gap {
+        start_ns: u64,
+        why: GapReason,
+    },
     Summary(End<'a>),
-    Error { text: &'a str },
+    Error {
+        text: &'a str,
+    },
 }
 
 /// As much of a summary as tells whether it is there already.
@@ -73,6 +91,7 @@ impl<'a> From<&'a Record> for Entry<'a> {
         let kind = match record {
             Record::Moment(m) => Kind::Moment {
                 seq: m.seq,
+                start_ns: m.start_ns.0,
                 correspondence: m.correspondence,
             },
             Record::Gap(g) => Kind::Gap {
@@ -148,8 +167,12 @@ impl Progress {
         match entry.kind {
             Kind::Moment {
                 seq,
+                start_ns,
                 correspondence,
-            } => stream.add_moment(seq, correspondence),
+            } => {
+                stream.add_start(seq, start_ns);
+                stream.add_moment(seq, correspondence);
+            }
             Kind::Gap { start_ns, why } => {
                 stream.gaps.insert((start_ns, why));
             }
@@ -171,6 +194,27 @@ impl Progress {
 }
 
 impl StreamProgress {
+    fn add_start(&mut self, seq: u64, start_ns: u64) {
+        let before = self.last.replace((seq, start_ns));
+        let Some((_, start)) = before.filter(|(before, _)| before + 1 == seq) else {
+            return;
+        };
+        let found = start_ns.saturating_sub(start);
+        self.hop = Some(match self.hop {
+            Some((hop, met)) if hop.abs_diff(found) <= ROUNDING_NS => (hop, met + 1),
+            Some(shorter) if shorter.0 < found => shorter,
+            _ => (found, 1),
+        });
+    }
+
+    /// Nanoseconds from one moment to the next, if that is not `hop`; none if it is,
+    /// or where too few are there to tell.
+    pub fn other_hop(&self, hop: Hop) -> Option<u64> {
+        let asked = SamplePos(hop.samples() as u64).to_time().0;
+        let (there, _) = self.hop.filter(|(_, met)| *met > 1)?;
+        (there.abs_diff(asked) > ROUNDING_NS).then_some(there)
+    }
+
     fn add_moment(&mut self, seq: u64, correspondence: f32) {
         self.above.insert(seq);
         while self.above.remove(&self.below) {
@@ -222,6 +266,8 @@ impl StreamProgress {
 
 #[cfg(test)]
 mod tests {
+    use crate::time::MediaTime;
+
     use super::super::testing::{error, failed, gap, moment, summary, summary_of};
     use super::*;
 
@@ -307,6 +353,24 @@ mod tests {
         // Written before sizes were.
         assert!(admit(&mut progress, &summary("old", 1)));
         assert!(!progress.is_of_another("old", Some(3)));
+    }
+
+    #[test]
+    fn another_hop_is_seen_once_it_is_sure() {
+        let mut progress = Progress::default();
+        let hop = |seconds| Hop::from_secs(seconds).expect("a hop");
+        // Every third of a second, and nothing is known from 1 s to 5 s.
+        for seq in 0..8_u64 {
+            let ms = if seq < 4 { 0 } else { 4_000 };
+            let mut moment = moment("a", seq);
+            moment.start_ns = MediaTime(seq * 1_000_000_000 / 3 + ms * 1_000_000);
+            assert!(admit(&mut progress, &Record::Moment(moment)));
+            let stream = progress.stream("a").expect("there");
+            assert_eq!(stream.other_hop(hop(1.0)).is_some(), seq > 1, "{seq}");
+            assert_eq!(stream.other_hop(hop(1.0 / 3.0)), None, "{seq}");
+        }
+        let stream = progress.stream("a").expect("there");
+        assert_eq!(stream.other_hop(hop(0.5)), Some(333_333_333));
     }
 
     #[test]

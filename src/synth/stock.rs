@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rand::RngExt;
 use rand::seq::IndexedRandom;
@@ -13,16 +12,14 @@ use super::kind::Kind;
 use super::look::Cutout;
 use super::soundscape::SoundOf;
 use crate::corpus::{
-    ClassFolder, CorpusError, PICTURE_EXTENSIONS, Rng, SOUND_EXTENSIONS, Sound, Split, SplitRules,
-    read_image,
+    ClassFolder, CorpusError, Kept, PICTURE_EXTENSIONS, Rng, Room, SOUND_EXTENSIONS, Sound, Split,
+    SplitRules, has_alpha, read_image,
 };
 use crate::picture::Picture;
 use crate::time::WINDOW_SAMPLES;
 
-/// Decoded photographs that are kept, over all of the program: 512 MiB. What is
-/// more is decoded again each time.
-const MOST_KEPT: usize = 512 << 20;
-static KEPT: AtomicUsize = AtomicUsize::new(0);
+/// For decoded photographs: 512 MiB.
+static ROOM: Room = Room::new(512 << 20);
 /// Silent sounds drawn in a row before the class is given up.
 const TRIES: usize = 50;
 
@@ -75,28 +72,21 @@ impl<T> BySplit<T> {
 /// A photograph that is decoded when it is first shown.
 pub(super) struct Photo {
     file: PathBuf,
-    picture: OnceLock<Arc<Picture>>,
+    picture: Kept<Picture>,
 }
 
 impl Photo {
     pub fn picture(&self) -> Result<Arc<Picture>, CorpusError> {
-        if let Some(picture) = self.picture.get() {
-            return Ok(Arc::clone(picture));
-        }
-        let image = read_image(&self.file)?.into_rgb8();
-        let picture = Arc::new(Picture {
-            width: image.width(),
-            height: image.height(),
-            rgb: image.into_raw(),
-        });
-        let bytes = picture.rgb.len();
-        if KEPT.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_KEPT {
-            // Two threads may have decoded it; either's pixels do.
-            let _ = self.picture.set(Arc::clone(&picture));
-        } else {
-            KEPT.fetch_sub(bytes, Ordering::Relaxed);
-        }
-        Ok(picture)
+        self.picture.get(|| {
+            let image = read_image(&self.file)?.into_rgb8();
+            let picture = Picture {
+                width: image.width(),
+                height: image.height(),
+                rgb: image.into_raw(),
+            };
+            let bytes = picture.rgb.len();
+            Ok((Arc::new(picture), bytes))
+        })
     }
 }
 
@@ -280,7 +270,7 @@ impl Class {
         let png = path
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("png"));
-        let cutout = if png {
+        let cutout = if png && has_alpha(path)? {
             Cutout::from_rgba(&read_image(path)?.into_rgba8())
         } else {
             None
@@ -291,7 +281,7 @@ impl Class {
                 split,
                 Arc::new(Photo {
                     file: path.to_owned(),
-                    picture: OnceLock::new(),
+                    picture: Kept::new(&ROOM),
                 }),
             ),
         }

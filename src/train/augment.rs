@@ -135,8 +135,7 @@ impl Augmenter {
                 return cut;
             }
         }
-        // Wherever it is, more of it is in the largest cut than in another.
-        Cut::middle(&of.picture, 1.0)
+        of.largest_cut()
     }
 
     fn scale(&mut self, picture: &Picture, cut: Cut, out: &mut [u8]) {

@@ -65,7 +65,7 @@ impl Files {
     ///
     /// # Errors
     /// If another run holds it, or the folder of curves cannot be made.
-    pub(super) fn lock(&self) -> Result<File, TrainError> {
+    pub fn lock(&self) -> Result<File, TrainError> {
         let made = std::fs::create_dir_all(&self.events).and_then(|()| File::open(&self.events));
         let folder = made.map_err(|cause| TrainError::Write {
             file: self.events.clone(),
@@ -191,7 +191,9 @@ pub fn copy(path: &Path, copy: &Path) -> std::io::Result<()> {
     part.push(".part");
     let part = PathBuf::from(part);
     std::fs::remove_file(&part).ok(); // of a run that was killed
-    // A second name costs no room; file systems without them get a copy.
+    // A second name costs no room; file systems without them get a copy. Of the file, not
+    // of a link to it: that would lead to what is written there later.
+    let path = &path.canonicalize()?;
     std::fs::hard_link(path, &part).or_else(|_| std::fs::copy(path, &part).map(drop))?;
     std::fs::rename(&part, copy)?;
     // If both were the same file already, there was nothing to rename.

@@ -1,5 +1,6 @@
 //! Why training ended before its time, in one line each.
 
+use std::io;
 use std::path::PathBuf;
 
 use crate::corpus::CorpusError;
@@ -28,7 +29,7 @@ pub enum TrainError {
     /// A loss that is no number.
     #[error(
         "step {step}: the {what} is not a number; its batch: {batch}; {kept}; \
-             a lower --lr may help, or --precision f32"
+             a lower --lr may help, or another start with --precision f32"
     )]
     NotANumber {
         /// The step.
@@ -50,19 +51,19 @@ pub enum TrainError {
     },
     /// The model or a file beside it.
     #[error(
-        "{}: cannot write: {cause}; what was written before is still there: make room \
-         and go on with --resume",
-        file.display()
+        "{}: cannot write: {cause}; what was written before is still there: {}",
+        file.display(),
+        next_step(cause)
     )]
     Write {
         /// The file.
         file: PathBuf,
         /// What the system says.
-        cause: std::io::Error,
+        cause: io::Error,
     },
     /// No threads.
     #[error("cannot start the threads that make batches: {0}")]
-    Threads(std::io::Error),
+    Threads(io::Error),
 }
 
 impl From<ModelError> for TrainError {
@@ -78,8 +79,20 @@ impl From<ModelError> for TrainError {
 fn memory_hint(cause: &tch::TchError) -> &'static str {
     let text = cause.to_string();
     if text.contains("out of memory") || text.contains("not enough memory") {
-        "; a smaller --batch needs less memory"
+        "; a smaller --batch needs less memory (--init starts from the model with another)"
     } else {
         ""
+    }
+}
+
+/// What a person can do about a file that cannot be written.
+fn next_step(cause: &io::Error) -> &'static str {
+    use io::ErrorKind as K;
+    match cause.kind() {
+        K::AlreadyExists | K::NotADirectory | K::IsADirectory => {
+            "something else lies in its place; move it away, or name another -o"
+        }
+        K::PermissionDenied | K::ReadOnlyFilesystem => "name an -o where you may write",
+        _ => "make room and go on with --resume",
     }
 }

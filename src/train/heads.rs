@@ -124,13 +124,13 @@ impl Head {
         plain(&self.logits(feature)?.f_softmax(1, Kind::Float)?)
     }
 
-    /// Cross-entropy and the share of rows whose strongest class is there.
+    /// Cross-entropy and the share of rows whose strongest class is there, both `[]`.
     /// `feature` is `[B, 512]`; `targets`, `[B, C + 1]`, says which classes are
     /// there, each row adding up to one.
     ///
     /// # Errors
     /// What libtorch says.
-    pub fn loss(&self, feature: &Tensor, targets: &Tensor) -> Result<(Tensor, f64), TchError> {
+    pub fn loss(&self, feature: &Tensor, targets: &Tensor) -> Result<(Tensor, Tensor), TchError> {
         let logits = self.logits(feature)?;
         let log_p = logits.f_log_softmax(1, Kind::Float)?;
         let rows = targets.size()[0].max(1) as f64;
@@ -140,7 +140,7 @@ impl Head {
             .f_mul_scalar(-1.0 / rows)?;
         let strongest = logits.f_argmax(1, true)?; //                      [B, 1]
         let right = targets.f_gather(1, &strongest, false)?.f_gt(0.0)?;
-        let share = right.f_sum(Kind::Float)?.f_double_value(&[])? / rows;
+        let share = right.f_sum(Kind::Float)?.f_div_scalar(rows)?;
         Ok((loss, share))
     }
 }

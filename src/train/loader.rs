@@ -14,8 +14,9 @@ use super::batch::Batch;
 use super::sampler::Sampler;
 use crate::corpus::CorpusError;
 
-/// Batches that wait for each thread besides the one in its hands.
-const AHEAD: usize = 2;
+/// Batches that wait for each thread besides the one in its hands. One of 256 takes
+/// 90 MB, and a machine with a GPU has many threads.
+const AHEAD: usize = 1;
 
 /// Makes batches ahead.
 pub struct Loader {

@@ -70,9 +70,32 @@ pub struct Network {
 /// What a batch comes to.
 struct Found {
     loss: Tensor,
-    score: Score,
+    figures: Figures,
     /// `[N, 2]` for its N pairs: no and yes.
     logits: Option<Tensor>,
+}
+
+/// A [`Score`] that is on the device still, each of them `[]`: reading it waits for all
+/// that the device was told to do.
+struct Figures {
+    loss: Tensor,
+    accuracy: Tensor,
+    classes: Option<[Tensor; 2]>,
+}
+
+impl Figures {
+    fn read(self) -> Result<Score, TchError> {
+        let _guard = tch::no_grad_guard();
+        let mut all = vec![self.loss, self.accuracy];
+        all.extend(self.classes.into_iter().flatten());
+        let values = plain(&Tensor::f_stack(&all, 0)?)?;
+        let value = |i: usize| values.get(i).copied().map_or(0.0, f64::from);
+        Ok(Score {
+            loss: value(0),
+            accuracy: value(1),
+            classes: [value(2), value(3)],
+        })
+    }
 }
 
 /// What is to be learnt, and with how many classes.
@@ -166,8 +189,10 @@ impl Network {
     /// # Errors
     /// What libtorch says, out of memory mostly.
     pub fn gradient(&self, batch: &Batch) -> Result<(Tensor, Score), TchError> {
-        let Found { loss, score, .. } = self.find(batch, true)?;
-        Ok((self.parameters.gradient(&loss)?, score))
+        let Found { loss, figures, .. } = self.find(batch, true)?;
+        // First told to go on, then asked how it went.
+        let gradient = self.parameters.gradient(&loss)?;
+        Ok((gradient, figures.read()?))
     }
 
     /// How well a batch is judged, with batch norm's kept statistics, and each of
@@ -177,7 +202,10 @@ impl Network {
     /// What libtorch says, out of memory mostly.
     pub fn judge(&self, batch: &Batch) -> Result<(Score, Vec<Judged>), TchError> {
         let _guard = tch::no_grad_guard();
-        let Found { score, logits, .. } = self.find(batch, false)?;
+        let Found {
+            figures, logits, ..
+        } = self.find(batch, false)?;
+        let score = figures.read()?;
         let Some(logits) = logits else {
             return Ok((score, Vec::new()));
         };
@@ -211,12 +239,11 @@ impl Network {
         let Some(named) = named else {
             return Ok(found);
         };
-        let classes = named.score.classes;
         Ok(Found {
             loss: found.loss.f_add(&named.loss)?,
-            score: Score {
-                classes,
-                ..found.score
+            figures: Figures {
+                classes: named.figures.classes,
+                ..found.figures
             },
             ..found
         })
@@ -238,14 +265,14 @@ impl Network {
         let (seen, right_seen) = of(&heads[0], vision, &batch.shown)?;
         let (heard, right_heard) = of(&heads[1], audio, &batch.heard)?;
         let loss = seen.f_add(&heard)?;
-        let score = Score {
-            loss: loss.f_double_value(&[])? / 2.0,
-            accuracy: (right_seen + right_heard) / 2.0,
-            classes: [right_seen, right_heard],
+        let figures = Figures {
+            loss: loss.f_div_scalar(2.0)?,
+            accuracy: right_seen.f_add(&right_heard)?.f_div_scalar(2.0)?,
+            classes: Some([right_seen, right_heard]),
         };
         Ok(Found {
             loss,
-            score,
+            figures,
             logits: None,
         })
     }
@@ -286,14 +313,14 @@ impl Network {
             .f_argmax(1, false)?
             .f_eq_tensor(&labels)?
             .f_to_kind(Kind::Float)?;
-        let score = Score {
-            loss: loss.f_double_value(&[])?,
-            accuracy: right.f_dot(&weights)?.f_double_value(&[])?,
-            ..Score::default()
+        let figures = Figures {
+            loss: loss.shallow_clone(),
+            accuracy: right.f_dot(&weights)?,
+            classes: None,
         };
         Ok(Found {
             loss,
-            score,
+            figures,
             logits: Some(logits),
         })
     }

@@ -32,7 +32,8 @@ use crate::stop::Stop;
 /// Rows of a batch of the validation.
 const VALIDATION_ROWS: usize = 32;
 
-/// Trains and leaves the model with the best validation at `files.model`.
+/// Trains and leaves the model with the best validation at `files.model`. Whoever calls
+/// it holds their [lock](Files::lock).
 ///
 /// # Errors
 /// What ended it: data, device, disk, or a loss that is no number. What was saved
@@ -57,7 +58,6 @@ pub fn train(
         return Err(CorpusError::TooFew(text.to_owned()).into());
     }
     let sampler = Arc::new(Sampler::new(Arc::new(mixture), settings.sampler.clone()));
-    let _lock = files.lock()?;
     let mut run = Run::start(settings, start, files, data, classes)?;
     if run
         .state
@@ -167,10 +167,13 @@ impl<'a> Run<'a> {
             pairing: format!("{:?}", sampler.pairing).to_lowercase(),
             precision: precision_name(kind).to_owned(),
             data,
+            validation_pairs: settings.validation_pairs as u64,
             task: format!("{:?}", settings.task).to_lowercase(),
             augment: format!("{:?}", sampler.augment).to_lowercase(),
             freeze: format!("{:?}", settings.freeze).to_lowercase(),
             dropout: settings.dropout.to_string(),
+            split_seed: settings.split_seed.to_string(),
+            held_out: settings.held_out.clone(),
             split: settings.split_by.map_or("", SplitBy::name).to_owned(),
             overfit: sampler.overfit.map_or(0, |n| n as u64).to_string(),
             classes: settings.task.has_classes().then(|| classes.clone()),
@@ -180,7 +183,11 @@ impl<'a> Run<'a> {
         let (weights, state, moments) = match start {
             Start::Scratch(stride) => (Weights::initial(sampler.seed, stride), fresh, None),
             Start::From(weights) => {
-                let from = weights.source().display().to_string();
+                let file = weights.source().display();
+                let from = match weights.metadata().get("trained_on") {
+                    Some(data) => format!("{file}, trained on {data}"),
+                    None => file.to_string(),
+                };
                 let state = RunState {
                     started_from: Some(from),
                     ..fresh
@@ -193,12 +200,17 @@ impl<'a> Run<'a> {
                 let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
                 let mut state = take(&mut checkpoint.state);
                 state.validated |= state.best.is_some();
-                if state.data != fresh.data {
-                    // Other data are validated on other pairs: what was best on those
-                    // says nothing of these. Its model stays until one is validated.
+                // Checkpoints of old do not say how many pairs they were validated on.
+                let as_many = [0, fresh.validation_pairs].contains(&state.validation_pairs);
+                if state.data != fresh.data || !as_many {
+                    // What was best on other pairs says nothing of these. Its model
+                    // stays until one is validated.
                     state.best = None;
-                    state.data = fresh.data;
                 }
+                let before = std::mem::replace(&mut state.data, fresh.data);
+                let gone = before.into_iter().filter(|data| !state.data.contains(data));
+                state.data_before.extend(gone);
+                state.validation_pairs = fresh.validation_pairs;
                 let (of_heads, weights) = checkpoint.into_parts();
                 heads = of_heads;
                 (weights, state, Some(moments))
@@ -298,17 +310,15 @@ impl<'a> Run<'a> {
         // What is learnt by heart says nothing of how sure to be.
         let by_heart = self.settings.sampler.overfit.is_some();
         let calibration = Calibration::fit(&pairs).filter(|_| !by_heart);
-        let (before, _) = cross_entropy_and_accuracy(&pairs, None);
-        let (loss, right) = cross_entropy_and_accuracy(&pairs, calibration);
+        let (loss, accuracy) = match pairs.is_empty() {
+            // Classes alone are learnt.
+            true => (found.loss, found.accuracy),
+            false => cross_entropy_and_accuracy(&pairs, calibration),
+        };
         let validation = Validation {
             step: self.state.step,
-            // The classes' loss is in it, where they are learnt.
-            loss: found.loss - before + loss,
-            accuracy: if pairs.is_empty() {
-                found.accuracy
-            } else {
-                right
-            },
+            loss,
+            accuracy,
             train_loss: train.loss,
             train_accuracy: train.accuracy,
             classes: found.classes,

@@ -32,8 +32,14 @@ pub struct RunState {
     pub validated: bool,
     /// All validations.
     pub validations: Vec<Validation>,
-    /// What it was trained on, a line each.
+    /// What it is trained on, a line each.
     pub data: Vec<String>,
+    /// What else it was trained on before.
+    #[serde(default)]
+    pub data_before: Vec<String>,
+    /// Pairs of a validation; 0 in checkpoints of old.
+    #[serde(default)]
+    pub validation_pairs: u64,
     /// avc, classify or both.
     pub task: String,
     /// How pictures and sounds were changed; empty in checkpoints of old.
@@ -48,6 +54,12 @@ pub struct RunState {
     /// What of recordings was held out; empty if there were none.
     #[serde(default)]
     pub split: String,
+    /// What chose what is held out, where nothing else did; empty in checkpoints of old.
+    #[serde(default)]
+    pub split_seed: String,
+    /// What else was held out, as options; empty in checkpoints of old.
+    #[serde(default)]
+    pub held_out: String,
     /// How many pairs are learnt by heart, 0 if none; empty in checkpoints of old.
     #[serde(default)]
     pub overfit: String,
@@ -81,7 +93,10 @@ impl RunState {
     /// How a model was trained, for its metadata.
     pub fn account(&self) -> BTreeMap<String, String> {
         let mut account: BTreeMap<String, String> = [
-            ("trained_on", self.data.join("; ")),
+            (
+                "trained_on",
+                [&self.data[..], &self.data_before].concat().join("; "),
+            ),
             ("trained_steps", self.step.to_string()),
             ("trained_batch", self.batch.to_string()),
             ("trained_examples", self.examples.to_string()),
@@ -101,12 +116,22 @@ impl RunState {
                 account.insert("calibrated".to_owned(), calibrated);
             }
         }
-        if !matches!(&*self.dropout, "" | "0") {
-            account.insert("trained_dropout".to_owned(), self.dropout.clone());
-        }
-        if !self.split.is_empty() {
-            account.insert("trained_split".to_owned(), self.split.clone());
-        }
+        let unless = |usual: &str, name: &str, value: &String| {
+            let told = !value.is_empty() && value != usual;
+            told.then(|| (name.to_owned(), value.clone()))
+        };
+        account.extend(
+            [
+                unless("0", "trained_dropout", &self.dropout),
+                unless("none", "trained_freeze", &self.freeze),
+                unless("0", "trained_overfit", &self.overfit),
+                unless("", "trained_split", &self.split),
+                unless("", "trained_split_seed", &self.split_seed),
+                unless("", "trained_held_out", &self.held_out),
+            ]
+            .into_iter()
+            .flatten(),
+        );
         if let Some(from) = &self.started_from {
             account.insert("started_from".to_owned(), from.clone());
         }
@@ -130,6 +155,12 @@ impl RunState {
             ("--freeze", then.freeze.clone(), now.freeze.clone()),
             ("--dropout", then.dropout.clone(), now.dropout.clone()),
             ("--split", then.split.clone(), now.split.clone()),
+            (
+                "--split-seed",
+                then.split_seed.clone(),
+                now.split_seed.clone(),
+            ),
+            ("", then.held_out.clone(), now.held_out.clone()),
             ("--overfit", then.overfit.clone(), now.overfit.clone()),
         ];
         if then.classes != now.classes {
@@ -146,11 +177,13 @@ impl RunState {
         }
         for (option, then, now) in differ {
             if !then.is_empty() && then != now {
+                let then = format!("{option} {then}");
+                let then = then.trim_start();
                 return Err(TrainError::Checkpoint {
                     file: file.to_owned(),
                     what: format!(
-                        "the run began with {option} {then}, not {now}; give it the same, or \
-                         start from its model with --init"
+                        "the run began with {then}, not {now}; give it the same, or start from \
+                         its model with --init"
                     ),
                 });
             }

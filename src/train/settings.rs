@@ -19,6 +19,10 @@ pub struct TrainSettings {
     /// What of recordings is held out, if there are any: told in the model, for who
     /// tests it.
     pub split_by: Option<SplitBy>,
+    /// What chooses what is held out, where nothing else does.
+    pub split_seed: u64,
+    /// What else is held out, as options.
+    pub held_out: String,
     /// Steps after which the run ends.
     pub steps: u64,
     /// A run ends earlier after this long.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::corpus::shards::find_shards;
+use crate::corpus::shards::holds_shards;
 use crate::corpus::{ClipRules, Clips};
 use crate::stop::Stop;
 
@@ -14,9 +14,7 @@ pub fn open(texts: &[String], rules: ClipRules, quiet: bool, stop: &Stop) -> any
     let (mut shards, mut media) = (Vec::new(), Vec::new());
     for text in texts {
         let path = Path::new(text);
-        let holds_shards = path.exists() && !find_shards(path)?.is_empty();
-        let is_one = path.extension().is_some_and(|e| e == "tar");
-        if is_one || (path.is_dir() && holds_shards) {
+        if holds_shards(path) {
             shards.push(PathBuf::from(path));
         } else {
             media.push(text.clone());

@@ -162,6 +162,10 @@ fn direct(args: &AvcArgs, file: &Path, data: &AllData) -> anyhow::Result<Direct>
     let mut direct = Direct::open(file, &common.net.compute.options())?;
     let mut pairs = Vec::new();
     for opened in &data.opened {
+        if opened.corpus.check(Split::Validation).is_err() {
+            // Boxed pictures, say, are all for the test; the others' threshold holds.
+            continue;
+        }
         let draws = Draws {
             corpus: &*opened.corpus,
             split: Split::Validation,
@@ -171,6 +175,11 @@ fn direct(args: &AvcArgs, file: &Path, data: &AllData) -> anyhow::Result<Direct>
         };
         let by = |batch: &[&Features]| direct.judge(batch);
         pairs.extend(judge(&draws, args.pairs as usize, &[&by], &mut || ())?.0);
+    }
+    if pairs.is_empty() {
+        anyhow::bail!(
+            "none of DATA has a part to validate with: --direct finds its threshold there"
+        );
     }
     direct.choose(&pairs);
     Ok(direct)

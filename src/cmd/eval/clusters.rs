@@ -16,7 +16,7 @@ use crate::net::HeatmapKind;
 
 /// Clusters pictures or sounds and holds the clusters against their classes
 ///
-/// One sample of each file: the picture, or the second in the middle of the
+/// One sample of each file: the picture, or the loudest second of the
 /// sound, as pool4 describes it (512 numbers). Beside the model stand an untrained
 /// network and clusters by chance.
 #[derive(clap::Args, Clone, Debug)]

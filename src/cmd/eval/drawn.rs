@@ -7,7 +7,7 @@ use super::networks::Networks;
 use super::{CommonArgs, bar};
 use crate::cmd::common::Usage;
 use crate::cmd::data::{DataArgs, Opened, is_recording};
-use crate::corpus::{Corpus, Split, SplitBy};
+use crate::corpus::{Corpus, Split};
 use crate::eval::{Draws, EvalError, Judge, Unreadable};
 use crate::result::Crop;
 use crate::stop::Stop;
@@ -168,16 +168,29 @@ pub(super) fn gather<J>(
 /// What one way to split holds out, the other has trained on.
 fn warn_of_other_split(args: &SharedArgs, networks: &Networks) {
     let weights = &networks.placed[0].weights;
-    let then = weights.metadata().get("trained_split");
-    let now = args.data.split_of_recordings().map(SplitBy::name);
-    if let (Some(then), Some(now)) = (then, now)
-        && then != now
-    {
-        tracing::warn!(
-            "{} was trained with --split {then}: of the same recordings, what is held out with \
-             --split {now} may have been trained on",
-            weights.source().display()
-        );
+    let split = args.data.split_of_recordings();
+    let now = [
+        (
+            "trained_split",
+            "--split",
+            split.map(|by| by.name().to_owned()),
+        ),
+        (
+            "trained_split_seed",
+            "--split-seed",
+            Some(args.data.split_seed().to_string()),
+        ),
+    ];
+    for (key, option, now) in now {
+        if let (Some(then), Some(now)) = (weights.metadata().get(key), now)
+            && *then != now
+        {
+            tracing::warn!(
+                "{} was trained with {option} {then}: of the same data, what is held out with \
+                 {option} {now} may have been trained on",
+                weights.source().display()
+            );
+        }
     }
 }
 

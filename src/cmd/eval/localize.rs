@@ -159,9 +159,10 @@ fn table(report: &Report) -> Table {
 }
 
 /// What is pointed at without listening.
-fn unheard(baselines: &Baselines) -> [(&'static str, f64, Option<Overlap>); 3] {
-    [
-        ("any thing in the picture", baselines.any_object, None),
+fn unheard(baselines: &Baselines) -> Vec<(&'static str, f64, Option<Overlap>)> {
+    let any = baselines.any_object;
+    let any = any.map(|share| ("any thing in the picture", share, None));
+    let others = [
         (
             "middle of the picture",
             baselines.centre,
@@ -172,7 +173,8 @@ fn unheard(baselines: &Baselines) -> [(&'static str, f64, Option<Overlap>); 3] {
             baselines.chance,
             Some(baselines.whole_overlap),
         ),
-    ]
+    ];
+    any.into_iter().chain(others).collect()
 }
 
 fn chart(report: &Report) -> Chart {

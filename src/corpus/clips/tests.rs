@@ -145,7 +145,7 @@ fn recordings_that_are_named_are_held_out_whole_and_no_others() {
         };
         let corpus = Clips::open(&[dir.path().to_owned()], &rules).expect("shards");
         let names = |split| -> BTreeSet<&str> {
-            let choices = corpus.choices(split).iter();
+            let choices = corpus.choices(split);
             choices
                 .map(|c| &*corpus.recordings[c.recording].name)
                 .collect()
@@ -215,6 +215,39 @@ fn a_named_recording_without_a_second_is_not_drawn_from() {
             assert_ne!(example.expect("drawn").shows, [Tag::clip("short")]);
         }
     }
+}
+
+#[test]
+fn split_by_time_each_camera_is_drawn_alike_often_and_each_picture_of_it() {
+    // A camera of three recordings, one of them longer, beside one of a single one.
+    let seconds = [("a_0", 20.0), ("a_1", 20.0), ("a_2", 80.0), ("b_0", 20.0)];
+    let names = seconds.map(|(name, _)| name);
+    let mut clips = Vec::new();
+    for (name, seconds) in seconds {
+        for mut clip in recording(name, 0, seconds, 0, 500) {
+            clip.info.label = Some(name[..1].to_owned());
+            clips.push(clip);
+        }
+    }
+    let (_dir, corpus) = corpus(&clips, SplitBy::Time);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for position in 0..600 {
+        let example = corpus.draw(Split::Train, &mut rng(2, 0, position));
+        let origin = example.expect("drawn").origin;
+        let name = names.into_iter().find(|name| origin.contains(name));
+        *counts.entry(name.expect("one of them")).or_default() += 1;
+    }
+    // 300 of each camera, and of the first 50, 50 and 200.
+    for (name, expected) in [("a_0", 50), ("a_1", 50), ("a_2", 200), ("b_0", 300)] {
+        let found = counts[name];
+        assert!(found.abs_diff(expected) < 60, "{name}: {found}");
+    }
+    clips.retain(|clip| clip.info.source != "b_0");
+    let dir = tempfile::tempdir().expect("a folder");
+    write(dir.path(), &clips);
+    let one = open(dir.path(), SplitBy::Time).check(Split::Train);
+    let error = one.expect_err("one camera").to_string();
+    assert!(error.contains("one camera"), "{error}");
 }
 
 #[test]

@@ -82,7 +82,10 @@ pub(super) fn class_folders(
         media: Media::File(item.path.clone()),
         class: class.to_owned(),
         // Two classes may call their files alike.
-        group: format!("{class}/{}", item.group),
+        group: match item.of_all_classes {
+            true => item.group.clone(),
+            false => format!("{class}/{}", item.group),
+        },
         part: match (item.fold, item.split) {
             (Some(fold), _) if all_folds => Part::Fold(fold),
             (_, Split::Test) => Part::Test,

@@ -47,6 +47,14 @@ impl Media {
         }
     }
 
+    /// The file that it is, or that it was cut from: what `--test` matches.
+    pub fn recorded_as(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Stored(clip) => PathBuf::from(&clip.info.source),
+        }
+    }
+
     /// Another text if it has been changed: its place, size and time.
     pub(in crate::eval) fn version(&self) -> String {
         let of = |file: &Path| {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Answer, Correspondences, Facts, JudgedScene};
 use crate::eval::metrics::{Interval, mean, wilson};
-use crate::eval::overlap::{Bounds, area, area_under_successes, is_in, success};
+use crate::eval::overlap::{Bounds, area_under_successes, is_in, success};
 use crate::sink::draw::strength;
 
 /// How well one judge points at what is heard.
@@ -101,7 +101,8 @@ pub struct Baselines {
     /// Pointing always at the middle of the picture.
     pub centre: f64,
     /// Pointing always at a thing, any of them: one over their number, in the mean.
-    pub any_object: f64,
+    /// None where nothing else than what is heard is boxed.
+    pub any_object: Option<f64>,
     /// Overlap of the middle of the picture, half as wide and half as high.
     pub centre_overlap: Overlap,
     /// Overlap of the whole picture.
@@ -134,9 +135,10 @@ impl Baselines {
         const MIDDLE: Bounds = [0.25, 0.25, 0.75, 0.75];
         let over = |value: &dyn Fn(&Facts) -> f64| mean(scenes.iter().map(|s| value(&s.facts)));
         Some(Self {
-            chance: over(&|f| f.target.boxes.iter().map(|&b| area(b)).fold(0.0, f64::max))?,
+            chance: over(&|f| f.target.area())?,
             centre: over(&|f| f64::from(u8::from(f.target.holds([0.5, 0.5]))))?,
-            any_object: over(&|f| f.target.boxes.len() as f64 / f.objects.len() as f64)?,
+            any_object: over(&|f| f.target.boxes.len() as f64 / f.objects.len() as f64)
+                .filter(|&share| share < 1.0),
             centre_overlap: Overlap::of(scenes, |point| is_in(point, MIDDLE)),
             whole_overlap: Overlap::of(scenes, |_| true),
         })

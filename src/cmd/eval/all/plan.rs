@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use super::AllArgs;
+use crate::cmd::data::escaped;
 use crate::cmd::eval::labelled::{Kind as Files, Of};
 use crate::corpus::shards::holds_shards;
-use crate::corpus::{CorpusError, SplitRules, TEST_FOLD, idle_patterns, warn_of_idle_patterns};
+use crate::corpus::{
+    ClipRules, Clips, CorpusError, SplitRules, TEST_FOLD, idle_patterns, warn_of_idle_patterns,
+};
 use crate::eval::labelled::Labelled;
 
 /// What is taken for a recording, by the end of its name.
@@ -53,15 +56,13 @@ impl Planned {
         self.words.iter().map(String::as_str)
     }
 
-    /// All of what would be typed.
+    /// All of what would be typed into a shell.
     pub fn command(&self) -> String {
-        let quoted = self
-            .words
-            .iter()
-            .map(|word| match word.contains([' ', '*']) {
-                true => format!("'{word}'"),
-                false => word.clone(),
-            });
+        let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
+        let quoted = self.words.iter().map(|word| match word.chars().all(plain) {
+            true => word.clone(),
+            false => format!("'{}'", word.replace('\'', r"'\''")),
+        });
         format!("l3net eval {}", quoted.collect::<Vec<_>>().join(" "))
     }
 }
@@ -81,6 +82,7 @@ struct Recordings {
     /// For titles and files.
     name: String,
     folder: PathBuf,
+    files: Vec<PathBuf>,
     in_shards: bool,
 }
 
@@ -98,24 +100,23 @@ struct Kind {
     in_shards: bool,
 }
 
-impl Kind {
-    /// What of `--test` is for it: shards know for themselves what is held out, and a
-    /// pattern that matches none of the files is for those of another folder.
-    fn patterns<'a>(&self, test: &'a [String]) -> Vec<&'a str> {
-        if self.in_shards {
-            return Vec::new();
-        }
-        let files = self.files.iter().map(PathBuf::as_path);
-        let idle: Vec<&str> = idle_patterns(test, files).collect();
-        let test = test.iter().map(String::as_str);
-        test.filter(|pattern| !idle.contains(pattern)).collect()
-    }
+/// What of `--test` is for these files; what matches none of them is for those of
+/// another folder.
+fn patterns<'a>(test: &'a [String], files: &[PathBuf]) -> Vec<&'a str> {
+    let files = files.iter().map(PathBuf::as_path);
+    let idle: Vec<&str> = idle_patterns(test, files).collect();
+    let test = test.iter().map(String::as_str);
+    test.filter(|pattern| !idle.contains(pattern)).collect()
+}
 
+impl Kind {
     /// How many files are held out.
     fn held_out(&self, test: &[String]) -> usize {
         let extensions = Files::of(self.of).extensions();
         let rules = SplitRules {
-            test: self.patterns(test).into_iter().map(str::to_owned).collect(),
+            test: (patterns(test, &self.files).into_iter())
+                .map(str::to_owned)
+                .collect(),
             ..SplitRules::default()
         };
         let held_out = Labelled::read(std::slice::from_ref(&self.folder), extensions, &rules);
@@ -155,7 +156,12 @@ impl Data {
         let in_shards = holds_shards(folder);
         let name = self.free_name(folder);
         // Without GStreamer only what was decoded before.
-        let recordings = in_shards || cfg!(feature = "gst") && count_media(folder) >= 2;
+        let recorded = match in_shards {
+            true => recorded_in(folder),
+            false if cfg!(feature = "gst") => media_in(folder),
+            false => Vec::new(),
+        };
+        let recordings = in_shards || recorded.len() >= 2;
         let mut found = recordings;
         for (of, kinds) in [
             (Of::Sounds, &mut self.sounds),
@@ -176,6 +182,7 @@ impl Data {
             self.recordings.push(Recordings {
                 name: name.clone(),
                 folder: folder.to_owned(),
+                files: recorded,
                 in_shards,
             });
         }
@@ -215,7 +222,8 @@ impl Data {
 fn classes(folder: &Path, name: &str, of: Of, in_shards: bool) -> Result<Kind, CorpusError> {
     let extensions = Files::of(of).extensions();
     let found = Labelled::read_all(&[folder.to_owned()], extensions)?;
-    let files: Vec<PathBuf> = found.files.iter().map(|file| file.media.name()).collect();
+    let files = found.files.iter().map(|file| file.media.recorded_as());
+    let files: Vec<PathBuf> = files.collect();
     let is_png = |path: &PathBuf| {
         path.extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("png"))
@@ -231,28 +239,38 @@ fn classes(folder: &Path, name: &str, of: Of, in_shards: bool) -> Result<Kind, C
     })
 }
 
-fn count_media(folder: &Path) -> usize {
+fn media_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
-        return 0;
+        return Vec::new();
     };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let is_media = |path: &PathBuf| {
         let end = path.extension().map(|e| e.to_ascii_lowercase());
         end.is_some_and(|end| MEDIA.iter().any(|m| end == *m))
     };
-    paths.filter(is_media).count()
+    paths.filter(is_media).collect()
 }
 
-/// `--test` and its patterns, if there are any.
-fn held_out_by<'a>(test: &'a [String], kind: &Kind) -> impl Iterator<Item = &'a str> {
-    let test = kind.patterns(test);
+/// What the clips in shards were cut from. Nothing if they are damaged, which the
+/// experiment on them tells.
+fn recorded_in(folder: &Path) -> Vec<PathBuf> {
+    let opened = Clips::open(&[folder.to_owned()], &ClipRules::default());
+    opened.map_or_else(
+        |_| Vec::new(),
+        |clips| clips.names().map(PathBuf::from).collect(),
+    )
+}
+
+/// `--test` and its patterns, if any are for these files.
+fn held_out_by<'a>(test: &'a [String], files: &[PathBuf]) -> impl Iterator<Item = &'a str> {
+    let test = patterns(test, files);
     let option = (!test.is_empty()).then_some("--test");
     option.into_iter().chain(test)
 }
 
 /// Folders as one value of `synth:` and `classes:`.
 fn joined<'a>(kinds: impl Iterator<Item = &'a Kind>) -> String {
-    let folders = kinds.map(|k| k.folder.display().to_string());
+    let folders = kinds.map(|k| escaped(&k.folder.display().to_string()));
     folders.collect::<Vec<_>>().join("+")
 }
 
@@ -260,11 +278,11 @@ impl Plan {
     pub fn of(args: &AllArgs) -> anyhow::Result<Self> {
         let data = Data::below(&args.data)?;
         let kinds = data.pictures.iter().chain(&data.sounds);
-        warn_of_idle_patterns(
-            &args.test,
-            kinds.flat_map(|kind| &kind.files).map(PathBuf::as_path),
-        );
-        let test = args.test.join("+");
+        let files = kinds.map(|kind| &kind.files);
+        let files = files.chain(data.recordings.iter().map(|recordings| &recordings.files));
+        warn_of_idle_patterns(&args.test, files.flatten().map(PathBuf::as_path));
+        let test: Vec<String> = args.test.iter().map(|pattern| escaped(pattern)).collect();
+        let test = test.join("+");
         let test = if test.is_empty() {
             test
         } else {
@@ -279,7 +297,7 @@ impl Plan {
                 continue;
             }
             let heard = joined(data.single_sounds());
-            let shown = pictures.folder.display();
+            let shown = joined(std::iter::once(pictures));
             if pictures.cut_out {
                 let of = |objects| {
                     format!("synth:objects={objects},sprites={shown},sounds={heard}{test}")
@@ -311,7 +329,8 @@ impl Plan {
             // Shards are held out as training does it and as their classes are;
             // single recordings are too few for that.
             let split = if recordings.in_shards { "clip" } else { "time" };
-            let words = ["avc", &path, "--split", split, "--pairs", &count];
+            let mut words = vec!["avc", &path, "--split", split, "--pairs", &count];
+            words.extend(held_out_by(&args.test, &recordings.files));
             plan.push(title, format!("avc-{name}"), &words);
         }
         plan.drawn(
@@ -352,7 +371,7 @@ impl Plan {
         let name = &kind.name;
         let path = kind.folder.display().to_string();
         let mut words = vec![what, &path];
-        words.extend(held_out_by(test, kind));
+        words.extend(held_out_by(test, &kind.files));
         self.push(format!("{title}: {name}"), format!("{what}-{name}"), &words);
     }
 
@@ -361,7 +380,7 @@ impl Plan {
         let name = &kind.name;
         let path = kind.folder.display().to_string();
         let mut shared = vec![path.as_str(), "--of", kind.of.name(), "--held-out"];
-        shared.extend(held_out_by(&args.test, kind));
+        shared.extend(held_out_by(&args.test, &kind.files));
         // Shards hold both.
         let of = |what: &str| format!("{what} of {}: {name}", kind.of.name());
         let file = |what: &str| format!("{what}-{name}-{}", kind.of.name());
