@@ -131,8 +131,15 @@ impl NetArgs {
                 }
             );
         }
+        if weights.metadata().get("trained_task").map(String::as_str) == Some("classify") {
+            tracing::warn!(
+                "{} learnt classes alone (--task classify): whether picture and sound belong \
+                 together it has never learnt",
+                weights.source().display()
+            );
+        }
         let net = L3Net::new(weights, &self.compute.options())?;
-        tracing::info!("{}", net.describe());
+        tracing::info!("{}: {}", weights.source().display(), net.describe());
         Ok(net)
     }
 }

@@ -11,7 +11,7 @@ use super::overlays::Overlays;
 use super::progress::Bar;
 use super::streams::StreamArgs;
 use crate::engine::{Job, Output, Said, Watcher};
-use crate::features::{BIN_HZ, BINS};
+use crate::features::{self, BIN_HZ, BINS, FRAME_SAMPLES, FRAMES, STEP_SAMPLES};
 use crate::media::Source;
 use crate::result::{
     Crop, Failure, Gap, HeatmapFacts, Judgement, Latency, Record, SoundHeatmapFacts, StreamName,
@@ -22,6 +22,7 @@ use crate::sink::console::Table;
 use crate::sink::heatmaps::Heatmaps;
 use crate::sink::jsonl::JsonLines;
 use crate::sink::{Judged, SinkError, View, metrics};
+use crate::time::SAMPLE_RATE;
 
 /// All ways out of a run.
 pub struct Outputs {
@@ -127,6 +128,7 @@ impl Outputs {
                 judgement,
                 judged,
             } => {
+                let arrived = job.arrived;
                 let mut judged = self.verdict(stream, *job, judgement, judged);
                 if let Some(heatmaps) = &self.heatmaps {
                     let files = heatmaps.write(&judged)?;
@@ -139,6 +141,8 @@ impl Outputs {
                 let tally = &mut self.tallies[stream];
                 tally.moments += 1;
                 tally.sum += f64::from(judged.verdict.correspondence);
+                // With its pictures, which are there before its line.
+                judged.verdict.latency_ms.total = ms(arrived, Instant::now());
                 self.write(Record::Moment(judged.verdict))
             }
             Output::Said { stream, said } => self.said(stream, said),
@@ -211,10 +215,14 @@ impl Outputs {
     }
 
     fn write(&mut self, record: Record) -> anyhow::Result<()> {
-        metrics::observe(&record);
-        if let Some(archive) = &mut self.archive {
-            archive.append(&record)?;
+        if let Some(archive) = &mut self.archive
+            && !archive.append(&record)?
+            && matches!(record, Record::Moment(_) | Record::Gap(_))
+        {
+            // A run before has told it, there as here.
+            return Ok(());
         }
+        metrics::observe(&record);
         // Without a reader there is nothing to go on for, but with an archive.
         let needs_readers = self.archive.is_none();
         if let Some(json) = &mut self.json
@@ -258,8 +266,15 @@ impl Outputs {
         let (sound_row, sound_col, sound_max) = judgement.audio.peak();
         let view = job.features.view;
         let [x0, y0, x1, y1] = view.under_map(rows, cols);
-        let ms =
-            |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f32() * 1e3;
+        let [t, f] = features::View::whole(FRAMES as u32, BINS as u32).image_from_cell(
+            sound_row,
+            sound_col,
+            judgement.audio.rows,
+            judgement.audio.cols,
+        );
+        // Columns stand for the middle of their samples, bins for their frequency.
+        let column = t * FRAMES as f32 - 0.5;
+        let middle = column * STEP_SAMPLES as f32 + FRAME_SAMPLES as f32 / 2.0;
         let verdict = Verdict {
             stream: self.names[stream].clone(),
             seq: job.seq,
@@ -282,10 +297,8 @@ impl Outputs {
             sound_heatmap: SoundHeatmapFacts {
                 rows: judgement.audio.rows,
                 cols: judgement.audio.cols,
-                peak_hz: (sound_row as f32 + 0.5) / judgement.audio.rows as f32
-                    * BINS as f32
-                    * BIN_HZ,
-                peak_s: (sound_col as f32 + 0.5) / judgement.audio.cols as f32,
+                peak_hz: (f * BINS as f32 - 0.5) * BIN_HZ,
+                peak_s: middle / SAMPLE_RATE as f32,
                 max: sound_max,
                 file: None,
             },
@@ -318,6 +331,10 @@ impl Outputs {
             self.bar.say(&format!("l3net: {error}"));
         }
     }
+}
+
+fn ms(from: Instant, to: Instant) -> f32 {
+    to.saturating_duration_since(from).as_secs_f32() * 1e3
 }
 
 /// Whether somebody still reads what was written; that nobody does is an error

@@ -136,10 +136,11 @@ pub(super) fn videos(path: &Path, streams: &[StreamName], several: bool) -> Vec<
     streams.iter().map(video).collect()
 }
 
-/// The name of one of several files: `all.mkv` of stream `a/b.mp4` is `all-a_b.mp4.mkv`.
+/// The name of one of several files: `all.mkv` of stream `a/b.mp4` is `all-a~b.mp4.mkv`.
+/// Not `_`, which a stream may have in its name.
 fn one_of_several(path: &Path, stream: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let ending = path.extension().unwrap_or_default().to_string_lossy();
-    let stream = folder_of(stream).replace('/', "_");
+    let stream = folder_of(stream).replace('/', "~");
     path.with_file_name(format!("{stem}-{stream}.{ending}"))
 }

@@ -2,7 +2,7 @@
 //! through the engine into the ways out.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, stop_on_signal};
 use super::outputs::Outputs;
@@ -94,6 +94,8 @@ impl Run<'_> {
             .iter()
             .map(|source| there_already(source, archive.as_ref(), args))
             .collect();
+        let begun = Instant::now();
+        let written_to = archive.as_ref().map(|archive| archive.out().to_owned());
         let mut outputs = Outputs::open(args, archive, &sources, asked, &bar)?;
         let options = EngineOptions {
             hop: window.hop,
@@ -111,6 +113,7 @@ impl Run<'_> {
         };
         let gauges = Gauges::new(sources.len());
         let mut tasks = Vec::new();
+        let streams = sources.len();
         for (stream, (source, skip)) in sources.into_iter().zip(skip).enumerate() {
             tasks.push(Task {
                 source,
@@ -130,12 +133,25 @@ impl Run<'_> {
         ended?;
         let well = closed?;
         let (moments, batches) = gauges.occupation.counts();
+        if let Some(out) = written_to.filter(|_| !args.talk.quiet) {
+            bar.say(&format!(
+                "{moments} moments of {} in {:.1} s: {}",
+                counted(streams, "file"),
+                begun.elapsed().as_secs_f64(),
+                out.display()
+            ));
+        }
         tracing::info!(
             "{moments} moments in {batches} forward passes; the network waited {:.1} % of its time",
             gauges.occupation.idle_share() * 100.0
         );
         Ok(well)
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
 }
 
 /// Moments of a source that need not be judged again. A video begins at the

@@ -227,6 +227,9 @@ fn start(args: &TrainArgs, files: &Files) -> anyhow::Result<Start> {
             from.as_deref().unwrap_or("nothing")
         ));
     }
+    if args.init.is_none() && args.freeze != Freeze::None {
+        tracing::warn!("--freeze without --init: what is frozen is random and has learnt nothing");
+    }
     Ok(match &args.init {
         Some(model) => {
             let weights = Weights::read(model)?;
@@ -262,6 +265,12 @@ fn tell(outcome: &Outcome, files: &Files, quiet: bool) {
             best.step,
             best.accuracy * 100.0,
             best.loss
+        ));
+    }
+    if !state.validated && state.step > 0 {
+        say(&format!(
+            "{}: as it is now; no validation has chosen or calibrated it (--validate-every)",
+            files.model.display()
         ));
     }
     say(&format!(

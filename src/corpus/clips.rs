@@ -283,10 +283,11 @@ impl Corpus for Clips {
             Split::Test => "test",
         };
         let needed = match (self.rules.split_by, split) {
+            _ if self.recordings() < LEAST => "one alone has no others to be held against",
             (SplitBy::Time, _) if there >= LEAST => {
                 "they lie in one folder and count as one camera; each camera needs its own"
             }
-            (SplitBy::Clip, _) => "prepare more recordings (six at least), or split by time",
+            (SplitBy::Clip, _) => "prepare more recordings (six at least), or give --split time",
             (SplitBy::Time, Split::Validation) => "those of 4 s and more have such a part",
             (SplitBy::Time, _) => "those of 2.2 s and more have such a part",
         };

@@ -20,6 +20,9 @@ use crate::window::{GapSpan, Made, MomentMaker, Pace, TAIL_SAMPLES};
 /// First and longest wait before a source is opened again.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// Between two questions how long a source is that does not know it.
+const LENGTH_EVERY: Duration = Duration::from_secs(1);
+
 /// Runs one stream to its end.
 pub(super) fn run(
     stream: usize,
@@ -49,6 +52,7 @@ pub(super) fn run(
         tail: TAIL_SAMPLES,
         dropped: (0, 0),
         dropped_before: (0, 0),
+        asked_at: None,
         made: Vec::new(),
         task,
     };
@@ -85,6 +89,8 @@ struct Reader<'a> {
     /// Blocks and frames that this session dropped, and those before it.
     dropped: (u64, u64),
     dropped_before: (u64, u64),
+    /// When the source was last asked how long it is.
+    asked_at: Option<Instant>,
     made: Vec<Made<Frame>>,
 }
 
@@ -129,6 +135,7 @@ impl Reader<'_> {
                 Ending::Failed(cause) => cause.to_string(),
                 _ => "the stream ended".to_owned(),
             };
+            let nothing_came = self.nothing_came();
             tracing::warn!(
                 "{}: {cause}; opening it again in {} s",
                 self.source().name,
@@ -147,10 +154,25 @@ impl Reader<'_> {
                 self.hand_on(made);
             }
             self.utc_zero.forget();
-            if !goes_on {
-                return Ending::Stopped;
-            }
+            let over = match goes_on {
+                true if offset < self.limit() => continue,
+                true => Ending::Limit,
+                false => Ending::Stopped,
+            };
+            // What was never there is no stream that was stopped.
+            return if nothing_came { ending } else { over };
         }
+    }
+
+    /// Where the stream is to end.
+    fn limit(&self) -> MediaTime {
+        self.options.limit.unwrap_or(MediaTime(u64::MAX))
+    }
+
+    fn nothing_came(&self) -> bool {
+        self.maker
+            .as_ref()
+            .is_none_or(|maker| maker.has() == (false, false))
     }
 
     /// Whether the source is opened again when it fails.
@@ -192,6 +214,8 @@ impl Reader<'_> {
         self.live |= session.is_live();
         let stall = match self.source().stall() {
             Stall::Never if self.reopens() => Stall::OnceBegun,
+            // A hole in a file takes as long by the clock as it is.
+            Stall::Always if session.is_by_clock() && self.source().is_file() => Stall::Never,
             stall => stall,
         };
         let mut listening = Listening {
@@ -210,14 +234,15 @@ impl Reader<'_> {
     }
 
     fn tell_position(&mut self, session: &Session, maker: &MomentMaker<Frame>) {
-        self.position
-            .at_ns
-            .store(maker.length().0, Ordering::Relaxed);
+        self.position.at_ns.store(maker.told().0, Ordering::Relaxed);
         if self.pace == Pace::File
             && self.position.length_ns.load(Ordering::Relaxed) == 0
-            && let Some(length) = session.duration()
+            && self.asked_at.is_none_or(|at| at.elapsed() > LENGTH_EVERY)
         {
-            self.position.length_ns.store(length.0, Ordering::Relaxed);
+            self.asked_at = Some(Instant::now());
+            if let Some(length) = session.duration() {
+                self.position.length_ns.store(length.0, Ordering::Relaxed);
+            }
         }
         let name = &self.task.source.name;
         let dropped = (session.sound.dropped_blocks(), session.dropped_frames());
@@ -241,7 +266,12 @@ impl Reader<'_> {
             self.hand_on(made);
         }
         self.missing = self.missing.take().filter(|_| !(sound && picture));
-        let length = maker.length();
+        let length = match *ending {
+            // A file may have been read far ahead of what came of it.
+            Ending::Stopped if self.pace == Pace::File => maker.told(),
+            Ending::Limit => maker.length().min(self.limit()),
+            _ => maker.length(),
+        };
         self.maker = Some(maker);
         length
     }

@@ -4,45 +4,70 @@ use gst::glib;
 use gstreamer as gst;
 
 use super::error::MediaError;
+use super::source::{Kind, without_secrets};
 
-/// Turns an error message of the bus into the cause and the next step.
+/// Turns an error message of the bus of a source into the cause and the next step.
 /// `missing` is the decoder that an earlier message asked for, if one did.
-pub(super) fn explain(message: &gst::message::Error, missing: Option<&str>) -> MediaError {
+pub(super) fn explain(
+    message: &gst::message::Error,
+    kind: &Kind,
+    missing: Option<&str>,
+) -> MediaError {
     let error = message.error();
     let debug = message.debug().map(|d| d.to_string()).unwrap_or_default();
-    explain_error(&error, &debug, missing)
+    explain_error(&error, &debug, kind, missing)
 }
 
-fn explain_error(error: &glib::Error, debug: &str, missing: Option<&str>) -> MediaError {
+fn explain_error(
+    error: &glib::Error,
+    debug: &str,
+    kind: &Kind,
+    missing: Option<&str>,
+) -> MediaError {
     use gst::{CoreError as C, ResourceError as R, StreamError as S};
-    let text = one_line(&error.to_string());
-    let detail = detail(debug).map_or_else(|| text.clone(), |d| format!("{text} ({d})"));
+    let text = shown(&one_line(&error.to_string()), kind);
+    let detail = detail(debug).map(|detail| shown(&detail, kind));
+    let detail = detail.map_or_else(|| text.clone(), |d| format!("{text} ({d})"));
     if let Some(missing) = missing
         && (error.matches(C::MissingPlugin) || error.matches(S::CodecNotFound))
     {
         return MediaError::MissingPlugin(missing.to_owned());
     }
-    match error {
-        e if e.matches(S::Decrypt) || e.matches(S::DecryptNokey) => MediaError::Encrypted,
-        e if e.matches(S::TypeNotFound) => {
+    let of_resource = error.is::<R>();
+    match (error, kind) {
+        (e, _) if e.matches(S::Decrypt) || e.matches(S::DecryptNokey) => MediaError::Encrypted,
+        (e, _) if e.matches(S::TypeNotFound) => {
             MediaError::NotMedia("no known container or codec was found in it".into())
         }
-        e if e.matches(S::WrongType) => MediaError::NotMedia(text),
-        e if e.matches(S::CodecNotFound) || e.matches(C::MissingPlugin) => {
+        (e, _) if e.matches(S::WrongType) => MediaError::NotMedia(text),
+        (e, _) if e.matches(S::CodecNotFound) || e.matches(C::MissingPlugin) => {
             MediaError::MissingPlugin(detail)
         }
-        e if e.matches(S::Decode) || e.matches(S::Demux) || e.matches(S::Format) => {
+        (e, _) if e.matches(S::Decode) || e.matches(S::Demux) || e.matches(S::Format) => {
             MediaError::Damaged(detail)
         }
-        e if e.matches(S::Failed) && debug.contains("not-negotiated") => {
+        (e, _) if e.matches(S::Failed) && debug.contains("not-negotiated") => {
             MediaError::Pipeline(format!("the elements cannot agree on a format: {detail}"))
         }
-        e if e.matches(S::Failed) => MediaError::Damaged(detail),
-        e if e.matches(R::NotFound) => MediaError::Pipeline(format!("not found: {detail}")),
-        e if e.matches(R::OpenRead) || e.matches(R::Read) || e.matches(R::Busy) => {
+        // An element behind a source that fails says that its stream did.
+        (e, Kind::Uri { .. }) if of_resource || e.matches(S::Failed) => MediaError::Network(detail),
+        (e, Kind::Camera(_)) if of_resource || e.matches(S::Failed) => MediaError::Device(detail),
+        (e, _) if e.matches(S::Failed) => MediaError::Damaged(detail),
+        (e, _) if e.matches(R::NotFound) => MediaError::Pipeline(format!("not found: {detail}")),
+        (e, Kind::File(_)) if e.matches(R::OpenRead) || e.matches(R::Read) => {
+            MediaError::Unreadable(detail)
+        }
+        (e, _) if e.matches(R::OpenRead) || e.matches(R::Read) || e.matches(R::Busy) => {
             MediaError::Network(detail)
         }
         _ => MediaError::Pipeline(detail),
+    }
+}
+
+fn shown(text: &str, kind: &Kind) -> String {
+    match kind {
+        Kind::Uri { uri, .. } => without_secrets(text, uri),
+        _ => text.to_owned(),
     }
 }
 
@@ -85,7 +110,7 @@ mod tests {
         let debug =
             "../gst/isomp4/qtdemux.c(123): parse ():\n/GstPipeline:p/GstQTDemux:d:\nno moov";
         assert_eq!(
-            explain_error(&error, debug, None),
+            explain_error(&error, debug, &Kind::Test, None),
             MediaError::Damaged("This file is corrupt (no moov)".into())
         );
     }
@@ -94,8 +119,30 @@ mod tests {
     fn a_missing_decoder_is_named() {
         let error = glib::Error::new(gst::CoreError::MissingPlugin, "x");
         assert_eq!(
-            explain_error(&error, "", Some("AV9 decoder")),
+            explain_error(&error, "", &Kind::Test, Some("AV9 decoder")),
             MediaError::MissingPlugin("AV9 decoder".into())
         );
+    }
+
+    #[test]
+    fn what_fails_is_named_after_its_source_and_no_password_is_told() {
+        let uri = "http://me:p4ss@host/a.ts?token=t0ken".to_owned();
+        let network = Kind::Uri { uri, live: false };
+        let refused = glib::Error::new(gst::ResourceError::OpenReadWrite, "Refused.");
+        let debug = "URL: http://me:p4ss@host/a.ts?token=t0ken, of me:p4ss";
+        let found = explain_error(&refused, debug, &network, None);
+        assert_eq!(
+            found,
+            MediaError::Network("Refused (URL: http://host/a.ts?token=…, of …)".into())
+        );
+        let failed = glib::Error::new(gst::StreamError::Failed, "Internal error.");
+        let is_network = |kind| {
+            let found = explain_error(&failed, "", kind, None);
+            matches!(found, MediaError::Network(_))
+        };
+        assert!(is_network(&network) && !is_network(&Kind::Test));
+        let busy = glib::Error::new(gst::ResourceError::Busy, "In use.");
+        let found = explain_error(&busy, "", &Kind::Camera(0), None);
+        assert_eq!(found, MediaError::Device("In use".into()));
     }
 }

@@ -19,7 +19,9 @@ pub enum MediaError {
     #[error("not a media file: {0}")]
     NotMedia(String),
     /// Decoders that this machine lacks.
-    #[error("cannot be decoded here: {0} is missing; `l3net doctor` says which package brings it")]
+    #[error(
+        "cannot be decoded here: {0} is missing; `l3net doctor` says which package brings the usual ones"
+    )]
     MissingPlugin(String),
     /// Content that breaks off or contradicts itself.
     #[error("damaged or truncated media: {0}; copy it again from its source")]

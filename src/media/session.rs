@@ -65,6 +65,7 @@ pub struct Session {
     pub frames: Receiver<Frame>,
     sound_state: Arc<TapState>,
     frame_state: Arc<TapState>,
+    kind: Kind,
     missing: Option<String>,
     loses_tail: Arc<AtomicBool>,
     demuxers: Arc<Mutex<Vec<gst::glib::WeakRef<gst::Element>>>>,
@@ -92,6 +93,7 @@ impl Session {
             frames,
             sound_state: Arc::default(),
             frame_state: Arc::default(),
+            kind: source.kind.clone(),
             missing: None,
             loses_tail: Arc::default(),
             demuxers: Arc::default(),
@@ -115,6 +117,7 @@ impl Session {
         let sound_tap = SoundTap {
             writer,
             offset: options.offset,
+            plays: by_clock,
             state: Arc::clone(&session.sound_state),
         };
         let frame_tap = FrameTap {
@@ -123,15 +126,18 @@ impl Session {
             offset: options.offset,
             state: Arc::clone(&session.frame_state),
         };
-        if session.by_clock {
+        let stop = &session.stop;
+        if live {
             sound_tap.listen(&sound_sink);
+        } else {
+            let pump = sound_tap.pump(sound_sink.clone(), Arc::clone(stop));
+            session.pumps.push(pump);
+        }
+        if session.by_clock {
             frame_tap.watch(&frame_sink);
         } else {
-            let stop = &session.stop;
-            session.pumps = vec![
-                sound_tap.pump(sound_sink.clone(), Arc::clone(stop)),
-                frame_tap.pump(frame_sink.clone(), Arc::clone(stop)),
-            ];
+            let pump = frame_tap.pump(frame_sink.clone(), Arc::clone(stop));
+            session.pumps.push(pump);
         }
         if session.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(session.first_error());
@@ -163,7 +169,7 @@ impl Session {
         while let Some(message) = bus.pop() {
             match message.view() {
                 gst::MessageView::Error(error) => {
-                    let cause = bus::explain(error, self.missing.as_deref());
+                    let cause = bus::explain(error, &self.kind, self.missing.as_deref());
                     return Some(End::Failed(cause));
                 }
                 gst::MessageView::Element(element) => {

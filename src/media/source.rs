@@ -140,6 +140,11 @@ impl Source {
         }
     }
 
+    /// Whether it is a file.
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File(_))
+    }
+
     /// Whether it goes on until somebody stops it.
     pub fn is_endless(&self) -> bool {
         matches!(
@@ -220,14 +225,14 @@ fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
         let known = SCHEMES.iter().find(|(s, _)| s.eq_ignore_ascii_case(scheme));
         let Some(&(scheme, live)) = known else {
             return Err(SourceError::Scheme {
-                uri: without_password(text),
+                uri: without_secrets(text, text),
                 scheme: scheme.to_owned(),
             });
         };
         match (scheme, file_of_uri(text)) {
             ("file", Some(path)) => add_path(&path, &path.to_string_lossy(), sources),
             _ => add(
-                &without_password(text),
+                &without_secrets(text, text),
                 Kind::Uri {
                     uri: text.to_owned(),
                     live,
@@ -342,16 +347,41 @@ fn is_media(path: &Path) -> bool {
         .is_some_and(|e| MEDIA_ENDINGS.iter().any(|m| m.eq_ignore_ascii_case(e)))
 }
 
-/// A URI as it may be shown: results and logs are read by others.
-fn without_password(uri: &str) -> String {
-    let Some((scheme, rest)) = uri.split_once("://") else {
-        return uri.to_owned();
+/// A text as it may be shown: results and logs are read by others, and what is in the
+/// URI before its host, or behind keys like `password`, is for nobody else.
+pub(super) fn without_secrets(text: &str, uri: &str) -> String {
+    let Some((_, rest)) = uri.split_once("://") else {
+        return text.to_owned();
     };
-    let authority = rest.find('/').unwrap_or(rest.len());
-    match rest[..authority].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => uri.to_owned(),
+    let mut shown = text.to_owned();
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if let Some(user) = user_of(place) {
+        shown = shown.replace(&format!("{user}@"), "");
+        if user.contains(':') {
+            shown = shown.replace(user, "…");
+        }
     }
+    for pair in query.split('&') {
+        let key = pair.split('=').next().unwrap_or_default();
+        let name = key.to_ascii_lowercase();
+        let words = ["pass", "pwd", "token", "secret", "auth", "sig"];
+        if key.len() + 1 < pair.len() && words.iter().any(|word| name.contains(word)) {
+            shown = shown.replace(pair, &format!("{key}=…"));
+        }
+    }
+    shown
+}
+
+/// User and password before the host. There may be a slash in a password: what stands
+/// behind the first colon is no port then.
+fn user_of(place: &str) -> Option<&str> {
+    let authority = place.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_cut = !authority.contains('@')
+        && !port.ends_with(']')
+        && port.bytes().any(|b| !b.is_ascii_digit());
+    let (user, _) = if is_cut { place } else { authority }.rsplit_once('@')?;
+    Some(user).filter(|user| !user.is_empty())
 }
 
 #[cfg(test)]

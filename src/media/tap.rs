@@ -40,6 +40,8 @@ pub(super) struct TapState {
 pub(super) struct SoundTap {
     pub writer: SoundWriter,
     pub offset: MediaTime,
+    /// It is played by the clock: what a buffer holds is there when it is heard.
+    pub plays: bool,
     pub state: Arc<TapState>,
 }
 
@@ -105,8 +107,9 @@ impl SoundTap {
         );
     }
 
-    /// Taps a file, on a thread of its own, to the end of the pipeline. From
-    /// `stop` on it throws away what does not fit.
+    /// Taps a file, on a thread of its own, to the end of the pipeline, also where it
+    /// plays by the clock: a buffer may hold more than the ring. From `stop` on it
+    /// throws away what does not fit.
     pub fn pump(mut self, sink: gst_app::AppSink, stop: Arc<AtomicBool>) -> JoinHandle<()> {
         std::thread::spawn(move || {
             'samples: while let Some(sample) = pull(&sink, &self.state) {
@@ -118,7 +121,8 @@ impl SoundTap {
                     continue;
                 };
                 self.state.seen.store(true, Ordering::Relaxed);
-                let mut at = SamplePos::from_time(at);
+                let begin = SamplePos::from_time(at);
+                let mut at = begin;
                 for piece in map.as_slice().chunks(PUMP_PIECE * 4) {
                     let samples = piece.len() / 4;
                     while !self.writer.has_room(samples) {
@@ -127,7 +131,9 @@ impl SoundTap {
                         }
                         std::thread::sleep(PUMP_STEP);
                     }
-                    self.writer.accept(at, arrived, samples_of(piece));
+                    let heard = at.to_time().distance(begin.to_time());
+                    let later = Duration::from_nanos(if self.plays { heard } else { 0 });
+                    self.writer.accept(at, arrived + later, samples_of(piece));
                     at = at.plus(samples);
                 }
             }

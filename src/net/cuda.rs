@@ -15,11 +15,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::cache;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
 const LIBRARY: &str = "libtorch_cuda.so";
-/// Where `make setup CUDA=1` puts it, below the user's cache folder.
-const IN_CACHE: &str = "l3net/libtorch-2.11.0-cuda/torch/lib";
+/// Where `make setup CUDA=1` puts it, below the cache folder.
+const IN_CACHE: &str = "libtorch-2.11.0-cuda/torch/lib";
 
 /// Makes the GPU known to libtorch, once. Fast where there is none.
 ///
@@ -89,9 +90,6 @@ fn load(candidates: &[PathBuf]) -> Result<(), String> {
 
 fn candidates() -> Vec<PathBuf> {
     let named = std::env::var_os("L3NET_CUDA").map(PathBuf::from);
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
     // The bare name first: where a libtorch with CUDA of its own is linked
     // (LIBTORCH set by hand), that is the one.
     let mut places = vec![PathBuf::from(LIBRARY)];
@@ -102,7 +100,7 @@ fn candidates() -> Vec<PathBuf> {
             path
         }
     }));
-    places.extend(cache.map(|dir| dir.join(IN_CACHE).join(LIBRARY)));
+    places.push(cache::folder().join(IN_CACHE).join(LIBRARY));
     places
 }
 

@@ -112,6 +112,11 @@ impl Archive {
         })
     }
 
+    /// The output.
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
     /// What the output holds, with all that was appended.
     pub fn progress(&self) -> &Progress {
         &self.progress

@@ -211,7 +211,10 @@ impl StreamProgress {
     /// or where too few are there to tell.
     pub fn other_hop(&self, hop: Hop) -> Option<u64> {
         let asked = SamplePos(hop.samples() as u64).to_time().0;
-        let (there, _) = self.hop.filter(|(_, met)| *met > 1)?;
+        // Where something is missing between the only two, a gap says so.
+        let (there, _) = self
+            .hop
+            .filter(|(_, met)| *met > 1 || self.gaps.is_empty())?;
         (there.abs_diff(asked) > ROUNDING_NS).then_some(there)
     }
 
@@ -366,11 +369,22 @@ mod tests {
             moment.start_ns = MediaTime(seq * 1_000_000_000 / 3 + ms * 1_000_000);
             assert!(admit(&mut progress, &Record::Moment(moment)));
             let stream = progress.stream("a").expect("there");
-            assert_eq!(stream.other_hop(hop(1.0)).is_some(), seq > 1, "{seq}");
+            assert_eq!(stream.other_hop(hop(1.0)).is_some(), seq > 0, "{seq}");
             assert_eq!(stream.other_hop(hop(1.0 / 3.0)), None, "{seq}");
         }
         let stream = progress.stream("a").expect("there");
         assert_eq!(stream.other_hop(hop(0.5)), Some(333_333_333));
+        // Two moments with a gap between them say nothing.
+        assert!(admit(&mut progress, &gap("b", 1, GapReason::NoVideo)));
+        for seq in 0..2 {
+            let mut moment = moment("b", seq);
+            moment.start_ns = MediaTime(seq * 2_000_000_000);
+            assert!(admit(&mut progress, &Record::Moment(moment)));
+        }
+        assert_eq!(
+            progress.stream("b").expect("there").other_hop(hop(1.0)),
+            None
+        );
     }
 
     #[test]

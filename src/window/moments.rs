@@ -64,14 +64,15 @@ pub enum Made<F> {
 /// A live window waits this long for a frame after its middle.
 const FRAME_PATIENCE: Duration = Duration::from_millis(500);
 
-/// A live picture that runs this far ahead of the sound says the sound is missing.
-const SOUND_PATIENCE_NS: u64 = 2_000_000_000;
-
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// A live frame waits this long for its sound. What waits in the ring can be 4 s late,
-/// and the window around the frame may have begun a second before.
-const LIVE_KEEP_NS: u64 = 5 * SECOND_NS;
+/// A live picture that runs this far ahead of the sound says the sound is missing: so
+/// late can be what waits in the ring. What comes later still is not judged.
+const SOUND_PATIENCE_NS: u64 = 4 * SECOND_NS;
+
+/// A live frame waits this long for its sound: the window around it may have begun a
+/// second before.
+const LIVE_KEEP_NS: u64 = SOUND_PATIENCE_NS + SECOND_NS;
 
 /// Makes moments of blocks of sound and frames.
 #[derive(Debug)]
@@ -86,6 +87,8 @@ pub struct MomentMaker<F> {
     open: Option<GapSpan>,
     /// Everything before this has been told.
     told: MediaTime,
+    /// Sound before this has been told to be missing.
+    given_up: MediaTime,
     sound_end: SamplePos,
     seq: u64,
 }
@@ -101,6 +104,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
             waiting: VecDeque::new(),
             open: None,
             told: MediaTime::ZERO,
+            given_up: MediaTime::ZERO,
             sound_end: SamplePos::ZERO,
             seq: 0,
         }
@@ -111,13 +115,21 @@ impl<F: Timed + Clone> MomentMaker<F> {
         self.sound_end.to_time().max(self.pairer.shown_until())
     }
 
+    /// How far moments and gaps have been told.
+    pub fn told(&self) -> MediaTime {
+        self.told
+    }
+
     /// Whether all before `limit` is there, sound and picture; live also when one of
     /// the two has gone on for so long that the other will not come (in a file one may
     /// be read far ahead of the other). Not when both have ended: then it is whole.
     pub fn has_reached(&self, limit: MediaTime, sound_ended: bool) -> bool {
         let sound = sound_ended || self.sound_end.to_time() >= limit;
-        let picture = self.pairer.has_ended() || self.pairer.shown_until() >= limit;
-        let patience = MediaTime(limit.0.saturating_add(2 * SECOND_NS));
+        // Not how long the newest frame is shown: one may follow that is nearer to the
+        // middle of the last window.
+        let newest = self.pairer.newest();
+        let picture = self.pairer.has_ended() || newest.is_some_and(|at| at >= limit);
+        let patience = MediaTime(limit.0.saturating_add(SOUND_PATIENCE_NS));
         let late = self.pace == Pace::Live && self.length() >= patience;
         let whole = sound_ended && self.pairer.has_ended();
         (sound && picture && !whole) || late
@@ -174,6 +186,8 @@ impl<F: Timed + Clone> MomentMaker<F> {
         if at > self.told {
             self.tell(self.told, at, GapReason::Discontinuity, out);
         }
+        // What comes now does not go on where the sound broke off.
+        self.windower.restart();
         self.pairer.reopen();
     }
 
@@ -234,6 +248,13 @@ impl<F: Timed + Clone> MomentMaker<F> {
     fn settle(&mut self, now: Option<Instant>, out: &mut Vec<Made<F>>) {
         while let Some(event) = self.waiting.pop_front() {
             match event {
+                SoundEvent::Window(window) if window.start.to_time() < self.given_up => {
+                    // Told already, but for what of it lies behind that.
+                    let end = window.start.plus(WINDOW_SAMPLES).to_time();
+                    if self.told < end {
+                        self.grow(self.told, end, GapReason::NoAudio, out);
+                    }
+                }
                 SoundEvent::Window(window) => match self.frame_of(&window, now) {
                     Pairing::NotYet => {
                         self.waiting.push_front(SoundEvent::Window(window));
@@ -275,6 +296,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
             middle_from(window.start),
             window.start.plus(WINDOW_SAMPLES).to_time(),
             patient,
+            self.pace == Pace::File,
         )
     }
 
@@ -318,12 +340,19 @@ impl<F: Timed + Clone> MomentMaker<F> {
         let Some(newest) = self.pairer.newest() else {
             return;
         };
-        let reached = self.told.max(self.sound_end.to_time());
-        let mut reached = reached;
-        while newest.0 > reached.0 + SOUND_PATIENCE_NS {
-            let end = MediaTime(reached.0 + SECOND_NS);
-            self.tell(reached, end, GapReason::NoAudio, out);
-            reached = end;
+        let mut start = self.told.max(self.sound_end.to_time());
+        while newest.0 > start.0 + SOUND_PATIENCE_NS {
+            let end = MediaTime(start.0 + SECOND_NS);
+            out.push(Made::Gap(GapSpan {
+                start,
+                end,
+                why: GapReason::NoAudio,
+                // One window begins with each hop, as the silence goes on.
+                lost: SECOND_NS.div_ceil(self.hop_ns),
+            }));
+            self.told = end;
+            self.given_up = end;
+            start = end;
         }
     }
 

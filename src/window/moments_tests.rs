@@ -166,7 +166,7 @@ fn a_live_camera_without_sound_is_told_every_second() {
     let now = Instant::now();
     let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
     let mut out = Vec::new();
-    picture(&mut maker, 0, 4_100);
+    picture(&mut maker, 0, 6_100);
     maker.poll(now, &mut out);
     assert_eq!(
         story(&out),
@@ -177,9 +177,50 @@ fn a_live_camera_without_sound_is_told_every_second() {
         ]
     );
     // Sound at last: nothing is told twice.
-    out = sound(&mut maker, 4_100, 5_100, now);
+    out = sound(&mut maker, 6_100, 7_100, now);
     maker.poll(now + FRAME_PATIENCE, &mut out);
-    assert_eq!(story(&out)[0], "no_audio 3000-4100 lost 1");
+    assert_eq!(story(&out)[0], "no_audio 3000-6100 lost 3");
+}
+
+#[test]
+fn windows_that_overlap_are_all_counted_where_live_sound_is_missing() {
+    let hop = Hop::from_secs(0.1).expect("a hop");
+    let mut maker = MomentMaker::new(hop, Pace::Live);
+    let mut out = Vec::new();
+    picture(&mut maker, 0, 5_100);
+    maker.poll(Instant::now(), &mut out);
+    assert_eq!(
+        story(&out),
+        ["no_audio 0-1000 lost 10", "no_audio 1000-2000 lost 10"]
+    );
+}
+
+/// Sound that is `late_ms` behind the picture all the time.
+fn late(late_ms: u64) -> Vec<String> {
+    let now = Instant::now();
+    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut out = Vec::new();
+    for at in (0..10_000).step_by(200) {
+        picture(&mut maker, at, at + 200);
+        if let Some(heard) = at.checked_sub(late_ms) {
+            out.extend(sound(&mut maker, heard, heard + 200, now));
+        }
+        maker.poll(now, &mut out);
+    }
+    story(&out)
+}
+
+#[test]
+fn late_live_sound_is_judged_or_told_and_never_both() {
+    let judged = late(3_000);
+    assert_eq!(judged[..2], ["0 0@480", "1 1000@1480"]);
+    assert!(!judged.iter().any(|line| line.starts_with("no_audio")));
+    let told = late(6_000);
+    assert_eq!(told.len(), 6, "{told:?}");
+    for (second, line) in told.iter().enumerate() {
+        let (from, to) = (second * 1_000, second * 1_000 + 1_000);
+        assert_eq!(*line, format!("no_audio {from}-{to} lost 1"));
+    }
 }
 
 #[test]
@@ -200,7 +241,6 @@ fn an_outage_is_told_up_to_each_opening() {
             "0 0@480",
             "discontinuity 1000-4000 lost 3",
             "discontinuity 4000-9000 lost 5",
-            "discontinuity 9000-9200 lost 1",
             "1 9200@9680"
         ]
     );
@@ -239,7 +279,7 @@ fn a_limit_waits_for_what_is_read_later() {
     assert!(file.has_reached(limit, false));
 
     let mut live = MomentMaker::new(Hop::SECOND, Pace::Live);
-    picture(&mut live, 0, 3_100);
+    picture(&mut live, 0, 5_100);
     assert!(
         live.has_reached(limit, false),
         "its sound would be here by now"

@@ -41,6 +41,8 @@ const KEEP_BYTES: usize = 512 << 20;
 /// What a frame counts for at least, so that tiny ones are not kept by the million.
 const LEAST_BYTES: usize = 64 << 10;
 
+const HALF_WINDOW_NS: u64 = 500_000_000;
+
 /// How long the last frame of a stream counts as shown where nothing says so.
 const LAST_FRAME_NS: u64 = 100_000_000;
 
@@ -119,14 +121,17 @@ impl<F: Timed> Pairer<F> {
     }
 
     /// The frame nearest to `middle` for a window from `start` to `end`; of two
-    /// equally near ones the earlier. With `patient` false, the answer is given
-    /// with what is there.
+    /// equally near ones the earlier. Never one that is shown only after the window.
+    /// With `patient` false, the answer is given with what is there. With `stays`, the
+    /// one before is on the screen until the next, however long that takes; else only
+    /// for as long as it says.
     pub fn nearest(
         &self,
         start: MediaTime,
         middle: MediaTime,
         end: MediaTime,
         patient: bool,
+        stays: bool,
     ) -> Pairing<'_, F> {
         let after = self.frames.iter().position(|f| f.at() >= middle);
         let Some(after) = after else {
@@ -139,17 +144,23 @@ impl<F: Timed> Pairer<F> {
             };
         };
         let next = &self.frames[after];
-        let Some(previous) = after.checked_sub(1).map(|i| &self.frames[i]) else {
-            return if next.at() < end {
-                Pairing::Found(next)
-            } else {
-                Pairing::Nothing
-            };
+        let is_shown = |frame: &&F| {
+            let until = |length| frame.at().0.saturating_add(length);
+            stays
+                || frame
+                    .duration_ns()
+                    .is_none_or(|length| until(length) > start.0)
         };
-        if middle.distance(previous.at()) <= middle.distance(next.at()) {
-            Pairing::Found(previous)
-        } else {
-            Pairing::Found(next)
+        let previous = after.checked_sub(1).map(|i| &self.frames[i]);
+        let previous = previous.filter(is_shown);
+        match (previous, next.at() < end) {
+            (Some(previous), true) => {
+                let earlier = middle.distance(previous.at()) <= middle.distance(next.at());
+                Pairing::Found(if earlier { previous } else { next })
+            }
+            (Some(previous), false) => Pairing::Found(previous),
+            (None, true) => Pairing::Found(next),
+            (None, false) => Pairing::Nothing,
         }
     }
 
@@ -206,13 +217,18 @@ impl<F: Timed> Pairer<F> {
             newer_bytes <= KEEP_ALL_BYTES
         });
         let older = self.frames.len() - newer.count().max(1);
-        // A frame is wanted if some middle lies nearer to it than to its neighbours.
+        // A frame is wanted if some middle lies nearer to it than to its neighbours, or if
+        // the next one may be shown only after the window of a middle between the two.
         let times: Vec<u64> = self.frames.iter().map(|f| f.at().0).collect();
         let mut k = 0_usize;
         self.frames.retain(|frame| {
             let at = frame.at().0;
             let from = k.checked_sub(1).map_or(0, |p| at.midpoint(times[p]));
-            let to = times.get(k + 1).map_or(u64::MAX, |&n| at.midpoint(n));
+            let to = match times.get(k + 1) {
+                Some(&next) if next - at <= HALF_WINDOW_NS => at.midpoint(next),
+                Some(&next) => next,
+                None => u64::MAX,
+            };
             k += 1;
             k > older || first_middle_at_or_after(from, next_middle.0, hop_ns) <= to
         });
@@ -261,6 +277,7 @@ mod tests {
             MediaTime(start + SECOND / 2),
             MediaTime(start + SECOND),
             patient,
+            true,
         )
     }
 
@@ -284,10 +301,11 @@ mod tests {
                 while fed < seen.min(all.len()) { pairer.push(all[fed]); fed += 1; }
                 if fed == all.len() { pairer.end(); }
                 pairer.forget(MediaTime(middle), hop);
-                let best = all.iter().copied().min_by_key(|&f| f.abs_diff(middle)).unwrap();
+                let shown = all.iter().copied().filter(|&f| f < start + SECOND);
+                let best = shown.min_by_key(|&f| f.abs_diff(middle));
                 match ask(&pairer, start, true) {
-                    Pairing::Found(&f) => prop_assert_eq!(f, best),
-                    Pairing::Nothing => prop_assert!(best >= start + SECOND),
+                    Pairing::Found(&f) => prop_assert_eq!(Some(f), best),
+                    Pairing::Nothing => prop_assert_eq!(best, None),
                     Pairing::NotYet => prop_assert!(false, "all frames were there"),
                 }
             }
@@ -389,6 +407,22 @@ mod tests {
         assert_eq!(
             ask(&pairer, 8 * SECOND, false),
             Pairing::Found(&(8 * SECOND))
+        );
+    }
+
+    #[test]
+    fn a_window_never_gets_what_is_shown_after_it() {
+        let mut pairer = Pairer::default();
+        pairer.push(2_100 * MS);
+        pairer.push(6_300 * MS);
+        // Nearer to the middle of the window from 5 s to 6 s, and not there yet.
+        assert_eq!(
+            ask(&pairer, 5 * SECOND, true),
+            Pairing::Found(&(2_100 * MS))
+        );
+        assert_eq!(
+            ask(&pairer, 6 * SECOND, false),
+            Pairing::Found(&(6_300 * MS))
         );
     }
 }

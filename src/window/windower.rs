@@ -85,6 +85,14 @@ impl Windower {
         }
     }
 
+    /// Begins anew: the next block is as the first one, wherever it lies.
+    pub fn restart(&mut self) {
+        self.pcm.clear();
+        self.begun = false;
+        self.lead = 0;
+        self.last_arrival = None;
+    }
+
     /// Where the next window starts; `None` before the first sound.
     pub fn next_start(&self) -> Option<SamplePos> {
         self.begun.then_some(self.next_start)
@@ -112,6 +120,7 @@ impl Windower {
         if !self.begun {
             self.begun = true;
             if at.0 <= TOLERANCE_SAMPLES as u64 {
+                self.next_start = SamplePos::ZERO;
                 self.lead = usize::try_from(at.0).unwrap_or(0);
                 self.pcm.resize(self.lead, 0.0);
             } else {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cmd::common::Usage;
 use crate::corpus::shards::holds_shards;
 use crate::corpus::{ClipRules, Clips};
 use crate::stop::Stop;
@@ -14,6 +15,11 @@ pub fn open(texts: &[String], rules: ClipRules, quiet: bool, stop: &Stop) -> any
     let (mut shards, mut media) = (Vec::new(), Vec::new());
     for text in texts {
         let path = Path::new(text);
+        if ["synth", "classes", "annotations"].contains(&&**text) && !path.exists() {
+            return Err(Usage::error(format!(
+                "{text}: no such file or folder; for {text}: mind the colon"
+            )));
+        }
         if holds_shards(path) {
             shards.push(PathBuf::from(path));
         } else {
@@ -29,7 +35,6 @@ pub fn open(texts: &[String], rules: ClipRules, quiet: bool, stop: &Stop) -> any
 /// Decodes media into shards in the cache, or finds them there.
 #[cfg(feature = "gst")]
 fn prepared(texts: &[String], quiet: bool, stop: &Stop) -> anyhow::Result<PathBuf> {
-    use crate::cmd::common::Usage;
     use crate::cmd::prepare::{show, tell};
     use crate::cmd::progress::Bar;
     use crate::cmd::streams::check_descriptions;
@@ -65,7 +70,7 @@ fn prepared(texts: &[String], quiet: bool, stop: &Stop) -> anyhow::Result<PathBu
 /// Says what is missing.
 #[cfg(not(feature = "gst"))]
 fn prepared(texts: &[String], _: bool, _: &Stop) -> anyhow::Result<PathBuf> {
-    Err(super::Usage::error(format!(
+    Err(Usage::error(format!(
         "{}: no shard, and this program was built without GStreamer: \
          prepare it with one that has it",
         texts[0]

@@ -184,8 +184,12 @@ mod tests {
         for class in ["low", "high"] {
             let class = folder.join(class);
             std::fs::create_dir_all(&class).expect("a folder");
-            for file in ["a.wav", "b.png"] {
-                std::fs::write(class.join(file), "x").expect("a file");
+            // Three of each are held out: enough for units, too few for a map.
+            for file in 0..24 {
+                for end in ["wav", "png"] {
+                    let file = class.join(format!("{file}.{end}"));
+                    std::fs::write(file, "x").expect("a file");
+                }
             }
         }
     }

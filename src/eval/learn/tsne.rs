@@ -55,7 +55,7 @@ fn least_rows(perplexity: usize) -> usize {
 fn next_step(rows: usize) -> String {
     match rows.saturating_sub(1) / 3 {
         most @ 2.. => format!("take --perplexity {most} or less, or more files"),
-        _ => "take more files".to_owned(),
+        _ => "take more files, or a smaller --perplexity".to_owned(),
     }
 }
 

@@ -13,6 +13,9 @@ use crate::time::{MediaTime, SAMPLE_RATE};
 /// Sound that waits for a first frame before the stream counts as sound only.
 const SOUND_ONLY_AFTER: usize = 10 * SAMPLE_RATE as usize;
 
+/// A picture that stalls is repeated so often: encoders keep tens of them back.
+const STILL_NS: u64 = 500_000_000;
+
 /// A frame on the canvas, and where it lies on it.
 type Placed = (Picture, Area);
 
@@ -116,6 +119,19 @@ impl Writer {
         for chunk in self.track.sound(at, pcm, channels) {
             encode.sound(&chunk)?;
         }
+        self.stand_still(at)
+    }
+
+    /// The last picture again, where a live one does not come: the muxer would wait
+    /// for it with all the sound. A picture that is only late still finds its place.
+    fn stand_still(&mut self, heard: MediaTime) -> Result<(), String> {
+        let stalls = self.options.live && self.report.frames > 0 && self.waiting() == 0;
+        while stalls && heard.0 > self.last.0 + 2 * BEHIND_NS {
+            self.last.0 += STILL_NS;
+            if let Some(encode) = &mut self.encode {
+                encode.again(self.last)?;
+            }
+        }
         Ok(())
     }
 
@@ -164,6 +180,11 @@ impl Writer {
     }
 
     fn write(&mut self, at: MediaTime, frame: Placed, shown: Shown) -> Result<(), String> {
+        if self.report.frames > 0 && at <= self.last {
+            // Another stood in its place.
+            self.report.dropped += 1;
+            return Ok(());
+        }
         let (mut picture, area) = frame;
         let same = |d: &Drawn| d.shown.same(&shown) && d.area == area;
         if !self.drawn.as_ref().is_some_and(same) {

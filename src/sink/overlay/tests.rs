@@ -314,6 +314,45 @@ fn live_nobody_waits_for_judgements_that_do_not_come() {
 }
 
 #[test]
+fn a_live_picture_that_stalls_holds_up_no_sound() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("out.mkv");
+    let live = Options {
+        live: true,
+        ..options()
+    };
+    let overlay = Overlay::create(&path, live).unwrap();
+    let sender = overlay.sender();
+    second(&sender, 0, 25, 320, 180);
+    sender.verdict(&verdict(0, 0.9));
+    for s in 1..120 {
+        let at = |second: u64| MediaTime(second * 1000 * MS);
+        sender.gap(at(s), at(s + 1), GapReason::NoVideo);
+        tone(&sender, s);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let copy = dir.path().join("so_far.mkv");
+    let mut seconds = 0;
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(100));
+        std::fs::copy(&path, &copy).unwrap();
+        // Four bytes a sample. What is written so far may be nothing yet.
+        let blocks = play(&copy, SOUND, 1);
+        seconds = blocks.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() / 4 / 48_000;
+        if seconds > 40 {
+            break;
+        }
+    }
+    assert!(seconds > 40, "{seconds} of 120 s");
+    // It comes back in its place.
+    second(&sender, 120, 25, 320, 180);
+    overlay.finish().unwrap();
+    let shown = pictures(&path);
+    assert!(shown.windows(2).all(|two| two[0].0 < two[1].0));
+    assert_eq!(shown.iter().filter(|(at, _)| *at >= 120_000).count(), 25);
+}
+
+#[test]
 fn places_that_cannot_be_written_are_named() {
     let dir = TempDir::new().unwrap();
     std::fs::create_dir(dir.path().join("folder.mkv")).unwrap();

@@ -143,6 +143,14 @@ impl Encode {
         self.push_picture(shown_at, shown, self.last_ns)
     }
 
+    /// Shows the last frame again: from `at` on, for who waits for a picture.
+    pub fn again(&mut self, at: MediaTime) -> Result<(), String> {
+        match self.held.as_ref().map(|(_, rgb)| rgb.clone()) {
+            Some(rgb) => self.picture(at, rgb),
+            None => Ok(()),
+        }
+    }
+
     fn push_picture(&self, at: MediaTime, rgb: Vec<u8>, lasts_ns: u64) -> Result<(), String> {
         let Some(source) = &self.video else {
             return Ok(());

@@ -19,6 +19,9 @@ const MEDIA: [&str; 9] = [
     "avi", "m4v", "mkv", "mov", "mp4", "mpg", "ogv", "ts", "webm",
 ];
 
+/// What a unit fires on most are so many files.
+const LEAST_IN_A_SHEET: usize = 5;
+
 /// A map of fewer files shows nothing.
 const LEAST_ON_A_MAP: usize = 10;
 
@@ -391,6 +394,9 @@ impl Plan {
         let perplexity = (files / 4).clamp(2, 30).to_string();
         let words = [&["clusters"], &shared[..], &["--clusters", &clusters]].concat();
         self.push(of("Clusters"), file("clusters"), &words);
+        if files < LEAST_IN_A_SHEET {
+            return;
+        }
         let folder = file("units");
         let output = at(&folder);
         let words = [&["units"], &shared[..], &["-o", &output]].concat();
