@@ -161,6 +161,12 @@ pub struct WindowArgs {
     pub seconds: Option<f64>,
 }
 
+/// So many of something: `1 file`, `2 files`.
+pub(super) fn plural(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
+}
+
 fn parse_hop(text: &str) -> Result<Hop, String> {
     Hop::from_secs(text.parse().map_err(|_| "not a number")?)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use super::common::{TalkArgs, Usage, stop_on_signal};
+use super::common::{TalkArgs, Usage, plural, stop_on_signal};
 use super::progress::Bar;
 use super::streams::check_descriptions;
 use crate::media::expand;
@@ -137,9 +137,4 @@ pub(super) fn tell(report: &Report, bar: &Bar, quiet: bool) {
 
 fn recordings(n: usize) -> String {
     plural(n, "recording")
-}
-
-fn plural(n: usize, what: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    format!("{n} {what}{s}")
 }

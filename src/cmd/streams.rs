@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, stop_on_signal};
+use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, plural, stop_on_signal};
 use super::outputs::Outputs;
 use super::progress::Bar;
 use crate::engine::{self, EngineOptions, Gauges, Task};
@@ -136,7 +136,7 @@ impl Run<'_> {
         if let Some(out) = written_to.filter(|_| !args.talk.quiet) {
             bar.say(&format!(
                 "{moments} moments of {} in {:.1} s: {}",
-                counted(streams, "file"),
+                plural(streams, "file"),
                 begun.elapsed().as_secs_f64(),
                 out.display()
             ));
@@ -147,11 +147,6 @@ impl Run<'_> {
         );
         Ok(well)
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{s}")
 }
 
 /// Moments of a source that need not be judged again. A video begins at the

@@ -305,10 +305,10 @@ impl Reader<'_> {
 
     fn hand_on(&mut self, made: Made<Frame>) {
         // One of the two may have been read far beyond where the other is.
-        let beyond = self.options.limit.is_some_and(|limit| match &made {
-            Made::Gap(gap) => gap.start >= limit,
-            Made::Moment(moment) => moment.end > limit,
-        });
+        let beyond = match &made {
+            Made::Gap(gap) => gap.start >= self.limit(),
+            Made::Moment(moment) => moment.end > self.limit(),
+        };
         if beyond {
             return;
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::networks::Networks;
 use super::{CommonArgs, bar};
-use crate::cmd::common::Usage;
+use crate::cmd::common::{Usage, plural};
 use crate::cmd::data::{DataArgs, Opened, is_recording};
 use crate::corpus::{Corpus, Split};
 use crate::eval::{Draws, EvalError, Judge, Unreadable};
@@ -201,8 +201,8 @@ impl<J> Gathered<J> {
             tracing::error!("{data}: {error}");
         }
         for Unreadable { file, error, draws } in &self.unreadable {
-            let s = if *draws == 1 { "" } else { "s" };
-            tracing::error!("{}: {error} ({draws} draw{s} made anew)", file.display());
+            let draws = plural(*draws, "draw");
+            tracing::error!("{}: {error} ({draws} made anew)", file.display());
         }
         self.failed.is_empty() && self.unreadable.is_empty()
     }

@@ -34,15 +34,21 @@ use std::path::{Path, PathBuf};
 
 use super::error::CorpusError;
 
-/// Whether it is a shard, or a folder of shards and of no folders: beside folders
-/// a tar is most likely what they were unpacked from.
+/// Whether it is a shard, or a folder of shards: of those that have the names that
+/// [`ShardWriter`] gives, or of other tars and no folders. Beside folders another tar
+/// is most likely what they were unpacked from.
 pub fn holds_shards(path: &Path) -> bool {
     if !path.is_dir() {
         return path.extension().is_some_and(|e| e == "tar");
     }
     let is_folder = |entry: std::fs::DirEntry| entry.path().is_dir();
     let folders = std::fs::read_dir(path).map(|mut all| all.any(|e| e.is_ok_and(is_folder)));
-    !folders.unwrap_or(true) && find_shards(path).is_ok_and(|found| !found.is_empty())
+    let found = find_shards(path).unwrap_or_default();
+    let has_our_name = |shard: &PathBuf| {
+        let name = shard.file_name().and_then(|name| name.to_str());
+        name.and_then(writer::number).is_some()
+    };
+    found.iter().any(has_our_name) || !found.is_empty() && !folders.unwrap_or(true)
 }
 
 /// The shards that a path names: itself, or all in the folder, by name. Empty for

@@ -348,3 +348,18 @@ fn shards_of_this_format_stay_readable() {
         }
     }
 }
+
+#[test]
+fn a_folder_is_of_shards_by_their_names_or_by_nothing_else_in_it() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    assert!(!holds_shards(folder.path()));
+    // What somebody packed and named, and what a tar was unpacked into.
+    std::fs::write(at("mine.tar"), "").expect("written");
+    assert!(holds_shards(folder.path()) && holds_shards(&at("mine.tar")));
+    std::fs::create_dir(at("mine")).expect("made");
+    assert!(!holds_shards(folder.path()));
+    // A model that was trained on them lies among them, with its folder of curves.
+    std::fs::write(at("shard-000000.tar"), "").expect("written");
+    assert!(holds_shards(folder.path()));
+}

@@ -174,7 +174,7 @@ fn refuse(file: &Path, cause: &io::Error) -> CorpusError {
 }
 
 /// The number of a shard, and whether it is whole.
-fn number(name: &str) -> Option<(u32, bool)> {
+pub(super) fn number(name: &str) -> Option<(u32, bool)> {
     let rest = name.strip_prefix("shard-")?;
     let (digits, whole) = match rest.strip_suffix(".tar.part") {
         Some(digits) => (digits, false),

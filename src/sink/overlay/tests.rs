@@ -289,8 +289,8 @@ fn a_file_that_was_never_ended_plays_as_far_as_it_came() {
     }
 }
 
-#[test]
-fn live_nobody_waits_for_judgements_that_do_not_come() {
+/// A live video, and where it lies.
+fn live() -> (TempDir, PathBuf, Overlay) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("out.mkv");
     let live = Options {
@@ -298,6 +298,12 @@ fn live_nobody_waits_for_judgements_that_do_not_come() {
         ..options()
     };
     let overlay = Overlay::create(&path, live).unwrap();
+    (dir, path, overlay)
+}
+
+#[test]
+fn live_nobody_waits_for_judgements_that_do_not_come() {
+    let (_dir, _, overlay) = live();
     let sender = overlay.sender();
     let started = std::time::Instant::now();
     let mut taken = 0;
@@ -322,13 +328,7 @@ fn insist(send: impl Fn() -> Delivery) {
 
 #[test]
 fn a_live_picture_that_stalls_holds_up_no_sound() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("out.mkv");
-    let live = Options {
-        live: true,
-        ..options()
-    };
-    let overlay = Overlay::create(&path, live).unwrap();
+    let (_dir, path, overlay) = live();
     let sender = overlay.sender();
     let at = |ms: u64| MediaTime(ms * MS);
     let frame = |ms: u64| {
@@ -342,7 +342,7 @@ fn a_live_picture_that_stalls_holds_up_no_sound() {
         }
         insist(|| sender.sound(at(s * 1000), vec![0.1; 48_000], 1));
     }
-    let copy = dir.path().join("so_far.mkv");
+    let copy = path.with_file_name("so_far.mkv");
     let mut seconds = 0;
     for _ in 0..40 {
         std::thread::sleep(Duration::from_millis(100));
