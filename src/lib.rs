@@ -32,9 +32,11 @@ pub mod cmd;
 
 pub mod cache;
 pub mod cores;
+pub mod hash;
 pub mod lock;
 pub mod picture;
 pub mod result;
 pub mod stop;
 pub mod time;
 pub mod whole;
+pub mod words;

@@ -1,6 +1,5 @@
 //! The `l3net` program: parse, dispatch, exit code.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -14,7 +13,7 @@ fn main() -> ExitCode {
         Err(error) if common::reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // If nobody reads stderr, the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "l3net: {error:#}");
+            common::say(&format!("l3net: {error:#}"));
             if error.is::<common::Usage>() {
                 ExitCode::from(2)
             } else {

@@ -216,6 +216,16 @@ pub enum GapReason {
     NoVideo,
 }
 
+impl Crop {
+    /// The word in results and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Center => "center",
+        }
+    }
+}
+
 impl GapReason {
     /// The word in results and metrics.
     pub fn name(self) -> &'static str {
@@ -243,6 +253,10 @@ pub struct Summary {
     pub seconds: f64,
     /// Time that it took.
     pub wall_s: f64,
+    /// The model that judged: the name of its file and, behind an `@`, a number made of
+    /// its weights. Tells a later run whether it would go on with another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Size of the file; none of other sources. Tells a later run whether a file of
     /// the same name is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,8 @@ mod common;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use common::{Told, batch, batch_with, data, shared, streams_in};
+use common::{Told, batch, batch_with, data, only, shared, streams_in};
+use l3net::result::{GapReason, Verdict};
 use serde_json::Value;
 
 const MS: i64 = 1_000_000;
@@ -309,4 +310,29 @@ fn odd_files_end_well_or_with_a_reason() {
         }
     }
     assert!(complaints.0.is_empty(), "{}", complaints.0);
+}
+
+/// As a DVD's cells, and what `cat a.mpg b.mpg` makes: the timestamps begin anew.
+#[test]
+fn recordings_that_were_joined_are_judged_to_their_end() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let one = std::fs::read(data("clips/grid_sbwe5n.mpg")).expect("there");
+    let [joined, out] = ["joined.mpg", "out.jsonl"].map(|name| dir.path().join(name));
+    std::fs::write(&joined, one.repeat(3)).expect("written");
+    let done = batch(&[&joined], &out);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let told = only(streams_in(&out));
+    // Each has 2.95 s of sound, as ffprobe says.
+    assert_eq!(told.moments.len(), 6, "{told:?}");
+    let gaps: Vec<_> = told.gaps.iter().map(|gap| gap.why).collect();
+    assert_eq!(gaps[..2], [GapReason::Discontinuity; 2], "{:?}", told.gaps);
+    let length = told.summaries[0].seconds;
+    assert!((9.0..9.5).contains(&length), "{length}");
+    for (first, later) in told.moments[..2].iter().cycle().zip(&told.moments) {
+        // The same pictures, and the same sound but for a few milliseconds.
+        let shown = |m: &Verdict| m.frame_ns.0.abs_diff(m.start_ns.0) / 1_000_000;
+        assert!(shown(first).abs_diff(shown(later)) <= 40, "{later:?}");
+        let off = first.correspondence - later.correspondence;
+        assert!(off.abs() < 0.1, "{first:?} {later:?}");
+    }
 }

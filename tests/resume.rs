@@ -353,3 +353,30 @@ fn a_finer_hop_gives_a_window_each_hop() {
     assert!(other.err.contains("every 0.250 s"), "{}", other.err);
     assert_eq!(fs::read(&out).expect("results"), before);
 }
+
+#[test]
+fn judged_otherwise_they_go_into_another_output() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clip = data("made/whole_3s_flac.mkv");
+    let random = common::repo().join("models/l3net-random.safetensors");
+    let random = random.to_str().expect("text");
+    for out in ["out.jsonl", "out.parquet"].map(|name| dir.path().join(name)) {
+        assert_eq!(batch_with(&[&clip], &out, &[]).code, Some(0));
+        let before = fs::read(&out).expect("results");
+        for (more, cause) in [
+            (["--crop", "center"], "go on with --crop full"),
+            (["--model", random], "not by l3net-random@"),
+        ] {
+            let other = batch_with(&[&clip], &out, &more);
+            assert_eq!(other.code, Some(2), "{}", other.err);
+            assert!(other.err.contains(cause), "{}", other.err);
+            assert_eq!(fs::read(&out).expect("results"), before);
+        }
+        // By the same weights under another name nothing is left to do.
+        let base = common::repo().join("models/l3net-base.safetensors");
+        let copy = dir.path().join("copy.safetensors");
+        fs::copy(base, &copy).expect("copied");
+        let same = batch_with(&[&clip], &out, &["--model", copy.to_str().expect("text")]);
+        assert_eq!(same.code, Some(0), "{}", same.err);
+    }
+}

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::clash;
-use super::common::Usage;
+use super::common::{Usage, WindowArgs, stop_on_signal};
 use super::progress::Bar;
-use super::streams::{Run, StreamArgs, check_descriptions};
+use super::streams::{Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
 use crate::media::{Held, Source, find, name};
 use crate::result::StreamName;
@@ -38,13 +38,7 @@ pub struct BatchArgs {
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     let mut sources = find(&args.sources).map_err(Usage::error)?;
-    let endless = sources.iter().find(|s| s.is_endless());
-    if let Some(source) = endless.filter(|_| args.stream.window.seconds.is_none()) {
-        return Err(Usage::error(format!(
-            "{}: has no end: use `l3net live`, or say how much with --seconds",
-            source.name
-        )));
-    }
+    refuse_endless(&sources, &args.stream.window)?;
     check_descriptions(&sources)?;
     let archive = Archive::open(&args.output).map_err(|error| match error {
         SinkError::Extension { .. } => Usage::error(error),
@@ -58,7 +52,9 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         Some(_) => Held::ByIt,
     });
     clash::refuse(&args.stream.output, Some(&args.output), &sources)?;
-    refuse_another_hop(args, progress, &sources)?;
+    let stop = stop_on_signal()?;
+    let weights = args.stream.net.weights()?;
+    refuse_other_settings(args, &weights.identity(), progress, &sources)?;
     let sources: Vec<Source> = sources
         .into_iter()
         .filter(|s| !progress.is_finished(&s.name))
@@ -97,6 +93,8 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         sources,
         asked: all,
         args: &args.stream,
+        stop,
+        weights,
         archive: Some(archive),
         real_time: false,
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
@@ -105,25 +103,40 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     .run()
 }
 
-/// Moments of two hops in one OUT would leave out some and have others twice.
-fn refuse_another_hop(
+/// Moments of two hops in one OUT would leave out some and have others twice; those of
+/// two models, or of two parts of the picture, cannot be held against each other.
+fn refuse_other_settings(
     args: &BatchArgs,
+    model: &str,
     progress: &Progress,
     sources: &[Source],
 ) -> anyhow::Result<()> {
-    let hop = args.stream.window.hop;
-    let other = sources.iter().find_map(|source| {
-        let there = progress.stream(&source.name)?.other_hop(hop)?;
-        Some((&source.name, there as f64 / 1e9))
-    });
-    let Some((name, there)) = other else {
-        return Ok(());
-    };
-    let out = args.output.display();
-    Err(Usage::error(format!(
-        "{out}: holds a moment of {name} every {there:.3} s: go on with --hop {there:.3}, or name \
-         another output"
-    )))
+    let WindowArgs { hop, crop, .. } = args.stream.window;
+    for source in sources {
+        let name = &source.name;
+        let Some(there) = progress.stream(name) else {
+            continue;
+        };
+        let (what, how) = if let Some(ns) = there.other_hop(hop) {
+            let seconds = ns as f64 / 1e9;
+            let what = format!("a moment of {name} every {seconds:.3} s");
+            (what, format!("--hop {seconds:.3}"))
+        } else if let Some(other) = there.other_crop(crop) {
+            let other = other.name();
+            let what = format!("{name} judged with --crop {other}");
+            (what, format!("--crop {other}"))
+        } else if let Some(other) = there.other_model(model) {
+            let what = format!("{name} judged by {other}, not by {model}");
+            (what, "that --model".to_owned())
+        } else {
+            continue;
+        };
+        return Err(Usage::error(format!(
+            "{}: holds {what}: go on with {how}, or name another output",
+            args.output.display()
+        )));
+    }
+    Ok(())
 }
 
 /// Two keep the network busy over the end of a file; more where cores are idle.

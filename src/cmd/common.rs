@@ -4,11 +4,12 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use crate::cores::cores;
-use crate::net::{Device, HeatmapKind, L3Net, NetOptions, Precision, Weights};
+use crate::net::{Device, HeatmapKind, L3Net, ModelError, NetOptions, Precision, Weights};
 use crate::result::Crop;
 use crate::sink::SinkError;
 use crate::stop::Stop;
 use crate::time::Hop;
+use crate::words::printable;
 
 /// Wrong usage: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +114,15 @@ impl NetArgs {
     /// # Errors
     /// Names the model file or the device, and what is wrong with it.
     pub fn load(&self) -> anyhow::Result<L3Net> {
-        self.place(&Weights::open(self.model.as_deref())?)
+        self.place(&self.weights()?)
+    }
+
+    /// The weights that are to be loaded.
+    ///
+    /// # Errors
+    /// Names the model file, and what is wrong with it.
+    pub fn weights(&self) -> Result<Weights, ModelError> {
+        Weights::open(self.model.as_deref())
     }
 
     /// The network with these weights; says on stderr if they are untrained.
@@ -144,6 +153,14 @@ impl NetArgs {
     }
 }
 
+/// What is drawn over picture and sound.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct MapArgs {
+    /// Kind of heatmap: gradient, local or unit:K
+    #[arg(long, default_value = "gradient", value_name = "KIND")]
+    pub heatmap: HeatmapKind,
+}
+
 /// What is looked at, and how often.
 #[derive(clap::Args, Clone, Debug)]
 pub struct WindowArgs {
@@ -153,18 +170,9 @@ pub struct WindowArgs {
     /// Part of the picture to look at: the whole, or the paper's middle
     #[arg(long, default_value = "full", value_name = "WHAT")]
     pub crop: Crop,
-    /// Kind of heatmap: gradient, local or unit:K
-    #[arg(long, default_value = "gradient", value_name = "KIND")]
-    pub heatmap: HeatmapKind,
     /// Stop each stream after this much of it
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub seconds: Option<f64>,
-}
-
-/// So many of something: `1 file`, `2 files`.
-pub(super) fn plural(count: usize, what: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{s}")
 }
 
 fn parse_hop(text: &str) -> Result<Hop, String> {
@@ -182,7 +190,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
 /// A line on stderr for whoever watches; nobody watching is no failure.
 pub fn say(line: &str) {
     use std::io::Write;
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
 /// How much to say on stderr.

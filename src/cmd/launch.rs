@@ -1,7 +1,7 @@
 //! `l3net launch`: a gst-launch description, live or not as it says itself.
 
 use super::clash;
-use super::common::Usage;
+use super::common::{Usage, stop_on_signal};
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::media::{Description, Source, expand};
@@ -44,6 +44,9 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         asked: sources.len(),
         sources,
         args: &args.stream,
+        // Before the weights: reading them may take long.
+        stop: stop_on_signal()?,
+        weights: args.stream.net.weights()?,
         archive: None,
         real_time: false,
         jobs: 1,

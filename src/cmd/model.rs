@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::common::Usage;
 use crate::net::{Conv1Stride, StoreAs, Weights, layout};
 
 /// Shows what is in a model file, or writes it in another form
@@ -60,6 +61,12 @@ pub fn run(args: &ModelArgs, out: &mut dyn Write) -> anyhow::Result<()> {
             dtype,
             conv1_stride,
         } => {
+            if output.is_file() {
+                return Err(Usage::error(format!(
+                    "{}: is there already: name another file, or move it away",
+                    output.display()
+                )));
+            }
             let weights = match conv1_stride {
                 Some(stride) => Weights::read_as(input, *stride)?,
                 None => Weights::read(input)?,

@@ -26,6 +26,7 @@ use crate::time::SAMPLE_RATE;
 
 /// All ways out of a run.
 pub struct Outputs {
+    model: String,
     names: Vec<StreamName>,
     sizes: Vec<Option<u64>>,
     tallies: Vec<Tally>,
@@ -53,12 +54,14 @@ struct Tally {
 
 impl Outputs {
     /// Opens them. Without an archive, results go to stdout if no file is named.
-    /// `asked` sources were asked for, of which those of `sources` are left.
+    /// `asked` sources were asked for, of which those of `sources` are left; `model` is
+    /// what results say of the model.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
     pub fn open(
         args: &StreamArgs,
+        model: &str,
         archive: Option<Archive>,
         sources: &[Source],
         asked: usize,
@@ -94,6 +97,7 @@ impl Outputs {
                 Some(path) => Overlays::new(path, &names, asked > 1, window.hop)?,
                 None => Overlays::default(),
             },
+            model: model.to_owned(),
             names,
             sizes: sources.iter().map(Source::bytes).collect(),
             tallies: vec![Tally::default(); sources.len()],
@@ -120,16 +124,16 @@ impl Outputs {
     ///
     /// # Errors
     /// Names the way out that failed; or the network's error.
-    pub fn take(&mut self, output: Output) -> anyhow::Result<()> {
+    pub fn take(&mut self, output: Output<Judgement>) -> anyhow::Result<()> {
         match output {
-            Output::Judged {
+            Output::Answered {
                 stream,
                 job,
-                judgement,
-                judged,
+                answer,
+                answered,
             } => {
                 let arrived = job.arrived;
-                let mut judged = self.verdict(stream, *job, judgement, judged);
+                let mut judged = self.verdict(stream, *job, answer, answered);
                 if let Some(heatmaps) = &self.heatmaps {
                     let files = heatmaps.write(&judged)?;
                     judged.verdict.heatmap.file = files.picture;
@@ -183,6 +187,7 @@ impl Outputs {
                     gaps,
                     seconds,
                     wall_s,
+                    model: Some(self.model.clone()),
                     bytes: self.sizes[stream],
                     interrupted: stopped || limited,
                     error: error.clone(),
@@ -306,7 +311,8 @@ impl Outputs {
                 wait: ms(job.arrived, job.begun),
                 features: ms(job.begun, job.featured),
                 net: ms(job.featured, judged),
-                total: ms(job.arrived, Instant::now()),
+                // When all is out that belongs to it.
+                total: 0.0,
             },
             padded: job.padded,
         };

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use super::common::{TalkArgs, Usage, plural, stop_on_signal};
+use super::common::{TalkArgs, Usage, stop_on_signal};
 use super::progress::Bar;
 use super::streams::check_descriptions;
 use crate::media::expand;
 use crate::prepare::{Gauges, PrepareOptions, Report, prepare};
+use crate::words::plural;
 
 /// Decode recordings once into shards for training
 ///

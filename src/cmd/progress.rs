@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::streams::BAR_STEP;
 use crate::engine::{Gauges, Position};
 use crate::media::{Kind, Source};
+use crate::words::printable;
 
 /// A progress bar on stderr, or nothing where stderr is no terminal.
 #[derive(Clone)]
@@ -104,7 +105,7 @@ impl Bar {
     pub fn say(&self, line: &str) {
         self.bar.suspend(|| {
             // Nobody reads stderr: nothing to be done.
-            let _ = writeln!(io::stderr(), "{line}");
+            let _ = writeln!(io::stderr(), "{}", printable(line));
         });
     }
 

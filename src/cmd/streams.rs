@@ -4,14 +4,18 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, plural, stop_on_signal};
+use super::common::{MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
 use super::outputs::Outputs;
 use super::progress::Bar;
 use crate::engine::{self, EngineOptions, Gauges, Task};
+use crate::features::Features;
 use crate::media::{Kind, Source};
+use crate::net::Weights;
 use crate::sink::archive::Archive;
 use crate::sink::metrics;
+use crate::stop::Stop;
 use crate::time::MediaTime;
+use crate::words::plural;
 
 /// Options that all three have.
 #[derive(clap::Args, Clone, Debug)]
@@ -19,6 +23,9 @@ pub struct StreamArgs {
     /// What is looked at.
     #[command(flatten)]
     pub window: WindowArgs,
+    /// Where it comes from.
+    #[command(flatten)]
+    pub map: MapArgs,
     /// By which network.
     #[command(flatten)]
     pub net: NetArgs,
@@ -58,6 +65,10 @@ pub struct Run<'a> {
     pub asked: usize,
     /// The options.
     pub args: &'a StreamArgs,
+    /// Asked to end by whoever runs it.
+    pub stop: Stop,
+    /// What judges.
+    pub weights: Weights,
     /// Where results go that a later run goes on with; stdout without it.
     pub archive: Option<Archive>,
     /// Play by the clock.
@@ -78,14 +89,17 @@ impl Run<'_> {
             sources,
             asked,
             args,
+            stop,
+            weights,
             archive,
             real_time,
             jobs,
             bar,
         } = self;
         let window = &args.window;
-        let stop = stop_on_signal()?;
-        let net = args.net.load()?;
+        let net = args.net.place(&weights)?;
+        let model = weights.identity();
+        drop(weights);
         if let Some(address) = &args.output.metrics {
             let at = metrics::serve(address)?;
             tracing::info!("metrics at http://{at}/metrics");
@@ -96,21 +110,18 @@ impl Run<'_> {
             .collect();
         let begun = Instant::now();
         let written_to = archive.as_ref().map(|archive| archive.out().to_owned());
-        let mut outputs = Outputs::open(args, archive, &sources, asked, &bar)?;
+        let mut outputs = Outputs::open(args, &model, archive, &sources, asked, &bar)?;
         let options = EngineOptions {
             hop: window.hop,
             crop: window.crop,
-            heatmap: window.heatmap,
             real_time,
             limit: window.seconds.map(MediaTime::from_secs_f64),
             jobs,
-            batch: if net.describe().device.is_cuda() {
-                32
-            } else {
-                4
-            },
+            batch: EngineOptions::batch_for(&net),
             keep_pictures: outputs.draws(),
         };
+        let heatmap = args.map.heatmap;
+        let ask = move |batch: &[&Features]| net.judge(batch, heatmap);
         let gauges = Gauges::new(sources.len());
         let mut tasks = Vec::new();
         let streams = sources.len();
@@ -121,7 +132,7 @@ impl Run<'_> {
                 watcher: outputs.watcher(stream),
             });
         }
-        let ended = engine::run(tasks, net, &options, &stop, &gauges, |output| {
+        let ended = engine::run(tasks, ask, &options, &stop, &gauges, |output| {
             let taken = outputs.take(output);
             bar.show(&gauges);
             taken
@@ -158,6 +169,18 @@ fn there_already(source: &Source, archive: Option<&Archive>, args: &StreamArgs) 
     archive
         .and_then(|a| a.progress().stream(&source.name))
         .map_or(0, |p| p.contiguous())
+}
+
+/// Refuses what has no end where all of it is wanted.
+pub fn refuse_endless(sources: &[Source], window: &WindowArgs) -> anyhow::Result<()> {
+    let endless = sources.iter().find(|s| s.is_endless());
+    match endless.filter(|_| window.seconds.is_none()) {
+        Some(source) => Err(Usage::error(format!(
+            "{}: has no end: say how much of it with --seconds (`l3net live` needs none)",
+            source.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses descriptions that GStreamer does not understand before anything runs.

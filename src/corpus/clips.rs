@@ -21,6 +21,7 @@ use super::shards::{StoredClip, find_shards, read_shard};
 use super::sounds::SILENT_RMS;
 use super::{Corpus, Example, Split, Tag};
 use crate::time::{SamplePos, WINDOW_SAMPLES};
+use crate::words::plural;
 use parts::LEAST;
 use recording::{Choice, Recording, heard_at, recordings};
 pub use rules::{ClipRules, SplitBy};
@@ -242,9 +243,9 @@ impl Corpus for Clips {
         };
         let [train, validation, test] = SPLITS.map(|split| self.recordings_in(split));
         format!(
-            "{} recordings, {:.0} s, split by {by}: {train} to train, {validation} to validate, \
+            "{}, {:.0} s, split by {by}: {train} to train, {validation} to validate, \
              {test} to test{left_out}",
-            self.recordings(),
+            plural(self.recordings(), "recording"),
             self.seconds(),
         )
     }
@@ -292,8 +293,9 @@ impl Corpus for Clips {
             (SplitBy::Time, _) => "those of 2.2 s and more have such a part",
         };
         Err(CorpusError::TooFew(format!(
-            "{there} recordings to {purpose}, and pairs that do not correspond need {LEAST}: \
+            "{} to {purpose}, and pairs that do not correspond need {LEAST}: \
              {needed}; there are {}",
+            plural(there, "recording"),
             self.describe()
         )))
     }

@@ -2,6 +2,8 @@
 
 use rand::SeedableRng;
 
+use crate::hash::{self, GOLDEN_GAMMA};
+
 /// The generator that everything is drawn with.
 pub type Rng = rand_pcg::Pcg64;
 
@@ -34,8 +36,5 @@ pub fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
 
 /// splitmix64.
 fn mix(z: u64) -> u64 {
-    let mut z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    hash::mix(z.wrapping_add(GOLDEN_GAMMA))
 }

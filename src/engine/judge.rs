@@ -1,4 +1,4 @@
-//! The network thread: takes what waits, judges it in one batch, hands it on.
+//! The network thread: takes what waits, asks the network in one batch, hands it on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,9 +8,9 @@ use crossbeam_channel::Sender;
 
 use super::dispatch::{Dispatcher, Droppable, Item, Said};
 use crate::features::Features;
-use crate::net::{HeatmapKind, L3Net, NetError};
+use crate::net::NetError;
 use crate::picture::Picture;
-use crate::result::{AudioFacts, GapReason, Judgement, VideoFacts};
+use crate::result::{AudioFacts, GapReason, VideoFacts};
 use crate::time::MediaTime;
 use crate::window::GapSpan;
 
@@ -58,17 +58,17 @@ impl Droppable for Box<Job> {
 
 /// What comes out of the engine.
 #[derive(Debug)]
-pub enum Output {
-    /// A moment was judged.
-    Judged {
+pub enum Output<A> {
+    /// A moment has been through the network.
+    Answered {
         /// Index of the source.
         stream: usize,
         /// The moment.
         job: Box<Job>,
         /// What the network says.
-        judgement: Judgement,
+        answer: A,
         /// When it said so.
-        judged: Instant,
+        answered: Instant,
     },
     /// A stream tells something.
     Said {
@@ -120,12 +120,11 @@ impl Occupation {
 }
 
 /// Runs until the dispatcher is closed and empty, or nobody takes the outputs.
-pub(super) fn run(
-    net: &L3Net,
-    heatmap: HeatmapKind,
+pub(super) fn run<A>(
+    mut ask: impl FnMut(&[&Features]) -> Result<Vec<A>, NetError>,
     most: usize,
     dispatcher: &Dispatcher<Box<Job>>,
-    outputs: &Sender<Output>,
+    outputs: &Sender<Output<A>>,
     occupation: &Occupation,
 ) {
     let mut waiting_since = None;
@@ -139,8 +138,8 @@ pub(super) fn run(
             })
             .collect();
         let jobs = features.len() as u64;
-        let judgements = match net.judge(&features, heatmap) {
-            Ok(judgements) => judgements,
+        let answers = match ask(&features) {
+            Ok(answers) => answers,
             Err(error) => {
                 // Nobody to tell it to means that they have gone already.
                 let _ = outputs.send(Output::Broken(error));
@@ -148,25 +147,25 @@ pub(super) fn run(
                 return;
             }
         };
-        let judged = Instant::now();
+        let answered = Instant::now();
         if jobs > 0 {
-            Occupation::add(&occupation.busy_ns, judged - begun);
+            Occupation::add(&occupation.busy_ns, answered - begun);
             if let Some(since) = waiting_since {
                 Occupation::add(&occupation.idle_ns, begun - since);
             }
             occupation.moments.fetch_add(jobs, Ordering::Relaxed);
             occupation.batches.fetch_add(1, Ordering::Relaxed);
         }
-        let mut judgements = judgements.into_iter();
+        let mut answers = answers.into_iter();
         for (stream, item) in batch {
             let output = match item {
                 Item::Say(said) => Output::Said { stream, said },
-                Item::Judge(job) => match judgements.next() {
-                    Some(judgement) => Output::Judged {
+                Item::Judge(job) => match answers.next() {
+                    Some(answer) => Output::Answered {
                         stream,
                         job,
-                        judgement,
-                        judged,
+                        answer,
+                        answered,
                     },
                     None => continue,
                 },
@@ -178,7 +177,7 @@ pub(super) fn run(
         }
         // Waiting for the sinks counts as waiting, too: it is time not used.
         if jobs > 0 {
-            waiting_since = Some(judged);
+            waiting_since = Some(answered);
         }
     }
 }

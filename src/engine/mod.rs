@@ -24,8 +24,9 @@ mod utc;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::features::Features;
 use crate::media::{AudioBlock, Frame, Source};
-use crate::net::{HeatmapKind, L3Net};
+use crate::net::{L3Net, NetError};
 use crate::result::Crop;
 use crate::time::{Hop, MediaTime};
 
@@ -41,8 +42,6 @@ pub struct EngineOptions {
     pub hop: Hop,
     /// Which part of the picture the network sees.
     pub crop: Crop,
-    /// Which heatmap it makes.
-    pub heatmap: HeatmapKind,
     /// Play by the clock, also what is not live by itself.
     pub real_time: bool,
     /// Stop each stream after this much of it.
@@ -53,6 +52,18 @@ pub struct EngineOptions {
     pub batch: usize,
     /// Keep the pictures for somebody who draws them.
     pub keep_pictures: bool,
+}
+
+impl EngineOptions {
+    /// As many moments in one forward pass as serve several streams well: more make each
+    /// wait for the others.
+    pub fn batch_for(net: &L3Net) -> usize {
+        if net.describe().device.is_cuda() {
+            32
+        } else {
+            4
+        }
+    }
 }
 
 /// Somebody who sees all the sound and all the frames of a stream, not only the
@@ -119,22 +130,23 @@ impl Drop for EndIfPanicking<'_> {
     }
 }
 
-/// Runs all streams to their end or until asked to stop, and hands what comes
-/// out to `output`, on the calling thread, in each stream's order. Where `output`
-/// fails, everything is stopped and its error comes back.
+/// Runs all streams to their end or until asked to stop. `ask` owns the network, on a
+/// thread of its own, and answers each of a batch of moments; what comes out goes to
+/// `output`, on the calling thread, in each stream's order. Where `output` fails,
+/// everything is stopped and its error comes back.
 ///
 /// # Errors
 /// What `output` returns.
 ///
 /// # Panics
 /// If `output`, a stream or the network does; the others are stopped before.
-pub fn run<E>(
+pub fn run<A: Send, E>(
     tasks: Vec<Task>,
-    net: L3Net,
+    ask: impl FnMut(&[&Features]) -> Result<Vec<A>, NetError> + Send,
     options: &EngineOptions,
     stop: &Stop,
     gauges: &Gauges,
-    mut output: impl FnMut(Output) -> Result<(), E>,
+    mut output: impl FnMut(Output<A>) -> Result<(), E>,
 ) -> Result<(), E> {
     let streams = tasks.len();
     let open = if options.real_time {
@@ -188,14 +200,7 @@ pub fn run<E>(
             let guard = end_if_panicking();
             scope.spawn(move || {
                 let _guard = guard;
-                judge::run(
-                    &net,
-                    options.heatmap,
-                    options.batch,
-                    dispatcher,
-                    &sender,
-                    occupation,
-                );
+                judge::run(ask, options.batch, dispatcher, &sender, occupation);
             });
         }
         let mut result = Ok(());

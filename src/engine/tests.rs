@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::media::{Description, expand};
-use crate::net::{Conv1Stride, NetOptions, Weights};
+use crate::net::{Conv1Stride, HeatmapKind, NetOptions, Weights};
+use crate::result::Judgement;
 
 /// What hangs cannot be asked to stop, but told from what is slow.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,14 +28,13 @@ fn endless(watchers: Vec<Option<Box<dyn Watcher>>>) -> Vec<Task> {
 fn run_tasks(
     tasks: Vec<Task>,
     stop: &Stop,
-    output: impl FnMut(Output) -> Result<(), ()>,
+    output: impl FnMut(Output<Judgement>) -> Result<(), ()>,
 ) -> Result<(), ()> {
     let weights = Weights::random(1, Conv1Stride::Two);
     let net = L3Net::new(&weights, &NetOptions::default()).expect("a network");
     let options = EngineOptions {
         hop: Hop::from_secs(1.0).expect("a second"),
         crop: Crop::Full,
-        heatmap: HeatmapKind::default(),
         real_time: false,
         limit: None,
         jobs: tasks.len(),
@@ -42,11 +42,15 @@ fn run_tasks(
         keep_pictures: false,
     };
     let gauges = Gauges::new(tasks.len());
-    run(tasks, net, &options, stop, &gauges, output)
+    let ask = move |batch: &[&Features]| net.judge(batch, HeatmapKind::default());
+    run(tasks, ask, &options, stop, &gauges, output)
 }
 
 /// Runs until the run ends by a panic.
-fn panics_in_time(tasks: Vec<Task>, output: impl FnMut(Output) -> Result<(), ()> + Send + 'static) {
+fn panics_in_time(
+    tasks: Vec<Task>,
+    output: impl FnMut(Output<Judgement>) -> Result<(), ()> + Send + 'static,
+) {
     let (ended, end) = channel();
     std::thread::spawn(move || {
         let run = std::panic::AssertUnwindSafe(|| run_tasks(tasks, &Stop::default(), output));

@@ -16,6 +16,7 @@ mod ring;
 mod scene;
 mod session;
 mod source;
+mod splice;
 mod tap;
 
 pub use description::{Description, DescriptionError};
@@ -25,4 +26,4 @@ pub use frame::Frame;
 pub use naming::{Held, expand, name};
 pub use ring::{AudioBlock, SoundEnder, SoundReader, SoundWriter, sound_ring};
 pub use session::{End, Session, SessionOptions};
-pub use source::{Kind, Source, SourceError, find};
+pub use source::{Kind, Source, SourceError, find, is_media};

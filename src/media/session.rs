@@ -15,6 +15,7 @@ use super::frame::{Frame, Looks};
 use super::graph::{build, has_pads_to_come, is_fed, sinks, watch_tags};
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Kind, Source};
+use super::splice::follow_splices;
 use super::tap::{FrameTap, SoundTap, TapState};
 use crate::stop::Stop;
 use crate::time::{MediaTime, SAMPLE_RATE};
@@ -307,8 +308,11 @@ impl Session {
                     demuxers.push(element.downgrade());
                 }
                 match Some(factory.name().as_str()) {
-                    // Its clock references jump in many files; timestamps do not.
-                    Some("mpegpsdemux") => element.set_property("ignore-scr", true),
+                    Some("mpegpsdemux") => {
+                        // Its clock references jump in many files, timestamps in few.
+                        element.set_property("ignore-scr", true);
+                        follow_splices(element);
+                    }
                     Some("qtdemux") => loses_tail.store(true, Ordering::Relaxed),
                     _ => {}
                 }

@@ -39,8 +39,9 @@ pub struct Source {
     pub name: StreamName,
     /// What it is.
     pub kind: Kind,
-    /// The class: the first folder that it lies in below a directory that was
-    /// walked.
+    /// The class: the first folder that it lies in below a directory that was walked.
+    /// Of several SOURCEs, a directory without folders is a class itself, so that
+    /// `cameras/*` says the same as `cameras/`.
     pub label: Option<String>,
 }
 
@@ -185,7 +186,11 @@ impl Source {
 pub fn find(texts: &[String]) -> Result<Vec<Source>, SourceError> {
     let mut sources = Vec::new();
     for text in texts {
+        let before = sources.len();
         one(text, &mut sources)?;
+        if texts.len() > 1 {
+            label_by_folder(text, &mut sources[before..]);
+        }
     }
     Ok(sources)
 }
@@ -333,6 +338,20 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
     }
 }
 
+/// Labels what lies in a directory that was named and has no folders.
+fn label_by_folder(text: &str, found: &mut [Source]) {
+    let path = file_of_uri(text).unwrap_or_else(|| PathBuf::from(text));
+    if !path.is_dir() || found.iter().any(|source| source.label.is_some()) {
+        return;
+    }
+    // `.` and `cam1/..` have no name of their own.
+    let whole = path.canonicalize().unwrap_or(path);
+    let name = whole.file_name().map(|name| name.to_string_lossy());
+    for source in found.iter_mut().filter(|source| source.is_file()) {
+        source.label = name.as_deref().map(str::to_owned);
+    }
+}
+
 /// The first folder of a path below the directory that was walked.
 fn label(below: &Path) -> Option<String> {
     let mut parts = below.components();
@@ -341,7 +360,8 @@ fn label(below: &Path) -> Option<String> {
     Some(first.to_string_lossy().into_owned())
 }
 
-fn is_media(path: &Path) -> bool {
+/// Whether a directory is searched for files that end so.
+pub fn is_media(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| MEDIA_ENDINGS.iter().any(|m| m.eq_ignore_ascii_case(e)))

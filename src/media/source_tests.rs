@@ -58,13 +58,21 @@ fn directories_are_walked_and_names_are_unique() {
     }
     let root = dir.path().to_str().expect("text");
     assert_eq!(names(&[root]), ["a/clip.mp4", "b/clip.MP4"]);
-    let labels = |text: &str| {
-        let sources = expand(&[text.to_owned()]).expect("good usage");
-        sources.into_iter().map(|s| s.label).collect::<Vec<_>>()
+    let labels = |texts: &[&str]| {
+        let texts: Vec<_> = texts.iter().map(|t| format!("{root}{t}")).collect();
+        let sources = expand(&texts).expect("good usage");
+        let labels = sources.into_iter().map(|s| s.label.unwrap_or_default());
+        labels.collect::<Vec<_>>()
     };
-    assert_eq!(labels(root), [Some("a".to_owned()), Some("b".to_owned())]);
-    assert_eq!(labels(&format!("{root}/a")), [None]);
-    assert_eq!(labels(&format!("{root}/a/clip.mp4")), [None]);
+    assert_eq!(labels(&[""]), ["a", "b"]);
+    assert_eq!(labels(&["/a"]), [""]);
+    assert_eq!(labels(&["/a/clip.mp4"]), [""]);
+    // As a shell writes /*.
+    assert_eq!(labels(&["/a", "/b/", "/notes.txt"]), ["a", "b", ""]);
+    assert_eq!(labels(&["/a/../b/.", "/b/clip.MP4"]), ["b", ""]);
+    assert_eq!(labels(&["", "/a"]), ["a", "b", "a"]);
+    std::fs::write(dir.path().join("loose.mp4"), b"x").expect("written");
+    assert_eq!(labels(&["", "/a"]), ["a", "b", "", "a"]);
     let (a, b) = (
         format!("{root}/a/clip.mp4"),
         format!("{root}/b/../a/clip.mp4"),

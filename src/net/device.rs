@@ -79,12 +79,12 @@ impl Device {
 /// `--precision`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// bf16 where the machine has it in hardware, else f32.
+    /// bf16 where the machine is quicker in it, else f32.
     #[default]
     Auto,
     /// 32 bits.
     F32,
-    /// 16 bits with 8 of mantissa; about twice as fast where there is hardware.
+    /// 16 bits with 8 of mantissa; about twice as fast on GPUs and some CPUs.
     Bf16,
 }
 
@@ -117,19 +117,27 @@ impl Precision {
         match self {
             Self::F32 => Kind::Float,
             Self::Bf16 => Kind::BFloat16,
-            Self::Auto if device.is_cuda() || cpu_has_bf16() => Kind::BFloat16,
+            Self::Auto if device.is_cuda() || cpu_gains_by_bf16() => Kind::BFloat16,
             Self::Auto => Kind::Float,
         }
     }
 }
 
-/// Whether the CPU multiplies bf16 in hardware: AVX512-BF16 or AMX-BF16.
-pub fn cpu_has_bf16() -> bool {
+/// Whether the CPU is quicker in bf16 than in f32. Having AVX512-BF16 is not enough:
+/// what AMD's multiply twice as fast as f32, Intel's without AMX (as in many virtual
+/// machines) multiply half as fast (`benches/RESULTS.md`).
+pub fn cpu_gains_by_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        // AMX's detection is not stable in Rust; every CPU that has AMX-BF16 also
-        // has AVX512-BF16.
-        std::is_x86_feature_detected!("avx512bf16")
+        use std::arch::x86_64::{__cpuid, __cpuid_count};
+        // Rust's own detection of AMX is not stable yet.
+        const AMX_BF16: u32 = 1 << 22;
+        if !std::is_x86_feature_detected!("avx512bf16") {
+            return false; // every CPU with AMX-BF16 has that, too
+        }
+        let maker = __cpuid(0);
+        let maker = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes);
+        maker.as_flattened() == b"AuthenticAMD" || __cpuid_count(7, 0).edx & AMX_BF16 != 0
     }
     // On ARM oneDNN's bf16 goes through other kernels that were not measured.
     #[cfg(not(target_arch = "x86_64"))]

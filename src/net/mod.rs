@@ -22,7 +22,7 @@ pub(crate) mod threads;
 mod trunk;
 mod weights;
 
-pub use device::{Device, Precision, cpu_has_bf16, precision_name};
+pub use device::{Device, Precision, cpu_gains_by_bf16, precision_name};
 pub use error::{ModelError, NetError};
 pub use fusion::{Fusion, HeatmapKind, Outputs};
 pub use layout::{FEATURE, Modality, Slot, layout};

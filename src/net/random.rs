@@ -7,7 +7,7 @@
 //! Value `i` of the tensor `name` under `seed`:
 //!
 //! ```text
-//! key  = mix(seed XOR fnv1a64(name))
+//! key  = mix(seed XOR fnv1a(name))
 //! u    = (mix(key + (i + 1) * 0x9E3779B97F4A7C15) >> 40) / 2^24      in [0, 1)
 //! s    = 2 u - 1                                     exact in single precision
 //! ```
@@ -24,13 +24,12 @@
 //! | `bn*.bias`, `bn*.running_mean` | `0.1 s`, `0.2 s` |
 
 use super::layout::Slot;
-
-const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+use crate::hash::{GOLDEN_GAMMA, fnv1a, mix};
 
 /// The values of one tensor.
 pub(super) fn values(seed: u64, slot: &Slot) -> Vec<f32> {
     let (offset, scale) = spread(slot);
-    let key = mix(seed ^ fnv1a64(&slot.name));
+    let key = mix(seed ^ fnv1a(slot.name.as_bytes()));
     (1..=slot.len() as u64)
         .map(|i| {
             let bits = mix(key.wrapping_add(i.wrapping_mul(GOLDEN_GAMMA))) >> 40;
@@ -71,30 +70,9 @@ fn spread(slot: &Slot) -> (f32, f32) {
     }
 }
 
-/// splitmix64's way to spread a number over all bits.
-pub(super) fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-fn fnv1a64(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_generator_is_splitmix64() {
-        // The first outputs of the published reference code for seed 1234567.
-        let next = |n: u64| mix(1_234_567_u64.wrapping_add(n.wrapping_mul(GOLDEN_GAMMA)));
-        assert_eq!(next(1), 6_457_827_717_110_365_317);
-        assert_eq!(next(2), 3_203_168_211_198_807_973);
-    }
 
     #[test]
     fn weights_have_the_variance_of_he() {

@@ -12,6 +12,7 @@ use super::error::ModelError;
 use super::layout::{Slot, layout};
 use super::random;
 use super::safetensors_file::{self as file, StoreAs};
+use crate::hash::mix;
 
 /// The `format` of a model file's metadata.
 pub const FORMAT: &str = "l3net/1";
@@ -223,9 +224,14 @@ impl Weights {
             .flatten()
             .map(|v| u64::from(v.to_bits()));
         let stride = u64::from(self.conv1_stride.get());
-        bits.fold(stride, |state, bits| {
-            random::mix(state ^ bits).wrapping_add(1)
-        })
+        bits.fold(stride, |state, bits| mix(state ^ bits).wrapping_add(1))
+    }
+
+    /// What tells the model from others in results: the name of its file and eight
+    /// digits of its fingerprint, `l3net-base@0f3a91c2`.
+    pub fn identity(&self) -> String {
+        let name = self.source.file_stem().unwrap_or_default().display();
+        format!("{name}@{:08x}", self.fingerprint() >> 32)
     }
 
     /// The file that the weights come from, or what stands for it.

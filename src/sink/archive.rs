@@ -25,7 +25,7 @@ use serde::Deserialize;
 use super::progress::{End, Entry, Kind};
 use super::{Progress, SinkError, jsonl, parquet};
 use crate::lock::lock;
-use crate::result::{GapReason, Record};
+use crate::result::{Crop, GapReason, Record};
 
 /// A line longer than this is not ours: ours are under 2 kB and hold a stream's
 /// name or an error twice at most. Keeps memory bounded on foreign files.
@@ -206,15 +206,24 @@ pub(super) struct Line<'a> {
     stream: std::borrow::Cow<'a, str>,
     seq: Option<u64>,
     correspondence: Option<f32>,
+    heatmap: Option<Looked>,
     start_ns: Option<u64>,
     why: Option<GapReason>,
     moments: Option<u64>,
     gaps: Option<u64>,
+    #[serde(borrow)]
+    model: Option<std::borrow::Cow<'a, str>>,
     bytes: Option<u64>,
     #[serde(default)]
     interrupted: bool,
     #[serde(borrow)]
     error: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// What a moment looked at.
+#[derive(Deserialize)]
+struct Looked {
+    crop: Crop,
 }
 
 impl Line<'_> {
@@ -223,6 +232,7 @@ impl Line<'_> {
             "moment" => Kind::Moment {
                 seq: self.seq?,
                 start_ns: self.start_ns?,
+                crop: self.heatmap.as_ref().map(|looked| looked.crop),
                 correspondence: self.correspondence.unwrap_or(f32::NAN),
             },
             "gap" => Kind::Gap {
@@ -232,6 +242,7 @@ impl Line<'_> {
             "summary" => Kind::Summary(End {
                 moments: self.moments?,
                 gaps: self.gaps?,
+                model: self.model.as_deref(),
                 bytes: self.bytes,
                 interrupted: self.interrupted,
                 error: self.error.as_deref(),

@@ -10,6 +10,7 @@ use std::io::Write;
 use super::SinkError;
 use super::draw::{clock, shortened, unit};
 use crate::result::{Gap, Record, Summary, Verdict};
+use crate::words::{plural, printable};
 
 /// Columns of a stream's name.
 const NAME: usize = 24;
@@ -92,18 +93,13 @@ fn gap_row(gap: &Gap) -> String {
         gap.why.name().replace('_', " "),
         match gap.lost {
             0 => String::new(),
-            1 => ", 1 moment lost".into(),
-            n => format!(", {n} moments lost"),
+            n => format!(", {} lost", plural(n, "moment")),
         }
     )
 }
 
 /// How a stream ended, in one line.
 pub fn summary_line(s: &Summary) -> String {
-    let count = |n: u64, what: &str| match n {
-        1 => format!("1 {what}"),
-        _ => format!("{n} {what}s"),
-    };
     let mean = s
         .mean_correspondence
         .map_or(String::new(), |m| format!(", mean correspondence {m:.2}"));
@@ -115,9 +111,9 @@ pub fn summary_line(s: &Summary) -> String {
     format!(
         "{}: {} in {:.1} s{mean}, {}, took {:.1} s{speed}",
         printable(&s.stream),
-        count(s.moments, "moment"),
+        plural(s.moments, "moment"),
         s.seconds,
-        count(s.gaps, "gap"),
+        plural(s.gaps, "gap"),
         s.wall_s
     )
 }
@@ -127,12 +123,6 @@ fn bar(part: f32) -> String {
     let eighths = (unit(part) * (BAR * 8) as f32).round() as usize;
     let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
     "█".repeat(eighths / 8) + rest
-}
-
-/// Names come from outside: no escape sequence of theirs reaches the terminal.
-fn printable(name: &str) -> String {
-    let dot = |c: char| if c.is_control() { '·' } else { c };
-    name.chars().map(dot).collect()
 }
 
 #[cfg(test)]

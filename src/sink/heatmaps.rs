@@ -14,6 +14,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::{Judged, SinkError, draw};
+use crate::hash::fnv1a;
 use crate::picture::Picture;
 use crate::whole;
 
@@ -137,13 +138,6 @@ fn is_harmless(part: &str) -> bool {
 
 fn is_plain(c: char) -> bool {
     c.is_alphanumeric() || " ._-+,=()[]@".contains(c)
-}
-
-/// FNV-1a, 64 bits: the same in every build, which `std`'s hashes need not be.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ mod tests {
         {"type":"moment","stream":"cam \"1\"\n","seq":7,"start_ns":7000000000,"end_ns":8000000000,"frame_ns":7520000000,"utc":"2024-05-01T12:00:00.25Z","correspondence":0.83,"logits":[-0.7,0.9],"audio":{"rms_dbfs":-21.4,"silent":false},"video":{"width":1280,"height":720,"still":false},"heatmap":{"rows":16,"cols":28,"crop":"full","peak":[0.61,0.42],"max":3.2,"file":null},"sound_heatmap":{"rows":16,"cols":12,"peak_hz":2625.0,"peak_s":0.375,"max":1.9,"file":"cam/000007.sound.png"},"latency_ms":{"wait":1.2,"features":0.6,"net":31.0,"total":33.1},"padded":true}
         {"type":"gap","stream":"clip.mp4","start_ns":1000000000,"end_ns":2000000000,"why":"no_audio","lost":1}
         {"type":"summary","stream":"clip.mp4","moments":1,"mean_correspondence":0.83,"gaps":1,"seconds":1.0,"wall_s":0.4}
-        {"type":"summary","stream":"empty.mp4","moments":0,"mean_correspondence":null,"gaps":1,"seconds":0.0,"wall_s":0.4,"bytes":12345}
+        {"type":"summary","stream":"empty.mp4","moments":0,"mean_correspondence":null,"gaps":1,"seconds":0.0,"wall_s":0.4,"model":"cameras@0f3a91c2","bytes":12345}
         {"type":"error","stream":"bad.mp4","error":"not a media file: truncated"}
         "###);
     }

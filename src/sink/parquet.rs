@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arrow_array::types::{Float32Type, Int64Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, RecordBatch,
-    StringArray, cast::AsArray,
+    StringArray, cast::AsArray, new_null_array,
 };
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -22,11 +22,12 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use serde::Deserialize;
+use serde::de::value::StrDeserializer;
 
 use super::archive::{beside, foreign, read_records};
 use super::progress::{End, Entry, Kind};
 use super::{Progress, SinkError};
-use crate::result::{Crop, GapReason, Record};
+use crate::result::Record;
 
 /// Rows that are turned into columns at a time.
 const BATCH: usize = 4096;
@@ -103,10 +104,7 @@ const COLUMNS: &[Column] = &[
     column!(video_still: Boolean, Moment(m) => Cell::Bool(m.video.still)),
     column!(heatmap_rows: Int64, Moment(m) => Cell::Int(m.heatmap.rows.into())),
     column!(heatmap_cols: Int64, Moment(m) => Cell::Int(m.heatmap.cols.into())),
-    column!(heatmap_crop: Utf8, Moment(m) => Cell::Text(match m.heatmap.crop {
-        Crop::Full => "full",
-        Crop::Center => "center",
-    })),
+    column!(heatmap_crop: Utf8, Moment(m) => Cell::Text(m.heatmap.crop.name())),
     column!(heatmap_peak_x: Float32, Moment(m) => Cell::F32(m.heatmap.peak[0])),
     column!(heatmap_peak_y: Float32, Moment(m) => Cell::F32(m.heatmap.peak[1])),
     column!(heatmap_max: Float32, Moment(m) => Cell::F32(m.heatmap.max)),
@@ -129,16 +127,19 @@ const COLUMNS: &[Column] = &[
     column!(gaps: Int64, Summary(s) => Cell::Int(s.gaps)),
     column!(seconds: Float64, Summary(s) => Cell::F64(s.seconds)),
     column!(wall_s: Float64, Summary(s) => Cell::F64(s.wall_s)),
+    column!(model: Utf8, Summary(s) => Cell::text(s.model.as_ref())),
     column!(bytes: Int64, Summary(s) => s.bytes.map_or(Cell::Null, Cell::Int)),
     column!(interrupted: Boolean, Summary(s) => Cell::Bool(s.interrupted)),
     column!(error: Utf8, Error(e) => Cell::Text(&e.error), Summary(s) => Cell::text(s.error.as_ref())),
 ];
 
 /// The columns that tell what is there; see [`Progress`].
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "moments",
     "gaps",
+    "model",
     "bytes",
+    "heatmap_crop",
     "interrupted",
     "type",
     "stream",
@@ -191,12 +192,17 @@ fn array(column: &Column, records: &[Record]) -> ArrayRef {
     }
 }
 
-/// Opens a table and makes sure that it is ours.
+/// Opens a table and makes sure that it is ours, of this version or of one that had
+/// fewer columns.
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, SinkError> {
     let file = File::open(path).map_err(SinkError::io(path, "read"))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)
         .map_err(|e| foreign(path, format!("it is no table of l3net ({e})")))?;
-    if builder.schema().fields() != schema().fields() {
+    let (ours, there) = (schema(), &builder.schema().fields()[..]);
+    let ours = &ours.fields()[..];
+    let is_ours = there.iter().all(|field| ours.contains(field))
+        && (ours.iter()).all(|field| field.is_nullable() || there.contains(field));
+    if !is_ours {
         return Err(foreign(path, "it is a table with other columns"));
     }
     Ok(builder.with_batch_size(BATCH))
@@ -205,9 +211,7 @@ fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, SinkError>
 /// Takes note of every row, reading only the columns that it needs.
 pub(super) fn read_progress(path: &Path, progress: &mut Progress) -> Result<(), SinkError> {
     let builder = open(path)?;
-    let keys = COLUMNS.iter().enumerate();
-    let keys = keys.filter_map(|(i, c)| KEYS.contains(&c.name).then_some(i));
-    let mask = ProjectionMask::roots(builder.parquet_schema(), keys);
+    let mask = ProjectionMask::columns(builder.parquet_schema(), KEYS);
     let reader = builder.with_projection(mask).build();
     for batch in reader.map_err(failed(path, "read"))? {
         let batch = batch.map_err(SinkError::format(path, "read"))?;
@@ -234,21 +238,19 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
         "moment" => Kind::Moment {
             seq: int("seq")?,
             start_ns: int("start_ns")?,
+            crop: word(text("heatmap_crop")),
             correspondence: column("correspondence")?
                 .as_primitive_opt::<Float32Type>()?
                 .value(row),
         },
-        "gap" => {
-            let word =
-                serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text("why")?);
-            Kind::Gap {
-                start_ns: int("start_ns")?,
-                why: GapReason::deserialize(word).ok()?,
-            }
-        }
+        "gap" => Kind::Gap {
+            start_ns: int("start_ns")?,
+            why: word(text("why"))?,
+        },
         "summary" => Kind::Summary(End {
             moments: int("moments")?,
             gaps: int("gaps")?,
+            model: text("model"),
             bytes: int("bytes"),
             interrupted: column("interrupted")?.as_boolean_opt()?.value(row),
             error: text("error"),
@@ -262,6 +264,24 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
         stream: text("stream")?,
         kind,
     })
+}
+
+/// Rows of a version with fewer columns: what they lack is null.
+fn widened(batch: &RecordBatch) -> RecordBatch {
+    let columns = COLUMNS
+        .iter()
+        .map(|column| match batch.column_by_name(column.name) {
+            Some(there) => Arc::clone(there),
+            None => new_null_array(&column.kind, batch.num_rows()),
+        });
+    RecordBatch::try_new(Arc::new(schema()), columns.collect())
+        .expect("columns are made by the schema")
+}
+
+/// One of a few words.
+fn word<'a, T: Deserialize<'a>>(text: Option<&'a str>) -> Option<T> {
+    let word = StrDeserializer::<serde::de::value::Error>::new(text?);
+    T::deserialize(word).ok()
 }
 
 /// Writes the table anew: the rows it has, if `old`, and those of the journal
@@ -283,7 +303,9 @@ pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), 
         read_progress(path, &mut there)?;
         for batch in open(path)?.build().map_err(failed(path, "read"))? {
             let batch = batch.map_err(SinkError::format(path, "read"))?;
-            writer.write(&batch).map_err(failed(&part, "write"))?;
+            writer
+                .write(&widened(&batch))
+                .map_err(failed(&part, "write"))?;
         }
     }
     let mut rows = Vec::with_capacity(BATCH);

@@ -1,6 +1,6 @@
 use arrow_array::types::Float64Type;
 
-use super::super::testing::every_kind_of_record;
+use super::super::testing::{every_kind_of_record, summary_of};
 use super::*;
 
 /// What a record says, as `column: value`, from its JSON.
@@ -66,4 +66,43 @@ fn the_table_says_all_that_the_lines_say() {
         got.sort();
         assert_eq!(got, expected);
     }
+}
+
+#[test]
+fn a_table_of_a_version_with_fewer_columns_is_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let (table, journal) = (dir.path().join("a.parquet"), dir.path().join("journal"));
+    let write = |columns: &[&str]| {
+        let batch = to_batch(&every_kind_of_record());
+        let kept = columns.iter().map(|c| batch.schema().index_of(c).unwrap());
+        let batch = batch.project(&kept.collect::<Vec<_>>()).unwrap();
+        let file = File::create(&table).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    };
+    let all: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    let newer = ["model", "bytes"];
+    let older: Vec<&str> = all.into_iter().filter(|c| !newer.contains(c)).collect();
+    write(&older);
+    let mut progress = Progress::default();
+    read_progress(&table, &mut progress).unwrap();
+    assert_eq!(progress.stream("clip.mp4").unwrap().moments(), 1);
+
+    let mut line = Vec::new();
+    super::super::jsonl::to_line(&summary_of("new.mp4", 0, 9), &mut line);
+    std::fs::write(&journal, line).unwrap();
+    write_table(&table, true, &journal).unwrap();
+    let rows = open(&table).unwrap().build().unwrap();
+    let (mut count, mut known) = (0, 0);
+    for batch in rows.map(Result::unwrap) {
+        count += batch.num_rows();
+        let bytes = batch.column_by_name("bytes").unwrap();
+        known += batch.num_rows() - bytes.null_count();
+    }
+    assert_eq!((count, known), (every_kind_of_record().len() + 1, 1));
+
+    // Somebody else's has columns that are not ours, or lacks those that name a record.
+    write(&["stream", "seq"]);
+    assert!(read_progress(&table, &mut Progress::default()).is_err());
 }

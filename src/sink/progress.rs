@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::result::{GapReason, Record, StreamName};
+use crate::result::{Crop, GapReason, Record, StreamName};
 use crate::time::{Hop, SamplePos};
 
 /// Two times between moments are the same if they differ by no more.
@@ -21,6 +21,10 @@ pub struct Progress {
 #[derive(Clone, Debug, Default)]
 pub struct StreamProgress {
     finished: bool,
+    /// Of the last moment.
+    crop: Option<Crop>,
+    /// The model, as the last summary that knows it has it.
+    model: Option<String>,
     /// Size of the file, as the last summary that knows it has it.
     bytes: Option<u64>,
     /// All moments below this one are there …
@@ -54,6 +58,7 @@ pub(crate) enum Kind<'a> {
     Moment {
         seq: u64,
         start_ns: u64,
+        crop: Option<Crop>,
         correspondence: f32,
     },
     Gap {
@@ -71,6 +76,7 @@ pub(crate) enum Kind<'a> {
 pub(crate) struct End<'a> {
     pub moments: u64,
     pub gaps: u64,
+    pub model: Option<&'a str>,
     pub bytes: Option<u64>,
     pub interrupted: bool,
     pub error: Option<&'a str>,
@@ -92,6 +98,7 @@ impl<'a> From<&'a Record> for Entry<'a> {
             Record::Moment(m) => Kind::Moment {
                 seq: m.seq,
                 start_ns: m.start_ns.0,
+                crop: Some(m.heatmap.crop),
                 correspondence: m.correspondence,
             },
             Record::Gap(g) => Kind::Gap {
@@ -101,6 +108,7 @@ impl<'a> From<&'a Record> for Entry<'a> {
             Record::Summary(s) => Kind::Summary(End {
                 moments: s.moments,
                 gaps: s.gaps,
+                model: s.model.as_deref(),
                 bytes: s.bytes,
                 interrupted: s.interrupted,
                 error: s.error.as_deref(),
@@ -168,8 +176,10 @@ impl Progress {
             Kind::Moment {
                 seq,
                 start_ns,
+                crop,
                 correspondence,
             } => {
+                stream.crop = crop.or(stream.crop);
                 stream.add_start(seq, start_ns);
                 stream.add_moment(seq, correspondence);
             }
@@ -178,6 +188,9 @@ impl Progress {
             }
             Kind::Summary(end) => {
                 stream.bytes = end.bytes.or(stream.bytes);
+                if let Some(model) = end.model {
+                    stream.model = Some(model.to_owned());
+                }
                 if end.is_whole() {
                     stream.finished = true;
                 } else {
@@ -216,6 +229,18 @@ impl StreamProgress {
             .hop
             .filter(|(_, met)| *met > 1 || self.gaps.is_empty())?;
         (there.abs_diff(asked) > ROUNDING_NS).then_some(there)
+    }
+
+    /// What the moments look at, if that is not `crop`.
+    pub fn other_crop(&self, crop: Crop) -> Option<Crop> {
+        self.crop.filter(|there| *there != crop)
+    }
+
+    /// What judged, if it has other weights than `model`, by whatever name.
+    pub fn other_model(&self, model: &str) -> Option<&str> {
+        let weights = |name: &str| name.rsplit('@').next().map(str::to_owned);
+        let there = self.model.as_deref();
+        there.filter(|there| weights(there) != weights(model))
     }
 
     fn add_moment(&mut self, seq: u64, correspondence: f32) {
@@ -268,144 +293,5 @@ impl StreamProgress {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::time::MediaTime;
-
-    use super::super::testing::{error, failed, gap, moment, summary, summary_of};
-    use super::*;
-
-    fn admit(progress: &mut Progress, record: &Record) -> bool {
-        progress.admit(&Entry::from(record))
-    }
-
-    #[test]
-    fn a_moment_is_new_once_in_whatever_order_moments_come() {
-        let mut progress = Progress::default();
-        for seq in [0, 1, 5, 3, 4] {
-            assert!(admit(&mut progress, &Record::Moment(moment("a", seq))));
-        }
-        for seq in [0, 1, 3, 4, 5] {
-            assert!(!admit(&mut progress, &Record::Moment(moment("a", seq))));
-        }
-        let stream = progress.stream("a").unwrap();
-        assert_eq!((stream.moments(), stream.next_seq()), (5, 6));
-        assert!(admit(&mut progress, &Record::Moment(moment("a", 2))));
-        let stream = progress.stream("a").unwrap();
-        assert_eq!((stream.moments(), stream.next_seq()), (6, 6));
-        assert!(stream.above.is_empty());
-        assert!((stream.mean_correspondence().unwrap() - 0.83).abs() < 1e-6);
-        assert!(admit(&mut progress, &Record::Moment(moment("b", 0))));
-    }
-
-    #[test]
-    fn an_error_opens_a_finished_stream_again_and_is_told_once() {
-        let mut progress = Progress::default();
-        assert!(admit(&mut progress, &error("a", "broken")));
-        assert!(!progress.is_finished("a"));
-        assert!(!admit(&mut progress, &error("a", "broken")));
-        assert!(admit(&mut progress, &summary("a", 3)));
-        assert!(progress.is_finished("a"));
-        // Said before: a stale journal must not open a finished stream.
-        assert!(!admit(&mut progress, &error("a", "broken")));
-        assert!(!admit(&mut progress, &summary("a", 3)));
-        assert!(progress.is_finished("a"));
-        assert!(admit(&mut progress, &error("a", "worse")));
-        assert!(!progress.is_finished("a"));
-    }
-
-    #[test]
-    fn a_gap_is_known_by_its_start_and_reason() {
-        let mut progress = Progress::default();
-        assert!(admit(&mut progress, &gap("a", 1, GapReason::NoAudio)));
-        assert!(!admit(&mut progress, &gap("a", 1, GapReason::NoAudio)));
-        assert!(admit(&mut progress, &gap("a", 1, GapReason::NoVideo)));
-        assert!(admit(&mut progress, &gap("a", 2, GapReason::NoAudio)));
-        assert_eq!(progress.stream("a").unwrap().gaps(), 3);
-    }
-
-    #[test]
-    fn a_stream_that_was_stopped_goes_on_later() {
-        let mut progress = Progress::default();
-        let Record::Summary(mut stopped) = summary("a", 1) else {
-            unreachable!("a summary")
-        };
-        stopped.interrupted = true;
-        assert!(admit(&mut progress, &Record::Summary(stopped.clone())));
-        assert!(!progress.is_finished("a"));
-        // Stopped again before it came any further.
-        assert!(!admit(&mut progress, &Record::Summary(stopped)));
-        assert!(admit(&mut progress, &summary("a", 2)));
-        assert!(progress.is_finished("a"));
-    }
-
-    #[test]
-    fn a_file_of_another_size_is_another() {
-        let mut progress = Progress::default();
-        assert!(!progress.is_of_another("a", Some(3)), "nothing is there");
-        assert!(admit(&mut progress, &summary_of("a", 2, 7)));
-        assert!(!progress.is_of_another("a", Some(7)));
-        assert!(!progress.is_of_another("a", None), "nobody knows");
-        assert!(progress.is_of_another("a", Some(8)));
-        // It failed; now it is longer, and goes on.
-        let [mut end, cause] = failed("bad", 1, "cut off");
-        if let Record::Summary(end) = &mut end {
-            end.bytes = Some(7);
-        }
-        assert!(admit(&mut progress, &end) && admit(&mut progress, &cause));
-        assert!(!progress.is_of_another("bad", Some(8)));
-        // Written before sizes were.
-        assert!(admit(&mut progress, &summary("old", 1)));
-        assert!(!progress.is_of_another("old", Some(3)));
-    }
-
-    #[test]
-    fn another_hop_is_seen_once_it_is_sure() {
-        let mut progress = Progress::default();
-        let hop = |seconds| Hop::from_secs(seconds).expect("a hop");
-        // Every third of a second, and nothing is known from 1 s to 5 s.
-        for seq in 0..8_u64 {
-            let ms = if seq < 4 { 0 } else { 4_000 };
-            let mut moment = moment("a", seq);
-            moment.start_ns = MediaTime(seq * 1_000_000_000 / 3 + ms * 1_000_000);
-            assert!(admit(&mut progress, &Record::Moment(moment)));
-            let stream = progress.stream("a").expect("there");
-            assert_eq!(stream.other_hop(hop(1.0)).is_some(), seq > 0, "{seq}");
-            assert_eq!(stream.other_hop(hop(1.0 / 3.0)), None, "{seq}");
-        }
-        let stream = progress.stream("a").expect("there");
-        assert_eq!(stream.other_hop(hop(0.5)), Some(333_333_333));
-        // Two moments with a gap between them say nothing.
-        assert!(admit(&mut progress, &gap("b", 1, GapReason::NoVideo)));
-        for seq in 0..2 {
-            let mut moment = moment("b", seq);
-            moment.start_ns = MediaTime(seq * 2_000_000_000);
-            assert!(admit(&mut progress, &Record::Moment(moment)));
-        }
-        assert_eq!(
-            progress.stream("b").expect("there").other_hop(hop(1.0)),
-            None
-        );
-    }
-
-    #[test]
-    fn a_stream_that_fails_again_and_again_is_never_finished() {
-        let mut progress = Progress::default();
-        let [end, cause] = failed("a", 0, "broken");
-        assert!(admit(&mut progress, &end));
-        assert!(!progress.is_finished("a"), "killed before the error's line");
-        assert!(admit(&mut progress, &cause));
-        for _ in 0..3 {
-            assert!(!admit(&mut progress, &end));
-            assert!(!admit(&mut progress, &cause));
-            assert!(!progress.is_finished("a"));
-        }
-        // It comes further, and fails in the same way.
-        assert!(admit(&mut progress, &Record::Moment(moment("a", 0))));
-        assert!(admit(&mut progress, &failed("a", 1, "broken")[0]));
-        assert!(!progress.is_finished("a"));
-        assert!(admit(&mut progress, &summary("a", 2)));
-        assert!(progress.is_finished("a"));
-        assert!(!admit(&mut progress, &end));
-        assert!(progress.is_finished("a"));
-    }
-}
+#[path = "progress_tests.rs"]
+mod tests;

@@ -76,6 +76,7 @@ pub fn summary(stream: &str, moments: u64) -> Record {
         gaps: 1,
         seconds: moments as f64,
         wall_s: 0.4,
+        model: None,
         bytes: None,
         interrupted: false,
         error: None,
@@ -88,6 +89,7 @@ pub fn summary_of(stream: &str, moments: u64, bytes: u64) -> Record {
         unreachable!("a summary")
     };
     end.bytes = Some(bytes);
+    end.model = Some("cameras@0f3a91c2".into());
     Record::Summary(end)
 }
 

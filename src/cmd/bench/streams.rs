@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::stats::{Timings, memory_now, peak_memory};
 use super::throughput::NetworkArgs;
-use crate::cmd::common::{ComputeArgs, NetArgs, TalkArgs, Usage, WindowArgs};
+use crate::cmd::common::{ComputeArgs, MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
 use crate::engine::{self, EngineOptions, Gauges, Output, Said, Stop, Task};
+use crate::features::Features;
 use crate::media::expand;
-use crate::net::HeatmapKind;
+use crate::net::{HeatmapKind, L3Net};
 use crate::result::Crop;
 use crate::time::{Hop, MediaTime};
 
@@ -25,6 +26,8 @@ pub struct LatencyArgs {
     pub sources: Vec<String>,
     #[command(flatten)]
     window: WindowArgs,
+    #[command(flatten)]
+    map: MapArgs,
     #[command(flatten)]
     net: NetArgs,
     /// Write one JSON object instead of a table
@@ -59,17 +62,19 @@ struct LatencyReport {
 pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     TalkArgs::default().start_log(std::io::stderr);
     let seconds = args.window.seconds.unwrap_or(LATENCY_SECONDS);
+    let net = args.net.load()?;
+    let batch = EngineOptions::batch_for(&net);
     let run = measure(
         &args.sources,
-        &args.net,
+        net,
+        args.map.heatmap,
         &EngineOptions {
             hop: args.window.hop,
             crop: args.window.crop,
-            heatmap: args.window.heatmap,
             real_time: true,
             limit: Some(MediaTime::from_secs_f64(seconds)),
             jobs: 1,
-            batch: 4,
+            batch,
             keep_pictures: false,
         },
     )?;
@@ -168,18 +173,20 @@ pub fn throughput(
             threads: args.threads.and_then(|t| u16::try_from(t).ok()),
         },
     };
+    let net = net.load()?;
+    let batch = EngineOptions::batch_for(&net);
     let begun = Instant::now();
     let run = measure(
         sources,
-        &net,
+        net,
+        HeatmapKind::default(),
         &EngineOptions {
             hop: Hop::SECOND,
             crop: Crop::Full,
-            heatmap: HeatmapKind::default(),
             real_time: false,
             limit: None,
             jobs: crate::cmd::batch::default_jobs(),
-            batch: 4,
+            batch,
             keep_pictures: false,
         },
     )?;
@@ -237,9 +244,13 @@ struct Run {
     batches: u64,
 }
 
-fn measure(sources: &[String], net: &NetArgs, options: &EngineOptions) -> anyhow::Result<Run> {
+fn measure(
+    sources: &[String],
+    net: L3Net,
+    heatmap: HeatmapKind,
+    options: &EngineOptions,
+) -> anyhow::Result<Run> {
     let sources = expand(sources).map_err(Usage::error)?;
-    let net = net.load()?;
     let gauges = Gauges::new(sources.len());
     let mut run = Run {
         network: net.describe().to_string(),
@@ -260,12 +271,13 @@ fn measure(sources: &[String], net: &NetArgs, options: &EngineOptions) -> anyhow
             watcher: None,
         })
         .collect();
-    engine::run(tasks, net, options, &Stop::default(), &gauges, |output| {
+    let ask = move |batch: &[&Features]| net.judge(batch, heatmap);
+    engine::run(tasks, ask, options, &Stop::default(), &gauges, |output| {
         match output {
-            Output::Judged { job, judged, .. } => run.moments.push(Moment {
+            Output::Answered { job, answered, .. } => run.moments.push(Moment {
                 wait: job.begun - job.arrived,
                 features: job.featured - job.begun,
-                net: judged - job.featured,
+                net: answered - job.featured,
                 total: job.arrived.elapsed(),
                 memory: memory_now(),
             }),

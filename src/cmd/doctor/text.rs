@@ -49,9 +49,9 @@ fn processor(report: &Report, out: &mut dyn Write) -> Result<()> {
         sets => sets.join(", "),
     };
     let bf16 = if cpu.fast_bf16 {
-        "bf16 in hardware: --precision auto uses it"
+        "--precision auto is bf16, which is quicker here"
     } else {
-        "no bf16 in hardware: --precision auto uses f32"
+        "--precision auto is f32, as bf16 is no quicker here"
     };
     line(out, "", &format!("{sets}; {bf16}"))?;
     let torch = &report.libtorch;

@@ -4,6 +4,7 @@
 //! shows them. Does not: the experiments; each is the command that stands above
 //! its figures.
 
+mod folders;
 mod plan;
 
 use std::path::{Path, PathBuf};

@@ -5,12 +5,13 @@ use serde::Serialize;
 
 use super::networks::Networks;
 use super::{CommonArgs, bar};
-use crate::cmd::common::{Usage, plural};
+use crate::cmd::common::Usage;
 use crate::cmd::data::{DataArgs, Opened, is_recording};
 use crate::corpus::{Corpus, Split};
 use crate::eval::{Draws, EvalError, Judge, Unreadable};
 use crate::result::Crop;
 use crate::stop::Stop;
+use crate::words::plural;
 
 /// What experiments on drawn pairs and scenes are told.
 #[derive(clap::Args, Clone, Debug)]

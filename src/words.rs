@@ -1,0 +1,34 @@
+//! Words for people: counts, and names that come from outside.
+
+use std::fmt::Display;
+
+/// So many of something: `1 file`, `2 files`.
+pub fn plural<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    let s = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {what}{s}")
+}
+
+/// A text in which names from outside stand, as it may be shown: no escape sequence of
+/// theirs reaches the terminal. Lines stay lines.
+pub fn printable(text: &str) -> String {
+    let harmless = |c: char| !c.is_control() || c == '\n';
+    let dot = |c: char| if harmless(c) { c } else { '·' };
+    text.chars().map(dot).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        let counts = [0_usize, 1, 2].map(|n| plural(n, "camera"));
+        assert_eq!(counts, ["0 cameras", "1 camera", "2 cameras"]);
+    }
+
+    #[test]
+    fn escape_sequences_stay_out() {
+        let evil = "a\u{1b}[31mb\r\u{9b}2Jc\nd é";
+        assert_eq!(printable(evil), "a·[31mb··2Jc\nd é");
+    }
+}
