@@ -13,6 +13,8 @@ mod clash;
 pub mod common;
 pub mod data;
 pub mod doctor;
+#[cfg(feature = "gst")]
+pub mod embed;
 pub mod eval;
 #[cfg(feature = "gst")]
 pub mod launch;
@@ -62,6 +64,9 @@ pub enum Command {
     /// Go through files and directories as fast as the machine can
     #[cfg(feature = "gst")]
     Batch(batch::BatchArgs),
+    /// Write the network's features of each second as arrays for numpy
+    #[cfg(feature = "gst")]
+    Embed(embed::EmbedArgs),
     /// Make videos of scenes with known sources
     #[cfg(feature = "gst")]
     Synth(synth::SynthArgs),
@@ -94,6 +99,8 @@ impl Command {
             Self::Launch(args) => launch::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Batch(args) => batch::run(&args)?,
+            #[cfg(feature = "gst")]
+            Self::Embed(args) => embed::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Synth(args) => synth::run(&args)?,
             #[cfg(feature = "gst")]

@@ -16,15 +16,11 @@ use crate::cache;
 use crate::corpus::{CorpusError, hash, hash_bytes};
 use crate::features::{FrameScaler, LogSpectrogram, SHORT_SIDE, SPECTROGRAM_LEN, ScaledFrame};
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
-use crate::net::{FEATURE, L3Net, Response, Slot, Weights};
+use crate::net::{FEATURE, L3Net, PICTURE_WIDTH, Response, SOUND_WIDTH, Slot, Weights};
 use crate::result::Crop;
 
 /// Goes into the names of cached files: another version computes otherwise.
 const VERSION: u64 = 3;
-/// Width of the features for classifying sounds.
-pub const SOUND_WIDTH: usize = 6144;
-/// Width of the features for classifying pictures.
-pub const PICTURE_WIDTH: usize = 8192;
 
 /// What was found in files: a row for each second of a sound or each picture.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,6 +10,7 @@
 
 pub mod cuda;
 mod device;
+mod embedding;
 mod error;
 mod fusion;
 pub(crate) mod input;
@@ -23,6 +24,7 @@ mod trunk;
 mod weights;
 
 pub use device::{Device, Precision, cpu_gains_by_bf16, precision_name};
+pub use embedding::{Embedding, PICTURE_WIDTH, SOUND_WIDTH};
 pub use error::{ModelError, NetError};
 pub use fusion::{Fusion, HeatmapKind, Outputs};
 pub use layout::{FEATURE, Modality, Slot, layout};

@@ -217,7 +217,7 @@ impl L3Net {
     }
 
     /// `[B, 3, h, w]`.
-    fn vision_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
+    pub(super) fn vision_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
         let first = batch[0];
         let bytes = joined(batch, first.image.len(), |f| &f.image);
         let (h, w) = (first.image_height, first.image_width);
@@ -236,7 +236,7 @@ fn joined<'a, T: Copy + 'a>(
     all
 }
 
-fn check(batch: &[&Features]) -> Result<(), NetError> {
+pub(super) fn check(batch: &[&Features]) -> Result<(), NetError> {
     for (index, f) in batch.iter().enumerate() {
         let refuse = |what| Err(NetError::Features { index, what });
         if f.spectrogram.len() != SPECTROGRAM_LEN {
@@ -271,7 +271,7 @@ fn check_one_size(batch: &[&Features]) -> Result<(), NetError> {
 }
 
 /// Places in the batch, by size of picture, in the order of first appearance.
-fn group_by_size(batch: &[&Features]) -> Vec<Vec<usize>> {
+pub(super) fn group_by_size(batch: &[&Features]) -> Vec<Vec<usize>> {
     let mut groups: Vec<((u32, u32), Vec<usize>)> = Vec::new();
     for (i, f) in batch.iter().enumerate() {
         let size = (f.image_width, f.image_height);

@@ -12,7 +12,12 @@ use crate::result::Heatmap;
 
 /// conv4_2 before its ReLU, `[B, 512, h, w]`: 16 × 12 for a second of sound, 14 ×
 /// 14 for a picture of 224 × 224.
-pub struct Response(Tensor);
+pub struct Response(pub(super) Tensor);
+
+/// Blocks of frequency and of time that a sound is classified by.
+pub(super) const SOUND_BLOCKS: (usize, usize) = (4, 3);
+/// Blocks of rows and of columns that a picture is classified by.
+pub(super) const PICTURE_BLOCKS: (usize, usize) = (4, 4);
 
 impl L3Net {
     /// What the audio trunk makes of log-spectrograms.
@@ -68,7 +73,7 @@ impl Response {
     /// # Errors
     /// What libtorch says.
     pub fn sound_6144(&self) -> Result<Vec<f32>, NetError> {
-        Ok(plain(&self.blocks(4, 3)?)?)
+        Ok(plain(&self.blocks(SOUND_BLOCKS)?)?)
     }
 
     /// The features for classifying pictures (paper, section 3.4): the strongest of
@@ -77,7 +82,7 @@ impl Response {
     /// # Errors
     /// What libtorch says.
     pub fn picture_8192(&self) -> Result<Vec<f32>, NetError> {
-        Ok(plain(&self.blocks(4, 4)?.f_relu()?)?)
+        Ok(plain(&self.blocks(PICTURE_BLOCKS)?.f_relu()?)?)
     }
 
     /// The map of one of the 512 units behind the ReLU, of one of the batch.
@@ -98,7 +103,8 @@ impl Response {
     /// left over at the right and below is not looked at: kernel and stride are
     /// equal, as in the paper. A map with fewer cells than blocks, of a picture more
     /// than 16 times as long as high, has each cell in several of them.
-    fn blocks(&self, rows: i64, cols: i64) -> Result<Tensor, tch::TchError> {
+    fn blocks(&self, (rows, cols): (usize, usize)) -> Result<Tensor, tch::TchError> {
+        let (rows, cols) = (rows as i64, cols as i64);
         let (_, channels, h, w) = self.0.size4()?;
         debug_assert_eq!(channels, FEATURE as i64);
         let mut map = self.0.f_to_kind(Kind::Float)?;

@@ -10,6 +10,7 @@
 //! - `overlay` makes a video with glow, score and sound (feature `gst`)
 //! - `video` writes plain videos (feature `gst`)
 //! - [`metrics`] counts for Prometheus
+//! - [`npz`] keeps vectors for numpy
 //! - [`console`] is for people
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ mod error;
 pub mod heatmaps;
 pub mod jsonl;
 pub mod metrics;
+pub mod npz;
 #[cfg(feature = "gst")]
 pub mod overlay;
 mod parquet;

@@ -1,0 +1,236 @@
+//! `l3net embed`: what the trunks make of each window, for others to learn on.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::batch::default_jobs;
+use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, stop_on_signal};
+use super::progress::Bar;
+use super::streams::{check_descriptions, refuse_endless};
+use crate::engine::{self, EngineOptions, Gauges, Output, Said, Task};
+use crate::features::Features;
+use crate::media::expand;
+use crate::net::{Embedding, FEATURE, PICTURE_WIDTH, SOUND_WIDTH};
+use crate::result::StreamName;
+use crate::sink::SinkError;
+use crate::sink::npz::{Npz, Place};
+use crate::time::MediaTime;
+use crate::words::plural;
+
+/// Write the network's features of each second as arrays for numpy
+///
+/// OUT is opened by numpy.load. Its rows are the windows, by source and time: stream,
+/// start_ns, end_ns and frame_ns say which. audio_512 and vision_512 are what the
+/// network compares; audio_6144 and vision_8192 are what classes of sounds and of
+/// pictures are learnt from (sections 3.3 and 3.4 of the paper).
+#[derive(clap::Args, Clone, Debug)]
+pub struct EmbedArgs {
+    /// Files, directories (walked), URIs
+    #[arg(required = true, value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// Where features go: a .npz file
+    #[arg(long, short, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Features to keep, with commas between; all if not given
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAMES")]
+    pub only: Vec<Kind>,
+    /// Files that are decoded side by side; fitting the cores if not given
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    #[command(flatten)]
+    window: WindowArgs,
+    #[command(flatten)]
+    net: NetArgs,
+    #[command(flatten)]
+    talk: TalkArgs,
+}
+
+/// A kind of features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// What the network hears
+    #[value(name = "audio_512")]
+    Audio512,
+    /// What the network sees
+    #[value(name = "vision_512")]
+    Vision512,
+    /// The same by blocks of frequency and time
+    #[value(name = "audio_6144")]
+    Audio6144,
+    /// The same by places in the picture
+    #[value(name = "vision_8192")]
+    Vision8192,
+}
+
+impl Kind {
+    /// Name and width of its matrix.
+    fn column(self) -> (&'static str, usize) {
+        match self {
+            Self::Audio512 => ("audio_512", FEATURE),
+            Self::Vision512 => ("vision_512", FEATURE),
+            Self::Audio6144 => ("audio_6144", SOUND_WIDTH),
+            Self::Vision8192 => ("vision_8192", PICTURE_WIDTH),
+        }
+    }
+
+    fn of(self, embedding: &Embedding) -> &[f32] {
+        match self {
+            Self::Audio512 => &embedding.audio_512,
+            Self::Vision512 => &embedding.vision_512,
+            Self::Audio6144 => &embedding.audio_6144,
+            Self::Vision8192 => &embedding.vision_8192,
+        }
+    }
+}
+
+/// Runs over all sources. True if all was done and nothing failed.
+///
+/// # Errors
+/// Wrong usage, or what made the whole run impossible.
+pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
+    let sources = expand(&args.sources).map_err(Usage::error)?;
+    refuse_endless(&sources, &args.window)?;
+    check_descriptions(&sources)?;
+    let all = [
+        Kind::Audio512,
+        Kind::Vision512,
+        Kind::Audio6144,
+        Kind::Vision8192,
+    ];
+    let is_kept = |kind: &Kind| args.only.is_empty() || args.only.contains(kind);
+    let kinds: Vec<Kind> = all.into_iter().filter(is_kept).collect();
+    let columns: Vec<_> = kinds.iter().map(|kind| kind.column()).collect();
+    let npz = Npz::create(&args.output, &columns).map_err(|error| match error {
+        SinkError::Extension { .. } | SinkError::Foreign { .. } => Usage::error(error),
+        other => other.into(),
+    })?;
+    let bar = match args.talk.quiet {
+        true => Bar::none(),
+        false => Bar::for_files(&sources),
+    };
+    args.talk.start_log(bar.writer());
+    let stop = stop_on_signal()?;
+    let weights = args.net.weights()?;
+    let net = args.net.place(&weights)?;
+    let model = weights.identity();
+    drop(weights);
+    let options = EngineOptions {
+        hop: args.window.hop,
+        crop: args.window.crop,
+        real_time: false,
+        limit: args.window.seconds.map(MediaTime::from_secs_f64),
+        jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        batch: EngineOptions::batch_for(&net),
+        keep_pictures: false,
+    };
+    let begun = Instant::now();
+    let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
+    let gauges = Gauges::new(names.len());
+    let tasks = sources.into_iter().map(|source| Task {
+        source,
+        skip: 0,
+        watcher: None,
+    });
+    let mut taken = Taken {
+        npz,
+        kinds,
+        names,
+        failed: 0,
+        ended: 0,
+        lost: 0,
+        bar: bar.clone(),
+    };
+    let ask = move |batch: &[&Features]| net.embed(batch);
+    let ended = engine::run(tasks.collect(), ask, &options, &stop, &gauges, |output| {
+        bar.show(&gauges);
+        taken.take(output)
+    });
+    bar.finish();
+    // What is there is kept, whatever ended the run.
+    let well = taken.finish(args, &model, begun);
+    ended?;
+    well
+}
+
+/// What came of a run.
+struct Taken {
+    npz: Npz,
+    kinds: Vec<Kind>,
+    names: Vec<StreamName>,
+    failed: usize,
+    /// Streams that came to their end.
+    ended: usize,
+    /// Windows that there would have been in gaps.
+    lost: u64,
+    bar: Bar,
+}
+
+impl Taken {
+    fn take(&mut self, output: Output<Embedding>) -> anyhow::Result<()> {
+        match output {
+            Output::Answered {
+                stream,
+                job,
+                answer,
+                ..
+            } => {
+                let place = Place {
+                    stream,
+                    start: job.start,
+                    end: job.end,
+                    frame: job.frame_at,
+                };
+                let vectors: Vec<&[f32]> = self.kinds.iter().map(|k| k.of(&answer)).collect();
+                self.npz.push(place, &vectors)?;
+            }
+            Output::Said { stream, said } => match said {
+                Said::Gap(gap) => self.lost += gap.lost,
+                Said::Ended { stopped, error, .. } => {
+                    self.ended += usize::from(!stopped);
+                    if let Some(error) = error {
+                        self.failed += 1;
+                        let name = &self.names[stream];
+                        self.bar.say(&format!("l3net: {name}: {error}"));
+                    }
+                }
+            },
+            Output::Broken(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Writes the file, if there is anything to write.
+    fn finish(self, args: &EmbedArgs, model: &str, begun: Instant) -> anyhow::Result<bool> {
+        let left = self.names.len() - self.ended;
+        let rows = self.npz.rows();
+        if rows > 0 {
+            self.npz.finish(&self.names, model)?;
+        }
+        if args.talk.quiet {
+            return Ok(self.failed == 0 && left == 0);
+        }
+        let out = args.output.display();
+        let lost = match self.lost {
+            0 => String::new(),
+            lost => format!(", {} missing in gaps", plural(lost, "window")),
+        };
+        if rows > 0 {
+            self.bar.say(&format!(
+                "{} of {}{lost} in {:.1} s: {out}",
+                plural(rows, "window"),
+                plural(self.names.len(), "source"),
+                begun.elapsed().as_secs_f64(),
+            ));
+        } else {
+            self.bar
+                .say(&format!("no window{lost}: {out} is not written"));
+        }
+        if left > 0 {
+            self.bar.say(&format!(
+                "l3net: stopped before the end of {}",
+                plural(left, "source")
+            ));
+        }
+        Ok(self.failed == 0 && left == 0)
+    }
+}

@@ -1,0 +1,78 @@
+//! Moments as vectors, for whatever others learn on top.
+
+use super::error::NetError;
+use super::layout::FEATURE;
+use super::model::{L3Net, check, group_by_size};
+use super::response::{PICTURE_BLOCKS, Response, SOUND_BLOCKS};
+use crate::features::Features;
+
+/// Width of what classes of sounds are learnt from (paper, section 3.3).
+pub const SOUND_WIDTH: usize = FEATURE * SOUND_BLOCKS.0 * SOUND_BLOCKS.1;
+/// Width of what classes of pictures are learnt from (paper, section 3.4).
+pub const PICTURE_WIDTH: usize = FEATURE * PICTURE_BLOCKS.0 * PICTURE_BLOCKS.1;
+
+/// What the trunks make of a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// pool4 of the audio trunk, 512 values: what the fusion gets.
+    pub audio_512: Vec<f32>,
+    /// pool4 of the vision trunk, 512 values.
+    pub vision_512: Vec<f32>,
+    /// conv4_2 of the audio trunk in 4 × 3 blocks, 6144 values; see
+    /// [`Response::sound_6144`].
+    pub audio_6144: Vec<f32>,
+    /// conv4_2 of the vision trunk in 4 × 4 blocks, 8192 values; see
+    /// [`Response::picture_8192`].
+    pub vision_8192: Vec<f32>,
+}
+
+impl L3Net {
+    /// The trunks' features of each moment. Pictures may differ in size; those of one
+    /// size are looked at together.
+    ///
+    /// # Errors
+    /// If features do not have the network's shape, or libtorch fails.
+    pub fn embed(&self, batch: &[&Features]) -> Result<Vec<Embedding>, NetError> {
+        check(batch)?;
+        let mut all = Vec::with_capacity(batch.len());
+        for part in batch.chunks(self.batch()) {
+            all.extend(self.embed_part(part)?);
+        }
+        Ok(all)
+    }
+
+    fn embed_part(&self, batch: &[&Features]) -> Result<Vec<Embedding>, NetError> {
+        let sounds: Vec<&[f32]> = batch.iter().map(|f| &f.spectrogram[..]).collect();
+        let heard = self.hear(&sounds)?;
+        let (pooled, blocks) = (heard.pool4()?, heard.sound_6144()?);
+        let mut all: Vec<Embedding> = pooled
+            .chunks_exact(FEATURE)
+            .zip(blocks.chunks_exact(SOUND_WIDTH))
+            .map(|(pooled, blocks)| Embedding {
+                audio_512: pooled.to_vec(),
+                audio_6144: blocks.to_vec(),
+                vision_512: Vec::new(),
+                vision_8192: Vec::new(),
+            })
+            .collect();
+        for group in group_by_size(batch) {
+            let members: Vec<&Features> = group.iter().map(|&i| batch[i]).collect();
+            let seen = self.look(&members)?;
+            let (pooled, blocks) = (seen.pool4()?, seen.picture_8192()?);
+            let rows = pooled.chunks_exact(FEATURE);
+            let rows = rows.zip(blocks.chunks_exact(PICTURE_WIDTH));
+            for (&i, (pooled, blocks)) in group.iter().zip(rows) {
+                all[i].vision_512 = pooled.to_vec();
+                all[i].vision_8192 = blocks.to_vec();
+            }
+        }
+        Ok(all)
+    }
+
+    /// What the vision trunk makes of the pictures of moments, all of one size.
+    fn look(&self, batch: &[&Features]) -> Result<Response, NetError> {
+        let _guard = self.enter();
+        let pictures = self.vision_input(batch)?;
+        Ok(Response(self.vision.to_conv4_2(&pictures, false)?))
+    }
+}
