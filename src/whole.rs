@@ -16,7 +16,7 @@ use std::path::Path;
 /// # Errors
 /// What the system says; an old file stays as it was.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    put(path, &mut |file| file.write_all(bytes), |_| Ok(()))
+    put(path, bytes, |_| Ok(()))
 }
 
 /// As [`write()`], and outlasts a power cut: for what took long to make.
@@ -24,40 +24,27 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As [`write()`].
 pub fn write_to_disk(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fill_to_disk(path, |file| file.write_all(bytes))
+    put(path, bytes, File::sync_all)
 }
 
-/// As [`write_to_disk`], for what is too long to be held in memory: `fill` writes it.
-///
-/// # Errors
-/// What `fill` or the system says; an old file stays as it was.
-pub fn fill_to_disk(
-    path: &Path,
-    mut fill: impl FnMut(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
-    put(path, &mut fill, File::sync_all)
-}
-
-type Fill<'a> = &'a mut dyn FnMut(&mut File) -> io::Result<()>;
-
-fn put(path: &Path, fill: Fill<'_>, settle: fn(&File) -> io::Result<()>) -> io::Result<()> {
+fn put(path: &Path, bytes: &[u8], settle: fn(&File) -> io::Result<()>) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(found) if found.is_file() => replace(&fs::canonicalize(path)?, fill, settle),
-        Ok(_) => fill(&mut File::options().write(true).open(path)?),
+        Ok(found) if found.is_file() => replace(&fs::canonicalize(path)?, bytes, settle),
+        Ok(_) => File::options().write(true).open(path)?.write_all(bytes),
         // A link to what is not there yet; links that lead in a circle are another error.
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
-            put(&path.with_file_name(fs::read_link(path)?), fill, settle)
+            put(&path.with_file_name(fs::read_link(path)?), bytes, settle)
         }
-        Err(_) => replace(path, fill, settle),
+        Err(_) => replace(path, bytes, settle),
     }
 }
 
-fn replace(path: &Path, fill: Fill<'_>, settle: fn(&File) -> io::Result<()>) -> io::Result<()> {
+fn replace(path: &Path, bytes: &[u8], settle: fn(&File) -> io::Result<()>) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
     let written = File::create(&part)
-        .and_then(|mut file| fill(&mut file).and_then(|()| settle(&file)))
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| settle(&file)))
         .and_then(|()| fs::rename(&part, path));
     if written.is_err() {
         // What is left of a failed write helps nobody; the first error counts.

@@ -8,12 +8,17 @@ pub fn plural<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String
     format!("{count} {what}{s}")
 }
 
-/// A text in which names from outside stand, as it may be shown: no escape sequence of
-/// theirs reaches the terminal. Lines stay lines.
-pub fn printable(text: &str) -> String {
-    let harmless = |c: char| !c.is_control() || c == '\n';
-    let dot = |c: char| if harmless(c) { c } else { '·' };
-    text.chars().map(dot).collect()
+/// A name from outside as it may be shown: no escape sequence of it reaches the
+/// terminal, and it makes no lines of its own.
+pub fn printable(name: &str) -> String {
+    let dot = |c: char| if c.is_control() { '·' } else { c };
+    name.chars().map(dot).collect()
+}
+
+/// A text of several lines in which such names may stand.
+pub fn printable_lines(text: &str) -> String {
+    let lines = text.split('\n').map(printable);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -29,6 +34,7 @@ mod tests {
     #[test]
     fn escape_sequences_stay_out() {
         let evil = "a\u{1b}[31mb\r\u{9b}2Jc\nd é";
-        assert_eq!(printable(evil), "a·[31mb··2Jc\nd é");
+        assert_eq!(printable(evil), "a·[31mb··2Jc·d é");
+        assert_eq!(printable_lines(evil), "a·[31mb··2Jc\nd é");
     }
 }

@@ -328,6 +328,28 @@ fn recordings_that_were_joined_are_judged_to_their_end() {
     assert_eq!(gaps[..2], [GapReason::Discontinuity; 2], "{:?}", told.gaps);
     let length = told.summaries[0].seconds;
     assert!((9.0..9.5).contains(&length), "{length}");
+    // The middle one without sound: what comes after it is not heard over its pictures.
+    let sound = b"\x00\x00\x01\xc0";
+    let mut mute = one.clone();
+    for at in 0..mute.len() - 3 {
+        if &mute[at..at + 4] == sound {
+            mute[at + 3] = 0xbe; // padding
+        }
+    }
+    let other = dir.path().join("mute.mpg");
+    std::fs::write(&other, [&one[..], &mute, &one].concat()).expect("written");
+    let out = dir.path().join("mute.jsonl");
+    let done = batch(&[&other], &out);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let starts = |told: &Told| -> Vec<u64> { told.moments.iter().map(|m| m.start_ns.0).collect() };
+    let with_mute = starts(&only(streams_in(&out)));
+    let [.., fifth, sixth] = starts(&told)[..] else {
+        panic!()
+    };
+    assert_eq!(with_mute.len(), 4, "{with_mute:?}");
+    for (start, expected) in with_mute[2..].iter().zip([fifth, sixth]) {
+        assert!(start.abs_diff(expected) < 200_000_000, "{with_mute:?}");
+    }
     for (first, later) in told.moments[..2].iter().cycle().zip(&told.moments) {
         // The same pictures, and the same sound but for a few milliseconds.
         let shown = |m: &Verdict| m.frame_ns.0.abs_diff(m.start_ns.0) / 1_000_000;

@@ -372,6 +372,11 @@ fn judged_otherwise_they_go_into_another_output() {
             assert!(other.err.contains(cause), "{}", other.err);
             assert_eq!(fs::read(&out).expect("results"), before);
         }
+        // Another file is no other matter; nothing is left behind.
+        let other = data("made/whole_3s_aac.mp4");
+        let other = batch_with(&[&other], &out, &["--model", random]);
+        assert_eq!(other.code, Some(2), "{}", other.err);
+        assert!(!dir.path().join("out.parquet.part.jsonl").exists());
         // By the same weights under another name nothing is left to do.
         let base = common::repo().join("models/l3net-base.safetensors");
         let copy = dir.path().join("copy.safetensors");

@@ -54,7 +54,10 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     clash::refuse(&args.stream.output, Some(&args.output), &sources)?;
     let stop = stop_on_signal()?;
     let weights = args.stream.net.weights()?;
-    refuse_other_settings(args, &weights.identity(), progress, &sources)?;
+    if let Err(refused) = refuse_other_settings(args, &weights.identity(), progress, &sources) {
+        archive.leave()?;
+        return Err(refused);
+    }
     let sources: Vec<Source> = sources
         .into_iter()
         .filter(|s| !progress.is_finished(&s.name))
@@ -103,8 +106,9 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     .run()
 }
 
-/// Moments of two hops in one OUT would leave out some and have others twice; those of
-/// two models, or of two parts of the picture, cannot be held against each other.
+/// Moments of two hops of a file in one OUT would leave out some and have others twice;
+/// those of two models, or of two parts of the picture, cannot be held against each other,
+/// whatever they are of.
 fn refuse_other_settings(
     args: &BatchArgs,
     model: &str,
@@ -112,12 +116,11 @@ fn refuse_other_settings(
     sources: &[Source],
 ) -> anyhow::Result<()> {
     let WindowArgs { hop, crop, .. } = args.stream.window;
-    for source in sources {
-        let name = &source.name;
-        let Some(there) = progress.stream(name) else {
-            continue;
-        };
-        let (what, how) = if let Some(ns) = there.other_hop(hop) {
+    let mut there: Vec<_> = progress.streams().collect();
+    there.sort_by_key(|(name, _)| *name);
+    for (name, there) in there {
+        let is_asked = || sources.iter().any(|source| source.name == *name);
+        let (what, how) = if let Some(ns) = there.other_hop(hop).filter(|_| is_asked()) {
             let seconds = ns as f64 / 1e9;
             let what = format!("a moment of {name} every {seconds:.3} s");
             (what, format!("--hop {seconds:.3}"))

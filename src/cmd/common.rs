@@ -9,7 +9,7 @@ use crate::result::Crop;
 use crate::sink::SinkError;
 use crate::stop::Stop;
 use crate::time::Hop;
-use crate::words::printable;
+use crate::words::printable_lines;
 
 /// Wrong usage: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -190,7 +190,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
 /// A line on stderr for whoever watches; nobody watching is no failure.
 pub fn say(line: &str) {
     use std::io::Write;
-    let _ = writeln!(io::stderr(), "{}", printable(line));
+    let _ = writeln!(io::stderr(), "{}", printable_lines(line));
 }
 
 /// How much to say on stderr.

@@ -15,7 +15,7 @@ use crate::result::StreamName;
 use crate::sink::SinkError;
 use crate::sink::npz::{Npz, Place};
 use crate::time::MediaTime;
-use crate::words::plural;
+use crate::words::{plural, printable};
 
 /// Write the network's features of each second as arrays for numpy
 ///
@@ -146,7 +146,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         taken.take(output)
     });
     bar.finish();
-    // What is there is kept, whatever ended the run.
+    // What is there is written, whatever ended the run.
     let well = taken.finish(args, &model, begun);
     ended?;
     well
@@ -189,7 +189,7 @@ impl Taken {
                     self.ended += usize::from(!stopped);
                     if let Some(error) = error {
                         self.failed += 1;
-                        let name = &self.names[stream];
+                        let name = printable(&self.names[stream]);
                         self.bar.say(&format!("l3net: {name}: {error}"));
                     }
                 }
@@ -203,33 +203,29 @@ impl Taken {
     fn finish(self, args: &EmbedArgs, model: &str, begun: Instant) -> anyhow::Result<bool> {
         let left = self.names.len() - self.ended;
         let rows = self.npz.rows();
-        if rows > 0 {
-            self.npz.finish(&self.names, model)?;
-        }
-        if args.talk.quiet {
-            return Ok(self.failed == 0 && left == 0);
-        }
         let out = args.output.display();
         let lost = match self.lost {
             0 => String::new(),
             lost => format!(", {} missing in gaps", plural(lost, "window")),
         };
-        if rows > 0 {
+        if rows == 0 {
+            self.bar
+                .say(&format!("l3net: no window{lost}: {out} is not written"));
+            return Ok(false);
+        }
+        self.npz.finish(&self.names, model)?;
+        if !args.talk.quiet {
             self.bar.say(&format!(
                 "{} of {}{lost} in {:.1} s: {out}",
                 plural(rows, "window"),
                 plural(self.names.len(), "source"),
                 begun.elapsed().as_secs_f64(),
             ));
-        } else {
-            self.bar
-                .say(&format!("no window{lost}: {out} is not written"));
-        }
-        if left > 0 {
-            self.bar.say(&format!(
-                "l3net: stopped before the end of {}",
-                plural(left, "source")
-            ));
+            if left > 0 {
+                let left = plural(left, "source");
+                self.bar
+                    .say(&format!("l3net: stopped before the end of {left}"));
+            }
         }
         Ok(self.failed == 0 && left == 0)
     }

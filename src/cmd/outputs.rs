@@ -23,6 +23,7 @@ use crate::sink::heatmaps::Heatmaps;
 use crate::sink::jsonl::JsonLines;
 use crate::sink::{Judged, SinkError, View, metrics};
 use crate::time::SAMPLE_RATE;
+use crate::words::printable;
 
 /// All ways out of a run.
 pub struct Outputs {
@@ -196,7 +197,8 @@ impl Outputs {
                     return Ok(());
                 };
                 self.failed += 1;
-                self.bar.say(&format!("l3net: {name}: {error}"));
+                self.bar
+                    .say(&format!("l3net: {}: {error}", printable(&name)));
                 self.write(Record::Error(Failure {
                     stream: name,
                     error,

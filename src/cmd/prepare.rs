@@ -8,7 +8,7 @@ use super::progress::Bar;
 use super::streams::check_descriptions;
 use crate::media::expand;
 use crate::prepare::{Gauges, PrepareOptions, Report, prepare};
-use crate::words::plural;
+use crate::words::{plural, printable};
 
 /// Decode recordings once into shards for training
 ///
@@ -122,14 +122,14 @@ pub(super) fn tell(report: &Report, bar: &Bar, quiet: bool) {
             bar.say(&format!("{} left out:", recordings(report.left_out.len())));
         }
         for (name, why) in &report.left_out {
-            bar.say(&format!("  {name}: {why}"));
+            bar.say(&format!("  {}: {why}", printable(name)));
         }
     }
     if !report.failed.is_empty() {
         bar.say(&format!("{} failed:", recordings(report.failed.len())));
     }
     for (name, why) in &report.failed {
-        bar.say(&format!("  {name}: {why}"));
+        bar.say(&format!("  {}: {why}", printable(name)));
     }
     if report.interrupted {
         bar.say("l3net: stopped; the same command goes on where it was");

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::streams::BAR_STEP;
 use crate::engine::{Gauges, Position};
 use crate::media::{Kind, Source};
-use crate::words::printable;
+use crate::words::{plural, printable_lines};
 
 /// A progress bar on stderr, or nothing where stderr is no terminal.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ impl Bar {
             return;
         }
         let (moments, _) = gauges.occupation.counts();
-        self.show_at(&gauges.positions, format!("{moments} moments"));
+        self.show_at(&gauges.positions, plural(moments, "moment"));
     }
 
     /// Draws how far the files are, and a word on what has come of them.
@@ -105,7 +105,7 @@ impl Bar {
     pub fn say(&self, line: &str) {
         self.bar.suspend(|| {
             // Nobody reads stderr: nothing to be done.
-            let _ = writeln!(io::stderr(), "{}", printable(line));
+            let _ = writeln!(io::stderr(), "{}", printable_lines(line));
         });
     }
 

@@ -146,7 +146,8 @@ impl Run<'_> {
         let (moments, batches) = gauges.occupation.counts();
         if let Some(out) = written_to.filter(|_| !args.talk.quiet) {
             bar.say(&format!(
-                "{moments} moments of {} in {:.1} s: {}",
+                "{} of {} in {:.1} s: {}",
+                plural(moments, "moment"),
                 plural(streams, "file"),
                 begun.elapsed().as_secs_f64(),
                 out.display()

@@ -147,6 +147,7 @@ pub(super) fn run<A>(
                 return;
             }
         };
+        debug_assert_eq!(answers.len(), features.len(), "each is answered");
         let answered = Instant::now();
         if jobs > 0 {
             Occupation::add(&occupation.busy_ns, answered - begun);

@@ -14,7 +14,7 @@ use crate::result::StreamName;
 /// Endings of files that a directory is searched for.
 const MEDIA_ENDINGS: &[&str] = &[
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "ogv", "ogg",
-    "3gp", "flv", "wmv", "asf", "mxf",
+    "3gp", "flv", "wmv", "asf", "mxf", "vob",
 ];
 
 /// URI schemes and whether their streams are live.
@@ -185,11 +185,23 @@ impl Source {
 /// Wrong usage: an unknown scheme, a description that cannot be used.
 pub fn find(texts: &[String]) -> Result<Vec<Source>, SourceError> {
     let mut sources = Vec::new();
+    let mut folders = Vec::new();
     for text in texts {
         let before = sources.len();
         one(text, &mut sources)?;
-        if texts.len() > 1 {
-            label_by_folder(text, &mut sources[before..]);
+        if let Some(name) = flat_folder(text, &sources[before..]).filter(|_| texts.len() > 1) {
+            folders.push((before..sources.len(), name, text.trim_end_matches('/')));
+        }
+    }
+    for (found, name, text) in &folders {
+        // site1/day and site2/day are two.
+        let is_other = |other: &&(_, _, &str)| other.1 == *name && other.2 != *text;
+        let label = match folders.iter().find(is_other) {
+            Some(_) => (*text).to_owned(),
+            None => name.clone(),
+        };
+        for source in sources[found.clone()].iter_mut().filter(|s| s.is_file()) {
+            source.label = Some(label.clone());
         }
     }
     Ok(sources)
@@ -338,18 +350,16 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
     }
 }
 
-/// Labels what lies in a directory that was named and has no folders.
-fn label_by_folder(text: &str, found: &mut [Source]) {
+/// The name of a directory without folders of media, for the class of what lies in it.
+fn flat_folder(text: &str, found: &[Source]) -> Option<String> {
     let path = file_of_uri(text).unwrap_or_else(|| PathBuf::from(text));
     if !path.is_dir() || found.iter().any(|source| source.label.is_some()) {
-        return;
+        return None;
     }
     // `.` and `cam1/..` have no name of their own.
-    let whole = path.canonicalize().unwrap_or(path);
-    let name = whole.file_name().map(|name| name.to_string_lossy());
-    for source in found.iter_mut().filter(|source| source.is_file()) {
-        source.label = name.as_deref().map(str::to_owned);
-    }
+    let whole = || Some(path.canonicalize().ok()?.file_name()?.to_owned());
+    let name = path.file_name().map(ToOwned::to_owned).or_else(whole)?;
+    Some(name.to_string_lossy().into_owned())
 }
 
 /// The first folder of a path below the directory that was walked.

@@ -71,6 +71,11 @@ fn directories_are_walked_and_names_are_unique() {
     assert_eq!(labels(&["/a", "/b/", "/notes.txt"]), ["a", "b", ""]);
     assert_eq!(labels(&["/a/../b/.", "/b/clip.MP4"]), ["b", ""]);
     assert_eq!(labels(&["", "/a"]), ["a", "b", "a"]);
+    std::fs::create_dir_all(dir.path().join("deep/a")).expect("made");
+    std::fs::write(dir.path().join("deep/a/clip.vob"), b"x").expect("written");
+    let [one, two] = ["/a", "/deep/a"].map(|folder| format!("{root}{folder}"));
+    assert_eq!(labels(&["/a", "/deep/a/"]), [one.as_str(), two.as_str()]);
+    std::fs::remove_dir_all(dir.path().join("deep")).expect("removed");
     std::fs::write(dir.path().join("loose.mp4"), b"x").expect("written");
     assert_eq!(labels(&["", "/a"]), ["a", "b", "", "a"]);
     let (a, b) = (

@@ -9,13 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gst::prelude::*;
 use gstreamer as gst;
 
-/// A jump back by more is the beginning of another recording: less is the order of
-/// pictures that refer to later ones.
-const BACK: i64 = 1_000_000_000;
+/// A jump by more is one: less is the order of pictures that refer to later ones, and
+/// how far streams are apart in a file.
+const JUMP: i64 = 1_000_000_000;
 
 /// What the next recording begins after the one before: the end of whatever was stamped
 /// last lies within it, and it is hole enough to end a window.
 const APART: i64 = 100_000_000;
+
+/// Recordings whose times may still come: another stream's last ones of the one before.
+const OPEN: usize = 3;
 
 /// Moves the timestamps of a demuxer's later recordings behind those of the earlier ones,
 /// its streams all alike.
@@ -49,50 +52,60 @@ fn moved(at: gst::ClockTime, offset: i64) -> gst::ClockTime {
     gst::ClockTime::from_nseconds(at.nseconds().saturating_add_signed(offset))
 }
 
-/// The recordings of a demuxer.
+/// The recordings of a demuxer, which all of its streams share: one may be missing from
+/// some of them, and come late.
 #[derive(Debug, Default)]
 struct Splices {
-    streams: Vec<Stream>,
     /// How far each recording after the first is moved.
     offsets: Vec<i64>,
-    /// The latest time that came out, of all streams.
-    latest: i64,
-}
-
-/// One stream of a demuxer.
-#[derive(Debug, Default)]
-struct Stream {
-    /// The recording that it is in.
-    recording: usize,
-    /// The latest time in it, as it is in the file.
+    /// The latest time of each stream, as it is in the file.
+    streams: Vec<Option<i64>>,
+    /// Where the whole has got to, as it came out.
     latest: Option<i64>,
+    /// A time far ahead of that. One alone is damaged.
+    ahead: Option<i64>,
 }
 
 impl Splices {
     /// Its number.
     fn add(&mut self) -> usize {
-        self.streams.push(Stream::default());
+        self.streams.push(None);
         self.streams.len() - 1
     }
 
     /// How far the time `at` of a stream is moved.
     fn offset(&mut self, stream: usize, at: i64) -> i64 {
-        let stream = &mut self.streams[stream];
-        if stream.latest.is_some_and(|latest| at + BACK < latest) {
-            stream.recording += 1;
-            stream.latest = None;
-            // The other streams begin there with their own first time.
-            if self.offsets.len() < stream.recording {
-                self.offsets.push(self.latest + APART - at);
+        let own = &mut self.streams[stream];
+        let is_back = own.is_some_and(|own| at + JUMP < own);
+        *own = Some(own.filter(|_| !is_back).unwrap_or(at).max(at));
+        let latest = self.latest.unwrap_or(at);
+        let goes_on = |offset: &i64| (at + offset - latest).abs() <= JUMP;
+        let newest_first = self.offsets.iter().rev().copied().chain([0]);
+        let offset = match newest_first.take(OPEN).find(goes_on) {
+            Some(offset) => offset,
+            None if is_back => {
+                let offset = latest + APART - at;
+                self.offsets.push(offset);
+                offset
             }
-        }
-        stream.latest = Some(stream.latest.unwrap_or(at).max(at));
-        let offset = match stream.recording {
-            0 => 0,
-            nth => self.offsets[nth - 1],
+            // A hole, or a stream that is far from the others.
+            None => self.offsets.last().copied().unwrap_or(0),
         };
-        self.latest = self.latest.max(at + offset);
+        self.reach(at + offset);
         offset
+    }
+
+    fn reach(&mut self, time: i64) {
+        let latest = *self.latest.get_or_insert(time);
+        let is_far = time > latest + JUMP;
+        if is_far && self.ahead.is_none_or(|ahead| time + JUMP < ahead) {
+            self.ahead = Some(time);
+            return;
+        }
+        if is_far {
+            self.ahead = None;
+        }
+        self.latest = Some(latest.max(time));
     }
 }
 
@@ -100,23 +113,117 @@ impl Splices {
 mod tests {
     use super::*;
 
-    const MS: i64 = 1_000_000;
+    /// What comes out of times in milliseconds, of sound (`s`) and picture (`p`).
+    fn out(times: &[(char, i64)]) -> Vec<i64> {
+        let mut splices = Splices::default();
+        let (sound, picture) = (splices.add(), splices.add());
+        let number = |which| if which == 's' { sound } else { picture };
+        let moved = times.iter().map(|&(which, ms)| {
+            let ns = ms * 1_000_000;
+            (ns + splices.offset(number(which), ns)) / 1_000_000
+        });
+        moved.collect()
+    }
 
     #[test]
     fn streams_go_on_together_behind_what_was_there() {
-        let mut splices = Splices::default();
-        let (sound, picture) = (splices.add(), splices.add());
-        // Pictures out of order are no splice.
-        for at in [0, 120, 40, 80, 2_900] {
-            assert_eq!(splices.offset(picture, at * MS), 0);
+        let first = [
+            ('p', 0),
+            ('s', 0),
+            ('p', 120),
+            ('p', 40),
+            ('p', 900),
+            ('s', 950),
+        ];
+        let more = [('p', 1_800), ('s', 1_900), ('p', 2_700), ('s', 2_800)];
+        let second = [
+            ('p', 200),
+            ('s', 2_900),
+            ('s', 170),
+            ('s', 1_100),
+            ('p', 1_200),
+        ];
+        let third = [('p', 2_100), ('s', 0), ('p', 2_140), ('p', 100), ('s', 900)];
+        assert_eq!(
+            out(&[&first[..], &more, &second, &third].concat()),
+            [
+                0, 0, 120, 40, 900, 950, // pictures out of order are no splice
+                1_800, 1_900, 2_700, 2_800, //
+                2_900, 2_900, 2_870, 3_800, 3_900, // the sound's last comes late
+                4_800, 4_900, 4_840, 5_000, 5_800, // here the sound is the first
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stream_that_was_missing_comes_in_where_the_others_are() {
+        let first = [
+            ('p', 0),
+            ('s', 0),
+            ('p', 900),
+            ('s', 900),
+            ('p', 1_800),
+            ('s', 1_800),
+        ];
+        let mute = [('p', 100), ('p', 1_000), ('p', 1_900)];
+        let last = [('p', 0), ('s', 50), ('s', 900), ('p', 900)];
+        assert_eq!(
+            out(&[&first[..], &mute, &last].concat())[6..],
+            [1_900, 2_800, 3_700, 3_800, 3_850, 4_700, 4_700]
+        );
+        // It was not there before.
+        assert_eq!(
+            out(&[&mute[..], &last].concat()),
+            [100, 1_000, 1_900, 2_000, 2_050, 2_900, 2_900]
+        );
+    }
+
+    #[test]
+    fn a_damaged_time_moves_nothing_but_itself() {
+        for wrong in [6_000, 3_600_000, -5_000] {
+            let times = |at| {
+                [
+                    ('p', 0),
+                    ('s', 0),
+                    ('p', 900),
+                    ('s', at),
+                    ('p', 1_000),
+                    ('s', 1_000),
+                ]
+            };
+            let told = out(&times(wrong));
+            assert_eq!(told[..3], [0, 0, 900]);
+            assert_eq!(told[4..], [1_000, 1_000], "{wrong}");
         }
-        assert_eq!(splices.offset(sound, 2_950 * MS), 0);
-        assert_eq!(splices.offset(picture, 200 * MS), 2_850 * MS);
-        assert_eq!(splices.offset(sound, 170 * MS), 2_850 * MS);
-        assert_eq!(splices.offset(sound, 4_000 * MS), 2_850 * MS);
-        // The sound is the first in the third one.
-        assert_eq!(splices.offset(sound, 0), 6_950 * MS);
-        assert_eq!(splices.offset(picture, 3_900 * MS), 2_850 * MS);
-        assert_eq!(splices.offset(picture, 100 * MS), 6_950 * MS);
+    }
+
+    #[test]
+    fn holes_stay_and_streams_may_be_apart() {
+        let hole = [
+            ('p', 0),
+            ('s', 0),
+            ('p', 8_000),
+            ('s', 8_010),
+            ('p', 8_900),
+            ('s', 8_910),
+        ];
+        assert_eq!(out(&hole), hole.map(|(_, ms)| ms));
+        let apart = [
+            ('p', 2_000),
+            ('s', 0),
+            ('p', 2_500),
+            ('s', 500),
+            ('p', 3_000),
+            ('s', 1_000),
+        ];
+        assert_eq!(out(&apart), apart.map(|(_, ms)| ms));
+        let slides = [
+            ('p', 0),
+            ('p', 3_000),
+            ('p', 6_000),
+            ('p', 9_000),
+            ('p', 12_000),
+        ];
+        assert_eq!(out(&slides), slides.map(|(_, ms)| ms));
     }
 }

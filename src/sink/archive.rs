@@ -147,6 +147,17 @@ impl Archive {
         Ok(true)
     }
 
+    /// Closes it without having written anything.
+    ///
+    /// # Errors
+    /// Names the journal of a table that cannot be removed.
+    pub fn leave(self) -> Result<(), SinkError> {
+        if self.table && self.len == Some(0) {
+            return std::fs::remove_file(&self.lines).map_err(SinkError::io(&self.lines, "remove"));
+        }
+        Ok(())
+    }
+
     /// Brings everything to the disk; a journal becomes the table.
     ///
     /// Without this (the program was killed) nothing is lost either: the next

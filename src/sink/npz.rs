@@ -2,15 +2,16 @@
 //!
 //! Policy:
 //! - Rows wait in nameless files beside the output, not in memory: an hour is 220 MB.
-//!   A program that is killed leaves nothing behind.
+//!   They go as the output is made of them: beside it, room for the widest is needed.
 //! - The file appears whole or not at all, at [`Npz::finish`]; one that is there is not
-//!   written over.
+//!   written over, also if it has come since.
 //! - Rows stand in the order of the streams and of their moments, whatever the order in
 //!   which they came: the same sources give the same file.
 //! - No array needs pickle.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use zip::write::SimpleFileOptions;
@@ -19,7 +20,6 @@ use zip::{CompressionMethod, ZipWriter};
 use super::SinkError;
 use crate::result::StreamName;
 use crate::time::MediaTime;
-use crate::whole;
 
 /// Where a row stands, and what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +67,7 @@ impl Npz {
                 why: "it is there already".to_owned(),
             });
         }
-        let folder = out.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
+        let folder = folder_of(out);
         let column = |&(name, width)| {
             let rows = tempfile::tempfile_in(folder).map_err(SinkError::io(out, "write"))?;
             Ok(Column {
@@ -115,19 +114,57 @@ impl Npz {
     /// each row, and the `model`.
     ///
     /// # Errors
-    /// Names the output and the cause; nothing is there then.
+    /// Names the output and the cause; nothing is there then. Where somebody else has
+    /// written it meanwhile, says where this one is.
     pub fn finish(mut self, streams: &[StreamName], model: &str) -> Result<(), SinkError> {
         let out = self.out.clone();
-        let written = whole::fill_to_disk(&out, |file| self.write(file, streams, model));
-        written.map_err(SinkError::io(&out, "write"))
+        let io = |error| SinkError::io(&out, "write")(error);
+        let mut part = tempfile::Builder::new()
+            .prefix(&out.file_name().unwrap_or_default())
+            .suffix(".part")
+            .permissions(std::fs::Permissions::from_mode(0o666)) // less what umask says
+            .tempfile_in(folder_of(&out))
+            .map_err(io)?;
+        let written = self.write(part.as_file_mut(), streams, model);
+        written
+            .and_then(|()| part.as_file().sync_all())
+            .map_err(io)?;
+        let Err(taken) = part.persist_noclobber(&out) else {
+            return Ok(());
+        };
+        if taken.error.kind() != io::ErrorKind::AlreadyExists {
+            return Err(io(taken.error));
+        }
+        let (_, kept) = taken.file.keep().map_err(|e| io(e.error))?;
+        Err(SinkError::Foreign {
+            path: out.clone(),
+            why: format!(
+                "it has come into being meanwhile, and what was to be written is in {}",
+                kept.display()
+            ),
+        })
     }
 
     fn write(&mut self, file: &mut File, streams: &[StreamName], model: &str) -> io::Result<()> {
+        let mut zip = Archive(ZipWriter::new(BufWriter::new(file)));
+        if let Err(error) = self.fill(&mut zip, streams, model) {
+            // Dropped, it would try again and complain by itself.
+            std::mem::forget(zip);
+            return Err(error);
+        }
+        zip.0.finish()?.flush()
+    }
+
+    fn fill<W: Write + Seek>(
+        &mut self,
+        zip: &mut Archive<W>,
+        streams: &[StreamName],
+        model: &str,
+    ) -> io::Result<()> {
         let places = &self.places;
         let mut order: Vec<usize> = (0..places.len()).collect();
         order.sort_by_key(|&row| (places[row].stream, places[row].start));
 
-        let mut zip = Archive(ZipWriter::new(BufWriter::new(file)));
         let names: Vec<&str> = order.iter().map(|&r| &*streams[places[r].stream]).collect();
         zip.texts("stream", &names, &format!("({},)", names.len()))?;
         let rows = || order.iter().map(|&row| &places[row]);
@@ -145,10 +182,15 @@ impl Npz {
                 rows.read_exact(&mut row_bytes)?;
                 zip.0.write_all(&row_bytes)?;
             }
+            rows.set_len(0)?;
         }
-        zip.texts("model", &[model], "()")?;
-        zip.0.finish()?.flush()
+        zip.texts("model", &[model], "()")
     }
+}
+
+fn folder_of(out: &Path) -> &Path {
+    let folder = out.parent().filter(|p| !p.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Arrays into a zip, as they are: floats do not shrink.
@@ -288,7 +330,22 @@ mod tests {
             let error = error.to_string();
             assert!(error.contains(cause), "{error}");
         }
-        let left = std::fs::read(at("a.npz")).expect("there");
-        assert_eq!(left, b"somebody's");
+        // It comes while the rows are gathered.
+        let late = at("b.npz");
+        let mut npz = Npz::create(&late, &[("x", 1)]).expect("begun");
+        npz.push(place(0, 0), &[&[1.0]]).expect("written");
+        std::fs::write(&late, "somebody's").expect("written");
+        let error = npz.finish(&["s".into()], "m").expect_err("it is taken");
+        let error = error.to_string();
+        let kept = error
+            .split(" is in ")
+            .nth(1)
+            .and_then(|rest| rest.split(';').next());
+        let kept = kept.expect("the other file");
+        assert!(array(Path::new(kept), "x").0.contains("(1, 1)"), "{error}");
+        for file in ["a.npz", "b.npz"] {
+            let left = std::fs::read(at(file)).expect("there");
+            assert_eq!(left, b"somebody's");
+        }
     }
 }

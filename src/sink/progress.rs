@@ -188,7 +188,7 @@ impl Progress {
             }
             Kind::Summary(end) => {
                 stream.bytes = end.bytes.or(stream.bytes);
-                if let Some(model) = end.model {
+                if let Some(model) = end.model.filter(|_| end.moments > 0) {
                     stream.model = Some(model.to_owned());
                 }
                 if end.is_whole() {

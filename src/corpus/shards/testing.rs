@@ -97,11 +97,11 @@ pub(in crate::corpus) fn recording(
     while at < all {
         let samples = piece.min(all - at);
         let from = SamplePos(start).plus(at);
-        let (begin, end) = (from.to_time().0, from.plus(samples).to_time().0);
+        let end = from.plus(samples);
         let times: Vec<u64> = (0..COLOURS as u64)
-            .map(|i| begin + (first_ms + i * step_ms) * MS)
-            .filter(|&ns| SamplePos::heard_at(crate::time::MediaTime(ns)) < from.plus(samples))
-            .filter(|&ns| ns < end)
+            .map(|i| from.to_time().0 + (first_ms + i * step_ms) * MS)
+            // A sample's time is rounded: at it the one before may be heard.
+            .filter(|&ns| (from..end).contains(&SamplePos::heard_at(crate::time::MediaTime(ns))))
             .collect();
         clips.push(clip(source, from.0, samples, &times));
         at += samples;

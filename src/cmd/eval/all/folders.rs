@@ -177,7 +177,14 @@ fn media_in(folder: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths.filter(|path| crate::media::is_media(path)).collect()
+    // An .ogg may be either; classes of sounds are full of them.
+    let is_film = |path: &PathBuf| {
+        let end = path.extension().map(|e| e.to_ascii_lowercase());
+        let is_sound =
+            end.is_some_and(|end| crate::corpus::SOUND_EXTENSIONS.iter().any(|s| end == *s));
+        crate::media::is_media(path) && !is_sound
+    };
+    paths.filter(is_film).collect()
 }
 
 /// Without GStreamer only what was decoded before can be looked at.

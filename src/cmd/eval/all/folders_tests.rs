@@ -41,3 +41,15 @@ fn patterns_are_for_the_files_that_they_match() {
     let test = ["emoji_*", "a.*"].map(str::to_owned);
     assert_eq!(patterns(&test, &data.sounds[0].files), ["a.*"]);
 }
+
+#[test]
+fn sounds_of_a_class_are_no_films() {
+    let root = tempfile::tempdir().expect("a folder");
+    for file in ["dog/a.ogg", "dog/b.ogg", "rain/a.ogg", "rain/b.ogg"] {
+        let file = root.path().join(file);
+        std::fs::create_dir_all(file.parent().expect("a class")).expect("a folder");
+        std::fs::write(file, "x").expect("a file");
+    }
+    let data = Data::below(&[root.path().to_owned()]).expect("classes");
+    assert_eq!((data.recordings.len(), data.sounds.len()), (0, 1));
+}
