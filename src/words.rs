@@ -1,6 +1,7 @@
-//! Words for people: counts, and names that come from outside.
+//! Words for people: counts, and names of what comes from outside.
 
 use std::fmt::Display;
+use std::path::Path;
 
 /// So many of something: `1 file`, `2 files`.
 pub fn plural<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
@@ -19,6 +20,13 @@ pub fn printable(name: &str) -> String {
 pub fn printable_lines(text: &str) -> String {
     let lines = text.split('\n').map(printable);
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What a folder is called, also where `.` or `..` stands for it.
+pub fn folder_name(folder: &Path) -> Option<String> {
+    let whole = || Some(folder.canonicalize().ok()?.file_name()?.to_owned());
+    let name = folder.file_name().map(ToOwned::to_owned).or_else(whole)?;
+    Some(name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     clash::refuse(&args.stream.output, Some(&args.output), &sources)?;
     let stop = stop_on_signal()?;
     let weights = args.stream.net.weights()?;
-    if let Err(refused) = refuse_other_settings(args, &weights.identity(), progress, &sources) {
+    let model = weights.identity();
+    if let Err(refused) = refuse_other_settings(args, &model, progress, &sources) {
         archive.leave()?;
         return Err(refused);
     }
@@ -62,11 +63,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         .into_iter()
         .filter(|s| !progress.is_finished(&s.name))
         .collect();
-    let bar = if args.stream.talk.quiet {
-        Bar::none()
-    } else {
-        Bar::for_files(&sources)
-    };
+    let bar = Bar::for_files(&sources, args.stream.talk.quiet);
     args.stream.talk.start_log(bar.writer());
     for source in &sources {
         let is_it = |[_, longer]: &&[StreamName; 2]| *longer == source.name;
@@ -98,6 +95,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         args: &args.stream,
         stop,
         weights,
+        model,
         archive: Some(archive),
         real_time: false,
         jobs: args.jobs.map_or_else(default_jobs, usize::from),

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use clap::ValueEnum;
+
 use super::batch::default_jobs;
 use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, stop_on_signal};
 use super::progress::Bar;
@@ -15,7 +17,7 @@ use crate::result::StreamName;
 use crate::sink::SinkError;
 use crate::sink::npz::{Npz, Place};
 use crate::time::MediaTime;
-use crate::words::{plural, printable};
+use crate::words::plural;
 
 /// Write the network's features of each second as arrays for numpy
 ///
@@ -46,7 +48,7 @@ pub struct EmbedArgs {
 }
 
 /// A kind of features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// What the network hears
     #[value(name = "audio_512")]
@@ -91,23 +93,15 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     let sources = expand(&args.sources).map_err(Usage::error)?;
     refuse_endless(&sources, &args.window)?;
     check_descriptions(&sources)?;
-    let all = [
-        Kind::Audio512,
-        Kind::Vision512,
-        Kind::Audio6144,
-        Kind::Vision8192,
-    ];
     let is_kept = |kind: &Kind| args.only.is_empty() || args.only.contains(kind);
-    let kinds: Vec<Kind> = all.into_iter().filter(is_kept).collect();
+    let all = Kind::value_variants().iter().copied();
+    let kinds: Vec<Kind> = all.filter(is_kept).collect();
     let columns: Vec<_> = kinds.iter().map(|kind| kind.column()).collect();
     let npz = Npz::create(&args.output, &columns).map_err(|error| match error {
         SinkError::Extension { .. } | SinkError::Foreign { .. } => Usage::error(error),
         other => other.into(),
     })?;
-    let bar = match args.talk.quiet {
-        true => Bar::none(),
-        false => Bar::for_files(&sources),
-    };
+    let bar = Bar::for_files(&sources, args.talk.quiet);
     args.talk.start_log(bar.writer());
     let stop = stop_on_signal()?;
     let weights = args.net.weights()?;
@@ -126,11 +120,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
     let gauges = Gauges::new(names.len());
-    let tasks = sources.into_iter().map(|source| Task {
-        source,
-        skip: 0,
-        watcher: None,
-    });
+    let tasks = sources.into_iter().map(Task::new).collect();
     let mut taken = Taken {
         npz,
         kinds,
@@ -141,7 +131,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         bar: bar.clone(),
     };
     let ask = move |batch: &[&Features]| net.embed(batch);
-    let ended = engine::run(tasks.collect(), ask, &options, &stop, &gauges, |output| {
+    let ended = engine::run(tasks, ask, &options, &stop, &gauges, |output| {
         bar.show(&gauges);
         taken.take(output)
     });
@@ -189,8 +179,7 @@ impl Taken {
                     self.ended += usize::from(!stopped);
                     if let Some(error) = error {
                         self.failed += 1;
-                        let name = printable(&self.names[stream]);
-                        self.bar.say(&format!("l3net: {name}: {error}"));
+                        self.bar.say_failed(&self.names[stream], &error);
                     }
                 }
             },

@@ -40,13 +40,16 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
     };
     check_descriptions(&sources)?;
     clash::refuse(&args.stream.output, None, &sources)?;
+    // Before the weights: reading them may take long.
+    let stop = stop_on_signal()?;
+    let weights = args.stream.net.weights()?;
     Run {
         asked: sources.len(),
         sources,
         args: &args.stream,
-        // Before the weights: reading them may take long.
-        stop: stop_on_signal()?,
-        weights: args.stream.net.weights()?,
+        stop,
+        model: weights.identity(),
+        weights,
         archive: None,
         real_time: false,
         jobs: 1,

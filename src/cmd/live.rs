@@ -29,14 +29,17 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let sources = expand(&args.sources).map_err(Usage::error)?;
     check_descriptions(&sources)?;
     clash::refuse(&args.stream.output, None, &sources)?;
+    // Before the weights: reading them may take long.
+    let stop = stop_on_signal()?;
+    let weights = args.stream.net.weights()?;
     Run {
         jobs: sources.len(),
         asked: sources.len(),
         sources,
         args: &args.stream,
-        // Before the weights: reading them may take long.
-        stop: stop_on_signal()?,
-        weights: args.stream.net.weights()?,
+        stop,
+        model: weights.identity(),
+        weights,
         archive: None,
         real_time: true,
         bar,

@@ -23,7 +23,6 @@ use crate::sink::heatmaps::Heatmaps;
 use crate::sink::jsonl::JsonLines;
 use crate::sink::{Judged, SinkError, View, metrics};
 use crate::time::SAMPLE_RATE;
-use crate::words::printable;
 
 /// All ways out of a run.
 pub struct Outputs {
@@ -197,8 +196,7 @@ impl Outputs {
                     return Ok(());
                 };
                 self.failed += 1;
-                self.bar
-                    .say(&format!("l3net: {}: {error}", printable(&name)));
+                self.bar.say_failed(&name, &error);
                 self.write(Record::Error(Failure {
                     stream: name,
                     error,

@@ -64,11 +64,7 @@ pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
         )));
     }
     check_descriptions(&sources)?;
-    let bar = if args.talk.quiet {
-        Bar::none()
-    } else {
-        Bar::for_files(&sources)
-    };
+    let bar = Bar::for_files(&sources, args.talk.quiet);
     args.talk.start_log(bar.writer());
     let mut options = PrepareOptions {
         fps: args.fps,

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::streams::BAR_STEP;
 use crate::engine::{Gauges, Position};
 use crate::media::{Kind, Source};
-use crate::words::{plural, printable_lines};
+use crate::words::{plural, printable, printable_lines};
 
 /// A progress bar on stderr, or nothing where stderr is no terminal.
 #[derive(Clone)]
@@ -28,8 +28,11 @@ impl Bar {
         }
     }
 
-    /// A bar over the bytes of these sources.
-    pub fn for_files(sources: &[Source]) -> Self {
+    /// A bar over the bytes of these sources, or none where little is to be said.
+    pub fn for_files(sources: &[Source], quiet: bool) -> Self {
+        if quiet {
+            return Self::none();
+        }
         let sizes: Vec<u64> = sources
             .iter()
             .map(|s| match &s.kind {
@@ -107,6 +110,11 @@ impl Bar {
             // Nobody reads stderr: nothing to be done.
             let _ = writeln!(io::stderr(), "{}", printable_lines(line));
         });
+    }
+
+    /// Says that a stream failed.
+    pub fn say_failed(&self, stream: &str, error: &str) {
+        self.say(&format!("l3net: {}: {error}", printable(stream)));
     }
 
     /// Takes the bar away.

@@ -69,6 +69,8 @@ pub struct Run<'a> {
     pub stop: Stop,
     /// What judges.
     pub weights: Weights,
+    /// What results say of it: [`Weights::identity`], which takes a while.
+    pub model: String,
     /// Where results go that a later run goes on with; stdout without it.
     pub archive: Option<Archive>,
     /// Play by the clock.
@@ -91,6 +93,7 @@ impl Run<'_> {
             args,
             stop,
             weights,
+            model,
             archive,
             real_time,
             jobs,
@@ -98,7 +101,6 @@ impl Run<'_> {
         } = self;
         let window = &args.window;
         let net = args.net.place(&weights)?;
-        let model = weights.identity();
         drop(weights);
         if let Some(address) = &args.output.metrics {
             let at = metrics::serve(address)?;

@@ -87,6 +87,17 @@ pub struct Task {
     pub watcher: Option<Box<dyn Watcher>>,
 }
 
+impl Task {
+    /// All of a source, which nobody else looks at.
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            skip: 0,
+            watcher: None,
+        }
+    }
+}
+
 /// How far the streams are, for a progress bar.
 #[derive(Debug, Default)]
 pub struct Position {

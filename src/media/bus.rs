@@ -4,7 +4,8 @@ use gst::glib;
 use gstreamer as gst;
 
 use super::error::MediaError;
-use super::source::{Kind, without_secrets};
+use super::secrets::without_secrets;
+use super::source::Kind;
 
 /// Turns an error message of the bus of a source into the cause and the next step.
 /// `missing` is the decoder that an earlier message asked for, if one did.

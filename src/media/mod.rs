@@ -14,6 +14,7 @@ mod graph;
 mod naming;
 mod ring;
 mod scene;
+mod secrets;
 mod session;
 mod source;
 mod splice;

@@ -9,7 +9,9 @@ use super::description::{Description, DescriptionError};
 use super::drive::Stall;
 use super::error::MediaError;
 use super::scene;
+use super::secrets::without_secrets;
 use crate::result::StreamName;
+use crate::words::folder_name;
 
 /// Endings of files that a directory is searched for.
 const MEDIA_ENDINGS: &[&str] = &[
@@ -356,10 +358,7 @@ fn flat_folder(text: &str, found: &[Source]) -> Option<String> {
     if !path.is_dir() || found.iter().any(|source| source.label.is_some()) {
         return None;
     }
-    // `.` and `cam1/..` have no name of their own.
-    let whole = || Some(path.canonicalize().ok()?.file_name()?.to_owned());
-    let name = path.file_name().map(ToOwned::to_owned).or_else(whole)?;
-    Some(name.to_string_lossy().into_owned())
+    folder_name(&path)
 }
 
 /// The first folder of a path below the directory that was walked.
@@ -375,43 +374,6 @@ pub fn is_media(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| MEDIA_ENDINGS.iter().any(|m| m.eq_ignore_ascii_case(e)))
-}
-
-/// A text as it may be shown: results and logs are read by others, and what is in the
-/// URI before its host, or behind keys like `password`, is for nobody else.
-pub(super) fn without_secrets(text: &str, uri: &str) -> String {
-    let Some((_, rest)) = uri.split_once("://") else {
-        return text.to_owned();
-    };
-    let mut shown = text.to_owned();
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if let Some(user) = user_of(place) {
-        shown = shown.replace(&format!("{user}@"), "");
-        if user.contains(':') {
-            shown = shown.replace(user, "…");
-        }
-    }
-    for pair in query.split('&') {
-        let key = pair.split('=').next().unwrap_or_default();
-        let name = key.to_ascii_lowercase();
-        let words = ["pass", "pwd", "token", "secret", "auth", "sig"];
-        if key.len() + 1 < pair.len() && words.iter().any(|word| name.contains(word)) {
-            shown = shown.replace(pair, &format!("{key}=…"));
-        }
-    }
-    shown
-}
-
-/// User and password before the host. There may be a slash in a password: what stands
-/// behind the first colon is no port then.
-fn user_of(place: &str) -> Option<&str> {
-    let authority = place.split('/').next().unwrap_or_default();
-    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    let is_cut = !authority.contains('@')
-        && !port.ends_with(']')
-        && port.bytes().any(|b| !b.is_ascii_digit());
-    let (user, _) = if is_cut { place } else { authority }.rsplit_once('@')?;
-    Some(user).filter(|user| !user.is_empty())
 }
 
 #[cfg(test)]

@@ -101,17 +101,4 @@ fn passwords_stay_out_of_names() {
         names(&["rtsp://me:secret@cam.example/1"]),
         ["rtsp://cam.example/1"]
     );
-    for (uri, shown) in [
-        ("http://h/a@b", "http://h/a@b"),
-        ("http://h:80/a@b", "http://h:80/a@b"),
-        ("http://[::1]:80/a@b", "http://[::1]:80/a@b"),
-        ("rtsp://me:sec/ret@h/1", "rtsp://h/1"),
-        ("rtsp://me@h:554/1", "rtsp://h:554/1"),
-        (
-            "http://h/c?user=me&PassWord=s&fps=5",
-            "http://h/c?user=me&PassWord=…&fps=5",
-        ),
-    ] {
-        assert_eq!(without_secrets(uri, uri), shown);
-    }
 }

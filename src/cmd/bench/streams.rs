@@ -263,14 +263,7 @@ fn measure(
         idle: 0.0,
         batches: 0,
     };
-    let tasks = sources
-        .into_iter()
-        .map(|source| Task {
-            source,
-            skip: 0,
-            watcher: None,
-        })
-        .collect();
+    let tasks = sources.into_iter().map(Task::new).collect();
     let ask = move |batch: &[&Features]| net.judge(batch, heatmap);
     engine::run(tasks, ask, options, &Stop::default(), &gauges, |output| {
         match output {

@@ -49,10 +49,7 @@ fn prepared(texts: &[String], quiet: bool, stop: &Stop) -> anyhow::Result<PathBu
         )));
     }
     check_descriptions(&sources)?;
-    let bar = match quiet {
-        true => Bar::none(),
-        false => Bar::for_files(&sources),
-    };
+    let bar = Bar::for_files(&sources, quiet);
     let options = PrepareOptions::default();
     let report = prepare_into_cache(sources, &options, stop, |gauges| show(&bar, gauges));
     bar.finish();

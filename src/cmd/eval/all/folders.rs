@@ -9,6 +9,7 @@ use crate::cmd::eval::labelled::{Kind as Files, Of};
 use crate::corpus::shards::holds_shards;
 use crate::corpus::{ClipRules, Clips, CorpusError, SplitRules, TEST_FOLD, idle_patterns};
 use crate::eval::labelled::Labelled;
+use crate::words::folder_name;
 
 /// What lies in the folders.
 #[derive(Default)]
@@ -127,12 +128,9 @@ impl Data {
     /// A folder's name; the second of that name is `NAME-2`, or its files would lie in
     /// the place of the first one's.
     fn free_name(&self, folder: &Path) -> String {
-        // Of `.` and `..` it is not in the path.
-        let whole = folder.canonicalize().unwrap_or_default();
-        let name = folder.file_name().or(whole.file_name());
-        let name = name.map_or("data".into(), |name| name.to_string_lossy());
+        let name = folder_name(folder).unwrap_or_else(|| "data".to_owned());
         let numbered = (2..).map(|nth| format!("{name}-{nth}"));
-        let mut names = std::iter::once(name.to_string()).chain(numbered);
+        let mut names = std::iter::once(name.clone()).chain(numbered);
         let free = names.find(|name| !self.names.contains(name));
         free.expect("numbers do not end")
     }
