@@ -20,6 +20,8 @@ pub mod train;
 
 pub mod eval;
 
+pub mod draw;
+
 pub mod sink;
 
 #[cfg(feature = "gst")]
@@ -30,13 +32,14 @@ pub mod prepare;
 
 pub mod cmd;
 
+pub mod atomic_file;
 pub mod cache;
+pub mod cancel;
 pub mod cores;
+pub mod event;
 pub mod hash;
 pub mod lock;
 pub mod picture;
 pub mod result;
-pub mod stop;
+pub mod text;
 pub mod time;
-pub mod whole;
-pub mod words;

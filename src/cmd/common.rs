@@ -3,13 +3,13 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
+use crate::cancel::CancelToken;
 use crate::cores::cores;
 use crate::net::{Device, HeatmapKind, L3Net, ModelError, NetOptions, Precision, Weights};
 use crate::result::Crop;
 use crate::sink::SinkError;
-use crate::stop::Stop;
+use crate::text::printable_lines;
 use crate::time::Hop;
-use crate::words::printable_lines;
 
 /// Wrong usage: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -39,14 +39,14 @@ pub fn reader_has_gone(error: &anyhow::Error) -> bool {
 ///
 /// # Errors
 /// If the system does not let signals be caught.
-pub fn stop_on_signal() -> anyhow::Result<Stop> {
-    let stop = Stop::default();
+pub fn stop_on_signal() -> anyhow::Result<CancelToken> {
+    let stop = CancelToken::default();
     let asked = stop.clone();
     ctrlc::set_handler(move || {
-        if asked.is_asked() {
+        if asked.is_cancelled() {
             std::process::exit(130);
         }
-        asked.ask();
+        asked.cancel();
     })?;
     Ok(stop)
 }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use self::spec::Spec;
 pub(super) use self::spec::escaped;
 use super::common::Usage;
+use crate::cancel::CancelToken;
 use crate::corpus::{Annotated, ClassPairs, ClipRules, Corpus, SplitBy, SplitRules, TEST_FOLD};
-use crate::stop::Stop;
 use crate::synth::{Folders, Stock, SynthCorpus, SynthSettings};
 
 /// What DATA may be, for the help of commands that take it.
@@ -85,7 +85,7 @@ impl DataArgs {
     ///
     /// # Errors
     /// [`Usage`] for what cannot be understood; else names the folder or file.
-    pub fn open(&self, quiet: bool, stop: &Stop) -> anyhow::Result<Vec<Opened>> {
+    pub fn open(&self, quiet: bool, stop: &CancelToken) -> anyhow::Result<Vec<Opened>> {
         let mut opened = Vec::new();
         let mut media = Vec::new();
         for text in &self.data {

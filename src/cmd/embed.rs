@@ -16,8 +16,8 @@ use crate::net::{Embedding, FEATURE, PICTURE_WIDTH, SOUND_WIDTH};
 use crate::result::StreamName;
 use crate::sink::SinkError;
 use crate::sink::npz::{Npz, Place};
+use crate::text::plural;
 use crate::time::MediaTime;
-use crate::words::plural;
 
 /// Write the network's features of each second as arrays for numpy
 ///

@@ -11,6 +11,7 @@ use super::overlays::Overlays;
 use super::progress::Bar;
 use super::streams::StreamArgs;
 use crate::engine::{Job, Output, Said, Watcher};
+use crate::event::{Evidence, JudgedMoment, Region};
 use crate::features::{self, BIN_HZ, BINS, FRAME_SAMPLES, FRAMES, STEP_SAMPLES};
 use crate::media::Source;
 use crate::result::{
@@ -21,7 +22,7 @@ use crate::sink::archive::Archive;
 use crate::sink::console::Table;
 use crate::sink::heatmaps::Heatmaps;
 use crate::sink::jsonl::JsonLines;
-use crate::sink::{Judged, SinkError, View, metrics};
+use crate::sink::{SinkError, metrics};
 use crate::time::SAMPLE_RATE;
 
 /// All ways out of a run.
@@ -265,13 +266,19 @@ impl Outputs {
         Ok(self.failed == 0 && self.left == 0)
     }
 
-    fn verdict(&self, stream: usize, job: Job, judgement: Judgement, judged: Instant) -> Judged {
+    fn verdict(
+        &self,
+        stream: usize,
+        job: Job,
+        judgement: Judgement,
+        judged: Instant,
+    ) -> JudgedMoment {
         let (row, col, max) = judgement.vision.peak();
         let (rows, cols) = (judgement.vision.rows, judgement.vision.cols);
         let (sound_row, sound_col, sound_max) = judgement.audio.peak();
         let view = job.features.view;
         let [x0, y0, x1, y1] = view.under_map(rows, cols);
-        let [t, f] = features::View::whole(FRAMES as u32, BINS as u32).image_from_cell(
+        let [t, f] = features::Viewport::whole(FRAMES as u32, BINS as u32).image_from_cell(
             sound_row,
             sound_col,
             judgement.audio.rows,
@@ -316,12 +323,15 @@ impl Outputs {
             },
             padded: job.padded,
         };
-        Judged {
+        let draws = job.picture.is_some();
+        JudgedMoment {
             verdict,
-            judgement,
-            spectrogram: job.picture.is_some().then_some(job.features.spectrogram),
-            picture: job.picture,
-            view: View { x0, y0, x1, y1 },
+            evidence: Evidence {
+                judgement,
+                spectrogram: draws.then(|| job.features.spectrogram.into()),
+                picture: job.picture,
+                covered: Region { x0, y0, x1, y1 },
+            },
         }
     }
 

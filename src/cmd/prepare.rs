@@ -8,7 +8,7 @@ use super::progress::Bar;
 use super::streams::check_descriptions;
 use crate::media::expand;
 use crate::prepare::{Gauges, PrepareOptions, Report, prepare};
-use crate::words::{plural, printable};
+use crate::text::{plural, printable};
 
 /// Decode recordings once into shards for training
 ///

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::streams::BAR_STEP;
 use crate::engine::{Gauges, Position};
 use crate::media::{Kind, Source};
-use crate::words::{plural, printable, printable_lines};
+use crate::text::{plural, printable, printable_lines};
 
 /// A progress bar on stderr, or nothing where stderr is no terminal.
 #[derive(Clone)]

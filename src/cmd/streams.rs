@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use super::common::{MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
 use super::outputs::Outputs;
 use super::progress::Bar;
+use crate::cancel::CancelToken;
 use crate::engine::{self, EngineOptions, Gauges, Task};
 use crate::features::Features;
 use crate::media::{Kind, Source};
 use crate::net::Weights;
 use crate::sink::archive::Archive;
 use crate::sink::metrics;
-use crate::stop::Stop;
+use crate::text::plural;
 use crate::time::MediaTime;
-use crate::words::plural;
 
 /// Options that all three have.
 #[derive(clap::Args, Clone, Debug)]
@@ -66,7 +66,7 @@ pub struct Run<'a> {
     /// The options.
     pub args: &'a StreamArgs,
     /// Asked to end by whoever runs it.
-    pub stop: Stop,
+    pub stop: CancelToken,
     /// What judges.
     pub weights: Weights,
     /// What results say of it: [`Weights::identity`], which takes a while.
@@ -142,7 +142,7 @@ impl Run<'_> {
         bar.finish();
         // Everything is closed properly before an error is told. An error, too,
         // asks to stop.
-        let closed = outputs.finish(stop.is_asked() && ended.is_ok());
+        let closed = outputs.finish(stop.is_cancelled() && ended.is_ok());
         ended?;
         let well = closed?;
         let (moments, batches) = gauges.occupation.counts();

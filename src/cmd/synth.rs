@@ -10,10 +10,10 @@ use serde_json::json;
 use super::common::{TalkArgs, Usage, stop_on_signal};
 use super::data::objects;
 use super::progress::Bar;
+use crate::cancel::CancelToken;
 use crate::corpus::{Split, SplitRules, rng};
 use crate::sink::SinkError;
 use crate::sink::video::VideoFile;
-use crate::stop::Stop;
 use crate::synth::{
     Folders, FrameTruth, Heard, Renderer, Scene, Stock, SynthSettings, Truth, split_name,
 };
@@ -151,7 +151,7 @@ pub fn run(args: &SynthArgs) -> anyhow::Result<bool> {
 }
 
 /// How many scenes were written.
-fn write_all(args: &SynthArgs, bar: &Bar, stop: &Stop) -> anyhow::Result<u64> {
+fn write_all(args: &SynthArgs, bar: &Bar, stop: &CancelToken) -> anyhow::Result<u64> {
     let stock = args.stock()?;
     stock.check(args.split)?;
     std::fs::create_dir_all(&args.output).map_err(io_error(&args.output, "make the folder"))?;
@@ -237,7 +237,12 @@ impl SynthArgs {
 
 /// Writes one scene: both files or, when stopped or failing, none. False if it
 /// was stopped.
-fn write_scene(args: &SynthArgs, stock: &Stock, index: u64, stop: &Stop) -> anyhow::Result<bool> {
+fn write_scene(
+    args: &SynthArgs,
+    stock: &Stock,
+    index: u64,
+    stop: &CancelToken,
+) -> anyhow::Result<bool> {
     let mut rng = rng(args.seed, args.split as u64, index);
     let scene = Scene::draw(stock, &args.settings(), args.split, &mut rng)?;
     let (video, truth) = (args.path(index, "mkv"), args.path(index, "json"));
@@ -275,7 +280,7 @@ fn write_video(
     args: &SynthArgs,
     scene: &Scene,
     path: &Path,
-    stop: &Stop,
+    stop: &CancelToken,
 ) -> anyhow::Result<Option<Vec<FrameTruth>>> {
     let (width, height) = args.size;
     let mut renderer = Renderer::new(scene, width, height);
@@ -286,7 +291,7 @@ fn write_video(
     let mut frames = Vec::new();
     let mut heard = 0;
     for i in 0..count {
-        if stop.is_asked() {
+        if stop.is_cancelled() {
             return Ok(None);
         }
         let at_s = i as f64 / args.fps;

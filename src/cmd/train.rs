@@ -116,7 +116,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     let stop = stop_on_signal()?;
     let parts = match args.data.open(args.talk.quiet, &stop) {
         // There is nothing yet to save: an orderly end like a later one.
-        Err(stopped) if stop.is_asked() => {
+        Err(stopped) if stop.is_cancelled() => {
             say(&format!("{stopped:#}"));
             return Ok(true);
         }

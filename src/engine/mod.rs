@@ -33,7 +33,7 @@ use crate::time::{Hop, MediaTime};
 pub use dispatch::{Dispatcher, Droppable, Item, Room, Said};
 pub use judge::{Job, Occupation, Output};
 
-pub use crate::stop::Stop;
+pub use crate::cancel::CancelToken;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -128,14 +128,14 @@ impl Gauges {
 
 /// Ends the run if its thread panics: all others would wait for it for ever.
 struct EndIfPanicking<'a> {
-    stop: &'a Stop,
+    stop: &'a CancelToken,
     dispatcher: &'a Dispatcher<Box<Job>>,
 }
 
 impl Drop for EndIfPanicking<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.stop.ask();
+            self.stop.cancel();
             self.dispatcher.close();
         }
     }
@@ -155,7 +155,7 @@ pub fn run<A: Send, E>(
     tasks: Vec<Task>,
     ask: impl FnMut(&[&Features]) -> Result<Vec<A>, NetError> + Send,
     options: &EngineOptions,
-    stop: &Stop,
+    stop: &CancelToken,
     gauges: &Gauges,
     mut output: impl FnMut(Output<A>) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -196,7 +196,7 @@ pub fn run<A: Send, E>(
                     };
                     let task = slot.lock().ok().and_then(|mut t| t.take());
                     // Asked to stop: what has not begun is left for a later run.
-                    if let Some(task) = task.filter(|_| !stop.is_asked()) {
+                    if let Some(task) = task.filter(|_| !stop.is_cancelled()) {
                         let position = &gauges.positions[stream];
                         stream::run(stream, task, options, &dispatcher, stop, position);
                     }
@@ -222,7 +222,7 @@ pub fn run<A: Send, E>(
             }
         }
         if result.is_err() {
-            stop.ask();
+            stop.cancel();
             dispatcher.close();
         }
         // The network thread may wait to hand over what nobody takes now.

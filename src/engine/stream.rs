@@ -7,7 +7,7 @@ use super::dispatch::{Dispatcher, Said};
 use super::judge::Job;
 use super::prepare::Preparer;
 use super::utc::UtcZero;
-use super::{EngineOptions, Position, Stop, Task};
+use super::{CancelToken, EngineOptions, Position, Task};
 use crate::media::{
     AudioBlock, Ending, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions, Source,
     Stall,
@@ -29,7 +29,7 @@ pub(super) fn run(
     task: Task,
     options: &EngineOptions,
     dispatcher: &Dispatcher<Box<Job>>,
-    stop: &Stop,
+    stop: &CancelToken,
     position: &Position,
 ) {
     let begun = Instant::now();
@@ -75,7 +75,7 @@ struct Reader<'a> {
     task: Task,
     options: &'a EngineOptions,
     dispatcher: &'a Dispatcher<Box<Job>>,
-    stop: &'a Stop,
+    stop: &'a CancelToken,
     position: &'a Position,
     pace: Pace,
     /// The source turned out to be live by itself.
@@ -184,7 +184,7 @@ impl Reader<'_> {
     fn sleep(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         while Instant::now() < end {
-            if self.stop.is_asked() {
+            if self.stop.is_cancelled() {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -400,6 +400,6 @@ impl Listener for Listening<'_, '_> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.reader.stop.is_asked()
+        self.reader.stop.is_cancelled()
     }
 }

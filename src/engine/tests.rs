@@ -27,7 +27,7 @@ fn endless(watchers: Vec<Option<Box<dyn Watcher>>>) -> Vec<Task> {
 /// Runs with an untrained network.
 fn run_tasks(
     tasks: Vec<Task>,
-    stop: &Stop,
+    stop: &CancelToken,
     output: impl FnMut(Output<Judgement>) -> Result<(), ()>,
 ) -> Result<(), ()> {
     let weights = Weights::random(1, Conv1Stride::Two);
@@ -53,7 +53,8 @@ fn panics_in_time(
 ) {
     let (ended, end) = channel();
     std::thread::spawn(move || {
-        let run = std::panic::AssertUnwindSafe(|| run_tasks(tasks, &Stop::default(), output));
+        let run =
+            std::panic::AssertUnwindSafe(|| run_tasks(tasks, &CancelToken::default(), output));
         ended.send(std::panic::catch_unwind(run).is_err())
     });
     let panicked = end.recv_timeout(PATIENCE).expect("it hangs");
@@ -88,7 +89,7 @@ fn a_stream_that_panics_ends_the_run() {
 #[test]
 fn a_thread_that_panics_wakes_all_who_wait_for_it() {
     let (stop, dispatcher) = (
-        Stop::default(),
+        CancelToken::default(),
         Dispatcher::new(1, Room { file: 1, live: 1 }),
     );
     std::thread::scope(|scope| {
@@ -103,16 +104,16 @@ fn a_thread_that_panics_wakes_all_who_wait_for_it() {
         assert!(panicking.join().is_err());
         assert!(waiting.join().expect("no panic").is_none());
     });
-    assert!(stop.is_asked());
+    assert!(stop.is_cancelled());
 }
 
 /// Tells what it is told, and asks for the end.
-struct Opened(Sender<bool>, Stop);
+struct Opened(Sender<bool>, CancelToken);
 
 impl Watcher for Opened {
     fn opened(&mut self, live: bool) {
         let _ = self.0.send(live);
-        self.1.ask();
+        self.1.cancel();
     }
 
     fn sound(&mut self, _: &AudioBlock<'_>) {}
@@ -125,7 +126,7 @@ fn a_description_is_live_or_not_as_it_says_itself() {
     gstreamer::init().expect("GStreamer starts");
     let opened = |text: &str| {
         let (told, opened) = channel();
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let task = Task {
             source: Source::launch(Description::new(text).expect("a description")),
             skip: 0,

@@ -18,7 +18,7 @@ use super::draws::{Draws, Judge, Question, Unreadable};
 use super::error::EvalError;
 use super::overlap::{Bounds, Boxed, area};
 use crate::corpus::{Annotated, Corpus, CorpusError, Cut, Example, Rng, Split};
-use crate::features::View;
+use crate::features::Viewport;
 use crate::result::Judgement;
 use crate::time::WINDOW_SAMPLES;
 
@@ -103,7 +103,7 @@ pub struct Answer {
 
 impl Answer {
     /// `said` is of the picture with its own sound, another, silence and noise.
-    fn of(facts: &Facts, view: &View, said: &[Judgement]) -> Option<Self> {
+    fn of(facts: &Facts, view: &Viewport, said: &[Judgement]) -> Option<Self> {
         let [matched, swapped, silence, noise] = said else {
             return None;
         };

@@ -150,7 +150,7 @@ fn a_map_that_is_nowhere_above_zero_points_nowhere() {
         values: vec![0.0; 4],
     };
     let said = vec![judgement(1.0, flat); 4];
-    let answer = Answer::of(&facts(), &View::whole(32, 32), &said).expect("an answer");
+    let answer = Answer::of(&facts(), &Viewport::whole(32, 32), &said).expect("an answer");
     assert_eq!((answer.peak, answer.overlap), (None, 0.0));
     let scene = JudgedScene {
         facts: facts(),
@@ -162,7 +162,7 @@ fn a_map_that_is_nowhere_above_zero_points_nowhere() {
 #[test]
 fn peaks_of_a_center_crop_are_places_of_the_picture() {
     // The middle 224 of 256: the first cell's middle is 16 + 8 pixels in.
-    let view = View {
+    let view = Viewport {
         left: 16.0 / 256.0,
         top: 16.0 / 256.0,
         width: 224.0 / 256.0,

@@ -6,7 +6,7 @@
 //! votes that a place needs, at most 1, and the map is where it reaches half of
 //! the way from its lowest to its highest value. Sums are over a grid of points.
 
-use crate::features::View;
+use crate::features::Viewport;
 use crate::result::Heatmap;
 
 /// A rectangle: left, top, right, bottom, 0 to 1 from the picture's top left.
@@ -93,7 +93,7 @@ impl Boxed {
     }
 
     /// cIoU with a heatmap.
-    pub fn overlap_with(&self, map: &Heatmap, view: &View) -> f64 {
+    pub fn overlap_with(&self, map: &Heatmap, view: &Viewport) -> f64 {
         let values = || map.values.iter().copied();
         let high = values().fold(f32::NEG_INFINITY, f32::max);
         let low = values().fold(f32::INFINITY, f32::min);
@@ -174,7 +174,7 @@ mod tests {
             cols: 2,
             values: vec![0.0, 3.0, 1.4, 2.0],
         };
-        let view = View::whole(32, 32);
+        let view = Viewport::whole(32, 32);
         let right = boxed(&[RIGHT], 1);
         assert_eq!(right.overlap_with(&map, &view), 1.0);
         let flat = Heatmap {

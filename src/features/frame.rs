@@ -21,7 +21,7 @@ const LEAST_SIDE: u32 = 32;
 
 /// Which part of the picture the network's image shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct View {
+pub struct Viewport {
     /// Left edge in the picture, 0 to 1 from its left.
     pub left: f32,
     /// Top edge in the picture, 0 to 1 from its top.
@@ -34,7 +34,7 @@ pub struct View {
     pub pixels: [u32; 2],
 }
 
-impl View {
+impl Viewport {
     /// A view of the whole picture through an image of this size.
     pub fn whole(width: u32, height: u32) -> Self {
         Self {
@@ -87,7 +87,7 @@ pub struct ScaledFrame {
     /// Height in pixels.
     pub height: u32,
     /// Which part of the picture this is.
-    pub view: View,
+    pub view: Viewport,
 }
 
 impl ScaledFrame {
@@ -107,7 +107,7 @@ impl ScaledFrame {
             rgb: cut.copied().collect(),
             width: w,
             height: h,
-            view: View {
+            view: Viewport {
                 left: fraction(x, width),
                 top: fraction(y, height),
                 width: fraction(w, width),
@@ -151,7 +151,7 @@ impl FrameScaler {
             rgb,
             width,
             height,
-            view: View::whole(width, height),
+            view: Viewport::whole(width, height),
         };
         match self.crop {
             Crop::Full => whole,
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn cells_lie_where_the_network_looked() {
         // 455 columns make 28 cells of 16: the last 7 columns are under none.
-        let view = View::whole(455, 256);
+        let view = Viewport::whole(455, 256);
         let [x, y] = view.image_from_cell(15, 27, 16, 28);
         assert!((x - (27.5 * 16.0) / 455.0).abs() < 1e-6);
         assert!((y - 15.5 / 16.0).abs() < 1e-6);
@@ -294,7 +294,7 @@ mod tests {
         let [fine, _] = view.image_from_cell(31, 55, 32, 56);
         assert!((fine - (55.5 * 8.0) / 455.0).abs() < 1e-6);
         // The least image has two cells, or four.
-        let least = View::whole(32, 46);
+        let least = Viewport::whole(32, 46);
         assert_eq!(least.under_map(2, 2), [0.0, 0.0, 1.0, 32.0 / 46.0]);
         assert_eq!(least.under_map(5, 4), [0.0, 0.0, 1.0, 40.0 / 46.0]);
     }

@@ -11,7 +11,7 @@
 mod frame;
 mod spectrogram;
 
-pub use frame::{FrameScaler, SHORT_SIDE, ScaledFrame, View};
+pub use frame::{FrameScaler, SHORT_SIDE, ScaledFrame, Viewport};
 pub use spectrogram::{
     BIN_HZ, BINS, FRAME_SAMPLES, FRAMES, LogSpectrogram, SPECTROGRAM_LEN, STEP_SAMPLES,
 };
@@ -32,7 +32,7 @@ pub struct Features {
     /// Height of `image` in pixels.
     pub image_height: u32,
     /// Which part of the picture `image` shows.
-    pub view: View,
+    pub view: Viewport,
 }
 
 /// Makes [`Features`]; plans and scratch memory are made once and used again.

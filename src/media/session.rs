@@ -17,7 +17,7 @@ use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Kind, Source};
 use super::splice::follow_splices;
 use super::tap::{FrameTap, SoundTap, TapState};
-use crate::stop::Stop;
+use crate::cancel::CancelToken;
 use crate::time::{MediaTime, SAMPLE_RATE};
 use crate::window::TAIL_SAMPLES;
 
@@ -45,7 +45,7 @@ pub struct SessionOptions {
     /// Added to all times: a source that is opened again goes on in its timeline.
     pub offset: MediaTime,
     /// Who asks it does not wait for what takes long to open.
-    pub stop: Stop,
+    pub stop: CancelToken,
 }
 
 /// How a session ends by itself.
@@ -261,7 +261,7 @@ impl Session {
     }
 
     /// Goes to PAUSED and says whether the source is live.
-    fn pause(&mut self, source: &Source, stop: &Stop) -> Result<bool, MediaError> {
+    fn pause(&mut self, source: &Source, stop: &CancelToken) -> Result<bool, MediaError> {
         let change = self.pipeline.set_state(gst::State::Paused);
         match (change, &source.kind) {
             (Err(_), _) => Err(self.first_error()),
@@ -270,7 +270,7 @@ impl Session {
             // Only a description can be anything.
             (Ok(gst::StateChangeSuccess::Async), Kind::Launch(_)) => {
                 let end = Instant::now() + START_PATIENCE;
-                while Instant::now() < end && !stop.is_asked() {
+                while Instant::now() < end && !stop.is_cancelled() {
                     let step = gst::ClockTime::from_mseconds(50);
                     match self.pipeline.state(step).0 {
                         Ok(gst::StateChangeSuccess::NoPreroll) => return Ok(true),

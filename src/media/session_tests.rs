@@ -208,7 +208,7 @@ fn who_wants_to_stop_does_not_wait_for_what_never_begins() {
     let (done, is_done) = channel();
     std::thread::spawn(move || {
         let options = SessionOptions::default();
-        options.stop.ask();
+        options.stop.cancel();
         drop(open(UNFED, options));
         done.send(())
     });

@@ -11,7 +11,7 @@ use super::error::MediaError;
 use super::scene;
 use super::secrets::without_secrets;
 use crate::result::StreamName;
-use crate::words::folder_name;
+use crate::text::folder_name;
 
 /// Endings of files that a directory is searched for.
 const MEDIA_ENDINGS: &[&str] = &[

@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensorError};
 
 use super::error::ModelError;
 use super::layout::Slot;
-use crate::whole;
+use crate::atomic_file;
 
 /// How numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -311,7 +311,7 @@ pub(crate) fn write<'a>(
             }
         }
     }
-    whole::write_to_disk(path, &bytes).map_err(|cause| ModelError::Write {
+    atomic_file::write_to_disk(path, &bytes).map_err(|cause| ModelError::Write {
         file: path.to_owned(),
         cause,
     })

@@ -6,9 +6,9 @@ use std::time::UNIX_EPOCH;
 
 use super::{Gauges, PrepareOptions, Report, prepare};
 use crate::cache;
+use crate::cancel::CancelToken;
 use crate::corpus::{CorpusError, hash};
 use crate::media::{Kind, Source};
-use crate::stop::Stop;
 
 /// Prepares recordings into a folder of the user's cache (`prepared/` in
 /// [`cache::folder`]); the report says which. The same files, unchanged, with the
@@ -20,7 +20,7 @@ use crate::stop::Stop;
 pub fn prepare_into_cache(
     sources: Vec<Source>,
     options: &PrepareOptions,
-    stop: &Stop,
+    stop: &CancelToken,
     watch: impl FnMut(&Gauges),
 ) -> Result<Report, CorpusError> {
     let folder = folder(&sources, options);

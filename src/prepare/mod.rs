@@ -29,13 +29,13 @@ pub use cache::prepare_into_cache;
 pub use cutter::{Cutter, PIECE_S, Piece};
 pub use report::{LeftOut, Report};
 
+use crate::cancel::CancelToken;
 use crate::cores::cores;
 use crate::corpus::CorpusError;
 use crate::corpus::shards::{JPEG_QUALITY, Settings};
 use crate::engine::Position;
 use crate::features::SHORT_SIDE;
 use crate::media::Source;
-use crate::stop::Stop;
 use report::Done;
 use shelf::Shelf;
 
@@ -111,7 +111,7 @@ pub fn prepare(
     sources: Vec<Source>,
     folder: &Path,
     options: &PrepareOptions,
-    stop: &Stop,
+    stop: &CancelToken,
     mut watch: impl FnMut(&Gauges),
 ) -> Result<Report, CorpusError> {
     let gauges = Gauges::new(sources.len());
@@ -130,12 +130,12 @@ pub fn prepare(
             scope.spawn(move || {
                 while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // What has not begun is left for a later run.
-                    if stop.is_asked() {
+                    if stop.is_cancelled() {
                         break;
                     }
                     let done = task::run(task, options.fps, shelf, gauges, stop);
                     if done.is_err() {
-                        stop.ask();
+                        stop.cancel();
                     }
                     let _ = sender.send(done);
                 }

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::cutter::{Cutter, Piece};
+use crate::cancel::CancelToken;
 use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
 use crate::engine::Position;
@@ -13,7 +14,6 @@ use crate::media::{
 };
 use crate::picture::ToPicture;
 use crate::result::Crop;
-use crate::stop::Stop;
 use crate::window::{TAIL_SAMPLES, Timed};
 
 /// Frames as JPEG.
@@ -40,7 +40,7 @@ pub(super) enum Recorded {
 pub(super) fn record(
     source: &Source,
     fps: f64,
-    stop: &Stop,
+    stop: &CancelToken,
     position: &Position,
     take: &mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
 ) -> Result<Recorded, CorpusError> {
@@ -103,7 +103,7 @@ struct Recorder<'a> {
     cutter: Cutter<Jpeg>,
     scaler: FrameScaler,
     source: &'a Source,
-    stop: &'a Stop,
+    stop: &'a CancelToken,
     position: &'a Position,
     take: &'a mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
     /// `take` failed.
@@ -165,6 +165,6 @@ impl Listener for Recorder<'_> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.refused.is_some() || self.stop.is_asked()
+        self.refused.is_some() || self.stop.is_cancelled()
     }
 }

@@ -13,11 +13,11 @@ use super::journal::{Entry, Outcome};
 use super::recorder::{Jpeg, Recorded, record};
 use super::report::{Done, LeftOut, Report};
 use super::shelf::Shelf;
+use crate::cancel::CancelToken;
 use crate::corpus::shards::{Clip, ClipInfo, FORMAT, encode_sound};
 use crate::corpus::{CorpusError, hash, hash_bytes};
 use crate::media::{Kind, Source};
 use crate::result::StreamName;
-use crate::stop::Stop;
 use crate::time::SAMPLE_RATE;
 
 /// How much of a file's start and end its fingerprint is made of.
@@ -120,7 +120,7 @@ pub(super) fn run(
     fps: f64,
     shelf: &Mutex<Shelf>,
     gauges: &Gauges,
-    stop: &Stop,
+    stop: &CancelToken,
 ) -> Result<Done, CorpusError> {
     let lock = || shelf.lock().unwrap_or_else(|e| e.into_inner());
     lock().note(task.entry(Outcome::Begun, None))?;

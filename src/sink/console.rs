@@ -8,9 +8,9 @@
 use std::io::Write;
 
 use super::SinkError;
-use super::draw::{clock, shortened, unit};
+use crate::draw::{clock, shortened, unit};
 use crate::result::{Gap, Record, Summary, Verdict};
-use crate::words::{plural, printable};
+use crate::text::{plural, printable};
 
 /// Columns of a stream's name.
 const NAME: usize = 24;

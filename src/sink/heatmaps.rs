@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{Judged, SinkError, draw};
+use super::SinkError;
+use crate::atomic_file;
+use crate::draw;
+use crate::event::JudgedMoment;
 use crate::hash::fnv1a;
 use crate::picture::Picture;
-use crate::whole;
 
 /// A folder of heatmap pictures.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl Heatmaps {
     ///
     /// # Errors
     /// Names the picture and why it cannot be written.
-    pub fn write(&self, judged: &Judged) -> Result<Files, SinkError> {
+    pub fn write(&self, judged: &JudgedMoment) -> Result<Files, SinkError> {
         let folder = folder_of(&judged.verdict.stream);
         let path = self.dir.join(&folder);
         fs::create_dir_all(&path).map_err(SinkError::io(&path, "make the folder"))?;
@@ -102,7 +104,7 @@ fn write_as(
             ExtendedColorType::Rgb8,
         )
         .map_err(SinkError::format(path, "draw"))?;
-    whole::write(path, &bytes).map_err(SinkError::io(path, "write"))
+    atomic_file::write(path, &bytes).map_err(SinkError::io(path, "write"))
 }
 
 /// The folder of a stream: a relative path that stays below where it is put,
@@ -180,8 +182,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let heatmaps = Heatmaps::create(dir.path()).unwrap();
         let mut moment = judged("a", 0, Picture::filled(2, 2, [60; 3]), 0.9);
-        moment.picture = None;
-        moment.spectrogram = None;
+        moment.evidence.picture = None;
+        moment.evidence.spectrogram = None;
         assert_eq!(heatmaps.write(&moment).unwrap(), Files::default());
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Judged, View, draw};
+use crate::draw;
+use crate::event::{Evidence, JudgedMoment, Region};
 use crate::picture::Picture;
 use crate::result::{
     AudioFacts, Crop, Failure, Gap, GapReason, Heatmap, HeatmapFacts, Judgement, Latency, Record,
@@ -127,23 +128,26 @@ pub fn every_kind_of_record() -> Vec<Record> {
 }
 
 /// A moment whose glow lies at the right of the picture, in the middle third.
-pub fn judged(stream: &str, seq: u64, picture: Picture, correspondence: f32) -> Judged {
+pub fn judged(stream: &str, seq: u64, picture: Picture, correspondence: f32) -> JudgedMoment {
     let mut verdict = moment(stream, seq);
     verdict.correspondence = correspondence;
     let (rows, cols) = (9, 16);
     let vision = bump(rows, cols, 4.0, 12.0, 1.6);
     let audio = bump(16, 12, 3.0, 7.0, 1.5);
-    Judged {
-        judgement: Judgement {
-            logits: verdict.logits,
-            correspondence,
-            vision,
-            audio,
-        },
+    let judgement = Judgement {
+        logits: verdict.logits,
+        correspondence,
+        vision,
+        audio,
+    };
+    JudgedMoment {
         verdict,
-        picture: Some(Arc::new(picture)),
-        spectrogram: Some(spectrogram()),
-        view: View::FULL,
+        evidence: Evidence {
+            judgement,
+            picture: Some(Arc::new(picture)),
+            spectrogram: Some(spectrogram().into()),
+            covered: Region::FULL,
+        },
     }
 }
 

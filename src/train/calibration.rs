@@ -18,7 +18,7 @@ const SCALES: RangeInclusive<f64> = 0.01..=20.0;
 
 /// How a pair was judged.
 #[derive(Clone, Copy, Debug)]
-pub struct Judged {
+pub struct ScoredPair {
     /// How much stronger yes is than no: a difference of logits.
     pub margin: f64,
     /// What is right.
@@ -27,7 +27,7 @@ pub struct Judged {
     pub weight: f64,
 }
 
-impl Judged {
+impl ScoredPair {
     /// Weighted cross-entropy of the calibrated margin and a target from 0 to 1.
     fn loss(&self, by: Calibration, target: f64) -> f64 {
         let margin = by.of(self.margin);
@@ -38,7 +38,7 @@ impl Judged {
 }
 
 /// Cross-entropy of pairs, and the share that is judged rightly; zeros of no pairs.
-pub fn cross_entropy_and_accuracy(pairs: &[Judged], by: Option<Calibration>) -> (f64, f64) {
+pub fn cross_entropy_and_accuracy(pairs: &[ScoredPair], by: Option<Calibration>) -> (f64, f64) {
     let by = by.unwrap_or(Calibration::NONE);
     let all: f64 = pairs.iter().map(|p| p.weight).sum();
     let losses = pairs
@@ -74,13 +74,13 @@ impl Calibration {
     /// little less than sure (Platt), so that few pairs that are all right make no
     /// endless scale. None if a label is missing, a margin is no number, or margins
     /// say nothing of labels.
-    pub fn fit(pairs: &[Judged]) -> Option<Self> {
+    pub fn fit(pairs: &[ScoredPair]) -> Option<Self> {
         let count = |label| pairs.iter().filter(|p| p.corresponds == label).count() as f64;
         let (yes, no) = (count(true), count(false));
         if yes == 0.0 || no == 0.0 || !pairs.iter().all(|p| p.margin.is_finite()) {
             return None;
         }
-        let target = |pair: &Judged| match pair.corresponds {
+        let target = |pair: &ScoredPair| match pair.corresponds {
             true => (yes + 1.0) / (yes + 2.0),
             false => 1.0 / (no + 2.0),
         };
@@ -116,7 +116,7 @@ impl Calibration {
     }
 
     /// Slope over curvature of the loss, for scale and shift.
-    fn newton_step(self, pairs: &[Judged], target: impl Fn(&Judged) -> f64) -> [f64; 2] {
+    fn newton_step(self, pairs: &[ScoredPair], target: impl Fn(&ScoredPair) -> f64) -> [f64; 2] {
         let (mut slope, mut curve) = ([0.0; 2], [1e-9, 0.0, 1e-9]);
         for pair in pairs {
             let yes = 1.0 / (1.0 + (-self.of(pair.margin)).exp());
@@ -162,12 +162,12 @@ mod tests {
     use crate::corpus::rng;
 
     /// Pairs whose probability is known: `true_margin = scale * margin + shift`.
-    fn pairs(scale: f64, shift: f64) -> Vec<Judged> {
+    fn pairs(scale: f64, shift: f64) -> Vec<ScoredPair> {
         let mut rng = rng(1, 0, 0);
         let one = |_| {
             let margin = rng.random_range(-6.0..6.0);
             let yes: f64 = 1.0 / (1.0 + (-(scale * margin + shift)).exp());
-            Judged {
+            ScoredPair {
                 margin,
                 corresponds: rng.random_bool(yes),
                 weight: 1.0 / 20_000.0,
@@ -176,8 +176,8 @@ mod tests {
         (0..20_000).map(one).collect()
     }
 
-    fn one(margin: f64, corresponds: bool) -> Judged {
-        Judged {
+    fn one(margin: f64, corresponds: bool) -> ScoredPair {
+        ScoredPair {
             margin,
             corresponds,
             weight: 0.25,
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn margins_that_are_sure_of_all_are_mended_too() {
-        let pairs: Vec<Judged> = (0..100)
+        let pairs: Vec<ScoredPair> = (0..100)
             .map(|i| {
                 one(
                     if i % 2 == 0 { 60.0 } else { -60.0 },

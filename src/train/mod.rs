@@ -29,7 +29,7 @@ mod testing;
 pub use adam::Adam;
 pub use augment::{Augmenter, Strength};
 pub use batch::{Batch, PairOf};
-pub use calibration::{Calibration, Judged, cross_entropy_and_accuracy};
+pub use calibration::{Calibration, ScoredPair, cross_entropy_and_accuracy};
 pub use checkpoint::{Checkpoint, Files};
 pub use error::TrainError;
 pub use events::EventFile;

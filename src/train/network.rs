@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use super::batch::{Batch, PairOf};
-use super::calibration::Judged;
+use super::calibration::ScoredPair;
 use super::heads::{self, Head, Task};
 use super::parameters::Parameters;
 use super::score::Score;
@@ -200,7 +200,7 @@ impl Network {
     ///
     /// # Errors
     /// What libtorch says, out of memory mostly.
-    pub fn judge(&self, batch: &Batch) -> Result<(Score, Vec<Judged>), TchError> {
+    pub fn judge(&self, batch: &Batch) -> Result<(Score, Vec<ScoredPair>), TchError> {
         let _guard = tch::no_grad_guard();
         let Found {
             figures, logits, ..
@@ -211,7 +211,7 @@ impl Network {
         };
         let logits = plain(&logits)?;
         let pairs = batch.pairs.iter().zip(logits.chunks_exact(2));
-        let judged = pairs.map(|(pair, logits)| Judged {
+        let judged = pairs.map(|(pair, logits)| ScoredPair {
             margin: f64::from(logits[1]) - f64::from(logits[0]),
             corresponds: pair.corresponds,
             weight: pair.weight.into(),

@@ -1,7 +1,7 @@
 use super::super::sampler::{Mixture, Pairing, Sampler, SamplerSettings};
 use super::super::testing::Tones;
 use super::*;
-use crate::features::{Features, SPECTROGRAM_LEN, View};
+use crate::features::{Features, SPECTROGRAM_LEN, Viewport};
 use crate::net::{HeatmapKind, L3Net, NetOptions, Precision};
 use crate::train::Strength;
 
@@ -40,7 +40,7 @@ fn what_is_trained_is_what_is_used() {
             image: batch.images[i * 64 * 64 * 3..][..64 * 64 * 3].to_vec(),
             image_width: 64,
             image_height: 64,
-            view: View::whole(64, 64),
+            view: Viewport::whole(64, 64),
         })
         .collect();
     let options = NetOptions {

@@ -23,11 +23,11 @@ use super::run_state::{RunState, Validation};
 use super::sampler::{Mixture, Sampler};
 use super::score::{Mean, RunningMean, Score};
 use super::settings::{Outcome, Progress, Start, TrainSettings};
+use crate::cancel::CancelToken;
 use crate::corpus::{CorpusError, Split, SplitBy};
 use crate::net::input::plain;
 use crate::net::threads::sleep_while_waiting;
 use crate::net::{StoreAs, Weights, precision_name};
-use crate::stop::Stop;
 
 /// Rows of a batch of the validation.
 const VALIDATION_ROWS: usize = 32;
@@ -43,7 +43,7 @@ pub fn train(
     settings: &TrainSettings,
     start: Start,
     files: &Files,
-    stop: &Stop,
+    stop: &CancelToken,
     mut report: impl FnMut(&Progress),
 ) -> Result<Outcome, TrainError> {
     let splits: &[Split] = match settings.sampler.overfit {
@@ -75,7 +75,7 @@ pub fn train(
     let (mut mean, mut since) = (RunningMean::default(), Mean::default());
     let mut stopped = false;
     while run.state.step < settings.steps {
-        if stop.is_asked() || settings.limit.is_some_and(|l| started.elapsed() >= l) {
+        if stop.is_cancelled() || settings.limit.is_some_and(|l| started.elapsed() >= l) {
             stopped = true;
             break;
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use tch::{CModule, Kind, Tensor};
 
-use crate::features::{BINS, FRAMES, Features, SPECTROGRAM_LEN, View};
+use crate::features::{BINS, FRAMES, Features, SPECTROGRAM_LEN, Viewport};
 use crate::net::{Conv1Stride, NetInfo};
 
 /// Something that is run over and over.
@@ -40,7 +40,7 @@ pub(super) fn pair(seed: usize, (width, height): (u32, u32)) -> Features {
             .collect(),
         image_width: width,
         image_height: height,
-        view: View::whole(width, height),
+        view: Viewport::whole(width, height),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::stats::{Timings, memory_now, peak_memory};
 use super::throughput::NetworkArgs;
 use crate::cmd::common::{ComputeArgs, MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
-use crate::engine::{self, EngineOptions, Gauges, Output, Said, Stop, Task};
+use crate::engine::{self, CancelToken, EngineOptions, Gauges, Output, Said, Task};
 use crate::features::Features;
 use crate::media::expand;
 use crate::net::{HeatmapKind, L3Net};
@@ -265,36 +265,43 @@ fn measure(
     };
     let tasks = sources.into_iter().map(Task::new).collect();
     let ask = move |batch: &[&Features]| net.judge(batch, heatmap);
-    engine::run(tasks, ask, options, &Stop::default(), &gauges, |output| {
-        match output {
-            Output::Answered { job, answered, .. } => run.moments.push(Moment {
-                wait: job.begun - job.arrived,
-                features: job.featured - job.begun,
-                net: answered - job.featured,
-                total: job.arrived.elapsed(),
-                memory: memory_now(),
-            }),
-            Output::Said {
-                said: Said::Gap(gap),
-                ..
-            } => {
-                run.gaps += 1;
-                run.lost += gap.lost;
-            }
-            Output::Said {
-                said: Said::Ended { seconds, error, .. },
-                ..
-            } => {
-                run.seconds += seconds;
-                if let Some(cause) = error {
-                    run.failed += 1;
-                    tracing::warn!("{cause}");
+    engine::run(
+        tasks,
+        ask,
+        options,
+        &CancelToken::default(),
+        &gauges,
+        |output| {
+            match output {
+                Output::Answered { job, answered, .. } => run.moments.push(Moment {
+                    wait: job.begun - job.arrived,
+                    features: job.featured - job.begun,
+                    net: answered - job.featured,
+                    total: job.arrived.elapsed(),
+                    memory: memory_now(),
+                }),
+                Output::Said {
+                    said: Said::Gap(gap),
+                    ..
+                } => {
+                    run.gaps += 1;
+                    run.lost += gap.lost;
                 }
+                Output::Said {
+                    said: Said::Ended { seconds, error, .. },
+                    ..
+                } => {
+                    run.seconds += seconds;
+                    if let Some(cause) = error {
+                        run.failed += 1;
+                        tracing::warn!("{cause}");
+                    }
+                }
+                Output::Broken(error) => return Err(error),
             }
-            Output::Broken(error) => return Err(error),
-        }
-        Ok(())
-    })?;
+            Ok(())
+        },
+    )?;
     run.idle = gauges.occupation.idle_share();
     run.batches = gauges.occupation.counts().1;
     Ok(run)

@@ -2,16 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cancel::CancelToken;
 use crate::cmd::common::Usage;
 use crate::corpus::shards::holds_shards;
 use crate::corpus::{ClipRules, Clips};
-use crate::stop::Stop;
 
 /// All recordings as one corpus, since each needs others to be held against.
 ///
 /// # Errors
 /// Names the shard or the media that cannot be used.
-pub fn open(texts: &[String], rules: ClipRules, quiet: bool, stop: &Stop) -> anyhow::Result<Clips> {
+pub fn open(
+    texts: &[String],
+    rules: ClipRules,
+    quiet: bool,
+    stop: &CancelToken,
+) -> anyhow::Result<Clips> {
     let (mut shards, mut media) = (Vec::new(), Vec::new());
     for text in texts {
         let path = Path::new(text);
@@ -34,7 +39,7 @@ pub fn open(texts: &[String], rules: ClipRules, quiet: bool, stop: &Stop) -> any
 
 /// Decodes media into shards in the cache, or finds them there.
 #[cfg(feature = "gst")]
-fn prepared(texts: &[String], quiet: bool, stop: &Stop) -> anyhow::Result<PathBuf> {
+fn prepared(texts: &[String], quiet: bool, stop: &CancelToken) -> anyhow::Result<PathBuf> {
     use crate::cmd::prepare::{show, tell};
     use crate::cmd::progress::Bar;
     use crate::cmd::streams::check_descriptions;
@@ -66,7 +71,7 @@ fn prepared(texts: &[String], quiet: bool, stop: &Stop) -> anyhow::Result<PathBu
 
 /// Says what is missing.
 #[cfg(not(feature = "gst"))]
-fn prepared(texts: &[String], _: bool, _: &Stop) -> anyhow::Result<PathBuf> {
+fn prepared(texts: &[String], _: bool, _: &CancelToken) -> anyhow::Result<PathBuf> {
     Err(Usage::error(format!(
         "{}: no shard, and this program was built without GStreamer: \
          prepare it with one that has it",

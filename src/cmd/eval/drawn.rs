@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use super::networks::Networks;
 use super::{CommonArgs, bar};
+use crate::cancel::CancelToken;
 use crate::cmd::common::Usage;
 use crate::cmd::data::{DataArgs, Opened, is_recording};
 use crate::corpus::{Corpus, Split};
 use crate::eval::{Draws, EvalError, Judge, Unreadable};
 use crate::result::Crop;
-use crate::stop::Stop;
-use crate::words::plural;
+use crate::text::plural;
 
 /// What experiments on drawn pairs and scenes are told.
 #[derive(clap::Args, Clone, Debug)]
@@ -68,7 +68,7 @@ impl AllData {
     pub fn open(args: &SharedArgs) -> anyhow::Result<Self> {
         let (mut opened, mut failed) = (Vec::new(), Vec::new());
         for (name, data) in one_by_one(&args.data) {
-            match data.open(args.common.talk.quiet, &Stop::default()) {
+            match data.open(args.common.talk.quiet, &CancelToken::default()) {
                 Ok(one) => opened.extend(one),
                 Err(error) if error.is::<Usage>() => return Err(error),
                 Err(error) => failed.push(Failed {

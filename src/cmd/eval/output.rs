@@ -7,10 +7,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{CommonArgs, Found};
+use crate::atomic_file;
+use crate::draw::shortened;
 use crate::eval::metrics::Interval;
 use crate::sink::SinkError;
-use crate::sink::draw::shortened;
-use crate::whole;
 
 /// Columns of the first column of a table.
 const NAME: usize = 34;
@@ -81,7 +81,7 @@ pub(super) fn check_place(file: &Path) -> anyhow::Result<()> {
 
 /// Writes a file that appears whole or not at all.
 pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), SinkError> {
-    whole::write(file, bytes).map_err(SinkError::io(file, "write"))
+    atomic_file::write(file, bytes).map_err(SinkError::io(file, "write"))
 }
 
 /// A table: a name, then figures, as wide as they need.

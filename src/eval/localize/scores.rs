@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Answer, Correspondences, Facts, JudgedScene};
+use crate::draw::strength;
 use crate::eval::metrics::{Interval, mean, wilson};
 use crate::eval::overlap::{Bounds, area_under_successes, is_in, success};
-use crate::sink::draw::strength;
 
 /// How well one judge points at what is heard.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

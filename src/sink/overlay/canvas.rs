@@ -4,8 +4,8 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
+use crate::draw::Area;
 use crate::picture::Picture;
-use crate::sink::draw::Area;
 
 /// Larger ones are scaled down: the video is to look at, and encoding takes
 /// the processor that the network wants.

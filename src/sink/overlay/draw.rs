@@ -6,8 +6,8 @@ use super::super::video::{BEHIND_NS, Container, Encode, Track};
 use super::canvas::Canvas;
 use super::schedule::{Said, Schedule, Shown};
 use super::{Options, Report};
+use crate::draw::{Area, Caption, Layer, Score, clock, draw_judged};
 use crate::picture::{Picture, ToPicture};
-use crate::sink::draw::{Area, Caption, Layer, Score, clock, draw_judged};
 use crate::time::{MediaTime, SAMPLE_RATE};
 
 /// Sound that waits for a first frame before the stream counts as sound only.

@@ -32,8 +32,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
 
+use super::SinkError;
 use super::video::{Container, video_error};
-use super::{Judged, SinkError};
+use crate::event::{Evidence, JudgedMoment};
 use crate::picture::ToPicture;
 use crate::result::{GapReason, StreamName};
 use crate::time::{Hop, MediaTime};
@@ -256,13 +257,15 @@ impl OverlaySender {
 
     /// The judgement of a window; never waits. What drawing does not need (the
     /// picture, the spectrogram) is not kept.
-    pub fn verdict(&self, judged: &Judged) -> Delivery {
-        let light = Judged {
+    pub fn verdict(&self, judged: &JudgedMoment) -> Delivery {
+        let light = JudgedMoment {
             verdict: judged.verdict.clone(),
-            judgement: judged.judgement.clone(),
-            picture: None,
-            spectrogram: None,
-            view: judged.view,
+            evidence: Evidence {
+                judgement: judged.evidence.judgement.clone(),
+                picture: None,
+                spectrogram: None,
+                covered: judged.evidence.covered,
+            },
         };
         self.say(Said {
             start: light.verdict.start_ns,

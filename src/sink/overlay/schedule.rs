@@ -9,8 +9,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::event::JudgedMoment;
 use crate::result::GapReason;
-use crate::sink::Judged;
 use crate::time::{Hop, MediaTime, SamplePos};
 
 /// How far a judgement reaches over its window.
@@ -19,7 +19,7 @@ const REACH_NS: u64 = 1_000_000_000;
 /// What a frame shows.
 #[derive(Clone, Debug)]
 pub enum Shown {
-    Judged(Arc<Judged>),
+    Judged(Arc<JudgedMoment>),
     Gap(GapReason),
     Unknown,
 }
@@ -159,9 +159,9 @@ mod tests {
     use crate::picture::Picture;
     use crate::sink::testing::judged;
 
-    static MOMENT: LazyLock<Judged> = LazyLock::new(|| {
+    static MOMENT: LazyLock<JudgedMoment> = LazyLock::new(|| {
         let mut moment = judged("a", 0, Picture::filled(1, 1, [0; 3]), 0.9);
-        moment.spectrogram = None;
+        moment.evidence.spectrogram = None;
         moment
     });
 

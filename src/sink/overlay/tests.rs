@@ -6,6 +6,7 @@ use gstreamer_app::AppSink;
 use tempfile::TempDir;
 
 use super::*;
+use crate::event::JudgedMoment;
 use crate::picture::Picture;
 use crate::sink::testing::judged;
 use crate::time::SamplePos;
@@ -103,7 +104,7 @@ fn tone(sender: &OverlaySender, second: u64) {
     }
 }
 
-fn verdict(second: u64, correspondence: f32) -> Judged {
+fn verdict(second: u64, correspondence: f32) -> JudgedMoment {
     judged(
         "clip.mp4",
         second,

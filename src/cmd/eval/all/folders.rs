@@ -9,7 +9,7 @@ use crate::cmd::eval::labelled::{Kind as Files, Of};
 use crate::corpus::shards::holds_shards;
 use crate::corpus::{ClipRules, Clips, CorpusError, SplitRules, TEST_FOLD, idle_patterns};
 use crate::eval::labelled::Labelled;
-use crate::words::folder_name;
+use crate::text::folder_name;
 
 /// What lies in the folders.
 #[derive(Default)]

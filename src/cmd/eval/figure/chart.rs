@@ -2,8 +2,8 @@
 
 use super::scene::{Block, Scene, Words};
 use crate::cmd::eval::output::{number, percent};
+use crate::draw::{shortened, text};
 use crate::eval::metrics::Interval;
-use crate::sink::draw::{shortened, text};
 
 const MARGIN: f32 = 24.0;
 /// From the left of a group to its bars.

@@ -2,7 +2,7 @@
 
 use super::scene::{Mark, Scene, Shape, Words};
 use crate::corpus::hash_bytes;
-use crate::sink::draw::{shortened, text};
+use crate::draw::{shortened, text};
 
 const MARGIN: f32 = 24.0;
 /// Side of a panel.

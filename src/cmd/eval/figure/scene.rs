@@ -5,8 +5,8 @@ use std::fmt::Write;
 use tiny_skia::{Color, FillRule, Paint, Path, PathBuilder, Pixmap, Shader, Stroke, Transform};
 
 use crate::cmd::eval::html::escaped;
+use crate::draw::{Layer, text};
 use crate::picture::Picture;
-use crate::sink::draw::{Layer, text};
 
 const INK: [u8; 3] = [30; 3];
 const DIM: [u8; 3] = [110; 3];

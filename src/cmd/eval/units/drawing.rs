@@ -14,15 +14,15 @@ use image::imageops::{self, FilterType};
 use super::super::labelled::Of;
 use super::super::output::write_whole;
 use crate::corpus::wav;
+use crate::draw::{Area, Layer, glow, spectrogram_picture, under_sound_map};
 use crate::eval::labelled::Labelled;
 use crate::eval::seconds::Seconds;
 use crate::eval::shown::{Heard, Seen};
 use crate::eval::units::Unit;
-use crate::features::{ScaledFrame, View};
+use crate::features::{ScaledFrame, Viewport};
 use crate::net::L3Net;
 use crate::picture::Picture;
 use crate::result::Heatmap;
-use crate::sink::draw::{Area, Layer, glow, spectrogram_picture, under_sound_map};
 use crate::sink::heatmaps::write_small_png;
 use crate::time::SAMPLE_RATE;
 
@@ -150,7 +150,8 @@ fn with_map(plain: &Picture, map: &Heatmap, of: Of) -> Picture {
     let area = match of {
         Of::Sounds => under_sound_map(all, map),
         Of::Pictures => {
-            let [_, _, right, bottom] = View::whole(width, height).under_map(map.rows, map.cols);
+            let [_, _, right, bottom] =
+                Viewport::whole(width, height).under_map(map.rows, map.cols);
             Area {
                 width: right * all.width,
                 height: bottom * all.height,
@@ -231,7 +232,7 @@ mod tests {
             rgb: vec![7; 256 * 32 * 3],
             width: 256,
             height: 32,
-            view: View::whole(256, 32),
+            view: Viewport::whole(256, 32),
         };
         let small = thumbnail(&frame).expect("a picture");
         assert_eq!((small.width, small.height), (160, 20));

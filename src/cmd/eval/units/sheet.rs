@@ -3,8 +3,8 @@
 use image::imageops;
 use image::{Rgb, RgbImage};
 
+use crate::draw::{Layer, shortened, text};
 use crate::picture::Picture;
-use crate::sink::draw::{Layer, shortened, text};
 
 /// Columns side by side; further ones stand below.
 const ACROSS: usize = 8;

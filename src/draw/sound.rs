@@ -1,8 +1,9 @@
 //! The log-spectrogram as a picture, with its heatmap over it.
 
 use super::badge::clock;
-use super::{Area, Judged, Layer, SPECTROGRAM_COLS, SPECTROGRAM_ROWS, glow, text};
-use crate::features::View;
+use super::{Area, Layer, SPECTROGRAM_COLS, SPECTROGRAM_ROWS, glow, text};
+use crate::event::JudgedMoment;
+use crate::features::Viewport;
 use crate::picture::Picture;
 use crate::result::Heatmap;
 
@@ -27,8 +28,8 @@ const NYQUIST_HZ: f32 = 24_000.0;
 
 /// Frequency up (kHz), time to the right (s), level as grey, the heatmap as
 /// glow; `None` without a spectrogram of the right size.
-pub fn sound_picture(judged: &Judged) -> Option<Picture> {
-    let values = judged.spectrogram.as_deref()?;
+pub fn sound_picture(judged: &JudgedMoment) -> Option<Picture> {
+    let values = judged.evidence.spectrogram.as_deref()?;
     if values.len() != (SPECTROGRAM_ROWS * SPECTROGRAM_COLS) as usize {
         return None;
     }
@@ -44,10 +45,11 @@ pub fn sound_picture(judged: &Judged) -> Option<Picture> {
     };
     let mut layer = Layer::new(picture.width, picture.height);
     let verdict = &judged.verdict;
+    let heatmap = &judged.evidence.judgement.audio;
     glow(
         &mut layer,
-        under_sound_map(plot, &judged.judgement.audio),
-        &judged.judgement.audio,
+        under_sound_map(plot, heatmap),
+        heatmap,
         verdict.correspondence,
         true,
     );
@@ -66,7 +68,7 @@ pub fn sound_picture(judged: &Judged) -> Option<Picture> {
 /// The part of a spectrogram's picture that lies under its heatmap. Pooling drops
 /// what is left over: the last columns, and the highest frequency.
 pub fn under_sound_map(picture: Area, map: &Heatmap) -> Area {
-    let all = View::whole(SPECTROGRAM_COLS, SPECTROGRAM_ROWS);
+    let all = Viewport::whole(SPECTROGRAM_COLS, SPECTROGRAM_ROWS);
     let [_, _, right, end] = all.under_map(map.rows, map.cols);
     Area {
         y: picture.y + (1.0 - end) * picture.height,

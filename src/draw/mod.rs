@@ -21,15 +21,16 @@ pub use layer::{Area, Layer};
 pub use sound::{sound_picture, spectrogram_picture, under_sound_map};
 pub(crate) use text::shortened;
 
-use super::{Judged, View};
+use crate::event::{JudgedMoment, Region};
+use crate::features::{BINS, FRAMES};
 use crate::picture::Picture;
 use crate::result::Heatmap;
 
 /// Frequencies of a log-spectrogram: 0 to 24 kHz, 93.75 Hz apart.
-pub const SPECTROGRAM_ROWS: u32 = 257;
+pub const SPECTROGRAM_ROWS: u32 = BINS as u32;
 /// Times of a log-spectrogram: the middles of its frames are 5 ms apart, the
 /// first at 5 ms.
-pub const SPECTROGRAM_COLS: u32 = 199;
+pub const SPECTROGRAM_COLS: u32 = FRAMES as u32;
 
 /// Under this part of a map's maximum nothing is drawn.
 const DARK: f32 = 0.2;
@@ -49,8 +50,8 @@ pub(crate) fn unit(value: f32) -> f32 {
 }
 
 /// The picture of a moment with its heatmap and score; `None` without picture.
-pub fn heatmap_picture(judged: &Judged) -> Option<Picture> {
-    let mut picture = judged.picture.as_deref()?.clone();
+pub fn heatmap_picture(judged: &JudgedMoment) -> Option<Picture> {
+    let mut picture = judged.evidence.picture.as_deref()?.clone();
     let mut layer = Layer::new(picture.width, picture.height);
     let area = Area::of(picture.width, picture.height);
     draw_judged(&mut layer, area, judged);
@@ -59,8 +60,8 @@ pub fn heatmap_picture(judged: &Judged) -> Option<Picture> {
 }
 
 /// Glow and score of a moment over the part `area` of the layer.
-pub fn draw_judged(layer: &mut Layer, area: Area, judged: &Judged) {
-    let View { x0, y0, x1, y1 } = judged.view;
+pub fn draw_judged(layer: &mut Layer, area: Area, judged: &JudgedMoment) {
+    let Region { x0, y0, x1, y1 } = judged.evidence.covered;
     let seen = Area {
         x: area.x + x0 * area.width,
         y: area.y + y0 * area.height,
@@ -68,7 +69,13 @@ pub fn draw_judged(layer: &mut Layer, area: Area, judged: &Judged) {
         height: (y1 - y0) * area.height,
     };
     let correspondence = judged.verdict.correspondence;
-    glow(layer, seen, &judged.judgement.vision, correspondence, false);
+    glow(
+        layer,
+        seen,
+        &judged.evidence.judgement.vision,
+        correspondence,
+        false,
+    );
     Caption::of(&judged.verdict).draw(layer, area);
 }
 

@@ -1,5 +1,5 @@
-use super::super::testing::{bump, judged};
 use super::*;
+use crate::sink::testing::{bump, judged};
 
 fn changed(before: &Picture, after: &Picture, x: u32, y: u32) -> bool {
     let at = ((y * before.width + x) * 3) as usize;
@@ -89,18 +89,18 @@ fn row_zero_of_a_spectrogram_is_at_the_bottom() {
 #[test]
 fn only_the_part_that_the_network_sees_glows() {
     let mut moment = judged("a", 0, Picture::filled(640, 360, [90; 3]), 1.0);
-    moment.judgement.vision = Heatmap {
+    moment.evidence.judgement.vision = Heatmap {
         rows: 2,
         cols: 2,
         values: vec![1.0; 4],
     };
-    moment.view = View {
+    moment.evidence.covered = Region {
         x0: 0.25,
         y0: 0.0,
         x1: 0.75,
         y1: 1.0,
     };
-    let grey = moment.picture.as_deref().unwrap().clone();
+    let grey = moment.evidence.picture.as_deref().unwrap().clone();
     let drawn = heatmap_picture(&moment).unwrap();
     let lit: Vec<u32> = (0..640)
         .filter(|&x| changed(&grey, &drawn, x, 50))
@@ -191,8 +191,8 @@ fn a_sound_picture_needs_a_spectrogram_of_the_right_size() {
     let mut moment = judged("a", 0, Picture::filled(2, 2, [0; 3]), 0.9);
     let picture = sound_picture(&moment).unwrap();
     assert!(picture.width > 3 * SPECTROGRAM_COLS && picture.height > 2 * SPECTROGRAM_ROWS);
-    moment.spectrogram = Some(vec![0.0; 7]);
+    moment.evidence.spectrogram = Some([0.0; 7].into());
     assert!(sound_picture(&moment).is_none());
-    moment.spectrogram = None;
+    moment.evidence.spectrogram = None;
     assert!(sound_picture(&moment).is_none());
 }

@@ -1,0 +1,55 @@
+//! What the engine emits: plain data, with what it takes to draw it.
+//!
+//! Belongs here: the types that sinks receive. Does not: tensors, threads, files.
+
+use std::sync::Arc;
+
+use crate::picture::Picture;
+use crate::result::{Judgement, Verdict};
+
+/// A verdict with its evidence.
+#[derive(Clone, Debug)]
+pub struct JudgedMoment {
+    /// The record that goes out.
+    pub verdict: Verdict,
+    /// What the verdict rests on.
+    pub evidence: Evidence,
+}
+
+/// What a verdict rests on, for sinks that draw.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The network's outputs with both heatmaps.
+    pub judgement: Judgement,
+    /// The frame that the network saw; `None` where no sink draws it.
+    pub picture: Option<Arc<Picture>>,
+    /// The log-spectrogram that the network heard, [`BINS`](crate::features::BINS) ×
+    /// [`FRAMES`](crate::features::FRAMES) values `0.2 * ln(|X| + 1e-4)`, row by row
+    /// from 0 Hz up; `None` where no sink draws it.
+    pub spectrogram: Option<Arc<[f32]>>,
+    /// The part of the picture that the vision heatmap covers.
+    pub covered: Region,
+}
+
+/// A rectangle in a picture, 0 to 1 from its top left.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Region {
+    /// Left edge.
+    pub x0: f32,
+    /// Top edge.
+    pub y0: f32,
+    /// Right edge.
+    pub x1: f32,
+    /// Bottom edge.
+    pub y1: f32,
+}
+
+impl Region {
+    /// The whole picture.
+    pub const FULL: Self = Self {
+        x0: 0.0,
+        y0: 0.0,
+        x1: 1.0,
+        y1: 1.0,
+    };
+}
