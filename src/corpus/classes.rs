@@ -12,7 +12,8 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 
 use super::error::CorpusError;
-use super::folder::{ClassFolder, SplitRules};
+use super::folder::ClassFolder;
+use super::held_out::SplitRules;
 use super::picture_file::read_image;
 use super::random::Rng;
 use super::sound_file::SOUND_EXTENSIONS;
@@ -49,7 +50,7 @@ impl ClassPairs {
     ) -> Result<Self, CorpusError> {
         let heard = ClassFolder::read(sounds, &SOUND_EXTENSIONS, rules)?;
         let seen = ClassFolder::read(pictures, &PICTURE_EXTENSIONS, rules)?;
-        rules.warn_if_idle(&[&heard, &seen]);
+        rules.warn_if_unused(heard.files().chain(seen.files()));
         let (mut matched, mut only_sounds) = (Vec::new(), Vec::new());
         for class in heard.classes() {
             let both = !seen.items(class).is_empty();

@@ -15,7 +15,7 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 
 use super::error::CorpusError;
-use super::folder::{patterns, warn_of_idle_patterns};
+use super::held_out::{patterns, warn_of_unused_patterns};
 use super::random::Rng;
 use super::shards::{StoredClip, find_shards, read_shard};
 use super::sounds::SILENT_RMS;
@@ -77,7 +77,7 @@ impl Clips {
         };
         let named = corpus.recordings.iter().map(is_named).collect();
         let names = corpus.names().map(Path::new);
-        warn_of_idle_patterns(&rules.test, names);
+        warn_of_unused_patterns(&rules.test, names);
         let split = match rules.split_by {
             SplitBy::Clip => corpus.split_by_clip(named),
             SplitBy::Time => corpus.split_by_time(named),

@@ -14,6 +14,7 @@
 
 mod background;
 mod corpus;
+mod grade;
 mod kind;
 mod look;
 mod motion;

@@ -6,17 +6,16 @@ use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use super::background::Background;
+use super::grade::Grade;
 use super::kind::Kind;
 use super::look::{Look, Pasted, Pose};
 use super::motion::{Motion, strike};
-use super::render::{Grade, Renderer};
 use super::rhythm::Rhythm;
 use super::room::Room;
 use super::settings::SynthSettings;
 use super::soundscape::{Level, Listener, Noise, SoundOf, Soundscape, Source, Span};
 use super::stock::{Class, Shown, Stock};
-use crate::corpus::{CorpusError, Region, Rng, Split};
-use crate::picture::Picture;
+use crate::corpus::{CorpusError, Rng, Split};
 
 /// How often a thing that makes no sound moves as if it did.
 const RESTLESS: f64 = 0.5;
@@ -246,17 +245,6 @@ impl Scene {
     pub fn sound(&self, from: usize, samples: usize) -> Vec<f32> {
         let mut pcm = self.listen().read(from + samples);
         pcm.split_off(from)
-    }
-
-    /// One picture. Who wants several should keep a [`Renderer`].
-    pub fn frame(&self, t_s: f64, width: u32, height: u32) -> Picture {
-        Renderer::new(self, width, height).frame(t_s).0
-    }
-
-    /// What is where in that picture: the things from back to front, after the
-    /// background if it is a picture of something.
-    pub fn boxes(&self, t_s: f64, width: u32, height: u32) -> Vec<Region> {
-        Renderer::new(self, width, height).frame(t_s).1
     }
 
     /// The same scene without its things.

@@ -210,7 +210,8 @@ impl Stock {
             }
         }
         let heard = read(&folders.sounds, &SOUND_EXTENSIONS)?;
-        folders.rules.warn_if_idle(&[&seen, &heard]);
+        let files = seen.files().chain(heard.files());
+        folders.rules.warn_if_unused(files);
         for name in heard.classes() {
             let class = classes
                 .entry(name.to_owned())
