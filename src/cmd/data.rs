@@ -11,7 +11,7 @@ pub(super) use self::spec::escaped;
 use super::common::Usage;
 use crate::cancel::CancelToken;
 use crate::corpus::{Annotated, ClassPairs, ClipRules, Corpus, SplitBy, SplitRules, TEST_FOLD};
-use crate::synth::{Folders, Stock, SynthCorpus, SynthSettings};
+use crate::synth::{AssetFolders, AssetLibrary, SynthCorpus, SynthSettings};
 
 /// What DATA may be, for the help of commands that take it.
 pub const HELP: &str = "\
@@ -32,10 +32,10 @@ pub struct DataArgs {
     /// Recordings, their shards, synth: or classes:; see below
     #[arg(value_name = "DATA")]
     pub data: Vec<String>,
-    /// Folders of classes of sounds, for pairs of the same class
+    /// AssetFolders of classes of sounds, for pairs of the same class
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "images")]
     pub sounds: Vec<PathBuf>,
-    /// Folders of classes of pictures, for pairs of the same class
+    /// AssetFolders of classes of pictures, for pairs of the same class
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "sounds")]
     pub images: Vec<PathBuf>,
     /// What of recordings is held out: whole ones, or the end of each
@@ -201,7 +201,7 @@ fn synth(spec: &Spec, rules: &SplitRules) -> anyhow::Result<SynthCorpus> {
         let refuse = |_| Usage::error("synth: seed=N is a whole number");
         settings.seed = text.parse().map_err(refuse)?;
     }
-    let folders = Folders {
+    let folders = AssetFolders {
         sprites: spec.paths("sprites"),
         sounds: spec.paths("sounds"),
         photos: spec.paths("photos"),
@@ -210,7 +210,7 @@ fn synth(spec: &Spec, rules: &SplitRules) -> anyhow::Result<SynthCorpus> {
     let none = folders.sprites.is_empty() && folders.sounds.is_empty() && folders.photos.is_empty();
     Ok(match none {
         true => SynthCorpus::built_in(settings),
-        false => SynthCorpus::new(Stock::from_folders(&folders)?, settings),
+        false => SynthCorpus::new(AssetLibrary::from_folders(&folders)?, settings),
     })
 }
 

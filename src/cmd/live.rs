@@ -1,10 +1,10 @@
 //! `l3net live`: real time, never behind.
 
 use super::clash;
-use super::common::{Usage, stop_on_signal};
+use super::common::stop_on_signal;
 use super::progress::Bar;
+use super::sources::expand;
 use super::streams::{Run, StreamArgs, check_descriptions};
-use crate::media::expand;
 
 /// Watch cameras, microphones and streams in real time
 ///
@@ -26,7 +26,7 @@ pub struct LiveArgs {
 pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let bar = Bar::none();
     args.stream.talk.start_log(bar.writer());
-    let sources = expand(&args.sources).map_err(Usage::error)?;
+    let sources = expand(&args.sources)?;
     check_descriptions(&sources)?;
     clash::refuse(&args.stream.output, None, &sources)?;
     // Before the weights: reading them may take long.

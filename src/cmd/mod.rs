@@ -30,6 +30,8 @@ pub mod prepare;
 #[cfg(feature = "gst")]
 mod progress;
 #[cfg(feature = "gst")]
+mod sources;
+#[cfg(feature = "gst")]
 mod streams;
 #[cfg(feature = "gst")]
 pub mod synth;

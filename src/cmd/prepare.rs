@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::common::{TalkArgs, Usage, stop_on_signal};
 use super::progress::Bar;
+use super::sources::expand;
 use super::streams::check_descriptions;
-use crate::media::expand;
 use crate::prepare::{Gauges, PrepareOptions, Report, prepare};
 use crate::text::{plural, printable};
 
@@ -56,7 +56,7 @@ fn parse_size(text: &str) -> Result<f64, String> {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
-    let sources = expand(&args.sources).map_err(Usage::error)?;
+    let sources = expand(&args.sources)?;
     if let Some(source) = sources.iter().find(|s| s.is_endless()) {
         return Err(Usage::error(format!(
             "{}: has no end: record it to a file first, and prepare that",

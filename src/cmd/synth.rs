@@ -15,7 +15,8 @@ use crate::corpus::{Split, SplitRules, rng};
 use crate::sink::SinkError;
 use crate::sink::video::VideoFile;
 use crate::synth::{
-    Folders, FrameTruth, Heard, Renderer, Scene, Stock, SynthSettings, Truth, split_name,
+    AssetFolders, AssetLibrary, FrameTruth, Heard, Renderer, Scene, SynthSettings, Truth,
+    split_name,
 };
 use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};
 
@@ -56,13 +57,13 @@ pub struct SynthArgs {
     /// Then the sound changes to that of a thing that is not seen
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub swap_at: Option<f64>,
-    /// Folders of cut-out pictures by class
+    /// AssetFolders of cut-out pictures by class
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub sprites: Vec<PathBuf>,
-    /// Folders of sounds by class
+    /// AssetFolders of sounds by class
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub sounds: Vec<PathBuf>,
-    /// Folders of photographs by class; those without sounds are shown only
+    /// AssetFolders of photographs by class; those without sounds are shown only
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub photos: Vec<PathBuf>,
     /// Files that are held out for the test, by name, such as 'emojitwo_*'
@@ -152,14 +153,14 @@ pub fn run(args: &SynthArgs) -> anyhow::Result<bool> {
 
 /// How many scenes were written.
 fn write_all(args: &SynthArgs, bar: &Bar, stop: &CancelToken) -> anyhow::Result<u64> {
-    let stock = args.stock()?;
-    stock.check(args.split)?;
+    let assets = args.assets()?;
+    assets.check(args.split)?;
     std::fs::create_dir_all(&args.output).map_err(io_error(&args.output, "make the folder"))?;
     if !args.force {
         args.refuse_to_overwrite()?;
     }
     for index in 0..args.count {
-        let whole = write_scene(args, &stock, index, stop)?;
+        let whole = write_scene(args, &assets, index, stop)?;
         if !whole {
             return Ok(index);
         }
@@ -169,11 +170,11 @@ fn write_all(args: &SynthArgs, bar: &Bar, stop: &CancelToken) -> anyhow::Result<
 }
 
 impl SynthArgs {
-    fn stock(&self) -> anyhow::Result<Stock> {
+    fn assets(&self) -> anyhow::Result<AssetLibrary> {
         if self.sprites.is_empty() && self.sounds.is_empty() && self.photos.is_empty() {
-            return Ok(Stock::built_in());
+            return Ok(AssetLibrary::built_in());
         }
-        let folders = Folders {
+        let folders = AssetFolders {
             sprites: self.sprites.clone(),
             sounds: self.sounds.clone(),
             photos: self.photos.clone(),
@@ -182,7 +183,7 @@ impl SynthArgs {
                 ..SplitRules::default()
             },
         };
-        Ok(Stock::from_folders(&folders)?)
+        Ok(AssetLibrary::from_folders(&folders)?)
     }
 
     fn settings(&self) -> SynthSettings {
@@ -239,12 +240,12 @@ impl SynthArgs {
 /// was stopped.
 fn write_scene(
     args: &SynthArgs,
-    stock: &Stock,
+    assets: &AssetLibrary,
     index: u64,
     stop: &CancelToken,
 ) -> anyhow::Result<bool> {
     let mut rng = rng(args.seed, args.split as u64, index);
-    let scene = Scene::draw(stock, &args.settings(), args.split, &mut rng)?;
+    let scene = Scene::draw(assets, &args.settings(), args.split, &mut rng)?;
     let (video, truth) = (args.path(index, "mkv"), args.path(index, "json"));
     let parts = [Part::of(&video), Part::of(&truth)];
     let Some(frames) = write_video(args, &scene, &parts[0].path, stop)? else {

@@ -93,7 +93,7 @@ fn identity(source: &Source) -> Result<(String, String), String> {
             let number = hash(0, &text);
             (text, number)
         }
-        Kind::Camera(_) | Kind::Test => return Err("has no end: record it first".to_owned()),
+        Kind::Camera(_) | Kind::Test(_) => return Err("has no end: record it first".to_owned()),
     };
     Ok((place, format!("{number:016x}")))
 }

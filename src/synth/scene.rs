@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
+use super::assets::{AssetLibrary, Class, Shown};
 use super::background::Background;
 use super::grade::Grade;
 use super::kind::Kind;
@@ -14,7 +15,6 @@ use super::rhythm::Rhythm;
 use super::room::Room;
 use super::settings::SynthSettings;
 use super::soundscape::{Level, Listener, Noise, SoundOf, Soundscape, Source, Span};
-use super::stock::{Class, Shown, Stock};
 use crate::corpus::{CorpusError, Rng, Split};
 
 /// How often a thing that makes no sound moves as if it did.
@@ -87,21 +87,21 @@ enum Heard<'a> {
 }
 
 impl Scene {
-    /// Draws a scene from what the stock has in a split.
+    /// Draws a scene from what the library has in a split.
     ///
     /// # Errors
     /// If a file cannot be read, or the split has too few classes.
     pub fn draw(
-        stock: &Stock,
+        assets: &AssetLibrary,
         settings: &SynthSettings,
         split: Split,
         rng: &mut Rng,
     ) -> Result<Self, CorpusError> {
-        stock.check(split)?;
-        let visible: Vec<&Class> = by(stock, |class| class.can_be_seen(split));
-        let audible: Vec<&Class> = by(stock, |class| class.can_be_heard(split));
+        assets.check(split)?;
+        let visible: Vec<&Class> = by(assets, |class| class.can_be_seen(split));
+        let audible: Vec<&Class> = by(assets, |class| class.can_be_heard(split));
         let count = rng.random_range(settings.objects.clone());
-        let photos: Vec<&Class> = by(stock, |class| class.has_photos(split));
+        let photos: Vec<&Class> = by(assets, |class| class.has_photos(split));
         let has_photo = !photos.is_empty() && rng.random_bool(settings.photo_backdrop);
 
         let heard = if rng.random_bool(settings.silent) {
@@ -109,7 +109,7 @@ impl Scene {
         } else if count == 0 || rng.random_bool(settings.off_screen) {
             Heard::Unseen(pick(&audible, rng)?)
         } else {
-            let both = by(stock, |c| c.can_be_seen(split) && c.can_be_heard(split));
+            let both = by(assets, |c| c.can_be_seen(split) && c.can_be_heard(split));
             Heard::Seen(pick(&both, rng)?)
         };
 
@@ -322,8 +322,8 @@ impl Source {
     }
 }
 
-fn by(stock: &Stock, can: impl Fn(&Class) -> bool) -> Vec<&Class> {
-    stock.classes().iter().filter(|class| can(class)).collect()
+fn by(assets: &AssetLibrary, can: impl Fn(&Class) -> bool) -> Vec<&Class> {
+    assets.classes().iter().filter(|class| can(class)).collect()
 }
 
 fn pick<'a>(classes: &[&'a Class], rng: &mut Rng) -> Result<&'a Class, CorpusError> {

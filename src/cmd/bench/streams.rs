@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use super::stats::{Timings, memory_now, peak_memory};
 use super::throughput::NetworkArgs;
-use crate::cmd::common::{ComputeArgs, MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
+use crate::cmd::common::{ComputeArgs, MapArgs, NetArgs, TalkArgs, WindowArgs};
+use crate::cmd::sources::expand;
 use crate::engine::{self, CancelToken, EngineOptions, Gauges, Output, Said, Task};
 use crate::features::Features;
-use crate::media::expand;
 use crate::net::{HeatmapKind, L3Net};
 use crate::result::Crop;
 use crate::time::{Hop, MediaTime};
@@ -250,7 +250,7 @@ fn measure(
     heatmap: HeatmapKind,
     options: &EngineOptions,
 ) -> anyhow::Result<Run> {
-    let sources = expand(sources).map_err(Usage::error)?;
+    let sources = expand(sources)?;
     let gauges = Gauges::new(sources.len());
     let mut run = Run {
         network: net.describe().to_string(),

@@ -42,11 +42,11 @@ pub fn open(
 fn prepared(texts: &[String], quiet: bool, stop: &CancelToken) -> anyhow::Result<PathBuf> {
     use crate::cmd::prepare::{show, tell};
     use crate::cmd::progress::Bar;
+    use crate::cmd::sources::expand;
     use crate::cmd::streams::check_descriptions;
-    use crate::media::expand;
     use crate::prepare::{PrepareOptions, prepare_into_cache};
 
-    let sources = expand(texts).map_err(Usage::error)?;
+    let sources = expand(texts)?;
     if let Some(source) = sources.iter().find(|s| s.is_endless()) {
         return Err(Usage::error(format!(
             "{}: has no end: record it to a file first",

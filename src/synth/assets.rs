@@ -23,9 +23,9 @@ static ROOM: Room = Room::new(512 << 20);
 /// Silent sounds drawn in a row before the class is given up.
 const TRIES: usize = 50;
 
-/// Folders of classes (`DIR/<class>/<file>`); a class may be in several.
+/// AssetFolders of classes (`DIR/<class>/<file>`); a class may be in several.
 #[derive(Clone, Debug, Default)]
-pub struct Folders {
+pub struct AssetFolders {
     /// Cut-out pictures with transparent ground.
     pub sprites: Vec<PathBuf>,
     /// Sounds of the same classes.
@@ -38,7 +38,7 @@ pub struct Folders {
 }
 
 /// All the classes that can be in a scene.
-pub struct Stock {
+pub struct AssetLibrary {
     classes: Vec<Class>,
 }
 
@@ -175,7 +175,7 @@ impl Class {
     }
 }
 
-impl Stock {
+impl AssetLibrary {
     /// The built-in kinds.
     pub fn built_in() -> Self {
         Self {
@@ -189,7 +189,7 @@ impl Stock {
     /// # Errors
     /// If a folder is no folder of classes, a cut-out is no picture, or fewer
     /// than two classes have pictures and sounds.
-    pub fn from_folders(folders: &Folders) -> Result<Self, CorpusError> {
+    pub fn from_folders(folders: &AssetFolders) -> Result<Self, CorpusError> {
         let read = |dirs: &[PathBuf], extensions: &[&str]| {
             ClassFolder::read(dirs, extensions, &folders.rules)
         };
@@ -221,11 +221,11 @@ impl Stock {
                 class.sounds.push(item.split, sound);
             }
         }
-        let stock = Self {
+        let assets = Self {
             classes: classes.into_values().collect(),
         };
-        stock.check(Split::Train)?;
-        Ok(stock)
+        assets.check(Split::Train)?;
+        Ok(assets)
     }
 
     /// The names of all classes, sorted.
