@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
+use super::value::choice;
 use crate::cancel::CancelToken;
 use crate::cores::cores;
 use crate::net::{Device, HeatmapKind, L3Net, ModelError, NetOptions, Precision, Weights};
@@ -168,7 +169,7 @@ pub struct WindowArgs {
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_hop)]
     pub hop: Hop,
     /// Part of the picture to look at: the whole, or the paper's middle
-    #[arg(long, default_value = "full", value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Crop>(), default_value = "full", value_name = "WHAT")]
     pub crop: Crop,
     /// Stop each stream after this much of it
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use self::spec::Spec;
 pub(super) use self::spec::escaped;
 use super::common::Usage;
+use super::value::choice;
 use crate::cancel::CancelToken;
 use crate::corpus::{Annotated, ClassPairs, ClipRules, Corpus, SplitBy, SplitRules, TEST_FOLD};
 use crate::synth::{AssetFolders, AssetLibrary, SynthCorpus, SynthSettings};
@@ -39,7 +40,7 @@ pub struct DataArgs {
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "sounds")]
     pub images: Vec<PathBuf>,
     /// What of recordings is held out: whole ones, or the end of each
-    #[arg(long, value_enum, default_value = "clip", value_name = "HOW")]
+    #[arg(long, value_parser = choice::<SplitBy>(), default_value = "clip", value_name = "HOW")]
     pub split: SplitBy,
     #[command(flatten)]
     held_out: HeldOutArgs,

@@ -36,6 +36,7 @@ mod streams;
 #[cfg(feature = "gst")]
 pub mod synth;
 pub mod train;
+mod value;
 
 /// Does what is heard belong to what is seen, and where in the picture is it?
 #[derive(clap::Parser, Debug)]

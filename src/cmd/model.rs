@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::common::Usage;
+use super::value::choice;
 use crate::net::{Conv1Stride, StoreAs, Weights, layout};
 
 /// Shows what is in a model file, or writes it in another form
@@ -34,7 +35,7 @@ pub enum ModelAction {
         /// The file to write; it appears whole or not at all
         output: PathBuf,
         /// How to store the numbers
-        #[arg(long, value_enum, default_value = "f16")]
+        #[arg(long, value_parser = choice::<StoreAs>(), default_value = "f16")]
         dtype: StoreAs,
         /// Make it the variant with this stride of conv1_1: 1 or 2
         #[arg(long, value_name = "N")]

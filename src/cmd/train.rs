@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::common::{ComputeArgs, TalkArgs, Usage, say, stop_on_signal};
 use super::data::DataArgs;
+use super::value::choice;
 use crate::net::{Conv1Stride, Weights};
 use crate::train::{
     Checkpoint, Files, Freeze, Mixture, Outcome, Pairing, Progress, SamplerSettings, Start,
@@ -47,10 +48,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..))]
     pub batch: u32,
     /// The paper's pairs, or all pictures with all sounds of a batch
-    #[arg(long, value_enum, default_value = "paper", value_name = "WHICH")]
+    #[arg(long, value_parser = choice::<Pairing>(), default_value = "paper", value_name = "WHICH")]
     pub pairs: Pairing,
     /// How much pictures and sounds are changed
-    #[arg(long, value_enum, default_value = "paper", value_name = "HOW")]
+    #[arg(long, value_parser = choice::<Strength>(), default_value = "paper", value_name = "HOW")]
     pub augment: Strength,
     /// Learning rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
@@ -65,10 +66,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FACTOR", default_value_t = 1e-5)]
     pub weight_decay: f64,
     /// Correspondence, the classes of picture and sound, or both
-    #[arg(long, value_enum, default_value = "avc", value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Task>(), default_value = "avc", value_name = "WHAT")]
     pub task: Task,
     /// What stays as it is
-    #[arg(long, value_enum, default_value = "none", value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Freeze>(), default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
     /// Part of the features that the fusion does without, others in each step
     #[arg(long, value_name = "PART", default_value_t = 0.0)]

@@ -12,7 +12,7 @@ use super::layout::Slot;
 use crate::atomic_file;
 
 /// How numbers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreAs {
     /// 16 bits: half the size, and precise enough for any use of the network.
     F16,

@@ -21,7 +21,7 @@ use sound::{disturbed, holes, other_events};
 const TRIES: usize = 10;
 
 /// How much is changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strength {
     /// Nothing: the middle of the picture, the sound as it is.
     None,

@@ -19,7 +19,7 @@ const HIDDEN: usize = 128;
 pub const PREFIX: &str = "heads.";
 
 /// What is learnt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Task {
     /// Whether picture and sound correspond.
     #[default]

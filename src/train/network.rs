@@ -24,7 +24,7 @@ use crate::net::random::initial_values;
 use crate::net::{Conv1Stride, Fusion, Modality, Slot, Trunk, Weights, layout};
 
 /// What is left as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Freeze {
     /// Nothing: all of the network learns.
     #[default]

@@ -23,7 +23,7 @@ mod stream {
 }
 
 /// How pictures and sounds of a batch become pairs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pairing {
     /// The paper's: every picture and every sound is of one pair; half of the
     /// pairs correspond.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::stats::{Timings, by_turns};
+use crate::cmd::value::choice;
 use crate::features::{FrameScaler, LogSpectrogram, SPECTROGRAM_LEN};
 use crate::picture::Picture;
 use crate::result::Crop;
@@ -20,7 +21,7 @@ pub struct FeaturesArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     pub seconds: f64,
     /// Which part of the picture the network sees
-    #[arg(long, value_enum, default_value = "full")]
+    #[arg(long, value_parser = choice::<Crop>(), default_value = "full")]
     pub crop: Crop,
     /// Write one JSON object instead of a table
     #[arg(long)]
