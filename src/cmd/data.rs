@@ -33,10 +33,10 @@ pub struct DataArgs {
     /// Recordings, their shards, synth: or classes:; see below
     #[arg(value_name = "DATA")]
     pub data: Vec<String>,
-    /// AssetFolders of classes of sounds, for pairs of the same class
+    /// Folders of classes of sounds, for pairs of the same class
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "images")]
     pub sounds: Vec<PathBuf>,
-    /// AssetFolders of classes of pictures, for pairs of the same class
+    /// Folders of classes of pictures, for pairs of the same class
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "sounds")]
     pub images: Vec<PathBuf>,
     /// What of recordings is held out: whole ones, or the end of each

@@ -57,13 +57,13 @@ pub struct SynthArgs {
     /// Then the sound changes to that of a thing that is not seen
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub swap_at: Option<f64>,
-    /// AssetFolders of cut-out pictures by class
+    /// Folders of cut-out pictures by class
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub sprites: Vec<PathBuf>,
-    /// AssetFolders of sounds by class
+    /// Folders of sounds by class
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub sounds: Vec<PathBuf>,
-    /// AssetFolders of photographs by class; those without sounds are shown only
+    /// Folders of photographs by class; those without sounds are shown only
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub photos: Vec<PathBuf>,
     /// Files that are held out for the test, by name, such as 'emojitwo_*'

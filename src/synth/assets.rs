@@ -23,7 +23,7 @@ static ROOM: Room = Room::new(512 << 20);
 /// Silent sounds drawn in a row before the class is given up.
 const TRIES: usize = 50;
 
-/// AssetFolders of classes (`DIR/<class>/<file>`); a class may be in several.
+/// Folders of classes (`DIR/<class>/<file>`); a class may be in several.
 #[derive(Clone, Debug, Default)]
 pub struct AssetFolders {
     /// Cut-out pictures with transparent ground.
