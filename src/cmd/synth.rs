@@ -16,7 +16,6 @@ use crate::sink::SinkError;
 use crate::sink::video::VideoFile;
 use crate::synth::{
     AssetFolders, AssetLibrary, FrameTruth, Heard, Renderer, Scene, SynthSettings, Truth,
-    split_name,
 };
 use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};
 
@@ -104,8 +103,7 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
 }
 
 fn parse_split(text: &str) -> Result<Split, String> {
-    let all = [Split::Train, Split::Validation, Split::Test];
-    let known = all.into_iter().find(|split| split_name(*split) == text);
+    let known = Split::ALL.into_iter().find(|split| split.name() == text);
     known.ok_or_else(|| "not train, validation or test".to_owned())
 }
 
@@ -256,7 +254,7 @@ fn write_scene(
         file: name.to_string_lossy().into_owned(),
         seed: args.seed,
         index,
-        split: split_name(args.split).to_owned(),
+        split: args.split.name().to_owned(),
         width: args.size.0,
         height: args.size.1,
         fps: args.fps,

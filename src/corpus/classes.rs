@@ -24,9 +24,9 @@ use crate::picture::Picture;
 /// What is read as a picture, by the end of the file's name.
 pub const PICTURE_EXTENSIONS: [&str; 3] = ["jpeg", "jpg", "png"];
 
-/// How often a thing without a partner is drawn, if there is one.
-const ODD_ONE: f64 = 0.1;
-/// Silent sounds drawn in a row before the class is given up.
+/// How often a class without a partner is drawn, if there is one.
+const UNMATCHED_RATE: f64 = 0.1;
+/// Silent sounds drawn in a row before drawing fails.
 const TRIES: usize = 50;
 
 /// Class-matched pairs.
@@ -101,7 +101,7 @@ impl ClassPairs {
     }
 
     /// Classes of pictures alone, and of sounds alone.
-    pub fn odd_ones(&self) -> (&[String], &[String]) {
+    pub fn unmatched(&self) -> (&[String], &[String]) {
         (&self.only_pictures, &self.only_sounds)
     }
 
@@ -186,7 +186,7 @@ impl Corpus for ClassPairs {
             .collect();
         let alone = Self::with(&self.only_sounds, split, &self.sounds);
         odd.extend(alone.into_iter().map(|class| (false, class)));
-        if rng.random_bool(ODD_ONE) {
+        if rng.random_bool(UNMATCHED_RATE) {
             match odd.choose(rng) {
                 Some((true, class)) => shown.clone_from(class),
                 Some((false, class)) => heard.clone_from(class),
@@ -218,11 +218,7 @@ impl Corpus for ClassPairs {
                 "{} classes have a picture and a sound to {}; two are needed: add files, \
                  or change what is held out",
                 classes.len(),
-                match split {
-                    Split::Train => "train",
-                    Split::Validation => "validate",
-                    Split::Test => "test",
-                }
+                split.purpose()
             )));
         }
         Ok(())
@@ -294,7 +290,7 @@ mod tests {
         let corpus = ClassPairs::read(&[sounds], &[pictures], &SplitRules::default());
         let corpus = corpus.expect("two classes");
         assert_eq!(corpus.matched(), ["a", "b"]);
-        assert_eq!(corpus.odd_ones().0, ["seen"]);
+        assert_eq!(corpus.unmatched().0, ["seen"]);
         corpus.check(Split::Train).expect("enough");
         let mut odd = 0;
         for position in 0..100 {

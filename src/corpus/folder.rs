@@ -132,8 +132,8 @@ fn parts(folder: &Path) -> Vec<(PathBuf, Option<Split>)> {
     parts
 }
 
-/// Class and path of every file, sorted. A link that leads nowhere is the file that
-/// its name promises: whoever reads it is told of it, as of others that are damaged.
+/// Class and path of every file, sorted. A link that leads nowhere counts as the file
+/// that it names: reading it fails, as with a damaged file.
 fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, CorpusError> {
     let mut found = Vec::new();
     for entry in walkdir::WalkDir::new(folder)
@@ -154,7 +154,7 @@ fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, C
         if !wanted || depth < 2 {
             if broken {
                 let link = path.display();
-                tracing::warn!("{link}: this link leads nowhere or in a circle; it is left out");
+                tracing::warn!("{link}: this link leads nowhere or in a circle; skipped");
             }
             continue;
         }
@@ -187,7 +187,7 @@ fn broken_link(folder: &Path, error: &walkdir::Error) -> Result<PathBuf, CorpusE
 }
 
 /// Chooses what validates, and what tests if nothing was marked: whole groups,
-/// in the order of a number that hangs on the group's name alone.
+/// in the order of a number that depends on the group's name alone.
 fn split_the_rest(items: &mut [ClassFile], seed: u64) {
     let marked = items.iter().any(|item| item.split == Split::Test);
     if items.iter().any(|item| item.split == Split::Validation) {

@@ -33,12 +33,11 @@ mod voice;
 pub use assets::{AssetFolders, AssetLibrary};
 pub use corpus::SynthCorpus;
 pub use demo::demo_scene;
-pub use kind::Kind;
 pub use render::Renderer;
 pub use scene::Scene;
 pub use settings::SynthSettings;
 pub use soundscape::{Listener, Soundscape, Source};
-pub use truth::{BoxTruth, FrameTruth, Heard, Truth, split_name};
+pub use truth::{BoxTruth, FrameTruth, Heard, Truth};
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,6 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use super::assets::{AssetLibrary, Class, Shown};
 use super::background::Background;
 use super::grade::Grade;
-use super::kind::Kind;
 use super::look::{Look, Pasted, Pose};
 use super::motion::{Motion, strike};
 use super::rhythm::Rhythm;
@@ -279,23 +278,22 @@ impl Object {
         }
         let wanted = scale * settings.short_side as f32;
         let look = match &shown {
-            Shown::Kind(kind) => Some(Look::draw(*kind, rng)),
+            Shown::Kind(kind) => Some(Look::draw(kind.paint, rng)),
             Shown::Cutout(cutout) => Pasted::cutout(cutout, wanted, rng).map(Look::Pasted),
             Shown::Photo(photo) => Pasted::photo(&*photo.picture()?, wanted, rng).map(Look::Pasted),
         };
         let kind = class.kind;
-        let period = kind.map_or(0.3..0.8, Kind::period_s);
         Ok(Self {
             class: Arc::clone(&class.name),
             look: look.ok_or_else(|| no_picture(class))?,
             motion: Motion::draw(home, kind, rng),
-            rhythm: Rhythm::draw(period, rng),
+            rhythm: Rhythm::draw(class.period_s(), rng),
             scale,
             flip: rng.random_bool(0.5),
             spin: rng.random_range(0.3..2.5),
             phase: rng.random_range(0.0..1.0),
             restless: rng.random_bool(RESTLESS),
-            sings: kind == Some(Kind::Mouth),
+            sings: kind.is_some_and(|kind| kind.sings),
         })
     }
 }
@@ -309,7 +307,7 @@ impl Source {
         rng: &mut Rng,
     ) -> Result<Self, CorpusError> {
         let object = objects.iter().position(|o| o.class == class.name);
-        let own = Rhythm::draw(class.kind.map_or(0.3..0.8, Kind::period_s), rng);
+        let own = Rhythm::draw(class.period_s(), rng);
         let rhythm = object.map_or(own, |o| objects[o].rhythm.clone());
         let sound: SoundOf = class.sound(split, settings.seconds, rng)?;
         Ok(Self {

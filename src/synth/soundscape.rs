@@ -10,7 +10,7 @@ use super::kind::Kind;
 use super::rhythm::Rhythm;
 use super::room::{Echoes, Room};
 use super::settings::SynthSettings;
-use super::voice::{self, Hiss, LowPass, RATE, Recording, Voice};
+use super::voice::{Hiss, LowPass, RATE, Voice, recording};
 use crate::corpus::{Rng, rng};
 
 /// Voices are this loud where they sound.
@@ -58,7 +58,7 @@ pub struct Source {
 
 #[derive(Clone, Debug)]
 pub(super) enum SoundOf {
-    Kind(Kind),
+    Kind(&'static Kind),
     Recording(Arc<[f32]>),
 }
 
@@ -286,11 +286,11 @@ impl Source {
         match &self.sound {
             SoundOf::Kind(kind) => {
                 let start_s = from_s - BEFORE as f64 / f64::from(RATE);
-                let mut voice = voice::voice(*kind, &self.rhythm, start_s, &mut rng);
+                let mut voice = kind.voice(&self.rhythm, start_s, &mut rng);
                 voice.render(&mut [0.0; BEFORE]);
                 voice
             }
-            SoundOf::Recording(pcm) => Box::new(Recording::new(Arc::clone(pcm), 0)),
+            SoundOf::Recording(pcm) => recording(Arc::clone(pcm)),
         }
     }
 }

@@ -198,7 +198,7 @@ fn splits_never_share_a_scene() {
     assert_eq!(train.pcm, draw(Split::Train).pcm);
 }
 
-/// AssetFolders of two classes: what is held out cannot be decoded, so drawing it
+/// Folders of two classes: what is held out cannot be decoded, so drawing it
 /// fails.
 fn folders(root: &Path) -> AssetFolders {
     let write = |path: &str, bytes: &[u8]| {

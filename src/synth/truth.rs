@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::scene::Scene;
-use crate::corpus::{Region, Split};
+use crate::corpus::Region;
 
 /// A scene and all that is true of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,14 +101,5 @@ impl Heard {
                 seen: scene.shows().any(|shown| *shown == source.class),
             })
             .collect()
-    }
-}
-
-/// The name of a split, as it is written and given.
-pub fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Validation => "validation",
-        Split::Test => "test",
     }
 }
