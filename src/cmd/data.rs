@@ -61,7 +61,7 @@ pub struct HeldOutArgs {
 }
 
 impl HeldOutArgs {
-    /// The same for who reads the files, who may have patterns of its own.
+    /// The rules for reading files, with more patterns.
     pub fn rules(&self, more: &[String]) -> SplitRules {
         SplitRules {
             test: self.test.iter().chain(more).cloned().collect(),
@@ -190,7 +190,7 @@ pub(super) fn is_recording(text: &str) -> bool {
     !matches!(kind, Some("synth" | "classes" | "annotations"))
 }
 
-/// Scenes of the built-in kinds, or of what lies in folders.
+/// Scenes of the built-in kinds, or of classes from folders.
 fn synth(spec: &Spec, rules: &SplitRules) -> anyhow::Result<SynthCorpus> {
     spec.check(&[], &["sprites", "sounds", "photos", "objects", "seed"])
         .map_err(Usage::error)?;
@@ -215,12 +215,12 @@ fn synth(spec: &Spec, rules: &SplitRules) -> anyhow::Result<SynthCorpus> {
     })
 }
 
-/// `A-B`, or `N` for exactly so many.
+/// `A-B`, or `N` for exactly that many.
 pub fn objects(text: &str) -> Result<RangeInclusive<usize>, String> {
     let refuse = || format!("{text}: a number of objects is N or A-B");
     let number = |text: &str| text.parse::<usize>().map_err(|_| refuse());
-    let (least, most) = text.split_once('-').unwrap_or((text, text));
-    let range = number(least)?..=number(most)?;
+    let (min, max) = text.split_once('-').unwrap_or((text, text));
+    let range = number(min)?..=number(max)?;
     if range.is_empty() {
         Err(refuse())
     } else {

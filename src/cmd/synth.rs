@@ -1,5 +1,5 @@
 //! `l3net synth`: scenes with known sources as video files, each with a JSON
-//! file that tells what is where in every frame and what is heard when.
+//! file: what is where in every frame, and what is heard when.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -114,7 +114,7 @@ fn parse_split(text: &str) -> Result<Split, String> {
 pub fn run(args: &SynthArgs) -> anyhow::Result<bool> {
     if args.swap_at.is_some_and(|at| at >= args.seconds) {
         return Err(Usage::error(
-            "--swap-at lies behind the end: name a time before --seconds",
+            "--swap-at is after the end: give a time before --seconds",
         ));
     }
     let has_pictures = !args.sprites.is_empty() || !args.photos.is_empty();
@@ -250,7 +250,7 @@ fn write_scene(
         return Ok(false);
     };
     let name = video.file_name().unwrap_or_default();
-    let told = Truth {
+    let facts = Truth {
         file: name.to_string_lossy().into_owned(),
         seed: args.seed,
         index,
@@ -265,7 +265,7 @@ fn write_scene(
         frames,
         settings: args.as_json(),
     };
-    let text = serde_json::to_vec(&told)?;
+    let text = serde_json::to_vec(&facts)?;
     std::fs::write(&parts[1].path, text).map_err(io_error(&truth, "write"))?;
     // The truth first: a video that is there has one.
     let [video_part, truth_part] = parts;

@@ -47,7 +47,7 @@ struct AnnotatedPicture {
 
 /// An annotation before its media are found.
 struct Annotation {
-    /// Where it stands.
+    /// The file that it is from.
     list: PathBuf,
     file: String,
     class: Option<String>,
@@ -181,8 +181,8 @@ fn middle_second(pcm: &[f32]) -> Vec<f32> {
 
 /// The boxes of a picture, cut off at its edges.
 ///
-/// One without any area stays: VGG-SS has them, and whoever points anywhere misses
-/// them, in its authors' figures too.
+/// One without any area stays: VGG-SS has them, and every answer misses them, in its
+/// authors' figures too.
 fn within_the_picture(boxes: &[[f32; 4]]) -> Result<Vec<[f32; 4]>, String> {
     let expected = "expected left, top, right and bottom as parts of the picture, 0 to 1 \
                     (in XML pixels of 256), the left not right of the right one, the top not \

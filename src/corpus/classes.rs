@@ -225,7 +225,7 @@ impl Corpus for ClassPairs {
     }
 }
 
-/// A cut-out picture lies on a random colour; one without holes is as it is.
+/// A cut-out picture gets a random background colour; one without holes stays.
 fn on_plain_ground(image: RgbaImage, rng: &mut Rng) -> Picture {
     let ground: [u8; 3] = rng.random();
     let (width, height) = image.dimensions();

@@ -285,7 +285,7 @@ impl Corpus for Clips {
         let there = self.recordings_in(split);
         let purpose = split.purpose();
         let needed = match (self.rules.split_by, split) {
-            _ if self.recordings() < MIN_RECORDINGS => "one alone has no others to be held against",
+            _ if self.recordings() < MIN_RECORDINGS => "one alone has no others to compare with",
             (SplitBy::Time, _) if there >= MIN_RECORDINGS => {
                 "they lie in one folder and count as one camera; each camera needs its own"
             }

@@ -22,9 +22,9 @@ use super::held_out::{ClassFile, SplitRules, patterns};
 use super::manifest::Manifest;
 use super::random::hash;
 
-/// One group in so many is the test, where nothing else says which.
+/// One group in this many is for the test, where nothing else decides.
 const TEST_ONE_IN: usize = 7;
-/// One group in so many of the rest validates.
+/// One group in this many of the rest is for validation.
 const VALIDATION_ONE_IN: usize = 10;
 
 /// The files of one or several folders by class.
@@ -62,7 +62,7 @@ impl ClassFolder {
                     if let Some(split) = split {
                         item.split = item.split.max(split);
                         // Parts may number their files alike. Not their path: the same
-                        // files are held out wherever the folder lies.
+                        // files are held out wherever the folder is.
                         let name = part.file_name().unwrap_or_default().display();
                         item.group = format!("{name}/{}", item.group);
                     }

@@ -68,7 +68,7 @@ impl Sound {
             }
             let start = rng.random_range(0..=pcm.len() - WINDOW_SAMPLES);
             let level = rms(&pcm[start..start + WINDOW_SAMPLES]);
-            if best.is_none_or(|(most, _)| level > most) {
+            if best.is_none_or(|(max, _)| level > max) {
                 best = Some((level, start));
             }
             if level > SILENT_RMS {

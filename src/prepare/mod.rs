@@ -2,7 +2,7 @@
 //!
 //! Belongs here: running media through the graph of `live` and `batch`, several
 //! files side by side; cutting recordings into pieces; what is skipped; resuming
-//! after a run that was killed. Does not: how a clip lies in a shard
+//! after a run that was killed. Does not: how a clip is stored in a shard
 //! (`corpus::shards`), the command line (`cmd`).
 //!
 //! ```text

@@ -244,7 +244,7 @@ impl AssetLibrary {
             .map(|class| &*class.name)
     }
 
-    /// Whether scenes of a split have something that can be told apart.
+    /// Whether a split has at least two classes to tell apart.
     ///
     /// # Errors
     /// Says how many classes have pictures and sounds, if fewer than two do.

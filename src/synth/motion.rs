@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use rand::RngExt;
 
 use super::kind::{self, Kind};
-use super::rhythm::{Place, Rhythm};
+use super::rhythm::{BeatPosition, Rhythm};
 use crate::corpus::Rng;
 
 /// How a thing moves. Places are 0 to 1 of the space that its size leaves it, so it
@@ -66,7 +66,7 @@ impl Wave {
 /// Where a thing is at a moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement {
-    /// x and y, 0 to 1 of its room.
+    /// x and y, 0 to 1 of the space that its size leaves it.
     pub at: [f64; 2],
     /// Degrees, clockwise.
     pub angle: f64,
@@ -147,7 +147,7 @@ pub fn strike(since_s: f64) -> f64 {
 }
 
 /// How high a thing is that was thrown at a beat and lands at the next.
-fn flight(place: Place, height: f64) -> f64 {
+fn flight(place: BeatPosition, height: f64) -> f64 {
     let share = place.since_s / place.gap_s;
     height * 4.0 * share * (1.0 - share)
 }

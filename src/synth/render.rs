@@ -122,7 +122,7 @@ impl Renderer {
         let [ex, ey] = object.look.extent();
         let squash = place.squash as f32;
         let (sx, sy) = (half * (1.0 + squash), half * (1.0 - squash));
-        // The thing's room: it may stick out of the picture a little.
+        // A thing may stick out of the picture a little.
         let at = |share: f64, side: f32, half: f32| {
             let edge = (0.9 * half).min(side / 2.0);
             edge + share as f32 * (side - 2.0 * edge)

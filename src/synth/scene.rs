@@ -10,10 +10,10 @@ use super::background::Background;
 use super::grade::Grade;
 use super::look::{Look, Pasted, Pose};
 use super::motion::{Motion, strike};
+use super::reverb::RoomAcoustics;
 use super::rhythm::Rhythm;
-use super::room::Room;
 use super::settings::SynthSettings;
-use super::soundscape::{Level, Listener, Noise, SoundOf, Soundscape, Source, Span};
+use super::soundscape::{BackgroundNoise, Level, Listener, SoundOf, Soundscape, Source, Span};
 use crate::corpus::{CorpusError, Rng, Split};
 
 /// How often a thing that makes no sound moves as if it did.
@@ -78,8 +78,8 @@ impl Object {
     }
 }
 
-/// What is to sound.
-enum Heard<'a> {
+/// What makes the sound.
+enum SoundSource<'a> {
     Nothing,
     Seen(&'a Class),
     Unseen(&'a Class),
@@ -104,19 +104,19 @@ impl Scene {
         let has_photo = !photos.is_empty() && rng.random_bool(settings.photo_backdrop);
 
         let heard = if rng.random_bool(settings.silent) {
-            Heard::Nothing
+            SoundSource::Nothing
         } else if count == 0 || rng.random_bool(settings.off_screen) {
-            Heard::Unseen(pick(&audible, rng)?)
+            SoundSource::Unseen(pick(&audible, rng)?)
         } else {
             let both = by(assets, |c| c.can_be_seen(split) && c.can_be_heard(split));
-            Heard::Seen(pick(&both, rng)?)
+            SoundSource::Seen(pick(&both, rng)?)
         };
 
         let mut shown: Vec<&Class> = Vec::new();
         let mut unseen: Vec<Arc<str>> = Vec::new();
         let mut backdrop: Option<&Class> = None;
         match heard {
-            Heard::Seen(class) => {
+            SoundSource::Seen(class) => {
                 let behind = has_photo && class.has_photos(split);
                 if behind && rng.random_bool(BACKDROP_SOUNDS) {
                     backdrop = Some(class);
@@ -124,8 +124,8 @@ impl Scene {
                     shown.push(class);
                 }
             }
-            Heard::Unseen(class) => unseen.push(Arc::clone(&class.name)),
-            Heard::Nothing => {}
+            SoundSource::Unseen(class) => unseen.push(Arc::clone(&class.name)),
+            SoundSource::Nothing => {}
         }
         let free = |class: &&Class, shown: &[&Class], backdrop: Option<&Class>| {
             !unseen.contains(&class.name)
@@ -168,8 +168,8 @@ impl Scene {
             objects.push(Object::draw(class, home, settings, split, rng)?);
         }
         let source = match heard {
-            Heard::Nothing => None,
-            Heard::Seen(class) | Heard::Unseen(class) => Some(class),
+            SoundSource::Nothing => None,
+            SoundSource::Seen(class) | SoundSource::Unseen(class) => Some(class),
         };
         let mut turns = vec![(0.0, source)];
         if settings.swap_at_s.is_some() || settings.turn_s.is_some() {
@@ -204,8 +204,8 @@ impl Scene {
             soundscape: Arc::new(Soundscape {
                 spans,
                 cycle_s,
-                room: room.then(|| Room::draw(rng)),
-                noise: noise.then(|| Noise::draw(settings, &level, rng)),
+                room: room.then(|| RoomAcoustics::draw(rng)),
+                noise: noise.then(|| BackgroundNoise::draw(settings, &level, rng)),
                 level,
             }),
             grade: Grade::draw(rng),
@@ -239,8 +239,8 @@ impl Scene {
         self.soundscape.listen()
     }
 
-    /// A part of its sound. Renders all that comes before, too: who goes on from
-    /// there should [`listen`](Self::listen).
+    /// A part of its sound. Renders all that comes before, too: use
+    /// [`listen`](Self::listen) to read on.
     pub fn sound(&self, from: usize, samples: usize) -> Vec<f32> {
         let mut pcm = self.listen().read(from + samples);
         pcm.split_off(from)

@@ -8,15 +8,15 @@ use crate::corpus::Split;
 use crate::corpus::random::hash;
 use crate::time::WINDOW_SAMPLES;
 
-/// One recording in so many is the test.
+/// One recording in this many is for the test.
 const TEST_ONE_IN: usize = 7;
-/// One in so many of the rest validates.
+/// One in this many of the rest is for validation.
 const VALIDATION_ONE_IN: usize = 10;
 /// Pairs that do not correspond need two.
 pub(super) const MIN_RECORDINGS: usize = 2;
 
-/// Of a recording so many tenths at the end are the test, and before them so many
-/// validate: a second at least, which is what the network hears.
+/// Tenths of a recording: its end is for the test, the part before for validation,
+/// each at least a second long, which is what the network hears.
 const TEST_TENTHS: u64 = 3;
 const VALIDATION_TENTHS: u64 = 1;
 /// Between two parts a twentieth is skipped, a second at most, so that no sound of
@@ -50,14 +50,14 @@ pub(super) fn parts(recording: &Range<u64>) -> Option<Parts> {
     let length = recording.end.saturating_sub(recording.start);
     let share = |tenths: u64| (length / 10 * tenths + length % 10 * tenths / 10).max(SECOND);
     let guard = (length / GUARD_ONE_IN).min(SECOND);
-    let room = |end: u64, part: u64| end.checked_sub(part).filter(|&at| at >= recording.start);
-    let test = room(recording.end, share(TEST_TENTHS))?..recording.end;
-    let validation_end = room(test.start, guard)?;
-    let validation = room(validation_end, share(VALIDATION_TENTHS))
-        .filter(|&at| room(at, guard + SECOND).is_some())
+    let fits = |end: u64, part: u64| end.checked_sub(part).filter(|&at| at >= recording.start);
+    let test = fits(recording.end, share(TEST_TENTHS))?..recording.end;
+    let validation_end = fits(test.start, guard)?;
+    let validation = fits(validation_end, share(VALIDATION_TENTHS))
+        .filter(|&at| fits(at, guard + SECOND).is_some())
         .map(|at| at..validation_end);
     let before = validation.as_ref().map_or(test.start, |v| v.start);
-    let train = recording.start..room(before, guard)?;
+    let train = recording.start..fits(before, guard)?;
     (train.end - train.start >= SECOND).then_some(Parts {
         train,
         validation,

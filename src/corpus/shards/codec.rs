@@ -19,8 +19,8 @@ use symphonia::core::units::Timestamp;
 use crate::picture::Picture;
 use crate::time::SAMPLE_RATE;
 
-/// Samples that room is made for at once: a clip's 11 s. The number that is asked for
-/// stands in a file, and may be damaged.
+/// Samples that memory is reserved for at once: a clip's 11 s. The number of samples
+/// is read from a file that may be damaged.
 const MAX_RESERVED: usize = 11 * SAMPLE_RATE as usize;
 
 /// Quality of the JPEGs.

@@ -1,4 +1,4 @@
-//! What stands in a clip's JSON, and how its members are named.
+//! The fields of a clip's JSON, and the names of its members.
 
 use serde::{Deserialize, Serialize};
 

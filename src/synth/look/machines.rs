@@ -34,7 +34,7 @@ pub fn car(pen: &mut Pen, v: &Variation, pose: Pose) {
     ];
     pen.part(polygon(&cabin), Main);
     let round = v.value("round", 0.05..0.2);
-    pen.part(rounded(-0.98, belt, 0.98, floor, round), Main);
+    pen.rect([-0.98, belt, 0.98, floor], round, Main);
     let glass_top = roof + 0.09;
     let middle = v.value("pillar", -0.3..0.05);
     for (from, to) in [
@@ -143,10 +143,10 @@ pub fn fan(pen: &mut Pen, v: &Variation, pose: Pose) {
                 v.value("pole", 0.08..0.18),
             );
             let foot = v.value("foot", 0.3..0.6);
-            pen.part(rounded(-foot, 0.86, foot, 1.02, 0.08), Second);
+            pen.rect([-foot, 0.86, foot, 1.02], 0.08, Second);
         }
         1 => {
-            pen.part(rounded(-0.98, -0.98, 0.98, 0.98, 0.12), Second);
+            pen.rect([-0.98, -0.98, 0.98, 0.98], 0.12, Second);
             pen.dot(0.0, 0.0, 0.92, Dark);
             for (x, y) in [(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)] {
                 pen.dot(x, y, 0.06, Light);
@@ -306,7 +306,7 @@ pub fn siren(pen: &mut Pen, v: &Variation, pose: Pose) {
             pen.line(&[(x, base - 0.7 * height), (x, base)], Dark, 0.03);
         }
     }
-    pen.part(rounded(-foot, base - 0.06, foot, base + 0.2, 0.06), Second);
+    pen.rect([-foot, base - 0.06, foot, base + 0.2], 0.06, Second);
     let sole = foot * v.value("sole", 1.05..1.3);
-    pen.part(rounded(-sole, base + 0.18, sole, base + 0.34, 0.04), Dark);
+    pen.rect([-sole, base + 0.18, sole, base + 0.34], 0.04, Dark);
 }

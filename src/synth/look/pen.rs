@@ -48,6 +48,12 @@ impl<'a> Pen<'a> {
         }
     }
 
+    /// A part with four sides (left, top, right, bottom) and round corners.
+    pub fn rect(&mut self, sides: [f32; 4], radius: f32, ink: Ink) {
+        let [left, top, right, bottom] = sides;
+        self.part(rounded(left, top, right, bottom, radius), ink);
+    }
+
     /// A round part.
     pub fn disc(&mut self, x: f32, y: f32, r: f32, ink: Ink) {
         self.part(ellipse(x, y, r, r), ink);

@@ -93,7 +93,7 @@ pub fn bell(pen: &mut Pen, v: &Variation, pose: Pose) {
             pen.disc(0.0, 1.08, 0.14, Second);
         });
         if has_handle {
-            pen.part(rounded(-0.1, -0.42, 0.1, 0.15, 0.08), Second);
+            pen.rect([-0.1, -0.42, 0.1, 0.15], 0.08, Second);
         } else {
             pen.outline(ellipse(0.0, -0.16, 0.15, 0.17), Dark, 0.09);
         }
@@ -186,7 +186,7 @@ pub fn guitar(pen: &mut Pen, v: &Variation, pose: Pose) {
     let waist = high * v.value("waist", 0.6..0.9);
     let electric = v.has("electric", 0.4);
     let head_half = v.value("head", 0.09..0.14);
-    pen.part(rounded(-head_half, -1.05, head_half, -0.74, 0.04), Second);
+    pen.rect([-head_half, -1.05, head_half, -0.74], 0.04, Second);
     for i in 0..3 {
         let y = -1.0 + 0.1 * i as f32;
         for side in [-1.0, 1.0] {
@@ -212,19 +212,19 @@ pub fn guitar(pen: &mut Pen, v: &Variation, pose: Pose) {
     let bridge = v.value("bridge", 0.72..0.82);
     if electric {
         for y in [0.4, 0.56] {
-            pen.part(rounded(-0.17, y, 0.17, y + 0.09, 0.03), Dark);
+            pen.rect([-0.17, y, 0.17, y + 0.09], 0.03, Dark);
         }
     } else {
         let hole = v.value("hole", 0.13..0.2);
         pen.dot(0.0, 0.38, hole * 1.25, Accent);
         pen.dot(0.0, 0.38, hole, Dark);
     }
-    pen.part(rounded(-0.07, -0.76, 0.07, 0.24, 0.01), Second);
+    pen.rect([-0.07, -0.76, 0.07, 0.24], 0.01, Second);
     for i in 0..7 {
         let y = -0.7 + 0.125 * i as f32;
         pen.line(&[(-0.07, y), (0.07, y)], Light, 0.015);
     }
-    pen.part(rounded(-0.2, bridge, 0.2, bridge + 0.07, 0.02), Second);
+    pen.rect([-0.2, bridge, 0.2, bridge + 0.07], 0.02, Second);
     let shake = 0.03 * pose.strike * pose.side;
     for i in 0..4 {
         let x = -0.045 + 0.03 * i as f32;

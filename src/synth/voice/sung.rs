@@ -17,7 +17,7 @@ const VOWELS: [[f32; 3]; 5] = [
     [570.0, 840.0, 2_410.0],
     [300.0, 870.0, 2_240.0],
 ];
-/// The throat moves slowly: its filters are tuned every so many samples.
+/// Samples between tunings of the filters: the throat moves slowly.
 const TUNE_EVERY: u32 = 64;
 
 /// A mouth: vowels, one a beat, with their own melody, pitch and throat.
