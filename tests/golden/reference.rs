@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use l3net::features::{Features, LogSpectrogram, SPECTROGRAM_LEN, View};
+use l3net::features::{Features, LogSpectrogram, SPECTROGRAM_LEN, Viewport};
 use l3net::net::{Device, L3Net, NetOptions, Precision, Weights};
 use l3net::picture::Picture;
 use safetensors::SafeTensors;
@@ -118,7 +118,7 @@ pub fn picture(width: i64, height: i64, salt: i64) -> Picture {
 pub fn features(spectrogram: Vec<f32>, picture: Picture) -> Features {
     Features {
         spectrogram,
-        view: View::whole(picture.width, picture.height),
+        view: Viewport::whole(picture.width, picture.height),
         image: picture.rgb,
         image_width: picture.width,
         image_height: picture.height,
