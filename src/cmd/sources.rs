@@ -39,3 +39,23 @@ fn start_scene(width: u32, height: u32) -> Result<SceneFeed, String> {
         sound: Box::new(move |samples| listener.read(samples)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_test_source_is_the_built_in_scene() {
+        let sources = expand(&["test".to_owned(), "camera".to_owned()]).expect("good usage");
+        let Kind::Test(Some(scene)) = sources[0].kind else {
+            panic!("{:?}", sources[0].kind);
+        };
+        let mut feed = (scene.start)(160, 90).expect("needs no file");
+        let (first, later) = ((feed.picture)(0.0), (feed.picture)(1.5));
+        assert_eq!((first.len(), later.len()), (160 * 90 * 3, 160 * 90 * 3));
+        assert_ne!(first, later, "it moves");
+        let loudest = (feed.sound)(48_000).into_iter().fold(0.0, f32::max);
+        assert!(loudest > 0.01, "{loudest}");
+        assert_eq!(sources[1].kind, Kind::Camera(0));
+    }
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::common::{ComputeArgs, TalkArgs, Usage, say, stop_on_signal};
+use super::common::{ComputeArgs, TalkArgs, Usage, cancel_on_signal, say};
 use super::data::DataArgs;
 use super::value::choice;
 use crate::net::{Conv1Stride, Weights};
@@ -114,7 +114,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     // Before anything is read: the run that holds it may be about to write it anew.
     let _lock = files.lock()?;
     let start = start(args, &files)?;
-    let stop = stop_on_signal()?;
+    let stop = cancel_on_signal()?;
     let parts = match args.data.open(args.talk.quiet, &stop) {
         // There is nothing yet to save: an orderly end like a later one.
         Err(stopped) if stop.is_cancelled() => {

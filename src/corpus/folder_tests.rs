@@ -111,7 +111,7 @@ fn links_that_lead_nowhere_hide_no_other_file() {
     let all = read(folder.path(), &SplitRules::default());
     assert_eq!(all.classes().collect::<Vec<_>>(), ["dog"]);
     let items: Vec<&ClassFile> = all.items("dog").iter().collect();
-    // Whoever reads it is told.
+    // Reading it fails.
     assert_eq!(names(&items), ["a.ogg", "b.ogg", "gone.ogg"]);
     let none = ClassFolder::read(&[at("no-such")], &["ogg"], &SplitRules::default());
     let text = none.expect_err("no folder").to_string();

@@ -1,7 +1,7 @@
 //! SOURCEs of a command line.
 
 use super::*;
-use crate::media::expand;
+use crate::media::{Session, SessionOptions, expand};
 
 fn names(texts: &[&str]) -> Vec<String> {
     let texts: Vec<_> = texts.iter().map(ToString::to_string).collect();
@@ -101,4 +101,12 @@ fn passwords_stay_out_of_names() {
         names(&["rtsp://me:secret@cam.example/1"]),
         ["rtsp://cam.example/1"]
     );
+}
+
+#[test]
+fn a_test_source_without_a_scene_does_not_open_and_says_why() {
+    let sources = expand(&["test".to_owned()]).expect("good usage");
+    let error = Session::open(&sources[0], SessionOptions::default()).err();
+    let error = error.expect("no scene").to_string();
+    assert!(error.contains("no built-in scene"), "{error}");
 }

@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn sound_does_not_hang_on_how_it_is_read(seed in any::<u64>(), block in 1..7_000_usize) {
+    fn sound_does_not_depend_on_how_it_is_read(seed in any::<u64>(), block in 1..7_000_usize) {
         let settings = SynthSettings { swap_at_s: Some(0.31), ..SynthSettings::default() };
         let scene = scene(&settings, seed);
         let whole = scene.sound(0, 24_000);

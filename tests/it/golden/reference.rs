@@ -1,8 +1,8 @@
 //! The reference values, and how results are held against them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use l3net::features::{Features, LogSpectrogram, SPECTROGRAM_LEN, View};
+use l3net::features::{Features, LogSpectrogram, SPECTROGRAM_LEN, Viewport};
 use l3net::net::{Device, L3Net, NetOptions, Precision, Weights};
 use l3net::picture::Picture;
 use safetensors::SafeTensors;
@@ -48,12 +48,6 @@ impl Golden {
             .collect();
         samples.chunks(48_000).map(<[f32]>::to_vec).collect()
     }
-}
-
-/// The folder beside the sources that some checkouts have.
-pub fn shared() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
-    path.is_dir().then_some(path)
 }
 
 #[track_caller]
@@ -118,7 +112,7 @@ pub fn picture(width: i64, height: i64, salt: i64) -> Picture {
 pub fn features(spectrogram: Vec<f32>, picture: Picture) -> Features {
     Features {
         spectrogram,
-        view: View::whole(picture.width, picture.height),
+        view: Viewport::whole(picture.width, picture.height),
         image: picture.rgb,
         image_width: picture.width,
         image_height: picture.height,
