@@ -148,11 +148,96 @@ pub enum NetError {
     Torch(String),
 }
 
+/// What libtorch and the libraries below it say where memory is short, in lower case.
+const OUT_OF_MEMORY: [&str; 6] = [
+    "out of memory",              // CUDA's caching allocator, and the driver itself
+    "defaultcpuallocator",        // it fails for no other reason
+    "not enough memory",          // the same on other systems
+    "cublas_status_alloc_failed", // cuBLAS for its handle or workspace
+    "cudnn_status_alloc_failed",  // cuDNN, likewise
+    "bad_alloc",                  // the C++ library
+];
+
+impl NetError {
+    /// Whether the device or the machine had too little memory: a smaller batch may
+    /// succeed. libtorch has no code for it, only its text.
+    pub fn is_out_of_memory(&self) -> bool {
+        let Self::Torch(text) = self else {
+            return false;
+        };
+        let text = text.to_ascii_lowercase();
+        OUT_OF_MEMORY.iter().any(|sign| text.contains(sign))
+    }
+}
+
 impl From<tch::TchError> for NetError {
     fn from(error: tch::TchError) -> Self {
         // Behind the first line comes a C++ stack.
         let text = error.to_string();
         let first = text.lines().find(|line| !line.trim().is_empty());
         Self::Torch(first.unwrap_or("failed without a word").trim().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_memory_is_told_from_other_failures() {
+        let table = [
+            (
+                "CUDA out of memory. Tried to allocate 2.20 GiB. GPU 0 has a total capacity of \
+                 7.79 GiB of which 1.32 GiB is free. Including non-PyTorch memory, this process \
+                 has 6.46 GiB memory in use. Of the allocated memory 6.10 GiB is allocated by \
+                 PyTorch, and 202.18 MiB is reserved by PyTorch but unallocated.",
+                true,
+            ),
+            ("CUDA error: out of memory", true),
+            (
+                "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+                true,
+            ),
+            ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", true),
+            (
+                "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't \
+                 allocate memory: you tried to allocate 4503599627370496 bytes. Error code 12 \
+                 (Cannot allocate memory)",
+                true,
+            ),
+            (
+                "[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough \
+                 memory: you tried to allocate 9663676416 bytes.",
+                true,
+            ),
+            ("std::bad_alloc", true),
+            (
+                "CUDA error: an illegal memory access was encountered",
+                false,
+            ),
+            ("CUDA error: device-side assert triggered", false),
+            (
+                "Given groups=1, weight of size [64, 3, 3, 3], expected input[1, 1, 257, 199] to \
+                 have 3 channels, but got 1 channels instead",
+                false,
+            ),
+            ("could not execute a primitive", false),
+        ];
+        for (text, expected) in table {
+            let error = NetError::from(tch::TchError::Torch(text.to_owned()));
+            assert_eq!(error.is_out_of_memory(), expected, "{text}");
+        }
+        let refused = NetError::Device {
+            device: "cuda:0".to_owned(),
+            why: "out of memory".to_owned(),
+        };
+        assert!(!refused.is_out_of_memory());
+    }
+
+    #[test]
+    fn what_libtorch_says_of_an_impossible_size_is_out_of_memory() {
+        let pebibytes = tch::Tensor::f_empty([1 << 50], (tch::Kind::Float, tch::Device::Cpu));
+        let error = NetError::from(pebibytes.expect_err("no machine has that much"));
+        assert!(error.is_out_of_memory(), "{error}");
     }
 }
