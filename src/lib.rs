@@ -43,3 +43,4 @@ pub mod picture;
 pub mod result;
 pub mod text;
 pub mod time;
+pub mod window_spec;

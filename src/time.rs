@@ -10,8 +10,6 @@ use serde::{Deserialize, Serialize};
 
 /// Samples in a second of sound, everywhere behind the media edge.
 pub const SAMPLE_RATE: u32 = 48_000;
-/// Samples in one window: one second.
-pub const WINDOW_SAMPLES: usize = SAMPLE_RATE as usize;
 const NS_PER_S: u128 = 1_000_000_000;
 
 /// A place on the stream's one timeline, counted in samples.
@@ -93,7 +91,7 @@ pub struct Hop(usize);
 
 impl Hop {
     /// One second: windows that touch and do not overlap.
-    pub const SECOND: Self = Self(WINDOW_SAMPLES);
+    pub const SECOND: Self = Self(SAMPLE_RATE as usize);
 
     /// A hop in seconds, from 0.1 to 1.
     ///
@@ -104,7 +102,7 @@ impl Hop {
             return Err(format!("a hop is 0.1 to 1 second, not {seconds}"));
         }
         let samples = SamplePos::from_time(MediaTime::from_secs_f64(seconds)).0;
-        Ok(Self(usize::try_from(samples).unwrap_or(WINDOW_SAMPLES)))
+        Ok(Self(usize::try_from(samples).unwrap_or(Self::SECOND.0)))
     }
 
     /// The hop in samples.

@@ -12,7 +12,7 @@ use super::progress::Bar;
 use super::streams::StreamArgs;
 use crate::engine::{Job, Output, Said, Watcher};
 use crate::event::{Evidence, JudgedMoment, Region};
-use crate::features::{self, BIN_HZ, BINS, FRAME_SAMPLES, FRAMES, STEP_SAMPLES};
+use crate::features::Viewport;
 use crate::media::Source;
 use crate::result::{
     Crop, Failure, Gap, HeatmapFacts, Judgement, Latency, Record, SoundHeatmapFacts, StreamName,
@@ -23,7 +23,7 @@ use crate::sink::console::Table;
 use crate::sink::heatmaps::Heatmaps;
 use crate::sink::jsonl::JsonLines;
 use crate::sink::{SinkError, metrics};
-use crate::time::SAMPLE_RATE;
+use crate::window_spec::WindowSpec;
 
 /// All ways out of a run.
 pub struct Outputs {
@@ -278,15 +278,13 @@ impl Outputs {
         let (sound_row, sound_col, sound_max) = judgement.audio.peak();
         let view = job.features.view;
         let [x0, y0, x1, y1] = view.under_map(rows, cols);
-        let [t, f] = features::Viewport::whole(FRAMES as u32, BINS as u32).image_from_cell(
+        let spec = WindowSpec::PAPER;
+        let [t, f] = Viewport::whole(spec.frames as u32, spec.bins as u32).image_from_cell(
             sound_row,
             sound_col,
             judgement.audio.rows,
             judgement.audio.cols,
         );
-        // Columns stand for the middle of their samples, bins for their frequency.
-        let column = t * FRAMES as f32 - 0.5;
-        let middle = column * STEP_SAMPLES as f32 + FRAME_SAMPLES as f32 / 2.0;
         let verdict = Verdict {
             stream: self.names[stream].clone(),
             seq: job.seq,
@@ -309,8 +307,8 @@ impl Outputs {
             sound_heatmap: SoundHeatmapFacts {
                 rows: judgement.audio.rows,
                 cols: judgement.audio.cols,
-                peak_hz: (f * BINS as f32 - 0.5) * BIN_HZ,
-                peak_s: middle / SAMPLE_RATE as f32,
+                peak_hz: spec.hz_at(f),
+                peak_s: spec.seconds_at(t),
                 max: sound_max,
                 file: None,
             },

@@ -9,9 +9,10 @@ use super::common::{ComputeArgs, TalkArgs, Usage, say, stop_on_signal};
 use super::data::DataArgs;
 use crate::net::{Conv1Stride, Weights};
 use crate::train::{
-    Checkpoint, Files, Freeze, Mixture, Outcome, Pairing, Progress, SamplerSettings, Start,
-    Strength, Task, TrainSettings, train,
+    AugmentationStrength, Checkpoint, Freeze, Mixture, PairingMode, RunFiles, SamplerSettings,
+    Start, TrainOutcome, TrainProgress, TrainSettings, TrainTask, train,
 };
+use crate::window_spec::WindowSpec;
 
 /// Lines to a log that is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -48,10 +49,10 @@ pub struct TrainArgs {
     pub batch: u32,
     /// The paper's pairs, or all pictures with all sounds of a batch
     #[arg(long, value_enum, default_value = "paper", value_name = "WHICH")]
-    pub pairs: Pairing,
+    pub pairs: PairingMode,
     /// How much pictures and sounds are changed
     #[arg(long, value_enum, default_value = "paper", value_name = "HOW")]
-    pub augment: Strength,
+    pub augment: AugmentationStrength,
     /// Learning rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
     pub lr: f64,
@@ -66,7 +67,7 @@ pub struct TrainArgs {
     pub weight_decay: f64,
     /// Correspondence, the classes of picture and sound, or both
     #[arg(long, value_enum, default_value = "avc", value_name = "WHAT")]
-    pub task: Task,
+    pub task: TrainTask,
     /// What stays as it is
     #[arg(long, value_enum, default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
@@ -109,7 +110,7 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     check(args)?;
     args.talk.start_log(std::io::stderr);
-    let files = Files::beside(&args.output);
+    let files = RunFiles::beside(&args.output);
     // Before anything is read: the run that holds it may be about to write it anew.
     let _lock = files.lock()?;
     let start = start(args, &files)?;
@@ -124,7 +125,8 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     };
     let mixture = Mixture::new(parts.map(|o| (o.weight, o.corpus)).collect());
     let display = Display::new(args.steps, args.talk.quiet);
-    let outcome = train(mixture, &settings(args), start, &files, &stop, |progress| {
+    let settings = settings(args, start.spec());
+    let outcome = train(mixture, &settings, start, &files, &stop, |progress| {
         display.show(progress);
     });
     display.end();
@@ -164,12 +166,13 @@ fn parse_minutes(text: &str) -> Result<Duration, String> {
     length.ok_or_else(|| format!("{text}: not a number of minutes"))
 }
 
-fn settings(args: &TrainArgs) -> TrainSettings {
+fn settings(args: &TrainArgs, spec: WindowSpec) -> TrainSettings {
     TrainSettings {
         sampler: SamplerSettings {
             batch: args.batch as usize,
             pairing: args.pairs,
             augment: args.augment,
+            spec,
             side: SIDE,
             overfit: args.overfit.map(|n| n as usize),
             seed: args.seed,
@@ -196,7 +199,7 @@ fn settings(args: &TrainArgs) -> TrainSettings {
     }
 }
 
-fn start(args: &TrainArgs, files: &Files) -> anyhow::Result<Start> {
+fn start(args: &TrainArgs, files: &RunFiles) -> anyhow::Result<Start> {
     if args.resume && files.last.exists() {
         let checkpoint = Checkpoint::read(&files.last)?;
         tracing::info!(
@@ -234,7 +237,7 @@ fn start(args: &TrainArgs, files: &Files) -> anyhow::Result<Start> {
         Some(model) => {
             let weights = Weights::read(model)?;
             check_stride(args, weights.conv1_stride(), model)?;
-            Start::From(weights)
+            Start::Model(weights)
         }
         None => Start::Scratch(args.conv1_stride.unwrap_or_default()),
     })
@@ -252,7 +255,7 @@ fn check_stride(args: &TrainArgs, is: Conv1Stride, file: &Path) -> anyhow::Resul
     }
 }
 
-fn tell(outcome: &Outcome, files: &Files, quiet: bool) {
+fn tell(outcome: &TrainOutcome, files: &RunFiles, quiet: bool) {
     if quiet {
         return;
     }
@@ -281,10 +284,10 @@ fn tell(outcome: &Outcome, files: &Files, quiet: bool) {
         state.seconds,
         outcome.waiting * 100.0
     ));
-    if outcome.left_out > 0 {
+    if outcome.skipped > 0 {
         say(&format!(
             "{} draws were left out: their files cannot be read",
-            outcome.left_out
+            outcome.skipped
         ));
     }
     if outcome.stopped {
@@ -321,7 +324,7 @@ impl Display {
         }
     }
 
-    fn show(&self, progress: &Progress) {
+    fn show(&self, progress: &TrainProgress) {
         let line = line(progress);
         self.bar.set_position(progress.step);
         self.bar.set_message(line.clone());
@@ -357,7 +360,7 @@ impl Display {
     }
 }
 
-fn line(progress: &Progress) -> String {
+fn line(progress: &TrainProgress) -> String {
     let left = (progress.steps - progress.step) as f64;
     let batch_s = progress.examples_per_s.max(1e-9);
     let step_s = progress.batch as f64 / batch_s;

@@ -10,6 +10,7 @@ use crate::media::Frame;
 use crate::picture::ToPicture;
 use crate::result::{AudioFacts, VideoFacts};
 use crate::window::{Moment, Timed};
+use crate::window_spec::WindowSpec;
 
 /// Prepares the moments of one stream.
 pub(super) struct Preparer {
@@ -22,7 +23,7 @@ pub(super) struct Preparer {
 impl Preparer {
     pub fn new(options: &EngineOptions) -> Self {
         Self {
-            extractor: FeatureExtractor::new(options.crop),
+            extractor: FeatureExtractor::new(WindowSpec::PAPER, options.crop),
             keep_pictures: options.keep_pictures,
             last_image: Vec::new(),
         }

@@ -15,7 +15,8 @@ use crate::media::{
 use crate::result::GapReason;
 use crate::sink::metrics;
 use crate::time::MediaTime;
-use crate::window::{GapSpan, Made, MomentMaker, Pace, TAIL_SAMPLES};
+use crate::window::{GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
+use crate::window_spec::WindowSpec;
 
 /// First and longest wait before a source is opened again.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -91,7 +92,7 @@ struct Reader<'a> {
     dropped_before: (u64, u64),
     /// When the source was last asked how long it is.
     asked_at: Option<Instant>,
-    made: Vec<Made<Frame>>,
+    made: Vec<MomentOrGap<Frame>>,
 }
 
 impl Reader<'_> {
@@ -148,7 +149,7 @@ impl Reader<'_> {
             let (hop, pace) = (self.options.hop, Pace::Live);
             let maker = self
                 .maker
-                .get_or_insert_with(|| MomentMaker::new(hop, pace));
+                .get_or_insert_with(|| MomentMaker::new(WindowSpec::PAPER, hop, pace));
             maker.reopen(offset, &mut self.made);
             for made in std::mem::take(&mut self.made) {
                 self.hand_on(made);
@@ -172,7 +173,7 @@ impl Reader<'_> {
     fn nothing_came(&self) -> bool {
         self.maker
             .as_ref()
-            .is_none_or(|maker| maker.has() == (false, false))
+            .is_none_or(|maker| maker.has_sound_and_picture() == (false, false))
     }
 
     /// Whether the source is opened again when it fails.
@@ -210,7 +211,7 @@ impl Reader<'_> {
         let maker = self
             .maker
             .take()
-            .unwrap_or_else(|| MomentMaker::new(hop, pace));
+            .unwrap_or_else(|| MomentMaker::new(WindowSpec::PAPER, hop, pace));
         self.live |= session.is_live();
         let stall = match self.source().stall() {
             Stall::Never if self.reopens() => Stall::OnceBegun,
@@ -234,7 +235,9 @@ impl Reader<'_> {
     }
 
     fn tell_position(&mut self, session: &Session, maker: &MomentMaker<Frame>) {
-        self.position.at_ns.store(maker.told().0, Ordering::Relaxed);
+        self.position
+            .at_ns
+            .store(maker.emitted().0, Ordering::Relaxed);
         if self.pace == Pace::File
             && self.position.length_ns.load(Ordering::Relaxed) == 0
             && self.asked_at.is_none_or(|at| at.elapsed() > LENGTH_EVERY)
@@ -261,14 +264,14 @@ impl Reader<'_> {
         // What failed half-way may be read again: nothing is filled up for it.
         let whole = *ending == Ending::Whole;
         maker.finish(whole, self.tail, &mut self.made);
-        let (sound, picture) = maker.has();
+        let (sound, picture) = maker.has_sound_and_picture();
         for made in std::mem::take(&mut self.made) {
             self.hand_on(made);
         }
         self.missing = self.missing.take().filter(|_| !(sound && picture));
         let length = match *ending {
             // A file may have been read far ahead of what came of it.
-            Ending::Stopped if self.pace == Pace::File => maker.told(),
+            Ending::Stopped if self.pace == Pace::File => maker.emitted(),
             Ending::Limit => maker.length().min(self.limit()),
             _ => maker.length(),
         };
@@ -283,7 +286,10 @@ impl Reader<'_> {
             Ending::Stopped => return None,
             Ending::Whole | Ending::Limit => {}
         }
-        let (sound, picture) = self.maker.as_ref().map_or((false, false), MomentMaker::has);
+        let (sound, picture) = self
+            .maker
+            .as_ref()
+            .map_or((false, false), MomentMaker::has_sound_and_picture);
         MediaError::lacking(sound, picture, self.missing.as_deref())
     }
 
@@ -303,18 +309,18 @@ impl Reader<'_> {
         }
     }
 
-    fn hand_on(&mut self, made: Made<Frame>) {
+    fn hand_on(&mut self, made: MomentOrGap<Frame>) {
         // One of the two may have been read far beyond where the other is.
         let beyond = match &made {
-            Made::Gap(gap) => gap.start >= self.limit(),
-            Made::Moment(moment) => moment.end > self.limit(),
+            MomentOrGap::Gap(gap) => gap.start >= self.limit(),
+            MomentOrGap::Moment(moment) => moment.end > self.limit(),
         };
         if beyond {
             return;
         }
         let moment = match made {
-            Made::Gap(gap) => return self.dispatcher.say(self.stream, Said::Gap(gap)),
-            Made::Moment(moment) => moment,
+            MomentOrGap::Gap(gap) => return self.dispatcher.say(self.stream, Said::Gap(gap)),
+            MomentOrGap::Moment(moment) => moment,
         };
         let there_already = moment.seq < self.task.skip;
         // The last that is there is what the first new one is held against.

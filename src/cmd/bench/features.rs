@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::stats::{Timings, by_turns};
-use crate::features::{FrameScaler, LogSpectrogram, SPECTROGRAM_LEN};
+use crate::features::{FrameScaler, LogSpectrogram};
 use crate::picture::Picture;
 use crate::result::Crop;
-use crate::time::{SAMPLE_RATE, WINDOW_SAMPLES};
+use crate::time::SAMPLE_RATE;
+use crate::window_spec::WindowSpec;
 
 /// Measures the log-spectrogram and the scaling of frames, on one core
 #[derive(clap::Args, Debug)]
@@ -69,7 +70,7 @@ pub fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 fn measure(crop: Crop, budget: Duration) -> Vec<Stage> {
-    let pcm: Vec<f32> = (0..WINDOW_SAMPLES)
+    let pcm: Vec<f32> = (0..WindowSpec::PAPER.window_samples)
         .map(|i| {
             let t = i as f32 / SAMPLE_RATE as f32;
             0.5 * (t * (400.0 + 3000.0 * t)).sin()
@@ -79,8 +80,8 @@ fn measure(crop: Crop, budget: Duration) -> Vec<Stage> {
         let rgb = (0..width * height * 3).map(|i| (i % 251) as u8).collect();
         Picture { width, height, rgb }
     });
-    let mut spectrogram = LogSpectrogram::new();
-    let mut values = vec![0.0; SPECTROGRAM_LEN];
+    let mut spectrogram = LogSpectrogram::new(WindowSpec::PAPER);
+    let mut values = vec![0.0; WindowSpec::PAPER.spectrogram_len()];
     let mut names = vec!["log-spectrogram of 1 s".to_owned()];
     let mut jobs: Vec<Box<dyn FnMut() -> Result<(), Infallible> + '_>> = vec![Box::new(|| {
         spectrogram.write(black_box(&pcm), &mut values);

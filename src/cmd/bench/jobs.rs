@@ -6,14 +6,19 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use tch::{CModule, Kind, Tensor};
 
-use crate::features::{BINS, FRAMES, Features, SPECTROGRAM_LEN, Viewport};
+use crate::features::{Features, Viewport};
 use crate::net::{Conv1Stride, NetInfo};
+use crate::window_spec::WindowSpec;
 
 /// Something that is run over and over.
 pub(super) type Job<'a> = Box<dyn FnMut() -> anyhow::Result<()> + 'a>;
 
 /// Multiplications and additions of one pair, in 10⁹.
-pub(super) fn gflop_per_pair(stride: Conv1Stride, (width, height): (u32, u32)) -> f64 {
+pub(super) fn gflop_per_pair(
+    spec: WindowSpec,
+    stride: Conv1Stride,
+    (width, height): (u32, u32),
+) -> f64 {
     let trunk = |channels_in: f64, width: u64, height: u64| {
         let stride = u64::from(stride.get());
         let (mut w, mut h) = (width.div_ceil(stride), height.div_ceil(stride));
@@ -26,13 +31,13 @@ pub(super) fn gflop_per_pair(stride: Conv1Stride, (width, height): (u32, u32)) -
     };
     let fusion = 2.0 * (1024.0 * 128.0 + 128.0 * 2.0);
     let vision = trunk(3.0, width.into(), height.into());
-    (vision + trunk(1.0, FRAMES as u64, BINS as u64) + fusion) / 1e9
+    (vision + trunk(1.0, spec.frames as u64, spec.bins as u64) + fusion) / 1e9
 }
 
 /// A pair of made-up values; oneDNN and cuDNN do not look at them.
-pub(super) fn pair(seed: usize, (width, height): (u32, u32)) -> Features {
+pub(super) fn pair(seed: usize, spec: WindowSpec, (width, height): (u32, u32)) -> Features {
     Features {
-        spectrogram: (0..SPECTROGRAM_LEN)
+        spectrogram: (0..spec.spectrogram_len())
             .map(|i| ((i * 31 + seed) % 997) as f32 / 500.0 - 1.5)
             .collect(),
         image: (0..width as usize * height as usize * 3)
@@ -134,7 +139,8 @@ pub(super) fn against<'a>(
         .f_to_kind(Kind::Float)?
         .f_mul_scalar(1.0 / 127.5)?
         .f_sub_scalar(1.0)?;
-    let sound = Tensor::f_from_slice(&sound)?.f_reshape([b, 1, BINS as i64, FRAMES as i64])?;
+    let (bins, frames) = (info.spec.bins as i64, info.spec.frames as i64);
+    let sound = Tensor::f_from_slice(&sound)?.f_reshape([b, 1, bins, frames])?;
     let inputs = [picture, sound.f_to(device)?];
     let _guard = tch::no_grad_guard();
     let logits = script.forward_ts(&inputs)?;
@@ -160,7 +166,7 @@ mod tests {
 
     #[test]
     fn arithmetic_of_a_pair_is_that_of_the_paper() {
-        let at = |stride| gflop_per_pair(stride, (224, 224));
+        let at = |stride| gflop_per_pair(WindowSpec::PAPER, stride, (224, 224));
         assert!(
             (at(Conv1Stride::Two) - 10.29).abs() < 0.005,
             "{}",
@@ -179,6 +185,7 @@ mod tests {
             device: tch::Device::Cpu,
             kind: Kind::Float,
             threads: 1,
+            spec: WindowSpec::PAPER,
             conv1_stride: Conv1Stride::Two,
             trained: false,
         };

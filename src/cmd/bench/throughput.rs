@@ -92,7 +92,9 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
         bail!("--precision: none given");
     };
     let largest = args.batch.iter().copied().max().unwrap_or(1);
-    let features: Vec<Features> = (0..largest).map(|i| pair(i, args.size)).collect();
+    let features: Vec<Features> = (0..largest)
+        .map(|i| pair(i, weights.spec(), args.size))
+        .collect();
     let pairs: Vec<&Features> = features.iter().collect();
     // Puts the number of threads in place for the ceilings and the script too.
     nets[0].judge(&pairs[..1], HeatmapKind::Gradient)?;
@@ -129,7 +131,7 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
     };
     drop(jobs);
 
-    let gflop = gflop_per_pair(weights.conv1_stride(), args.size);
+    let gflop = gflop_per_pair(weights.spec(), weights.conv1_stride(), args.size);
     let ceilings: Vec<_> = nets
         .iter()
         .map(|net| turns.ceiling(net.describe()))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::stats::{Timings, by_turns};
 use crate::cmd::common::ComputeArgs;
 use crate::net::{Conv1Stride, Weights, precision_name};
-use crate::train::{Adam, Batch, Lesson, Network, PairOf, keep_freed_memory};
+use crate::train::{Adam, Batch, BatchPair, Network, Objective, keep_freed_memory};
 
 /// Measures a step of training: forward, backward, Adam
 #[derive(clap::Args, Debug)]
@@ -37,16 +37,22 @@ pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     keep_freed_memory();
     tch::set_num_threads(i32::try_from(threads)?);
     let weights = Weights::initial(0, Conv1Stride::Two);
-    let mut network = Network::new(&weights, &BTreeMap::new(), Lesson::default(), device, kind)?;
+    let mut network = Network::new(
+        &weights,
+        &BTreeMap::new(),
+        Objective::default(),
+        device,
+        kind,
+    )?;
     let mut adam = Adam::new(network.parameters().vector(), 1e-5)?;
     let batch = random_batch(args.batch);
-    let learning = network.parameters().learning();
+    let trainable = network.parameters().trainable();
     let mut step = || -> Result<(), tch::TchError> {
         // The score is read back, so the step is over when this returns.
         let (gradient, _) = network.gradient(&batch)?;
         let parameters = network.parameters();
-        adam.step(parameters.vector(), &gradient, &learning, 1e-4)?;
-        parameters.changed()
+        adam.step(parameters.vector(), &gradient, &trainable, 1e-4)?;
+        parameters.sync()
     };
     let mut jobs: [Box<dyn FnMut() -> Result<(), tch::TchError>>; 1] = [Box::new(&mut step)];
     let times = by_turns(&mut jobs, Duration::ZERO, args.steps as usize)?;
@@ -85,19 +91,19 @@ fn random_batch(rows: u32) -> Batch {
         step: 0,
         side,
         images: (0..rows * side * side * 3).map(|_| rng.random()).collect(),
-        spectrograms: (0..rows as usize * crate::features::SPECTROGRAM_LEN)
+        spectrograms: (0..rows as usize * crate::window_spec::WindowSpec::PAPER.spectrogram_len())
             .map(|_| rng.random_range(-1.84..0.5))
             .collect(),
         pairs: (0..rows)
-            .map(|row| PairOf {
-                seen: row,
-                heard: row,
+            .map(|row| BatchPair {
+                image: row,
+                sound: row,
                 corresponds: row % 2 == 0,
                 weight: 1.0 / rows as f32,
             })
             .collect(),
-        shown: Vec::new(),
-        heard: Vec::new(),
+        image_classes: Vec::new(),
+        sound_classes: Vec::new(),
         origins: vec![String::new(); rows as usize],
     }
 }

@@ -58,7 +58,7 @@ fn cpu_from(cpuinfo: &str, meminfo: &str, cores: usize) -> Cpu {
             .filter(|(flag, _)| flags.contains(flag))
             .map(|&(_, name)| name)
             .collect(),
-        fast_bf16: net::cpu_gains_by_bf16(),
+        fast_bf16: net::bf16_is_faster_on_cpu(),
         memory_bytes: value(meminfo, "MemTotal")
             .and_then(|v| v.strip_suffix(" kB")?.trim().parse::<u64>().ok())
             .map(|kb| kb * 1024),
