@@ -66,7 +66,7 @@ pub enum ModelError {
         more: usize,
     },
     /// The file holds a tensor that the network does not have.
-    #[error("{}: the network has no tensor {tensor}{}; remove it or use the right file", file.display(), others(*more))]
+    #[error("{}: tensor {tensor} is not of the network{}; remove it or use the right file", file.display(), others(*more))]
     Extra {
         /// The model file.
         file: PathBuf,

@@ -1,4 +1,4 @@
-//! `l3net bench features`: sound and pictures to what the network is fed.
+//! `l3net bench features`: from sound and pictures to the network's input.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::stats::{Timings, by_turns};
+use super::stats::{Timings, run_interleaved};
 use crate::features::{FrameScaler, LogSpectrogram};
 use crate::picture::Picture;
 use crate::result::Crop;
@@ -20,7 +20,7 @@ pub struct FeaturesArgs {
     /// How long to measure
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     pub seconds: f64,
-    /// Which part of the picture the network sees
+    /// Part of the picture that the network sees
     #[arg(long, value_enum, default_value = "full")]
     pub crop: Crop,
     /// Write one JSON object instead of a table
@@ -31,9 +31,9 @@ pub struct FeaturesArgs {
 /// One stage, in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stage {
-    /// What was done.
+    /// Its name.
     pub stage: String,
-    /// How long it took.
+    /// Its timings.
     #[serde(flatten)]
     pub ms: Timings,
 }
@@ -95,7 +95,7 @@ fn measure(crop: Crop, budget: Duration) -> Vec<Stage> {
             Ok(())
         }));
     }
-    let Ok(times) = by_turns(&mut jobs, budget, 20);
+    let Ok(times) = run_interleaved(&mut jobs, budget, 20);
     names
         .into_iter()
         .zip(times)

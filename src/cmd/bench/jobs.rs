@@ -1,4 +1,4 @@
-//! What the bench of the network times, beside the network itself.
+//! Jobs of the throughput benchmark besides the network itself.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::features::{Features, Viewport};
 use crate::net::{Conv1Stride, NetInfo};
 use crate::window_spec::WindowSpec;
 
-/// Something that is run over and over.
+/// Work that is timed repeatedly.
 pub(super) type Job<'a> = Box<dyn FnMut() -> anyhow::Result<()> + 'a>;
 
 /// Multiplications and additions of one pair, in 10⁹.
@@ -34,7 +34,7 @@ pub(super) fn gflop_per_pair(
     (vision + trunk(1.0, spec.frames as u64, spec.bins as u64) + fusion) / 1e9
 }
 
-/// A pair of made-up values; oneDNN and cuDNN do not look at them.
+/// A synthetic pair; the speed of oneDNN and cuDNN does not depend on the values.
 pub(super) fn pair(seed: usize, spec: WindowSpec, (width, height): (u32, u32)) -> Features {
     Features {
         spectrogram: (0..spec.spectrogram_len())
@@ -68,7 +68,7 @@ pub(super) fn matmul(info: &NetInfo) -> Job<'static> {
     })
 }
 
-/// Batch of the convolution that is the other ceiling, over 28 × 28 places.
+/// Batch of the convolution, the second ceiling, over 28 × 28 positions.
 fn images(info: &NetInfo) -> i64 {
     if info.device.is_cuda() { 256 } else { 4 }
 }
@@ -100,7 +100,7 @@ pub(super) fn convolution(info: &NetInfo) -> Job<'static> {
     })
 }
 
-/// Kernels of a GPU are done later than their calls.
+/// Calls return before a GPU's kernels have finished.
 fn wait(device: tch::Device) {
     if let tch::Device::Cuda(n) = device {
         tch::Cuda::synchronize(n as i64);
@@ -110,13 +110,13 @@ fn wait(device: tch::Device) {
 pub(super) fn load(file: &Path, info: &NetInfo) -> anyhow::Result<CModule> {
     CModule::load_on_device(file, info.device)
         .map_err(|e| anyhow::anyhow!("{}", e.to_string().lines().next().unwrap_or_default()))
-        .with_context(|| format!("{}: no TorchScript", file.display()))
+        .with_context(|| format!("{}: not a TorchScript file", file.display()))
 }
 
-/// The script takes (picture `[B, 3, h, w]`, spectrogram `[B, 1, 257, 199]`) in f32
-/// and gives the logits. Its inputs are on the device already, and it computes no
-/// heatmaps: the comparison is in its favour.
-pub(super) fn against<'a>(
+/// The script maps (picture `[B, 3, h, w]`, spectrogram `[B, 1, bins, frames]`) in f32
+/// to the logits. Its inputs are on the device already, and it computes no heatmaps:
+/// the comparison favours it.
+pub(super) fn torchscript<'a>(
     script: &'a CModule,
     file: &Path,
     info: &NetInfo,
@@ -146,7 +146,7 @@ pub(super) fn against<'a>(
     let logits = script.forward_ts(&inputs)?;
     if logits.size() != [b, 2] {
         bail!(
-            "{}: gives {:?}, not the logits [{b}, 2]",
+            "{}: its output is {:?}, not logits [{b}, 2]",
             file.display(),
             logits.size()
         );
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arithmetic_of_a_pair_is_that_of_the_paper() {
+    fn a_pair_takes_10_29_or_40_94_gflop() {
         let at = |stride| gflop_per_pair(WindowSpec::PAPER, stride, (224, 224));
         assert!(
             (at(Conv1Stride::Two) - 10.29).abs() < 0.005,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_is_none_is_named() {
+    fn a_file_that_is_not_torchscript_is_named() {
         let info = NetInfo {
             device: tch::Device::Cpu,
             kind: Kind::Float,
@@ -191,7 +191,7 @@ mod tests {
         };
         let error = load(Path::new("no-such.pt"), &info).expect_err("no file");
         assert!(
-            format!("{error:#}").starts_with("no-such.pt: no TorchScript"),
+            format!("{error:#}").starts_with("no-such.pt: not a TorchScript file"),
             "{error:#}"
         );
     }
