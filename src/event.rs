@@ -61,9 +61,9 @@ pub struct Evidence {
     pub judgement: Judgement,
     /// The frame that the network saw; `None` where no sink draws it.
     pub picture: Option<Arc<Picture>>,
-    /// The log-spectrogram that the network heard, [`BINS`](crate::features::BINS) ×
-    /// [`FRAMES`](crate::features::FRAMES) values `0.2 * ln(|X| + 1e-4)`, row by row
-    /// from 0 Hz up; `None` where no sink draws it.
+    /// The log-spectrogram that the network heard, as
+    /// [`WindowSpec`](crate::window_spec::WindowSpec) has it, row by row from 0 Hz up;
+    /// `None` where no sink draws it.
     pub spectrogram: Option<Arc<[f32]>>,
     /// The part of the picture that the vision heatmap covers.
     pub covered: Region,

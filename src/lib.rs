@@ -45,3 +45,4 @@ pub mod result;
 pub mod stats;
 pub mod text;
 pub mod time;
+pub mod window_spec;

@@ -112,6 +112,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     let options = EngineOptions {
         hop: args.window.hop,
         crop: args.window.crop,
+        spec: net.describe().spec,
         real_time: false,
         limit: args.window.seconds.map(MediaTime::from_secs_f64),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use super::common::CLOSE_WITHIN;
 use super::progress::Bar;
 use crate::cancel::CancelToken;
-use crate::engine::{Assembler, Output};
+use crate::engine::{Assembler, EngineOptions, Output};
 use crate::event::Event;
 use crate::media::Source;
-use crate::result::{Crop, Judgement, StreamName};
+use crate::result::{Judgement, StreamName};
 use crate::sink::archive::Archive;
 use crate::sink::bus::{Bus, BusOptions};
 use crate::sink::console::TableSink;
@@ -156,7 +156,7 @@ impl Outputs {
         context: &SinkContext<'_>,
         archive: Option<Archive>,
         sources: &[Source],
-        crop: Crop,
+        engine: &EngineOptions,
         model: &str,
     ) -> anyhow::Result<Self> {
         let mut sinks = Vec::new();
@@ -171,7 +171,7 @@ impl Outputs {
             report: Arc::new(move |line| lines.say(line)),
         };
         Ok(Self {
-            assembler: Assembler::new(sources, crop, model),
+            assembler: Assembler::new(sources, engine, model),
             resumes: archive.is_some(),
             publisher: Publisher::new(archive, Bus::start(sinks, options)?),
             bar,

@@ -106,16 +106,18 @@ impl Run<'_> {
             cancel: &cancel,
             bar: &bar,
         };
-        let mut outputs = Outputs::open(&context, archive, &sources, window.crop, &model)?;
-        let options = EngineOptions {
+        let mut options = EngineOptions {
             hop: window.hop,
             crop: window.crop,
+            spec: net.describe().spec,
             real_time,
             limit: window.seconds.map(MediaTime::from_secs_f64),
             jobs,
             batch: EngineOptions::batch_for(&net),
-            keep_pictures: outputs.needs_pictures(),
+            keep_pictures: false,
         };
+        let mut outputs = Outputs::open(&context, archive, &sources, &options, &model)?;
+        options.keep_pictures = outputs.needs_pictures();
         let heatmap = args.map.heatmap;
         let judge = move |batch: &[&Features]| net.judge(batch, heatmap);
         let task = |(source, skip): (Source, u64)| Task {

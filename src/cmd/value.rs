@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use crate::corpus::SplitBy;
 use crate::net::StoreAs;
 use crate::result::Crop;
-use crate::train::{Freeze, Pairing, Strength, Task};
+use crate::train::{AugmentationStrength, Freeze, PairingMode, TrainTask};
 
 /// Values in the order of the help: name, value, help.
 pub type Choices<T> = &'static [(&'static str, T, &'static str)];
@@ -63,65 +63,64 @@ impl Choice for StoreAs {
         (
             "f16",
             Self::F16,
-            "16 bits: half the size, and precise enough for any use of the network",
+            "16 bits: half the size, precise enough for any use of the network",
         ),
         ("bf16", Self::Bf16, "16 bits with the range of f32"),
         ("f32", Self::F32, "32 bits"),
     ];
 }
 
-impl Choice for Pairing {
+impl Choice for PairingMode {
     const CHOICES: Choices<Self> = &[
         (
             "paper",
             Self::Paper,
-            "The paper's: every picture and every sound is of one pair; half of the pairs \
+            "As in the paper: every picture and every sound is in one pair; half of the pairs \
              correspond",
         ),
         (
             "all",
             Self::All,
             "Every picture with every sound of the batch, each label with half of the weight: \
-             the trunks' work serves B² pairs instead of B",
+             one pass of the trunks serves B² pairs instead of B",
         ),
     ];
 }
 
-impl Choice for Strength {
+impl Choice for AugmentationStrength {
     const CHOICES: Choices<Self> = &[
         (
             "none",
             Self::None,
-            "Nothing: the middle of the picture, the sound as it is",
+            "Not at all: the middle of the picture, the sound unchanged",
         ),
         (
             "paper",
             Self::Paper,
-            "The paper's: crop, flip, brightness and saturation, volume by up to 10 %",
+            "As in the paper: crop, flip, brightness and saturation, volume by up to 10 %",
         ),
         (
             "strong",
             Self::Strong,
-            "More of it, and scale, contrast, tint, grey, speed, noise, tone, and holes in the \
-             spectrogram: for some thousand pictures and sounds, not millions",
+            "More of that, and scale, contrast, tint, grey, speed, noise, tone, and masks in the \
+             spectrogram: for thousands of pictures and sounds instead of millions",
         ),
         (
             "place",
             Self::Place,
-            "The paper's, and another order of what is heard, pauses, and bands of frequencies \
-             that are missing: for recordings of fixed cameras, whose level, tone and background \
-             noise tell the place and stay",
+            "As in the paper, and shuffled events, pauses, and masked bands of frequencies: for \
+             recordings of fixed cameras, which are told apart by level, tone and background noise",
         ),
     ];
 }
 
-impl Choice for Task {
+impl Choice for TrainTask {
     const CHOICES: Choices<Self> = &[
         ("avc", Self::Avc, "Whether picture and sound correspond"),
         (
             "classify",
             Self::Classify,
-            "The classes of picture and sound, each for itself",
+            "The classes of picture and sound, separately",
         ),
         ("both", Self::Both, "Both at once"),
     ];
@@ -129,13 +128,13 @@ impl Choice for Task {
 
 impl Choice for Freeze {
     const CHOICES: Choices<Self> = &[
-        ("none", Self::None, "Nothing: all of the network learns"),
-        ("vision", Self::Vision, "The trunk of pictures"),
-        ("audio", Self::Audio, "The trunk of sounds"),
+        ("none", Self::None, "None: the whole network learns"),
+        ("vision", Self::Vision, "The vision trunk"),
+        ("audio", Self::Audio, "The audio trunk"),
         (
             "trunks",
             Self::Trunks,
-            "Both trunks: the fusion alone learns",
+            "Both trunks: only the fusion learns",
         ),
     ];
 }

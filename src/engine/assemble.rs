@@ -5,22 +5,23 @@
 
 use std::time::Instant;
 
-use super::{Job, Output};
+use super::{EngineOptions, Job, Output};
 use crate::event::{Event, Evidence, JudgedMoment, Region};
-use crate::features::{BIN_HZ, BINS, FRAME_SAMPLES, FRAMES, STEP_SAMPLES, Viewport};
+use crate::features::Viewport;
 use crate::media::Source;
 use crate::net::NetError;
 use crate::result::{
     Crop, Gap, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, StreamName, Summary,
     Verdict,
 };
-use crate::time::SAMPLE_RATE;
+use crate::window_spec::WindowSpec;
 
 /// Makes the events of a run.
 #[derive(Debug)]
 pub struct Assembler {
     streams: Vec<Stream>,
     crop: Crop,
+    spec: WindowSpec,
     model: String,
 }
 
@@ -35,9 +36,10 @@ struct Stream {
 }
 
 impl Assembler {
-    /// Of a run over `sources`, in the order of their tasks. `model` is what summaries
-    /// say of the model ([`Weights::identity`](crate::net::Weights::identity)).
-    pub fn new(sources: &[Source], crop: Crop, model: &str) -> Self {
+    /// Of a run over `sources`, in the order of their tasks, with these options. `model`
+    /// is what summaries say of the model
+    /// ([`Weights::identity`](crate::net::Weights::identity)).
+    pub fn new(sources: &[Source], options: &EngineOptions, model: &str) -> Self {
         let stream = |source: &Source| Stream {
             name: source.name.clone(),
             bytes: source.bytes(),
@@ -47,7 +49,8 @@ impl Assembler {
         };
         Self {
             streams: sources.iter().map(stream).collect(),
-            crop,
+            crop: options.crop,
+            spec: options.spec,
             model: model.to_owned(),
         }
     }
@@ -137,7 +140,7 @@ impl Assembler {
                 max,
                 file: None,
             },
-            sound_heatmap: sound_facts(&judgement.audio),
+            sound_heatmap: sound_facts(&judgement.audio, self.spec),
             latency_ms,
             padded: job.padded,
         };
@@ -155,18 +158,15 @@ impl Assembler {
 }
 
 /// Where in frequency and time the map over the spectrogram has its peak.
-fn sound_facts(map: &Heatmap) -> SoundHeatmapFacts {
+fn sound_facts(map: &Heatmap, spec: WindowSpec) -> SoundHeatmapFacts {
     let (row, col, max) = map.peak();
-    let whole = Viewport::whole(FRAMES as u32, BINS as u32);
-    let [time, frequency] = whole.image_from_cell(row, col, map.rows, map.cols);
-    // Columns stand for the middle of their samples, bins for their frequency.
-    let column = time * FRAMES as f32 - 0.5;
-    let middle = column * STEP_SAMPLES as f32 + FRAME_SAMPLES as f32 / 2.0;
+    let whole = Viewport::whole(spec.frames as u32, spec.bins as u32);
+    let [width, height] = whole.image_from_cell(row, col, map.rows, map.cols);
     SoundHeatmapFacts {
         rows: map.rows,
         cols: map.cols,
-        peak_hz: (frequency * BINS as f32 - 0.5) * BIN_HZ,
-        peak_s: middle / SAMPLE_RATE as f32,
+        peak_hz: spec.hz_at(height),
+        peak_s: spec.seconds_at(width),
         max,
         file: None,
     }
@@ -180,6 +180,9 @@ fn ms(from: Instant, to: Instant) -> f32 {
 mod tests {
     use super::*;
     use crate::features::LogSpectrogram;
+    use crate::time::SAMPLE_RATE;
+
+    const SPEC: WindowSpec = WindowSpec::PAPER;
 
     /// A window that is silent but for a short tone.
     fn tone(hz: f32, from_s: f32, to_s: f32) -> Vec<f32> {
@@ -199,7 +202,10 @@ mod tests {
         let mean = |i: usize| {
             let (row, col) = (i / cols * 16, i % cols * 16);
             let cells = (row..row + 16).flat_map(|r| (col..col + 16).map(move |c| (r, c)));
-            cells.map(|(r, c)| spectrogram[r * FRAMES + c]).sum::<f32>() / 256.0
+            cells
+                .map(|(r, c)| spectrogram[r * SPEC.frames + c])
+                .sum::<f32>()
+                / 256.0
         };
         Heatmap {
             rows: rows as u32,
@@ -210,16 +216,16 @@ mod tests {
 
     #[test]
     fn the_peak_of_a_sound_map_is_at_the_pitch_and_time_of_a_tone() {
-        let mut features = LogSpectrogram::new();
+        let mut features = LogSpectrogram::new(SPEC);
         for (hz, at_s) in [
             (1_000.0, 0.2),
             (5_300.0, 0.5),
             (9_000.0, 0.85),
             (20_000.0, 0.1),
         ] {
-            let mut spectrogram = vec![0.0; BINS * FRAMES];
+            let mut spectrogram = vec![0.0; SPEC.spectrogram_len()];
             features.write(&tone(hz, at_s - 0.04, at_s + 0.04), &mut spectrogram);
-            let facts = sound_facts(&pooled(&spectrogram));
+            let facts = sound_facts(&pooled(&spectrogram), SPEC);
             // A cell is 1,500 Hz high and 80 ms wide.
             assert!((facts.peak_hz - hz).abs() <= 750.0, "{hz} Hz: {facts:?}");
             assert!((facts.peak_s - at_s).abs() <= 0.06, "{at_s} s: {facts:?}");

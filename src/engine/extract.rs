@@ -22,7 +22,7 @@ pub(super) struct Extractor {
 impl Extractor {
     pub fn new(options: &EngineOptions) -> Self {
         Self {
-            features: FeatureExtractor::new(options.crop),
+            features: FeatureExtractor::new(options.spec, options.crop),
             keep_pictures: options.keep_pictures,
             last_image: Vec::new(),
         }

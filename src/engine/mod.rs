@@ -38,6 +38,7 @@ use crate::result::Crop;
 use crate::sink::Watcher;
 use crate::stats::RunStats;
 use crate::time::{Hop, MediaTime};
+use crate::window_spec::WindowSpec;
 
 pub use assemble::Assembler;
 pub use dispatch::{Dispatcher, Droppable, Item, QueueLimits, StreamEnd};
@@ -50,6 +51,8 @@ pub struct EngineOptions {
     pub hop: Hop,
     /// Which part of the picture the network sees.
     pub crop: Crop,
+    /// The window and spectrogram that the network takes.
+    pub spec: WindowSpec,
     /// Play by the clock, also what is not live by itself.
     pub real_time: bool,
     /// Stop each stream after this much of it.

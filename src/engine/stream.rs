@@ -15,7 +15,7 @@ use crate::media::{
 use crate::result::GapReason;
 use crate::stats::StreamStats;
 use crate::time::MediaTime;
-use crate::window::{GapSpan, Made, MomentMaker, Pace, TAIL_SAMPLES};
+use crate::window::{GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
 
 /// First and longest wait before a source is opened again.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -91,7 +91,7 @@ struct Reader<'a> {
     dropped_before: (u64, u64),
     /// When the source was last asked how long it is.
     asked_at: Option<Instant>,
-    made: Vec<Made<Frame>>,
+    made: Vec<MomentOrGap<Frame>>,
 }
 
 impl Reader<'_> {
@@ -146,10 +146,11 @@ impl Reader<'_> {
             // It goes on in the same timeline, where the clock is now.
             let outage = self.engine.clock.now().duration_since(begun);
             offset = MediaTime::from_secs_f64(outage.as_secs_f64()).max(self.length());
-            let (hop, pace) = (self.engine.options.hop, Pace::Live);
+            let (spec, hop) = (self.engine.options.spec, self.engine.options.hop);
+            let pace = Pace::Live;
             let maker = self
                 .maker
-                .get_or_insert_with(|| MomentMaker::new(hop, pace));
+                .get_or_insert_with(|| MomentMaker::new(spec, hop, pace));
             maker.reopen(offset, &mut self.made);
             for made in std::mem::take(&mut self.made) {
                 self.hand_on(made);
@@ -173,7 +174,7 @@ impl Reader<'_> {
     fn nothing_came(&self) -> bool {
         self.maker
             .as_ref()
-            .is_none_or(|maker| maker.has() == (false, false))
+            .is_none_or(|maker| maker.has_sound_and_picture() == (false, false))
     }
 
     /// Whether the source is opened again when it fails.
@@ -208,11 +209,12 @@ impl Reader<'_> {
         for watcher in &mut self.task.watchers {
             watcher.opened(self.pace == Pace::Live);
         }
-        let (hop, pace) = (self.engine.options.hop, self.pace);
+        let (spec, hop) = (self.engine.options.spec, self.engine.options.hop);
+        let pace = self.pace;
         let maker = self
             .maker
             .take()
-            .unwrap_or_else(|| MomentMaker::new(hop, pace));
+            .unwrap_or_else(|| MomentMaker::new(spec, hop, pace));
         self.live |= feed.is_live();
         let stall = match self.source().stall() {
             Stall::Never if self.reopens() => Stall::OnceBegun,
@@ -238,7 +240,9 @@ impl Reader<'_> {
 
     fn update_stats(&mut self, feed: &dyn Feed, maker: &MomentMaker<Frame>) {
         let (stats, clock) = (self.stats, self.engine.clock);
-        stats.position_ns.store(maker.told().0, Ordering::Relaxed);
+        stats
+            .position_ns
+            .store(maker.emitted().0, Ordering::Relaxed);
         if self.pace == Pace::File
             && stats.length_ns.load(Ordering::Relaxed) == 0
             && self
@@ -268,14 +272,14 @@ impl Reader<'_> {
         // What failed half-way may be read again: nothing is filled up for it.
         let whole = *ending == Ending::Whole;
         maker.finish(whole, self.tail, &mut self.made);
-        let (sound, picture) = maker.has();
+        let (sound, picture) = maker.has_sound_and_picture();
         for made in std::mem::take(&mut self.made) {
             self.hand_on(made);
         }
         self.missing = self.missing.take().filter(|_| !(sound && picture));
         let length = match *ending {
             // A file may have been read far ahead of what came of it.
-            Ending::Stopped if self.pace == Pace::File => maker.told(),
+            Ending::Stopped if self.pace == Pace::File => maker.emitted(),
             Ending::Limit => maker.length().min(self.limit()),
             _ => maker.length(),
         };
@@ -290,7 +294,10 @@ impl Reader<'_> {
             Ending::Stopped => return None,
             Ending::Whole | Ending::Limit => {}
         }
-        let (sound, picture) = self.maker.as_ref().map_or((false, false), MomentMaker::has);
+        let (sound, picture) = self
+            .maker
+            .as_ref()
+            .map_or((false, false), MomentMaker::has_sound_and_picture);
         MediaError::lacking(sound, picture, self.missing.as_deref())
     }
 
@@ -310,18 +317,18 @@ impl Reader<'_> {
         }
     }
 
-    fn hand_on(&mut self, made: Made<Frame>) {
+    fn hand_on(&mut self, made: MomentOrGap<Frame>) {
         // One of the two may have been read far beyond where the other is.
         let beyond = match &made {
-            Made::Gap(gap) => gap.start >= self.limit(),
-            Made::Moment(moment) => moment.end > self.limit(),
+            MomentOrGap::Gap(gap) => gap.start >= self.limit(),
+            MomentOrGap::Moment(moment) => moment.end > self.limit(),
         };
         if beyond {
             return;
         }
         let moment = match made {
-            Made::Gap(gap) => return self.dispatcher.gap(self.stream, gap),
-            Made::Moment(moment) => moment,
+            MomentOrGap::Gap(gap) => return self.dispatcher.gap(self.stream, gap),
+            MomentOrGap::Moment(moment) => moment,
         };
         let there_already = moment.seq < self.task.skip;
         // The last that is there is what the first new one is held against.

@@ -37,6 +37,7 @@ fn run_tasks(
     let options = EngineOptions {
         hop: Hop::from_secs(1.0).expect("a second"),
         crop: Crop::Full,
+        spec: WindowSpec::PAPER,
         real_time: false,
         limit: None,
         jobs: tasks.len(),

@@ -19,6 +19,7 @@ use crate::features::{FeatureExtractor, Features};
 use crate::net::NetError;
 use crate::picture::Picture;
 use crate::result::{Crop, Judgement};
+use crate::window_spec::WindowSpec;
 
 /// Features judged at a time: the network cuts them to its own measure, and so
 /// many keep a GPU busy.
@@ -118,7 +119,7 @@ impl Draws<'_> {
         in_order(
             count,
             self.loaders,
-            || FeatureExtractor::new(self.crop),
+            || FeatureExtractor::new(WindowSpec::PAPER, self.crop),
             |extractor, index| self.draw(stream, index, |rng| draw(index, rng, extractor)),
             |(question, failures)| {
                 unreadable.extend(failures);

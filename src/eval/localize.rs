@@ -20,7 +20,7 @@ use super::overlap::{Bounds, Boxed, area};
 use crate::corpus::{Annotated, Corpus, CorpusError, Cut, Example, Rng, Split};
 use crate::features::Viewport;
 use crate::result::Judgement;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
 /// Names the test's chance: scenes of one seed are those of no other experiment.
 const STREAM: &str = "eval localize";
@@ -153,7 +153,7 @@ pub fn judge(
 ) -> Result<(Vec<JudgedScene>, Vec<Unreadable>), EvalError> {
     let scenes = count(draws.corpus, scenes);
     let mut judged = Vec::new();
-    let silence = vec![0.0; WINDOW_SAMPLES];
+    let silence = vec![0.0; WindowSpec::PAPER.window_samples];
     let unreadable = draws.judge(
         STREAM,
         scenes,
@@ -224,7 +224,7 @@ fn other_sound(
 /// White noise: uniform, whose root mean square is its height by √3.
 fn noise(rng: &mut Rng) -> Vec<f32> {
     let height = NOISE_RMS * 3.0_f32.sqrt();
-    let samples = (0..WINDOW_SAMPLES).map(|_| rng.random_range(-height..=height));
+    let samples = (0..WindowSpec::PAPER.window_samples).map(|_| rng.random_range(-height..=height));
     samples.collect()
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a model file or with the network, in one line each.
+//! Errors of model files and of the network; each prints as one line.
 
 use std::path::PathBuf;
 
@@ -10,38 +10,38 @@ pub enum ModelError {
     Read {
         /// The model file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         cause: std::io::Error,
     },
-    /// The file is something else.
+    /// The file is of another format.
     #[error("{}: not a safetensors file but {what}", file.display())]
     NotSafetensors {
         /// The model file.
         file: PathBuf,
-        /// What it is, and the next step.
+        /// What the file is instead, and the next step.
         what: String,
     },
     /// The file ends before its tensors do.
-    #[error("{}: truncated: {tensor} ends at byte {expected}, the file at {actual}; get a whole copy of it", file.display())]
+    #[error("{}: truncated: {tensor} ends at byte {expected}, the file at {actual}; get a complete copy of it", file.display())]
     Truncated {
         /// The model file.
         file: PathBuf,
-        /// The first tensor that is not whole, or the header.
+        /// The first incomplete tensor, or the header.
         tensor: String,
         /// Where it should end.
         expected: u64,
         /// Where the file ends.
         actual: u64,
     },
-    /// The header's places and shapes do not fit together.
-    #[error("{}: damaged safetensors header: {what}; get a whole copy of it", file.display())]
+    /// The offsets and shapes in the header contradict each other.
+    #[error("{}: damaged safetensors header: {what}; get a complete copy of it", file.display())]
     Damaged {
         /// The model file.
         file: PathBuf,
-        /// What does not fit.
+        /// The contradiction.
         what: String,
     },
-    /// The header's metadata does not say what it must.
+    /// An entry of the header's metadata is missing or has another value.
     #[error("{}: metadata `{key}` is {found}, expected {expected}; {next}", file.display())]
     Metadata {
         /// The model file.
@@ -50,33 +50,33 @@ pub enum ModelError {
         key: &'static str,
         /// Its value in quotes, or "missing".
         found: String,
-        /// What would do.
-        expected: &'static str,
-        /// What to do about it.
+        /// The valid values.
+        expected: String,
+        /// What it means and what to do.
         next: &'static str,
     },
     /// A tensor of the network is not in the file.
-    #[error("{}: tensor {tensor} is missing{}; this file is not a whole l3net/1 model", file.display(), others(*more))]
+    #[error("{}: tensor {tensor} is missing{}; this is not a complete l3net/1 model", file.display(), others(*more))]
     Missing {
         /// The model file.
         file: PathBuf,
-        /// The first that is missing.
+        /// The first missing one.
         tensor: String,
-        /// How many more are.
+        /// How many more there are.
         more: usize,
     },
-    /// A tensor in the file is not of the network.
+    /// The file holds a tensor that the network does not have.
     #[error("{}: tensor {tensor} is not of the network{}; remove it or use the right file", file.display(), others(*more))]
     Extra {
         /// The model file.
         file: PathBuf,
-        /// The first that is too much.
+        /// The first such tensor.
         tensor: String,
-        /// How many more are.
+        /// How many more there are.
         more: usize,
     },
     /// A tensor has the wrong shape.
-    #[error("{}: tensor {tensor} has shape {found:?}, expected {expected:?}; this is another network's file", file.display())]
+    #[error("{}: tensor {tensor} has shape {found:?}, expected {expected:?}; the file is of another network", file.display())]
     Shape {
         /// The model file.
         file: PathBuf,
@@ -89,15 +89,15 @@ pub enum ModelError {
     },
     /// A tensor is stored as something other than f16, bf16 or f32.
     #[error("{}: tensor {tensor} is stored as {found}; store it as f16, bf16 or f32", file.display())]
-    Kind {
+    StoredType {
         /// The model file.
         file: PathBuf,
         /// The tensor.
         tensor: String,
-        /// How it is stored.
+        /// Its type in the file.
         found: String,
     },
-    /// A tensor holds values that no network can have.
+    /// A tensor holds invalid values.
     #[error("{}: tensor {tensor} holds {what}; its training failed or the file is damaged", file.display())]
     Values {
         /// The model file.
@@ -112,7 +112,7 @@ pub enum ModelError {
     Write {
         /// The model file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         cause: std::io::Error,
     },
 }
@@ -124,31 +124,33 @@ fn others(more: usize) -> String {
     }
 }
 
-/// The network cannot be set up, or cannot judge.
+/// The network cannot be set up or run.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// The device asked for cannot be had.
+    /// The requested device is not available.
     #[error("--device {device}: {why}")]
     Device {
-        /// What was asked for.
+        /// The requested device.
         device: String,
         /// Why not, and the next step.
         why: String,
     },
-    /// Features that do not have the network's shape.
+    /// Features of another shape than the network's.
     #[error("features {index} of the batch: {what}")]
     Features {
-        /// Which of the batch.
+        /// Index in the batch.
         index: usize,
         /// What is wrong.
         what: String,
     },
-    /// libtorch failed: out of memory, mostly.
+    /// libtorch failed, usually for lack of memory (see
+    /// [`is_out_of_memory`](Self::is_out_of_memory)).
     #[error("libtorch: {0}")]
     Torch(String),
 }
 
-/// What libtorch and the libraries below it say where memory is short, in lower case.
+/// What libtorch and the libraries below it say when they run out of memory, in lower
+/// case.
 const OUT_OF_MEMORY: [&str; 6] = [
     "out of memory",              // CUDA's caching allocator, and the driver itself
     "defaultcpuallocator",        // it fails for no other reason
@@ -172,10 +174,15 @@ impl NetError {
 
 impl From<tch::TchError> for NetError {
     fn from(error: tch::TchError) -> Self {
-        // Behind the first line comes a C++ stack.
+        // The lines after the first are a C++ stack.
         let text = error.to_string();
         let first = text.lines().find(|line| !line.trim().is_empty());
-        Self::Torch(first.unwrap_or("failed without a word").trim().to_owned())
+        Self::Torch(
+            first
+                .unwrap_or("failed without a message")
+                .trim()
+                .to_owned(),
+        )
     }
 }
 

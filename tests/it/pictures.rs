@@ -75,7 +75,7 @@ fn model(folder: &Path, corresponds: bool) -> PathBuf {
     let yes = if corresponds { 1000.0 } else { -1000.0 };
     tensors.insert("fusion.fc2.bias".to_owned(), vec![-yes, yes]);
     let file = folder.join(format!("says_{corresponds}.safetensors"));
-    Weights::learnt(Conv1Stride::Two, tensors, [].into())
+    Weights::trained(Conv1Stride::Two, tensors, [].into())
         .write(&file, StoreAs::F16)
         .expect("written");
     file

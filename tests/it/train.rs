@@ -73,7 +73,7 @@ fn a_resumed_run_is_the_unbroken_one() {
     let first = [all.as_slice(), &["--minutes", "0.0001"]].concat();
     let part = run(train(folder.path(), "parts.safetensors", &first));
     assert_eq!(part.code, Some(0), "{}", part.err);
-    assert!(part.err.contains("--resume goes on"), "{}", part.err);
+    assert!(part.err.contains("--resume continues"), "{}", part.err);
     let step = checkpoint(folder.path(), "parts.last.checkpoint")
         .state
         .step;
@@ -406,7 +406,7 @@ fn a_loss_that_is_no_number_ends_it_and_the_last_state_stays() {
     assert_eq!(checkpoint(folder.path(), "n.last.checkpoint").state.step, 1);
     let again = run(train(folder.path(), "n.safetensors", &["--steps", "2"]));
     assert_eq!(again.code, Some(1));
-    assert!(again.err.contains("--resume goes on"), "{}", again.err);
+    assert!(again.err.contains("--resume continues"), "{}", again.err);
 }
 
 #[test]
@@ -460,7 +460,10 @@ fn the_model_is_its_best_state_calibrated(folder: &Path, name: &str) {
         of(1) - of(0)
     };
     for hidden in 0..128 {
-        let (expected, kept) = (found.of(margin(&raw, hidden)), margin(&model, hidden));
+        let (expected, kept) = (
+            found.calibrated(margin(&raw, hidden)),
+            margin(&model, hidden),
+        );
         // The model is f16.
         assert!((kept - expected).abs() < 2e-2, "{kept}, not {expected}");
     }

@@ -1,7 +1,6 @@
-//! Benches of the whole: from the appsink to the result.
+//! Benchmarks of the whole pipeline, from the appsink to the result.
 //!
-//! The very engine of `live` and `batch` runs here; only the sink is a list of
-//! times.
+//! They run the engine of `live` and `batch`; the only sink is a list of times.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -23,7 +22,7 @@ use crate::time::{Hop, MediaTime};
 /// Measures the latency of live streams
 #[derive(clap::Args, Debug)]
 pub struct LatencyArgs {
-    /// What to watch meanwhile
+    /// Sources to watch
     #[arg(value_name = "SOURCE", default_value = "test")]
     pub sources: Vec<String>,
     #[command(flatten)]
@@ -37,7 +36,7 @@ pub struct LatencyArgs {
     pub json: bool,
 }
 
-/// How long `bench latency` runs if not told.
+/// How long `bench latency` runs by default.
 const LATENCY_SECONDS: f64 = 30.0;
 
 #[derive(Debug, Serialize)]
@@ -57,15 +56,15 @@ struct LatencyReport {
     peak_memory_mib: f64,
 }
 
-/// Runs live streams for a while and writes how late their results were.
+/// Runs live streams for a while and writes the latency of their results.
 ///
 /// # Errors
-/// Wrong usage; a source or model that cannot be had.
+/// Wrong usage; a source or model that cannot be opened.
 pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     TalkArgs::default().start_log(std::io::stderr);
     let seconds = args.window.seconds.unwrap_or(LATENCY_SECONDS);
     let net = args.net.load()?;
-    let batch = EngineOptions::batch_for(&net);
+    let (batch, spec) = (EngineOptions::batch_for(&net), net.describe().spec);
     let run = measure(
         &args.sources,
         net,
@@ -73,6 +72,7 @@ pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> 
         &EngineOptions {
             hop: args.window.hop,
             crop: args.window.crop,
+            spec,
             real_time: true,
             limit: Some(MediaTime::from_secs_f64(seconds)),
             jobs: 1,
@@ -157,10 +157,10 @@ struct ThroughputReport {
     peak_memory_mib: f64,
 }
 
-/// Goes through files as `batch` does and writes how fast that was.
+/// Processes files as `batch` does and writes the throughput.
 ///
 /// # Errors
-/// Wrong usage; a model that cannot be had.
+/// Wrong usage; a model that cannot be opened.
 pub fn throughput(
     sources: &[String],
     args: &NetworkArgs,
@@ -176,7 +176,7 @@ pub fn throughput(
         },
     };
     let net = net.load()?;
-    let batch = EngineOptions::batch_for(&net);
+    let (batch, spec) = (EngineOptions::batch_for(&net), net.describe().spec);
     let begun = Instant::now();
     let run = measure(
         sources,
@@ -185,6 +185,7 @@ pub fn throughput(
         &EngineOptions {
             hop: Hop::SECOND,
             crop: Crop::Full,
+            spec,
             real_time: false,
             limit: None,
             jobs: crate::cmd::batch::default_jobs(),

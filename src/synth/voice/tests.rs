@@ -3,7 +3,7 @@ use super::*;
 use crate::corpus::rng;
 use crate::synth::kind::{KINDS, Kind};
 use crate::synth::rhythm::Rhythm;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
 fn voice(kind: &Kind, position: u64) -> Box<dyn Voice> {
     let number = KINDS.iter().position(|k| k.name == kind.name);
@@ -13,7 +13,7 @@ fn voice(kind: &Kind, position: u64) -> Box<dyn Voice> {
 }
 
 fn seconds(kind: &Kind, position: u64, seconds: usize) -> Vec<f32> {
-    let mut pcm = vec![0.0; seconds * WINDOW_SAMPLES];
+    let mut pcm = vec![0.0; seconds * WindowSpec::PAPER.window_samples];
     voice(kind, position).render(&mut pcm);
     pcm
 }
@@ -27,7 +27,7 @@ fn a_voice_is_the_same_in_blocks_of_any_size() {
     for kind in &KINDS {
         let whole = seconds(kind, 0, 1);
         let mut voice = voice(kind, 0);
-        let mut blocks = vec![0.0; WINDOW_SAMPLES];
+        let mut blocks = vec![0.0; WindowSpec::PAPER.window_samples];
         let mut sizes = [1, 7, 480, 1_000, 64].iter().cycle();
         let mut rest = &mut blocks[..];
         while !rest.is_empty() {
@@ -47,7 +47,7 @@ fn voices_are_about_equally_loud_and_none_is_silent_for_a_second() {
         for position in 0..12 {
             let pcm = seconds(kind, position, 3);
             levels.push(20.0 * rms(&pcm).log10());
-            for second in pcm.chunks(WINDOW_SAMPLES) {
+            for second in pcm.chunks(WindowSpec::PAPER.window_samples) {
                 let level = 20.0 * rms(second).log10();
                 assert!(level > -35.0, "{} {position}: {level}", kind.name);
             }

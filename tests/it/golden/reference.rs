@@ -1,10 +1,11 @@
 //! The reference values, and how results are held against them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use l3net::features::{Features, LogSpectrogram, SPECTROGRAM_LEN, Viewport};
+use l3net::features::{Features, LogSpectrogram, Viewport};
 use l3net::net::{Device, L3Net, NetOptions, Precision, Weights};
 use l3net::picture::Picture;
+use l3net::window_spec::WindowSpec;
 use safetensors::SafeTensors;
 use tch::Tensor;
 
@@ -50,6 +51,12 @@ impl Golden {
     }
 }
 
+/// The folder beside the sources that some checkouts have.
+pub fn shared() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
+    path.is_dir().then_some(path)
+}
+
 #[track_caller]
 pub fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f64) {
     assert_eq!(got.len(), expected.len(), "{what}");
@@ -80,9 +87,7 @@ pub fn values(tensor: &Tensor) -> Vec<f32> {
 }
 
 pub fn spectrogram(pcm: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; SPECTROGRAM_LEN];
-    LogSpectrogram::new().write(pcm, &mut out);
-    out
+    LogSpectrogram::new(WindowSpec::PAPER).of(pcm)
 }
 
 /// As `picture` of `golden.py`.
