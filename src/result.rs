@@ -162,9 +162,7 @@ pub struct SoundHeatmapFacts {
 }
 
 /// The part of the picture that the network sees.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Crop {
     /// The whole frame.
@@ -218,7 +216,7 @@ pub enum GapReason {
 
 impl Crop {
     /// The name in results and on the command line.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Center => "center",

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use super::clash;
 use super::common::{Usage, WindowArgs, cancel_on_signal_in_time};
 use super::progress::Bar;
+use super::sources::find;
 use super::streams::{Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
-use crate::media::{Held, Source, find, name};
+use crate::media::{Held, Source, name};
 use crate::result::StreamName;
 use crate::sink::archive::Archive;
 use crate::sink::retention::KeepLimits;
@@ -38,7 +39,7 @@ pub struct BatchArgs {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
-    let mut sources = find(&args.sources).map_err(Usage::error)?;
+    let mut sources = find(&args.sources)?;
     refuse_endless(&sources, &args.stream.window)?;
     check_descriptions(&sources)?;
     let archive = Archive::open(&args.output).map_err(|error| match error {

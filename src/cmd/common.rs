@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::value::choice;
 use crate::cancel::CancelToken;
 use crate::cores::cores;
 use crate::net::{Device, HeatmapKind, L3Net, ModelError, NetOptions, Precision, Weights};
@@ -204,7 +205,7 @@ pub struct WindowArgs {
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_hop)]
     pub hop: Hop,
     /// Part of the picture to look at: the whole, or the paper's middle
-    #[arg(long, default_value = "full", value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Crop>(), default_value = "full", value_name = "WHAT")]
     pub crop: Crop,
     /// Stop each stream after this much of it
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use self::spec::Spec;
 pub(super) use self::spec::escaped;
 use super::common::Usage;
+use super::value::choice;
 use crate::cancel::CancelToken;
 use crate::corpus::{Annotated, ClassPairs, ClipRules, Corpus, SplitBy, SplitRules, TEST_FOLD};
-use crate::synth::{Folders, Stock, SynthCorpus, SynthSettings};
+use crate::synth::{AssetFolders, AssetLibrary, SynthCorpus, SynthSettings};
 
 /// What DATA may be, for the help of commands that take it.
 pub const HELP: &str = "\
@@ -39,7 +40,7 @@ pub struct DataArgs {
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "sounds")]
     pub images: Vec<PathBuf>,
     /// What of recordings is held out: whole ones, or the end of each
-    #[arg(long, value_enum, default_value = "clip", value_name = "HOW")]
+    #[arg(long, value_parser = choice::<SplitBy>(), default_value = "clip", value_name = "HOW")]
     pub split: SplitBy,
     #[command(flatten)]
     held_out: HeldOutArgs,
@@ -60,7 +61,7 @@ pub struct HeldOutArgs {
 }
 
 impl HeldOutArgs {
-    /// The same for who reads the files, who may have patterns of its own.
+    /// The rules for reading files, with more patterns.
     pub fn rules(&self, more: &[String]) -> SplitRules {
         SplitRules {
             test: self.test.iter().chain(more).cloned().collect(),
@@ -189,7 +190,7 @@ pub(super) fn is_recording(text: &str) -> bool {
     !matches!(kind, Some("synth" | "classes" | "annotations"))
 }
 
-/// Scenes of the built-in kinds, or of what lies in folders.
+/// Scenes of the built-in kinds, or of classes from folders.
 fn synth(spec: &Spec, rules: &SplitRules) -> anyhow::Result<SynthCorpus> {
     spec.check(&[], &["sprites", "sounds", "photos", "objects", "seed"])
         .map_err(Usage::error)?;
@@ -201,7 +202,7 @@ fn synth(spec: &Spec, rules: &SplitRules) -> anyhow::Result<SynthCorpus> {
         let refuse = |_| Usage::error("synth: seed=N is a whole number");
         settings.seed = text.parse().map_err(refuse)?;
     }
-    let folders = Folders {
+    let folders = AssetFolders {
         sprites: spec.paths("sprites"),
         sounds: spec.paths("sounds"),
         photos: spec.paths("photos"),
@@ -210,16 +211,16 @@ fn synth(spec: &Spec, rules: &SplitRules) -> anyhow::Result<SynthCorpus> {
     let none = folders.sprites.is_empty() && folders.sounds.is_empty() && folders.photos.is_empty();
     Ok(match none {
         true => SynthCorpus::built_in(settings),
-        false => SynthCorpus::new(Stock::from_folders(&folders)?, settings),
+        false => SynthCorpus::new(AssetLibrary::from_folders(&folders)?, settings),
     })
 }
 
-/// `A-B`, or `N` for exactly so many.
+/// `A-B`, or `N` for exactly that many.
 pub fn objects(text: &str) -> Result<RangeInclusive<usize>, String> {
     let refuse = || format!("{text}: a number of objects is N or A-B");
     let number = |text: &str| text.parse::<usize>().map_err(|_| refuse());
-    let (least, most) = text.split_once('-').unwrap_or((text, text));
-    let range = number(least)?..=number(most)?;
+    let (min, max) = text.split_once('-').unwrap_or((text, text));
+    let range = number(min)?..=number(max)?;
     if range.is_empty() {
         Err(refuse())
     } else {

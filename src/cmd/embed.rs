@@ -8,10 +8,10 @@ use clap::ValueEnum;
 use super::batch::default_jobs;
 use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, cancel_on_signal};
 use super::progress::Bar;
+use super::sources::expand;
 use super::streams::{check_descriptions, refuse_endless};
 use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::Features;
-use crate::media::expand;
 use crate::net::{Embedding, FEATURE, PICTURE_WIDTH, SOUND_WIDTH};
 use crate::result::StreamName;
 use crate::sink::SinkError;
@@ -91,7 +91,7 @@ impl Kind {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
-    let sources = expand(&args.sources).map_err(Usage::error)?;
+    let sources = expand(&args.sources)?;
     refuse_endless(&sources, &args.window)?;
     check_descriptions(&sources)?;
     let is_kept = |kind: &Kind| args.only.is_empty() || args.only.contains(kind);

@@ -3,8 +3,9 @@
 use super::clash;
 use super::common::{Usage, cancel_on_signal_in_time};
 use super::progress::Bar;
+use super::sources::expand;
 use super::streams::{Run, StreamArgs, check_descriptions};
-use crate::media::{Description, Source, expand};
+use crate::media::{Description, Source};
 use crate::sink::retention::KeepLimits;
 
 /// Judge what a gst-launch description brings
@@ -32,9 +33,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
     let bar = Bar::none();
     args.stream.talk.start_log(bar.writer());
     let sources = match &args.description[..] {
-        [file] if file.ends_with(".launch") => {
-            expand(std::slice::from_ref(file)).map_err(Usage::error)?
-        }
+        [file] if file.ends_with(".launch") => expand(std::slice::from_ref(file))?,
         words => vec![Source::launch(
             Description::new(&words.join(" ")).map_err(Usage::error)?,
         )],

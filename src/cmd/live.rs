@@ -1,13 +1,13 @@
 //! `l3net live`: real time, never behind.
 
 use super::clash;
-use super::common::{Usage, cancel_on_signal_in_time};
+use super::common::cancel_on_signal_in_time;
 use super::progress::Bar;
+use super::sources::expand;
 use super::streams::{Run, StreamArgs, check_descriptions};
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 
-use crate::media::expand;
 use crate::sink::retention::KeepLimits;
 
 /// Watch cameras, microphones and streams in real time
@@ -62,7 +62,7 @@ fn parse_age(text: &str) -> Result<SignedDuration, String> {
 pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let bar = Bar::none();
     args.stream.talk.start_log(bar.writer());
-    let sources = expand(&args.sources).map_err(Usage::error)?;
+    let sources = expand(&args.sources)?;
     check_descriptions(&sources)?;
     clash::refuse(&args.stream.output, None, &sources)?;
     // Before the weights: reading them may take long.

@@ -28,10 +28,13 @@ pub mod prepare;
 #[cfg(feature = "gst")]
 mod progress;
 #[cfg(feature = "gst")]
+mod sources;
+#[cfg(feature = "gst")]
 mod streams;
 #[cfg(feature = "gst")]
 pub mod synth;
 pub mod train;
+mod value;
 
 /// Does what is heard belong to what is seen, and where in the picture is it?
 #[derive(clap::Parser, Debug)]

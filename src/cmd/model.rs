@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::common::Usage;
+use super::value::choice;
 use crate::net::{Conv1Stride, StoreAs, Weights, layout};
 
 /// Inspects or converts a model file
@@ -34,7 +35,7 @@ pub enum ModelAction {
         /// File to write, atomically
         output: PathBuf,
         /// Number format
-        #[arg(long, value_enum, default_value = "f16")]
+        #[arg(long, value_parser = choice::<StoreAs>(), default_value = "f16")]
         dtype: StoreAs,
         /// Change the stride of conv1_1: 1 or 2
         #[arg(long, value_name = "N")]

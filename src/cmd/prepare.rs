@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use super::common::{TalkArgs, Usage, cancel_on_signal};
 use super::progress::Bar;
+use super::sources::expand;
 use super::streams::check_descriptions;
-use crate::media::expand;
-use crate::prepare::{Gauges, PrepareOptions, Report, prepare};
+use crate::prepare::{PrepareOptions, PrepareProgress, PrepareReport, prepare};
 use crate::text::{plural, printable};
 
 /// Decode recordings once into shards for training
@@ -15,7 +15,7 @@ use crate::text::{plural, printable};
 /// DIR gets shard-000000.tar and so on, in the layout of Python's webdataset: for
 /// each piece of up to 11 s its sound (FLAC, 48 kHz, mono), frames (JPEG, short
 /// side 256) and a JSON. Files below a directory are labelled with the first
-/// folder they lie in. Run again with the same DIR it goes on where it was.
+/// folder they lie in. Run again with the same DIR, it resumes.
 #[derive(clap::Args, Clone, Debug)]
 pub struct PrepareArgs {
     /// Files, directories (walked), URIs
@@ -56,7 +56,7 @@ fn parse_size(text: &str) -> Result<f64, String> {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
-    let sources = expand(&args.sources).map_err(Usage::error)?;
+    let sources = expand(&args.sources)?;
     if let Some(source) = sources.iter().find(|s| s.is_endless()) {
         return Err(Usage::error(format!(
             "{}: has no end: record it to a file first, and prepare that",
@@ -75,27 +75,27 @@ pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
         options.jobs = usize::from(jobs);
     }
     let stop = cancel_on_signal()?;
-    let report = prepare(sources, &args.output, &options, &stop, |gauges| {
-        show(&bar, gauges);
+    let report = prepare(sources, &args.output, &options, &stop, |progress| {
+        show_progress(&bar, progress);
     });
     bar.finish();
     let report = report?;
-    tell(&report, &bar, args.talk.quiet);
+    print_report(&report, &bar, args.talk.quiet);
     Ok(report.failed.is_empty() && !report.interrupted)
 }
 
-/// Draws how far it is.
-pub(super) fn show(bar: &Bar, gauges: &Gauges) {
-    let seconds = gauges.ms.load(Ordering::Relaxed) / 1_000;
-    let frames = gauges.frames.load(Ordering::Relaxed);
+/// Draws the progress.
+pub(super) fn show_progress(bar: &Bar, progress: &PrepareProgress) {
+    let seconds = progress.ms.load(Ordering::Relaxed) / 1_000;
+    let frames = progress.frames.load(Ordering::Relaxed);
     bar.show_at(
-        &gauges.positions,
+        &progress.positions,
         format!("{seconds} s with {frames} frames"),
     );
 }
 
-/// Says on stderr what came of it; with `quiet`, only what failed.
-pub(super) fn tell(report: &Report, bar: &Bar, quiet: bool) {
+/// Prints the report on stderr; with `quiet`, only what failed.
+pub(super) fn print_report(report: &PrepareReport, bar: &Bar, quiet: bool) {
     if !quiet {
         if report.done_already > 0 {
             bar.say(&format!(
@@ -114,10 +114,10 @@ pub(super) fn tell(report: &Report, bar: &Bar, quiet: bool) {
             report.folder.display(),
             bytes as f64 / 1e6,
         ));
-        if !report.left_out.is_empty() {
-            bar.say(&format!("{} left out:", recordings(report.left_out.len())));
+        if !report.skipped.is_empty() {
+            bar.say(&format!("{} left out:", recordings(report.skipped.len())));
         }
-        for (name, why) in &report.left_out {
+        for (name, why) in &report.skipped {
             bar.say(&format!("  {}: {why}", printable(name)));
         }
     }

@@ -1,5 +1,5 @@
 //! `l3net synth`: scenes with known sources as video files, each with a JSON
-//! file that tells what is where in every frame and what is heard when.
+//! file: what is where in every frame, and what is heard when.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -15,7 +15,7 @@ use crate::corpus::{Split, SplitRules, rng};
 use crate::sink::SinkError;
 use crate::sink::video::VideoFile;
 use crate::synth::{
-    Folders, FrameTruth, Heard, Renderer, Scene, Stock, SynthSettings, Truth, split_name,
+    AssetFolders, AssetLibrary, FrameTruth, Heard, Renderer, Scene, SynthSettings, Truth,
 };
 use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};
 
@@ -103,8 +103,7 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
 }
 
 fn parse_split(text: &str) -> Result<Split, String> {
-    let all = [Split::Train, Split::Validation, Split::Test];
-    let known = all.into_iter().find(|split| split_name(*split) == text);
+    let known = Split::ALL.into_iter().find(|split| split.name() == text);
     known.ok_or_else(|| "not train, validation or test".to_owned())
 }
 
@@ -115,7 +114,7 @@ fn parse_split(text: &str) -> Result<Split, String> {
 pub fn run(args: &SynthArgs) -> anyhow::Result<bool> {
     if args.swap_at.is_some_and(|at| at >= args.seconds) {
         return Err(Usage::error(
-            "--swap-at lies behind the end: name a time before --seconds",
+            "--swap-at is after the end: give a time before --seconds",
         ));
     }
     let has_pictures = !args.sprites.is_empty() || !args.photos.is_empty();
@@ -152,14 +151,14 @@ pub fn run(args: &SynthArgs) -> anyhow::Result<bool> {
 
 /// How many scenes were written.
 fn write_all(args: &SynthArgs, bar: &Bar, stop: &CancelToken) -> anyhow::Result<u64> {
-    let stock = args.stock()?;
-    stock.check(args.split)?;
+    let assets = args.assets()?;
+    assets.check(args.split)?;
     std::fs::create_dir_all(&args.output).map_err(io_error(&args.output, "make the folder"))?;
     if !args.force {
         args.refuse_to_overwrite()?;
     }
     for index in 0..args.count {
-        let whole = write_scene(args, &stock, index, stop)?;
+        let whole = write_scene(args, &assets, index, stop)?;
         if !whole {
             return Ok(index);
         }
@@ -169,11 +168,11 @@ fn write_all(args: &SynthArgs, bar: &Bar, stop: &CancelToken) -> anyhow::Result<
 }
 
 impl SynthArgs {
-    fn stock(&self) -> anyhow::Result<Stock> {
+    fn assets(&self) -> anyhow::Result<AssetLibrary> {
         if self.sprites.is_empty() && self.sounds.is_empty() && self.photos.is_empty() {
-            return Ok(Stock::built_in());
+            return Ok(AssetLibrary::built_in());
         }
-        let folders = Folders {
+        let folders = AssetFolders {
             sprites: self.sprites.clone(),
             sounds: self.sounds.clone(),
             photos: self.photos.clone(),
@@ -182,7 +181,7 @@ impl SynthArgs {
                 ..SplitRules::default()
             },
         };
-        Ok(Stock::from_folders(&folders)?)
+        Ok(AssetLibrary::from_folders(&folders)?)
     }
 
     fn settings(&self) -> SynthSettings {
@@ -239,23 +238,23 @@ impl SynthArgs {
 /// was stopped.
 fn write_scene(
     args: &SynthArgs,
-    stock: &Stock,
+    assets: &AssetLibrary,
     index: u64,
     stop: &CancelToken,
 ) -> anyhow::Result<bool> {
     let mut rng = rng(args.seed, args.split as u64, index);
-    let scene = Scene::draw(stock, &args.settings(), args.split, &mut rng)?;
+    let scene = Scene::draw(assets, &args.settings(), args.split, &mut rng)?;
     let (video, truth) = (args.path(index, "mkv"), args.path(index, "json"));
     let parts = [Part::of(&video), Part::of(&truth)];
     let Some(frames) = write_video(args, &scene, &parts[0].path, stop)? else {
         return Ok(false);
     };
     let name = video.file_name().unwrap_or_default();
-    let told = Truth {
+    let facts = Truth {
         file: name.to_string_lossy().into_owned(),
         seed: args.seed,
         index,
-        split: split_name(args.split).to_owned(),
+        split: args.split.name().to_owned(),
         width: args.size.0,
         height: args.size.1,
         fps: args.fps,
@@ -266,7 +265,7 @@ fn write_scene(
         frames,
         settings: args.as_json(),
     };
-    let text = serde_json::to_vec(&told)?;
+    let text = serde_json::to_vec(&facts)?;
     std::fs::write(&parts[1].path, text).map_err(io_error(&truth, "write"))?;
     // The truth first: a video that is there has one.
     let [video_part, truth_part] = parts;

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::common::{ComputeArgs, TalkArgs, Usage, cancel_on_signal, say};
 use super::data::DataArgs;
+use super::value::choice;
 use crate::net::{Conv1Stride, Weights};
 use crate::train::{
     AugmentationStrength, Checkpoint, Freeze, Mixture, PairingMode, RunFiles, SamplerSettings,
@@ -48,10 +49,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..))]
     pub batch: u32,
     /// How pictures and sounds of a batch are paired
-    #[arg(long, value_enum, default_value = "paper", value_name = "WHICH")]
+    #[arg(long, value_parser = choice::<PairingMode>(), default_value = "paper", value_name = "WHICH")]
     pub pairs: PairingMode,
     /// Strength of the augmentation
-    #[arg(long, value_enum, default_value = "paper", value_name = "HOW")]
+    #[arg(long, value_parser = choice::<AugmentationStrength>(), default_value = "paper", value_name = "HOW")]
     pub augment: AugmentationStrength,
     /// Learning rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
@@ -66,10 +67,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FACTOR", default_value_t = 1e-5)]
     pub weight_decay: f64,
     /// What to learn
-    #[arg(long, value_enum, default_value = "avc", value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<TrainTask>(), default_value = "avc", value_name = "WHAT")]
     pub task: TrainTask,
     /// Parts that do not learn
-    #[arg(long, value_enum, default_value = "none", value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Freeze>(), default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
     /// Dropout rate of the features, 0 to under 1
     #[arg(long, value_name = "PART", default_value_t = 0.0)]

@@ -28,17 +28,17 @@ const FLICKR_SIDE: f32 = 256.0;
 const FLICKR_VOTES: u32 = 2;
 /// How far a box may reach over the picture's edge, where it is cut off: some people
 /// draw over it. What is further out is in another unit.
-const OVER_THE_EDGE: f32 = 0.1;
+const EDGE_TOLERANCE: f32 = 0.1;
 
 /// Annotated pictures with their sounds; all of them are for tests.
 pub struct Annotated {
     name: String,
     votes: u32,
-    items: Vec<Item>,
+    items: Vec<AnnotatedPicture>,
     without_media: usize,
 }
 
-struct Item {
+struct AnnotatedPicture {
     tag: Tag,
     boxes: Vec<[f32; 4]>,
     picture: PathBuf,
@@ -46,8 +46,8 @@ struct Item {
 }
 
 /// An annotation before its media are found.
-struct Entry {
-    /// Where it stands.
+struct Annotation {
+    /// The file that it is from.
     list: PathBuf,
     file: String,
     class: Option<String>,
@@ -56,7 +56,7 @@ struct Entry {
 
 impl Annotated {
     /// Reads annotations, a JSON file or a folder of XML, whose media lie anywhere
-    /// below the folders of `media`. What has no media is left out and counted.
+    /// below the folders of `media`. Annotations without media are skipped and counted.
     ///
     /// # Errors
     /// Names the file that cannot be understood, or the picture whose boxes are none,
@@ -79,7 +79,7 @@ impl Annotated {
             };
             let boxes = within_the_picture(&entry.boxes)
                 .map_err(|e| CorpusError::file(&entry.list, format!("{}: {e}", entry.file)))?;
-            items.push(Item {
+            items.push(AnnotatedPicture {
                 tag: match &entry.class {
                     Some(class) => Tag::class(class),
                     None => Tag::clip(&entry.file),
@@ -146,11 +146,11 @@ impl Annotated {
 
 impl Corpus for Annotated {
     fn describe(&self) -> String {
-        let left_out = match self.without_media {
+        let skipped = match self.without_media {
             0 => String::new(),
             n => format!(", {n} more without media"),
         };
-        format!("{}: {} annotated pictures{left_out}", self.name, self.len())
+        format!("{}: {} annotated pictures{skipped}", self.name, self.len())
     }
 
     fn draw(&self, _: Split, rng: &mut Rng) -> Result<Example, CorpusError> {
@@ -181,8 +181,8 @@ fn middle_second(pcm: &[f32]) -> Vec<f32> {
 
 /// The boxes of a picture, cut off at its edges.
 ///
-/// One without any area stays: VGG-SS has them, and whoever points anywhere misses
-/// them, in its authors' figures too.
+/// One without any area stays: VGG-SS has them, and every answer misses them, in its
+/// authors' figures too.
 fn within_the_picture(boxes: &[[f32; 4]]) -> Result<Vec<[f32; 4]>, String> {
     let expected = "expected left, top, right and bottom as parts of the picture, 0 to 1 \
                     (in XML pixels of 256), the left not right of the right one, the top not \
@@ -190,7 +190,7 @@ fn within_the_picture(boxes: &[[f32; 4]]) -> Result<Vec<[f32; 4]>, String> {
     if boxes.is_empty() {
         return Err(format!("no box; {expected}"));
     }
-    let known = -OVER_THE_EDGE..=1.0 + OVER_THE_EDGE;
+    let known = -EDGE_TOLERANCE..=1.0 + EDGE_TOLERANCE;
     let inside = |bounds: &[f32; 4]| {
         let [left, top, right, bottom] = *bounds;
         if bounds.iter().all(|edge| known.contains(edge)) && left <= right && top <= bottom {
@@ -236,7 +236,7 @@ struct Vgg {
     bbox: Vec<[f32; 4]>,
 }
 
-fn vgg(file: &Path) -> Result<Vec<Entry>, CorpusError> {
+fn vgg(file: &Path) -> Result<Vec<Annotation>, CorpusError> {
     let text = std::fs::read_to_string(file).map_err(|e| CorpusError::file(file, e))?;
     let entries: Vec<Vgg> = serde_json::from_str(&text).map_err(|e| {
         CorpusError::file(
@@ -247,7 +247,7 @@ fn vgg(file: &Path) -> Result<Vec<Entry>, CorpusError> {
             ),
         )
     })?;
-    let entry = |e: Vgg| Entry {
+    let entry = |e: Vgg| Annotation {
         list: file.to_owned(),
         file: e.file,
         class: e.class,
@@ -256,7 +256,7 @@ fn vgg(file: &Path) -> Result<Vec<Entry>, CorpusError> {
     Ok(entries.into_iter().map(entry).collect())
 }
 
-fn flickr(folder: &Path) -> Result<Vec<Entry>, CorpusError> {
+fn flickr(folder: &Path) -> Result<Vec<Annotation>, CorpusError> {
     let read = std::fs::read_dir(folder).map_err(|e| CorpusError::layout(folder, e))?;
     let mut files: Vec<PathBuf> = read
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -279,7 +279,7 @@ fn flickr(folder: &Path) -> Result<Vec<Entry>, CorpusError> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        Ok(Entry {
+        Ok(Annotation {
             boxes: flickr_boxes(&file)?,
             list: file,
             file: stem,

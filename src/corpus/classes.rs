@@ -12,7 +12,8 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 
 use super::error::CorpusError;
-use super::folder::{ClassFolder, SplitRules};
+use super::folder::ClassFolder;
+use super::held_out::SplitRules;
 use super::picture_file::read_image;
 use super::random::Rng;
 use super::sound_file::SOUND_EXTENSIONS;
@@ -23,9 +24,9 @@ use crate::picture::Picture;
 /// What is read as a picture, by the end of the file's name.
 pub const PICTURE_EXTENSIONS: [&str; 3] = ["jpeg", "jpg", "png"];
 
-/// How often a thing without a partner is drawn, if there is one.
-const ODD_ONE: f64 = 0.1;
-/// Silent sounds drawn in a row before the class is given up.
+/// How often a class without a partner is drawn, if there is one.
+const UNMATCHED_RATE: f64 = 0.1;
+/// Silent sounds drawn in a row before drawing fails.
 const TRIES: usize = 50;
 
 /// Class-matched pairs.
@@ -49,7 +50,7 @@ impl ClassPairs {
     ) -> Result<Self, CorpusError> {
         let heard = ClassFolder::read(sounds, &SOUND_EXTENSIONS, rules)?;
         let seen = ClassFolder::read(pictures, &PICTURE_EXTENSIONS, rules)?;
-        rules.warn_if_idle(&[&heard, &seen]);
+        rules.warn_if_unused(heard.files().chain(seen.files()));
         let (mut matched, mut only_sounds) = (Vec::new(), Vec::new());
         for class in heard.classes() {
             let both = !seen.items(class).is_empty();
@@ -100,7 +101,7 @@ impl ClassPairs {
     }
 
     /// Classes of pictures alone, and of sounds alone.
-    pub fn odd_ones(&self) -> (&[String], &[String]) {
+    pub fn unmatched(&self) -> (&[String], &[String]) {
         (&self.only_pictures, &self.only_sounds)
     }
 
@@ -185,7 +186,7 @@ impl Corpus for ClassPairs {
             .collect();
         let alone = Self::with(&self.only_sounds, split, &self.sounds);
         odd.extend(alone.into_iter().map(|class| (false, class)));
-        if rng.random_bool(ODD_ONE) {
+        if rng.random_bool(UNMATCHED_RATE) {
             match odd.choose(rng) {
                 Some((true, class)) => shown.clone_from(class),
                 Some((false, class)) => heard.clone_from(class),
@@ -217,18 +218,14 @@ impl Corpus for ClassPairs {
                 "{} classes have a picture and a sound to {}; two are needed: add files, \
                  or change what is held out",
                 classes.len(),
-                match split {
-                    Split::Train => "train",
-                    Split::Validation => "validate",
-                    Split::Test => "test",
-                }
+                split.purpose()
             )));
         }
         Ok(())
     }
 }
 
-/// A cut-out picture lies on a random colour; one without holes is as it is.
+/// A cut-out picture gets a random background colour; one without holes stays.
 fn on_plain_ground(image: RgbaImage, rng: &mut Rng) -> Picture {
     let ground: [u8; 3] = rng.random();
     let (width, height) = image.dimensions();
@@ -293,7 +290,7 @@ mod tests {
         let corpus = ClassPairs::read(&[sounds], &[pictures], &SplitRules::default());
         let corpus = corpus.expect("two classes");
         assert_eq!(corpus.matched(), ["a", "b"]);
-        assert_eq!(corpus.odd_ones().0, ["seen"]);
+        assert_eq!(corpus.unmatched().0, ["seen"]);
         corpus.check(Split::Train).expect("enough");
         let mut odd = 0;
         for position in 0..100 {

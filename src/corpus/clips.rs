@@ -15,7 +15,7 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 
 use super::error::CorpusError;
-use super::folder::{patterns, warn_of_idle_patterns};
+use super::held_out::{patterns, warn_of_unused_patterns};
 use super::random::Rng;
 use super::shards::{StoredClip, find_shards, read_shard};
 use super::sounds::SILENT_RMS;
@@ -23,16 +23,14 @@ use super::{Corpus, Example, Split, Tag};
 use crate::text::plural;
 use crate::time::SamplePos;
 use crate::window_spec::WindowSpec;
-use parts::LEAST;
-use recording::{Choice, Recording, heard_at, recordings};
+use parts::MIN_RECORDINGS;
+use recording::{Candidate, Recording, heard_at, recordings};
 
 const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
 pub use rules::{ClipRules, SplitBy};
 
-/// Silent seconds drawn in a row before the corpus is given up.
+/// Silent seconds drawn in a row before drawing fails.
 const TRIES: usize = 200;
-
-const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 
 /// Recordings in shards.
 pub struct Clips {
@@ -40,8 +38,8 @@ pub struct Clips {
     rules: ClipRules,
     /// What can be drawn, by split: each is drawn as often as the others, whatever
     /// recordings it is of.
-    choices: BTreeMap<Split, Vec<Vec<Choice>>>,
-    left_out: usize,
+    candidates: BTreeMap<Split, Vec<Vec<Candidate>>>,
+    skipped: usize,
 }
 
 impl Clips {
@@ -70,8 +68,8 @@ impl Clips {
         let mut corpus = Self {
             recordings: recordings(clips, rules.split_by),
             rules: rules.clone(),
-            choices: BTreeMap::new(),
-            left_out: 0,
+            candidates: BTreeMap::new(),
+            skipped: 0,
         };
         let patterns = patterns(&rules.test)?;
         let is_named = |recording: &Recording| {
@@ -80,52 +78,55 @@ impl Clips {
         };
         let named = corpus.recordings.iter().map(is_named).collect();
         let names = corpus.names().map(Path::new);
-        warn_of_idle_patterns(&rules.test, names);
+        warn_of_unused_patterns(&rules.test, names);
         let split = match rules.split_by {
             SplitBy::Clip => corpus.split_by_clip(named),
             SplitBy::Time => corpus.split_by_time(named),
         };
         // A recording is drawn as often as any other; split by time, a camera is,
         // however many recordings there are of it.
-        let mut alike: BTreeMap<(Split, &Tag), Vec<Choice>> = BTreeMap::new();
-        for (split, choice) in split {
-            let tag = &corpus.recordings[choice.recording].tag;
-            alike.entry((split, tag)).or_default().push(choice);
+        let mut alike: BTreeMap<(Split, &Tag), Vec<Candidate>> = BTreeMap::new();
+        for (split, candidate) in split {
+            let tag = &corpus.recordings[candidate.recording].tag;
+            alike.entry((split, tag)).or_default().push(candidate);
         }
-        for ((split, _), choices) in alike {
-            corpus.choices.entry(split).or_default().push(choices);
+        for ((split, _), candidates) in alike {
+            corpus.candidates.entry(split).or_default().push(candidates);
         }
         Ok(corpus)
     }
 
     /// Those that are `named` are held out; where none is, the rules choose.
-    fn split_by_clip(&mut self, named: Vec<bool>) -> Vec<(Split, Choice)> {
-        let all = |(i, r): (usize, &Recording)| r.choice(i, &r.span());
-        let choices: Vec<Choice> = self
+    fn split_by_clip(&mut self, named: Vec<bool>) -> Vec<(Split, Candidate)> {
+        let all = |(i, r): (usize, &Recording)| r.candidate(i, &r.span());
+        let candidates: Vec<Candidate> = self
             .recordings
             .iter()
             .enumerate()
             .map(all)
-            .filter(|choice| choice.frames > 0)
+            .filter(|candidate| candidate.frames > 0)
             .collect();
-        self.left_out = self.recordings.len() - choices.len();
+        self.skipped = self.recordings.len() - candidates.len();
         let some_are_named = named.contains(&true);
-        let (held_out, rest): (Vec<_>, Vec<_>) = choices
+        let (held_out, rest): (Vec<_>, Vec<_>) = candidates
             .into_iter()
-            .partition(|choice| named[choice.recording]);
-        let name = |choice: &Choice| self.recordings[choice.recording].fingerprint.as_str();
+            .partition(|candidate| named[candidate.recording]);
+        let name =
+            |candidate: &Candidate| self.recordings[candidate.recording].fingerprint.as_str();
         let names: Vec<&str> = rest.iter().map(name).collect();
         let splits = parts::assign(&names, self.rules.seed);
         let splits = splits.into_iter().map(|split| match split {
             Split::Test if some_are_named => Split::Train,
             split => split,
         });
-        let held_out = held_out.into_iter().map(|choice| (Split::Test, choice));
+        let held_out = held_out
+            .into_iter()
+            .map(|candidate| (Split::Test, candidate));
         splits.zip(rest).chain(held_out).collect()
     }
 
     /// The parts of each; those that are `named` are held out whole.
-    fn split_by_time(&mut self, named: Vec<bool>) -> Vec<(Split, Choice)> {
+    fn split_by_time(&mut self, named: Vec<bool>) -> Vec<(Split, Candidate)> {
         let mut found = Vec::new();
         for (i, recording) in self.recordings.iter().enumerate() {
             let span = recording.span();
@@ -134,13 +135,13 @@ impl Clips {
             } else {
                 let parts = parts::parts(&span);
                 let part = |split| Some((split, parts.as_ref()?.of(split)?.clone()));
-                SPLITS.into_iter().filter_map(part).collect()
+                Split::ALL.into_iter().filter_map(part).collect()
             };
-            self.left_out += usize::from(parts.is_empty());
-            let choices = parts
+            self.skipped += usize::from(parts.is_empty());
+            let candidates = parts
                 .iter()
-                .map(|(split, part)| (*split, recording.choice(i, part)));
-            found.extend(choices.filter(|(_, choice)| choice.frames > 0));
+                .map(|(split, part)| (*split, recording.candidate(i, part)));
+            found.extend(candidates.filter(|(_, candidate)| candidate.frames > 0));
         }
         found
     }
@@ -157,12 +158,12 @@ impl Clips {
 
     /// How many of them can be drawn from in a split.
     pub fn recordings_in(&self, split: Split) -> usize {
-        self.choices(split).count()
+        self.candidates(split).count()
     }
 
     /// How many of them are in no split: too short.
-    pub fn left_out(&self) -> usize {
-        self.left_out
+    pub fn skipped(&self) -> usize {
+        self.skipped
     }
 
     /// Seconds of sound in all of them.
@@ -176,9 +177,9 @@ impl Clips {
     /// clips that have no picture, and recordings that are in no split.
     pub fn labelled(&self) -> Vec<(&str, &str, Split, &StoredClip)> {
         let mut found = Vec::new();
-        for split in SPLITS {
-            for choice in self.choices(split) {
-                let recording = &self.recordings[choice.recording];
+        for split in Split::ALL {
+            for candidate in self.candidates(split) {
+                let recording = &self.recordings[candidate.recording];
                 let Some(label) = recording.label.as_deref() else {
                     continue;
                 };
@@ -190,18 +191,22 @@ impl Clips {
         found
     }
 
-    fn drawn_alike(&self, split: Split) -> &[Vec<Choice>] {
-        self.choices.get(&split).map_or(&[], Vec::as_slice)
+    fn drawn_alike(&self, split: Split) -> &[Vec<Candidate>] {
+        self.candidates.get(&split).map_or(&[], Vec::as_slice)
     }
 
-    fn choices(&self, split: Split) -> impl Iterator<Item = &Choice> {
+    fn candidates(&self, split: Split) -> impl Iterator<Item = &Candidate> {
         self.drawn_alike(split).iter().flatten()
     }
 
     /// A frame and a second around it, wherever it lies; `None` if it is silent.
-    fn try_draw(&self, choice: &Choice, rng: &mut Rng) -> Result<Option<Example>, CorpusError> {
-        let recording = &self.recordings[choice.recording];
-        let (stretch, frame) = choice.frame(rng);
+    fn try_draw(
+        &self,
+        candidate: &Candidate,
+        rng: &mut Rng,
+    ) -> Result<Option<Example>, CorpusError> {
+        let recording = &self.recordings[candidate.recording];
+        let (stretch, frame) = candidate.frame(rng);
         let clip = &recording.clips[stretch.clip];
         let shown = heard_at(clip, clip.info.frame_times_ns[frame]);
         let start = rng.random_range(starts(shown, &stretch.sound));
@@ -236,18 +241,18 @@ impl Corpus for Clips {
 
     fn describe(&self) -> String {
         let by = self.rules.split_by.name();
-        let left_out = match self.rules.split_by {
+        let why = match self.rules.split_by {
             SplitBy::Clip => "without a second of sound with a picture",
             SplitBy::Time => "too short for that",
         };
-        let left_out = match self.left_out {
+        let skipped = match self.skipped {
             0 => String::new(),
-            n => format!(", {n} left out ({left_out})"),
+            n => format!(", {n} left out ({why})"),
         };
-        let [train, validation, test] = SPLITS.map(|split| self.recordings_in(split));
+        let [train, validation, test] = Split::ALL.map(|split| self.recordings_in(split));
         format!(
             "{}, {:.0} s, split by {by}: {train} to train, {validation} to validate, \
-             {test} to test{left_out}",
+             {test} to test{skipped}",
             plural(self.recordings(), "recording"),
             self.seconds(),
         )
@@ -259,13 +264,13 @@ impl Corpus for Clips {
                 break;
             };
             // Of a camera every picture is as likely as any other.
-            let choice = match alike.as_slice() {
+            let candidate = match alike.as_slice() {
                 [only] => only,
                 several => several
-                    .choose_weighted(rng, |choice| choice.frames)
+                    .choose_weighted(rng, |candidate| candidate.frames)
                     .expect("what can be drawn has frames"),
             };
-            if let Some(example) = self.try_draw(choice, rng)? {
+            if let Some(example) = self.try_draw(candidate, rng)? {
                 return Ok(example);
             }
         }
@@ -277,18 +282,14 @@ impl Corpus for Clips {
     }
 
     fn check(&self, split: Split) -> Result<(), CorpusError> {
-        if self.drawn_alike(split).len() >= LEAST {
+        if self.drawn_alike(split).len() >= MIN_RECORDINGS {
             return Ok(());
         }
         let there = self.recordings_in(split);
-        let purpose = match split {
-            Split::Train => "train",
-            Split::Validation => "validate",
-            Split::Test => "test",
-        };
+        let purpose = split.purpose();
         let needed = match (self.rules.split_by, split) {
-            _ if self.recordings() < LEAST => "one alone has no others to be held against",
-            (SplitBy::Time, _) if there >= LEAST => {
+            _ if self.recordings() < MIN_RECORDINGS => "one alone has no others to compare with",
+            (SplitBy::Time, _) if there >= MIN_RECORDINGS => {
                 "they lie in one folder and count as one camera; each camera needs its own"
             }
             (SplitBy::Clip, _) => "prepare more recordings (six at least), or give --split time",
@@ -296,7 +297,7 @@ impl Corpus for Clips {
             (SplitBy::Time, _) => "those of 2.2 s and more have such a part",
         };
         Err(CorpusError::TooFew(format!(
-            "{} to {purpose}, and pairs that do not correspond need {LEAST}: \
+            "{} to {purpose}, and pairs that do not correspond need {MIN_RECORDINGS}: \
              {needed}; there are {}",
             plural(there, "recording"),
             self.describe()

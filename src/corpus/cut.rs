@@ -7,9 +7,9 @@ use crate::result::Crop;
 /// The paper's crop of 224 in a picture whose short side is 256.
 pub const MIDDLE: f64 = 224.0 / 256.0;
 /// Of the thing that is heard, this much is in a part that keeps it.
-const KEPT: f64 = 0.5;
+const MIN_HEARD_SHARE: f64 = 0.5;
 /// Of a thing that counts as shown, this much is left.
-const SHOWN: f64 = 0.25;
+const MIN_SHOWN_SHARE: f64 = 0.25;
 
 /// A part of a picture, in its pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +66,7 @@ impl Example {
     /// where the corpus does not know where things are.
     pub fn keeps_what_is_heard(&self, cut: Cut) -> bool {
         let mut heard = self.regions.iter().filter(|r| self.sounds.contains(&r.tag));
-        heard.all(|region| cut.share_of(region, &self.picture) >= KEPT)
+        heard.all(|region| cut.share_of(region, &self.picture) >= MIN_HEARD_SHARE)
     }
 
     /// The largest square, with the middle of what is heard as near to its own as the
@@ -100,7 +100,8 @@ impl Example {
     pub fn shown_in(&self, cut: Cut) -> Vec<Tag> {
         let gone = |tag: &Tag| {
             let mut regions = self.regions.iter().filter(|r| r.tag == *tag).peekable();
-            regions.peek().is_some() && regions.all(|r| cut.share_of(r, &self.picture) < SHOWN)
+            regions.peek().is_some()
+                && regions.all(|r| cut.share_of(r, &self.picture) < MIN_SHOWN_SHARE)
         };
         self.shows.iter().filter(|t| !gone(t)).cloned().collect()
     }

@@ -12,111 +12,25 @@
 //! before the last `-` of the file's name, or the manifest's `group` or
 //! `freesound_id`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
-
 use super::Split;
 use super::error::CorpusError;
+use super::held_out::{ClassFile, SplitRules, patterns};
 use super::manifest::Manifest;
 use super::random::hash;
 
-/// The fold of ESC-50 and its kin that is held out.
-pub const TEST_FOLD: u32 = 5;
-/// One group in so many is the test, where nothing else says which.
+/// One group in this many is for the test, where nothing else decides.
 const TEST_ONE_IN: usize = 7;
-/// One group in so many of the rest validates.
+/// One group in this many of the rest is for validation.
 const VALIDATION_ONE_IN: usize = 10;
-
-/// A file of a class.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// Where it is.
-    pub path: PathBuf,
-    /// The part of the data that it belongs to.
-    pub split: Split,
-    /// The recording that it is a take of, with the fold before it.
-    pub group: String,
-    /// The manifest names the recording: takes of it in other classes are of it, too.
-    /// Names of files are counted anew in each class, and say nothing of others.
-    pub of_all_classes: bool,
-    /// The manifest's fold, if it has one.
-    pub fold: Option<u32>,
-}
-
-/// What decides about the splits.
-#[derive(Clone, Debug)]
-pub struct SplitRules {
-    /// Patterns on the file's name (`emojitwo_*`): always held out.
-    pub test: Vec<String>,
-    /// The fold that is held out.
-    pub test_fold: u32,
-    /// Chooses where nothing else does.
-    pub seed: u64,
-}
-
-impl Default for SplitRules {
-    fn default() -> Self {
-        Self {
-            test: Vec::new(),
-            test_fold: TEST_FOLD,
-            seed: 0,
-        }
-    }
-}
-
-impl SplitRules {
-    /// Warns of what is to be held out and is in none of the folders of a corpus:
-    /// for a slip in a pattern the network would learn what it is tested on.
-    pub fn warn_if_idle(&self, folders: &[&ClassFolder]) {
-        let items = || folders.iter().flat_map(|f| f.classes.values().flatten());
-        warn_of_idle_patterns(&self.test, items().map(|item| item.path.as_path()));
-        let folds: BTreeSet<u32> = items().filter_map(|item| item.fold).collect();
-        if !folds.is_empty() && !folds.contains(&self.test_fold) {
-            tracing::warn!(
-                "no file is of fold {}, which is to be held out: there are the folds {folds:?}; \
-                 choose one with --test-fold",
-                self.test_fold
-            );
-        }
-    }
-}
-
-/// Warns of patterns of held-out files that match none of these files.
-pub fn warn_of_idle_patterns<'a>(
-    patterns: &[String],
-    files: impl Iterator<Item = &'a Path> + Clone,
-) {
-    for pattern in idle_patterns(patterns, files) {
-        tracing::warn!("--test {pattern}: no file is called so, and none is held out by it");
-    }
-}
-
-/// The patterns that match the name of none of these files.
-pub fn idle_patterns<'p, 'f>(
-    patterns: &'p [String],
-    files: impl Iterator<Item = &'f Path> + Clone,
-) -> impl Iterator<Item = &'p str> {
-    patterns
-        .iter()
-        .map(String::as_str)
-        .filter(move |pattern| match Glob::new(pattern) {
-            Ok(glob) => {
-                let glob = glob.compile_matcher();
-                let names = files.clone().filter_map(Path::file_name);
-                !names.map(Path::new).any(|name| glob.is_match(name))
-            }
-            // Whoever reads the files refuses it.
-            Err(_) => false,
-        })
-}
 
 /// The files of one or several folders by class.
 #[derive(Clone, Debug, Default)]
 pub struct ClassFolder {
-    classes: BTreeMap<String, Vec<Item>>,
+    classes: BTreeMap<String, Vec<ClassFile>>,
 }
 
 impl ClassFolder {
@@ -133,7 +47,7 @@ impl ClassFolder {
         rules: &SplitRules,
     ) -> Result<Self, CorpusError> {
         let held_out = patterns(&rules.test)?;
-        let mut classes: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+        let mut classes: BTreeMap<String, Vec<ClassFile>> = BTreeMap::new();
         for folder in folders {
             let before: usize = classes.values().map(Vec::len).sum();
             for (part, split) in parts(folder) {
@@ -142,13 +56,13 @@ impl ClassFolder {
                     continue; // and a manifest is of other files
                 }
                 let manifest = Manifest::beside(&part)?;
-                manifest.warn_if_idle(&part, files.iter().map(|(_, path)| path.as_path()));
+                manifest.warn_if_unused(&part, files.iter().map(|(_, path)| path.as_path()));
                 for (class, path) in files {
-                    let mut item = manifest.item(&part, path, &held_out, rules);
+                    let mut item = manifest.class_file(&part, path, &held_out, rules);
                     if let Some(split) = split {
                         item.split = item.split.max(split);
                         // Parts may number their files alike. Not their path: the same
-                        // files are held out wherever the folder lies.
+                        // files are held out wherever the folder is.
                         let name = part.file_name().unwrap_or_default().display();
                         item.group = format!("{name}/{}", item.group);
                     }
@@ -179,27 +93,21 @@ impl ClassFolder {
         self.classes.keys().map(String::as_str)
     }
 
+    /// All files of all classes.
+    pub fn files(&self) -> impl Iterator<Item = &ClassFile> + Clone {
+        self.classes.values().flatten()
+    }
+
     /// The files of a class, all splits.
-    pub fn items(&self, class: &str) -> &[Item] {
+    pub fn items(&self, class: &str) -> &[ClassFile] {
         self.classes.get(class).map_or(&[], Vec::as_slice)
     }
 
     /// The files of a class in one split.
-    pub fn of(&self, class: &str, split: Split) -> Vec<&Item> {
+    pub fn of(&self, class: &str, split: Split) -> Vec<&ClassFile> {
         let items = self.items(class).iter();
         items.filter(|item| item.split == split).collect()
     }
-}
-
-pub(super) fn patterns(globs: &[String]) -> Result<GlobSet, CorpusError> {
-    let refuse = |pattern: &str, e: globset::Error| {
-        CorpusError::TooFew(format!("the pattern {pattern} of held-out files: {e}"))
-    };
-    let mut set = GlobSetBuilder::new();
-    for pattern in globs {
-        set.add(Glob::new(pattern).map_err(|e| refuse(pattern, e))?);
-    }
-    set.build().map_err(|e| refuse("", e))
 }
 
 /// The folders of classes in a folder, and what they are for: itself, or those
@@ -224,8 +132,8 @@ fn parts(folder: &Path) -> Vec<(PathBuf, Option<Split>)> {
     parts
 }
 
-/// Class and path of every file, sorted. A link that leads nowhere is the file that
-/// its name promises: whoever reads it is told of it, as of others that are damaged.
+/// Class and path of every file, sorted. A link that leads nowhere counts as the file
+/// that it names: reading it fails, as with a damaged file.
 fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, CorpusError> {
     let mut found = Vec::new();
     for entry in walkdir::WalkDir::new(folder)
@@ -246,7 +154,7 @@ fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<(String, PathBuf)>, C
         if !wanted || depth < 2 {
             if broken {
                 let link = path.display();
-                tracing::warn!("{link}: this link leads nowhere or in a circle; it is left out");
+                tracing::warn!("{link}: this link leads nowhere or in a circle; skipped");
             }
             continue;
         }
@@ -279,8 +187,8 @@ fn broken_link(folder: &Path, error: &walkdir::Error) -> Result<PathBuf, CorpusE
 }
 
 /// Chooses what validates, and what tests if nothing was marked: whole groups,
-/// in the order of a number that hangs on the group's name alone.
-fn split_the_rest(items: &mut [Item], seed: u64) {
+/// in the order of a number that depends on the group's name alone.
+fn split_the_rest(items: &mut [ClassFile], seed: u64) {
     let marked = items.iter().any(|item| item.split == Split::Test);
     if items.iter().any(|item| item.split == Split::Validation) {
         return;
@@ -316,9 +224,9 @@ fn split_the_rest(items: &mut [Item], seed: u64) {
 
 /// Brings the takes of a recording together that lie in several classes: what is held
 /// out of it in one is held out in all.
-fn join_recordings(classes: &mut BTreeMap<String, Vec<Item>>) {
+fn join_recordings(classes: &mut BTreeMap<String, Vec<ClassFile>>) {
     let mut splits: BTreeMap<String, Split> = BTreeMap::new();
-    let named = |item: &&mut Item| item.of_all_classes;
+    let named = |item: &&mut ClassFile| item.of_all_classes;
     for item in classes.values_mut().flatten().filter(named) {
         let split = splits.entry(item.group.clone()).or_insert(item.split);
         *split = item.split.max(*split);

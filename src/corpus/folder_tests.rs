@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
+use super::super::held_out::unused_patterns;
 use super::*;
 
 fn folder(files: &[&str]) -> tempfile::TempDir {
@@ -16,8 +19,8 @@ fn read(folder: &Path, rules: &SplitRules) -> ClassFolder {
     ClassFolder::read(&[folder.to_owned()], &["ogg"], rules).expect("a folder of classes")
 }
 
-fn names(items: &[&Item]) -> Vec<String> {
-    let name = |item: &&Item| {
+fn names(items: &[&ClassFile]) -> Vec<String> {
+    let name = |item: &&ClassFile| {
         item.path
             .file_name()
             .map(|n| n.to_string_lossy().into_owned())
@@ -91,7 +94,7 @@ fn patterns_hold_out_by_name() {
 fn patterns_that_hold_out_nothing_are_known() {
     let files = ["dog/noto_1.ogg", "dog/emoji_1.ogg"].map(Path::new);
     let patterns = ["noto_*", "emojitwo_*", "*_1.ogg", "dog*"].map(str::to_owned);
-    let idle: Vec<&str> = idle_patterns(&patterns, files.into_iter()).collect();
+    let idle: Vec<&str> = unused_patterns(&patterns, files.into_iter()).collect();
     // They are for the file's name, not for its class.
     assert_eq!(idle, ["emojitwo_*", "dog*"]);
 }
@@ -107,7 +110,7 @@ fn links_that_lead_nowhere_hide_no_other_file() {
     symlink("notes.txt", at("dog/notes.txt")).expect("a link");
     let all = read(folder.path(), &SplitRules::default());
     assert_eq!(all.classes().collect::<Vec<_>>(), ["dog"]);
-    let items: Vec<&Item> = all.items("dog").iter().collect();
+    let items: Vec<&ClassFile> = all.items("dog").iter().collect();
     // Whoever reads it is told.
     assert_eq!(names(&items), ["a.ogg", "b.ogg", "gone.ogg"]);
     let none = ClassFolder::read(&[at("no-such")], &["ogg"], &SplitRules::default());
@@ -168,7 +171,7 @@ fn what_a_mac_puts_beside_files_is_none() {
     ]);
     let all = read(folder.path(), &SplitRules::default());
     assert_eq!(all.classes().collect::<Vec<_>>(), ["dog"]);
-    let items: Vec<&Item> = all.items("dog").iter().collect();
+    let items: Vec<&ClassFile> = all.items("dog").iter().collect();
     assert_eq!(names(&items), ["a.ogg"]);
 }
 
@@ -192,9 +195,9 @@ proptest! {
         takes in prop::collection::btree_set((0..12_u32, 0..4_u32), 4..40),
         seed in 0..1000_u64,
     ) {
-        let mut items: Vec<Item> = takes
+        let mut items: Vec<ClassFile> = takes
             .iter()
-            .map(|(recording, take)| Item {
+            .map(|(recording, take)| ClassFile {
                 path: format!("dog/{recording}-{take}.ogg").into(),
                 split: Split::Train,
                 group: recording.to_string(),

@@ -11,7 +11,7 @@ use globset::GlobSet;
 
 use super::Split;
 use super::error::CorpusError;
-use super::folder::{Item, SplitRules};
+use super::held_out::{ClassFile, SplitRules};
 
 /// What a `manifest.csv` says of its files, by path below the folder.
 #[derive(Default)]
@@ -86,7 +86,7 @@ impl Manifest {
     }
 
     /// Warns if it says what is held out, and of none of these files.
-    pub fn warn_if_idle<'a>(&self, folder: &Path, mut files: impl Iterator<Item = &'a Path>) {
+    pub fn warn_if_unused<'a>(&self, folder: &Path, mut files: impl Iterator<Item = &'a Path>) {
         let says = |row: &Row| row.split.is_some() || row.fold.is_some();
         let is_known = |file: &Path| self.row(folder, file).is_some();
         if self.rows.values().any(says) && !files.any(is_known) {
@@ -104,13 +104,13 @@ impl Manifest {
     }
 
     /// A file of the folder, with what is said of it.
-    pub fn item(
+    pub fn class_file(
         &self,
         folder: &Path,
         path: PathBuf,
         held_out: &GlobSet,
         rules: &SplitRules,
-    ) -> Item {
+    ) -> ClassFile {
         let row = self.row(folder, &path);
         let name = path.file_name().unwrap_or_default();
         let fold = row.and_then(|r| r.fold);
@@ -123,7 +123,7 @@ impl Manifest {
             let group = stem.rsplit_once('-').map_or(&*stem, |(group, _)| group);
             group.to_owned()
         });
-        Item {
+        ClassFile {
             split: if is_test { Split::Test } else { said },
             group,
             of_all_classes,
@@ -174,13 +174,13 @@ mod tests {
     use super::*;
 
     /// What a manifest says of `dog/a.ogg`, in the fold 5 that is held out.
-    fn said(manifest: &str) -> Result<Item, String> {
+    fn said(manifest: &str) -> Result<ClassFile, String> {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("manifest.csv"), manifest).expect("written");
         let manifest = Manifest::beside(folder.path()).map_err(|e| e.to_string())?;
         let file = folder.path().join("dog/a.ogg");
         let rules = SplitRules::default();
-        Ok(manifest.item(folder.path(), file, &GlobSet::empty(), &rules))
+        Ok(manifest.class_file(folder.path(), file, &GlobSet::empty(), &rules))
     }
 
     #[test]

@@ -10,12 +10,13 @@
 //! sees what the unbroken one would have.
 
 mod annotated;
+mod cached;
 mod classes;
 mod clips;
 mod cut;
 mod error;
 mod folder;
-mod kept;
+mod held_out;
 mod manifest;
 mod pair;
 mod picture_file;
@@ -26,12 +27,13 @@ mod sounds;
 mod wav;
 
 pub use annotated::Annotated;
+pub use cached::{CacheLimit, Cached};
 pub use classes::{ClassPairs, PICTURE_EXTENSIONS};
 pub use clips::{ClipRules, Clips, SplitBy};
 pub use cut::{Cut, MIDDLE};
 pub use error::CorpusError;
-pub use folder::{ClassFolder, Item, SplitRules, TEST_FOLD, idle_patterns, warn_of_idle_patterns};
-pub use kept::{Kept, Room};
+pub use folder::ClassFolder;
+pub use held_out::{ClassFile, SplitRules, TEST_FOLD, unused_patterns, warn_of_unused_patterns};
 pub use pair::Pair;
 pub use picture_file::{has_alpha, read_image, read_picture};
 pub use random::{Rng, hash, hash_bytes, rng};
@@ -52,6 +54,29 @@ pub enum Split {
     Validation,
     /// Looked at once, at the end.
     Test,
+}
+
+impl Split {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// `train`, `validation` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+
+    /// What it is for, after "to": `train`, `validate` or `test`.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validate",
+            Self::Test => "test",
+        }
+    }
 }
 
 /// What a picture shows or a sound holds; what both have makes them correspond.

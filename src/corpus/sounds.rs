@@ -1,4 +1,4 @@
-//! Sounds kept in memory, and seconds cut out of them.
+//! Cached sounds, and seconds cut out of them.
 //!
 //! Belongs here: which second of a sound is heard. Does not: decoding
 //! (`sound_file`), what becomes of the second (`train`).
@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
+use super::cached::{CacheLimit, Cached};
 use super::error::CorpusError;
-use super::kept::{Kept, Room};
 use super::random::Rng;
 use super::sound_file::read_sound;
 use crate::window_spec::WindowSpec;
@@ -17,17 +17,17 @@ use crate::window_spec::WindowSpec;
 const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
 
 /// For decoded sounds: 2 GiB.
-static ROOM: Room = Room::new(2 << 30);
+static CACHE_LIMIT: CacheLimit = CacheLimit::new(2 << 30);
 
 /// A second below this is silence (-60 dBFS).
 pub const SILENT_RMS: f32 = 1e-3;
-/// Places that are tried before a sound counts as silent there.
+/// Places tried before a sound counts as silent.
 const TRIES: usize = 12;
 
-/// A sound file that is decoded when it is first heard.
+/// A sound file that is decoded on first use.
 pub struct Sound {
     file: PathBuf,
-    pcm: Kept<[i16]>,
+    pcm: Cached<[i16]>,
 }
 
 impl Sound {
@@ -35,7 +35,7 @@ impl Sound {
     pub fn new(file: PathBuf) -> Self {
         Self {
             file,
-            pcm: Kept::new(&ROOM),
+            pcm: Cached::new(&CACHE_LIMIT),
         }
     }
 
@@ -70,7 +70,7 @@ impl Sound {
             }
             let start = rng.random_range(0..=pcm.len() - WINDOW_SAMPLES);
             let level = rms(&pcm[start..start + WINDOW_SAMPLES]);
-            if best.is_none_or(|(most, _)| level > most) {
+            if best.is_none_or(|(max, _)| level > max) {
                 best = Some((level, start));
             }
             if level > SILENT_RMS {

@@ -11,9 +11,11 @@ use crate::result::Judgement;
 /// What hangs cannot be asked to stop, but told from what is slow.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+const ENDLESS: &str = "videotestsrc is-live=true ! video.  audiotestsrc is-live=true ! audio.";
+
 /// Sources that never end, each with a watcher.
 fn endless(watchers: Vec<Vec<Box<dyn Watcher>>>) -> Vec<Task> {
-    let sources = expand(&vec!["test".to_owned(); watchers.len()]).expect("sources");
+    let sources = expand(&vec![ENDLESS.to_owned(); watchers.len()]).expect("sources");
     let tasks = sources.into_iter().zip(watchers);
     tasks
         .map(|(source, watchers)| Task {

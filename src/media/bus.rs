@@ -111,7 +111,7 @@ mod tests {
         let debug =
             "../gst/isomp4/qtdemux.c(123): parse ():\n/GstPipeline:p/GstQTDemux:d:\nno moov";
         assert_eq!(
-            explain_error(&error, debug, &Kind::Test, None),
+            explain_error(&error, debug, &Kind::Test(None), None),
             MediaError::Damaged("This file is corrupt (no moov)".into())
         );
     }
@@ -120,7 +120,7 @@ mod tests {
     fn a_missing_decoder_is_named() {
         let error = glib::Error::new(gst::CoreError::MissingPlugin, "x");
         assert_eq!(
-            explain_error(&error, "", &Kind::Test, Some("AV9 decoder")),
+            explain_error(&error, "", &Kind::Test(None), Some("AV9 decoder")),
             MediaError::MissingPlugin("AV9 decoder".into())
         );
     }
@@ -141,7 +141,7 @@ mod tests {
             let found = explain_error(&failed, "", kind, None);
             matches!(found, MediaError::Network(_))
         };
-        assert!(is_network(&network) && !is_network(&Kind::Test));
+        assert!(is_network(&network) && !is_network(&Kind::Test(None)));
         let busy = glib::Error::new(gst::ResourceError::Busy, "In use.");
         let found = explain_error(&busy, "", &Kind::Camera(0), None);
         assert_eq!(found, MediaError::Device("In use".into()));

@@ -33,8 +33,9 @@ pub(super) fn build(source: &Source) -> Result<gst::Pipeline, MediaError> {
             Kind::Camera(_) => MediaError::Device(e.message().to_owned()),
             _ => MediaError::Pipeline(e.message().to_owned()),
         })?;
-        if source.kind == Kind::Test {
-            scene::feed(&pipeline)?;
+        if let Kind::Test(scene) = source.kind {
+            let none = || MediaError::Pipeline("this program has no built-in scene".to_owned());
+            scene::feed(&pipeline, scene.ok_or_else(none)?)?;
         }
         return Ok(pipeline);
     }

@@ -29,6 +29,7 @@ pub use feed::{Feed, GstOpener, Opener};
 pub use frame::Frame;
 pub use naming::{Held, expand, name};
 pub use ring::{AudioBlock, SoundEnder, SoundReader, SoundWriter, sound_ring};
+pub use scene::{SceneFeed, SceneSource};
 pub use session::{End, Session, SessionOptions};
 pub use source::{Kind, Source, SourceError, find, is_media};
 pub use stall::Stall;

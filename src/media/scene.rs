@@ -1,16 +1,13 @@
-//! The built-in scene as a source: a camera and a microphone that see and hear
-//! what the generator makes.
+//! The `test` source: a generated scene in place of a camera and a microphone.
 //!
-//! Three things move about; each sounds in turn for some seconds, then one that
-//! is not seen. The same each time, without end, at the pace of the clock.
+//! Belongs here: feeding its pipeline without end, at the pace of the clock. Does
+//! not: what is seen and heard, which the program provides as a [`SceneSource`].
 
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::error::MediaError;
-use crate::corpus::{Split, rng};
-use crate::synth::{Renderer, Scene, Stock, SynthSettings};
 use crate::time::{MediaTime, SamplePos};
 
 /// Behind an appsrc that only says that it is live, clocksync keeps the pace.
@@ -24,63 +21,61 @@ const HEIGHT: u32 = 720;
 const FPS: f64 = 30.0;
 /// Samples in a block: 10 ms, as from a sound card.
 const BLOCK: usize = 480;
-/// Chosen because one likes to look at it.
-const SEED: u64 = 17;
 
-/// Which scene it is.
-fn scene() -> Result<Scene, MediaError> {
-    let settings = SynthSettings {
-        objects: 3..=3,
-        distractors: 3..=6,
-        scale: 0.25..=0.45,
-        silent: 0.0,
-        off_screen: 0.0,
-        snr_db: 25.0..35.0,
-        turn_s: Some(6.0),
-        short_side: HEIGHT,
-        ..SynthSettings::default()
-    };
-    Scene::draw(
-        &Stock::built_in(),
-        &settings,
-        Split::Test,
-        &mut rng(SEED, 0, 0),
-    )
-    .map_err(|e| MediaError::Pipeline(e.to_string()))
+/// How to start the scene of a `test` source.
+#[derive(Clone, Copy, Debug)]
+pub struct SceneSource {
+    /// Starts it with pictures of this width and height in pixels, or says why not.
+    pub start: fn(u32, u32) -> Result<SceneFeed, String>,
 }
 
-/// Connects the scene with a pipeline that was built from [`DESCRIPTION`].
-pub(super) fn feed(pipeline: &gst::Pipeline) -> Result<(), MediaError> {
-    let scene = scene()?;
+impl PartialEq for SceneSource {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.start, other.start)
+    }
+}
+
+impl Eq for SceneSource {}
+
+/// A scene that has started; its halves run on different threads.
+pub struct SceneFeed {
+    /// The picture at a time in seconds: RGB, row by row.
+    pub picture: Box<dyn FnMut(f64) -> Vec<u8> + Send>,
+    /// The next so many samples: 48 kHz, mono, in `[-1, 1]`.
+    pub sound: Box<dyn FnMut(usize) -> Vec<f32> + Send>,
+}
+
+/// Connects a scene with a pipeline that was built from [`DESCRIPTION`].
+pub(super) fn feed(pipeline: &gst::Pipeline, scene: SceneSource) -> Result<(), MediaError> {
+    let SceneFeed {
+        mut picture,
+        mut sound,
+    } = (scene.start)(WIDTH, HEIGHT).map_err(MediaError::Pipeline)?;
     let source = |name: &str| {
         let element = pipeline.by_name(name);
         element
             .and_then(|e| e.downcast::<gst_app::AppSrc>().ok())
             .ok_or_else(|| MediaError::Pipeline(format!("the pipeline lacks {name}")))
     };
-    let mut renderer = Renderer::new(&scene, WIDTH, HEIGHT);
-    let mut shown = 0_u64;
+    let mut frames = 0_u64;
     source("l3net-scene-picture")?.set_callbacks(
         gst_app::AppSrcCallbacks::builder()
             .need_data(move |source, _| {
-                let (at_s, next_s) = (shown as f64 / FPS, (shown + 1) as f64 / FPS);
-                shown += 1;
-                let (picture, _) = renderer.frame(at_s);
-                push(source, picture.rgb, at_s, next_s);
+                let (at_s, next_s) = (frames as f64 / FPS, (frames + 1) as f64 / FPS);
+                frames += 1;
+                push(source, picture(at_s), at_s, next_s);
             })
             .build(),
     );
-    let mut listener = scene.listen();
-    let mut heard = SamplePos::ZERO;
+    let mut next = SamplePos::ZERO;
     source("l3net-scene-sound")?.set_callbacks(
         gst_app::AppSrcCallbacks::builder()
             .need_data(move |source, _| {
-                let start = heard;
-                heard = heard.plus(BLOCK);
-                let pcm = listener.read(BLOCK);
-                let bytes = pcm.iter().flat_map(|v| v.to_le_bytes()).collect();
+                let start = next;
+                next = next.plus(BLOCK);
+                let bytes = sound(BLOCK).iter().flat_map(|v| v.to_le_bytes()).collect();
                 let seconds = |at: SamplePos| at.to_time().as_secs_f64();
-                push(source, bytes, seconds(start), seconds(heard));
+                push(source, bytes, seconds(start), seconds(next));
             })
             .build(),
     );

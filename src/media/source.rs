@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::description::{Description, DescriptionError};
 use super::error::MediaError;
-use super::scene;
+use super::scene::{self, SceneSource};
 use super::secrets::without_secrets;
 use super::stall::Stall;
 use crate::result::StreamName;
@@ -61,8 +61,8 @@ pub enum Kind {
     },
     /// Camera N with its microphone.
     Camera(u32),
-    /// The built-in moving and sounding scene.
-    Test,
+    /// The built-in moving and sounding scene, where the program provides one.
+    Test(Option<SceneSource>),
     /// A gst-launch description.
     Launch(Description),
     /// Something that cannot be opened; found out before anything began.
@@ -139,7 +139,7 @@ impl Source {
         match self.kind {
             Kind::Camera(_) | Kind::Uri { .. } => true,
             Kind::Launch(_) => live,
-            Kind::File(_) | Kind::Test | Kind::Broken(_) => false,
+            Kind::File(_) | Kind::Test(_) | Kind::Broken(_) => false,
         }
     }
 
@@ -152,7 +152,7 @@ impl Source {
     pub fn is_endless(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Test | Kind::Camera(_) | Kind::Uri { live: true, .. }
+            Kind::Test(_) | Kind::Camera(_) | Kind::Uri { live: true, .. }
         )
     }
 
@@ -160,7 +160,7 @@ impl Source {
     /// something for as long as it likes.
     pub fn stall(&self) -> Stall {
         match self.kind {
-            Kind::Launch(_) | Kind::Test => Stall::Never,
+            Kind::Launch(_) | Kind::Test(_) => Stall::Never,
             _ => Stall::Always,
         }
     }
@@ -168,7 +168,7 @@ impl Source {
     /// The description of kinds that are one.
     pub(super) fn description(&self) -> Option<String> {
         match &self.kind {
-            Kind::Test => Some(scene::DESCRIPTION.to_owned()),
+            Kind::Test(_) => Some(scene::DESCRIPTION.to_owned()),
             Kind::Launch(description) => Some(description.to_string()),
             // decodebin, because many cameras send JPEG or H.264.
             Kind::Camera(n) => Some(format!(
@@ -218,7 +218,7 @@ fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
         })
     };
     if text == "test" {
-        add(text, Kind::Test);
+        add(text, Kind::Test(None));
     } else if text == "camera" || text.starts_with("camera:") {
         let n = match text.strip_prefix("camera:") {
             None => 0,

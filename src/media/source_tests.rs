@@ -12,7 +12,7 @@ fn names(texts: &[&str]) -> Vec<String> {
 #[test]
 fn every_kind_of_source_is_known() {
     let kind = |text: &str| expand(&[text.to_owned()]).map(|mut s| s.remove(0).kind);
-    assert_eq!(kind("test"), Ok(Kind::Test));
+    assert_eq!(kind("test"), Ok(Kind::Test(None)));
     assert_eq!(kind("camera"), Ok(Kind::Camera(0)));
     assert_eq!(kind("camera:2"), Ok(Kind::Camera(2)));
     assert!(matches!(

@@ -12,7 +12,7 @@ use super::layout::TensorSpec;
 use crate::atomic_file;
 
 /// How a model file stores its numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreAs {
     /// 16 bits: half the size, precise enough for any use of the network.
     F16,

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-use super::{Gauges, PrepareOptions, Report, prepare};
+use super::{PrepareOptions, PrepareProgress, PrepareReport, prepare};
 use crate::cache;
 use crate::cancel::CancelToken;
 use crate::corpus::{CorpusError, hash};
@@ -21,8 +21,8 @@ pub fn prepare_into_cache(
     sources: Vec<Source>,
     options: &PrepareOptions,
     stop: &CancelToken,
-    watch: impl FnMut(&Gauges),
-) -> Result<Report, CorpusError> {
+    watch: impl FnMut(&PrepareProgress),
+) -> Result<PrepareReport, CorpusError> {
     let folder = folder(&sources, options);
     prepare(sources, &folder, options, stop, watch)
 }
@@ -30,7 +30,7 @@ pub fn prepare_into_cache(
 /// A folder for just these sources as they are now.
 fn folder(sources: &[Source], options: &PrepareOptions) -> PathBuf {
     let mut parts: Vec<String> = sources.iter().map(identity).collect();
-    // Their order says nothing.
+    // Their order does not matter.
     parts.sort();
     parts.push(format!("{:?}", options.settings()));
     let key = hash(0, &parts.join("\n"));
@@ -59,7 +59,7 @@ mod tests {
     use crate::media::expand;
 
     #[test]
-    fn the_folder_hangs_on_the_files_and_the_settings() {
+    fn the_folder_depends_on_the_files_and_the_settings() {
         let dir = tempfile::tempdir().expect("a folder");
         let file = |name: &str, bytes: &[u8]| {
             let path = dir.path().join(name);

@@ -27,7 +27,7 @@ const STEP_SAMPLES: usize = WINDOW_SAMPLES / 10;
 /// Frames that wait for their sound, at most: some minutes, some 100 MB. Where the
 /// picture is ahead by more there is no sound, as far as anybody has seen, and the
 /// oldest are dropped.
-const MOST_FRAMES: usize = 4_096;
+const MAX_WAITING_FRAMES: usize = 4_096;
 
 /// A piece of a recording: 1 to 11 s of sound without holes, and its frames.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,14 +130,14 @@ impl<F> Cutter<F> {
         self.heard |= !pcm.is_empty();
         self.sound_end = None;
         let (sound, waiting) = (&mut self.sound, &mut self.waiting);
-        // Nobody asks how long a file's sound was on its way.
+        // The arrival time does not matter for a file.
         self.windower.push(at, pcm, Instant::now(), |event| {
             take(event, sound, waiting);
         });
     }
 
     /// Whether a frame that is shown at `at` is kept: the first in each step of
-    /// the rate, while there is sound. To be asked of every frame, in their order.
+    /// the rate, while there is sound. Call it for every frame, in order.
     pub fn wants(&mut self, at: MediaTime) -> bool {
         let later = self.picture.is_none_or(|last| at > last);
         if later {
@@ -154,7 +154,7 @@ impl<F> Cutter<F> {
     pub fn push_frame(&mut self, at: MediaTime, frame: F) {
         self.last_kept = Some(at);
         self.frames.push_back((at, frame));
-        if self.frames.len() > MOST_FRAMES {
+        if self.frames.len() > MAX_WAITING_FRAMES {
             self.frames.pop_front();
         }
     }

@@ -1,8 +1,8 @@
-//! What became of each recording, in `prepare.jsonl` beside the shards.
+//! The state of each recording, in `prepare.jsonl` beside the shards.
 //!
 //! Policy:
-//! - A recording is written down as prepared once the last of its clips is in a
-//!   whole shard. What a killed run had not come to is done by the next one.
+//! - A recording is marked as prepared once the last of its clips is in a complete
+//!   shard. What a killed run did not finish is done by the next one.
 //! - An incomplete last line, of a run that was killed, is cut off on opening.
 //! - All shards of a folder are made with the same settings.
 //! - One program at a time: the file is locked while it is open.
@@ -21,28 +21,31 @@ use crate::lock::lock;
 const NAME: &str = "prepare.jsonl";
 const FORMAT: &str = "l3net-prepare/1";
 
-/// What became of a recording.
+/// The state of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
+pub(super) enum RecordingState {
     /// Some of its clips may be in shards.
-    Begun,
+    #[serde(rename = "begun")]
+    Started,
     /// All of its clips are.
     Prepared,
     /// There is nothing in it to train on.
-    LeftOut,
+    #[serde(rename = "left_out")]
+    Skipped,
     /// It is damaged, or could not be opened.
     Failed,
 }
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct JournalEntry {
     pub source: String,
     /// Where it was, to notice when it changes.
     pub place: String,
     pub fingerprint: String,
-    pub outcome: Outcome,
+    #[serde(rename = "outcome")]
+    pub state: RecordingState,
     /// How many clips of it there are, once it is prepared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clips: Option<usize>,
@@ -51,7 +54,7 @@ pub(super) struct Entry {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct JournalHeader {
     format: String,
     settings: Settings,
 }
@@ -60,7 +63,7 @@ struct Head {
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
-    by_fingerprint: HashMap<String, Entry>,
+    by_fingerprint: HashMap<String, JournalEntry>,
     /// Fingerprints that were seen at a place.
     by_place: HashMap<String, Vec<String>>,
 }
@@ -103,7 +106,7 @@ impl Journal {
         let text = String::from_utf8_lossy(&text[..whole]).into_owned();
         let mut lines = text.lines();
         match lines.next() {
-            None => journal.write(&Head {
+            None => journal.write(&JournalHeader {
                 format: FORMAT.to_owned(),
                 settings: settings.clone(),
             })?,
@@ -119,7 +122,7 @@ impl Journal {
     }
 
     /// What is known of a recording.
-    pub fn entry(&self, fingerprint: &str) -> Option<&Entry> {
+    pub fn entry(&self, fingerprint: &str) -> Option<&JournalEntry> {
         self.by_fingerprint.get(fingerprint)
     }
 
@@ -129,11 +132,11 @@ impl Journal {
         seen.map(String::as_str).filter(move |f| *f != now)
     }
 
-    /// Writes down what became of a recording.
+    /// Writes the state of a recording.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn append(&mut self, entry: Entry) -> Result<(), CorpusError> {
+    pub fn append(&mut self, entry: JournalEntry) -> Result<(), CorpusError> {
         if self.by_fingerprint.get(&entry.fingerprint) != Some(&entry) {
             self.write(&entry)?;
             self.admit(entry);
@@ -141,7 +144,7 @@ impl Journal {
         Ok(())
     }
 
-    fn admit(&mut self, entry: Entry) {
+    fn admit(&mut self, entry: JournalEntry) {
         let seen = self.by_place.entry(entry.place.clone()).or_default();
         if !seen.contains(&entry.fingerprint) {
             seen.push(entry.fingerprint.clone());
@@ -150,9 +153,9 @@ impl Journal {
     }
 
     fn check(&self, folder: &Path, head: &str, settings: &Settings) -> Result<(), CorpusError> {
-        let head: Head = serde_json::from_str(head)
+        let head: JournalHeader = serde_json::from_str(head)
             .ok()
-            .filter(|head: &Head| head.format == FORMAT)
+            .filter(|head: &JournalHeader| head.format == FORMAT)
             .ok_or_else(|| {
                 let what = format!("not written by this version ({FORMAT}): name another folder");
                 CorpusError::file(&self.path, what)
@@ -202,28 +205,30 @@ mod tests {
         }
     }
 
-    fn entry(fingerprint: &str, outcome: Outcome) -> Entry {
-        Entry {
+    fn entry(fingerprint: &str, state: RecordingState) -> JournalEntry {
+        JournalEntry {
             source: "a.mp4".to_owned(),
             place: "/data/a.mp4".to_owned(),
             fingerprint: fingerprint.to_owned(),
-            outcome,
+            state,
             clips: None,
             why: None,
         }
     }
 
-    fn outcome(journal: &Journal, fingerprint: &str) -> Option<Outcome> {
-        journal.entry(fingerprint).map(|entry| entry.outcome)
+    fn state(journal: &Journal, fingerprint: &str) -> Option<RecordingState> {
+        journal.entry(fingerprint).map(|entry| entry.state)
     }
 
     #[test]
     fn what_was_written_is_known_again_and_a_torn_line_is_not() {
         let dir = tempfile::tempdir().expect("a folder");
         let mut journal = Journal::open(dir.path(), &settings(4.0)).expect("opened");
-        journal.append(entry("1", Outcome::Begun)).expect("written");
         journal
-            .append(entry("1", Outcome::Prepared))
+            .append(entry("1", RecordingState::Started))
+            .expect("written");
+        journal
+            .append(entry("1", RecordingState::Prepared))
             .expect("written");
         drop(journal);
         let file = dir.path().join(NAME);
@@ -232,13 +237,13 @@ mod tests {
         std::fs::write(&file, torn).expect("written");
 
         let mut journal = Journal::open(dir.path(), &settings(4.0)).expect("opened");
-        assert_eq!(outcome(&journal, "1"), Some(Outcome::Prepared));
+        assert_eq!(state(&journal, "1"), Some(RecordingState::Prepared));
         journal
-            .append(entry("2", Outcome::Failed))
+            .append(entry("2", RecordingState::Failed))
             .expect("written");
         drop(journal);
         let journal = Journal::open(dir.path(), &settings(4.0)).expect("opened");
-        assert_eq!(outcome(&journal, "2"), Some(Outcome::Failed));
+        assert_eq!(state(&journal, "2"), Some(RecordingState::Failed));
         let earlier: Vec<&str> = journal.earlier_at("/data/a.mp4", "2").collect();
         assert_eq!(earlier, ["1"]);
     }

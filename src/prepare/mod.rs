@@ -1,13 +1,13 @@
 //! Recordings into shards: decoded once, for training.
 //!
 //! Belongs here: running media through the graph of `live` and `batch`, several
-//! files side by side; cutting recordings into pieces; what is left out; going on
-//! after a run that was killed. Does not: how a clip lies in a shard
+//! files side by side; cutting recordings into pieces; what is skipped; resuming
+//! after a run that was killed. Does not: how a clip is stored in a shard
 //! (`corpus::shards`), the command line (`cmd`).
 //!
 //! ```text
 //! a thread for each file   Session -> Cutter -> JPEG, FLAC --+
-//! …                                                          +-> Shelf: shards, journal
+//! …                                                          +-> ShardSet: shards, journal
 //! ```
 
 mod cache;
@@ -15,7 +15,7 @@ mod cutter;
 mod journal;
 mod recorder;
 mod report;
-mod shelf;
+mod shard_set;
 mod task;
 
 use std::path::Path;
@@ -27,7 +27,7 @@ use crossbeam_channel::RecvTimeoutError;
 
 pub use cache::prepare_into_cache;
 pub use cutter::{Cutter, PIECE_S, Piece};
-pub use report::{LeftOut, Report};
+pub use report::{PrepareReport, SkipReason};
 
 use crate::cancel::CancelToken;
 use crate::cores::cores;
@@ -36,11 +36,11 @@ use crate::corpus::shards::{JPEG_QUALITY, Settings};
 use crate::features::SHORT_SIDE;
 use crate::media::Source;
 use crate::stats::StreamStats;
-use report::Done;
-use shelf::Shelf;
+use report::TaskOutcome;
+use shard_set::ShardSet;
 
-/// How often whoever waits is told how far it is.
-const TELL: Duration = Duration::from_millis(200);
+/// How often progress is reported.
+const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How to prepare.
 #[derive(Clone, Debug)]
@@ -74,9 +74,9 @@ impl PrepareOptions {
     }
 }
 
-/// How far it is, for a progress bar.
+/// Progress of a run, for a progress bar.
 #[derive(Debug)]
-pub struct Gauges {
+pub struct PrepareProgress {
     /// Where each source is.
     pub positions: Vec<StreamStats>,
     /// Clips that were written.
@@ -87,7 +87,7 @@ pub struct Gauges {
     pub ms: AtomicU64,
 }
 
-impl Gauges {
+impl PrepareProgress {
     fn new(sources: usize) -> Self {
         Self {
             positions: (0..sources).map(|_| StreamStats::default()).collect(),
@@ -101,8 +101,8 @@ impl Gauges {
 /// Writes the recordings that `sources` name into shards in `folder`, those that
 /// it does not have yet. `watch` is called now and then on the calling thread.
 ///
-/// A recording that is damaged or cannot be opened is told in the report and does
-/// not keep the others from being done; what could be read of it before is used.
+/// A recording that is damaged or cannot be opened is listed in the report and does
+/// not stop the others; what could be read of it is used.
 ///
 /// # Errors
 /// If the folder cannot be written to (the disk is full, another run writes it),
@@ -112,28 +112,28 @@ pub fn prepare(
     folder: &Path,
     options: &PrepareOptions,
     stop: &CancelToken,
-    mut watch: impl FnMut(&Gauges),
-) -> Result<Report, CorpusError> {
-    let gauges = Gauges::new(sources.len());
-    let shelf = Shelf::open(folder, options)?;
-    let mut report = Report::new(folder);
-    let tasks = task::plan(sources, &shelf, &gauges, &mut report);
+    mut watch: impl FnMut(&PrepareProgress),
+) -> Result<PrepareReport, CorpusError> {
+    let progress = PrepareProgress::new(sources.len());
+    let shard_set = ShardSet::open(folder, options)?;
+    let mut report = PrepareReport::new(folder);
+    let tasks = task::plan(sources, &shard_set, &progress, &mut report);
     let mut left = tasks.len();
-    let shelf = Mutex::new(shelf);
+    let shard_set = Mutex::new(shard_set);
     let next = AtomicUsize::new(0);
-    let (sender, done) = crossbeam_channel::unbounded::<Result<Done, CorpusError>>();
+    let (sender, done) = crossbeam_channel::unbounded::<Result<TaskOutcome, CorpusError>>();
 
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.clamp(1, tasks.len().max(1)) {
             let sender = sender.clone();
-            let (shelf, tasks, gauges, next) = (&shelf, &tasks, &gauges, &next);
+            let (shard_set, tasks, progress, next) = (&shard_set, &tasks, &progress, &next);
             scope.spawn(move || {
                 while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // What has not begun is left for a later run.
                     if stop.is_cancelled() {
                         break;
                     }
-                    let done = task::run(task, options.fps, shelf, gauges, stop);
+                    let done = task::run(task, options.fps, shard_set, progress, stop);
                     if done.is_err() {
                         stop.cancel();
                     }
@@ -144,8 +144,8 @@ pub fn prepare(
         drop(sender);
         let mut result = Ok(());
         loop {
-            match done.recv_timeout(TELL) {
-                Ok(Ok(Done::Stopped)) => {}
+            match done.recv_timeout(REPORT_INTERVAL) {
+                Ok(Ok(TaskOutcome::Stopped)) => {}
                 Ok(Ok(done)) => {
                     left -= 1;
                     report.add(done);
@@ -155,10 +155,10 @@ pub fn prepare(
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return result,
             }
-            watch(&gauges);
+            watch(&progress);
         }
     })?;
-    let shelf = shelf.into_inner().unwrap_or_else(|e| e.into_inner());
-    report.finish(&gauges, shelf.close()?, left > 0);
+    let shard_set = shard_set.into_inner().unwrap_or_else(|e| e.into_inner());
+    report.finish(&progress, shard_set.close()?, left > 0);
     Ok(report)
 }

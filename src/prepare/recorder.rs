@@ -23,19 +23,19 @@ pub(super) type Jpeg = Vec<u8>;
 
 /// How a recording ended.
 #[derive(Debug, PartialEq)]
-pub(super) enum Recorded {
+pub(super) enum ReadOutcome {
     /// It was read to its end.
     Whole,
     /// It was, and has no sound or no picture, or none that can be decoded here.
     Lacks { what: MediaError, undecodable: bool },
     /// It failed.
     Failed(MediaError),
-    /// Asked to stop before its end.
+    /// Cancelled before its end.
     Stopped,
 }
 
-/// Reads a source and hands its pieces to `take`, in their order. Where it fails in
-/// the middle, or is stopped, those that are whole: a later run may come further.
+/// Reads a source and passes its pieces to `take`, in order. Where it fails or is
+/// stopped, only the complete ones: a later run may get further.
 ///
 /// # Errors
 /// What `take` returns.
@@ -45,7 +45,7 @@ pub(super) fn record(
     stop: &CancelToken,
     position: &StreamStats,
     take: &mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
-) -> Result<Recorded, CorpusError> {
+) -> Result<ReadOutcome, CorpusError> {
     let mut recorder = Recorder {
         cutter: Cutter::new(fps),
         scaler: FrameScaler::new(Crop::Full),
@@ -87,12 +87,12 @@ pub(super) fn record(
         return Err(refused);
     }
     Ok(match ending {
-        Ending::Stopped => Recorded::Stopped,
-        Ending::Failed(cause) => Recorded::Failed(cause),
+        Ending::Stopped => ReadOutcome::Stopped,
+        Ending::Failed(cause) => ReadOutcome::Failed(cause),
         Ending::Whole | Ending::Limit => {
             match MediaError::lacking(sound, picture, missing.as_deref()) {
-                None => Recorded::Whole,
-                Some(what) => Recorded::Lacks {
+                None => ReadOutcome::Whole,
+                Some(what) => ReadOutcome::Lacks {
                     undecodable: missing.is_some() || what == MediaError::Nothing,
                     what,
                 },

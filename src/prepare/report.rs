@@ -1,15 +1,15 @@
-//! What became of the recordings, for a person.
+//! The result of a run, for a person.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::Gauges;
+use super::PrepareProgress;
 use crate::media::MediaError;
 use crate::result::StreamName;
 
 /// Why there is nothing in a recording to train on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LeftOut {
+pub enum SkipReason {
     /// It has no sound.
     #[error("no sound")]
     NoSound,
@@ -29,20 +29,20 @@ pub enum LeftOut {
 
 /// What one recording came to.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(super) enum TaskOutcome {
     Prepared,
-    LeftOut(StreamName, LeftOut),
+    Skipped(StreamName, SkipReason),
     Failed(StreamName, String),
     Stopped,
 }
 
-impl Done {
+impl TaskOutcome {
     /// What to make of a recording that lacks sound or picture.
     pub fn lacking(name: &StreamName, what: &MediaError, undecodable: bool) -> Self {
         let name = name.clone();
         match what {
-            MediaError::NoSound(_) if !undecodable => Self::LeftOut(name, LeftOut::NoSound),
-            MediaError::NoPicture(_) if !undecodable => Self::LeftOut(name, LeftOut::NoPicture),
+            MediaError::NoSound(_) if !undecodable => Self::Skipped(name, SkipReason::NoSound),
+            MediaError::NoPicture(_) if !undecodable => Self::Skipped(name, SkipReason::NoPicture),
             // Another machine would find something in it.
             what => Self::Failed(name, what.to_string()),
         }
@@ -51,7 +51,7 @@ impl Done {
 
 /// What a run came to.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct PrepareReport {
     /// Where the shards are.
     pub folder: PathBuf,
     /// Recordings that an earlier run had done.
@@ -67,14 +67,14 @@ pub struct Report {
     /// Shards in the folder, and their bytes.
     pub shards: (usize, u64),
     /// Recordings in which there is nothing to train on.
-    pub left_out: Vec<(StreamName, LeftOut)>,
+    pub skipped: Vec<(StreamName, SkipReason)>,
     /// Recordings that failed, and why.
     pub failed: Vec<(StreamName, String)>,
-    /// It was stopped before its end; the same call goes on where it was.
+    /// It was stopped before its end; the same call resumes.
     pub interrupted: bool,
 }
 
-impl Report {
+impl PrepareReport {
     pub(super) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -84,29 +84,34 @@ impl Report {
             frames: 0,
             seconds: 0.0,
             shards: (0, 0),
-            left_out: Vec::new(),
+            skipped: Vec::new(),
             failed: Vec::new(),
             interrupted: false,
         }
     }
 
-    pub(super) fn add(&mut self, done: Done) {
+    pub(super) fn add(&mut self, done: TaskOutcome) {
         match done {
-            Done::Prepared => self.prepared += 1,
-            Done::LeftOut(name, why) => self.left_out.push((name, why)),
-            Done::Failed(name, why) => self.failed.push((name, why)),
-            Done::Stopped => {}
+            TaskOutcome::Prepared => self.prepared += 1,
+            TaskOutcome::Skipped(name, why) => self.skipped.push((name, why)),
+            TaskOutcome::Failed(name, why) => self.failed.push((name, why)),
+            TaskOutcome::Stopped => {}
         }
     }
 
-    pub(super) fn finish(&mut self, gauges: &Gauges, shards: (usize, u64), interrupted: bool) {
-        self.clips = gauges.clips.load(Ordering::Relaxed);
-        self.frames = gauges.frames.load(Ordering::Relaxed);
-        self.seconds = gauges.ms.load(Ordering::Relaxed) as f64 / 1e3;
+    pub(super) fn finish(
+        &mut self,
+        progress: &PrepareProgress,
+        shards: (usize, u64),
+        interrupted: bool,
+    ) {
+        self.clips = progress.clips.load(Ordering::Relaxed);
+        self.frames = progress.frames.load(Ordering::Relaxed);
+        self.seconds = progress.ms.load(Ordering::Relaxed) as f64 / 1e3;
         self.shards = shards;
         self.interrupted = interrupted;
         // Jobs side by side end in any order.
-        self.left_out.sort_by(|a, b| a.0.cmp(&b.0));
+        self.skipped.sort_by(|a, b| a.0.cmp(&b.0));
         self.failed.sort_by(|a, b| a.0.cmp(&b.0));
     }
 }

@@ -1,4 +1,4 @@
-//! One recording of a run: whether it is to be done, and doing it.
+//! One recording of a run: whether it needs to be prepared, and preparing it.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
-use super::Gauges;
+use super::PrepareProgress;
 use super::cutter::Piece;
-use super::journal::{Entry, Outcome};
-use super::recorder::{Jpeg, Recorded, record};
-use super::report::{Done, LeftOut, Report};
-use super::shelf::Shelf;
+use super::journal::{JournalEntry, RecordingState};
+use super::recorder::{Jpeg, ReadOutcome, record};
+use super::report::{PrepareReport, SkipReason, TaskOutcome};
+use super::shard_set::ShardSet;
 use crate::cancel::CancelToken;
 use crate::corpus::shards::{Clip, ClipInfo, FORMAT, encode_sound};
 use crate::corpus::{CorpusError, hash, hash_bytes};
@@ -23,50 +23,53 @@ use crate::time::SAMPLE_RATE;
 /// How much of a file's start and end its fingerprint is made of.
 const FINGERPRINT_BYTES: u64 = 64 << 10;
 
-/// A recording that is to be done.
-pub(super) struct Task {
+/// A recording that needs to be prepared.
+pub(super) struct RecordingTask {
     source: Source,
-    /// Which of the gauges' positions is its.
+    /// Index of its position in the progress.
     index: usize,
     place: String,
     fingerprint: String,
 }
 
-/// What is to be done. What is not is told in the report at once.
+/// The recordings that need to be prepared; the others go into the report at once.
 pub(super) fn plan(
     sources: Vec<Source>,
-    shelf: &Shelf,
-    gauges: &Gauges,
-    report: &mut Report,
-) -> Vec<Task> {
-    let mut tasks: Vec<Task> = Vec::new();
+    shard_set: &ShardSet,
+    progress: &PrepareProgress,
+    report: &mut PrepareReport,
+) -> Vec<RecordingTask> {
+    let mut tasks: Vec<RecordingTask> = Vec::new();
     let mut seen: HashMap<String, StreamName> = HashMap::new();
     for (index, source) in sources.into_iter().enumerate() {
         let name = source.name.clone();
         let (place, fingerprint) = match identity(&source) {
             Ok(identity) => identity,
             Err(cause) => {
-                report.add(Done::Failed(name, cause));
+                report.add(TaskOutcome::Failed(name, cause));
                 continue;
             }
         };
         let is_done = || {
-            let position = &gauges.positions[index];
+            let position = &progress.positions[index];
             position.position_ns.store(1, Ordering::Relaxed);
             position.length_ns.store(1, Ordering::Relaxed);
         };
         if let Some(first) = seen.get(&fingerprint) {
             is_done();
-            report.add(Done::LeftOut(name.clone(), LeftOut::Copy(first.clone())));
-        } else if shelf.is_done(&fingerprint) {
+            report.add(TaskOutcome::Skipped(
+                name.clone(),
+                SkipReason::Copy(first.clone()),
+            ));
+        } else if shard_set.is_done(&fingerprint) {
             is_done();
             report.done_already += 1;
-        } else if shelf.has_earlier(&place, &fingerprint) {
+        } else if shard_set.has_earlier(&place, &fingerprint) {
             let what = "has changed since it was prepared, and both would be in the data: \
                         prepare it into a new folder";
-            report.add(Done::Failed(name.clone(), what.to_owned()));
+            report.add(TaskOutcome::Failed(name.clone(), what.to_owned()));
         } else {
-            tasks.push(Task {
+            tasks.push(RecordingTask {
                 source,
                 index,
                 place,
@@ -93,13 +96,13 @@ fn identity(source: &Source) -> Result<(String, String), String> {
             let number = hash(0, &text);
             (text, number)
         }
-        Kind::Camera(_) | Kind::Test => return Err("has no end: record it first".to_owned()),
+        Kind::Camera(_) | Kind::Test(_) => return Err("has no end: record it first".to_owned()),
     };
     Ok((place, format!("{number:016x}")))
 }
 
 /// Of a file's size, its start and its end: a recording that is copied or moved
-/// stays the same, one that goes on does not.
+/// keeps its fingerprint, one that grows does not.
 fn fingerprint(path: &Path) -> std::io::Result<u64> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
@@ -114,56 +117,56 @@ fn fingerprint(path: &Path) -> std::io::Result<u64> {
     Ok(hash_bytes(start, &bytes))
 }
 
-/// Does a recording.
+/// Prepares a recording.
 pub(super) fn run(
-    task: &Task,
+    task: &RecordingTask,
     fps: f64,
-    shelf: &Mutex<Shelf>,
-    gauges: &Gauges,
+    shard_set: &Mutex<ShardSet>,
+    progress: &PrepareProgress,
     stop: &CancelToken,
-) -> Result<Done, CorpusError> {
-    let lock = || shelf.lock().unwrap_or_else(|e| e.into_inner());
-    lock().note(task.entry(Outcome::Begun, None))?;
+) -> Result<TaskOutcome, CorpusError> {
+    let lock = || shard_set.lock().unwrap_or_else(|e| e.into_inner());
+    lock().record(task.entry(RecordingState::Started, None))?;
     let (mut clips, mut silent) = (0, 0);
     let mut take = |piece: Piece<Jpeg>| {
         if piece.silent {
             silent += 1;
         } else if !piece.frames.is_empty() {
             clips += 1;
-            task.keep(piece, shelf, gauges)?;
+            task.keep(piece, shard_set, progress)?;
         }
         Ok(())
     };
-    let position = &gauges.positions[task.index];
+    let position = &progress.positions[task.index];
     let recorded = record(&task.source, fps, stop, position, &mut take)?;
     let name = task.source.name.clone();
     let done = match recorded {
-        Recorded::Stopped => return Ok(Done::Stopped),
-        Recorded::Failed(cause) if clips > 0 => {
-            Done::Failed(name, format!("{cause} (what came before it is kept)"))
+        ReadOutcome::Stopped => return Ok(TaskOutcome::Stopped),
+        ReadOutcome::Failed(cause) if clips > 0 => {
+            TaskOutcome::Failed(name, format!("{cause} (what came before it is kept)"))
         }
-        Recorded::Failed(cause) => Done::Failed(name, cause.to_string()),
-        Recorded::Lacks { what, undecodable } => Done::lacking(&name, &what, undecodable),
-        Recorded::Whole if clips > 0 => Done::Prepared,
-        Recorded::Whole if silent > 0 => Done::LeftOut(name, LeftOut::Silent),
-        Recorded::Whole => Done::LeftOut(name, LeftOut::Short),
+        ReadOutcome::Failed(cause) => TaskOutcome::Failed(name, cause.to_string()),
+        ReadOutcome::Lacks { what, undecodable } => TaskOutcome::lacking(&name, &what, undecodable),
+        ReadOutcome::Whole if clips > 0 => TaskOutcome::Prepared,
+        ReadOutcome::Whole if silent > 0 => TaskOutcome::Skipped(name, SkipReason::Silent),
+        ReadOutcome::Whole => TaskOutcome::Skipped(name, SkipReason::Short),
     };
-    let (outcome, why) = match &done {
-        Done::LeftOut(_, why) => (Outcome::LeftOut, Some(why.to_string())),
-        Done::Failed(_, why) => (Outcome::Failed, Some(why.clone())),
-        Done::Prepared | Done::Stopped => (Outcome::Prepared, None),
+    let (state, why) = match &done {
+        TaskOutcome::Skipped(_, why) => (RecordingState::Skipped, Some(why.to_string())),
+        TaskOutcome::Failed(_, why) => (RecordingState::Failed, Some(why.clone())),
+        TaskOutcome::Prepared | TaskOutcome::Stopped => (RecordingState::Prepared, None),
     };
-    lock().note(task.entry(outcome, why))?;
+    lock().record(task.entry(state, why))?;
     Ok(done)
 }
 
-impl Task {
-    fn entry(&self, outcome: Outcome, why: Option<String>) -> Entry {
-        Entry {
+impl RecordingTask {
+    fn entry(&self, state: RecordingState, why: Option<String>) -> JournalEntry {
+        JournalEntry {
             source: self.source.name.to_string(),
             place: self.place.clone(),
             fingerprint: self.fingerprint.clone(),
-            outcome,
+            state,
             clips: None,
             why,
         }
@@ -173,16 +176,16 @@ impl Task {
     fn keep(
         &self,
         piece: Piece<Jpeg>,
-        shelf: &Mutex<Shelf>,
-        gauges: &Gauges,
+        shard_set: &Mutex<ShardSet>,
+        progress: &PrepareProgress,
     ) -> Result<(), CorpusError> {
-        let lock = || shelf.lock().unwrap_or_else(|e| e.into_inner());
+        let lock = || shard_set.lock().unwrap_or_else(|e| e.into_inner());
         let settings = {
-            let shelf = lock();
-            if shelf.knows(&self.fingerprint, piece.start.0) {
+            let set = lock();
+            if set.has_clip(&self.fingerprint, piece.start.0) {
                 return Ok(());
             }
-            shelf.settings().clone()
+            set.settings().clone()
         };
         let (times, frames): (Vec<u64>, Vec<Jpeg>) = piece
             .frames
@@ -207,12 +210,12 @@ impl Task {
             sound,
             frames,
         };
-        lock().put(&clip)?;
-        gauges.clips.fetch_add(1, Ordering::Relaxed);
+        lock().write(&clip)?;
+        progress.clips.fetch_add(1, Ordering::Relaxed);
         let frames = clip.frames.len() as u64;
-        gauges.frames.fetch_add(frames, Ordering::Relaxed);
+        progress.frames.fetch_add(frames, Ordering::Relaxed);
         let ms = clip.info.samples as u64 * 1_000 / u64::from(SAMPLE_RATE);
-        gauges.ms.fetch_add(ms, Ordering::Relaxed);
+        progress.ms.fetch_add(ms, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -129,8 +129,8 @@ impl Background {
 }
 
 fn clutter(settings: &SynthSettings, rng: &mut Rng) -> Vec<Clutter> {
-    let most = rng.random_range(settings.distractors.clone());
-    (0..most).filter_map(|_| Clutter::draw(rng)).collect()
+    let count = rng.random_range(settings.distractors.clone());
+    (0..count).filter_map(|_| Clutter::draw(rng)).collect()
 }
 
 impl Clutter {

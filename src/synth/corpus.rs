@@ -3,16 +3,16 @@
 
 use rand::RngExt;
 
+use super::assets::AssetLibrary;
 use super::render::Renderer;
 use super::scene::Scene;
 use super::settings::SynthSettings;
-use super::stock::Stock;
 use crate::corpus::{Corpus, CorpusError, Example, Rng, Split, Tag, rng};
 use crate::window_spec::WindowSpec;
 
 /// A scene a draw: a frame of it, and the second of sound around the frame.
 pub struct SynthCorpus {
-    stock: Stock,
+    assets: AssetLibrary,
     settings: SynthSettings,
     name: String,
 }
@@ -21,24 +21,24 @@ impl SynthCorpus {
     /// Scenes of the built-in kinds.
     pub fn built_in(settings: SynthSettings) -> Self {
         Self {
-            stock: Stock::built_in(),
+            assets: AssetLibrary::built_in(),
             settings,
             name: "synth".to_owned(),
         }
     }
 
-    /// Scenes of whatever the stock holds.
-    pub fn new(stock: Stock, settings: SynthSettings) -> Self {
+    /// Scenes of what a library holds.
+    pub fn new(assets: AssetLibrary, settings: SynthSettings) -> Self {
         Self {
-            stock,
+            assets,
             settings,
             name: "synth of folders".to_owned(),
         }
     }
 
     /// What the scenes are made of.
-    pub fn stock(&self) -> &Stock {
-        &self.stock
+    pub fn assets(&self) -> &AssetLibrary {
+        &self.assets
     }
 
     /// Scene `position` of a split.
@@ -47,7 +47,7 @@ impl SynthCorpus {
     /// If a file cannot be read, or the split has too few classes.
     pub fn scene(&self, split: Split, position: u64) -> Result<Scene, CorpusError> {
         let mut rng = self.rng(split, position);
-        Scene::draw(&self.stock, &self.settings, split, &mut rng)
+        Scene::draw(&self.assets, &self.settings, split, &mut rng)
     }
 
     /// The splits are far apart even where they are drawn with the same numbers.
@@ -58,8 +58,8 @@ impl SynthCorpus {
 
 impl Corpus for SynthCorpus {
     fn describe(&self) -> String {
-        let named = self.stock.names().count();
-        let matched = |split| self.stock.matched(split).count();
+        let named = self.assets.names().count();
+        let matched = |split| self.assets.matched(split).count();
         format!(
             "{}: {named} classes; seen and heard: {} to train, {} to validate, {} to test",
             self.name,
@@ -72,7 +72,7 @@ impl Corpus for SynthCorpus {
     fn draw(&self, split: Split, rng: &mut Rng) -> Result<Example, CorpusError> {
         let position: u64 = rng.random();
         let mut own = self.rng(split, position);
-        let scene = Scene::draw(&self.stock, &self.settings, split, &mut own)?;
+        let scene = Scene::draw(&self.assets, &self.settings, split, &mut own)?;
         let (width, height) = size(self.settings.short_side, &mut own);
         let t_s = own.random_range(0.0..1.0);
         let (picture, regions) = Renderer::new(&scene, width, height).frame(t_s);
@@ -98,11 +98,11 @@ impl Corpus for SynthCorpus {
     }
 
     fn classes(&self) -> Vec<String> {
-        self.stock.names().map(str::to_owned).collect()
+        self.assets.names().map(str::to_owned).collect()
     }
 
     fn check(&self, split: Split) -> Result<(), CorpusError> {
-        self.stock.check(split)
+        self.assets.check(split)
     }
 }
 

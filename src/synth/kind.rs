@@ -1,83 +1,84 @@
 //! The built-in kinds of things: a look and a sound of their own, from no file.
+//!
+//! A new kind is a function in `look`, a function in `voice` and an entry of
+//! [`KINDS`].
 
 use std::ops::Range;
 
+use super::look::{Paint, machines, natural, percussion};
+use super::rhythm::Rhythm;
+use super::voice::{Beats, Voice, plucked, steady, struck, sung};
+use crate::corpus::Rng;
+
 /// A built-in class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// Bounces, and sounds when it hits the ground.
-    Ball,
-    /// Rings.
-    Bell,
-    /// Chirps.
-    Bird,
-    /// An engine.
-    Car,
-    /// Ticks.
-    Clock,
-    /// Rain.
-    Cloud,
-    /// Is struck with sticks.
-    Drum,
-    /// Whirrs.
-    Fan,
-    /// Is plucked.
-    Guitar,
-    /// Whistles.
-    Kettle,
-    /// Sings vowels.
-    Mouth,
-    /// Wails.
-    Siren,
+#[derive(Debug)]
+pub struct Kind {
+    /// The name of the class.
+    pub name: &'static str,
+    /// Seconds from beat to beat. Under a second: every second of a sounding thing
+    /// has a beat in it.
+    pub period_s: Range<f64>,
+    /// How often it moves by bouncing, 0 to 1.
+    pub bounces: f64,
+    /// Degrees by which it is turned at most, either way.
+    pub max_angle: f64,
+    /// Opens and closes with its sound, instead of being struck.
+    pub sings: bool,
+    /// Paints it.
+    pub paint: Paint,
+    voice: fn(Beats, &mut Rng) -> Box<dyn Voice>,
 }
 
 impl Kind {
-    /// All of them, in the order of their names.
-    pub const ALL: [Self; 12] = [
-        Self::Ball,
-        Self::Bell,
-        Self::Bird,
-        Self::Car,
-        Self::Clock,
-        Self::Cloud,
-        Self::Drum,
-        Self::Fan,
-        Self::Guitar,
-        Self::Kettle,
-        Self::Mouth,
-        Self::Siren,
-    ];
-
-    /// The name of the class.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ball => "ball",
-            Self::Bell => "bell",
-            Self::Bird => "bird",
-            Self::Car => "car",
-            Self::Clock => "clock",
-            Self::Cloud => "cloud",
-            Self::Drum => "drum",
-            Self::Fan => "fan",
-            Self::Guitar => "guitar",
-            Self::Kettle => "kettle",
-            Self::Mouth => "mouth",
-            Self::Siren => "siren",
+    const fn new(
+        name: &'static str,
+        period_s: Range<f64>,
+        paint: Paint,
+        voice: fn(Beats, &mut Rng) -> Box<dyn Voice>,
+    ) -> Self {
+        Self {
+            name,
+            period_s,
+            bounces: BOUNCES,
+            max_angle: MAX_ANGLE,
+            sings: false,
+            paint,
+            voice,
         }
     }
 
-    /// From beat to beat in seconds. Under a second: every second of a sounding
-    /// thing has a beat in it.
-    pub fn period_s(self) -> Range<f64> {
-        match self {
-            Self::Ball => 0.35..0.7,
-            Self::Bell => 0.4..0.8,
-            Self::Clock => 0.2..0.55,
-            Self::Drum => 0.15..0.6,
-            Self::Guitar => 0.12..0.5,
-            Self::Mouth => 0.2..0.6,
-            Self::Bird => 0.2..0.7,
-            Self::Car | Self::Cloud | Self::Fan | Self::Kettle | Self::Siren => 0.3..0.8,
-        }
+    /// A voice of this kind, struck in this rhythm, that starts at `start_s`.
+    pub fn voice(&self, rhythm: &Rhythm, start_s: f64, rng: &mut Rng) -> Box<dyn Voice> {
+        (self.voice)(Beats::new(rhythm.clone(), start_s), rng)
     }
 }
+
+/// How often a thing bounces that is no ball.
+pub const BOUNCES: f64 = 0.12;
+/// Degrees by which a thing is turned that is no ball.
+pub const MAX_ANGLE: f64 = 25.0;
+/// Seconds from beat to beat of a thing without a beat of its own.
+pub const PERIOD_S: Range<f64> = 0.3..0.8;
+
+/// All of them, in the order of their names.
+pub static KINDS: [Kind; 12] = [
+    Kind {
+        bounces: 0.8,
+        max_angle: 180.0,
+        ..Kind::new("ball", 0.35..0.7, percussion::ball, struck::ball)
+    },
+    Kind::new("bell", 0.4..0.8, percussion::bell, struck::bell),
+    Kind::new("bird", 0.2..0.7, natural::bird, sung::bird),
+    Kind::new("car", PERIOD_S, machines::car, steady::engine),
+    Kind::new("clock", 0.2..0.55, machines::clock, struck::clock),
+    Kind::new("cloud", PERIOD_S, natural::cloud, steady::rain),
+    Kind::new("drum", 0.15..0.6, percussion::drum, struck::drum),
+    Kind::new("fan", PERIOD_S, machines::fan, steady::fan),
+    Kind::new("guitar", 0.12..0.5, percussion::guitar, plucked::guitar),
+    Kind::new("kettle", PERIOD_S, machines::kettle, steady::kettle),
+    Kind {
+        sings: true,
+        ..Kind::new("mouth", 0.2..0.6, natural::mouth, sung::mouth)
+    },
+    Kind::new("siren", PERIOD_S, machines::siren, steady::siren),
+];

@@ -4,7 +4,7 @@
 //! none, or one that is not seen. Everything about it is drawn from a seed, so
 //! that where things are and what sounds is known for each moment.
 //!
-//! Belongs here: what there is to see and to hear ([`Stock`]), drawing a
+//! Belongs here: what there is to see and to hear ([`AssetLibrary`]), drawing a
 //! [`Scene`] from it, rendering its pictures ([`Renderer`]) and its sound
 //! ([`Listener`]), and handing single moments to training ([`SynthCorpus`]).
 //! Does not: writing files (`cmd`), feeding pipelines (`media`).
@@ -12,30 +12,32 @@
 //! The built-in kinds of things need no files; other classes come from folders
 //! of pictures and sounds.
 
+mod assets;
 mod background;
 mod corpus;
+mod demo;
+mod grade;
 mod kind;
 mod look;
 mod motion;
 mod render;
+mod reverb;
 mod rhythm;
-mod room;
 mod scene;
 mod settings;
 mod soundscape;
-mod stock;
 mod texture;
 mod truth;
 mod voice;
 
+pub use assets::{AssetFolders, AssetLibrary};
 pub use corpus::SynthCorpus;
-pub use kind::Kind;
+pub use demo::demo_scene;
 pub use render::Renderer;
 pub use scene::Scene;
 pub use settings::SynthSettings;
 pub use soundscape::{Listener, Soundscape, Source};
-pub use stock::{Folders, Stock};
-pub use truth::{BoxTruth, FrameTruth, Heard, Truth, split_name};
+pub use truth::{BoxTruth, FrameTruth, Heard, Truth};
 
 #[cfg(test)]
 mod tests;

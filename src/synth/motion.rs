@@ -1,15 +1,15 @@
-//! Where a thing is: its way through the picture.
+//! Where a thing is: its motion through the picture.
 
 use std::f64::consts::TAU;
 
 use rand::RngExt;
 
-use super::kind::Kind;
-use super::rhythm::{Place, Rhythm};
+use super::kind::{self, Kind};
+use super::rhythm::{BeatPosition, Rhythm};
 use crate::corpus::Rng;
 
-/// A thing's way. Places are 0 to 1 of the room that the thing has in the
-/// picture, so it stays in there whatever its size.
+/// How a thing moves. Places are 0 to 1 of the space that its size leaves it, so it
+/// stays in the picture.
 #[derive(Clone, Debug)]
 pub struct Motion {
     home: [f64; 2],
@@ -66,7 +66,7 @@ impl Wave {
 /// Where a thing is at a moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement {
-    /// x and y, 0 to 1 of its room.
+    /// x and y, 0 to 1 of the space that its size leaves it.
     pub at: [f64; 2],
     /// Degrees, clockwise.
     pub angle: f64,
@@ -77,12 +77,10 @@ pub struct Placement {
 }
 
 impl Motion {
-    /// A way that begins near `home`.
-    pub fn draw(home: [f64; 2], kind: Option<Kind>, rng: &mut Rng) -> Self {
-        let bounces = match kind {
-            Some(Kind::Ball) => 0.8,
-            _ => 0.12,
-        };
+    /// A motion that begins near `home`.
+    pub fn draw(home: [f64; 2], kind: Option<&Kind>, rng: &mut Rng) -> Self {
+        let bounces = kind.map_or(kind::BOUNCES, |kind| kind.bounces);
+        let max_angle = kind.map_or(kind::MAX_ANGLE, |kind| kind.max_angle);
         let path = if rng.random_bool(bounces) {
             Path::Bounce {
                 x: Wave::draw(0.3, 0.05..0.3, rng),
@@ -100,22 +98,17 @@ impl Motion {
                 },
             }
         };
-        let most = if kind == Some(Kind::Ball) {
-            180.0
-        } else {
-            25.0
-        };
         Self {
             home,
             path,
-            angle: rng.random_range(-most..most) * rng.random_range(0.0..1.0),
+            angle: rng.random_range(-max_angle..max_angle) * rng.random_range(0.0..1.0),
             sway: Wave::draw(8.0, 0.1..0.8, rng),
             breath: Wave::draw(0.08, 0.05..0.4, rng),
             shake: rng.random_range(0.0..0.04),
         }
     }
 
-    /// Where it is; `beats` moves what hangs on its rhythm.
+    /// Where it is; `beats` moves what depends on its rhythm.
     pub fn at(&self, t_s: f64, rhythm: &Rhythm, beats: bool) -> Placement {
         let [hx, hy] = self.home;
         let place = rhythm.place(t_s);
@@ -154,7 +147,7 @@ pub fn strike(since_s: f64) -> f64 {
 }
 
 /// How high a thing is that was thrown at a beat and lands at the next.
-fn flight(place: Place, height: f64) -> f64 {
+fn flight(place: BeatPosition, height: f64) -> f64 {
     let share = place.since_s / place.gap_s;
     height * 4.0 * share * (1.0 - share)
 }
@@ -174,7 +167,7 @@ mod tests {
         for position in 0..20 {
             let mut rng = crate::corpus::rng(3, 0, position);
             let rhythm = Rhythm::draw(0.3..0.7, &mut rng);
-            let mut motion = Motion::draw([0.5, 0.5], Some(Kind::Ball), &mut rng);
+            let mut motion = Motion::draw([0.5, 0.5], Some(&kind::KINDS[0]), &mut rng);
             let still = Wave::draw(0.0, 0.1..0.2, &mut rng);
             let height = 0.6;
             motion.path = Path::Bounce { x: still, height };

@@ -5,68 +5,16 @@
 
 use std::sync::Arc;
 
-use rand::RngExt;
 use tiny_skia::{IntSize, Pixmap, Transform};
 
+use super::grade::TILE;
 use super::look::REACH;
 use super::scene::{Object, Scene};
-use crate::corpus::{Region, Rng, Tag, rng};
+use crate::corpus::{Region, Tag};
 use crate::picture::Picture;
 
 /// Alpha from which on a pixel belongs to a thing's box.
 const VISIBLE: u8 = 1;
-/// Side of the tile of grain.
-const TILE: usize = 128;
-
-/// What the camera does to the colours of the whole picture.
-#[derive(Clone, Debug)]
-pub struct Grade {
-    gain: f32,
-    gamma: f32,
-    lift: f32,
-    /// Of the noise, in shades.
-    grain: f32,
-    seed: u64,
-}
-
-impl Grade {
-    /// Mostly slight changes.
-    pub fn draw(rng: &mut Rng) -> Self {
-        let strong = if rng.random_bool(0.3) { 1.0 } else { 0.3 };
-        Self {
-            gain: 1.0 + strong * rng.random_range(-0.35..0.2),
-            gamma: (strong * rng.random_range(-0.4..0.4_f32)).exp(),
-            lift: strong * rng.random_range(0.0..0.15),
-            grain: if rng.random_bool(0.4) {
-                rng.random_range(0.0..14.0)
-            } else {
-                0.0
-            },
-            seed: rng.random(),
-        }
-    }
-
-    fn table(&self) -> [u8; 256] {
-        std::array::from_fn(|i| {
-            let value = (i as f32 / 255.0).powf(self.gamma) * self.gain;
-            ((self.lift + (1.0 - self.lift) * value) * 255.0).clamp(0.0, 255.0) as u8
-        })
-    }
-
-    fn tile(&self) -> Vec<i16> {
-        if self.grain < 0.5 {
-            return Vec::new();
-        }
-        let mut rng = rng(self.seed, 0, 0);
-        (0..TILE * TILE)
-            .map(|_| {
-                let bytes = rng.random::<u32>().to_le_bytes();
-                let sum: i32 = bytes.iter().map(|b| i32::from(*b) - 128).sum();
-                (sum as f32 / 148.0 * self.grain) as i16
-            })
-            .collect()
-    }
-}
 
 /// Renders pictures of one scene at one size.
 pub struct Renderer {
@@ -174,7 +122,7 @@ impl Renderer {
         let [ex, ey] = object.look.extent();
         let squash = place.squash as f32;
         let (sx, sy) = (half * (1.0 + squash), half * (1.0 - squash));
-        // The thing's room: it may stick out of the picture a little.
+        // A thing may stick out of the picture a little.
         let at = |share: f64, side: f32, half: f32| {
             let edge = (0.9 * half).min(side / 2.0);
             edge + share as f32 * (side - 2.0 * edge)
@@ -249,6 +197,19 @@ impl Renderer {
                 }
             }
         }
+    }
+}
+
+impl Scene {
+    /// One picture. Keep a [`Renderer`] for several.
+    pub fn frame(&self, t_s: f64, width: u32, height: u32) -> Picture {
+        Renderer::new(self, width, height).frame(t_s).0
+    }
+
+    /// The regions of that picture: the things from back to front, after the
+    /// background if it is a photograph of a class.
+    pub fn boxes(&self, t_s: f64, width: u32, height: u32) -> Vec<Region> {
+        Renderer::new(self, width, height).frame(t_s).1
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Rhythm {
 
 /// Where a moment lies between two beats.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct BeatPosition {
     /// The number of the beat before it.
     pub beat: i64,
     /// Seconds since that beat.
@@ -59,7 +59,7 @@ impl Rhythm {
     }
 
     /// The beats around a moment.
-    pub fn place(&self, t_s: f64) -> Place {
+    pub fn place(&self, t_s: f64) -> BeatPosition {
         let mut beat = ((t_s - self.offset_s) / self.period_s).floor() as i64;
         if self.beat_s(beat) > t_s {
             beat -= 1;
@@ -67,7 +67,7 @@ impl Rhythm {
             beat += 1;
         }
         let at = self.beat_s(beat);
-        Place {
+        BeatPosition {
             beat,
             since_s: t_s - at,
             gap_s: self.beat_s(beat + 1) - at,

@@ -5,18 +5,16 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
+use super::assets::{AssetLibrary, Class, Shown};
 use super::background::Background;
-use super::kind::Kind;
+use super::grade::Grade;
 use super::look::{Look, Pasted, Pose};
 use super::motion::{Motion, strike};
-use super::render::{Grade, Renderer};
+use super::reverb::RoomAcoustics;
 use super::rhythm::Rhythm;
-use super::room::Room;
 use super::settings::SynthSettings;
-use super::soundscape::{Level, Listener, Noise, SoundOf, Soundscape, Source, Span};
-use super::stock::{Class, Shown, Stock};
-use crate::corpus::{CorpusError, Region, Rng, Split};
-use crate::picture::Picture;
+use super::soundscape::{BackgroundNoise, Level, Listener, SoundOf, Soundscape, Source, Span};
+use crate::corpus::{CorpusError, Rng, Split};
 
 /// How often a thing that makes no sound moves as if it did.
 const RESTLESS: f64 = 0.5;
@@ -80,45 +78,45 @@ impl Object {
     }
 }
 
-/// What is to sound.
-enum Heard<'a> {
+/// What makes the sound.
+enum SoundSource<'a> {
     Nothing,
     Seen(&'a Class),
     Unseen(&'a Class),
 }
 
 impl Scene {
-    /// Draws a scene from what the stock has in a split.
+    /// Draws a scene from what the library has in a split.
     ///
     /// # Errors
     /// If a file cannot be read, or the split has too few classes.
     pub fn draw(
-        stock: &Stock,
+        assets: &AssetLibrary,
         settings: &SynthSettings,
         split: Split,
         rng: &mut Rng,
     ) -> Result<Self, CorpusError> {
-        stock.check(split)?;
-        let visible: Vec<&Class> = by(stock, |class| class.can_be_seen(split));
-        let audible: Vec<&Class> = by(stock, |class| class.can_be_heard(split));
+        assets.check(split)?;
+        let visible: Vec<&Class> = by(assets, |class| class.can_be_seen(split));
+        let audible: Vec<&Class> = by(assets, |class| class.can_be_heard(split));
         let count = rng.random_range(settings.objects.clone());
-        let photos: Vec<&Class> = by(stock, |class| class.has_photos(split));
+        let photos: Vec<&Class> = by(assets, |class| class.has_photos(split));
         let has_photo = !photos.is_empty() && rng.random_bool(settings.photo_backdrop);
 
         let heard = if rng.random_bool(settings.silent) {
-            Heard::Nothing
+            SoundSource::Nothing
         } else if count == 0 || rng.random_bool(settings.off_screen) {
-            Heard::Unseen(pick(&audible, rng)?)
+            SoundSource::Unseen(pick(&audible, rng)?)
         } else {
-            let both = by(stock, |c| c.can_be_seen(split) && c.can_be_heard(split));
-            Heard::Seen(pick(&both, rng)?)
+            let both = by(assets, |c| c.can_be_seen(split) && c.can_be_heard(split));
+            SoundSource::Seen(pick(&both, rng)?)
         };
 
         let mut shown: Vec<&Class> = Vec::new();
         let mut unseen: Vec<Arc<str>> = Vec::new();
         let mut backdrop: Option<&Class> = None;
         match heard {
-            Heard::Seen(class) => {
+            SoundSource::Seen(class) => {
                 let behind = has_photo && class.has_photos(split);
                 if behind && rng.random_bool(BACKDROP_SOUNDS) {
                     backdrop = Some(class);
@@ -126,8 +124,8 @@ impl Scene {
                     shown.push(class);
                 }
             }
-            Heard::Unseen(class) => unseen.push(Arc::clone(&class.name)),
-            Heard::Nothing => {}
+            SoundSource::Unseen(class) => unseen.push(Arc::clone(&class.name)),
+            SoundSource::Nothing => {}
         }
         let free = |class: &&Class, shown: &[&Class], backdrop: Option<&Class>| {
             !unseen.contains(&class.name)
@@ -170,8 +168,8 @@ impl Scene {
             objects.push(Object::draw(class, home, settings, split, rng)?);
         }
         let source = match heard {
-            Heard::Nothing => None,
-            Heard::Seen(class) | Heard::Unseen(class) => Some(class),
+            SoundSource::Nothing => None,
+            SoundSource::Seen(class) | SoundSource::Unseen(class) => Some(class),
         };
         let mut turns = vec![(0.0, source)];
         if settings.swap_at_s.is_some() || settings.turn_s.is_some() {
@@ -206,8 +204,8 @@ impl Scene {
             soundscape: Arc::new(Soundscape {
                 spans,
                 cycle_s,
-                room: room.then(|| Room::draw(rng)),
-                noise: noise.then(|| Noise::draw(settings, &level, rng)),
+                room: room.then(|| RoomAcoustics::draw(rng)),
+                noise: noise.then(|| BackgroundNoise::draw(settings, &level, rng)),
                 level,
             }),
             grade: Grade::draw(rng),
@@ -241,22 +239,11 @@ impl Scene {
         self.soundscape.listen()
     }
 
-    /// A part of its sound. Renders all that comes before, too: who goes on from
-    /// there should [`listen`](Self::listen).
+    /// A part of its sound. Renders all that comes before, too: use
+    /// [`listen`](Self::listen) to read on.
     pub fn sound(&self, from: usize, samples: usize) -> Vec<f32> {
         let mut pcm = self.listen().read(from + samples);
         pcm.split_off(from)
-    }
-
-    /// One picture. Who wants several should keep a [`Renderer`].
-    pub fn frame(&self, t_s: f64, width: u32, height: u32) -> Picture {
-        Renderer::new(self, width, height).frame(t_s).0
-    }
-
-    /// What is where in that picture: the things from back to front, after the
-    /// background if it is a picture of something.
-    pub fn boxes(&self, t_s: f64, width: u32, height: u32) -> Vec<Region> {
-        Renderer::new(self, width, height).frame(t_s).1
     }
 
     /// The same scene without its things.
@@ -291,23 +278,22 @@ impl Object {
         }
         let wanted = scale * settings.short_side as f32;
         let look = match &shown {
-            Shown::Kind(kind) => Some(Look::draw(*kind, rng)),
+            Shown::Kind(kind) => Some(Look::draw(kind.paint, rng)),
             Shown::Cutout(cutout) => Pasted::cutout(cutout, wanted, rng).map(Look::Pasted),
             Shown::Photo(photo) => Pasted::photo(&*photo.picture()?, wanted, rng).map(Look::Pasted),
         };
         let kind = class.kind;
-        let period = kind.map_or(0.3..0.8, Kind::period_s);
         Ok(Self {
             class: Arc::clone(&class.name),
             look: look.ok_or_else(|| no_picture(class))?,
             motion: Motion::draw(home, kind, rng),
-            rhythm: Rhythm::draw(period, rng),
+            rhythm: Rhythm::draw(class.period_s(), rng),
             scale,
             flip: rng.random_bool(0.5),
             spin: rng.random_range(0.3..2.5),
             phase: rng.random_range(0.0..1.0),
             restless: rng.random_bool(RESTLESS),
-            sings: kind == Some(Kind::Mouth),
+            sings: kind.is_some_and(|kind| kind.sings),
         })
     }
 }
@@ -321,7 +307,7 @@ impl Source {
         rng: &mut Rng,
     ) -> Result<Self, CorpusError> {
         let object = objects.iter().position(|o| o.class == class.name);
-        let own = Rhythm::draw(class.kind.map_or(0.3..0.8, Kind::period_s), rng);
+        let own = Rhythm::draw(class.period_s(), rng);
         let rhythm = object.map_or(own, |o| objects[o].rhythm.clone());
         let sound: SoundOf = class.sound(split, settings.seconds, rng)?;
         Ok(Self {
@@ -334,8 +320,8 @@ impl Source {
     }
 }
 
-fn by(stock: &Stock, can: impl Fn(&Class) -> bool) -> Vec<&Class> {
-    stock.classes().iter().filter(|class| can(class)).collect()
+fn by(assets: &AssetLibrary, can: impl Fn(&Class) -> bool) -> Vec<&Class> {
+    assets.classes().iter().filter(|class| can(class)).collect()
 }
 
 fn pick<'a>(classes: &[&'a Class], rng: &mut Rng) -> Result<&'a Class, CorpusError> {

@@ -24,12 +24,12 @@ pub struct SynthSettings {
     pub reverberation: f64,
     /// How often the background is a photograph, where there are any, 0 to 1.
     pub photo_backdrop: f64,
-    /// After so many seconds the sound changes to that of a thing that is not seen.
+    /// Seconds after which the sound changes to that of a thing that is not seen.
     pub swap_at_s: Option<f64>,
-    /// Each visible thing that can sound does so for so many seconds, then one
-    /// that is not seen, then the first again. Goes before a swap.
+    /// Seconds for which each visible thing sounds in turn, then one that is not
+    /// seen, then the first again. Takes precedence over a swap.
     pub turn_s: Option<f64>,
-    /// Recorded sounds are put together to so many seconds before they repeat.
+    /// Length in seconds of the recorded sounds before they repeat.
     pub seconds: f64,
     /// Pictures are made sharp for a picture with this short side, in pixels.
     pub short_side: u32,

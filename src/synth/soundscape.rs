@@ -1,5 +1,5 @@
-//! What is heard of a scene: which thing sounds when, how loud, in which room,
-//! over what background.
+//! The sound of a scene: which thing sounds when, how loud, in which room, over
+//! which background.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -7,31 +7,31 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use super::kind::Kind;
+use super::reverb::{Reverb, RoomAcoustics};
 use super::rhythm::Rhythm;
-use super::room::{Echoes, Room};
 use super::settings::SynthSettings;
-use super::voice::{self, Hiss, LowPass, RATE, Recording, Voice};
+use super::voice::{Hiss, LowPass, RATE, Voice, recording};
 use crate::corpus::{Rng, rng};
 
 /// Voices are this loud where they sound.
 const VOICE_RMS: f32 = 0.1;
-/// A voice begins so much earlier than it is heard: what was struck before rings.
+/// Samples for which a voice runs before it is heard: what was struck before rings.
 const BEFORE: usize = 12_000;
-/// Voices come and go in so many samples, lest they click.
+/// Length in samples of the fades of a voice, which avoid clicks.
 const RAMP: usize = 480;
-/// Gains are computed so often.
+/// Samples between updates of the gain.
 const STEP: usize = 64;
 
-/// All that is needed to render the sound of a scene, any number of times.
+/// Describes the sound of a scene; rendered any number of times.
 #[derive(Clone, Debug)]
 pub struct Soundscape {
     /// In the order of time.
     pub(super) spans: Vec<Span>,
-    /// After so many seconds the spans begin again.
+    /// Seconds after which the spans repeat.
     pub(super) cycle_s: Option<f64>,
-    pub(super) room: Option<Room>,
+    pub(super) room: Option<RoomAcoustics>,
     /// RMS of the background.
-    pub(super) noise: Option<Noise>,
+    pub(super) noise: Option<BackgroundNoise>,
     pub(super) level: Level,
 }
 
@@ -58,7 +58,7 @@ pub struct Source {
 
 #[derive(Clone, Debug)]
 pub(super) enum SoundOf {
-    Kind(Kind),
+    Kind(&'static Kind),
     Recording(Arc<[f32]>),
 }
 
@@ -88,17 +88,17 @@ impl Level {
     }
 }
 
-/// Noise that has nothing to do with what is seen.
+/// BackgroundNoise that has nothing to do with what is seen.
 #[derive(Clone, Debug)]
-pub(super) struct Noise {
+pub(super) struct BackgroundNoise {
     pub rms: f32,
     /// Its corner: rumble, or the hiss of a bad microphone.
     pub colour_hz: f32,
     pub seed: u64,
 }
 
-impl Noise {
-    /// Noise `snr_db` below the voices.
+impl BackgroundNoise {
+    /// BackgroundNoise `snr_db` below the voices.
     pub fn draw(settings: &SynthSettings, level: &Level, rng: &mut Rng) -> Self {
         let snr_db = rng.random_range(settings.snr_db.clone());
         let gain = 10.0_f64.powf((level.gain_db - f64::from(snr_db)) / 20.0);
@@ -144,8 +144,8 @@ impl Soundscape {
         Listener {
             span: 0,
             sounding: Vec::new(),
-            echoes: self.room.as_ref().map(Echoes::of),
-            noise: self.noise.as_ref().map(Background::of),
+            reverb: self.room.as_ref().map(Reverb::of),
+            noise: self.noise.as_ref().map(NoiseVoice::of),
             at: 0,
             gain: 0.0,
             voiced: Vec::new(),
@@ -159,8 +159,8 @@ pub struct Listener {
     scape: Arc<Soundscape>,
     span: usize,
     sounding: Vec<Sounding>,
-    echoes: Option<Echoes>,
-    noise: Option<Background>,
+    reverb: Option<Reverb>,
+    noise: Option<NoiseVoice>,
     at: u64,
     gain: f32,
     voiced: Vec<f32>,
@@ -174,14 +174,14 @@ struct Sounding {
     from_start: bool,
 }
 
-struct Background {
+struct NoiseVoice {
     hiss: Hiss,
     colour: LowPass,
     gain: f32,
 }
 
-impl Background {
-    fn of(noise: &Noise) -> Self {
+impl NoiseVoice {
+    fn of(noise: &BackgroundNoise) -> Self {
         // What one pole leaves of white noise of an RMS of 1/√3.
         let keep = (-std::f32::consts::TAU * noise.colour_hz / RATE).exp();
         let left = ((1.0 - keep) / (1.0 + keep) / 3.0).sqrt();
@@ -251,8 +251,8 @@ impl Listener {
             }
             *to *= self.gain;
         }
-        if let Some(echoes) = &mut self.echoes {
-            echoes.render(out);
+        if let Some(reverb) = &mut self.reverb {
+            reverb.render(out);
         }
         if let Some(noise) = &mut self.noise {
             for to in out.iter_mut() {
@@ -286,11 +286,11 @@ impl Source {
         match &self.sound {
             SoundOf::Kind(kind) => {
                 let start_s = from_s - BEFORE as f64 / f64::from(RATE);
-                let mut voice = voice::voice(*kind, &self.rhythm, start_s, &mut rng);
+                let mut voice = kind.voice(&self.rhythm, start_s, &mut rng);
                 voice.render(&mut [0.0; BEFORE]);
                 voice
             }
-            SoundOf::Recording(pcm) => Box::new(Recording::new(Arc::clone(pcm), 0)),
+            SoundOf::Recording(pcm) => recording(Arc::clone(pcm)),
         }
     }
 }
@@ -306,6 +306,6 @@ fn soft(value: f32) -> f32 {
     if over <= 0.0 {
         return value;
     }
-    let room = 1.0 - FROM;
-    (FROM + room * over / (room + over)).copysign(value)
+    let headroom = 1.0 - FROM;
+    (FROM + headroom * over / (headroom + over)).copysign(value)
 }

@@ -10,7 +10,7 @@ use crate::window_spec::WindowSpec;
 
 fn scene(settings: &SynthSettings, seed: u64) -> Scene {
     let mut rng = rng(11, 0, seed);
-    Scene::draw(&Stock::built_in(), settings, Split::Train, &mut rng).expect("built in")
+    Scene::draw(&AssetLibrary::built_in(), settings, Split::Train, &mut rng).expect("built in")
 }
 
 /// Pixels outside all boxes that are not the same in both pictures.
@@ -200,7 +200,7 @@ fn splits_never_share_a_scene() {
 
 /// Folders of two classes: what is held out cannot be decoded, so drawing it
 /// fails.
-fn folders(root: &Path) -> Folders {
+fn folders(root: &Path) -> AssetFolders {
     let write = |path: &str, bytes: &[u8]| {
         let path = root.join(path);
         std::fs::create_dir_all(path.parent().expect("has one")).expect("made");
@@ -226,22 +226,22 @@ fn folders(root: &Path) -> Folders {
     for i in 0..4 {
         write(&format!("photos/silent_stone/p{i}-a.jpg"), &jpeg);
     }
-    Folders {
+    AssetFolders {
         sounds: vec![root.join("sounds")],
         photos: vec![root.join("photos")],
         rules: crate::corpus::SplitRules {
             test: vec!["held_out*".to_owned()],
             ..Default::default()
         },
-        ..Folders::default()
+        ..AssetFolders::default()
     }
 }
 
 #[test]
 fn held_out_files_are_drawn_in_the_test_alone() {
     let root = tempfile::tempdir().expect("a folder");
-    let stock = Stock::from_folders(&folders(root.path())).expect("two classes");
-    let corpus = SynthCorpus::new(stock, SynthSettings::default());
+    let assets = AssetLibrary::from_folders(&folders(root.path())).expect("two classes");
+    let corpus = SynthCorpus::new(assets, SynthSettings::default());
     for position in 0..100 {
         for split in [Split::Train, Split::Validation] {
             let drawn = corpus.draw(split, &mut rng(1, 0, position));
@@ -260,8 +260,8 @@ fn held_out_files_are_drawn_in_the_test_alone() {
 #[test]
 fn classes_without_a_sound_are_shown_and_never_heard() {
     let root = tempfile::tempdir().expect("a folder");
-    let stock = Stock::from_folders(&folders(root.path())).expect("two classes");
-    let corpus = SynthCorpus::new(stock, SynthSettings::default());
+    let assets = AssetLibrary::from_folders(&folders(root.path())).expect("two classes");
+    let corpus = SynthCorpus::new(assets, SynthSettings::default());
     let stone = Tag::class("silent_stone");
     let mut shown = 0;
     for position in 0..60 {
@@ -279,9 +279,13 @@ fn folders_that_do_not_match_are_refused_with_the_next_step() {
     let mut folders = folders(root.path());
     let photos = root.path().join("photos");
     std::fs::rename(photos.join("cat"), photos.join("Katze")).expect("renamed");
-    let error = Stock::from_folders(&folders).err().expect("one class");
+    let error = AssetLibrary::from_folders(&folders)
+        .err()
+        .expect("one class");
     assert!(error.to_string().contains("name the folders"), "{error}");
     folders.sounds = vec![root.path().join("nowhere")];
-    let error = Stock::from_folders(&folders).err().expect("no folder");
+    let error = AssetLibrary::from_folders(&folders)
+        .err()
+        .expect("no folder");
     assert!(error.to_string().contains("nowhere"), "{error}");
 }

@@ -21,7 +21,7 @@ pub struct Texture {
     offset: [f32; 2],
     /// Repeats along the short side.
     repeats: f32,
-    noise: Noise,
+    noise: FractalNoise,
     /// How much the noise bends the pattern.
     warp: f32,
     /// How much fine noise lies on it, in shades.
@@ -43,7 +43,7 @@ enum Pattern {
 
 /// Noise of several octaves.
 #[derive(Clone, Debug)]
-struct Noise {
+struct FractalNoise {
     /// Size of the largest cell.
     cell: f32,
     octaves: u32,
@@ -85,7 +85,7 @@ impl Texture {
             turn: rng.random_range(0.0..std::f32::consts::TAU).sin_cos(),
             offset: [rng.random_range(0.0..1.0), rng.random_range(0.0..1.0)],
             repeats: 2.0 * 8.0_f32.powf(rng.random_range(0.0..1.0)),
-            noise: Noise {
+            noise: FractalNoise {
                 cell: 0.7 * 0.1_f32.powf(rng.random_range(0.0..1.0)),
                 octaves: rng.random_range(1..5),
                 gain: rng.random_range(0.35..0.75),
@@ -110,9 +110,9 @@ impl Texture {
         let table = self.table();
         let grit: Vec<f32> = {
             let mut rng = rng(self.noise.seed, 1, 0);
-            let most = self.grit * 255.0;
+            let max = self.grit * 255.0;
             (0..width + GRIT)
-                .map(|_| rng.random_range(-0.5..0.5) * most)
+                .map(|_| rng.random_range(-0.5..0.5) * max)
                 .collect()
         };
         let mut values = vec![0.0; width];
@@ -216,7 +216,7 @@ fn wave(x: f32) -> f32 {
     ((0.5 - (rest(x) - 0.5).abs()) * 4.0 - 0.5).clamp(0.0, 1.0)
 }
 
-impl Noise {
+impl FractalNoise {
     /// Values about 0 to 1, row by row.
     fn field(&self, width: usize, height: usize, short: f32) -> Vec<f32> {
         let mut field = vec![0.0; width * height];

@@ -1,11 +1,11 @@
-//! What is known of a scene that was written to a file, as it stands beside it.
+//! The ground truth of a scene, written as JSON beside its video.
 
 use serde::{Deserialize, Serialize};
 
 use super::scene::Scene;
-use crate::corpus::{Region, Split};
+use crate::corpus::Region;
 
-/// A scene and all that is true of it.
+/// The ground truth of a scene.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
     /// The video's name, without its folder.
@@ -90,7 +90,7 @@ impl FrameTruth {
 }
 
 impl Heard {
-    /// What is heard of a scene in so many seconds.
+    /// What is heard of a scene in the first `seconds`.
     pub fn of(scene: &Scene, seconds: f64) -> Vec<Self> {
         let heard = scene.soundscape().heard(seconds);
         heard
@@ -101,14 +101,5 @@ impl Heard {
                 seen: scene.shows().any(|shown| *shown == source.class),
             })
             .collect()
-    }
-}
-
-/// The name of a split, as it is written and given.
-pub fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Validation => "validation",
-        Split::Test => "test",
     }
 }

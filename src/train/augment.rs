@@ -23,7 +23,7 @@ use sound::{change_events, mask, perturb};
 const MAX_TRIES: usize = 10;
 
 /// How much pictures and sounds are changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AugmentationStrength {
     /// Not at all: the middle of the picture, the sound unchanged.
     None,

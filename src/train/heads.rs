@@ -18,7 +18,7 @@ const HIDDEN: usize = 128;
 pub const PREFIX: &str = "heads.";
 
 /// What the network learns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrainTask {
     /// Whether picture and sound correspond.
     #[default]

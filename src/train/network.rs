@@ -25,7 +25,7 @@ use crate::net::{Conv1Stride, Fusion, Modality, TensorSpec, Trunk, Weights, layo
 use crate::window_spec::WindowSpec;
 
 /// Which parts are frozen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Freeze {
     /// None: the whole network learns.
     #[default]

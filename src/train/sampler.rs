@@ -24,7 +24,7 @@ mod stream {
 }
 
 /// How pictures and sounds of a batch are paired.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PairingMode {
     /// As in the paper: every picture and every sound is in one pair; half of the pairs
     /// correspond.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::stats::{Timings, run_interleaved};
+use crate::cmd::value::choice;
 use crate::features::{FrameScaler, LogSpectrogram};
 use crate::picture::Picture;
 use crate::result::Crop;
@@ -21,7 +22,7 @@ pub struct FeaturesArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     pub seconds: f64,
     /// Part of the picture that the network sees
-    #[arg(long, value_enum, default_value = "full")]
+    #[arg(long, value_parser = choice::<Crop>(), default_value = "full")]
     pub crop: Crop,
     /// Write one JSON object instead of a table
     #[arg(long)]

@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::stats::{Timings, memory_now, peak_memory};
 use super::throughput::NetworkArgs;
 use crate::cancel::CancelToken;
-use crate::cmd::common::{ComputeArgs, MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
+use crate::cmd::common::{ComputeArgs, MapArgs, NetArgs, TalkArgs, WindowArgs};
+use crate::cmd::sources::expand;
 use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::Features;
-use crate::media::expand;
 use crate::net::{HeatmapKind, L3Net};
 use crate::result::Crop;
 use crate::stats::RunStats;
@@ -253,7 +253,7 @@ fn measure(
     heatmap: HeatmapKind,
     options: &EngineOptions,
 ) -> anyhow::Result<Run> {
-    let sources = expand(sources).map_err(Usage::error)?;
+    let sources = expand(sources)?;
     let stats = RunStats::new(sources.len());
     let mut run = Run {
         network: net.describe().to_string(),

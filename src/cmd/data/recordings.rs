@@ -7,7 +7,7 @@ use crate::cmd::common::Usage;
 use crate::corpus::shards::holds_shards;
 use crate::corpus::{ClipRules, Clips};
 
-/// All recordings as one corpus, since each needs others to be held against.
+/// All recordings as one corpus, since each needs others to compare with.
 ///
 /// # Errors
 /// Names the shard or the media that cannot be used.
@@ -40,13 +40,13 @@ pub fn open(
 /// Decodes media into shards in the cache, or finds them there.
 #[cfg(feature = "gst")]
 fn prepared(texts: &[String], quiet: bool, stop: &CancelToken) -> anyhow::Result<PathBuf> {
-    use crate::cmd::prepare::{show, tell};
+    use crate::cmd::prepare::{print_report, show_progress};
     use crate::cmd::progress::Bar;
+    use crate::cmd::sources::expand;
     use crate::cmd::streams::check_descriptions;
-    use crate::media::expand;
     use crate::prepare::{PrepareOptions, prepare_into_cache};
 
-    let sources = expand(texts).map_err(Usage::error)?;
+    let sources = expand(texts)?;
     if let Some(source) = sources.iter().find(|s| s.is_endless()) {
         return Err(Usage::error(format!(
             "{}: has no end: record it to a file first",
@@ -56,15 +56,17 @@ fn prepared(texts: &[String], quiet: bool, stop: &CancelToken) -> anyhow::Result
     check_descriptions(&sources)?;
     let bar = Bar::for_files(&sources, quiet);
     let options = PrepareOptions::default();
-    let report = prepare_into_cache(sources, &options, stop, |gauges| show(&bar, gauges));
+    let report = prepare_into_cache(sources, &options, stop, |progress| {
+        show_progress(&bar, progress)
+    });
     bar.finish();
     let report = report?;
-    tell(&report, &bar, quiet);
+    print_report(&report, &bar, quiet);
     if report.shards.0 == 0 && !report.interrupted {
-        anyhow::bail!("none of these recordings can be used; the reasons are told above");
+        anyhow::bail!("none of these recordings can be used, for the reasons above");
     }
     if report.interrupted {
-        anyhow::bail!("stopped while recordings were prepared; the same command goes on with them");
+        anyhow::bail!("stopped while recordings were prepared; the same command resumes");
     }
     Ok(report.folder)
 }

@@ -1,12 +1,12 @@
 //! DATA with a colon: `kind:key=value,key=value+value`.
 //!
-//! What means something here stands for itself behind a backslash: `a\,b`, `a\+b`.
+//! A backslash escapes the special characters: `a\,b`, `a\+b`.
 
 use std::path::PathBuf;
 
 /// `kind:key=value,key=value`.
 pub struct Spec {
-    /// What stands before the colon.
+    /// The text before the colon.
     pub kind: String,
     /// As they are written.
     entries: Vec<(String, String)>,
@@ -94,7 +94,7 @@ impl Spec {
     }
 }
 
-/// What a backslash takes the meaning from.
+/// Characters that a backslash escapes.
 const SIGNS: [char; 3] = ['\\', ',', '+'];
 
 /// A name as it is written in a value.
@@ -121,7 +121,7 @@ fn unescaped(text: &str) -> String {
     name
 }
 
-/// The parts between those `sign`s that no backslash stands before.
+/// The parts between unescaped `sign`s.
 fn split(text: &str, sign: char) -> impl Iterator<Item = &str> {
     let mut is_escaped = false;
     text.split(move |c| {

@@ -10,6 +10,7 @@ use super::figure::{Chart, Of, PictureArgs};
 use super::networks::{Compared, Model, Networks};
 use super::output::{Table, number, number_95, percent, percent_95};
 use crate::cmd::common::Usage;
+use crate::cmd::value::choice;
 use crate::corpus::Split;
 use crate::eval::avc::{Group, Groups, JudgedPair, Scores, judge};
 use crate::eval::direct::Direct;
@@ -38,7 +39,7 @@ pub struct AvcArgs {
     #[arg(long, value_name = "MODEL")]
     pub pretrained: Option<PathBuf>,
     /// Part of the picture to look at: the whole, or the paper's middle
-    #[arg(long, default_value = "center", value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Crop>(), default_value = "center", value_name = "WHAT")]
     pub crop: Crop,
     #[command(flatten)]
     pub(super) picture: PictureArgs,

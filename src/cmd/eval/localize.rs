@@ -7,6 +7,7 @@ use super::drawn::{AllData, Failed, Part, SharedArgs, gather};
 use super::figure::{Chart, Of, PictureArgs};
 use super::networks::{Compared, Model, Networks};
 use super::output::{Table, number, percent, percent_95};
+use crate::cmd::value::choice;
 use crate::eval::Unreadable;
 use crate::eval::localize::{self, Baselines, Group, Groups, JudgedScene, Overlap, Scores, judge};
 use crate::net::HeatmapKind;
@@ -27,7 +28,7 @@ pub struct LocalizeArgs {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     pub scenes: u32,
     /// Part of the picture to look at: the whole, or the paper's middle
-    #[arg(long, default_value = "full", value_name = "WHAT")]
+    #[arg(long, value_parser = choice::<Crop>(), default_value = "full", value_name = "WHAT")]
     pub crop: Crop,
     /// Kind of heatmap: gradient, local or unit:K
     #[arg(long, default_value = "gradient", value_name = "KIND")]

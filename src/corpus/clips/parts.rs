@@ -4,24 +4,23 @@
 
 use std::ops::Range;
 
-use super::SPLITS;
 use crate::corpus::Split;
 use crate::corpus::random::hash;
 use crate::window_spec::WindowSpec;
 
-/// One recording in so many is the test.
+/// One recording in this many is for the test.
 const TEST_ONE_IN: usize = 7;
-/// One in so many of the rest validates.
+/// One in this many of the rest is for validation.
 const VALIDATION_ONE_IN: usize = 10;
 /// Pairs that do not correspond need two.
-pub(super) const LEAST: usize = 2;
+pub(super) const MIN_RECORDINGS: usize = 2;
 
-/// Of a recording so many tenths at the end are the test, and before them so many
-/// validate: a second at least, which is what the network hears.
+/// Tenths of a recording: its end is for the test, the part before for validation,
+/// each at least a second long, which is what the network hears.
 const TEST_TENTHS: u64 = 3;
 const VALIDATION_TENTHS: u64 = 1;
-/// Between two parts a twentieth is left out, a second at most, so that what is
-/// heard in one does not ring on in the other.
+/// Between two parts a twentieth is skipped, a second at most, so that no sound of
+/// one part rings on in the other.
 const GUARD_ONE_IN: u64 = 20;
 const SECOND: u64 = WindowSpec::PAPER.window_samples as u64;
 
@@ -51,14 +50,14 @@ pub(super) fn parts(recording: &Range<u64>) -> Option<Parts> {
     let length = recording.end.saturating_sub(recording.start);
     let share = |tenths: u64| (length / 10 * tenths + length % 10 * tenths / 10).max(SECOND);
     let guard = (length / GUARD_ONE_IN).min(SECOND);
-    let room = |end: u64, part: u64| end.checked_sub(part).filter(|&at| at >= recording.start);
-    let test = room(recording.end, share(TEST_TENTHS))?..recording.end;
-    let validation_end = room(test.start, guard)?;
-    let validation = room(validation_end, share(VALIDATION_TENTHS))
-        .filter(|&at| room(at, guard + SECOND).is_some())
+    let fits = |end: u64, part: u64| end.checked_sub(part).filter(|&at| at >= recording.start);
+    let test = fits(recording.end, share(TEST_TENTHS))?..recording.end;
+    let validation_end = fits(test.start, guard)?;
+    let validation = fits(validation_end, share(VALIDATION_TENTHS))
+        .filter(|&at| fits(at, guard + SECOND).is_some())
         .map(|at| at..validation_end);
     let before = validation.as_ref().map_or(test.start, |v| v.start);
-    let train = recording.start..room(before, guard)?;
+    let train = recording.start..fits(before, guard)?;
     (train.end - train.start >= SECOND).then_some(Parts {
         train,
         validation,
@@ -71,8 +70,8 @@ pub(super) fn assign(recordings: &[&str], seed: u64) -> Vec<Split> {
     by_number(recordings, seed).unwrap_or_else(|| by_rank(recordings, seed))
 }
 
-/// By a number that hangs on the name and the seed alone: with recordings that come
-/// later nothing that was trained on becomes a test. `None` if a split gets fewer
+/// By a number that depends on the name and the seed alone: recordings that are added
+/// later never turn training data into a test. `None` if a split gets fewer
 /// than two.
 fn by_number(recordings: &[&str], seed: u64) -> Option<Vec<Split>> {
     let test = u64::MAX / TEST_ONE_IN as u64;
@@ -84,7 +83,9 @@ fn by_number(recordings: &[&str], seed: u64) -> Option<Vec<Split>> {
     };
     let splits: Vec<Split> = recordings.iter().map(split).collect();
     let count = |split| splits.iter().filter(|s| **s == split).count();
-    let enough = SPLITS.into_iter().all(|split| count(split) >= LEAST);
+    let enough = Split::ALL
+        .into_iter()
+        .all(|split| count(split) >= MIN_RECORDINGS);
     enough.then_some(splits)
 }
 
@@ -93,10 +94,10 @@ fn by_rank(recordings: &[&str], seed: u64) -> Vec<Split> {
     let mut order: Vec<usize> = (0..recordings.len()).collect();
     order.sort_by_key(|&i| (hash(seed, recordings[i]), recordings[i]));
     let all = recordings.len();
-    let few = all < 3 * LEAST;
+    let few = all < 3 * MIN_RECORDINGS;
     let share = |of: usize, one_in: usize| {
-        let least = if few { 0 } else { LEAST };
-        (of / one_in).max(least)
+        let min = if few { 0 } else { MIN_RECORDINGS };
+        (of / one_in).max(min)
     };
     let test = share(all, TEST_ONE_IN);
     let validation = share(all - test, VALIDATION_ONE_IN);
@@ -184,7 +185,7 @@ mod tests {
             prop_assert!((share(Split::Validation) - 6.0 / 70.0).abs() < 0.038);
         }
 
-        /// Which split a recording is in does not hang on the order they come in.
+        /// Which split a recording is in does not depend on their order.
         #[test]
         fn the_order_of_recordings_does_not_matter(seed: u64) {
             let names: Vec<String> = (0..40).map(|i| format!("clip {i}")).collect();

@@ -23,7 +23,7 @@ pub(super) struct Recording {
 }
 
 /// What of a recording is in a split.
-pub(super) struct Choice {
+pub(super) struct Candidate {
     pub recording: usize,
     stretches: Vec<Stretch>,
     pub frames: usize,
@@ -47,8 +47,8 @@ impl Recording {
     }
 
     /// What of it lies in `part`.
-    pub fn choice(&self, recording: usize, part: &Range<u64>) -> Choice {
-        let mut choice = Choice {
+    pub fn candidate(&self, recording: usize, part: &Range<u64>) -> Candidate {
+        let mut candidate = Candidate {
             recording,
             stretches: Vec::new(),
             frames: 0,
@@ -66,20 +66,20 @@ impl Recording {
             if frames.is_empty() {
                 continue;
             }
-            let frames_before = choice.frames;
-            choice.frames += frames.len();
-            choice.stretches.push(Stretch {
+            let frames_before = candidate.frames;
+            candidate.frames += frames.len();
+            candidate.stretches.push(Stretch {
                 clip: i,
                 sound,
                 frames,
                 frames_before,
             });
         }
-        choice
+        candidate
     }
 }
 
-impl Choice {
+impl Candidate {
     /// A random frame and the sound it may go with.
     pub fn frame(&self, rng: &mut Rng) -> (&Stretch, usize) {
         let nth = rng.random_range(0..self.frames);

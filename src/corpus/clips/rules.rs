@@ -1,17 +1,7 @@
 //! How recordings are split.
 
 /// What is held out.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    clap::ValueEnum,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitBy {
     /// Whole recordings: one in seven tests, one in ten of the rest validates.
@@ -24,7 +14,7 @@ pub enum SplitBy {
 
 impl SplitBy {
     /// As `--split` has it.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Clip => "clip",
             Self::Time => "time",

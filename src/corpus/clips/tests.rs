@@ -70,7 +70,7 @@ proptest! {
             .collect();
         let split_by = if by_time { SplitBy::Time } else { SplitBy::Clip };
         let (_dir, corpus) = corpus(&clips, split_by);
-        for split in SPLITS {
+        for split in Split::ALL {
             if corpus.check(split).is_err() {
                 prop_assert!(by_time);
                 continue;
@@ -110,7 +110,7 @@ fn parts_of_a_recording_never_share_a_sample() {
         .collect();
     let (_dir, corpus) = corpus(&clips, SplitBy::Time);
     let mut heard: BTreeMap<(String, Split), Range<u64>> = BTreeMap::new();
-    for split in SPLITS {
+    for split in Split::ALL {
         for position in 0..150 {
             let example = corpus.draw(split, &mut rng(1, 0, position)).expect("drawn");
             let (source, start, _) = place(&clips, &example);
@@ -121,7 +121,7 @@ fn parts_of_a_recording_never_share_a_sample() {
     }
     for i in 0..3 {
         let of = |split| &heard[&(format!("{i}"), split)];
-        let [train, validation, test] = SPLITS.map(of);
+        let [train, validation, test] = Split::ALL.map(of);
         // Both ends are reached nearly, and the guard of a second lies between.
         assert!(train.end + WINDOW_SAMPLES as u64 <= validation.start);
         assert!(validation.end + WINDOW_SAMPLES as u64 <= test.start);
@@ -145,12 +145,12 @@ fn recordings_that_are_named_are_held_out_whole_and_no_others() {
         };
         let corpus = Clips::open(&[dir.path().to_owned()], &rules).expect("shards");
         let names = |split| -> BTreeSet<&str> {
-            let choices = corpus.choices(split);
-            choices
+            let candidates = corpus.candidates(split);
+            candidates
                 .map(|c| &*corpus.recordings[c.recording].name)
                 .collect()
         };
-        let [train, validation, test] = SPLITS.map(names);
+        let [train, validation, test] = Split::ALL.map(names);
         let named: BTreeSet<String> = (10..20).map(|i| format!("a{i}.mp4")).collect();
         assert!(named.iter().all(|name| test.contains(&**name)));
         assert!(train.union(&validation).all(|name| !named.contains(*name)));
@@ -167,9 +167,9 @@ fn whole_recordings_are_held_out() {
         .flat_map(|i| recording(&format!("{i}"), 0, 2.0, 0, 500))
         .collect();
     let (_dir, corpus) = corpus(&clips, SplitBy::Clip);
-    let counts = SPLITS.map(|split| corpus.recordings_in(split));
+    let counts = Split::ALL.map(|split| corpus.recordings_in(split));
     assert_eq!(counts, [15, 2, 3]);
-    let seen = SPLITS.map(|split| {
+    let seen = Split::ALL.map(|split| {
         let draw = |position| corpus.draw(split, &mut rng(0, 0, position)).expect("drawn");
         (0..200).map(|p| draw(p).shows).collect::<BTreeSet<_>>()
     });
@@ -326,7 +326,7 @@ fn too_few_recordings_are_told_with_the_counts() {
         "{error}"
     );
     let by_time = open(dir.path(), SplitBy::Time);
-    assert_eq!((by_time.recordings(), by_time.left_out()), (5, 5));
+    assert_eq!((by_time.recordings(), by_time.skipped()), (5, 5));
     let error = by_time
         .check(Split::Train)
         .expect_err("too short")

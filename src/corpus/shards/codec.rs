@@ -19,9 +19,9 @@ use symphonia::core::units::Timestamp;
 use crate::picture::Picture;
 use crate::time::SAMPLE_RATE;
 
-/// Samples that room is made for at once: a clip's 11 s. The number that is asked for
-/// stands in a file, and may be damaged.
-const ROOM: usize = 11 * SAMPLE_RATE as usize;
+/// Samples that memory is reserved for at once: a clip's 11 s. The number of samples
+/// is read from a file that may be damaged.
+const MAX_RESERVED: usize = 11 * SAMPLE_RATE as usize;
 
 /// Quality of the JPEGs.
 pub const JPEG_QUALITY: u8 = 90;
@@ -79,7 +79,10 @@ pub(super) fn decode_sound(
         // It stands at the start of the block that holds the sample.
         skip = usize::try_from(ts.get() - found.actual_ts.get()).unwrap_or(0);
     }
-    let (mut pcm, mut block) = (Vec::with_capacity(samples.min(ROOM) + 8192), Vec::new());
+    let (mut pcm, mut block) = (
+        Vec::with_capacity(samples.min(MAX_RESERVED) + 8192),
+        Vec::new(),
+    );
     while pcm.len() < samples.saturating_add(skip) {
         let packet = match format.next_packet() {
             Ok(Some(packet)) => packet,

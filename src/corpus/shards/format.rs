@@ -1,4 +1,4 @@
-//! What stands in a clip's JSON, and how its members are named.
+//! The fields of a clip's JSON, and the names of its members.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub const FORMAT: &str = "l3net-shard/1";
 const NAME_IN_KEY: usize = 48;
 
 /// A clip has 11 s; of one that says it has more than an hour the number is damaged.
-const MOST_SAMPLES: usize = 3600 * SAMPLE_RATE as usize;
+const MAX_SAMPLES: usize = 3600 * SAMPLE_RATE as usize;
 
 /// How clips were made. All clips of a folder are made alike.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,8 +80,8 @@ impl ClipInfo {
     }
 
     /// What contradicts itself in it.
-    pub(super) fn flaw(&self) -> Option<String> {
-        if self.samples > MOST_SAMPLES {
+    pub(super) fn defect(&self) -> Option<String> {
+        if self.samples > MAX_SAMPLES {
             return Some(format!("it is {} samples long", self.samples));
         }
         // What is later has no time in nanoseconds, which is 584 years.

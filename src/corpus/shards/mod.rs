@@ -1,6 +1,6 @@
 //! Shards: recordings that were decoded once, in `.tar` files for training.
 //!
-//! Belongs here: how a clip lies in a shard, writing shards, reading them. Does
+//! Belongs here: how a clip is stored in a shard, writing shards, reading them. Does
 //! not: decoding media (`prepare`), what is drawn from a clip (`Clips`).
 //!
 //! A shard is a plain tar in the layout of Python's `webdataset`: the members of a

@@ -18,7 +18,7 @@ use crate::corpus::error::CorpusError;
 use crate::picture::Picture;
 
 /// A JSON that is longer is none of ours: ours are under 20 kB.
-const LONGEST_JSON: u64 = 1 << 20;
+const MAX_JSON_BYTES: u64 = 1 << 20;
 /// Blocks of zeros at the end of a tar.
 const TAR_END: u64 = 1024;
 
@@ -96,7 +96,7 @@ fn refuse(shard: &Path, member: &str, what: &str) -> CorpusError {
 
 /// The members of one clip, as far as they were found.
 #[derive(Default)]
-struct Found {
+struct Members {
     json: Option<(String, Vec<u8>)>,
     sound: Option<Member>,
     frames: HashMap<String, Member>,
@@ -116,9 +116,9 @@ pub fn read_shard(shard: &Path) -> Result<Vec<StoredClip>, CorpusError> {
     for (key, found) in found {
         match clip(&shard, &key, found) {
             Ok(clip) => clips.push(clip),
-            Err(Flaw::Lacks(_)) if cut_off => broken += 1,
-            Err(Flaw::Lacks(member)) => return Err(refuse(&shard, &member, "missing")),
-            Err(Flaw::Wrong(error)) => return Err(error),
+            Err(Defect::Lacks(_)) if cut_off => broken += 1,
+            Err(Defect::Lacks(member)) => return Err(refuse(&shard, &member, "missing")),
+            Err(Defect::Wrong(error)) => return Err(error),
         }
     }
     if cut_off {
@@ -132,15 +132,15 @@ pub fn read_shard(shard: &Path) -> Result<Vec<StoredClip>, CorpusError> {
     Ok(clips)
 }
 
-enum Flaw {
+enum Defect {
     Lacks(String),
     Wrong(CorpusError),
 }
 
-fn clip(shard: &Arc<Path>, key: &str, found: Found) -> Result<StoredClip, Flaw> {
-    let lacks = |end: &str| Flaw::Lacks(format!("{key}.{end}"));
+fn clip(shard: &Arc<Path>, key: &str, found: Members) -> Result<StoredClip, Defect> {
+    let lacks = |end: &str| Defect::Lacks(format!("{key}.{end}"));
     let (name, json) = found.json.ok_or_else(|| lacks("json"))?;
-    let info = parse(&json).map_err(|e| Flaw::Wrong(refuse(shard, &name, &e)))?;
+    let info = parse(&json).map_err(|e| Defect::Wrong(refuse(shard, &name, &e)))?;
     let sound = found.sound.ok_or_else(|| lacks("flac"))?;
     let frames = (0..info.frame_times_ns.len())
         .map(|i| {
@@ -158,10 +158,11 @@ fn clip(shard: &Arc<Path>, key: &str, found: Found) -> Result<StoredClip, Flaw> 
 
 fn parse(json: &[u8]) -> Result<ClipInfo, String> {
     #[derive(Deserialize)]
-    struct Head {
+    struct FormatOnly {
         format: Option<String>,
     }
-    let head: Head = serde_json::from_slice(json).map_err(|e| format!("no JSON of a clip: {e}"))?;
+    let head: FormatOnly =
+        serde_json::from_slice(json).map_err(|e| format!("no JSON of a clip: {e}"))?;
     match head.format.as_deref() {
         Some(FORMAT) => {}
         Some(other) if other.starts_with("l3net-shard/") => {
@@ -174,8 +175,8 @@ fn parse(json: &[u8]) -> Result<ClipInfo, String> {
     }
     let info: ClipInfo =
         serde_json::from_slice(json).map_err(|e| format!("damaged description: {e}"))?;
-    match info.flaw() {
-        Some(flaw) => Err(format!("contradicts itself: {flaw}")),
+    match info.defect() {
+        Some(defect) => Err(format!("contradicts itself: {defect}")),
         None => Ok(info),
     }
 }
@@ -185,12 +186,12 @@ fn foreign() -> String {
 }
 
 /// The members by key, in the order of the shard, and whether it was cut off.
-fn members(shard: &Path) -> Result<(Vec<(String, Found)>, bool), CorpusError> {
+fn members(shard: &Path) -> Result<(Vec<(String, Members)>, bool), CorpusError> {
     let refuse_shard = |e: std::io::Error| CorpusError::file(shard, e);
     let file = File::open(shard).map_err(refuse_shard)?;
     let len = file.metadata().map_err(refuse_shard)?.len();
     let mut tar = tar::Archive::new(file);
-    let mut all: Vec<(String, Found)> = Vec::new();
+    let mut all: Vec<(String, Members)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let (mut end, mut cut_off) = (0, false);
     for entry in tar.entries_with_seek().map_err(refuse_shard)? {
@@ -217,14 +218,14 @@ fn members(shard: &Path) -> Result<(Vec<(String, Found)>, bool), CorpusError> {
         };
         let place = *places.entry(key.to_owned()).or_insert(all.len());
         if place == all.len() {
-            all.push((key.to_owned(), Found::default()));
+            all.push((key.to_owned(), Members::default()));
         }
         let found = &mut all[place].1;
         match kind {
             "json" => {
                 let mut json = Vec::new();
                 (&mut entry)
-                    .take(LONGEST_JSON)
+                    .take(MAX_JSON_BYTES)
                     .read_to_end(&mut json)
                     .map_err(|e| refuse(shard, &name, &e.to_string()))?;
                 found.json = Some((name, json));

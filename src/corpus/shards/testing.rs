@@ -11,7 +11,7 @@ use crate::time::{SAMPLE_RATE, SamplePos};
 
 pub(in crate::corpus) const MS: u64 = 1_000_000;
 
-/// Frames of a clip are told apart by their colour; so many can be.
+/// How many frames of a clip can be distinguished by their colour.
 const COLOURS: usize = 64;
 
 /// Noise that is another at each place of each recording.

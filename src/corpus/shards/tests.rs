@@ -263,7 +263,7 @@ fn a_description_that_contradicts_itself_is_refused() {
     let file = dir.path().join("x.tar");
     let mut late = info("a", 0, 48_000);
     late.frame_times_ns = vec![1_000 * MS];
-    for (info, flaw) in [
+    for (info, defect) in [
         (late, "outside its sound"),
         // Numbers that would fill the memory, or run over.
         (info("a", 0, 1_000_000_000_000), "1000000000000 samples"),
@@ -278,7 +278,7 @@ fn a_description_that_contradicts_itself_is_refused() {
         tar_of(&file, &[("k.json", &json), ("k.flac", b"")]);
         let error = error(&file);
         assert!(
-            error.contains("x.tar: k.json") && error.contains(flaw),
+            error.contains("x.tar: k.json") && error.contains(defect),
             "{error}"
         );
     }

@@ -32,10 +32,10 @@ pub struct ShardWriter {
     /// Bytes from which on a shard is closed.
     size: u64,
     next: u32,
-    open: Option<Open>,
+    open: Option<OpenShard>,
 }
 
-struct Open {
+struct OpenShard {
     tar: tar::Builder<BufWriter<File>>,
     part: PathBuf,
     whole: PathBuf,
@@ -43,7 +43,7 @@ struct Open {
 }
 
 impl ShardWriter {
-    /// Opens a folder, or makes it, and goes on after the shards that it has.
+    /// Opens a folder, or makes it, and continues after the shards that it has.
     ///
     /// # Errors
     /// If the folder cannot be made, read or cleared of unfinished shards.
@@ -111,11 +111,11 @@ impl ShardWriter {
         Ok(())
     }
 
-    fn begin(&self) -> Result<Open, CorpusError> {
+    fn begin(&self) -> Result<OpenShard, CorpusError> {
         let whole = self.folder.join(format!("shard-{:06}.tar", self.next));
         let part = whole.with_extension("tar.part");
         let file = File::create(&part).map_err(|e| refuse(&part, &e))?;
-        Ok(Open {
+        Ok(OpenShard {
             tar: tar::Builder::new(BufWriter::with_capacity(1 << 20, file)),
             part,
             whole,
@@ -124,14 +124,14 @@ impl ShardWriter {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenShard {
     fn drop(&mut self) {
         // Renamed if it is whole; otherwise of no use to anybody.
         let _ = std::fs::remove_file(&self.part);
     }
 }
 
-fn write(open: &mut Open, clip: &Clip) -> io::Result<()> {
+fn write(open: &mut OpenShard, clip: &Clip) -> io::Result<()> {
     let json = serde_json::to_vec(&clip.info)?;
     add(open, &clip.info.json_name(), &json)?;
     add(open, &clip.info.sound_name(), &clip.sound)?;
@@ -141,7 +141,7 @@ fn write(open: &mut Open, clip: &Clip) -> io::Result<()> {
     Ok(())
 }
 
-fn add(open: &mut Open, name: &str, bytes: &[u8]) -> io::Result<()> {
+fn add(open: &mut OpenShard, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(tar::EntryType::Regular);
     header.set_mode(0o644);
@@ -152,7 +152,7 @@ fn add(open: &mut Open, name: &str, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn finish(open: &mut Open) -> io::Result<()> {
+fn finish(open: &mut OpenShard) -> io::Result<()> {
     open.tar.finish()?;
     let file = open.tar.get_mut();
     file.flush()?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::{Entry, Media, Part};
 use crate::corpus::shards::holds_shards;
 use crate::corpus::{
-    ClassFolder, ClipRules, Clips, CorpusError, Split, SplitBy, SplitRules, warn_of_idle_patterns,
+    ClassFolder, ClipRules, Clips, CorpusError, Split, SplitBy, SplitRules, warn_of_unused_patterns,
 };
 
 /// What is expected where nothing of it is found.
@@ -72,7 +72,7 @@ pub(super) fn class_folders(
         other => other,
     })?;
     let files = all.classes().flat_map(|class| all.items(class));
-    warn_of_idle_patterns(&rules.test, files.map(|item| item.path.as_path()));
+    warn_of_unused_patterns(&rules.test, files.map(|item| item.path.as_path()));
     let items = || {
         all.classes()
             .flat_map(|c| all.items(c).iter().map(move |i| (c, i)))

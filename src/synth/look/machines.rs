@@ -3,8 +3,9 @@
 use std::f32::consts::TAU;
 
 use super::Pose;
-use super::pen::{Pen, ellipse, polygon, polyline, rounded, smooth};
-use super::style::{Ink, Variation};
+use super::pen::{Pen, ellipse, polygon, rounded, smooth};
+use super::style::Ink::{Accent, Dark, Light, Main, Second};
+use super::style::Variation;
 
 fn on_circle(turn: f32, r: f32) -> (f32, f32) {
     let (sin, cos) = (turn * TAU).sin_cos();
@@ -31,9 +32,9 @@ pub fn car(pen: &mut Pen, v: &Variation, pose: Pose) {
         (front - slope, roof),
         (front, belt + 0.05),
     ];
-    pen.part(polygon(&cabin), Ink::Main);
+    pen.part(polygon(&cabin), Main);
     let round = v.value("round", 0.05..0.2);
-    pen.part(rounded(-0.98, belt, 0.98, floor, round), Ink::Main);
+    pen.rect([-0.98, belt, 0.98, floor], round, Main);
     let glass_top = roof + 0.09;
     let middle = v.value("pillar", -0.3..0.05);
     for (from, to) in [
@@ -47,34 +48,31 @@ pub fn car(pen: &mut Pen, v: &Variation, pose: Pose) {
             (to + 0.8 * slope * f32::from(u8::from(to > middle)), belt),
         ];
         if to > from + 0.08 {
-            pen.detail(polygon(&glass), Ink::Light);
+            pen.detail(polygon(&glass), Light);
         }
     }
     if v.has("stripe", 0.4) {
         let y = belt + 0.18;
-        pen.line(polyline(&[(-0.96, y), (0.96, y)]), Ink::Second, 0.06);
+        pen.line(&[(-0.96, y), (0.96, y)], Second, 0.06);
     }
-    pen.detail(ellipse(0.92, belt + 0.13, 0.07, 0.08), Ink::Accent);
-    pen.detail(
-        rounded(-0.99, belt + 0.08, -0.9, belt + 0.2, 0.02),
-        Ink::Accent,
-    );
+    pen.detail(ellipse(0.92, belt + 0.13, 0.07, 0.08), Accent);
+    pen.detail(rounded(-0.99, belt + 0.08, -0.9, belt + 0.2, 0.02), Accent);
     let axles = [
         v.value("back axle", -0.65..-0.5),
         v.value("front axle", 0.48..0.64),
     ];
     for x in axles {
-        pen.part(ellipse(x, 0.44, wheel, wheel), Ink::Dark);
-        pen.detail(ellipse(x, 0.44, wheel * 0.55, wheel * 0.55), Ink::Light);
+        pen.disc(x, 0.44, wheel, Dark);
+        pen.dot(x, 0.44, wheel * 0.55, Light);
         for spoke in 0..3 {
             let (dx, dy) = on_circle(pose.turn + spoke as f32 / 6.0, wheel * 0.5);
             let ends = [(x - dx, 0.44 - dy), (x + dx, 0.44 + dy)];
-            pen.line(polyline(&ends), Ink::Dark, 0.035);
+            pen.line(&ends, Dark, 0.035);
         }
     }
     if pose.strike > 0.3 {
         let size = 0.1 * pose.strike;
-        pen.detail(ellipse(-1.0, 0.36, size, size * 0.8), Ink::Light);
+        pen.detail(ellipse(-1.0, 0.36, size, size * 0.8), Light);
     }
 }
 
@@ -84,18 +82,14 @@ pub fn clock(pen: &mut Pen, v: &Variation, pose: Pose) {
     let (y, r) = if alarm { (0.08, 0.78) } else { (0.0, 0.97) };
     if alarm {
         for side in [-1.0, 1.0] {
-            pen.bar(
-                &[(side * 0.35, 0.6), (side * 0.56, 0.98)],
-                Ink::Second,
-                0.13,
-            );
+            pen.bar(&[(side * 0.35, 0.6), (side * 0.56, 0.98)], Second, 0.13);
             pen.at(side * 0.46, -0.68, side * 32.0, |pen| {
-                pen.part(ellipse(0.0, 0.0, 0.33, 0.22), Ink::Second);
+                pen.part(ellipse(0.0, 0.0, 0.33, 0.22), Second);
             });
         }
         pen.bar(
             &[(0.0, -0.7), (0.07 * pose.side * pose.strike, -0.95)],
-            Ink::Second,
+            Second,
             0.07,
         );
     }
@@ -108,8 +102,8 @@ pub fn clock(pen: &mut Pen, v: &Variation, pose: Pose) {
             ellipse(0.0, y, r, r)
         }
     };
-    pen.part(face(r), Ink::Main);
-    pen.part(face(r - rim), Ink::Light);
+    pen.part(face(r), Main);
+    pen.part(face(r - rim), Light);
     let face_r = r - rim;
     let marks = if v.has("twelve", 0.6) { 12 } else { 4 };
     let long = v.value("mark", 0.08..0.2) * face_r;
@@ -117,24 +111,20 @@ pub fn clock(pen: &mut Pen, v: &Variation, pose: Pose) {
         let turn = i as f32 / marks as f32;
         let (ax, ay) = on_circle(turn, face_r * 0.9);
         let (bx, by) = on_circle(turn, face_r * 0.9 - long);
-        pen.line(polyline(&[(ax, y + ay), (bx, y + by)]), Ink::Dark, 0.05);
+        pen.line(&[(ax, y + ay), (bx, y + by)], Dark, 0.05);
     }
     let width = v.value("hand", 0.05..0.12);
     let minute = v.value("minute", 0.0..1.0);
     let hour = v.value("hour", 0.0..1.0);
     for (turn, length, width) in [(hour, 0.5, width * 1.2), (minute, 0.78, width)] {
         let (hx, hy) = on_circle(turn, face_r * length);
-        pen.line(polyline(&[(0.0, y), (hx, y + hy)]), Ink::Dark, width);
+        pen.line(&[(0.0, y), (hx, y + hy)], Dark, width);
     }
     if v.has("second hand", 0.7) {
         let (hx, hy) = on_circle((pose.turn * 12.0).floor() / 60.0, face_r * 0.82);
-        pen.line(
-            polyline(&[(-0.2 * hx, y - 0.2 * hy), (hx, y + hy)]),
-            Ink::Accent,
-            0.035,
-        );
+        pen.line(&[(-0.2 * hx, y - 0.2 * hy), (hx, y + hy)], Accent, 0.035);
     }
-    pen.detail(ellipse(0.0, y, width, width), Ink::Accent);
+    pen.dot(0.0, y, width, Accent);
 }
 
 /// A fan: blades, with or without cage, on a foot or in a square frame.
@@ -149,17 +139,17 @@ pub fn fan(pen: &mut Pen, v: &Variation, pose: Pose) {
         0 => {
             pen.bar(
                 &[(0.0, 0.2), (0.0, 0.92)],
-                Ink::Second,
+                Second,
                 v.value("pole", 0.08..0.18),
             );
             let foot = v.value("foot", 0.3..0.6);
-            pen.part(rounded(-foot, 0.86, foot, 1.02, 0.08), Ink::Second);
+            pen.rect([-foot, 0.86, foot, 1.02], 0.08, Second);
         }
         1 => {
-            pen.part(rounded(-0.98, -0.98, 0.98, 0.98, 0.12), Ink::Second);
-            pen.detail(ellipse(0.0, 0.0, 0.92, 0.92), Ink::Dark);
+            pen.rect([-0.98, -0.98, 0.98, 0.98], 0.12, Second);
+            pen.dot(0.0, 0.0, 0.92, Dark);
             for (x, y) in [(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)] {
-                pen.detail(ellipse(x, y, 0.06, 0.06), Ink::Light);
+                pen.dot(x, y, 0.06, Light);
             }
         }
         _ => {}
@@ -183,22 +173,22 @@ pub fn fan(pen: &mut Pen, v: &Variation, pose: Pose) {
                 let out = (x * x + y * y).sqrt() / length;
                 (x / out.max(1.0), y / out.max(1.0))
             });
-            pen.part(smooth(&blade), Ink::Main);
+            pen.part(smooth(&blade), Main);
         });
     }
     let hub = v.value("hub", 0.12..0.24) * r;
-    pen.part(ellipse(0.0, y, hub, hub), Ink::Accent);
+    pen.disc(0.0, y, hub, Accent);
     if build == 0 || (build == 2 && v.has("cage", 0.5)) {
         let rings = v.count("rings", 1..4);
         for i in 0..=rings {
             let ring = r * (1.0 - 0.6 * i as f32 / (rings + 1) as f32);
             let width = if i == 0 { 0.06 } else { 0.025 };
-            pen.line(ellipse(0.0, y, ring, ring), Ink::Dark, width);
+            pen.outline(ellipse(0.0, y, ring, ring), Dark, width);
         }
         let wires = v.count("wires", 0..5) * 3;
         for i in 0..wires {
             let (x, dy) = on_circle(i as f32 / wires as f32, r);
-            pen.line(polyline(&[(0.0, y), (x, y + dy)]), Ink::Dark, 0.02);
+            pen.line(&[(0.0, y), (x, y + dy)], Dark, 0.02);
         }
     }
 }
@@ -218,7 +208,7 @@ pub fn kettle(pen: &mut Pen, v: &Variation, pose: Pose) {
             (top * 0.95, height + 0.18),
             (top, shoulder + 0.05),
         ];
-        pen.bar(&bow, Ink::Second, v.value("grip", 0.08..0.15));
+        pen.bar(&bow, Second, v.value("grip", 0.08..0.15));
     } else {
         let bow = [
             (-bottom * 0.8, shoulder + 0.1),
@@ -226,7 +216,7 @@ pub fn kettle(pen: &mut Pen, v: &Variation, pose: Pose) {
             (-0.98, 0.5),
             (-bottom * 0.9, 0.62),
         ];
-        pen.bar(&bow, Ink::Second, v.value("grip", 0.09..0.16));
+        pen.bar(&bow, Second, v.value("grip", 0.09..0.16));
     }
     let tip = v.value("tip", -0.4..-0.15);
     let spout = [
@@ -235,7 +225,7 @@ pub fn kettle(pen: &mut Pen, v: &Variation, pose: Pose) {
         (1.02, tip + 0.06),
         (bottom * 0.95, 0.6),
     ];
-    pen.part(polygon(&spout), Ink::Main);
+    pen.part(polygon(&spout), Main);
     let belly = [
         (-top, shoulder),
         (top, shoulder),
@@ -251,16 +241,12 @@ pub fn kettle(pen: &mut Pen, v: &Variation, pose: Pose) {
     } else {
         polygon(&belly)
     };
-    pen.part(body, Ink::Main);
-    pen.part(ellipse(0.0, shoulder, top * 0.95, 0.1), Ink::Second);
-    pen.part(ellipse(0.0, shoulder - 0.13, 0.09, 0.09), Ink::Accent);
+    pen.part(body, Main);
+    pen.part(ellipse(0.0, shoulder, top * 0.95, 0.1), Second);
+    pen.disc(0.0, shoulder - 0.13, 0.09, Accent);
     if v.has("band", 0.5) {
         let y = v.value("band at", 0.3..0.75);
-        pen.line(
-            polyline(&[(-bottom * 0.9, y), (bottom * 0.9, y)]),
-            Ink::Second,
-            0.08,
-        );
+        pen.line(&[(-bottom * 0.9, y), (bottom * 0.9, y)], Second, 0.08);
     }
     if pose.works {
         for i in 0..3 {
@@ -270,7 +256,7 @@ pub fn kettle(pen: &mut Pen, v: &Variation, pose: Pose) {
                 0.93 - 0.12 * (rise * 9.0).sin() * rise,
                 tip - 0.08 - 0.6 * rise,
             );
-            pen.detail(ellipse(x, y, size, size), Ink::Light);
+            pen.dot(x, y, size, Light);
         }
     }
 }
@@ -295,11 +281,7 @@ pub fn siren(pen: &mut Pen, v: &Variation, pose: Pose) {
             (from.0 + sx * long).clamp(-1.05, 1.05),
             (from.1 + sy * long).max(-1.05),
         );
-        pen.line(
-            polyline(&[from, to]),
-            Ink::Accent,
-            v.value("ray", 0.05..0.12),
-        );
+        pen.line(&[from, to], Accent, v.value("ray", 0.05..0.12));
     }
     let dome = [
         (-half, base),
@@ -314,30 +296,17 @@ pub fn siren(pen: &mut Pen, v: &Variation, pose: Pose) {
     } else {
         polygon(&dome)
     };
-    pen.part(dome, Ink::Main);
+    pen.part(dome, Main);
     let glow = half * (0.35 + 0.3 * pose.strike);
     let x = 0.45 * half * (pose.turn * TAU).sin();
-    pen.detail(
-        ellipse(x, base - 0.5 * height, glow * 0.7, glow),
-        Ink::Light,
-    );
+    pen.detail(ellipse(x, base - 0.5 * height, glow * 0.7, glow), Light);
     if v.has("ribs", 0.5) {
         for i in 1..4 {
             let x = half * (i as f32 / 2.0 - 1.0);
-            pen.line(
-                polyline(&[(x, base - 0.7 * height), (x, base)]),
-                Ink::Dark,
-                0.03,
-            );
+            pen.line(&[(x, base - 0.7 * height), (x, base)], Dark, 0.03);
         }
     }
-    pen.part(
-        rounded(-foot, base - 0.06, foot, base + 0.2, 0.06),
-        Ink::Second,
-    );
+    pen.rect([-foot, base - 0.06, foot, base + 0.2], 0.06, Second);
     let sole = foot * v.value("sole", 1.05..1.3);
-    pen.part(
-        rounded(-sole, base + 0.18, sole, base + 0.34, 0.04),
-        Ink::Dark,
-    );
+    pen.rect([-sole, base + 0.18, sole, base + 0.34], 0.04, Dark);
 }

@@ -8,10 +8,10 @@
 //! stick out of it by a tenth.
 
 mod bend;
-mod machines;
-mod natural;
+pub mod machines;
+pub mod natural;
 mod pen;
-mod percussion;
+pub mod percussion;
 mod raster;
 mod style;
 
@@ -21,7 +21,6 @@ pub use style::{Style, Variation, hsv};
 
 use tiny_skia::{Pixmap, Transform};
 
-use super::kind::Kind;
 use crate::corpus::Rng;
 
 /// How far shapes may reach from the middle of their box.
@@ -38,19 +37,22 @@ pub struct Pose {
     pub strike: f32,
     /// Turns of what turns, in revolutions.
     pub turn: f32,
-    /// 1 and -1 by turns, beat by beat: which hand, which side.
+    /// 1 and -1 in turn, beat by beat: which hand, which side.
     pub side: f32,
     /// Whether it is at work, or rests.
     pub works: bool,
 }
+
+/// Paints a thing of a kind in its proportions and pose.
+pub type Paint = fn(&mut Pen, &Variation, Pose);
 
 /// The look of one thing.
 #[derive(Clone, Debug)]
 pub enum Look {
     /// A built-in kind.
     Drawn {
-        /// Which.
-        kind: Kind,
+        /// Paints the kind.
+        paint: Paint,
         /// Its colours and lines.
         style: Style,
         /// Its proportions and details.
@@ -62,9 +64,9 @@ pub enum Look {
 
 impl Look {
     /// Draws what a thing of a built-in kind looks like.
-    pub fn draw(kind: Kind, rng: &mut Rng) -> Self {
+    pub fn draw(paint: Paint, rng: &mut Rng) -> Self {
         Self::Drawn {
-            kind,
+            paint,
             style: Style::draw(rng),
             variation: Variation::draw(rng),
         }
@@ -82,12 +84,12 @@ impl Look {
     pub fn paint(&self, layer: &mut Pixmap, to_layer: Transform, pose: Pose) {
         match self {
             Self::Drawn {
-                kind,
+                paint,
                 style,
                 variation,
             } => {
                 let mut pen = Pen::new(layer, to_layer, style);
-                paint(*kind, &mut pen, variation, pose);
+                paint(&mut pen, variation, pose);
                 if style.shaded {
                     shade(layer);
                 }
@@ -105,27 +107,10 @@ fn shade(layer: &mut Pixmap) {
     for (y, row) in layer.data_mut().chunks_exact_mut(w * 4).enumerate() {
         for (x, pixel) in row.chunks_exact_mut(4).enumerate() {
             let light = (256.0 * LIT - (x + y) as f32 * step) as u32;
-            let most = u32::from(pixel[3]);
+            let max = u32::from(pixel[3]);
             for value in &mut pixel[..3] {
-                *value = (u32::from(*value) * light / 256).min(most) as u8;
+                *value = (u32::from(*value) * light / 256).min(max) as u8;
             }
         }
-    }
-}
-
-fn paint(kind: Kind, pen: &mut Pen, v: &Variation, pose: Pose) {
-    match kind {
-        Kind::Ball => percussion::ball(pen, v),
-        Kind::Bell => percussion::bell(pen, v, pose),
-        Kind::Drum => percussion::drum(pen, v, pose),
-        Kind::Guitar => percussion::guitar(pen, v, pose),
-        Kind::Car => machines::car(pen, v, pose),
-        Kind::Clock => machines::clock(pen, v, pose),
-        Kind::Fan => machines::fan(pen, v, pose),
-        Kind::Kettle => machines::kettle(pen, v, pose),
-        Kind::Siren => machines::siren(pen, v, pose),
-        Kind::Bird => natural::bird(pen, v, pose),
-        Kind::Cloud => natural::cloud(pen, v, pose),
-        Kind::Mouth => natural::mouth(pen, v, pose),
     }
 }

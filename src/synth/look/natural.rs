@@ -3,8 +3,9 @@
 use std::f32::consts::TAU;
 
 use super::Pose;
-use super::pen::{Pen, ellipse, polygon, polyline, rounded, smooth};
-use super::style::{Ink, Variation};
+use super::pen::{Pen, ellipse, polygon, rounded, smooth};
+use super::style::Ink::{Accent, Dark, Light, Main, Second};
+use super::style::Variation;
 
 /// A bird from its side: body, head, beak, wing, tail, legs.
 pub fn bird(pen: &mut Pen, v: &Variation, pose: Pose) {
@@ -16,11 +17,7 @@ pub fn bird(pen: &mut Pen, v: &Variation, pose: Pose) {
     let legs = v.value("legs", 0.12..0.35);
     for x in [-0.08, 0.14] {
         let foot = fat + 0.05 + legs;
-        pen.line(
-            polyline(&[(x, fat * 0.7), (x, foot), (x + 0.13, foot)]),
-            Ink::Accent,
-            0.06,
-        );
+        pen.line(&[(x, fat * 0.7), (x, foot), (x + 0.13, foot)], Accent, 0.06);
     }
     let up = v.value("tail up", -0.45..0.2);
     let fan = [
@@ -29,7 +26,7 @@ pub fn bird(pen: &mut Pen, v: &Variation, pose: Pose) {
         (-0.62 - tail, up + 0.14),
         (-0.3, 0.22),
     ];
-    pen.part(polygon(&fan), Ink::Second);
+    pen.part(polygon(&fan), Second);
     let body = [
         (hx - 0.1, hy + 0.1),
         (0.56, 0.05),
@@ -39,7 +36,7 @@ pub fn bird(pen: &mut Pen, v: &Variation, pose: Pose) {
         (-0.4, -0.2),
         (0.05, -0.28),
     ];
-    pen.part(smooth(&body), Ink::Main);
+    pen.part(smooth(&body), Main);
     let open = 5.0 + 24.0 * pose.strike;
     let beak = v.value("beak", 0.2..0.42);
     for side in [-1.0, 1.0] {
@@ -49,25 +46,22 @@ pub fn bird(pen: &mut Pen, v: &Variation, pose: Pose) {
                 (beak.min(0.98 - hx - head * 0.75), 0.0),
                 (0.0, side * 0.12),
             ];
-            pen.part(polygon(&half), Ink::Accent);
+            pen.part(polygon(&half), Accent);
         });
     }
     if v.has("crest", 0.35) {
         for i in 0..3 {
             let x = hx - 0.12 + 0.1 * i as f32;
             let top = (hy - head - 0.16).max(-1.05);
-            pen.bar(&[(x, hy - head * 0.7), (x - 0.07, top)], Ink::Second, 0.06);
+            pen.bar(&[(x, hy - head * 0.7), (x - 0.07, top)], Second, 0.06);
         }
     }
-    pen.part(ellipse(hx, hy, head, head), Ink::Main);
+    pen.disc(hx, hy, head, Main);
     let eye = v.value("eye", 0.05..0.09);
-    pen.detail(
-        ellipse(hx + 0.09, hy - 0.07, eye * 1.5, eye * 1.5),
-        Ink::Light,
-    );
-    pen.detail(ellipse(hx + 0.11, hy - 0.07, eye, eye), Ink::Dark);
+    pen.dot(hx + 0.09, hy - 0.07, eye * 1.5, Light);
+    pen.dot(hx + 0.11, hy - 0.07, eye, Dark);
     if v.has("breast", 0.5) {
-        pen.detail(ellipse(0.28, 0.2, 0.2, fat * 0.45), Ink::Light);
+        pen.detail(ellipse(0.28, 0.2, 0.2, fat * 0.45), Light);
     }
     let lift = -16.0 * pose.strike;
     pen.at(0.12, -0.02, lift, |pen| {
@@ -79,7 +73,7 @@ pub fn bird(pen: &mut Pen, v: &Variation, pose: Pose) {
             (-0.3, 0.26),
             (0.02, 0.2),
         ];
-        pen.part(smooth(&wing), Ink::Second);
+        pen.part(smooth(&wing), Second);
     });
 }
 
@@ -104,9 +98,9 @@ pub fn cloud(pen: &mut Pen, v: &Variation, pose: Pose) {
                 (x, y + 2.4 * r),
                 (x - r, y + 1.6 * r),
             ];
-            pen.part(smooth(&drop), Ink::Second);
+            pen.part(smooth(&drop), Second);
         } else {
-            pen.bar(&[(x, y), (x + 0.3 * lean, y + long)], Ink::Second, 0.065);
+            pen.bar(&[(x, y), (x + 0.3 * lean, y + long)], Second, 0.065);
         }
     }
     let bolt = v.has("bolt", 0.25);
@@ -120,7 +114,7 @@ pub fn cloud(pen: &mut Pen, v: &Variation, pose: Pose) {
             (0.06, base + 0.28),
             (0.25, base),
         ];
-        pen.part(polygon(&bolt), Ink::Accent);
+        pen.part(polygon(&bolt), Accent);
     }
     // Outlines of all bulges first, so that none is seen inside the cloud.
     let bulge = |i: usize| {
@@ -131,7 +125,7 @@ pub fn cloud(pen: &mut Pen, v: &Variation, pose: Pose) {
     };
     for i in 0..bulges {
         let (x, y, r) = bulge(i);
-        pen.part(ellipse(x, y, r, r), Ink::Main);
+        pen.disc(x, y, r, Main);
     }
     let (left, right) = (bulge(0), bulge(bulges - 1));
     let floor = rounded(
@@ -141,17 +135,14 @@ pub fn cloud(pen: &mut Pen, v: &Variation, pose: Pose) {
         base + 0.06,
         0.18,
     );
-    pen.part(floor, Ink::Main);
+    pen.part(floor, Main);
     for i in 0..bulges {
         let (x, y, r) = bulge(i);
-        pen.detail(ellipse(x, y, r * 0.97, r * 0.97), Ink::Main);
+        pen.dot(x, y, r * 0.97, Main);
     }
     if v.has("light", 0.5) {
         let (x, y, r) = bulge(bulges / 2);
-        pen.detail(
-            ellipse(x - 0.2 * r, y - 0.3 * r, 0.4 * r, 0.25 * r),
-            Ink::Light,
-        );
+        pen.detail(ellipse(x - 0.2 * r, y - 0.3 * r, 0.4 * r, 0.25 * r), Light);
     }
 }
 
@@ -162,34 +153,27 @@ pub fn mouth(pen: &mut Pen, v: &Variation, pose: Pose) {
     }
     let wide = v.value("face wide", 0.75..0.95);
     if v.has("hair", 0.6) {
-        pen.part(ellipse(0.0, -0.2, wide, 0.78), Ink::Dark);
+        pen.part(ellipse(0.0, -0.2, wide, 0.78), Dark);
     }
     for side in [-1.0, 1.0] {
         if v.has("ears", 0.5) {
-            pen.part(ellipse(side * wide * 0.9, 0.0, 0.14, 0.2), Ink::Main);
+            pen.part(ellipse(side * wide * 0.9, 0.0, 0.14, 0.2), Main);
         }
     }
-    pen.part(ellipse(0.0, 0.04, wide * 0.88, 0.9), Ink::Main);
+    pen.part(ellipse(0.0, 0.04, wide * 0.88, 0.9), Main);
     let eye = v.value("eye", 0.08..0.16);
     let apart = v.value("apart", 0.26..0.4);
     for side in [-1.0, 1.0] {
-        pen.detail(ellipse(side * apart, -0.28, eye * 1.2, eye), Ink::Light);
-        pen.detail(
-            ellipse(side * apart, -0.28, eye * 0.5, eye * 0.6),
-            Ink::Dark,
-        );
+        pen.detail(ellipse(side * apart, -0.28, eye * 1.2, eye), Light);
+        pen.detail(ellipse(side * apart, -0.28, eye * 0.5, eye * 0.6), Dark);
         let brow = [
             (side * (apart - 0.13), -0.47),
             (side * (apart + 0.14), -0.45),
         ];
-        pen.line(polyline(&brow), Ink::Dark, v.value("brow", 0.03..0.08));
+        pen.line(&brow, Dark, v.value("brow", 0.03..0.08));
     }
     if v.has("nose", 0.7) {
-        pen.line(
-            polyline(&[(0.0, -0.18), (0.08, 0.1), (-0.04, 0.12)]),
-            Ink::Dark,
-            0.04,
-        );
+        pen.line(&[(0.0, -0.18), (0.08, 0.1), (-0.04, 0.12)], Dark, 0.04);
     }
     // The lips at half their size, in the lower half of the face.
     pen.scaled(0.0, 0.46, 0.52, |pen| lips(pen, v, pose));
@@ -213,7 +197,7 @@ fn lips(pen: &mut Pen, v: &Variation, pose: Pose) {
         (0.0, open + thick * 1.6),
         (-0.5 * wide, open + thick * 1.2),
     ];
-    pen.part(smooth(&outer), Ink::Second);
+    pen.part(smooth(&outer), Second);
     let inner = [
         (-0.8 * wide, -smile * 0.8),
         (-0.4 * wide, -open),
@@ -224,17 +208,14 @@ fn lips(pen: &mut Pen, v: &Variation, pose: Pose) {
         (0.0, open * 1.2),
         (-0.4 * wide, open),
     ];
-    pen.part(smooth(&inner), Ink::Dark);
+    pen.part(smooth(&inner), Dark);
     if open > 0.15 {
         if v.has("teeth", 0.8) {
             let teeth = rounded(-0.42 * wide, -open + 0.02, 0.42 * wide, -open * 0.45, 0.06);
-            pen.detail(teeth, Ink::Light);
+            pen.detail(teeth, Light);
         }
         if v.has("tongue", 0.7) {
-            pen.detail(
-                ellipse(0.0, open * 0.7, 0.35 * wide, open * 0.4),
-                Ink::Accent,
-            );
+            pen.detail(ellipse(0.0, open * 0.7, 0.35 * wide, open * 0.4), Accent);
         }
     }
 }

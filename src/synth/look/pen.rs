@@ -48,8 +48,29 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// A line of this width.
-    pub fn line(&mut self, shape: Shape, ink: Ink, width: f32) {
+    /// A part with four sides (left, top, right, bottom) and round corners.
+    pub fn rect(&mut self, sides: [f32; 4], radius: f32, ink: Ink) {
+        let [left, top, right, bottom] = sides;
+        self.part(rounded(left, top, right, bottom, radius), ink);
+    }
+
+    /// A round part.
+    pub fn disc(&mut self, x: f32, y: f32, r: f32, ink: Ink) {
+        self.part(ellipse(x, y, r, r), ink);
+    }
+
+    /// A round detail.
+    pub fn dot(&mut self, x: f32, y: f32, r: f32, ink: Ink) {
+        self.detail(ellipse(x, y, r, r), ink);
+    }
+
+    /// A line of this width through these points.
+    pub fn line(&mut self, points: &[(f32, f32)], ink: Ink, width: f32) {
+        self.outline(polyline(points), ink, width);
+    }
+
+    /// A line of this width around a shape.
+    pub fn outline(&mut self, shape: Shape, ink: Ink, width: f32) {
         if let Some(path) = shape {
             self.stroke(&path, self.style.colour(ink), width);
         }
@@ -64,7 +85,7 @@ impl<'a> Pen<'a> {
             let around = width + 2.0 * self.style.outline / 100.0;
             self.stroke(path, self.style.colour(Ink::Dark), around);
         }
-        self.line(line, ink, width);
+        self.outline(line, ink, width);
     }
 
     /// Whatever `paint` paints, moved and turned by `degrees` about the origin.

@@ -3,13 +3,14 @@
 use std::f32::consts::TAU;
 
 use super::Pose;
-use super::pen::{Pen, ellipse, polygon, polyline, rounded, smooth};
-use super::style::{Ink, Variation};
+use super::pen::{Pen, ellipse, polygon, rounded, smooth};
+use super::style::Ink::{Accent, Dark, Light, Main, Second};
+use super::style::Variation;
 
 /// A ball with seams, stripes, segments or dots.
-pub fn ball(pen: &mut Pen, v: &Variation) {
+pub fn ball(pen: &mut Pen, v: &Variation, _: Pose) {
     let round = ellipse(0.0, 0.0, 0.95, 0.95);
-    pen.part(round.clone(), Ink::Main);
+    pen.part(round.clone(), Main);
     let around = |share: f32, r: f32| {
         let (sin, cos) = (share * TAU).sin_cos();
         (r * cos, r * sin)
@@ -17,12 +18,12 @@ pub fn ball(pen: &mut Pen, v: &Variation) {
     match v.count("pattern", 0..4) {
         0 => {
             let width = v.value("seam", 0.05..0.11);
-            pen.line(polyline(&[(-0.95, 0.0), (0.95, 0.0)]), Ink::Dark, width);
-            pen.line(polyline(&[(0.0, -0.95), (0.0, 0.95)]), Ink::Dark, width);
+            pen.line(&[(-0.95, 0.0), (0.95, 0.0)], Dark, width);
+            pen.line(&[(0.0, -0.95), (0.0, 0.95)], Dark, width);
             for side in [-1.0, 1.0] {
                 let bow = [(0.62, -0.7), (0.36, -0.3), (0.36, 0.3), (0.62, 0.7)];
                 let bow: Vec<_> = bow.iter().map(|(x, y)| (x * side, *y)).collect();
-                pen.line(polyline(&bow), Ink::Dark, width);
+                pen.line(&bow, Dark, width);
             }
         }
         1 => {
@@ -36,10 +37,10 @@ pub fn ball(pen: &mut Pen, v: &Variation) {
                         0.95,
                     )
                 }));
-                let ink = if i % 4 == 0 { Ink::Second } else { Ink::Accent };
+                let ink = if i % 4 == 0 { Second } else { Accent };
                 pen.detail(polygon(&wedge), ink);
             }
-            pen.part(ellipse(0.0, 0.0, 0.14, 0.14), Ink::Accent);
+            pen.disc(0.0, 0.0, 0.14, Accent);
         }
         2 => {
             let r = v.value("patch", 0.24..0.34);
@@ -50,12 +51,12 @@ pub fn ball(pen: &mut Pen, v: &Variation) {
                     .collect();
                 polygon(&corners)
             };
-            pen.detail(patch(0.0, 0.0, r, 0.0), Ink::Dark);
+            pen.detail(patch(0.0, 0.0, r, 0.0), Dark);
             for k in 0..5 {
                 let share = k as f32 / 5.0;
                 let (x, y) = around(share, 0.74);
-                pen.line(polyline(&[around(share, r), (x, y)]), Ink::Dark, 0.05);
-                pen.detail(patch(x, y, 0.2, share + 0.5), Ink::Dark);
+                pen.line(&[around(share, r), (x, y)], Dark, 0.05);
+                pen.detail(patch(x, y, 0.2, share + 0.5), Dark);
             }
         }
         _ => {
@@ -67,15 +68,15 @@ pub fn ball(pen: &mut Pen, v: &Variation) {
                 .collect();
             let mut whole = band.clone();
             whole.extend(band.iter().rev().map(|(x, y)| (-x, *y)));
-            pen.detail(polygon(&whole), Ink::Second);
+            pen.detail(polygon(&whole), Second);
             if v.has("star", 0.5) {
-                pen.detail(ellipse(0.0, 0.0, half * 0.7, half * 0.7), Ink::Light);
+                pen.dot(0.0, 0.0, half * 0.7, Light);
             }
-            pen.line(polyline(&[(-reach, half), (reach, half)]), Ink::Dark, 0.03);
+            pen.line(&[(-reach, half), (reach, half)], Dark, 0.03);
         }
     }
     if v.has("shine", 0.5) {
-        pen.detail(ellipse(-0.38, -0.45, 0.18, 0.12), Ink::Light);
+        pen.detail(ellipse(-0.38, -0.45, 0.18, 0.12), Light);
     }
 }
 
@@ -89,12 +90,12 @@ pub fn bell(pen: &mut Pen, v: &Variation, pose: Pose) {
     pen.at(0.0, -0.6, swing, |pen| {
         let clapper = -1.6 * swing;
         pen.at(0.0, 0.3, clapper, |pen| {
-            pen.part(ellipse(0.0, 1.08, 0.14, 0.14), Ink::Second);
+            pen.disc(0.0, 1.08, 0.14, Second);
         });
         if has_handle {
-            pen.part(rounded(-0.1, -0.42, 0.1, 0.15, 0.08), Ink::Second);
+            pen.rect([-0.1, -0.42, 0.1, 0.15], 0.08, Second);
         } else {
-            pen.line(ellipse(0.0, -0.16, 0.15, 0.17), Ink::Dark, 0.09);
+            pen.outline(ellipse(0.0, -0.16, 0.15, 0.17), Dark, 0.09);
         }
         let mut right = vec![
             (0.0, 0.0),
@@ -107,15 +108,15 @@ pub fn bell(pen: &mut Pen, v: &Variation, pose: Pose) {
         let left: Vec<_> = right.iter().skip(1).rev().map(|(x, y)| (-x, *y)).collect();
         right.push((0.0, 1.34));
         right.extend(left);
-        pen.part(smooth(&right), Ink::Main);
+        pen.part(smooth(&right), Main);
         if v.has("bands", 0.6) {
             let y = v.value("band", 0.45..0.75);
             let half = shoulder + (waist - shoulder) * (y - 0.22) / 0.48;
-            pen.line(polyline(&[(-half, y), (half, y)]), Ink::Second, 0.08);
+            pen.line(&[(-half, y), (half, y)], Second, 0.08);
         }
         if v.has("lip", 0.7) {
             let lip = rounded(-rim, 1.2, rim, 1.36, 0.08);
-            pen.part(lip, Ink::Accent);
+            pen.part(lip, Accent);
         }
     });
 }
@@ -127,9 +128,9 @@ pub fn drum(pen: &mut Pen, v: &Variation, pose: Pose) {
     let bow = half * v.value("tilt", 0.18..0.36);
     let top = v.value("top", -0.45..-0.15);
     let bottom = v.value("bottom", 0.35..0.95) - bow * 0.6;
-    pen.detail(ellipse(0.0, bottom, foot, bow), Ink::Main);
+    pen.detail(ellipse(0.0, bottom, foot, bow), Main);
     let shell = [(-half, top), (half, top), (foot, bottom), (-foot, bottom)];
-    pen.part(polygon(&shell), Ink::Main);
+    pen.part(polygon(&shell), Main);
     let rim_y = |x: f32, y: f32, r: f32| y + bow * (1.0 - (x / r).powi(2)).max(0.0).sqrt();
     let columns = v.count("columns", 4..8);
     let laced = v.has("laced", 0.5);
@@ -145,25 +146,25 @@ pub fn drum(pen: &mut Pen, v: &Variation, pose: Pose) {
         })
         .collect();
     if laced {
-        pen.line(polyline(&along), Ink::Light, 0.05);
+        pen.line(&along, Light, 0.05);
     } else {
         for s in along.iter().map(|(x, _)| x / half) {
             let bar = [
                 (s * half, rim_y(s * half, top, half)),
                 (s * foot, rim_y(s * foot, bottom, foot)),
             ];
-            pen.line(polyline(&bar), Ink::Second, 0.05);
+            pen.line(&bar, Second, 0.05);
         }
     }
     let lower: Vec<_> = (0..=10)
         .map(|i| foot * (i as f32 / 5.0 - 1.0))
         .map(|x| (x, rim_y(x, bottom, foot)))
         .collect();
-    pen.line(polyline(&lower), Ink::Accent, v.value("rim", 0.06..0.14));
-    pen.part(ellipse(0.0, top, half, bow), Ink::Light);
-    pen.line(
+    pen.line(&lower, Accent, v.value("rim", 0.06..0.14));
+    pen.part(ellipse(0.0, top, half, bow), Light);
+    pen.outline(
         ellipse(0.0, top, half, bow),
-        Ink::Accent,
+        Accent,
         v.value("rim", 0.06..0.14),
     );
     if v.has("sticks", 0.8) {
@@ -172,8 +173,8 @@ pub fn drum(pen: &mut Pen, v: &Variation, pose: Pose) {
             let lift = 34.0 * (1.0 - struck);
             pen.at(side * 0.12, top + bow * 0.25, side * (20.0 - lift), |pen| {
                 let far = (side * 0.78, -0.42);
-                pen.bar(&[(0.0, 0.0), far], Ink::Second, 0.07);
-                pen.part(ellipse(0.0, 0.0, 0.08, 0.08), Ink::Second);
+                pen.bar(&[(0.0, 0.0), far], Second, 0.07);
+                pen.disc(0.0, 0.0, 0.08, Second);
             });
         }
     }
@@ -185,17 +186,11 @@ pub fn guitar(pen: &mut Pen, v: &Variation, pose: Pose) {
     let waist = high * v.value("waist", 0.6..0.9);
     let electric = v.has("electric", 0.4);
     let head_half = v.value("head", 0.09..0.14);
-    pen.part(
-        rounded(-head_half, -1.05, head_half, -0.74, 0.04),
-        Ink::Second,
-    );
+    pen.rect([-head_half, -1.05, head_half, -0.74], 0.04, Second);
     for i in 0..3 {
         let y = -1.0 + 0.1 * i as f32;
         for side in [-1.0, 1.0] {
-            pen.detail(
-                ellipse(side * (head_half + 0.04), y, 0.045, 0.035),
-                Ink::Light,
-            );
+            pen.detail(ellipse(side * (head_half + 0.04), y, 0.045, 0.035), Light);
         }
     }
     let mut right = vec![
@@ -213,27 +208,27 @@ pub fn guitar(pen: &mut Pen, v: &Variation, pose: Pose) {
     let left: Vec<_> = right.iter().rev().map(|(x, y)| (-x, *y)).collect();
     right.push((0.0, 1.02));
     right.extend(left);
-    pen.part(smooth(&right), Ink::Main);
+    pen.part(smooth(&right), Main);
     let bridge = v.value("bridge", 0.72..0.82);
     if electric {
         for y in [0.4, 0.56] {
-            pen.part(rounded(-0.17, y, 0.17, y + 0.09, 0.03), Ink::Dark);
+            pen.rect([-0.17, y, 0.17, y + 0.09], 0.03, Dark);
         }
     } else {
         let hole = v.value("hole", 0.13..0.2);
-        pen.detail(ellipse(0.0, 0.38, hole * 1.25, hole * 1.25), Ink::Accent);
-        pen.detail(ellipse(0.0, 0.38, hole, hole), Ink::Dark);
+        pen.dot(0.0, 0.38, hole * 1.25, Accent);
+        pen.dot(0.0, 0.38, hole, Dark);
     }
-    pen.part(rounded(-0.07, -0.76, 0.07, 0.24, 0.01), Ink::Second);
+    pen.rect([-0.07, -0.76, 0.07, 0.24], 0.01, Second);
     for i in 0..7 {
         let y = -0.7 + 0.125 * i as f32;
-        pen.line(polyline(&[(-0.07, y), (0.07, y)]), Ink::Light, 0.015);
+        pen.line(&[(-0.07, y), (0.07, y)], Light, 0.015);
     }
-    pen.part(rounded(-0.2, bridge, 0.2, bridge + 0.07, 0.02), Ink::Second);
+    pen.rect([-0.2, bridge, 0.2, bridge + 0.07], 0.02, Second);
     let shake = 0.03 * pose.strike * pose.side;
     for i in 0..4 {
         let x = -0.045 + 0.03 * i as f32;
         let string = [(x, -0.95), (x + shake, 0.2), (x, bridge + 0.03)];
-        pen.line(polyline(&string), Ink::Light, 0.012);
+        pen.line(&string, Light, 0.012);
     }
 }

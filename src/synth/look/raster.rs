@@ -165,7 +165,7 @@ impl Part {
         let width = w.min(h * aspect) * zoom;
         let width = (width.round() as u32).clamp(1, photo.width);
         let height = ((width as f32 / aspect).round() as u32).clamp(1, photo.height);
-        let at = |room: u32, place: f32| (room as f32 * place).round() as u32;
+        let at = |space: u32, place: f32| (space as f32 * place).round() as u32;
         Self {
             left: at(photo.width - width, place[0]),
             top: at(photo.height - height, place[1]),

@@ -67,7 +67,7 @@ impl Style {
     }
 }
 
-/// Three colours that can be told apart, with any hue.
+/// Three distinguishable colours of any hue.
 fn colours(rng: &mut Rng) -> [Color; 3] {
     let hue: f32 = rng.random_range(0.0..1.0);
     let grey = rng.random_bool(0.15);
@@ -122,8 +122,8 @@ fn luminance(colour: Color) -> f32 {
     0.3 * colour.red() + 0.6 * colour.green() + 0.1 * colour.blue()
 }
 
-/// The proportions of one thing, by name: a measure is the same each time that
-/// it is asked for, and does not hang on the others.
+/// The proportions of one thing, by name: a measure is the same at each call, and
+/// does not depend on the others.
 #[derive(Clone, Debug)]
 pub struct Variation(u64);
 

@@ -80,7 +80,7 @@ impl Resonance {
         resonance
     }
 
-    /// Moves it; what rings in it goes on ringing.
+    /// Moves it; what rings in it keeps ringing.
     pub fn tune(&mut self, hz: f32, width: f32) {
         let r = (-std::f32::consts::PI * width / RATE).exp();
         self.a1 = 2.0 * r * (TAU * hz.min(0.45 * RATE) / RATE).cos();

@@ -7,7 +7,7 @@ use anyhow::bail;
 
 use crate::cmd::eval::labelled::{Kind as Files, Of};
 use crate::corpus::shards::holds_shards;
-use crate::corpus::{ClipRules, Clips, CorpusError, SplitRules, TEST_FOLD, idle_patterns};
+use crate::corpus::{ClipRules, Clips, CorpusError, SplitRules, TEST_FOLD, unused_patterns};
 use crate::eval::labelled::Labelled;
 use crate::text::folder_name;
 
@@ -205,7 +205,7 @@ fn recorded_in(folder: &Path) -> Vec<PathBuf> {
 /// another folder.
 pub(super) fn patterns<'a>(test: &'a [String], files: &[PathBuf]) -> Vec<&'a str> {
     let files = files.iter().map(PathBuf::as_path);
-    let idle: Vec<&str> = idle_patterns(test, files).collect();
+    let idle: Vec<&str> = unused_patterns(test, files).collect();
     let test = test.iter().map(String::as_str);
     test.filter(|pattern| !idle.contains(pattern)).collect()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::AllArgs;
 use super::folders::{Data, Kind, patterns};
 use crate::cmd::data::escaped;
-use crate::corpus::warn_of_idle_patterns;
+use crate::corpus::warn_of_unused_patterns;
 
 /// What a unit fires on most are so many files.
 const LEAST_IN_A_SHEET: usize = 5;
@@ -77,7 +77,7 @@ impl Plan {
         let kinds = data.pictures.iter().chain(&data.sounds);
         let files = kinds.map(|kind| &kind.files);
         let files = files.chain(data.recordings.iter().map(|recordings| &recordings.files));
-        warn_of_idle_patterns(&args.test, files.flatten().map(PathBuf::as_path));
+        warn_of_unused_patterns(&args.test, files.flatten().map(PathBuf::as_path));
         let test: Vec<String> = args.test.iter().map(|pattern| escaped(pattern)).collect();
         let test = test.join("+");
         let test = if test.is_empty() {

@@ -1,19 +1,19 @@
-//! The folder that is written to: shards, and what they hold already.
+//! The folder that is written to: its shards, and which clips they hold.
 //!
-//! Jobs share it behind a lock, which they hold for the writing alone.
+//! Jobs share it behind a lock, which they hold only while writing.
 //!
-//! Policy: what fails once fails for good. The shard that was being written is lost
-//! then, with clips of any of the jobs, so none of these may be noted as done.
+//! Policy: the first error is final. The unfinished shard is lost then, with clips of
+//! any of the jobs, so none of these recordings may be marked as prepared.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::PrepareOptions;
-use super::journal::{Entry, Journal, Outcome, same_settings};
+use super::journal::{Journal, JournalEntry, RecordingState, same_settings};
 use crate::corpus::CorpusError;
 use crate::corpus::shards::{Clip, Settings, ShardWriter, find_shards, read_shard};
 
-pub(super) struct Shelf {
+pub(super) struct ShardSet {
     folder: PathBuf,
     settings: Settings,
     writer: ShardWriter,
@@ -22,18 +22,18 @@ pub(super) struct Shelf {
     known: HashSet<(String, u64)>,
     /// How many there are of each recording, by its fingerprint.
     counts: HashMap<String, usize>,
-    /// To be written down when the shard is whole that is being written.
-    unsaved: Vec<Entry>,
-    /// The first error, which is that of all who come later.
-    broken: Option<CorpusError>,
+    /// Entries to write once the current shard is complete.
+    unsaved: Vec<JournalEntry>,
+    /// The first error; all later calls return it.
+    failed: Option<CorpusError>,
 }
 
-impl Shelf {
+impl ShardSet {
     pub fn open(folder: &Path, options: &PrepareOptions) -> Result<Self, CorpusError> {
         let settings = options.settings();
         let journal = Journal::open(folder, &settings)?;
         let writer = ShardWriter::open(folder, options.shard_bytes)?;
-        let mut shelf = Self {
+        let mut set = Self {
             folder: folder.to_owned(),
             settings: settings.clone(),
             writer,
@@ -41,15 +41,15 @@ impl Shelf {
             known: HashSet::new(),
             counts: HashMap::new(),
             unsaved: Vec::new(),
-            broken: None,
+            failed: None,
         };
         for shard in find_shards(folder)? {
             for clip in read_shard(&shard)? {
                 same_settings(folder, &clip.info.settings, &settings)?;
-                shelf.admit(clip.info.fingerprint, clip.info.start_sample);
+                set.admit(clip.info.fingerprint, clip.info.start_sample);
             }
         }
-        Ok(shelf)
+        Ok(set)
     }
 
     fn admit(&mut self, fingerprint: String, start_sample: u64) {
@@ -62,16 +62,16 @@ impl Shelf {
         &self.settings
     }
 
-    /// Whether nothing is left to be done of a recording: of one that is prepared
-    /// all clips are there, and have not been lost with their shard.
+    /// Whether a recording needs no work. One that was prepared needs all of its clips,
+    /// none lost with its shard.
     pub fn is_done(&self, fingerprint: &str) -> bool {
         let there = self.counts.get(fingerprint).copied().unwrap_or(0);
         self.journal
             .entry(fingerprint)
-            .is_some_and(|entry| match entry.outcome {
-                Outcome::Prepared => there >= entry.clips.unwrap_or(1),
-                Outcome::LeftOut => true,
-                Outcome::Begun | Outcome::Failed => false,
+            .is_some_and(|entry| match entry.state {
+                RecordingState::Prepared => there >= entry.clips.unwrap_or(1),
+                RecordingState::Skipped => true,
+                RecordingState::Started | RecordingState::Failed => false,
             })
     }
 
@@ -83,7 +83,7 @@ impl Shelf {
 
     /// Whether a clip is there, from a run that did not come to the end of the
     /// recording.
-    pub fn knows(&self, fingerprint: &str, start_sample: u64) -> bool {
+    pub fn has_clip(&self, fingerprint: &str, start_sample: u64) -> bool {
         self.known.contains(&(fingerprint.to_owned(), start_sample))
     }
 
@@ -91,48 +91,48 @@ impl Shelf {
     ///
     /// # Errors
     /// If it, or anything before it, cannot be written.
-    pub fn put(&mut self, clip: &Clip) -> Result<(), CorpusError> {
-        self.unless_broken(|shelf| {
-            let shard_is_whole = shelf.writer.append(clip)?;
+    pub fn write(&mut self, clip: &Clip) -> Result<(), CorpusError> {
+        self.unless_failed(|set| {
+            let shard_is_whole = set.writer.append(clip)?;
             let info = &clip.info;
-            shelf.admit(info.fingerprint.clone(), info.start_sample);
+            set.admit(info.fingerprint.clone(), info.start_sample);
             if shard_is_whole {
-                shelf.save()?;
+                set.save()?;
             }
             Ok(())
         })
     }
 
-    /// Takes note of what became of a recording, once its clips are safe.
+    /// Records the state of a recording, once its clips are safe.
     ///
     /// # Errors
     /// If it, or anything before it, cannot be written.
-    pub fn note(&mut self, mut entry: Entry) -> Result<(), CorpusError> {
-        self.unless_broken(|shelf| {
-            // A beginning is told at once: a killed run may leave clips of it.
-            if entry.outcome == Outcome::Begun {
-                return shelf.journal.append(entry);
+    pub fn record(&mut self, mut entry: JournalEntry) -> Result<(), CorpusError> {
+        self.unless_failed(|set| {
+            // A start is written at once: a killed run may leave clips of it.
+            if entry.state == RecordingState::Started {
+                return set.journal.append(entry);
             }
-            if entry.outcome == Outcome::Prepared {
-                entry.clips = shelf.counts.get(&entry.fingerprint).copied();
+            if entry.state == RecordingState::Prepared {
+                entry.clips = set.counts.get(&entry.fingerprint).copied();
             }
-            shelf.unsaved.push(entry);
-            if shelf.writer.has_unfinished() {
+            set.unsaved.push(entry);
+            if set.writer.has_unfinished() {
                 return Ok(());
             }
-            shelf.save()
+            set.save()
         })
     }
 
-    fn unless_broken(
+    fn unless_failed(
         &mut self,
         write: impl FnOnce(&mut Self) -> Result<(), CorpusError>,
     ) -> Result<(), CorpusError> {
-        if let Some(error) = &self.broken {
+        if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         let written = write(self);
-        self.broken = written.as_ref().err().cloned();
+        self.failed = written.as_ref().err().cloned();
         written
     }
 
@@ -145,9 +145,9 @@ impl Shelf {
 
     /// Closes the last shard. Says how many shards there are and their bytes.
     pub fn close(mut self) -> Result<(usize, u64), CorpusError> {
-        self.unless_broken(|shelf| {
-            shelf.writer.close()?;
-            shelf.save()
+        self.unless_failed(|set| {
+            set.writer.close()?;
+            set.save()
         })?;
         let shards = find_shards(&self.folder)?;
         let bytes = |shard: &PathBuf| std::fs::metadata(shard).map_or(0, |m| m.len());
@@ -160,12 +160,12 @@ mod tests {
     use super::*;
     use crate::corpus::shards::{ClipInfo, FORMAT};
 
-    fn entry(recording: &str, outcome: Outcome) -> Entry {
-        Entry {
+    fn entry(recording: &str, state: RecordingState) -> JournalEntry {
+        JournalEntry {
             source: recording.to_owned(),
             place: format!("/films/{recording}"),
             fingerprint: recording.to_owned(),
-            outcome,
+            state,
             clips: None,
             why: None,
         }
@@ -198,34 +198,35 @@ mod tests {
             ..PrepareOptions::default()
         };
         let settings = options.settings();
-        let mut shelf = Shelf::open(dir.path(), &options).expect("opened");
+        let mut set = ShardSet::open(dir.path(), &options).expect("opened");
         for recording in ["a", "b", "c"] {
-            let begun = entry(recording, Outcome::Begun);
-            shelf.note(begun).expect("noted");
+            let begun = entry(recording, RecordingState::Started);
+            set.record(begun).expect("noted");
         }
         for recording in ["b", "c"] {
             let clip = clip(recording, 1_000, &settings);
-            shelf.put(&clip).expect("written");
+            set.write(&clip).expect("written");
         }
-        shelf.note(entry("c", Outcome::Prepared)).expect("noted");
+        set.record(entry("c", RecordingState::Prepared))
+            .expect("noted");
         // Nothing gets the name of a folder: closing the shard fails.
         let name = dir.path().join("shard-000000.tar");
         std::fs::create_dir(&name).expect("made");
         let clip = clip("a", 100_000, &settings);
-        let error = shelf.put(&clip).expect_err("in the way").to_string();
+        let error = set.write(&clip).expect_err("in the way").to_string();
         assert!(error.contains("shard-000000.tar"), "{error}");
 
         // The other jobs come to their ends before they hear of it.
-        let later = shelf.note(entry("b", Outcome::Prepared));
+        let later = set.record(entry("b", RecordingState::Prepared));
         assert_eq!(later.expect_err("lost").to_string(), error);
-        assert!(shelf.put(&clip).is_err());
-        assert!(shelf.close().is_err());
+        assert!(set.write(&clip).is_err());
+        assert!(set.close().is_err());
 
         std::fs::remove_dir(&name).expect("removed");
-        let shelf = Shelf::open(dir.path(), &options).expect("opened");
+        let set = ShardSet::open(dir.path(), &options).expect("opened");
         for recording in ["a", "b", "c"] {
-            assert!(!shelf.is_done(recording), "{recording} is not there");
-            assert!(!shelf.knows(recording, 0), "{recording}");
+            assert!(!set.is_done(recording), "{recording} is not there");
+            assert!(!set.has_clip(recording, 0), "{recording}");
         }
     }
 
@@ -237,23 +238,24 @@ mod tests {
             ..PrepareOptions::default()
         };
         let settings = options.settings();
-        let mut shelf = Shelf::open(dir.path(), &options).expect("opened");
+        let mut set = ShardSet::open(dir.path(), &options).expect("opened");
         for start_sample in [0, 480_000] {
             let mut clip = clip("a", 10_000, &settings);
             clip.info.start_sample = start_sample;
-            shelf.put(&clip).expect("written");
+            set.write(&clip).expect("written");
         }
-        shelf.note(entry("a", Outcome::Prepared)).expect("noted");
-        let (shards, _) = shelf.close().expect("closed");
+        set.record(entry("a", RecordingState::Prepared))
+            .expect("noted");
+        let (shards, _) = set.close().expect("closed");
         assert_eq!(shards, 2);
-        let shelf = Shelf::open(dir.path(), &options).expect("opened");
-        assert!(shelf.is_done("a"));
-        drop(shelf);
+        let set = ShardSet::open(dir.path(), &options).expect("opened");
+        assert!(set.is_done("a"));
+        drop(set);
 
         std::fs::remove_file(dir.path().join("shard-000001.tar")).expect("removed");
-        let shelf = Shelf::open(dir.path(), &options).expect("opened");
-        assert!(!shelf.is_done("a"));
-        assert!(shelf.knows("a", 0));
-        assert!(!shelf.knows("a", 480_000));
+        let set = ShardSet::open(dir.path(), &options).expect("opened");
+        assert!(!set.is_done("a"));
+        assert!(set.has_clip("a", 0));
+        assert!(!set.has_clip("a", 480_000));
     }
 }

@@ -1,16 +1,16 @@
-//! What was decoded once and is kept, as far as there is room.
+//! Decoded files that stay in memory, up to a limit.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Room for things of a kind, over all of the program.
-pub struct Room {
+/// How much memory the cached files of a kind may take, over all of the program.
+pub struct CacheLimit {
     bytes: usize,
     used: AtomicUsize,
 }
 
-impl Room {
-    /// Room for so many bytes.
+impl CacheLimit {
+    /// A limit in bytes.
     pub const fn new(bytes: usize) -> Self {
         Self {
             bytes,
@@ -18,39 +18,38 @@ impl Room {
         }
     }
 
-    /// Takes some of it; false if there is not so much.
-    fn take(&self, bytes: usize) -> bool {
+    /// Reserves memory; false if the limit does not allow it.
+    fn reserve(&self, bytes: usize) -> bool {
         let fits = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.bytes;
         if !fits {
-            self.give_back(bytes);
+            self.release(bytes);
         }
         fits
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
-/// A file's content, decoded when it is first asked for. It is kept while there is
-/// room, else decoded again each time.
-pub struct Kept<T: ?Sized> {
-    room: &'static Room,
+/// A file's content, decoded on first use. It is cached if the limit allows, else
+/// decoded again each time.
+pub struct Cached<T: ?Sized> {
+    limit: &'static CacheLimit,
     /// With its bytes.
     content: OnceLock<(Arc<T>, usize)>,
 }
 
-impl<T: ?Sized> Kept<T> {
+impl<T: ?Sized> Cached<T> {
     /// Nothing yet.
-    pub fn new(room: &'static Room) -> Self {
+    pub fn new(limit: &'static CacheLimit) -> Self {
         Self {
-            room,
+            limit,
             content: OnceLock::new(),
         }
     }
 
-    /// The content, and what `decode` makes of the file if it is not there: itself and
-    /// its bytes.
+    /// The content. `decode` yields it with its bytes if it is not cached.
     ///
     /// # Errors
     /// Those of `decode`.
@@ -60,17 +59,17 @@ impl<T: ?Sized> Kept<T> {
         }
         let (content, bytes) = decode()?;
         // Two threads may have decoded it; either's does.
-        if self.room.take(bytes) && self.content.set((Arc::clone(&content), bytes)).is_err() {
-            self.room.give_back(bytes);
+        if self.limit.reserve(bytes) && self.content.set((Arc::clone(&content), bytes)).is_err() {
+            self.limit.release(bytes);
         }
         Ok(content)
     }
 }
 
-impl<T: ?Sized> Drop for Kept<T> {
+impl<T: ?Sized> Drop for Cached<T> {
     fn drop(&mut self) {
         if let Some((_, bytes)) = self.content.get() {
-            self.room.give_back(*bytes);
+            self.limit.release(*bytes);
         }
     }
 }
@@ -81,11 +80,11 @@ mod tests {
 
     use super::*;
 
-    static ROOM: Room = Room::new(10);
+    static LIMIT: CacheLimit = CacheLimit::new(10);
 
-    fn decode(kept: &Kept<str>, bytes: usize) -> bool {
+    fn decode(cached: &Cached<str>, bytes: usize) -> bool {
         let mut decoded = false;
-        let found = kept.get(|| {
+        let found = cached.get(|| {
             decoded = true;
             Ok::<_, Infallible>((Arc::from("content"), bytes))
         });
@@ -95,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_fits_is_decoded_once_and_its_room_is_free_when_it_goes() {
-        let [small, large, late] = [(); 3].map(|()| Kept::new(&ROOM));
+        let [small, large, late] = [(); 3].map(|()| Cached::new(&LIMIT));
         assert!(decode(&small, 6) && !decode(&small, 6));
         assert!(decode(&large, 5) && decode(&large, 5), "there is no room");
         // Another thread was faster: what it found stays, and is counted once.
@@ -104,10 +103,10 @@ mod tests {
             Ok::<_, Infallible>((Arc::from("content"), 2))
         });
         assert!(raced.is_ok());
-        assert_eq!(ROOM.used.load(Ordering::Relaxed), 8);
+        assert_eq!(LIMIT.used.load(Ordering::Relaxed), 8);
         drop(small);
         assert!(decode(&large, 5) && !decode(&large, 5));
         drop((large, late));
-        assert_eq!(ROOM.used.load(Ordering::Relaxed), 0);
+        assert_eq!(LIMIT.used.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,17 +1,17 @@
-//! The room that a sound is in: echoes that get denser and fade (Schroeder 1962).
+//! The room that a sound is in: reverb that get denser and fade (Schroeder 1962).
 
 use rand::RngExt;
 
 use super::voice::{LowPass, RATE, decay};
 use crate::corpus::Rng;
 
-/// Delays of the echoes in seconds, without a common divisor.
+/// Delays of the reverb in seconds, without a common divisor.
 const COMBS_S: [f32; 4] = [0.0297, 0.0371, 0.0411, 0.0437];
 const ALLPASSES_S: [f32; 2] = [0.005, 0.0017];
 
 /// How large a room is and how much of it is heard.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct RoomAcoustics {
     /// Against a room of some 10 m.
     size: f32,
     /// Until the echo has fallen by 60 dB.
@@ -22,7 +22,7 @@ pub struct Room {
     walls_hz: f32,
 }
 
-impl Room {
+impl RoomAcoustics {
     /// From a bathroom to a hall.
     pub fn draw(rng: &mut Rng) -> Self {
         Self {
@@ -34,8 +34,8 @@ impl Room {
     }
 }
 
-/// The echoes of a room.
-pub struct Echoes {
+/// The reverb of a room.
+pub struct Reverb {
     combs: Vec<Comb>,
     allpasses: Vec<Line>,
     wet: f32,
@@ -73,9 +73,9 @@ impl Line {
     }
 }
 
-impl Echoes {
+impl Reverb {
     /// A room in which nothing has sounded yet.
-    pub fn of(room: &Room) -> Self {
+    pub fn of(room: &RoomAcoustics) -> Self {
         let comb = |seconds: f32| {
             let seconds = seconds * room.size;
             Comb {
@@ -91,7 +91,7 @@ impl Echoes {
         }
     }
 
-    /// Adds the echoes.
+    /// Adds the reverb.
     pub fn render(&mut self, samples: &mut [f32]) {
         for sample in samples {
             let mut echo = 0.0;

@@ -2,30 +2,31 @@
 //! folders of pictures and sounds.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
-use super::kind::Kind;
+use super::kind::{KINDS, Kind, PERIOD_S};
 use super::look::Cutout;
 use super::soundscape::SoundOf;
 use crate::corpus::{
-    ClassFolder, CorpusError, Kept, PICTURE_EXTENSIONS, Rng, Room, SOUND_EXTENSIONS, Sound, Split,
-    SplitRules, has_alpha, read_image,
+    CacheLimit, Cached, ClassFolder, CorpusError, PICTURE_EXTENSIONS, Rng, SOUND_EXTENSIONS, Sound,
+    Split, SplitRules, has_alpha, read_image,
 };
 use crate::picture::Picture;
 use crate::window_spec::WindowSpec;
 
 /// For decoded photographs: 512 MiB.
-static ROOM: Room = Room::new(512 << 20);
-/// Silent sounds drawn in a row before the class is given up.
+static CACHE_LIMIT: CacheLimit = CacheLimit::new(512 << 20);
+/// Silent sounds drawn in a row before drawing fails.
 const TRIES: usize = 50;
 
 /// Folders of classes (`DIR/<class>/<file>`); a class may be in several.
 #[derive(Clone, Debug, Default)]
-pub struct Folders {
+pub struct AssetFolders {
     /// Cut-out pictures with transparent ground.
     pub sprites: Vec<PathBuf>,
     /// Sounds of the same classes.
@@ -38,13 +39,13 @@ pub struct Folders {
 }
 
 /// All the classes that can be in a scene.
-pub struct Stock {
+pub struct AssetLibrary {
     classes: Vec<Class>,
 }
 
 pub(super) struct Class {
     pub name: Arc<str>,
-    pub kind: Option<Kind>,
+    pub kind: Option<&'static Kind>,
     cutouts: BySplit<Arc<Cutout>>,
     photos: BySplit<Arc<Photo>>,
     sounds: BySplit<Arc<Sound>>,
@@ -72,7 +73,7 @@ impl<T> BySplit<T> {
 /// A photograph that is decoded when it is first shown.
 pub(super) struct Photo {
     file: PathBuf,
-    picture: Kept<Picture>,
+    picture: Cached<Picture>,
 }
 
 impl Photo {
@@ -92,19 +93,16 @@ impl Photo {
 
 /// What a thing of a class is shown as.
 pub(super) enum Shown {
-    Kind(Kind),
+    Kind(&'static Kind),
     Cutout(Arc<Cutout>),
     Photo(Arc<Photo>),
 }
 
 impl Class {
-    fn built_in(kind: Kind) -> Self {
+    fn built_in(kind: &'static Kind) -> Self {
         Self {
-            name: kind.name().into(),
             kind: Some(kind),
-            cutouts: BySplit::default(),
-            photos: BySplit::default(),
-            sounds: BySplit::default(),
+            ..Self::named(kind.name)
         }
     }
 
@@ -116,6 +114,11 @@ impl Class {
             photos: BySplit::default(),
             sounds: BySplit::default(),
         }
+    }
+
+    /// Seconds from beat to beat.
+    pub fn period_s(&self) -> Range<f64> {
+        self.kind.map_or(PERIOD_S, |kind| kind.period_s.clone())
     }
 
     pub fn can_be_seen(&self, split: Split) -> bool {
@@ -151,7 +154,7 @@ impl Class {
         self.photos.of(split).choose(rng).map(Arc::clone)
     }
 
-    /// A sound of it that goes on for `seconds`, then again.
+    /// A sound of it, `seconds` long before it repeats.
     pub fn sound(&self, split: Split, seconds: f64, rng: &mut Rng) -> Result<SoundOf, CorpusError> {
         if let Some(kind) = self.kind {
             return Ok(SoundOf::Kind(kind));
@@ -175,11 +178,11 @@ impl Class {
     }
 }
 
-impl Stock {
+impl AssetLibrary {
     /// The built-in kinds.
     pub fn built_in() -> Self {
         Self {
-            classes: Kind::ALL.map(Class::built_in).into_iter().collect(),
+            classes: KINDS.iter().map(Class::built_in).collect(),
         }
     }
 
@@ -189,15 +192,15 @@ impl Stock {
     /// # Errors
     /// If a folder is no folder of classes, a cut-out is no picture, or fewer
     /// than two classes have pictures and sounds.
-    pub fn from_folders(folders: &Folders) -> Result<Self, CorpusError> {
+    pub fn from_folders(folders: &AssetFolders) -> Result<Self, CorpusError> {
         let read = |dirs: &[PathBuf], extensions: &[&str]| {
             ClassFolder::read(dirs, extensions, &folders.rules)
         };
         let with_kinds = folders.sprites.is_empty() && folders.sounds.is_empty();
         let mut classes: BTreeMap<String, Class> = BTreeMap::new();
         if with_kinds {
-            let kinds = Kind::ALL.iter();
-            classes.extend(kinds.map(|k| (k.name().to_owned(), Class::built_in(*k))));
+            let kinds = KINDS.iter();
+            classes.extend(kinds.map(|k| (k.name.to_owned(), Class::built_in(k))));
         }
         let pictures: Vec<PathBuf> = [&folders.sprites[..], &folders.photos[..]].concat();
         let seen = read(&pictures, &PICTURE_EXTENSIONS)?;
@@ -210,7 +213,8 @@ impl Stock {
             }
         }
         let heard = read(&folders.sounds, &SOUND_EXTENSIONS)?;
-        folders.rules.warn_if_idle(&[&seen, &heard]);
+        let files = seen.files().chain(heard.files());
+        folders.rules.warn_if_unused(files);
         for name in heard.classes() {
             let class = classes
                 .entry(name.to_owned())
@@ -220,11 +224,11 @@ impl Stock {
                 class.sounds.push(item.split, sound);
             }
         }
-        let stock = Self {
+        let assets = Self {
             classes: classes.into_values().collect(),
         };
-        stock.check(Split::Train)?;
-        Ok(stock)
+        assets.check(Split::Train)?;
+        Ok(assets)
     }
 
     /// The names of all classes, sorted.
@@ -240,7 +244,7 @@ impl Stock {
             .map(|class| &*class.name)
     }
 
-    /// Whether scenes of a split have something that can be told apart.
+    /// Whether a split has at least two classes to tell apart.
     ///
     /// # Errors
     /// Says how many classes have pictures and sounds, if fewer than two do.
@@ -249,14 +253,10 @@ impl Stock {
         if matched >= 2 {
             return Ok(());
         }
-        let part = match split {
-            Split::Train => "train",
-            Split::Validation => "validate",
-            Split::Test => "test",
-        };
         Err(CorpusError::TooFew(format!(
-            "{matched} classes have a picture and a sound to {part}; two are needed: name \
-             the folders of a class alike for pictures and sounds, or change what is held out"
+            "{matched} classes have a picture and a sound to {}; two are needed: name \
+             the folders of a class alike for pictures and sounds, or change what is held out",
+            split.purpose()
         )))
     }
 
@@ -281,7 +281,7 @@ impl Class {
                 split,
                 Arc::new(Photo {
                     file: path.to_owned(),
-                    picture: Kept::new(&ROOM),
+                    picture: Cached::new(&CACHE_LIMIT),
                 }),
             ),
         }

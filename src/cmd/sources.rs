@@ -1,0 +1,41 @@
+//! The SOURCEs of a command line, with the built-in scene behind `test`.
+
+use super::common::Usage;
+use crate::media::{self, Kind, SceneFeed, SceneSource, Source, SourceError};
+use crate::synth::{Renderer, demo_scene};
+
+/// The sources by their short names, of which some may be equal.
+///
+/// # Errors
+/// [`Usage`] for a SOURCE that cannot be understood.
+pub fn find(texts: &[String]) -> anyhow::Result<Vec<Source>> {
+    with_scene(media::find(texts))
+}
+
+/// The sources with unique names.
+///
+/// # Errors
+/// As [`find`].
+pub fn expand(texts: &[String]) -> anyhow::Result<Vec<Source>> {
+    with_scene(media::expand(texts))
+}
+
+fn with_scene(sources: Result<Vec<Source>, SourceError>) -> anyhow::Result<Vec<Source>> {
+    let mut sources = sources.map_err(Usage::error)?;
+    for source in &mut sources {
+        if let Kind::Test(scene) = &mut source.kind {
+            *scene = Some(SceneSource { start: start_scene });
+        }
+    }
+    Ok(sources)
+}
+
+fn start_scene(width: u32, height: u32) -> Result<SceneFeed, String> {
+    let scene = demo_scene(width.min(height)).map_err(|e| e.to_string())?;
+    let mut renderer = Renderer::new(&scene, width, height);
+    let mut listener = scene.listen();
+    Ok(SceneFeed {
+        picture: Box::new(move |at_s| renderer.frame(at_s).0.rgb),
+        sound: Box::new(move |samples| listener.read(samples)),
+    })
+}

@@ -1,0 +1,163 @@
+//! Options that take one of a few values, by name.
+//!
+//! Belongs here: the names and help texts of values that the library defines. Does
+//! not: values that a command defines itself, which derive `clap::ValueEnum`.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::corpus::SplitBy;
+use crate::net::StoreAs;
+use crate::result::Crop;
+use crate::train::{AugmentationStrength, Freeze, PairingMode, TrainTask};
+
+/// Values in the order of the help: name, value, help.
+pub type Choices<T> = &'static [(&'static str, T, &'static str)];
+
+/// A type whose values have names on the command line.
+pub trait Choice: Copy + Send + Sync + 'static {
+    /// All values.
+    const CHOICES: Choices<Self>;
+}
+
+/// Parses one of the type's choices; `--help` and errors list them.
+pub fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
+    let values = T::CHOICES
+        .iter()
+        .map(|(name, _, help)| PossibleValue::new(*name).help(*help));
+    PossibleValuesParser::new(values).map(|chosen| {
+        let mut choices = T::CHOICES.iter();
+        let found = choices.find(|(name, ..)| *name == chosen);
+        found.expect("the parser accepts only these names").1
+    })
+}
+
+impl Choice for Crop {
+    const CHOICES: Choices<Self> = &[
+        (Self::Full.name(), Self::Full, "The whole frame"),
+        (
+            Self::Center.name(),
+            Self::Center,
+            "The middle 224 × 224 of the frame scaled to 256, as the paper tests",
+        ),
+    ];
+}
+
+impl Choice for SplitBy {
+    const CHOICES: Choices<Self> = &[
+        (
+            Self::Clip.name(),
+            Self::Clip,
+            "Whole recordings: one in seven tests, one in ten of the rest validates",
+        ),
+        (
+            Self::Time.name(),
+            Self::Time,
+            "The end of every recording: its last 30 % test, 10 % before them validate. \
+             Recordings of one folder are of one camera",
+        ),
+    ];
+}
+
+impl Choice for StoreAs {
+    const CHOICES: Choices<Self> = &[
+        (
+            "f16",
+            Self::F16,
+            "16 bits: half the size, and precise enough for any use of the network",
+        ),
+        ("bf16", Self::Bf16, "16 bits with the range of f32"),
+        ("f32", Self::F32, "32 bits"),
+    ];
+}
+
+impl Choice for PairingMode {
+    const CHOICES: Choices<Self> = &[
+        (
+            "paper",
+            Self::Paper,
+            "The paper's: every picture and every sound is of one pair; half of the pairs \
+             correspond",
+        ),
+        (
+            "all",
+            Self::All,
+            "Every picture with every sound of the batch, each label with half of the weight: \
+             the trunks' work serves B² pairs instead of B",
+        ),
+    ];
+}
+
+impl Choice for AugmentationStrength {
+    const CHOICES: Choices<Self> = &[
+        (
+            "none",
+            Self::None,
+            "Nothing: the middle of the picture, the sound as it is",
+        ),
+        (
+            "paper",
+            Self::Paper,
+            "The paper's: crop, flip, brightness and saturation, volume by up to 10 %",
+        ),
+        (
+            "strong",
+            Self::Strong,
+            "More of it, and scale, contrast, tint, grey, speed, noise, tone, and holes in the \
+             spectrogram: for some thousand pictures and sounds, not millions",
+        ),
+        (
+            "place",
+            Self::Place,
+            "The paper's, and another order of what is heard, pauses, and bands of frequencies \
+             that are missing: for recordings of fixed cameras, whose level, tone and background \
+             noise tell the place and stay",
+        ),
+    ];
+}
+
+impl Choice for TrainTask {
+    const CHOICES: Choices<Self> = &[
+        ("avc", Self::Avc, "Whether picture and sound correspond"),
+        (
+            "classify",
+            Self::Classify,
+            "The classes of picture and sound, each for itself",
+        ),
+        ("both", Self::Both, "Both at once"),
+    ];
+}
+
+impl Choice for Freeze {
+    const CHOICES: Choices<Self> = &[
+        ("none", Self::None, "Nothing: all of the network learns"),
+        ("vision", Self::Vision, "The trunk of pictures"),
+        ("audio", Self::Audio, "The trunk of sounds"),
+        (
+            "trunks",
+            Self::Trunks,
+            "Both trunks: the fusion alone learns",
+        ),
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed<T: Choice>(text: &str) -> Option<T> {
+        let command = clap::Command::new("test");
+        choice::<T>().parse_ref(&command, None, text.as_ref()).ok()
+    }
+
+    #[test]
+    fn every_value_is_parsed_by_its_name_and_nothing_else_is() {
+        for (name, crop, _) in Crop::CHOICES {
+            assert_eq!(parsed(name), Some(*crop));
+        }
+        for (name, freeze, _) in Freeze::CHOICES {
+            assert_eq!(parsed(name), Some(*freeze));
+        }
+        assert_eq!(parsed::<Crop>("FULL"), None);
+        assert_eq!(parsed::<Crop>(""), None);
+    }
+}
