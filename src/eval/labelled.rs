@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use self::layouts::{Lists, class_folders, dcase, esc, shards};
-pub use self::media::Media;
+pub use self::media::{Media, MediaKind};
 use crate::corpus::{CorpusError, SplitRules};
 
 /// A file or a clip, and what is in it.

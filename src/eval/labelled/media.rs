@@ -3,9 +3,39 @@
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use serde::Serialize;
+
 use crate::corpus::shards::StoredClip;
-use crate::corpus::{CorpusError, read_picture, read_sound};
+use crate::corpus::{CorpusError, PICTURE_EXTENSIONS, SOUND_EXTENSIONS, read_picture, read_sound};
 use crate::picture::Picture;
+
+/// What the files of a data set are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    /// Pictures, for the vision trunk.
+    Pictures,
+    /// Sounds, for the audio trunk.
+    Sounds,
+}
+
+impl MediaKind {
+    /// As in options and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pictures => "pictures",
+            Self::Sounds => "sounds",
+        }
+    }
+
+    /// Extensions of its files.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Pictures => &PICTURE_EXTENSIONS,
+            Self::Sounds => &SOUND_EXTENSIONS,
+        }
+    }
+}
 
 /// What a label is of.
 #[derive(Clone, Debug, PartialEq)]

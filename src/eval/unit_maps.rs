@@ -14,7 +14,7 @@ use crate::result::{Crop, Heatmap};
 
 /// A picture and where it excites units.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct PictureMaps {
     /// What of the picture was looked at.
     pub frame: ScaledFrame,
     /// conv4_2 of each unit that was asked for.
@@ -23,7 +23,7 @@ pub struct Seen {
 
 /// A second of sound and where it excites units.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub struct SoundMaps {
     /// The second that was listened to, 48 kHz, or what there is of it.
     pub second: Vec<f32>,
     /// Its log-spectrogram.
@@ -32,24 +32,24 @@ pub struct Heard {
     pub maps: Vec<Heatmap>,
 }
 
-impl Seen {
+impl PictureMaps {
     /// What units see in a picture.
     ///
     /// # Errors
     /// If the file cannot be read, or the network fails.
-    pub fn by(net: &L3Net, media: &Media, units: &[usize]) -> Result<Self, EvalError> {
+    pub fn of(net: &L3Net, media: &Media, units: &[usize]) -> Result<Self, EvalError> {
         let frame = framed(&mut FrameScaler::new(Crop::Full), media)?;
         let maps = maps(&net.see(&[&frame])?, units)?;
         Ok(Self { frame, maps })
     }
 }
 
-impl Heard {
+impl SoundMaps {
     /// What units hear in the loudest of some seconds of a sound.
     ///
     /// # Errors
     /// If the file cannot be read, or the network fails.
-    pub fn by(
+    pub fn of(
         net: &L3Net,
         media: &Media,
         seconds: Seconds,
