@@ -29,7 +29,7 @@ use crate::report::figure::FigureFile;
 use crate::report::{Rendered, ReportError};
 use crate::sink::SinkError;
 
-/// Does the paper's experiments on one's own data
+/// Run the paper's experiments on your own data
 #[derive(clap::Args, Clone, Debug)]
 pub struct EvalArgs {
     /// Which experiment
@@ -52,9 +52,9 @@ pub enum Experiment {
     Clusters(clusters::ClustersArgs),
     /// What does each unit respond to? (paper, section 3.5)
     Units(units::UnitsArgs),
-    /// All files as a map: near is alike (paper, Figure 10)
+    /// All files as a map where near means alike (paper, Figure 10)
     Tsne(tsne::TsneArgs),
-    /// All that the data allow, in one report
+    /// Every experiment that the data allow, in one report
     All(all::AllArgs),
 }
 
@@ -164,13 +164,13 @@ pub struct PictureArgs {
 pub struct CommonArgs {
     #[command(flatten)]
     net: NetArgs,
-    /// The same seed asks the same
+    /// The same seed draws the same
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Leave out the untrained network, and its half of the time
+    /// Skip the untrained network, and its half of the time
     #[arg(long)]
     pub no_untrained: bool,
-    /// Threads that prepare features; chosen by the device if not given
+    /// Threads that prepare features; the default depends on the device
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub loaders: Option<u16>,
     /// Where to write the figures as JSON; with - the table goes to stderr

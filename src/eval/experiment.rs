@@ -12,7 +12,7 @@ use crate::corpus::{Corpus, CorpusError, Example, Rng};
 use crate::features::{FeatureExtractor, Features};
 use crate::result::Judgement;
 
-/// An experiment: what each draw asks the networks, and what their answers mean.
+/// An experiment: the question of each draw, and what the answers mean.
 pub trait Experiment: Sync {
     /// Names the random stream: of one seed, no two experiments draw the same.
     const STREAM: &'static str;
@@ -40,7 +40,7 @@ pub trait Experiment: Sync {
     fn judged(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Judged;
 }
 
-/// What one draw asks the networks.
+/// The question of one draw to the networks.
 #[derive(Clone, Debug)]
 pub struct Question<F> {
     /// What is known before it is judged.
@@ -96,7 +96,7 @@ pub struct FailedCorpus {
 
 impl<J> Results<J> {
     /// Figures of each corpus, and of all together if there are several. `figures`
-    /// gets name, description and draws; it returns `None` if it has nothing to say.
+    /// gets name, description and draws; it returns `None` without draws.
     pub fn figures<D>(
         &self,
         figures: impl Fn(&str, &str, &[&J]) -> Option<D>,

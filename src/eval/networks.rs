@@ -37,7 +37,7 @@ impl Model {
 
 /// The evaluated network, and those it is compared with.
 pub struct Networks {
-    /// What the report says of the model.
+    /// The model, for the report.
     pub model: Model,
     /// The evaluated network first.
     pub loaded: Vec<LoadedNetwork>,

@@ -7,10 +7,10 @@ use super::figure::{Chart, Series};
 use super::table::{Table, percent};
 use crate::eval::Unreadable;
 use crate::eval::labelled::Labelled;
-use crate::eval::linear::Named;
+use crate::eval::linear::Accuracy;
 use crate::eval::networks::{Model, Networks};
 
-/// Figures of pictures that were classified.
+/// How well pictures are classified.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageReport {
     model: Model,
@@ -30,7 +30,7 @@ pub struct ImageReport {
 struct Line {
     name: &'static str,
     #[serde(flatten)]
-    named: Named,
+    accuracy: Accuracy,
 }
 
 /// From Table 3 of the paper: top-1 on ImageNet.
@@ -46,7 +46,7 @@ impl ImageReport {
     pub fn new(
         networks: &Networks,
         data: Labelled,
-        found: Vec<(&'static str, Named)>,
+        found: Vec<(&'static str, Accuracy)>,
         unreadable: Vec<Unreadable>,
     ) -> Self {
         let tested = || data.rounds.iter().flat_map(|r| &r.test);
@@ -59,7 +59,9 @@ impl ImageReport {
             files: data.files.len(),
             largest_class: largest.unwrap_or(0) as f64 / tested().count().max(1) as f64,
             classes: data.classes,
-            found: found.map(|(name, named)| Line { name, named }).collect(),
+            found: found
+                .map(|(name, accuracy)| Line { name, accuracy })
+                .collect(),
             paper: PAPER,
             unreadable,
         }
@@ -79,11 +81,11 @@ impl Report for ImageReport {
         ));
         table.text("");
         table.header("", &["tested", "top-1", "top-5"]);
-        for Line { name, named } in &self.found {
+        for Line { name, accuracy } in &self.found {
             let cells = [
-                named.files.to_string(),
-                percent(named.top_1),
-                percent(named.top_5),
+                accuracy.files.to_string(),
+                percent(accuracy.top_1),
+                percent(accuracy.top_5),
             ];
             table.row(name, cells);
         }
@@ -101,9 +103,9 @@ impl Report for ImageReport {
 
     fn chart(&self) -> Option<Chart> {
         let mut chart = Chart::default();
-        let found = || self.found.iter().map(|line| (line.name, &line.named));
+        let found = || self.found.iter().map(|line| (line.name, &line.accuracy));
         chart.shares(format!("top-1, {} classes of pictures", self.classes.len()));
-        chart.networks(found().map(|(name, named)| (name, Some(named.top_1), None)));
+        chart.networks(found().map(|(name, accuracy)| (name, Some(accuracy.top_1), None)));
         chart.bar(
             "the largest class",
             Series::Reference,
@@ -111,7 +113,7 @@ impl Report for ImageReport {
             None,
         );
         chart.shares("top-5");
-        chart.networks(found().map(|(name, named)| (name, named.top_5, None)));
+        chart.networks(found().map(|(name, accuracy)| (name, accuracy.top_5, None)));
         chart.shares("the paper, top-1 on ImageNet");
         chart.published(
             self.paper

@@ -5,7 +5,7 @@
 //! ([`crate::eval`]), options and where output goes (`cmd::eval`), how pixels are
 //! drawn ([`crate::draw`]).
 //!
-//! Each experiment has a [`Report`]; [`Rendered`] is what becomes of it.
+//! Each experiment has a [`Report`], which is [`Rendered`] in all forms.
 
 pub mod all;
 pub mod avc;

@@ -11,7 +11,7 @@ use crate::eval::extract::Extraction;
 use crate::eval::labelled::Labelled;
 use crate::eval::networks::{Model, Networks};
 
-/// Figures of sounds that were classified.
+/// How well sounds are classified.
 #[derive(Clone, Debug, Serialize)]
 pub struct SoundReport {
     model: Model,
@@ -27,7 +27,7 @@ pub struct SoundReport {
     unreadable: Vec<Unreadable>,
 }
 
-/// A description of the sounds, and how well classes are told by it.
+/// Features, and how well sounds are classified by them.
 #[derive(Clone, Debug, Serialize)]
 struct Line {
     name: &'static str,
@@ -63,7 +63,7 @@ const PAPER: [Published; 7] = [
 ];
 
 impl SoundReport {
-    /// Reports how well each description of the sounds tells classes apart.
+    /// Reports the results on each kind of features.
     pub fn new(
         networks: &Networks,
         data: Labelled,

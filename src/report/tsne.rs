@@ -9,14 +9,14 @@ use super::table::{Table, number, percent};
 use super::{Compared, Report};
 use crate::eval::extract::Extraction;
 use crate::eval::labelled::{Labelled, MediaKind};
-use crate::eval::learn::{Places, agreement, chance_agreement, most_agreement};
+use crate::eval::learn::{Embedding, agreement, chance_agreement, max_agreement};
 use crate::eval::networks::{Model, Networks};
 use crate::eval::{Unreadable, as_text};
 
 /// Neighbours whose class is compared.
 const NEIGHBOURS: usize = 10;
 
-/// Places of files, and how near the files of one class are to each other.
+/// Files as points, and how near those of one class are to each other.
 #[derive(Clone, Debug, Serialize)]
 pub struct TsneReport {
     model: Model,
@@ -45,47 +45,47 @@ struct Nearness {
     divergence: f64,
 }
 
-/// A file and its places.
+/// A file and its points.
 #[derive(Clone, Debug, Serialize)]
 struct File {
     #[serde(serialize_with = "as_text")]
     file: PathBuf,
     class: String,
     #[serde(flatten)]
-    place: Compared<[f32; 2]>,
+    points: Compared<[f32; 2]>,
 }
 
 /// One network's files in the plane.
 pub struct Embedded {
-    /// The file of each place.
+    /// The file of each point.
     files: Vec<usize>,
-    places: Places,
+    embedding: Embedding,
     nearness: Nearness,
 }
 
 impl Embedded {
-    /// The places of what a network extracted; a row of `places` for each of
+    /// An embedding of a network's features, with a point for each row of
     /// [`Extraction::one_each`].
-    pub fn new(data: &Labelled, found: &Extraction, places: Places) -> Self {
+    pub fn new(data: &Labelled, found: &Extraction, embedding: Embedding) -> Self {
         let rows = found.one_each();
         let files: Vec<usize> = rows.iter().map(|&row| found.file_of[row]).collect();
         let labels = labels(data, &files);
         let pool4 = found.pool4.select(&rows);
         let nearness = Nearness {
-            same_class_near: agreement(&places.places, &labels, NEIGHBOURS),
+            same_class_near: agreement(&embedding.points, &labels, NEIGHBOURS),
             same_class_near_in_512: agreement(&pool4, &labels, NEIGHBOURS),
-            divergence: places.divergence,
+            divergence: embedding.divergence,
         };
         Self {
             files,
-            places,
+            embedding,
             nearness,
         }
     }
 
-    fn place(&self, row: usize) -> [f32; 2] {
-        let place = self.places.places.row(row);
-        [place[0], place[1]]
+    fn point(&self, row: usize) -> [f32; 2] {
+        let point = self.embedding.points.row(row);
+        [point[0], point[1]]
     }
 }
 
@@ -94,7 +94,7 @@ fn labels(data: &Labelled, files: &[usize]) -> Vec<usize> {
 }
 
 impl TsneReport {
-    /// Reports the places of each network.
+    /// Reports the embedding of each network.
     pub fn new(
         networks: &Networks,
         of: MediaKind,
@@ -108,7 +108,7 @@ impl TsneReport {
         let files = files.map(|(row, &file)| File {
             file: data.files[file].media.name(),
             class: data.classes[data.files[file].class].clone(),
-            place: Compared::each(networks, embedded, |one| one.place(row)),
+            points: Compared::each(networks, embedded, |one| one.point(row)),
         });
         Self {
             model: networks.model.clone(),
@@ -118,14 +118,14 @@ impl TsneReport {
             neighbours: NEIGHBOURS,
             classes: data.classes.clone(),
             chance: chance_agreement(&labels),
-            at_best: most_agreement(&labels, NEIGHBOURS),
+            at_best: max_agreement(&labels, NEIGHBOURS),
             found: Compared::each(networks, embedded, |one| one.nearness),
             files: files.collect(),
             unreadable,
         }
     }
 
-    /// The places as a picture.
+    /// The scatter plots.
     pub fn canvas(&self, data: &Labelled, embedded: &[Embedded]) -> Canvas {
         let panel = |(one, (name, _)): (&Embedded, (&str, &Nearness))| Panel {
             title: format!("{}: {name}", self.of.name()),
@@ -134,7 +134,7 @@ impl TsneReport {
                 percent(one.nearness.same_class_near)
             ),
             marks: (one.files.iter().enumerate())
-                .map(|(row, &file)| (one.place(row), data.files[file].class))
+                .map(|(row, &file)| (one.point(row), data.files[file].class))
                 .collect(),
         };
         let panels: Vec<Panel> = embedded.iter().zip(self.found.rows()).map(panel).collect();

@@ -46,7 +46,7 @@ struct Covered {
     chance: f64,
 }
 
-/// A class, and the unit that has most of its strongest files in it.
+/// A class, and the unit with most of its strongest files in it.
 #[derive(Clone, Debug, Serialize)]
 struct Class {
     name: String,

@@ -3,7 +3,7 @@
 
 use super::PictureArgs;
 use super::labelled::{LOOK_HELP, LookArgs, report_unreadable};
-use crate::eval::clusters::{clustered, floor};
+use crate::eval::clusters::{chance_level, clustered};
 use crate::eval::extract::Extraction;
 use crate::eval::labelled::Labelled;
 use crate::eval::learn::Rows;
@@ -57,7 +57,7 @@ pub(super) fn run(args: &ClustersArgs) -> anyhow::Result<Rendered> {
     };
     let unreadable = extractions[0].unreadable.clone();
     let complete = report_unreadable(&unreadable);
-    let chance = floor(&samples[0].0, clusters, seed);
+    let chance = chance_level(&samples[0].0, clusters, seed);
     let report = ClustersReport::new(
         &networks,
         kind,

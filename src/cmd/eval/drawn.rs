@@ -27,12 +27,12 @@ pub struct SharedArgs {
 /// `--split-part`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
-    /// What is held out for the end.
+    /// Held out for the final test
     #[default]
     Test,
-    /// What is held out to watch training.
+    /// Held out to monitor training
     Validation,
-    /// What the network learns from.
+    /// What the network is trained on
     Train,
 }
 
@@ -180,7 +180,7 @@ pub(super) fn report_failures<J>(results: &Results<J>) -> bool {
     }
     for Unreadable { file, error, draws } in &results.unreadable {
         let draws = plural(*draws, "draw");
-        tracing::error!("{}: {error} ({draws} made anew)", file.display());
+        tracing::error!("{}: {error} ({draws} repeated)", file.display());
     }
     results.failed.is_empty() && results.unreadable.is_empty()
 }

@@ -7,7 +7,7 @@ use super::figure_file;
 use super::labelled::{LOOK_HELP, LookArgs, report_unreadable};
 use crate::eval::extract::Extraction;
 use crate::eval::labelled::Labelled;
-use crate::eval::learn::{Places, ROUNDS};
+use crate::eval::learn::{Embedding, ROUNDS};
 use crate::eval::seconds::Seconds;
 use crate::net::HeatmapKind;
 use crate::report::Rendered;
@@ -31,7 +31,7 @@ pub struct TsneArgs {
     pub perplexity: u16,
 }
 
-/// Places the files, and writes the picture.
+/// Embeds the files in the plane, and writes the picture.
 ///
 /// # Errors
 /// Names the model, the data, the picture or the device, and what is wrong.
@@ -39,7 +39,7 @@ pub(super) fn run(args: &TsneArgs) -> anyhow::Result<Rendered> {
     let (labelled, kind) = (&args.look.labelled, args.look.kind());
     let picture = figure_file(&args.output)?;
     let data = args.look.read()?;
-    Places::check(data.files.len(), args.perplexity.into())?;
+    Embedding::check(data.files.len(), args.perplexity.into())?;
     let networks = labelled.common.networks(HeatmapKind::default())?;
     let extractions = labelled.extract(&data, kind, Seconds::default(), &networks)?;
     let embedded = embed(args, &data, &extractions)?;
@@ -52,7 +52,7 @@ pub(super) fn run(args: &TsneArgs) -> anyhow::Result<Rendered> {
     Ok(Rendered::of(&report, complete)?)
 }
 
-/// Places the files by each network's features.
+/// Embeds the files by each network's features.
 fn embed(
     args: &TsneArgs,
     data: &Labelled,
@@ -63,8 +63,8 @@ fn embed(
     let one = |found: &Extraction| -> anyhow::Result<Embedded> {
         let pool4 = found.pool4.select(&found.one_each());
         let perplexity = args.perplexity.into();
-        let places = Places::find(&pool4, perplexity, common.seed, &mut || bar.inc(1))?;
-        Ok(Embedded::new(data, found, places))
+        let embedding = Embedding::new(&pool4, perplexity, common.seed, &mut || bar.inc(1))?;
+        Ok(Embedded::new(data, found, embedding))
     };
     let embedded = extractions.iter().map(one).collect();
     bar.finish_and_clear();

@@ -7,7 +7,7 @@ use anyhow::bail;
 
 use super::labelled::{LOOK_HELP, LookArgs, report_unreadable};
 use crate::eval::seconds::Seconds;
-use crate::eval::units::{most_pure, rank};
+use crate::eval::units::{purest, rank};
 use crate::net::HeatmapKind;
 use crate::report::Rendered;
 use crate::report::units::{UnitsPage, UnitsReport};
@@ -64,7 +64,7 @@ pub(super) fn run(args: &UnitsArgs) -> anyhow::Result<Rendered> {
         folder: &args.output,
         of: kind,
         data: &data,
-        units: most_pure(&ranked[0], args.most.into()),
+        units: purest(&ranked[0], args.most.into()),
     };
     let bar = super::bar(page.files(), labelled.common.talk.quiet);
     page.write(&networks.loaded[0].net, &report.table, || bar.inc(1))?;
@@ -94,12 +94,12 @@ mod tests {
     #[test]
     fn too_few_files_are_refused_with_what_would_do() {
         assert!(check_count(5, 5).is_ok());
-        let said = |files| check_count(files, 5).expect_err("too few").to_string();
+        let error = |files| check_count(files, 5).expect_err("too few").to_string();
         assert!(
-            said(4).ends_with("take more files, or --top 4"),
+            error(4).ends_with("take more files, or --top 4"),
             "{}",
-            said(4)
+            error(4)
         );
-        assert!(said(2).ends_with("take more files"), "{}", said(2));
+        assert!(error(2).ends_with("take more files"), "{}", error(2));
     }
 }

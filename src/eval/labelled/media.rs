@@ -1,4 +1,4 @@
-//! Reading what is labelled: a file, or a clip in a shard.
+//! Reading labelled media: a file, or a clip in a shard.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -37,17 +37,17 @@ impl MediaKind {
     }
 }
 
-/// What a label is of.
+/// A labelled picture, sound or clip.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Media {
     /// A picture or a sound.
     File(PathBuf),
-    /// A piece of a recording, with sound and pictures.
+    /// A clip of a recording, with sound and pictures.
     Stored(Box<StoredClip>),
 }
 
 impl Media {
-    /// The picture; of a clip the one in its middle.
+    /// The picture; the middle one of a clip.
     ///
     /// # Errors
     /// Names the file if it cannot be read.
@@ -58,7 +58,7 @@ impl Media {
         }
     }
 
-    /// The sound: mono, 48 kHz, in `[-1, 1]`, as long as it is.
+    /// The whole sound: mono, 48 kHz, in `[-1, 1]`.
     ///
     /// # Errors
     /// Names the file if it cannot be read.
@@ -69,7 +69,7 @@ impl Media {
         }
     }
 
-    /// Its name, as if a shard were a folder.
+    /// Its path; that of a clip is below its shard.
     pub fn name(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -77,7 +77,7 @@ impl Media {
         }
     }
 
-    /// The file that it is, or that it was cut from: what `--test` matches.
+    /// The file, or the recording that a clip was cut from: what `--test` matches.
     pub fn recorded_as(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -85,7 +85,7 @@ impl Media {
         }
     }
 
-    /// Another text if it has been changed: its place, size and time.
+    /// Identifies the content: path, size and modification time.
     pub(in crate::eval) fn version(&self) -> String {
         let of = |file: &Path| {
             let meta = std::fs::metadata(file).ok();

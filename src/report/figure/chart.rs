@@ -6,11 +6,11 @@ use crate::eval::metrics::Interval;
 use crate::report::table::{number, percent};
 
 const MARGIN: f32 = 24.0;
-/// From the left of a group to its bars.
+/// Width of the names to the left of the bars.
 const NAMES: f32 = 330.0;
-/// A bar of 1.
+/// Length of a bar of 1.
 const FULL: f32 = 480.0;
-/// Right of it stands the figure.
+/// Width of the figure to its right.
 const FIGURE: f32 = 90.0;
 const TITLE: f32 = 18.0;
 const TITLE_LINE: f32 = 34.0;

@@ -75,7 +75,7 @@ impl Data {
             let found = children.iter().filter(|child| data.add(child)).count();
             if found == 0 && !data.add(folder) {
                 bail!(
-                    "{}: nothing in it that can be looked at; expected folders of classes, \
+                    "{}: nothing in it that can be used; expected folders of classes, \
                      ESC-50, DCASE, shards or two recordings, or folders of these (`l3net eval \
                      sound --help` shows how they are laid out)",
                     folder.display()
