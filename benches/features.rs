@@ -7,17 +7,17 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use l3net::features::{FrameScaler, LogSpectrogram, SPECTROGRAM_LEN};
+use l3net::features::{FrameScaler, LogSpectrogram};
 use l3net::picture::Picture;
 use l3net::result::Crop;
-use l3net::time::WINDOW_SAMPLES;
+use l3net::window_spec::WindowSpec;
 
 fn spectrogram(c: &mut Criterion) {
-    let pcm: Vec<f32> = (0..WINDOW_SAMPLES)
+    let pcm: Vec<f32> = (0..WindowSpec::PAPER.window_samples)
         .map(|i| (i as f32 * 0.05).sin() * 0.5)
         .collect();
-    let mut spectrogram = LogSpectrogram::new();
-    let mut out = vec![0.0; SPECTROGRAM_LEN];
+    let mut spectrogram = LogSpectrogram::new(WindowSpec::PAPER);
+    let mut out = vec![0.0; WindowSpec::PAPER.spectrogram_len()];
     c.bench_function("log-spectrogram of 1 s", |b| {
         b.iter(|| spectrogram.write(black_box(&pcm), &mut out));
     });

@@ -11,16 +11,19 @@ use l3net::features::{FeatureExtractor, Features};
 use l3net::net::{Conv1Stride, Device, HeatmapKind, L3Net, NetOptions, Precision, Weights};
 use l3net::picture::Picture;
 use l3net::result::Crop;
+use l3net::window_spec::WindowSpec;
 
 fn forward(c: &mut Criterion) {
-    let pcm: Vec<f32> = (0..48_000).map(|i| (i as f32 * 0.05).sin() * 0.5).collect();
+    let pcm: Vec<f32> = (0..WindowSpec::PAPER.window_samples)
+        .map(|i| (i as f32 * 0.05).sin() * 0.5)
+        .collect();
     let rgb = (0..1280 * 720 * 3).map(|i| (i % 251) as u8).collect();
     let picture = Picture {
         width: 1280,
         height: 720,
         rgb,
     };
-    let cut = |crop| FeatureExtractor::new(crop).extract(&pcm, &picture);
+    let cut = |crop| FeatureExtractor::new(WindowSpec::PAPER, crop).extract(&pcm, &picture);
     let inputs: [(&str, Features); 2] = [
         ("224 × 224", cut(Crop::Center)),
         ("455 × 256", cut(Crop::Full)),

@@ -1,8 +1,8 @@
-//! What a run says: plain data, one JSON object a line.
+//! The results of a run: plain data, one JSON object per line.
 //!
-//! Belongs here: the records of the output and the little arithmetic that makes
-//! them from plain numbers. Does not: tensors, files, drawing. So sinks and
-//! their tests need no libtorch.
+//! Belongs here: the records of the output and the arithmetic that makes them from
+//! plain numbers. Does not: tensors, files, drawing, so that sinks and their tests
+//! need no libtorch.
 
 use std::sync::Arc;
 
@@ -17,18 +17,18 @@ pub type StreamName = Arc<str>;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Record {
-    /// A second that was judged.
+    /// A window that was judged.
     Moment(Verdict),
     /// A part of the stream that was not judged.
     Gap(Gap),
     /// The end of a stream.
     Summary(Summary),
-    /// A stream that failed, and why.
+    /// A stream that failed, with the cause.
     Error(Failure),
 }
 
 impl Record {
-    /// The stream that the record is about.
+    /// The stream of the record.
     pub fn stream(&self) -> &StreamName {
         match self {
             Self::Moment(r) => &r.stream,
@@ -42,41 +42,41 @@ impl Record {
 /// The judgement of one moment: a window of sound and the frame inside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Whose moment it is.
+    /// The stream.
     pub stream: StreamName,
     /// Counts the stream's moments from 0.
     pub seq: u64,
     /// Start of the window.
     pub start_ns: MediaTime,
-    /// End of the window; one second after its start, also where padded.
+    /// End of the window; one second after its start, even if padded.
     pub end_ns: MediaTime,
-    /// Time of the frame that was looked at.
+    /// Time of the frame.
     pub frame_ns: MediaTime,
     /// Wall-clock time of the window's end (RFC 3339), for live sources.
     pub utc: Option<String>,
-    /// Probability that sound and picture belong together, 0 to 1.
+    /// Probability that sound and picture correspond, 0 to 1.
     #[serde(deserialize_with = "nan_from_null")]
     pub correspondence: f32,
     /// The network's two outputs before softmax; index 1 = corresponds.
     #[serde(deserialize_with = "nans_from_null")]
     pub logits: [f32; 2],
-    /// What the sound is like.
+    /// Properties of the sound.
     pub audio: AudioFacts,
-    /// What the picture is like.
+    /// Properties of the picture.
     pub video: VideoFacts,
     /// Where in the picture the sound comes from.
     pub heatmap: HeatmapFacts,
-    /// Where in frequency and time the picture is heard.
+    /// Which frequencies and times of the sound match the picture.
     pub sound_heatmap: SoundHeatmapFacts,
-    /// How long it took.
+    /// Processing time.
     pub latency_ms: Latency,
-    /// The clip is shorter than a second; the window was filled with silence.
+    /// The clip is shorter than a window, which was padded with silence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub padded: bool,
 }
 
-/// JSON has no word for NaN and writes it as null; what a run wrote must read
-/// back, or it could not be gone on with.
+/// JSON has no NaN and writes null; a resumed run must be able to read what an earlier
+/// one wrote.
 fn nan_from_null<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f32::NAN))
 }
@@ -95,10 +95,10 @@ pub struct AudioFacts {
     pub silent: bool,
 }
 
-/// A window quieter than this is called silent: under the noise of a quiet
-/// room through a camera's microphone, over the dither of 16-bit sound.
+/// A window quieter than this is silent: below the noise of a quiet room through a
+/// camera's microphone, above the dither of 16-bit sound.
 pub const SILENT_BELOW_DBFS: f32 = -70.0;
-/// Digital silence has no finite level; this one stands for it.
+/// The level of digital silence, which has no finite one.
 pub const SILENCE_FLOOR_DBFS: f32 = -120.0;
 
 impl AudioFacts {
@@ -117,11 +117,11 @@ impl AudioFacts {
 /// The picture of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoFacts {
-    /// Width as seen, in pixels: upright, pixel aspect applied.
+    /// Displayed width in pixels: upright, with square pixels.
     pub width: u32,
-    /// Height as seen, in pixels.
+    /// Displayed height in pixels.
     pub height: u32,
-    /// The picture did not change since the moment before.
+    /// The picture has not changed since the previous moment.
     pub still: bool,
 }
 
@@ -132,14 +132,14 @@ pub struct HeatmapFacts {
     pub rows: u32,
     /// Columns of the map.
     pub cols: u32,
-    /// Which part of the picture the map covers.
+    /// The part of the picture that the map covers.
     pub crop: Crop,
-    /// x, y of the strongest place in the picture, 0 to 1 from its top left.
+    /// x and y of the strongest cell, 0 to 1 from the picture's top left.
     pub peak: [f32; 2],
     /// Strength at the peak.
     #[serde(deserialize_with = "nan_from_null")]
     pub max: f32,
-    /// The picture of it, below the folder of `--heatmaps`.
+    /// Its image file, relative to the folder of `--heatmaps`.
     pub file: Option<String>,
 }
 
@@ -150,18 +150,18 @@ pub struct SoundHeatmapFacts {
     pub rows: u32,
     /// Columns of the map, over time.
     pub cols: u32,
-    /// Frequency of the strongest place.
+    /// Frequency of the strongest cell.
     pub peak_hz: f32,
-    /// Time of the strongest place, in seconds from the window's start.
+    /// Time of the strongest cell, in seconds from the window's start.
     pub peak_s: f32,
     /// Strength at the peak.
     #[serde(deserialize_with = "nan_from_null")]
     pub max: f32,
-    /// The picture of it, below the folder of `--heatmaps`.
+    /// Its image file, relative to the folder of `--heatmaps`.
     pub file: Option<String>,
 }
 
-/// Which part of the picture the network sees.
+/// The part of the picture that the network sees.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
 )]
@@ -174,14 +174,14 @@ pub enum Crop {
     Center,
 }
 
-/// Where the time went, in milliseconds.
+/// Processing times in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// From the arrival of the window's last sound to the start of the features.
     pub wait: f32,
     /// Log-spectrogram and frame.
     pub features: f32,
-    /// Network, with the wait for it.
+    /// Network, including the wait for it.
     pub net: f32,
     /// From the arrival of the window's last sound to the result.
     pub total: f32,
@@ -190,13 +190,13 @@ pub struct Latency {
 /// A part of a stream without moments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// Whose gap it is.
+    /// The stream.
     pub stream: StreamName,
     /// Where it starts.
     pub start_ns: MediaTime,
     /// Where it ends.
     pub end_ns: MediaTime,
-    /// What was the matter.
+    /// Why there are no moments.
     pub why: GapReason,
     /// Moments that there would have been.
     pub lost: u64,
@@ -208,16 +208,16 @@ pub struct Gap {
 pub enum GapReason {
     /// The machine was too slow for a live source.
     Overload,
-    /// A hole or jump of the sound, or a source that was opened again.
+    /// A hole or jump of the sound, or a source that was reopened.
     Discontinuity,
-    /// There is picture, but no sound.
+    /// There is a picture but no sound.
     NoAudio,
-    /// There is sound, but no picture.
+    /// There is sound but no picture.
     NoVideo,
 }
 
 impl Crop {
-    /// The word in results and on the command line.
+    /// The name in results and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -227,7 +227,7 @@ impl Crop {
 }
 
 impl GapReason {
-    /// The word in results and metrics.
+    /// The name in results and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Overload => "overload",
@@ -238,36 +238,34 @@ impl GapReason {
     }
 }
 
-/// The end of a stream, in numbers.
+/// The totals of a stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Whose summary it is.
+    /// The stream.
     pub stream: StreamName,
     /// Moments judged.
     pub moments: u64,
-    /// Mean of their correspondences; none without moments.
+    /// Mean of their correspondence; none without moments.
     pub mean_correspondence: Option<f32>,
     /// Gaps reported.
     pub gaps: u64,
     /// Length of the stream, to the end of its sound or picture.
     pub seconds: f64,
-    /// Time that it took.
+    /// Time taken.
     pub wall_s: f64,
-    /// The model that judged: the name of its file and, behind an `@`, a number made of
-    /// its weights. Tells a later run whether it would go on with another one.
+    /// The model: the name of its file, `@`, and a hash of its weights. A later run that
+    /// resumes checks that it uses the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Size of the file; none of other sources. Tells a later run whether a file of
-    /// the same name is the same.
+    /// Size of the file; none for other sources. A later run checks that a file of the
+    /// same name is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// It was stopped before its end, or no more was asked for; a later run goes on
-    /// with it.
+    /// It was stopped, or reached a limit, before its end; a later run resumes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
-    /// Why it failed, where it did; the stream's `error` line says the same. A
-    /// later run tries it again. Said here, too, as no order of lines, whole or
-    /// torn, can then make a failure look like an end.
+    /// Why it failed, as in the stream's `error` line. A later run tries it again. Here
+    /// as well, so that a lost or torn line cannot make a failure look like an end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -275,7 +273,7 @@ pub struct Summary {
 /// A stream that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Whose failure it is.
+    /// The stream.
     pub stream: StreamName,
     /// The cause and the next step, in one line.
     pub error: String,
@@ -307,14 +305,14 @@ impl Heatmap {
     }
 }
 
-/// All that the network says of one moment, as plain data.
+/// The network's outputs for one moment, as plain data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// Before softmax; index 1 = corresponds.
     pub logits: [f32; 2],
     /// Softmax of the logits at index 1.
     pub correspondence: f32,
-    /// Over the network's view of the picture.
+    /// Over the part of the picture that the network sees.
     pub vision: Heatmap,
     /// Over the log-spectrogram, row 0 = 0 Hz.
     pub audio: Heatmap,

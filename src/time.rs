@@ -1,17 +1,15 @@
 //! Units of time and the only conversions between them.
 //!
-//! Belongs here: positions on a stream's timeline, spans in samples, and what
-//! turns one into the other. Does not: clocks, wall time, media timestamps as
-//! GStreamer spells them (`media` converts those once, at the edge).
+//! Belongs here: positions on a stream's timeline in samples and in nanoseconds, and
+//! their conversions. Does not: clocks, wall time, GStreamer's timestamps (`media`
+//! converts those once, at the edge).
 
 #![warn(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 use serde::{Deserialize, Serialize};
 
-/// Samples in a second of sound, everywhere behind the media edge.
+/// Samples in a second of sound, everywhere after `media`.
 pub const SAMPLE_RATE: u32 = 48_000;
-/// Samples in one window: one second.
-pub const WINDOW_SAMPLES: usize = SAMPLE_RATE as usize;
 const NS_PER_S: u128 = 1_000_000_000;
 
 /// A place on the stream's one timeline, counted in samples.
@@ -31,7 +29,7 @@ impl SamplePos {
         Self(u64::try_from(samples).unwrap_or(u64::MAX))
     }
 
-    /// The sample that is heard at a running time: the last one that has begun.
+    /// The sample that is playing at a running time: the last one that has started.
     pub fn heard_at(time: MediaTime) -> Self {
         let samples = u128::from(time.0) * u128::from(SAMPLE_RATE) / NS_PER_S;
         Self(u64::try_from(samples).unwrap_or(u64::MAX))
@@ -44,7 +42,7 @@ impl SamplePos {
         MediaTime(u64::try_from(ns).unwrap_or(u64::MAX))
     }
 
-    /// The position `samples` further on.
+    /// The position `samples` later.
     #[must_use]
     pub fn plus(self, samples: usize) -> Self {
         Self(self.0 + samples as u64)
@@ -57,7 +55,7 @@ impl SamplePos {
     }
 }
 
-/// A time on the stream's timeline in nanoseconds, as results give it.
+/// A time on the stream's timeline in nanoseconds, as in results.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -76,24 +74,24 @@ impl MediaTime {
         )
     }
 
-    /// This time in seconds, for people and for drawing.
+    /// This time in seconds, for display.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
 
-    /// How far apart two times are, in nanoseconds.
+    /// Distance of two times in nanoseconds.
     pub fn distance(self, other: Self) -> u64 {
         self.0.abs_diff(other.0)
     }
 }
 
-/// How far one window starts after the one before it.
+/// Distance of the starts of consecutive windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hop(usize);
 
 impl Hop {
-    /// One second: windows that touch and do not overlap.
-    pub const SECOND: Self = Self(WINDOW_SAMPLES);
+    /// One second: windows are adjacent and do not overlap.
+    pub const SECOND: Self = Self(SAMPLE_RATE as usize);
 
     /// A hop in seconds, from 0.1 to 1.
     ///
@@ -104,7 +102,7 @@ impl Hop {
             return Err(format!("a hop is 0.1 to 1 second, not {seconds}"));
         }
         let samples = SamplePos::from_time(MediaTime::from_secs_f64(seconds)).0;
-        Ok(Self(usize::try_from(samples).unwrap_or(WINDOW_SAMPLES)))
+        Ok(Self(usize::try_from(samples).unwrap_or(Self::SECOND.0)))
     }
 
     /// The hop in samples.
@@ -124,8 +122,8 @@ mod tests {
 
     #[test]
     fn positions_do_not_drift_over_a_day_of_odd_blocks() {
-        // 1024 samples are 21 333 333.33 ns: summing rounded durations would be
-        // 1.35 ms off after a day, converting the absolute time is never off.
+        // 1024 samples are 21 333 333.33 ns: the sum of rounded durations would be off by
+        // 1.35 ms after a day, a conversion of the absolute time never is.
         let blocks = 24 * 3600 * 48_000 / 1024;
         let end = SamplePos(blocks * 1024);
         assert_eq!(SamplePos::from_time(end.to_time()), end);
@@ -138,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_between_two_samples_hears_the_one_that_has_begun() {
+    fn between_two_samples_the_earlier_one_is_playing() {
         assert_eq!(SamplePos::heard_at(MediaTime(20_833)), SamplePos(0));
         assert_eq!(SamplePos::heard_at(MediaTime(20_834)), SamplePos(1));
         assert_eq!(

@@ -1,7 +1,7 @@
-//! `l3net bench`: how fast this machine is, stage by stage.
+//! `l3net bench`: measures this machine, stage by stage.
 //!
-//! Belongs here: which benches there are. Does not: pass or fail; figures are
-//! for people, and machines are shared.
+//! Belongs here: the list of benchmarks. Does not: pass or fail; the figures are for
+//! people, and machines are shared.
 
 pub mod features;
 mod jobs;
@@ -16,27 +16,27 @@ pub mod train;
 pub struct BenchArgs {
     /// What to measure
     #[command(subcommand)]
-    pub what: What,
+    pub benchmark: Benchmark,
 }
 
-/// The benches.
+/// A benchmark.
 #[derive(clap::Subcommand, Debug)]
-pub enum What {
-    /// A live stream from the last sound of a window to its result
+pub enum Benchmark {
+    /// Latency of live streams, from the end of a window to its result
     #[cfg(feature = "gst")]
     Latency(streams::LatencyArgs),
-    /// The network alone; with sources, decoding and network together
+    /// The network alone; with sources, decoding and the network
     Throughput(ThroughputArgs),
     /// The log-spectrogram and the scaling of frames
     Features(features::FeaturesArgs),
-    /// A step of training, loading apart
+    /// A training step without loading
     Train(train::TrainBenchArgs),
 }
 
 /// What `bench throughput` measures.
 #[derive(clap::Args, Debug)]
 pub struct ThroughputArgs {
-    /// Files to go through, as `l3net batch` does; none for the network alone
+    /// Files to process as `l3net batch` does; none for the network alone
     #[cfg(feature = "gst")]
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<String>,
@@ -44,22 +44,22 @@ pub struct ThroughputArgs {
     network: throughput::NetworkArgs,
 }
 
-/// Measures and prints a table, or JSON. True if all that was to be measured was.
+/// Measures and prints a table, or JSON. Returns whether no source failed.
 ///
 /// # Errors
-/// Wrong usage, or what cannot be measured here and why.
+/// Wrong usage, or why a measurement is not possible.
 pub fn run(args: BenchArgs) -> anyhow::Result<bool> {
     let out = &mut std::io::stdout().lock();
-    match args.what {
+    match args.benchmark {
         #[cfg(feature = "gst")]
-        What::Latency(args) => return streams::latency(&args, out),
+        Benchmark::Latency(args) => return streams::latency(&args, out),
         #[cfg(feature = "gst")]
-        What::Throughput(args) if !args.sources.is_empty() => {
+        Benchmark::Throughput(args) if !args.sources.is_empty() => {
             return streams::throughput(&args.sources, &args.network, out);
         }
-        What::Throughput(args) => throughput::run(&args.network, out)?,
-        What::Features(args) => features::run(&args, out)?,
-        What::Train(args) => train::run(&args, out)?,
+        Benchmark::Throughput(args) => throughput::run(&args.network, out)?,
+        Benchmark::Features(args) => features::run(&args, out)?,
+        Benchmark::Train(args) => train::run(&args, out)?,
     }
     Ok(true)
 }

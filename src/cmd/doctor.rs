@@ -1,8 +1,8 @@
 //! `l3net doctor`: what this machine can do, and what is missing.
 //!
-//! Belongs here: gathering what the rooms below find into one report, and the
-//! verdict on it. Does not: looking (`elements`, `devices`, `machine`,
-//! `places`) and writing for people (`text`).
+//! Belongs here: collecting the findings of the modules below into one report, and
+//! its verdict. Does not: the checks (`elements`, `devices`, `machine`, `places`) and
+//! the human-readable output (`text`).
 
 mod devices;
 mod elements;
@@ -14,7 +14,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-/// Tells what this machine can do, and what is missing
+/// Reports what this machine can do, and what is missing
 #[derive(clap::Args, Debug, Default)]
 pub struct DoctorArgs {
     /// Write one JSON object instead of a table
@@ -22,10 +22,10 @@ pub struct DoctorArgs {
     pub json: bool,
 }
 
-/// All that doctor finds; `--json` writes it as it is.
+/// The report; `--json` writes it as it is.
 #[derive(Debug, Serialize)]
 struct Report {
-    /// Nothing that every use needs is missing.
+    /// Everything that is always needed is present.
     ok: bool,
     version: &'static str,
     cpu: machine::Cpu,
@@ -37,34 +37,34 @@ struct Report {
     model: places::Model,
     cache: places::Cache,
     missing: Vec<Missing>,
-    /// Brings all that is missing, as far as a command can.
+    /// The command that installs what is missing, as far as possible.
     remedy: Option<String>,
 }
 
-/// Something that is not there.
+/// Something that is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Missing {
-    /// What cannot be done without it.
+    /// What it is needed for.
     what: String,
-    /// Nothing works without it.
+    /// Whether it is always needed.
     needed: bool,
-    /// The Debian package that brings it.
+    /// The Debian package that provides it.
     package: Option<&'static str>,
-    /// Brings it, where no package does.
+    /// The command that provides it, where no package does.
     command: Option<&'static str>,
 }
 
-/// Looks at the machine and writes the report to `out`.
+/// Checks the machine and writes the report to `out`.
 ///
-/// True if all that every use of the program needs is there; cameras, a GPU and
+/// Returns whether everything that is always needed is present; cameras, a GPU and
 /// rarer formats may be missing.
 ///
 /// # Errors
-/// Fails only where `out` cannot be written to.
+/// If `out` cannot be written.
 pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     let report = Report::gather();
     if args.json {
-        // As an I/O error, so that the caller can tell a broken pipe.
+        // As an I/O error, so that the caller recognises a broken pipe.
         serde_json::to_writer_pretty(&mut *out, &report).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
@@ -76,14 +76,14 @@ pub fn run(args: &DoctorArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
 
 impl Report {
     fn gather() -> Self {
-        let gstreamer = elements::look();
+        let gstreamer = elements::check();
         let gpu = machine::gpu();
         let mut missing = gstreamer.missing();
         let model = places::model();
         missing.extend(gpu.missing());
         missing.extend(model.missing());
         missing.sort_by_key(|m| !m.needed);
-        let (cameras, microphones) = devices::look();
+        let (cameras, microphones) = devices::list();
         Self {
             ok: !missing.iter().any(|m| m.needed),
             version: env!("CARGO_PKG_VERSION"),
@@ -101,7 +101,7 @@ impl Report {
     }
 }
 
-/// One line to paste into a shell.
+/// One line for a shell.
 fn remedy(missing: &[Missing], root: bool, apt: bool) -> Option<String> {
     let mut packages: Vec<_> = missing.iter().filter_map(|m| m.package).collect();
     packages.sort_unstable();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn one_command_brings_all_that_is_missing() {
+    fn one_command_provides_everything_missing() {
         let missing = [
             lacks(Some("b"), None),
             lacks(None, Some("make setup CUDA=1")),
@@ -151,25 +151,25 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_apt_no_apt_command_is_given() {
+    fn without_apt_no_apt_command_is_given() {
         assert_eq!(remedy(&[lacks(Some("a"), None)], true, false), None);
     }
 
     #[test]
-    fn the_table_ends_with_what_to_do_and_json_tells_the_same() {
+    fn the_table_ends_with_the_remedy_of_the_json() {
         let mut table = Vec::new();
-        let ok = run(&DoctorArgs::default(), &mut table).expect("a Vec takes all");
+        let ok = run(&DoctorArgs::default(), &mut table).expect("writing to a Vec");
         let table = String::from_utf8(table).expect("it is text");
         let mut json = Vec::new();
         assert_eq!(
-            run(&DoctorArgs { json: true }, &mut json).expect("a Vec takes all"),
+            run(&DoctorArgs { json: true }, &mut json).expect("writing to a Vec"),
             ok
         );
         let json: serde_json::Value = serde_json::from_slice(&json).expect("it is JSON");
         assert_eq!(json["ok"], ok);
         match json["remedy"].as_str() {
             Some(remedy) => assert!(table.trim_end().ends_with(remedy), "{table}"),
-            None => assert!(!table.contains("To bring it"), "{table}"),
+            None => assert!(!table.contains("To install it"), "{table}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `l3net model`: what is in a model file, and another file of it.
+//! `l3net model`: inspects and converts model files.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use anyhow::Context;
 use super::common::Usage;
 use crate::net::{Conv1Stride, StoreAs, Weights, layout};
 
-/// Shows what is in a model file, or writes it in another form
+/// Inspects or converts a model file
 #[derive(clap::Args, Debug)]
 pub struct ModelArgs {
-    /// What to do with it
+    /// The action
     #[command(subcommand)]
     pub action: ModelAction,
 }
 
-/// What to do with a model file.
+/// An action on a model file.
 #[derive(clap::Subcommand, Debug)]
 pub enum ModelAction {
-    /// Show how it was made, its parameters and its tensors
+    /// Show a model's training, parameters and tensors
     Info {
-        /// A .safetensors file; the default model if not given
+        /// A .safetensors file; by default the default model
         file: Option<PathBuf>,
         /// List every tensor with its shape and values
         #[arg(long)]
@@ -29,23 +29,23 @@ pub enum ModelAction {
     },
     /// Write a model as another safetensors file
     Convert {
-        /// The model to read
+        /// Model to read
         input: PathBuf,
-        /// The file to write; it appears whole or not at all
+        /// File to write, atomically
         output: PathBuf,
-        /// How to store the numbers
+        /// Number format
         #[arg(long, value_enum, default_value = "f16")]
         dtype: StoreAs,
-        /// Make it the variant with this stride of conv1_1: 1 or 2
+        /// Change the stride of conv1_1: 1 or 2
         #[arg(long, value_name = "N")]
         conv1_stride: Option<Conv1Stride>,
     },
 }
 
-/// Does it and writes for people to `out`.
+/// Runs the action and writes a human-readable report to `out`.
 ///
 /// # Errors
-/// If the model cannot be read, or the result not be written.
+/// If the model cannot be read or the result cannot be written.
 pub fn run(args: &ModelArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     match &args.action {
         ModelAction::Info { file, tensors } => {
@@ -63,7 +63,7 @@ pub fn run(args: &ModelArgs, out: &mut dyn Write) -> anyhow::Result<()> {
         } => {
             if output.is_file() {
                 return Err(Usage::error(format!(
-                    "{}: is there already: name another file, or move it away",
+                    "{}: exists already; name another file, or move it away",
                     output.display()
                 )));
             }
@@ -110,7 +110,7 @@ fn info(weights: &Weights, out: &mut dyn Write) -> std::io::Result<()> {
     )?;
     writeln!(
         out,
-        "{:<16} {cell} pixels a cell of the heatmap, {gflop} GFLOP a pair",
+        "{:<16} {cell} pixels per heatmap cell, {gflop} GFLOP per pair",
         "variant"
     )?;
     for (key, value) in weights.metadata() {
@@ -123,19 +123,13 @@ fn list(weights: &Weights, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(
         out,
         "\n{:<32} {:>18} {:>10} {:>10} {:>10}",
-        "tensor", "shape", "least", "most", "rms"
+        "tensor", "shape", "min", "max", "rms"
     )?;
     for slot in layout() {
         let values = weights.tensor(&slot.name);
-        let (least, most, power) = values.iter().fold(
+        let (min, max, power) = values.iter().fold(
             (f32::INFINITY, f32::NEG_INFINITY, 0.0_f64),
-            |(least, most, power), &v| {
-                (
-                    least.min(v),
-                    most.max(v),
-                    power + f64::from(v) * f64::from(v),
-                )
-            },
+            |(min, max, power), &v| (min.min(v), max.max(v), power + f64::from(v) * f64::from(v)),
         );
         let rms = (power / values.len() as f64).sqrt();
         let shape = slot
@@ -146,7 +140,7 @@ fn list(weights: &Weights, out: &mut dyn Write) -> std::io::Result<()> {
             .join(" × ");
         writeln!(
             out,
-            "{:<32} {shape:>18} {least:>10.4} {most:>10.4} {rms:>10.4}",
+            "{:<32} {shape:>18} {min:>10.4} {max:>10.4} {rms:>10.4}",
             slot.name
         )?;
     }

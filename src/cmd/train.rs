@@ -1,20 +1,21 @@
-//! `l3net train`: learn from pairs, half of which correspond.
+//! `l3net train`: trains a network on pairs, half of which correspond.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::common::{ComputeArgs, TalkArgs, Usage, say, stop_on_signal};
+use super::common::{ComputeArgs, TalkArgs, Usage, cancel_on_signal, say};
 use super::data::DataArgs;
 use crate::net::{Conv1Stride, Weights};
 use crate::train::{
-    Checkpoint, Files, Freeze, Mixture, Outcome, Pairing, Progress, SamplerSettings, Start,
-    Strength, Task, TrainSettings, train,
+    AugmentationStrength, Checkpoint, Freeze, Mixture, PairingMode, RunFiles, SamplerSettings,
+    Start, TrainOutcome, TrainProgress, TrainSettings, TrainTask, train,
 };
+use crate::window_spec::WindowSpec;
 
-/// Lines to a log that is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(30);
+/// Time between progress lines where stderr is not a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
 /// Side of the paper's images.
 const SIDE: u32 = 224;
 
@@ -22,100 +23,100 @@ const SIDE: u32 = 224;
 #[derive(clap::Args, Clone, Debug)]
 #[command(args_override_self = true, after_help = super::data::HELP)]
 pub struct TrainArgs {
-    /// Where from
+    /// Training data
     #[command(flatten)]
     pub data: DataArgs,
-    /// The model to make; its checkpoints and curves lie beside it
+    /// Model to write; checkpoints and curves go beside it
     #[arg(short, long, value_name = "MODEL")]
     pub output: PathBuf,
-    /// Start from this model instead of from nothing
+    /// Start from this model instead of random weights
     #[arg(long, value_name = "MODEL")]
     pub init: Option<PathBuf>,
-    /// Go on from the last checkpoint; if there is none yet, start as without
+    /// Resume from the last checkpoint, if there is one
     #[arg(long)]
     pub resume: bool,
-    /// Start anew though there is a model or a checkpoint, which is lost
+    /// Start over and overwrite an existing model and its checkpoints
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
-    /// Steps after which training ends
+    /// Number of steps
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
-    /// End earlier after so many minutes; --resume goes on
+    /// Stop after this many minutes; --resume continues
     #[arg(long, value_name = "N", value_parser = parse_minutes)]
     pub minutes: Option<Duration>,
-    /// Pictures and sounds a step
+    /// Pictures and sounds per step
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..))]
     pub batch: u32,
-    /// The paper's pairs, or all pictures with all sounds of a batch
+    /// How pictures and sounds of a batch are paired
     #[arg(long, value_enum, default_value = "paper", value_name = "WHICH")]
-    pub pairs: Pairing,
-    /// How much pictures and sounds are changed
+    pub pairs: PairingMode,
+    /// Strength of the augmentation
     #[arg(long, value_enum, default_value = "paper", value_name = "HOW")]
-    pub augment: Strength,
+    pub augment: AugmentationStrength,
     /// Learning rate
     #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
     pub lr: f64,
     /// Steps over which the learning rate rises
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub warm_up: u64,
-    /// Last part of the steps, 0 to 1, over which it falls to nothing
+    /// Last part of the steps, 0 to 1, over which it falls to zero
     #[arg(long, value_name = "PART", default_value_t = 0.2)]
     pub cool_down: f64,
-    /// L2 on all parameters
+    /// L2 factor on all parameters
     #[arg(long, value_name = "FACTOR", default_value_t = 1e-5)]
     pub weight_decay: f64,
-    /// Correspondence, the classes of picture and sound, or both
+    /// What to learn
     #[arg(long, value_enum, default_value = "avc", value_name = "WHAT")]
-    pub task: Task,
-    /// What stays as it is
+    pub task: TrainTask,
+    /// Parts that do not learn
     #[arg(long, value_enum, default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
-    /// Part of the features that the fusion does without, others in each step
+    /// Dropout rate of the features, 0 to under 1
     #[arg(long, value_name = "PART", default_value_t = 0.0)]
     pub dropout: f64,
-    /// Learn so many pairs by heart, to see whether it can learn at all
+    /// Overfit this many pairs, to test whether training works
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub overfit: Option<u32>,
-    /// Steps from validation to validation
+    /// Steps between validations
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
     pub validate_every: u64,
-    /// Pairs of a validation
+    /// Pairs per validation
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(2..))]
     pub validation_pairs: u32,
-    /// Minutes between saved states
+    /// Minutes between checkpoints
     #[arg(long, value_name = "N", default_value = "5", value_parser = parse_minutes)]
     pub save_minutes: Duration,
-    /// Stride of conv1_1: 2 as in the paper, or 1; a model that is gone on from has one
+    /// Stride of conv1_1: 1 or 2; by default the model's, or the paper's 2
     #[arg(long, value_name = "N")]
     pub conv1_stride: Option<Conv1Stride>,
-    /// The same seed draws the same pairs
+    /// Seed of all random numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Where, and how exactly
+    /// Device and precision
     #[command(flatten)]
     pub compute: ComputeArgs,
-    /// Threads that make batches; chosen by the device if not given
+    /// Threads that prepare batches; by default as the device needs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub loaders: Option<u16>,
-    /// How much to say
+    /// Verbosity
     #[command(flatten)]
     pub talk: TalkArgs,
 }
 
-/// Trains. Always true: what goes wrong is an error.
+/// Trains. Returns true; every failure is an error.
 ///
 /// # Errors
-/// Names the data, the checkpoint or the step, and what is wrong.
+/// Names the data, the checkpoint or the step, and the cause.
 pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     check(args)?;
     args.talk.start_log(std::io::stderr);
-    let files = Files::beside(&args.output);
-    // Before anything is read: the run that holds it may be about to write it anew.
+    let files = RunFiles::beside(&args.output);
+    // Locked before reading: the run that holds the lock may be about to overwrite them.
     let _lock = files.lock()?;
     let start = start(args, &files)?;
-    let stop = stop_on_signal()?;
+    let stop = cancel_on_signal()?;
     let parts = match args.data.open(args.talk.quiet, &stop) {
-        // There is nothing yet to save: an orderly end like a later one.
+        // Nothing to save yet: as orderly an end as a later one.
         Err(stopped) if stop.is_cancelled() => {
             say(&format!("{stopped:#}"));
             return Ok(true);
@@ -123,37 +124,38 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
         parts => parts?.into_iter(),
     };
     let mixture = Mixture::new(parts.map(|o| (o.weight, o.corpus)).collect());
-    let display = Display::new(args.steps, args.talk.quiet);
-    let outcome = train(mixture, &settings(args), start, &files, &stop, |progress| {
+    let display = ProgressDisplay::new(args.steps, args.talk.quiet);
+    let settings = settings(args, start.spec());
+    let outcome = train(mixture, &settings, start, &files, &stop, |progress| {
         display.show(progress);
     });
     display.end();
-    tell(&outcome?, &files, args.talk.quiet);
+    report_outcome(&outcome?, &files, args.talk.quiet);
     Ok(true)
 }
 
 fn check(args: &TrainArgs) -> anyhow::Result<()> {
     let refuse = |text: &str| Err(Usage::error(text));
     if !(args.lr > 0.0 && args.lr.is_finite()) {
-        return refuse("--lr is a number over 0");
+        return refuse("--lr must be over 0");
     }
     if !(0.0..=1.0).contains(&args.cool_down) {
-        return refuse("--cool-down is a part, 0 to 1");
+        return refuse("--cool-down must be 0 to 1");
     }
     if !args.batch.is_multiple_of(2) {
-        return refuse("--batch is even: half of the pairs correspond");
+        return refuse("--batch must be even: half of the pairs correspond");
     }
     if !(0.0..1.0).contains(&args.dropout) {
-        return refuse("--dropout is a part, 0 to under 1");
+        return refuse("--dropout must be 0 to under 1");
     }
     if !(args.weight_decay >= 0.0 && args.weight_decay.is_finite()) {
-        return refuse("--weight-decay is a number, 0 or more");
+        return refuse("--weight-decay must be 0 or more");
     }
     if args.output.is_dir() {
         return refuse("-o MODEL is a folder; name a file in it");
     }
     if args.output.extension().is_none_or(|e| e != "safetensors") {
-        return refuse("-o MODEL ends in .safetensors");
+        return refuse("-o MODEL must end in .safetensors");
     }
     Ok(())
 }
@@ -164,12 +166,13 @@ fn parse_minutes(text: &str) -> Result<Duration, String> {
     length.ok_or_else(|| format!("{text}: not a number of minutes"))
 }
 
-fn settings(args: &TrainArgs) -> TrainSettings {
+fn settings(args: &TrainArgs, spec: WindowSpec) -> TrainSettings {
     TrainSettings {
         sampler: SamplerSettings {
             batch: args.batch as usize,
             pairing: args.pairs,
             augment: args.augment,
+            spec,
             side: SIDE,
             overfit: args.overfit.map(|n| n as usize),
             seed: args.seed,
@@ -196,11 +199,11 @@ fn settings(args: &TrainArgs) -> TrainSettings {
     }
 }
 
-fn start(args: &TrainArgs, files: &Files) -> anyhow::Result<Start> {
+fn start(args: &TrainArgs, files: &RunFiles) -> anyhow::Result<Start> {
     if args.resume && files.last.exists() {
         let checkpoint = Checkpoint::read(&files.last)?;
         tracing::info!(
-            "going on from step {} of {}",
+            "resuming from step {} of {}",
             checkpoint.state.step,
             files.last.display()
         );
@@ -209,32 +212,32 @@ fn start(args: &TrainArgs, files: &Files) -> anyhow::Result<Start> {
     }
     if !args.force && files.last.exists() {
         anyhow::bail!(
-            "{}: of a run that was there before; --resume goes on with it, --force starts anew",
+            "{}: an earlier run left this checkpoint; --resume continues it, --force starts over",
             files.last.display()
         );
     }
     if !args.force && files.model.exists() {
         anyhow::bail!(
-            "{}: a model that is there already; name another, or --force replaces it",
+            "{}: exists already; name another file, or --force overwrites it",
             files.model.display()
         );
     }
     if args.resume && !args.talk.quiet {
         let from = args.init.as_ref().map(|model| model.display().to_string());
         say(&format!(
-            "{}: not there yet; starts from {}",
+            "{}: does not exist yet; starting from {}",
             files.last.display(),
-            from.as_deref().unwrap_or("nothing")
+            from.as_deref().unwrap_or("random weights")
         ));
     }
     if args.init.is_none() && args.freeze != Freeze::None {
-        tracing::warn!("--freeze without --init: what is frozen is random and has learnt nothing");
+        tracing::warn!("--freeze without --init: the frozen parts keep random weights");
     }
     Ok(match &args.init {
         Some(model) => {
             let weights = Weights::read(model)?;
             check_stride(args, weights.conv1_stride(), model)?;
-            Start::From(weights)
+            Start::Model(weights)
         }
         None => Start::Scratch(args.conv1_stride.unwrap_or_default()),
     })
@@ -244,7 +247,7 @@ fn check_stride(args: &TrainArgs, is: Conv1Stride, file: &Path) -> anyhow::Resul
     match args.conv1_stride.filter(|asked| *asked != is) {
         None => Ok(()),
         Some(asked) => Err(Usage::error(format!(
-            "{}: its conv1_1 has stride {}, not --conv1-stride {}; leave the option out",
+            "{}: its conv1_1 has stride {}, not {}; omit --conv1-stride",
             file.display(),
             is.get(),
             asked.get()
@@ -252,7 +255,7 @@ fn check_stride(args: &TrainArgs, is: Conv1Stride, file: &Path) -> anyhow::Resul
     }
 }
 
-fn tell(outcome: &Outcome, files: &Files, quiet: bool) {
+fn report_outcome(outcome: &TrainOutcome, files: &RunFiles, quiet: bool) {
     if quiet {
         return;
     }
@@ -269,40 +272,40 @@ fn tell(outcome: &Outcome, files: &Files, quiet: bool) {
     }
     if !state.validated && state.step > 0 {
         say(&format!(
-            "{}: as it is now; no validation has chosen or calibrated it (--validate-every)",
+            "{}: the latest weights; no validation chose or calibrated them (--validate-every)",
             files.model.display()
         ));
     }
     say(&format!(
-        "{} pictures and sounds, {} pairs in {} steps, {:.0} s; the network waited {:.1} % of its time",
+        "{} pictures and sounds, {} pairs in {} steps, {:.0} s; {:.1} % of the time waiting for batches",
         state.examples,
         state.pairs,
         state.step,
         state.seconds,
         outcome.waiting * 100.0
     ));
-    if outcome.left_out > 0 {
+    if outcome.skipped > 0 {
         say(&format!(
-            "{} draws were left out: their files cannot be read",
-            outcome.left_out
+            "{} draws were skipped: their files cannot be read",
+            outcome.skipped
         ));
     }
     if outcome.stopped {
         say(&format!(
-            "ended early; --resume goes on from {}",
+            "stopped early; --resume continues from {}",
             files.last.display()
         ));
     }
 }
 
-/// A bar on a terminal, a line now and then elsewhere.
-struct Display {
+/// A bar on a terminal, a line every [`LINE_INTERVAL`] elsewhere.
+struct ProgressDisplay {
     bar: ProgressBar,
     quiet: bool,
     last: std::cell::Cell<Option<Instant>>,
 }
 
-impl Display {
+impl ProgressDisplay {
     fn new(steps: u64, quiet: bool) -> Self {
         let target = if quiet {
             ProgressDrawTarget::hidden()
@@ -321,7 +324,7 @@ impl Display {
         }
     }
 
-    fn show(&self, progress: &Progress) {
+    fn show(&self, progress: &TrainProgress) {
         let line = line(progress);
         self.bar.set_position(progress.step);
         self.bar.set_message(line.clone());
@@ -343,7 +346,12 @@ impl Display {
                 self.bar.println(text);
             }
         }
-        if self.bar.is_hidden() && self.last.get().is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+        if self.bar.is_hidden()
+            && self
+                .last
+                .get()
+                .is_none_or(|at| at.elapsed() >= LINE_INTERVAL)
+        {
             say(&format!(
                 "step {}/{}  {line}",
                 progress.step, progress.steps
@@ -357,7 +365,7 @@ impl Display {
     }
 }
 
-fn line(progress: &Progress) -> String {
+fn line(progress: &TrainProgress) -> String {
     let left = (progress.steps - progress.step) as f64;
     let batch_s = progress.examples_per_s.max(1e-9);
     let step_s = progress.batch as f64 / batch_s;

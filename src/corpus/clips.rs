@@ -21,9 +21,12 @@ use super::shards::{StoredClip, find_shards, read_shard};
 use super::sounds::SILENT_RMS;
 use super::{Corpus, Example, Split, Tag};
 use crate::text::plural;
-use crate::time::{SamplePos, WINDOW_SAMPLES};
+use crate::time::SamplePos;
+use crate::window_spec::WindowSpec;
 use parts::LEAST;
 use recording::{Choice, Recording, heard_at, recordings};
+
+const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
 pub use rules::{ClipRules, SplitBy};
 
 /// Silent seconds drawn in a row before the corpus is given up.

@@ -12,7 +12,9 @@ use super::error::CorpusError;
 use super::kept::{Kept, Room};
 use super::random::Rng;
 use super::sound_file::read_sound;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
+
+const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
 
 /// For decoded sounds: 2 GiB.
 static ROOM: Room = Room::new(2 << 30);

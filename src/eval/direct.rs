@@ -44,7 +44,10 @@ impl Direct {
         let (heads, weights) = read.into_parts();
         let net = L3Net::new(&weights, options)?;
         let device = net.describe().device;
-        let torch = |cause| TrainError::Torch { step: 0, cause };
+        let torch = |cause: tch::TchError| TrainError::Torch {
+            step: 0,
+            cause: cause.into(),
+        };
         let place = |modality| Head::placed(modality, &heads, device).map_err(torch);
         Ok(Self {
             heads: [place(Modality::Vision)?, place(Modality::Audio)?],
@@ -64,8 +67,8 @@ impl Direct {
                 height: f.image_height,
                 view: f.view,
             };
-            let seen = self.shares(0, &self.net.see(&[&picture])?.pool4()?)?;
-            let heard = self.shares(1, &self.net.hear(&[&f.spectrogram])?.pool4()?)?;
+            let seen = self.shares(0, &self.net.vision_response(&[&picture])?.pool4()?)?;
+            let heard = self.shares(1, &self.net.audio_response(&[&f.spectrogram])?.pool4()?)?;
             products.push(seen.iter().zip(&heard).map(|(a, b)| a * b).sum());
         }
         Ok(products)
@@ -76,7 +79,7 @@ impl Direct {
         let _guard = tch::no_grad_guard();
         let device = self.net.describe().device;
         let feature = Tensor::f_from_slice(pool4)?.f_unsqueeze(0)?.f_to(device)?;
-        let mut shares = self.heads[head].shares(&feature)?;
+        let mut shares = self.heads[head].probabilities(&feature)?;
         shares.pop();
         Ok(shares)
     }
@@ -149,6 +152,7 @@ mod tests {
     use crate::net::{Conv1Stride, FEATURE, Precision, Weights};
     use crate::picture::Picture;
     use crate::result::Crop;
+    use crate::window_spec::WindowSpec;
 
     /// Classifiers with constant outputs: two classes, and "nothing".
     fn sure(seen: [f32; 3], heard: [f32; 3]) -> Direct {
@@ -177,7 +181,8 @@ mod tests {
     #[test]
     fn the_score_is_the_scalar_product_of_the_classes_without_nothing() {
         let picture = Picture::filled(64, 64, [10, 200, 30]);
-        let features = FeatureExtractor::new(Crop::Full).extract(&[0.1; 48_000], &picture);
+        let features =
+            FeatureExtractor::new(WindowSpec::PAPER, Crop::Full).extract(&[0.1; 48_000], &picture);
         // 0.6 · 0.2 + 0.3 · 0.5; nothing, 0.1 · 0.3, does not count.
         let mut direct = sure([0.6, 0.3, 0.1], [0.2, 0.5, 0.3]);
         let products = direct.products(&[&features, &features]).expect("products");

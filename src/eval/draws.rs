@@ -19,6 +19,7 @@ use crate::corpus::{Corpus, CorpusError, Rng, Split, hash, rng};
 use crate::features::{FeatureExtractor, Features};
 use crate::net::NetError;
 use crate::result::{Crop, Judgement};
+use crate::window_spec::WindowSpec;
 
 /// Features judged at a time: enough to keep a GPU busy. The network splits them
 /// into batches of its own size.
@@ -95,7 +96,7 @@ impl Draws<'_> {
         in_order(
             experiment.count(self.corpus),
             self.loaders,
-            || FeatureExtractor::new(self.crop),
+            || FeatureExtractor::new(WindowSpec::PAPER, self.crop),
             |extractor, index| {
                 self.draw(stream, index, |rng| {
                     experiment.ask(self, index, rng, extractor)

@@ -14,9 +14,9 @@ use super::learn::Rows;
 use super::seconds::{Seconds, level, loudest, second_at};
 use crate::cache;
 use crate::corpus::{CorpusError, hash, hash_bytes};
-use crate::features::{FrameScaler, LogSpectrogram, SHORT_SIDE, SPECTROGRAM_LEN, ScaledFrame};
+use crate::features::{FrameScaler, LogSpectrogram, SHORT_SIDE, ScaledFrame};
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
-use crate::net::{FEATURE, L3Net, PICTURE_WIDTH, Response, SOUND_WIDTH, Slot, Weights};
+use crate::net::{FEATURE, L3Net, PICTURE_WIDTH, Response, SOUND_WIDTH, TensorSpec, Weights};
 use crate::result::Crop;
 
 /// Part of the names of cached files; to be raised if features change.
@@ -90,7 +90,7 @@ impl Extractor<'_> {
             &format!("sounds {seconds:?}"),
             SOUND_WIDTH,
             files,
-            LogSpectrogram::new,
+            || LogSpectrogram::new(self.weights.spec()),
             |spectrogram, media| {
                 let pcm = media.sound()?;
                 let seconds = seconds.starts(pcm.len()).map(|start| {
@@ -101,7 +101,7 @@ impl Extractor<'_> {
             },
             |net, batch: &[Vec<f32>]| {
                 let batch: Vec<&[f32]> = batch.iter().map(Vec::as_slice).collect();
-                let heard = net.hear(&batch)?;
+                let heard = net.audio_response(&batch)?;
                 Ok((heard.sound_6144()?, heard))
             },
             progress,
@@ -125,7 +125,7 @@ impl Extractor<'_> {
             || FrameScaler::new(Crop::Full),
             |scaler, media| Ok(vec![(0.0, framed(scaler, media)?)]),
             |net, batch: &[ScaledFrame]| {
-                let seen = net.see(&batch.iter().collect::<Vec<_>>())?;
+                let seen = net.vision_response(&batch.iter().collect::<Vec<_>>())?;
                 Ok((seen.picture_8192()?, seen))
             },
             progress,
@@ -240,13 +240,11 @@ pub(super) fn framed(scaler: &mut FrameScaler, media: &Media) -> Result<ScaledFr
 }
 
 pub(super) fn spectrogram_of(spectrogram: &mut LogSpectrogram, second: &[f32]) -> Vec<f32> {
-    let mut values = vec![0.0; SPECTROGRAM_LEN];
-    spectrogram.write(second, &mut values);
-    values
+    spectrogram.of(second)
 }
 
-fn slots(rows: usize, width: usize) -> [Slot; 4] {
-    let slot = |name: &str, shape: Vec<usize>| Slot {
+fn slots(rows: usize, width: usize) -> [TensorSpec; 4] {
+    let slot = |name: &str, shape: Vec<usize>| TensorSpec {
         name: name.to_owned(),
         shape,
     };

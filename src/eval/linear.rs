@@ -14,7 +14,7 @@ use super::labelled::Labelled;
 use super::learn::{Rows, ZScore};
 use crate::corpus::{hash, rng};
 use crate::net::NetError;
-use crate::net::input::plain;
+use crate::net::input::to_vec;
 use crate::train::Adam;
 use rand::seq::SliceRandom;
 
@@ -105,7 +105,7 @@ fn ranks(
     let _guard = tch::no_grad_guard();
     let by_decay = decays.iter().map(|&decay| {
         let layer = learn(&seen, &labels, classes, decay, seed)?;
-        let scores = plain(&layer.scores(&held_out)?)?;
+        let scores = to_vec(&layer.scores(&held_out)?)?;
         let rows = scores.chunks_exact(classes).zip(&tested);
         Ok(rows
             .map(|(scores, &file)| rank(scores, data.files[file].class))

@@ -20,7 +20,7 @@ use super::overlap::{Bounds, Boxed, area};
 use crate::corpus::{Annotated, Corpus, CorpusError, Cut, Example, Rng, Split};
 use crate::features::{FeatureExtractor, Viewport};
 use crate::result::Judgement;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
 /// Draws after which a corpus counts as having no such scene or sound.
 const MAX_DRAWS: usize = 200;
@@ -29,7 +29,7 @@ const MAX_DRAWS: usize = 200;
 const BACKGROUND: f64 = 0.8;
 /// Root mean square of the noise that belongs to no picture: -30 dBFS.
 const NOISE_RMS: f32 = 0.03;
-static SILENCE: [f32; WINDOW_SAMPLES] = [0.0; WINDOW_SAMPLES];
+static SILENCE: [f32; WindowSpec::PAPER.window_samples] = [0.0; WindowSpec::PAPER.window_samples];
 
 /// Judges scenes, each with its own sound, with another one of the same split, with
 /// silence and with noise.
@@ -216,7 +216,7 @@ fn other_sound(
 /// Uniform white noise: its root mean square is its height by √3.
 fn noise(rng: &mut Rng) -> Vec<f32> {
     let height = NOISE_RMS * 3.0_f32.sqrt();
-    let samples = (0..WINDOW_SAMPLES).map(|_| rng.random_range(-height..=height));
+    let samples = (0..WindowSpec::PAPER.window_samples).map(|_| rng.random_range(-height..=height));
     samples.collect()
 }
 

@@ -1,7 +1,7 @@
 //! Which seconds of a sound are used.
 
 use crate::result::AudioFacts;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
 /// Upper limit of [`Seconds::ByLength`].
 const MAX_SECONDS: usize = 60;
@@ -21,12 +21,12 @@ impl Seconds {
     /// Their first samples, from the first second of a sound of `len` samples to the
     /// last.
     pub(super) fn starts(self, len: usize) -> impl Iterator<Item = usize> {
-        let last = len.saturating_sub(WINDOW_SAMPLES);
+        let last = len.saturating_sub(WindowSpec::PAPER.window_samples);
         let count = match self {
             Self::Fixed(count) => usize::from(count),
             // It is no longer than one.
             Self::ByLength if last == 0 => 1,
-            Self::ByLength => (2 * len / WINDOW_SAMPLES).min(MAX_SECONDS),
+            Self::ByLength => (2 * len / WindowSpec::PAPER.window_samples).min(MAX_SECONDS),
         };
         (0..count).map(move |i| match count {
             1 => last / 2,
@@ -58,7 +58,7 @@ pub(super) fn loudest(levels: &[f32]) -> usize {
 
 /// The second from `start` on, or less at the end.
 pub(super) fn second_at(pcm: &[f32], start: usize) -> &[f32] {
-    &pcm[start..pcm.len().min(start + WINDOW_SAMPLES)]
+    &pcm[start..pcm.len().min(start + WindowSpec::PAPER.window_samples)]
 }
 
 #[cfg(test)]

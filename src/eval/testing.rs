@@ -3,9 +3,10 @@
 use rand::RngExt;
 
 use crate::corpus::{Corpus, CorpusError, Example, Region, Rng, Split, Tag};
-use crate::features::{BIN_HZ, FRAMES, Features};
+use crate::features::Features;
 use crate::picture::Picture;
 use crate::result::{Heatmap, Judgement};
+use crate::window_spec::WindowSpec;
 
 /// Side of the pictures of [`Scenes`].
 pub const SIDE: u32 = 256;
@@ -100,7 +101,9 @@ pub fn judgement(margin: f32, vision: Heatmap) -> Judgement {
 
 /// The colour that the tone belongs to, by the spectrogram.
 pub fn heard(features: &Features) -> [u8; 3] {
-    let level = |hertz: f32| features.spectrogram[(hertz / BIN_HZ).round() as usize * FRAMES];
+    let spec = WindowSpec::PAPER;
+    let row = |hertz: f32| (hertz / spec.bin_hz()).round() as usize;
+    let level = |hertz: f32| features.spectrogram[row(hertz) * spec.frames];
     let loudest = KINDS
         .iter()
         .max_by(|a, b| level(a.2).total_cmp(&level(b.2)));

@@ -39,7 +39,7 @@ impl PictureMaps {
     /// If the file cannot be read, or the network fails.
     pub fn of(net: &L3Net, media: &Media, units: &[usize]) -> Result<Self, EvalError> {
         let frame = framed(&mut FrameScaler::new(Crop::Full), media)?;
-        let maps = maps(&net.see(&[&frame])?, units)?;
+        let maps = maps(&net.vision_response(&[&frame])?, units)?;
         Ok(Self { frame, maps })
     }
 }
@@ -57,8 +57,8 @@ impl SoundMaps {
     ) -> Result<Self, EvalError> {
         let pcm = media.sound()?;
         let second = second_at(&pcm, seconds.loudest(&pcm)).to_vec();
-        let spectrogram = spectrogram_of(&mut LogSpectrogram::new(), &second);
-        let maps = maps(&net.hear(&[&spectrogram])?, units)?;
+        let spectrogram = spectrogram_of(&mut LogSpectrogram::new(net.describe().spec), &second);
+        let maps = maps(&net.audio_response(&[&spectrogram])?, units)?;
         Ok(Self {
             second,
             spectrogram,

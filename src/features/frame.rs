@@ -1,4 +1,4 @@
-//! The picture as the network sees it, and the way back from a heatmap's cell.
+//! The picture as the network sees it, and the geometry back from a heatmap's cell.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,17 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use crate::picture::Picture;
 use crate::result::Crop;
 
-/// Length that the short side is scaled to (paper, section 2.2).
+/// Length of the scaled short side (paper, section 2.2).
 pub const SHORT_SIDE: u32 = 256;
 /// The paper's crop.
 const CROP_SIDE: u32 = 224;
-/// The long side goes no further: a strip of 1 × 4000 pixels would make an
-/// image of a million columns otherwise.
-const LONG_SIDE: u32 = 1024;
-/// The least side that leaves a heatmap of 2 cells.
-const LEAST_SIDE: u32 = 32;
+/// Limit of the long side: a strip of 1 × 4000 pixels would become an image of a
+/// million columns otherwise.
+const MAX_SIDE: u32 = 1024;
+/// The smallest side with a heatmap of 2 cells.
+const MIN_SIDE: u32 = 32;
 
-/// Which part of the picture the network's image shows.
+/// The part of the picture that the network's image shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Viewport {
     /// Left edge in the picture, 0 to 1 from its left.
@@ -35,7 +35,7 @@ pub struct Viewport {
 }
 
 impl Viewport {
-    /// A view of the whole picture through an image of this size.
+    /// The whole picture, scaled to an image of this size.
     pub fn whole(width: u32, height: u32) -> Self {
         Self {
             left: 0.0,
@@ -49,17 +49,17 @@ impl Viewport {
     /// The part of the picture under a heatmap of `rows × cols` cells:
     /// left, top, right, bottom, 0 to 1 from the picture's top left.
     ///
-    /// A cell is 16 pixels of the image (8 with `conv1_stride: 1`). Pooling drops
-    /// what is left over at the right and the bottom, so a map over 455 columns
-    /// has 28 cells and covers 448 of them, not all.
+    /// A cell is 16 pixels of the image (8 with `conv1_stride: 1`). Pooling drops the
+    /// remainder at the right and the bottom: a map over 455 columns has 28 cells and
+    /// covers 448 columns.
     pub fn under_map(&self, rows: u32, cols: u32) -> [f32; 4] {
         let right = self.left + self.width * covered(self.pixels[0], cols);
         let bottom = self.top + self.height * covered(self.pixels[1], rows);
         [self.left, self.top, right, bottom]
     }
 
-    /// The place in the picture (x, y, 0 to 1 from its top left) of the middle of
-    /// a cell of a heatmap of `rows × cols` cells.
+    /// The middle of a cell of a heatmap of `rows × cols` cells, as x and y in the
+    /// picture, 0 to 1 from its top left.
     pub fn image_from_cell(&self, row: u32, col: u32, rows: u32, cols: u32) -> [f32; 2] {
         let [left, top, right, bottom] = self.under_map(rows, cols);
         let x = left + (right - left) * (col as f32 + 0.5) / cols.max(1) as f32;
@@ -68,16 +68,16 @@ impl Viewport {
     }
 }
 
-/// The fraction of `pixels` under `cells`. Cells are 8 or 16 pixels, at most 15
-/// pixels are left over, and there are at least 2 cells: 8 pixels make at most
-/// 11.5 a cell, 16 make at least 15.5.
+/// The fraction of `pixels` under `cells`. The cells' size, 8 or 16, follows from the
+/// pixels per cell: at most 15 pixels remain and there are at least 2 cells, so it is at
+/// most 11.5 for cells of 8 and at least 15.5 for cells of 16.
 fn covered(pixels: u32, cells: u32) -> f32 {
     let pixels = pixels.max(1);
     let cell = if pixels < 13 * cells { 8 } else { 16 };
     ((cell * cells) as f32 / pixels as f32).min(1.0)
 }
 
-/// A picture scaled and cut for the network.
+/// A picture scaled and cropped for the network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScaledFrame {
     /// `height × width × 3` bytes, rows from the top.
@@ -86,13 +86,12 @@ pub struct ScaledFrame {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Which part of the picture this is.
+    /// The part of the picture that it shows.
     pub view: Viewport,
 }
 
 impl ScaledFrame {
-    /// The middle `side × side` of a picture that is shown whole; all of a side
-    /// that is shorter.
+    /// The middle `side × side` of an uncropped picture; a shorter side is kept whole.
     pub fn middle(&self, side: u32) -> Self {
         let (width, height) = (self.width, self.height);
         let (w, h) = (width.min(side), height.min(side));
@@ -118,8 +117,8 @@ impl ScaledFrame {
     }
 }
 
-/// Scales pictures: short side to 256, bilinear, antialiased; whole or the
-/// middle 224 × 224.
+/// Scales pictures: short side to 256, bilinear, antialiased; the whole or the middle
+/// 224 × 224.
 pub struct FrameScaler {
     crop: Crop,
     resizer: Resizer,
@@ -127,13 +126,13 @@ pub struct FrameScaler {
 }
 
 impl FrameScaler {
-    /// A scaler that cuts as `crop` says.
+    /// A scaler that crops as `crop` says.
     pub fn new(crop: Crop) -> Self {
         Self {
             crop,
             resizer: Resizer::new(),
-            // "Convolution": the filter widens with the scale, which is what
-            // antialiases. Plain interpolation would let fine patterns flicker.
+            // "Convolution" widens the filter with the scale, which antialiases. Plain
+            // interpolation would let fine patterns flicker.
             options: ResizeOptions::new()
                 .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
                 .use_alpha(false),
@@ -142,8 +141,8 @@ impl FrameScaler {
 
     /// The picture as the network sees it.
     ///
-    /// Any size from 1 × 1 on works: the long side is at most 1024 and each side
-    /// at least 32, at the cost of the aspect of very long pictures.
+    /// Any size from 1 × 1 works: the long side becomes at most 1024 and each side at
+    /// least 32, which changes the aspect of very long pictures.
     pub fn scale(&mut self, picture: &Picture) -> ScaledFrame {
         let (width, height) = scaled_size(picture.width, picture.height);
         let rgb = self.resize(picture, width, height);
@@ -165,22 +164,22 @@ impl FrameScaler {
             return source.into_owned();
         }
         let mut rgb = vec![0; width as usize * height as usize * 3];
-        // Typed: the untyped `resize` would have its code for every kind of
-        // pixel and processor compiled into this crate, a minute of it.
+        // The untyped `resize` would compile code for every pixel type and processor
+        // into this crate, which takes a minute.
         let (from_width, from_height) = (picture.width.max(1), picture.height.max(1));
         let from = TypedImageRef::<U8x3>::from_buffer(from_width, from_height, &source)
-            .expect("the buffer has a pixel for every place");
+            .expect("the buffer has every pixel");
         let mut to = TypedImage::<U8x3>::from_buffer(width, height, &mut rgb)
             .expect("the buffer was made for this size");
         self.resizer
             .resize_typed(&from, &mut to, &self.options)
-            .expect("the options crop nothing");
+            .expect("the options do not crop");
         drop(to);
         rgb
     }
 }
 
-/// The picture's pixels, with black for those that its buffer lacks.
+/// The picture's pixels; those that its buffer lacks are black.
 fn whole_rows(picture: &Picture) -> Cow<'_, [u8]> {
     let len = picture.width.max(1) as usize * picture.height.max(1) as usize * 3;
     match picture.rgb.get(..len) {
@@ -195,8 +194,8 @@ fn whole_rows(picture: &Picture) -> Cow<'_, [u8]> {
 
 fn scaled_size(width: u32, height: u32) -> (u32, u32) {
     let (w, h) = (f64::from(width.max(1)), f64::from(height.max(1)));
-    let scale = (f64::from(SHORT_SIDE) / w.min(h)).min(f64::from(LONG_SIDE) / w.max(h));
-    let side = |v: f64| ((v * scale).round() as u32).clamp(LEAST_SIDE, LONG_SIDE);
+    let scale = (f64::from(SHORT_SIDE) / w.min(h)).min(f64::from(MAX_SIDE) / w.max(h));
+    let side = |v: f64| ((v * scale).round() as u32).clamp(MIN_SIDE, MAX_SIDE);
     (side(w), side(h))
 }
 
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_sizes_stay_within_what_the_network_can_take() {
+    fn odd_sizes_stay_within_the_limits_of_the_network() {
         assert_eq!(scaled_size(2, 2), (256, 256));
         assert_eq!(scaled_size(1, 4000), (32, 1024));
         assert_eq!(scaled_size(4000, 1), (1024, 32));
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_the_right_size_is_not_touched() {
+    fn a_picture_of_the_right_size_is_unchanged() {
         let rgb: Vec<u8> = (0..256 * 300 * 3).map(|i| (i * 7 % 251) as u8).collect();
         let picture = Picture {
             width: 300,
@@ -285,7 +284,7 @@ mod tests {
 
     #[test]
     fn cells_lie_where_the_network_looked() {
-        // 455 columns make 28 cells of 16: the last 7 columns are under none.
+        // 455 columns have 28 cells of 16: the last 7 columns are under none.
         let view = Viewport::whole(455, 256);
         let [x, y] = view.image_from_cell(15, 27, 16, 28);
         assert!((x - (27.5 * 16.0) / 455.0).abs() < 1e-6);
@@ -293,9 +292,9 @@ mod tests {
         // conv1_stride 1: cells of 8, and the same places.
         let [fine, _] = view.image_from_cell(31, 55, 32, 56);
         assert!((fine - (55.5 * 8.0) / 455.0).abs() < 1e-6);
-        // The least image has two cells, or four.
-        let least = Viewport::whole(32, 46);
-        assert_eq!(least.under_map(2, 2), [0.0, 0.0, 1.0, 32.0 / 46.0]);
-        assert_eq!(least.under_map(5, 4), [0.0, 0.0, 1.0, 40.0 / 46.0]);
+        // The smallest image has two cells, or four.
+        let smallest = Viewport::whole(32, 46);
+        assert_eq!(smallest.under_map(2, 2), [0.0, 0.0, 1.0, 32.0 / 46.0]);
+        assert_eq!(smallest.under_map(5, 4), [0.0, 0.0, 1.0, 40.0 / 46.0]);
     }
 }

@@ -1,29 +1,28 @@
-//! What the network is fed: the log-spectrogram of a second of sound and the
-//! scaled picture of its frame.
+//! The input of the network: the log-spectrogram of a window of sound and the scaled
+//! picture of its frame.
 //!
-//! Belongs here: turning plain samples and pixels into plain numbers of the
-//! network's shape, and the geometry that leads back from a heatmap's cell to a
-//! place in the picture. Does not: tensors, pairing of sound and frame.
+//! Belongs here: from plain samples and pixels to plain numbers of the network's
+//! shape, and the geometry from a heatmap's cell back to a place in the picture.
+//! Does not: tensors, pairing of sound and frame.
 //!
-//! There is one [`FeatureExtractor`] for live, batch, evaluation and training, so
-//! that no model ever meets features other than those it was trained on.
+//! Live, batch, evaluation and training share one [`FeatureExtractor`], so that a
+//! model never gets features other than those it was trained on.
 
 mod frame;
 mod spectrogram;
 
 pub use frame::{FrameScaler, SHORT_SIDE, ScaledFrame, Viewport};
-pub use spectrogram::{
-    BIN_HZ, BINS, FRAME_SAMPLES, FRAMES, LogSpectrogram, SPECTROGRAM_LEN, STEP_SAMPLES,
-};
+pub use spectrogram::LogSpectrogram;
 
 use crate::picture::Picture;
 use crate::result::Crop;
+use crate::window_spec::WindowSpec;
 
-/// What the network sees and hears of one moment.
+/// The network's input for one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
-    /// [`BINS`] × [`FRAMES`] log magnitudes, frequency by frequency from 0 Hz up:
-    /// the value of bin `f` at frame `t` is at `f * FRAMES + t`.
+    /// `[bins, frames]` of the [`WindowSpec`], from 0 Hz up: the value of bin `f` at
+    /// frame `t` is at `f * frames + t`.
     pub spectrogram: Vec<f32>,
     /// `image_height × image_width × 3` bytes of RGB, rows from the top.
     pub image: Vec<u8>,
@@ -31,32 +30,31 @@ pub struct Features {
     pub image_width: u32,
     /// Height of `image` in pixels.
     pub image_height: u32,
-    /// Which part of the picture `image` shows.
+    /// The part of the picture that `image` shows.
     pub view: Viewport,
 }
 
-/// Makes [`Features`]; plans and scratch memory are made once and used again.
+/// Makes [`Features`]; reuses plans and scratch memory.
 pub struct FeatureExtractor {
     spectrogram: LogSpectrogram,
     frame: FrameScaler,
 }
 
 impl FeatureExtractor {
-    /// An extractor whose pictures are cut as `crop` says.
-    pub fn new(crop: Crop) -> Self {
+    /// An extractor for a model that hears `spec` and sees `crop`.
+    pub fn new(spec: WindowSpec, crop: Crop) -> Self {
         Self {
-            spectrogram: LogSpectrogram::new(),
+            spectrogram: LogSpectrogram::new(spec),
             frame: FrameScaler::new(crop),
         }
     }
 
-    /// The features of one second of mono sound at 48 kHz and one picture.
+    /// The features of a window of mono sound, samples in `[-1, 1]`, and a picture.
     ///
-    /// `pcm` has 48 000 samples in `[-1, 1]`; what is missing counts as silence,
-    /// what is too much is not looked at.
+    /// A shorter `pcm` counts as followed by silence; samples beyond the window are
+    /// ignored.
     pub fn extract(&mut self, pcm: &[f32], picture: &Picture) -> Features {
-        let mut spectrogram = vec![0.0; SPECTROGRAM_LEN];
-        self.spectrogram.write(pcm, &mut spectrogram);
+        let spectrogram = self.spectrogram.of(pcm);
         let frame = self.frame.scale(picture);
         Features {
             spectrogram,

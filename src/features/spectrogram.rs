@@ -1,9 +1,7 @@
-//! The log-spectrogram: 257 frequencies × 199 moments of one second of sound.
+//! The log-spectrogram of a window of sound (paper, section 2.1).
 //!
-//! Frames of 480 samples (10 ms), step 240, no centring, periodic Hann,
-//! zero-padded to 512, real FFT, magnitude, `0.2 * ln(|X| + 1e-4)`. The paper
-//! (section 2.1) gives the frames and the shape; the padding to 512 is what
-//! makes 257 bins of a 10 ms frame.
+//! Frames without centring, periodic Hann, zero-padded, real FFT, magnitude,
+//! `scale * ln(|X| + floor)`; the numbers are those of a [`WindowSpec`].
 //!
 //! The transform is in double precision: in single, its rounding of a loud sound
 //! (some 1e-5) is not small beside the 1e-4 under the logarithm in the quiet bins,
@@ -14,95 +12,89 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
-use crate::time::{SAMPLE_RATE, WINDOW_SAMPLES};
+use crate::window_spec::WindowSpec;
 
-/// Samples in one frame of the spectrogram: 10 ms.
-pub const FRAME_SAMPLES: usize = 480;
-/// Samples from the start of one frame to the start of the next: 5 ms.
-pub const STEP_SAMPLES: usize = 240;
-/// Length of the Fourier transform.
-const FFT: usize = 512;
-/// Frequencies of a spectrogram, from 0 Hz to 24 kHz.
-pub const BINS: usize = FFT / 2 + 1;
-/// Frames of a spectrogram: as many as fit wholly into a second.
-pub const FRAMES: usize = (WINDOW_SAMPLES - FRAME_SAMPLES) / STEP_SAMPLES + 1;
-/// Values of a spectrogram.
-pub const SPECTROGRAM_LEN: usize = BINS * FRAMES;
-/// Width of one bin in Hz.
-pub const BIN_HZ: f32 = SAMPLE_RATE as f32 / FFT as f32;
-
-/// About the noise floor of 16-bit sound; keeps the logarithm finite.
-const FLOOR: f32 = 1e-4;
-/// Brings the logarithm to about the range of the picture's values.
-const SCALE: f32 = 0.2;
 /// Frames transformed before they are transposed into the output: enough to
-/// fill half a cache line at each of the 257 places written.
+/// fill half a cache line of each row written.
 const GROUP: usize = 8;
 
-/// Computes log-spectrograms; the plan and all scratch memory are kept.
+/// Computes log-spectrograms; the plan and all scratch memory are reused.
 pub struct LogSpectrogram {
+    spec: WindowSpec,
     fft: Arc<dyn RealToComplex<f64>>,
-    window: [f64; FRAME_SAMPLES],
+    hann: Vec<f64>, // [frame_samples]
     frame: Vec<f64>,
     spectrum: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
-    rows: Vec<f32>, // [GROUP, BINS]
-}
-
-impl Default for LogSpectrogram {
-    fn default() -> Self {
-        Self::new()
-    }
+    group: Vec<f32>, // [GROUP, bins]
 }
 
 impl LogSpectrogram {
     /// Plans the transform.
-    pub fn new() -> Self {
-        let fft = RealFftPlanner::<f64>::new().plan_fft_forward(FFT);
-        let window = std::array::from_fn(|i| {
-            let turn = std::f64::consts::TAU * i as f64 / FRAME_SAMPLES as f64;
+    pub fn new(spec: WindowSpec) -> Self {
+        let fft = RealFftPlanner::<f64>::new().plan_fft_forward(spec.fft_size);
+        let hann = (0..spec.frame_samples).map(|i| {
+            let turn = std::f64::consts::TAU * i as f64 / spec.frame_samples as f64;
             0.5 - 0.5 * turn.cos()
         });
         Self {
-            window,
+            spec,
+            hann: hann.collect(),
             frame: fft.make_input_vec(),
             spectrum: fft.make_output_vec(),
             scratch: fft.make_scratch_vec(),
-            rows: vec![0.0; GROUP * BINS],
+            group: vec![0.0; GROUP * spec.bins],
             fft,
         }
     }
 
-    /// Writes the log-spectrogram of `pcm` to `out`, frequency by frequency.
+    /// The log-spectrogram of a window, see [`write`](Self::write).
+    pub fn of(&mut self, pcm: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; self.spec.spectrogram_len()];
+        self.write(pcm, &mut out);
+        out
+    }
+
+    /// Writes the log-spectrogram of a window to `out`, `[bins, frames]`, from 0 Hz up.
     ///
-    /// `pcm` is one second; what is missing counts as silence, what is too much
-    /// is not looked at. Allocates nothing.
+    /// A shorter `pcm` counts as followed by silence; samples beyond the window are
+    /// ignored. Allocates nothing.
     ///
     /// # Panics
-    /// If `out` does not hold [`SPECTROGRAM_LEN`] values.
+    /// If `out` does not hold [`WindowSpec::spectrogram_len`] values.
     pub fn write(&mut self, pcm: &[f32], out: &mut [f32]) {
+        let WindowSpec { bins, frames, .. } = self.spec;
         assert_eq!(
             out.len(),
-            SPECTROGRAM_LEN,
-            "a spectrogram is 257 × 199 values"
+            bins * frames,
+            "a spectrogram has {bins} × {frames} values"
         );
-        for first in (0..FRAMES).step_by(GROUP) {
-            let group = GROUP.min(FRAMES - first);
-            for row in 0..group {
-                self.frame_to_row(pcm, first + row, row);
+        for first in (0..frames).step_by(GROUP) {
+            let count = GROUP.min(frames - first);
+            for place in 0..count {
+                self.transform(pcm, first + place, place);
             }
-            for (bin, line) in out.chunks_exact_mut(FRAMES).enumerate() {
-                for (row, value) in line[first..first + group].iter_mut().enumerate() {
-                    *value = self.rows[row * BINS + bin];
+            for (bin, row) in out.chunks_exact_mut(frames).enumerate() {
+                for (place, value) in row[first..first + count].iter_mut().enumerate() {
+                    *value = self.group[place * bins + bin];
                 }
             }
         }
     }
 
-    fn frame_to_row(&mut self, pcm: &[f32], index: usize, row: usize) {
-        let start = (index * STEP_SAMPLES).min(pcm.len());
-        let samples = &pcm[start..(start + FRAME_SAMPLES).min(pcm.len())];
-        for ((slot, &sample), &weight) in self.frame.iter_mut().zip(samples).zip(&self.window) {
+    /// Writes the values of one frame to its place in the group.
+    fn transform(&mut self, pcm: &[f32], frame: usize, place: usize) {
+        let WindowSpec {
+            bins,
+            frame_samples,
+            step_samples,
+            log_scale,
+            log_floor,
+            ..
+        } = self.spec;
+        let start = (frame * step_samples).min(pcm.len());
+        let samples = &pcm[start..(start + frame_samples).min(pcm.len())];
+        for ((slot, &sample), &weight) in self.frame.iter_mut().zip(samples).zip(&self.hann) {
             *slot = f64::from(sample) * weight;
         }
         // The transform uses its input as scratch: the padding is set each time.
@@ -110,10 +102,10 @@ impl LogSpectrogram {
         self.fft
             .process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch)
             .expect("the buffers were made by the plan");
-        let row = &mut self.rows[row * BINS..(row + 1) * BINS];
-        for (value, bin) in row.iter_mut().zip(&self.spectrum) {
+        let values = &mut self.group[place * bins..(place + 1) * bins];
+        for (value, bin) in values.iter_mut().zip(&self.spectrum) {
             let magnitude = ((bin.re * bin.re + bin.im * bin.im) as f32).sqrt();
-            *value = SCALE * ln(magnitude + FLOOR);
+            *value = log_scale * ln(magnitude + log_floor);
         }
     }
 }
@@ -156,6 +148,9 @@ fn ln(x: f32) -> f32 {
 mod tests {
     use super::*;
 
+    const SPEC: WindowSpec = WindowSpec::PAPER;
+    const WINDOW: usize = SPEC.window_samples;
+
     fn sound(len: usize) -> Vec<f32> {
         // A chirp over noise: every bin and every frame has something of its own.
         let mut state = 1_u64;
@@ -165,21 +160,16 @@ mod tests {
                     .wrapping_mul(6_364_136_223_846_793_005)
                     .wrapping_add(1);
                 let noise = (state >> 40) as f32 / (1_u64 << 24) as f32 - 0.5;
-                let t = i as f32 / SAMPLE_RATE as f32;
+                let t = i as f32 / SPEC.sample_rate as f32;
                 0.4 * (t * (400.0 + 3000.0 * t)).sin() + 0.01 * noise
             })
             .collect()
     }
 
     fn spectrogram(pcm: &[f32]) -> Vec<f32> {
-        let mut out = vec![f32::NAN; SPECTROGRAM_LEN];
-        LogSpectrogram::new().write(pcm, &mut out);
+        let mut out = vec![f32::NAN; SPEC.spectrogram_len()];
+        LogSpectrogram::new(SPEC).write(pcm, &mut out);
         out
-    }
-
-    #[test]
-    fn the_shape_is_that_of_the_paper() {
-        assert_eq!((BINS, FRAMES), (257, 199));
     }
 
     #[test]
@@ -196,7 +186,7 @@ mod tests {
     #[test]
     fn silence_is_the_floor_everywhere() {
         let floor = 0.2 * 1e-4_f64.ln();
-        for value in spectrogram(&vec![0.0; WINDOW_SAMPLES]) {
+        for value in spectrogram(&vec![0.0; WINDOW]) {
             assert!((f64::from(value) - floor).abs() < 1e-6);
         }
     }
@@ -204,36 +194,38 @@ mod tests {
     #[test]
     fn a_sine_is_loudest_in_its_own_bin() {
         let bin = 40;
-        let pcm: Vec<f32> = (0..WINDOW_SAMPLES)
-            .map(|i| (std::f64::consts::TAU * bin as f64 * i as f64 / FFT as f64).sin() as f32)
+        let pcm: Vec<f32> = (0..WINDOW)
+            .map(|i| {
+                (std::f64::consts::TAU * bin as f64 * i as f64 / SPEC.fft_size as f64).sin() as f32
+            })
             .collect();
         let out = spectrogram(&pcm);
-        for t in 0..FRAMES {
-            let loudest =
-                (0..BINS).max_by(|&a, &b| out[a * FRAMES + t].total_cmp(&out[b * FRAMES + t]));
+        for t in 0..SPEC.frames {
+            let loudest = (0..SPEC.bins)
+                .max_by(|&a, &b| out[a * SPEC.frames + t].total_cmp(&out[b * SPEC.frames + t]));
             assert_eq!(loudest, Some(bin));
         }
         // A sine of amplitude 1 under a Hann window of 480 has magnitude 480 / 4.
-        assert!((out[bin * FRAMES] - 0.2 * 120.0_f32.ln()).abs() < 1e-3);
+        assert!((out[bin * SPEC.frames] - 0.2 * 120.0_f32.ln()).abs() < 1e-3);
     }
 
     #[test]
     fn windows_cut_from_a_clip_are_columns_of_the_whole_clip() {
         // Any hop of whole steps: column t of the window that starts k steps in
         // is column t + k of a spectrogram computed over the whole clip.
-        let clip = sound(3 * WINDOW_SAMPLES);
-        let mut streaming = LogSpectrogram::new();
-        let mut out = vec![0.0; SPECTROGRAM_LEN];
+        let clip = sound(3 * WINDOW);
+        let mut streaming = LogSpectrogram::new(SPEC);
+        let mut out = vec![0.0; SPEC.spectrogram_len()];
         for hop in [4_800, 7_200, 24_000, 48_000] {
-            for start in (0..=clip.len() - WINDOW_SAMPLES).step_by(hop) {
-                streaming.write(&clip[start..start + WINDOW_SAMPLES], &mut out);
-                for t in [0, 1, 7, 8, 100, FRAMES - 1] {
-                    let at = start + t * STEP_SAMPLES;
-                    let alone = spectrogram(&clip[at..at + FRAME_SAMPLES]);
-                    for bin in 0..BINS {
+            for start in (0..=clip.len() - WINDOW).step_by(hop) {
+                streaming.write(&clip[start..start + WINDOW], &mut out);
+                for t in [0, 1, 7, 8, 100, SPEC.frames - 1] {
+                    let at = start + t * SPEC.step_samples;
+                    let alone = spectrogram(&clip[at..at + SPEC.frame_samples]);
+                    for bin in 0..SPEC.bins {
                         assert_eq!(
-                            out[bin * FRAMES + t],
-                            alone[bin * FRAMES],
+                            out[bin * SPEC.frames + t],
+                            alone[bin * SPEC.frames],
                             "hop {hop}, frame {t}"
                         );
                     }
@@ -244,11 +236,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_counts_as_silence_and_too_much_is_not_looked_at() {
-        let clip = sound(WINDOW_SAMPLES + 1000);
+        let clip = sound(WINDOW + 1000);
         let mut padded = clip[..20_123].to_vec();
-        padded.resize(WINDOW_SAMPLES, 0.0);
+        padded.resize(WINDOW, 0.0);
         assert_eq!(spectrogram(&clip[..20_123]), spectrogram(&padded));
-        assert_eq!(spectrogram(&clip), spectrogram(&clip[..WINDOW_SAMPLES]));
-        assert_eq!(spectrogram(&[]), spectrogram(&vec![0.0; WINDOW_SAMPLES]));
+        assert_eq!(spectrogram(&clip), spectrogram(&clip[..WINDOW]));
+        assert_eq!(spectrogram(&[]), spectrogram(&vec![0.0; WINDOW]));
     }
 }

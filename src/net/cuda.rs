@@ -1,15 +1,15 @@
 //! Opening the CUDA half of libtorch at start-up.
 //!
 //! The program is linked with libtorch's CPU libraries only, so one binary runs
-//! on any machine. Where the CUDA libraries of the very same libtorch are
-//! installed, opening `libtorch_cuda.so` for all symbols makes its kernels
-//! register themselves, and the GPU is there.
+//! on any machine. Where the CUDA libraries of the same libtorch version are
+//! installed, opening `libtorch_cuda.so` with global symbols makes its kernels
+//! register themselves, and the GPU can be used.
 //!
-//! Belongs here: that, and nothing else of CUDA. It must happen before libtorch
-//! is asked for a GPU for the first time: it remembers the answer.
+//! Belongs here: that, and nothing else of CUDA. It must happen before libtorch is
+//! first queried for a GPU: it caches the answer.
 #![allow(
     unsafe_code,
-    reason = "opening a shared library runs its initialisers; setting a variable of the environment is not thread-safe"
+    reason = "opening a shared library runs its initialisers; setting an environment variable is not thread-safe"
 )]
 
 use std::path::{Path, PathBuf};
@@ -22,17 +22,17 @@ const LIBRARY: &str = "libtorch_cuda.so";
 /// Where `make setup CUDA=1` puts it, below the cache folder.
 const IN_CACHE: &str = "libtorch-2.11.0-cuda/torch/lib";
 
-/// Makes the GPU known to libtorch, once. Fast where there is none.
+/// Opens libtorch's CUDA half, once. Fast on machines without a GPU.
 ///
 /// # Errors
-/// Says why there is no CUDA and what to do about it.
+/// Says why CUDA is not available and what to do.
 pub fn open() -> Result<(), String> {
     static OPENED: OnceLock<Result<(), String>> = OnceLock::new();
     OPENED.get_or_init(try_open).clone()
 }
 
 fn try_open() -> Result<(), String> {
-    if !nvidia_device_is_there(Path::new("/dev")) {
+    if !has_nvidia_device(Path::new("/dev")) {
         return Err("this machine has no NVIDIA device (no /dev/nvidia0)".to_owned());
     }
     exact_f32();
@@ -48,13 +48,13 @@ fn try_open() -> Result<(), String> {
     }
 }
 
-/// f32 means f32: TF32 would round every product to 10 bits without a word.
-/// libtorch's own switch for it is out of reach of tch; CUDA's is this.
+/// Turns TF32 off, which would silently round every factor of an f32 product to 10
+/// bits. tch does not expose libtorch's own switch; this is CUDA's.
 fn exact_f32() {
     const SWITCH: &str = "NVIDIA_TF32_OVERRIDE";
     if std::env::var_os(SWITCH).is_none() {
-        // SAFETY: called once, while the device is being chosen; no thread of this
-        // program reads the environment through C meanwhile.
+        // SAFETY: called once, while the device is being chosen; no other thread of
+        // this program reads the environment through C at that time.
         unsafe { std::env::set_var(SWITCH, "0") };
     }
 }
@@ -62,16 +62,15 @@ fn exact_f32() {
 fn load(candidates: &[PathBuf]) -> Result<(), String> {
     let mut first_error = None;
     for path in candidates {
-        // A path with a folder that is not there is no candidate; a bare name
-        // is for the loader to find.
+        // A path in a folder must exist; a bare name is for the loader to find.
         if path.components().count() > 1 && !path.exists() {
             continue;
         }
         // SAFETY: the library is libtorch's own; its initialisers register kernels
-        // with the libtorch that is loaded already and expect to be run like this.
+        // with the loaded libtorch and are made to run on loading.
         match unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) } {
             Ok(library) => {
-                // Registered kernels point into it for as long as the program runs.
+                // Registered kernels point into it until the program ends.
                 std::mem::forget(library);
                 return Ok(());
             }
@@ -90,8 +89,8 @@ fn load(candidates: &[PathBuf]) -> Result<(), String> {
 
 fn candidates() -> Vec<PathBuf> {
     let named = std::env::var_os("L3NET_CUDA").map(PathBuf::from);
-    // The bare name first: where a libtorch with CUDA of its own is linked
-    // (LIBTORCH set by hand), that is the one.
+    // The bare name first: it finds the CUDA half of a linked libtorch that has one
+    // (LIBTORCH set by hand).
     let mut places = vec![PathBuf::from(LIBRARY)];
     places.extend(named.map(|path| {
         if path.is_dir() {
@@ -104,9 +103,9 @@ fn candidates() -> Vec<PathBuf> {
     places
 }
 
-/// Containers number devices as the host does: any `nvidia` and a number counts.
-/// `dxg` is the GPU of Windows' Linux.
-fn nvidia_device_is_there(dev: &Path) -> bool {
+/// Containers number devices as the host does, so any number counts. `dxg` is the GPU
+/// of WSL.
+fn has_nvidia_device(dev: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(dev) else {
         return false;
     };
@@ -126,9 +125,9 @@ mod tests {
     fn only_numbered_nvidia_devices_count() {
         let dev = tempfile::tempdir().expect("a folder");
         std::fs::write(dev.path().join("nvidia-uvm"), "").expect("a file");
-        assert!(!nvidia_device_is_there(dev.path()));
+        assert!(!has_nvidia_device(dev.path()));
         std::fs::write(dev.path().join("nvidia3"), "").expect("a file");
-        assert!(nvidia_device_is_there(dev.path()));
+        assert!(has_nvidia_device(dev.path()));
     }
 
     #[test]

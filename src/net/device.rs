@@ -1,4 +1,4 @@
-//! Where the network runs, and with which numbers.
+//! The device and the precision that the network runs in.
 
 use std::fmt;
 use std::str::FromStr;
@@ -48,10 +48,10 @@ impl fmt::Display for Device {
 }
 
 impl Device {
-    /// The device of libtorch; opens CUDA if it is needed.
+    /// libtorch's device; opens CUDA if needed.
     ///
     /// # Errors
-    /// If a GPU was asked for by name and cannot be had.
+    /// If a GPU was requested by name and is not available.
     pub fn resolve(self) -> Result<tch::Device, NetError> {
         match self {
             Self::Cpu => Ok(tch::Device::Cpu),
@@ -79,12 +79,12 @@ impl Device {
 /// `--precision`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// bf16 where the machine is quicker in it, else f32.
+    /// bf16 where it is faster, else f32.
     #[default]
     Auto,
     /// 32 bits.
     F32,
-    /// 16 bits with 8 of mantissa; about twice as fast on GPUs and some CPUs.
+    /// 16 bits, 8 of them mantissa; about twice as fast on GPUs and some CPUs.
     Bf16,
 }
 
@@ -112,41 +112,41 @@ impl fmt::Display for Precision {
 }
 
 impl Precision {
-    /// The kind of number of libtorch for a device.
+    /// libtorch's kind of number on a device.
     pub fn resolve(self, device: tch::Device) -> Kind {
         match self {
             Self::F32 => Kind::Float,
             Self::Bf16 => Kind::BFloat16,
-            Self::Auto if device.is_cuda() || cpu_gains_by_bf16() => Kind::BFloat16,
+            Self::Auto if device.is_cuda() || bf16_is_faster_on_cpu() => Kind::BFloat16,
             Self::Auto => Kind::Float,
         }
     }
 }
 
-/// Whether the CPU is quicker in bf16 than in f32. Having AVX512-BF16 is not enough:
-/// what AMD's multiply twice as fast as f32, Intel's without AMX (as in many virtual
-/// machines) multiply half as fast (`benches/RESULTS.md`).
-pub fn cpu_gains_by_bf16() -> bool {
+/// Whether the CPU is faster in bf16 than in f32. AVX512-BF16 alone does not tell: with
+/// it AMD's CPUs multiply twice as fast as in f32, Intel's without AMX (as in many
+/// virtual machines) half as fast (`benches/RESULTS.md`).
+pub fn bf16_is_faster_on_cpu() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{__cpuid, __cpuid_count};
         // Rust's own detection of AMX is not stable yet.
         const AMX_BF16: u32 = 1 << 22;
         if !std::is_x86_feature_detected!("avx512bf16") {
-            return false; // every CPU with AMX-BF16 has that, too
+            return false; // every CPU with AMX-BF16 has it, too
         }
-        let maker = __cpuid(0);
-        let maker = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes);
-        maker.as_flattened() == b"AuthenticAMD" || __cpuid_count(7, 0).edx & AMX_BF16 != 0
+        let leaf = __cpuid(0);
+        let vendor = [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes);
+        vendor.as_flattened() == b"AuthenticAMD" || __cpuid_count(7, 0).edx & AMX_BF16 != 0
     }
-    // On ARM oneDNN's bf16 goes through other kernels that were not measured.
+    // On ARM oneDNN's bf16 uses other kernels, which were not measured.
     #[cfg(not(target_arch = "x86_64"))]
     {
         false
     }
 }
 
-/// The name of a precision, `f32` or `bf16`, by the kind of number that it stands for.
+/// The name of a precision, `f32` or `bf16`, by libtorch's kind of number.
 pub fn precision_name(kind: Kind) -> &'static str {
     match kind {
         Kind::BFloat16 => "bf16",
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn precision_by_name_is_kept_on_any_device() {
+    fn an_explicit_precision_is_used_on_any_device() {
         for device in [tch::Device::Cpu, tch::Device::Cuda(0)] {
             assert_eq!(Precision::F32.resolve(device), Kind::Float);
             assert_eq!(Precision::Bf16.resolve(device), Kind::BFloat16);

@@ -1,4 +1,4 @@
-//! Moments as vectors, for whatever others learn on top.
+//! Moments as vectors, for models that are trained on top.
 
 use super::error::NetError;
 use super::layout::FEATURE;
@@ -6,15 +6,15 @@ use super::model::{L3Net, check, group_by_size};
 use super::response::{PICTURE_BLOCKS, Response, SOUND_BLOCKS};
 use crate::features::Features;
 
-/// Width of what classes of sounds are learnt from (paper, section 3.3).
+/// Length of the features for classifying sounds (paper, section 3.3).
 pub const SOUND_WIDTH: usize = FEATURE * SOUND_BLOCKS.0 * SOUND_BLOCKS.1;
-/// Width of what classes of pictures are learnt from (paper, section 3.4).
+/// Length of the features for classifying pictures (paper, section 3.4).
 pub const PICTURE_WIDTH: usize = FEATURE * PICTURE_BLOCKS.0 * PICTURE_BLOCKS.1;
 
-/// What the trunks make of a moment.
+/// The trunks' features of a moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
-    /// pool4 of the audio trunk, 512 values: what the fusion gets.
+    /// pool4 of the audio trunk, 512 values: the input of the fusion.
     pub audio_512: Vec<f32>,
     /// pool4 of the vision trunk, 512 values.
     pub vision_512: Vec<f32>,
@@ -28,12 +28,12 @@ pub struct Embedding {
 
 impl L3Net {
     /// The trunks' features of each moment. Pictures may differ in size; those of one
-    /// size are looked at together.
+    /// size share a forward pass.
     ///
     /// # Errors
-    /// If features do not have the network's shape, or libtorch fails.
+    /// If features are not of the network's shape, or libtorch fails.
     pub fn embed(&self, batch: &[&Features]) -> Result<Vec<Embedding>, NetError> {
-        check(batch)?;
+        check(batch, self.info.spec)?;
         let mut all = Vec::with_capacity(batch.len());
         for part in batch.chunks(self.batch()) {
             all.extend(self.embed_part(part)?);
@@ -43,8 +43,8 @@ impl L3Net {
 
     fn embed_part(&self, batch: &[&Features]) -> Result<Vec<Embedding>, NetError> {
         let sounds: Vec<&[f32]> = batch.iter().map(|f| &f.spectrogram[..]).collect();
-        let heard = self.hear(&sounds)?;
-        let (pooled, blocks) = (heard.pool4()?, heard.sound_6144()?);
+        let audio = self.audio_response(&sounds)?;
+        let (pooled, blocks) = (audio.pool4()?, audio.sound_6144()?);
         let mut all: Vec<Embedding> = pooled
             .chunks_exact(FEATURE)
             .zip(blocks.chunks_exact(SOUND_WIDTH))
@@ -57,8 +57,8 @@ impl L3Net {
             .collect();
         for group in group_by_size(batch) {
             let members: Vec<&Features> = group.iter().map(|&i| batch[i]).collect();
-            let seen = self.look(&members)?;
-            let (pooled, blocks) = (seen.pool4()?, seen.picture_8192()?);
+            let vision = self.vision_response_of(&members)?;
+            let (pooled, blocks) = (vision.pool4()?, vision.picture_8192()?);
             let rows = pooled.chunks_exact(FEATURE);
             let rows = rows.zip(blocks.chunks_exact(PICTURE_WIDTH));
             for (&i, (pooled, blocks)) in group.iter().zip(rows) {
@@ -69,8 +69,8 @@ impl L3Net {
         Ok(all)
     }
 
-    /// What the vision trunk makes of the pictures of moments, all of one size.
-    fn look(&self, batch: &[&Features]) -> Result<Response, NetError> {
+    /// The vision trunk's response to the pictures of moments, all of one size.
+    fn vision_response_of(&self, batch: &[&Features]) -> Result<Response, NetError> {
         let _guard = self.enter();
         let pictures = self.vision_input(batch)?;
         Ok(Response(self.vision.to_conv4_2(&pictures, false)?))

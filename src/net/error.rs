@@ -1,4 +1,4 @@
-//! What can go wrong with a model file or with the network, in one line each.
+//! Errors of model files and of the network; each prints as one line.
 
 use std::path::PathBuf;
 
@@ -10,38 +10,38 @@ pub enum ModelError {
     Read {
         /// The model file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         cause: std::io::Error,
     },
-    /// The file is something else.
+    /// The file is of another format.
     #[error("{}: not a safetensors file but {what}", file.display())]
     NotSafetensors {
         /// The model file.
         file: PathBuf,
-        /// What it is, and the next step.
+        /// What the file is instead, and the next step.
         what: String,
     },
     /// The file ends before its tensors do.
-    #[error("{}: truncated: {tensor} ends at byte {expected}, the file at {actual}; get a whole copy of it", file.display())]
+    #[error("{}: truncated: {tensor} ends at byte {expected}, the file at {actual}; get a complete copy of it", file.display())]
     Truncated {
         /// The model file.
         file: PathBuf,
-        /// The first tensor that is not whole, or the header.
+        /// The first incomplete tensor, or the header.
         tensor: String,
         /// Where it should end.
         expected: u64,
         /// Where the file ends.
         actual: u64,
     },
-    /// The header's places and shapes do not fit together.
-    #[error("{}: damaged safetensors header: {what}; get a whole copy of it", file.display())]
+    /// The offsets and shapes in the header contradict each other.
+    #[error("{}: damaged safetensors header: {what}; get a complete copy of it", file.display())]
     Damaged {
         /// The model file.
         file: PathBuf,
-        /// What does not fit.
+        /// The contradiction.
         what: String,
     },
-    /// The header's metadata does not say what it must.
+    /// An entry of the header's metadata is missing or has another value.
     #[error("{}: metadata `{key}` is {found}, expected {expected}; {next}", file.display())]
     Metadata {
         /// The model file.
@@ -50,33 +50,33 @@ pub enum ModelError {
         key: &'static str,
         /// Its value in quotes, or "missing".
         found: String,
-        /// What would do.
-        expected: &'static str,
-        /// What to do about it.
+        /// The valid values.
+        expected: String,
+        /// What it means and what to do.
         next: &'static str,
     },
     /// A tensor of the network is not in the file.
-    #[error("{}: tensor {tensor} is missing{}; this file is not a whole l3net/1 model", file.display(), others(*more))]
+    #[error("{}: tensor {tensor} is missing{}; this is not a complete l3net/1 model", file.display(), others(*more))]
     Missing {
         /// The model file.
         file: PathBuf,
-        /// The first that is missing.
+        /// The first missing one.
         tensor: String,
-        /// How many more are.
+        /// How many more there are.
         more: usize,
     },
-    /// A tensor in the file is not of the network.
+    /// The file holds a tensor that the network does not have.
     #[error("{}: tensor {tensor} is not of the network{}; remove it or use the right file", file.display(), others(*more))]
     Extra {
         /// The model file.
         file: PathBuf,
-        /// The first that is too much.
+        /// The first such tensor.
         tensor: String,
-        /// How many more are.
+        /// How many more there are.
         more: usize,
     },
     /// A tensor has the wrong shape.
-    #[error("{}: tensor {tensor} has shape {found:?}, expected {expected:?}; this is another network's file", file.display())]
+    #[error("{}: tensor {tensor} has shape {found:?}, expected {expected:?}; the file is of another network", file.display())]
     Shape {
         /// The model file.
         file: PathBuf,
@@ -89,15 +89,15 @@ pub enum ModelError {
     },
     /// A tensor is stored as something other than f16, bf16 or f32.
     #[error("{}: tensor {tensor} is stored as {found}; store it as f16, bf16 or f32", file.display())]
-    Kind {
+    StoredType {
         /// The model file.
         file: PathBuf,
         /// The tensor.
         tensor: String,
-        /// How it is stored.
+        /// Its type in the file.
         found: String,
     },
-    /// A tensor holds values that no network can have.
+    /// A tensor holds invalid values.
     #[error("{}: tensor {tensor} holds {what}; its training failed or the file is damaged", file.display())]
     Values {
         /// The model file.
@@ -112,7 +112,7 @@ pub enum ModelError {
     Write {
         /// The model file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         cause: std::io::Error,
     },
 }
@@ -124,35 +124,127 @@ fn others(more: usize) -> String {
     }
 }
 
-/// The network cannot be set up, or cannot judge.
+/// The network cannot be set up or run.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// The device asked for cannot be had.
+    /// The requested device is not available.
     #[error("--device {device}: {why}")]
     Device {
-        /// What was asked for.
+        /// The requested device.
         device: String,
         /// Why not, and the next step.
         why: String,
     },
-    /// Features that do not have the network's shape.
+    /// Features of another shape than the network's.
     #[error("features {index} of the batch: {what}")]
     Features {
-        /// Which of the batch.
+        /// Index in the batch.
         index: usize,
         /// What is wrong.
         what: String,
     },
-    /// libtorch failed: out of memory, mostly.
+    /// libtorch failed, usually for lack of memory (see
+    /// [`is_out_of_memory`](Self::is_out_of_memory)).
     #[error("libtorch: {0}")]
     Torch(String),
 }
 
+/// What libtorch and the libraries below it say when they run out of memory, in lower
+/// case.
+const OUT_OF_MEMORY: [&str; 6] = [
+    "out of memory",              // CUDA's caching allocator, and the driver itself
+    "defaultcpuallocator",        // it fails for no other reason
+    "not enough memory",          // the same on other systems
+    "cublas_status_alloc_failed", // cuBLAS for its handle or workspace
+    "cudnn_status_alloc_failed",  // cuDNN, likewise
+    "bad_alloc",                  // the C++ library
+];
+
+impl NetError {
+    /// Whether the device or the machine had too little memory: a smaller batch may
+    /// succeed. libtorch has no code for it, only its text.
+    pub fn is_out_of_memory(&self) -> bool {
+        let Self::Torch(text) = self else {
+            return false;
+        };
+        let text = text.to_ascii_lowercase();
+        OUT_OF_MEMORY.iter().any(|sign| text.contains(sign))
+    }
+}
+
 impl From<tch::TchError> for NetError {
     fn from(error: tch::TchError) -> Self {
-        // Behind the first line comes a C++ stack.
+        // The lines after the first are a C++ stack.
         let text = error.to_string();
         let first = text.lines().find(|line| !line.trim().is_empty());
-        Self::Torch(first.unwrap_or("failed without a word").trim().to_owned())
+        Self::Torch(
+            first
+                .unwrap_or("failed without a message")
+                .trim()
+                .to_owned(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_memory_is_told_from_other_failures() {
+        let table = [
+            (
+                "CUDA out of memory. Tried to allocate 2.20 GiB. GPU 0 has a total capacity of \
+                 7.79 GiB of which 1.32 GiB is free. Including non-PyTorch memory, this process \
+                 has 6.46 GiB memory in use. Of the allocated memory 6.10 GiB is allocated by \
+                 PyTorch, and 202.18 MiB is reserved by PyTorch but unallocated.",
+                true,
+            ),
+            ("CUDA error: out of memory", true),
+            (
+                "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+                true,
+            ),
+            ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", true),
+            (
+                "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't \
+                 allocate memory: you tried to allocate 4503599627370496 bytes. Error code 12 \
+                 (Cannot allocate memory)",
+                true,
+            ),
+            (
+                "[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough \
+                 memory: you tried to allocate 9663676416 bytes.",
+                true,
+            ),
+            ("std::bad_alloc", true),
+            (
+                "CUDA error: an illegal memory access was encountered",
+                false,
+            ),
+            ("CUDA error: device-side assert triggered", false),
+            (
+                "Given groups=1, weight of size [64, 3, 3, 3], expected input[1, 1, 257, 199] to \
+                 have 3 channels, but got 1 channels instead",
+                false,
+            ),
+            ("could not execute a primitive", false),
+        ];
+        for (text, expected) in table {
+            let error = NetError::from(tch::TchError::Torch(text.to_owned()));
+            assert_eq!(error.is_out_of_memory(), expected, "{text}");
+        }
+        let refused = NetError::Device {
+            device: "cuda:0".to_owned(),
+            why: "out of memory".to_owned(),
+        };
+        assert!(!refused.is_out_of_memory());
+    }
+
+    #[test]
+    fn what_libtorch_says_of_an_impossible_size_is_out_of_memory() {
+        let pebibytes = tch::Tensor::f_empty([1 << 50], (tch::Kind::Float, tch::Device::Cpu));
+        let error = NetError::from(pebibytes.expect_err("no machine has that much"));
+        assert!(error.is_out_of_memory(), "{error}");
     }
 }

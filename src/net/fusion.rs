@@ -1,7 +1,7 @@
-//! From the two features to the two logits, and back to where they come from.
+//! From the two features to the two logits, and from the logits to heatmaps.
 //!
 //! Belongs here: the fusion layers (paper, Figure 2) and the heatmaps in closed
-//! form. Always in f32: its 131 000 weights cost nothing beside the trunks.
+//! form. Always in f32: its 131 000 weights cost nothing next to the trunks.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,20 +9,20 @@ use std::str::FromStr;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::layout::{FEATURE, HIDDEN};
-use super::trunk::Seen;
+use super::trunk::TrunkOutput;
 use super::weights::Weights;
 
-/// `--heatmap`: what the strength of a cell is.
+/// `--heatmap`: how the strength of a cell is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeatmapKind {
-    /// How much the cell speaks for correspondence:
+    /// How much the cell contributes to correspondence:
     /// `Σ_k max(∂(logit₁ − logit₀)/∂feature_k, 0) · conv4_2[k]`.
     #[default]
     Gradient,
     /// One unit of conv4_2, as in the paper's Figures 4 to 9.
     Unit(u16),
-    /// The probability of correspondence if the cell alone were the whole picture
-    /// (or sound): the fusion run at every place.
+    /// The probability of correspondence if the cell were the whole picture (or
+    /// sound): the fusion applied to every cell.
     Local,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for HeatmapKind {
     }
 }
 
-/// All that one forward pass knows. The heatmap is a field, not a second model.
+/// All outputs of one forward pass.
 pub struct Outputs {
     /// `[B, 2]`, index 1 = corresponds.
     pub logits: Tensor,
@@ -102,11 +102,11 @@ impl Fusion {
         })
     }
 
-    /// The fusion over tensors that somebody else owns and changes, for training:
-    /// `tensor` gives each by its name in a checkpoint, in f32.
+    /// The fusion for training, over tensors that the caller owns and updates: `tensor`
+    /// yields each by its name in a checkpoint, in f32.
     ///
     /// # Errors
-    /// What libtorch says of a tensor of another shape.
+    /// If a tensor has another shape.
     pub fn over(tensor: impl Fn(&str) -> Tensor) -> Result<Self, TchError> {
         let fc1 = tensor("fusion.fc1.weight"); // [128, 1024]
         let feature = FEATURE as i64;
@@ -119,25 +119,25 @@ impl Fusion {
         })
     }
 
-    /// Logits of N pairs among B pictures and B sounds: `seen` and `heard` are the
-    /// rows of each pair, `[N]`; the features are pool4, `[B, 512]`. → `[N, 2]`.
+    /// Logits `[N, 2]` of N pairs among B pictures and B sounds, from their pool4
+    /// `[B, 512]`; `images` and `sounds` are the rows of each pair, `[N]`.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
+    /// If libtorch fails.
     pub fn logits_of(
         &self,
         vision: &Tensor,
         audio: &Tensor,
-        seen: &Tensor,
-        heard: &Tensor,
+        images: &Tensor,
+        sounds: &Tensor,
     ) -> Result<Tensor, TchError> {
         let (vision, audio) = self.halves(vision, audio)?;
-        let vision = vision.f_index_select(0, seen)?; //           [N, 128]
-        let audio = audio.f_index_select(0, heard)?; //            [N, 128]
-        Ok(self.behind_halves(&vision, &audio)?.1)
+        let vision = vision.f_index_select(0, images)?; // [N, 128]
+        let audio = audio.f_index_select(0, sounds)?; //   [N, 128]
+        Ok(self.after_halves(&vision, &audio)?.1)
     }
 
-    /// What each modality gives to fc1: `[B, 512]` → `[B, 128]` each.
+    /// What each modality adds to fc1 before the bias: `[B, 512]` → `[B, 128]` each.
     fn halves(&self, vision: &Tensor, audio: &Tensor) -> Result<(Tensor, Tensor), TchError> {
         Ok((
             vision.f_linear(&self.fc1_vision, NO_BIAS)?,
@@ -146,7 +146,7 @@ impl Fusion {
     }
 
     /// fc1 after ReLU `[B, 128]`, and the logits `[B, 2]`.
-    fn behind_halves(&self, vision: &Tensor, audio: &Tensor) -> Result<(Tensor, Tensor), TchError> {
+    fn after_halves(&self, vision: &Tensor, audio: &Tensor) -> Result<(Tensor, Tensor), TchError> {
         let fc1 = vision.f_add(audio)?.f_add(&self.fc1_bias)?.f_relu()?;
         let logits = fc1.f_linear(&self.fc2, Some(&self.fc2_bias))?;
         Ok((fc1, logits))
@@ -155,21 +155,21 @@ impl Fusion {
     /// Logits and heatmaps of B pairs.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
+    /// If libtorch fails.
     pub fn forward(
         &self,
-        vision: Seen,
-        audio: Seen,
+        vision: TrunkOutput,
+        audio: TrunkOutput,
         heatmap: HeatmapKind,
     ) -> Result<Outputs, TchError> {
         let vision_features = vision.pool4.f_to_kind(Kind::Float)?; //    [B, 512]
         let audio_features = audio.pool4.f_to_kind(Kind::Float)?; //      [B, 512]
         let (vision_half, audio_half) = self.halves(&vision_features, &audio_features)?; // [B, 128]
-        let (fc1, logits) = self.behind_halves(&vision_half, &audio_half)?; //              [B, 2]
+        let (fc1, logits) = self.after_halves(&vision_half, &audio_half)?; //              [B, 2]
         let (vision_heatmap, audio_heatmap) = match heatmap {
             HeatmapKind::Gradient => (
-                weighed(&vision.conv4_2, &self.gradient(&fc1, &self.fc1_vision)?)?,
-                weighed(&audio.conv4_2, &self.gradient(&fc1, &self.fc1_audio)?)?,
+                weighted_sum(&vision.conv4_2, &self.gradient(&fc1, &self.fc1_vision)?)?,
+                weighted_sum(&audio.conv4_2, &self.gradient(&fc1, &self.fc1_audio)?)?,
             ),
             HeatmapKind::Unit(k) => (unit(&vision.conv4_2, k)?, unit(&audio.conv4_2, k)?),
             HeatmapKind::Local => (
@@ -188,19 +188,19 @@ impl Fusion {
         })
     }
 
-    /// ∂(logit₁ − logit₀)/∂feature of one half: the path through the units of fc1
-    /// that are on. fc1 `[B, 128]` → `[B, 512]`.
+    /// ∂(logit₁ − logit₀)/∂feature of one modality, through the active units of fc1:
+    /// fc1 `[B, 128]` → `[B, 512]`.
     fn gradient(&self, fc1: &Tensor, half: &Tensor) -> Result<Tensor, TchError> {
         let difference = self.fc2.f_get(1)?.f_sub(&self.fc2.f_get(0)?)?; // [128]
-        let on = fc1.f_gt(0.0)?.f_to_kind(Kind::Float)?; //                 [B, 128]
-        on.f_mul(&difference)?.f_matmul(half) //                            [B, 512]
+        let active = fc1.f_gt(0.0)?.f_to_kind(Kind::Float)?; //             [B, 128]
+        active.f_mul(&difference)?.f_matmul(half) //                        [B, 512]
     }
 
-    /// The fusion at every place, with the whole of the other modality.
+    /// The fusion at every cell, with pool4 of the other modality.
     fn local(&self, map: &Tensor, half: &Tensor, other: &Tensor) -> Result<Tensor, TchError> {
         let (b, _, h, w) = map.size4()?;
-        let here = places(map)?.f_linear(half, NO_BIAS)?; // [B, hw, 128]
-        let fc1 = here
+        let local = cells(map)?.f_linear(half, NO_BIAS)?; // [B, hw, 128]
+        let fc1 = local
             .f_add(&other.f_unsqueeze(1)?)?
             .f_add(&self.fc1_bias)?
             .f_relu()?;
@@ -212,16 +212,16 @@ impl Fusion {
 
 /// `Σ_k max(g_k, 0) · map[k]`: map `[B, 512, h, w]`, g `[B, 512]` → `[B, h, w]`.
 ///
-/// The maximum keeps only what speaks for correspondence: with it the peak lay
-/// on the sounding object more often (75 % of scenes, 71 % without).
-fn weighed(map: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
+/// The maximum keeps only evidence for correspondence: with it the peak lay on the
+/// sounding object more often (75 % of scenes, 71 % without).
+fn weighted_sum(map: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
     let (b, _, h, w) = map.size4()?;
     let g = gradient.f_clamp_min(0.0)?.f_unsqueeze(2)?; // [B, 512, 1]
-    places(map)?.f_bmm(&g)?.f_reshape([b, h, w])
+    cells(map)?.f_bmm(&g)?.f_reshape([b, h, w])
 }
 
 /// `[B, 512, h, w]` → `[B, hw, 512]` in f32.
-fn places(map: &Tensor) -> Result<Tensor, TchError> {
+fn cells(map: &Tensor) -> Result<Tensor, TchError> {
     map.f_to_kind(Kind::Float)?
         .f_permute([0, 2, 3, 1])?
         .f_flatten(1, 2)
@@ -233,7 +233,7 @@ fn unit(map: &Tensor, k: u16) -> Result<Tensor, TchError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::weights::Conv1Stride;
+    use super::super::layout::Conv1Stride;
     use super::*;
 
     #[test]
@@ -250,20 +250,20 @@ mod tests {
         }
     }
 
-    /// A map with given features at one place and nothing elsewhere.
-    fn seen(seed: u64, requires_grad: bool) -> Seen {
+    /// The output of a trunk with random maps.
+    fn trunk_output(seed: u64, requires_grad: bool) -> TrunkOutput {
         tch::manual_seed(seed as i64);
         let options = (Kind::Float, Device::Cpu);
         let conv4_2 = Tensor::rand([2, 512, 3, 4], options).set_requires_grad(requires_grad);
         let pool4 = conv4_2.amax([2, 3], false);
-        Seen { conv4_2, pool4 }
+        TrunkOutput { conv4_2, pool4 }
     }
 
     #[test]
     fn the_closed_form_is_the_gradient() {
         let weights = Weights::random(5, Conv1Stride::Two);
         let fusion = Fusion::new(&weights, Device::Cpu).expect("weights");
-        let (vision, audio) = (seen(1, true), seen(2, false));
+        let (vision, audio) = (trunk_output(1, true), trunk_output(2, false));
         let (map, pool4) = (vision.conv4_2.shallow_clone(), vision.pool4.shallow_clone());
         let outputs = fusion
             .forward(vision, audio, HeatmapKind::Gradient)
@@ -281,16 +281,16 @@ mod tests {
     }
 
     #[test]
-    fn local_at_a_place_is_the_fusion_of_that_place() {
+    fn local_at_a_cell_is_the_fusion_of_that_cell() {
         let weights = Weights::random(5, Conv1Stride::Two);
         let fusion = Fusion::new(&weights, Device::Cpu).expect("weights");
-        let (vision, audio) = (seen(1, false), seen(2, false));
-        let alone = Seen {
+        let (vision, audio) = (trunk_output(1, false), trunk_output(2, false));
+        let alone = TrunkOutput {
             conv4_2: vision.conv4_2.narrow(2, 1, 1).narrow(3, 2, 1),
             pool4: vision.conv4_2.select(2, 1).select(2, 2),
         };
         let whole = fusion
-            .forward(vision, seen(2, false), HeatmapKind::Local)
+            .forward(vision, trunk_output(2, false), HeatmapKind::Local)
             .expect("a pass");
         let alone = fusion
             .forward(alone, audio, HeatmapKind::Local)
@@ -307,7 +307,11 @@ mod tests {
         let weights = Weights::random(5, Conv1Stride::Two);
         let fusion = Fusion::new(&weights, Device::Cpu).expect("weights");
         let outputs = fusion
-            .forward(seen(1, false), seen(2, false), HeatmapKind::Unit(77))
+            .forward(
+                trunk_output(1, false),
+                trunk_output(2, false),
+                HeatmapKind::Unit(77),
+            )
             .expect("a pass");
         assert_eq!(outputs.vision_heatmap, outputs.vision_conv4_2.select(1, 77));
         assert_eq!(outputs.audio_heatmap, outputs.audio_conv4_2.select(1, 77));

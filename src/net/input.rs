@@ -1,14 +1,14 @@
-//! Plain numbers to the tensors that the trunks take, and back.
+//! Plain numbers to the input tensors of the trunks, and tensors back to numbers.
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::features::{BINS, FRAMES};
+use crate::window_spec::WindowSpec;
 
-/// `[B, 3, h, w]` in f32, v/127.5 − 1, from B × h × w × 3 bytes. Bytes go to the
-/// device, a quarter of the floats; rows of pixels are channels-last by themselves.
+/// `[B, 3, h, w]` in f32, v/127.5 − 1, from B × h × w × 3 bytes. The bytes are what is
+/// copied to the device, a quarter of the floats' size; the result is channels-last.
 ///
 /// # Errors
-/// What libtorch says, out of memory mostly.
+/// If libtorch fails.
 pub(crate) fn images(
     bytes: &[u8],
     height: u32,
@@ -24,22 +24,26 @@ pub(crate) fn images(
         .f_permute([0, 3, 1, 2])
 }
 
-/// `[B, 1, 257, 199]` in f32, as conv1_1 takes it.
+/// `[B, 1, bins, frames]` in f32, the input of the audio trunk.
 ///
 /// # Errors
-/// What libtorch says, out of memory mostly.
-pub(crate) fn spectrograms(values: &[f32], device: Device) -> Result<Tensor, TchError> {
+/// If libtorch fails.
+pub(crate) fn spectrograms(
+    values: &[f32],
+    spec: WindowSpec,
+    device: Device,
+) -> Result<Tensor, TchError> {
     Tensor::f_from_slice(values)?
-        .f_reshape([-1, BINS as i64, FRAMES as i64, 1])?
+        .f_reshape([-1, spec.bins as i64, spec.frames as i64, 1])?
         .f_to(device)?
         .f_permute([0, 3, 1, 2])
 }
 
-/// The values of a tensor in f32, wherever it is and however it lies.
+/// The values of an f32 tensor on any device, in row-major order.
 ///
 /// # Errors
-/// What libtorch says.
-pub(crate) fn plain(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
+/// If libtorch fails.
+pub(crate) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
     let mut values = vec![0.0_f32; tensor.numel()];
     let len = values.len();
     tensor

@@ -1,6 +1,6 @@
-//! The tensors of a checkpoint: every name and shape, and nothing else.
+//! The network's variants and the name and shape of every tensor of a checkpoint.
 
-/// The four blocks of a trunk: channels out.
+/// Output channels of the four blocks of a trunk.
 pub(super) const CHANNELS: [usize; 4] = [64, 128, 256, 512];
 /// Length of a trunk's feature (pool4).
 pub const FEATURE: usize = 512;
@@ -33,16 +33,48 @@ impl Modality {
     }
 }
 
-/// A tensor of the network.
+/// Stride of conv1_1: the two variants of the network. Their tensors are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conv1Stride {
+    /// Heatmap cells of 8 pixels, 40.94 GFLOP a pair.
+    One,
+    /// The paper's: heatmap cells of 16 pixels, 10.29 GFLOP a pair.
+    #[default]
+    Two,
+}
+
+impl Conv1Stride {
+    /// The stride as a number.
+    pub fn get(self) -> u8 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+}
+
+impl std::str::FromStr for Conv1Stride {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "1" => Ok(Self::One),
+            "2" => Ok(Self::Two),
+            _ => Err(format!("conv1_1 has stride 1 or 2, not {text}")),
+        }
+    }
+}
+
+/// Name and shape of a tensor of the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// Its name in a checkpoint.
+pub struct TensorSpec {
+    /// Name in a checkpoint.
     pub name: String,
-    /// Its shape; convolutions are out × in × 3 × 3.
+    /// Shape; convolutions are out × in × 3 × 3.
     pub shape: Vec<usize>,
 }
 
-impl Slot {
+impl TensorSpec {
     fn new(name: String, shape: &[usize]) -> Self {
         Self {
             name,
@@ -50,47 +82,50 @@ impl Slot {
         }
     }
 
-    /// How many values it holds.
+    /// Number of values.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether it holds none; no slot of the network does.
+    /// Whether it holds no values; no tensor of the network is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether training changes it; the statistics of batch norm are only kept.
+    /// Whether gradients change it; batch norm's running statistics are no parameters.
     pub fn is_parameter(&self) -> bool {
         !self.name.contains(".running_")
     }
 }
 
 /// Every tensor of the network, in the order of the data.
-pub fn layout() -> Vec<Slot> {
+pub fn layout() -> Vec<TensorSpec> {
     let mut slots = Vec::with_capacity(100);
     for modality in [Modality::Vision, Modality::Audio] {
         let mut channels_in = modality.channels_in();
         for (block, channels) in CHANNELS.into_iter().enumerate() {
-            for unit in 1..=2 {
+            for conv in 1..=2 {
                 let name = |layer: &str, tensor: &str| {
-                    format!("{}.{layer}{}_{unit}.{tensor}", modality.name(), block + 1)
+                    format!("{}.{layer}{}_{conv}.{tensor}", modality.name(), block + 1)
                 };
                 let kernel = [channels, channels_in, 3, 3];
-                slots.push(Slot::new(name("conv", "weight"), &kernel));
-                slots.push(Slot::new(name("conv", "bias"), &[channels]));
+                slots.push(TensorSpec::new(name("conv", "weight"), &kernel));
+                slots.push(TensorSpec::new(name("conv", "bias"), &[channels]));
                 for tensor in ["weight", "bias", "running_mean", "running_var"] {
-                    slots.push(Slot::new(name("bn", tensor), &[channels]));
+                    slots.push(TensorSpec::new(name("bn", tensor), &[channels]));
                 }
                 channels_in = channels;
             }
         }
     }
     let fusion = |layer: &str, tensor: &str| format!("fusion.{layer}.{tensor}");
-    slots.push(Slot::new(fusion("fc1", "weight"), &[HIDDEN, 2 * FEATURE]));
-    slots.push(Slot::new(fusion("fc1", "bias"), &[HIDDEN]));
-    slots.push(Slot::new(fusion("fc2", "weight"), &[2, HIDDEN]));
-    slots.push(Slot::new(fusion("fc2", "bias"), &[2]));
+    slots.push(TensorSpec::new(
+        fusion("fc1", "weight"),
+        &[HIDDEN, 2 * FEATURE],
+    ));
+    slots.push(TensorSpec::new(fusion("fc1", "bias"), &[HIDDEN]));
+    slots.push(TensorSpec::new(fusion("fc2", "weight"), &[2, HIDDEN]));
+    slots.push(TensorSpec::new(fusion("fc2", "bias"), &[2]));
     slots
 }
 
@@ -99,11 +134,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_network_has_the_parameters_that_it_should() {
+    fn the_network_has_9508738_parameters() {
         let parameters: usize = layout()
             .iter()
             .filter(|s| s.is_parameter())
-            .map(Slot::len)
+            .map(TensorSpec::len)
             .sum();
         assert_eq!(parameters, 9_508_738);
         assert_eq!(layout().len(), 100);

@@ -1,4 +1,4 @@
-//! The whole network on one device, and the way in and out of it.
+//! The whole network on one device, from features to judgements.
 
 use std::fmt;
 
@@ -8,32 +8,33 @@ use super::device::{Device, Precision, precision_name};
 use super::error::NetError;
 use super::fusion::{Fusion, HeatmapKind, Outputs};
 use super::input;
-use super::layout::Modality;
+use super::layout::{Conv1Stride, Modality};
 use super::threads::sleep_while_waiting;
-use super::trunk::{Seen, Trunk};
-use super::weights::{Conv1Stride, Weights};
+use super::trunk::{Trunk, TrunkOutput};
+use super::weights::Weights;
 use crate::cores::cores;
-use crate::features::{Features, SPECTROGRAM_LEN};
+use crate::features::Features;
 use crate::result::{Heatmap, Judgement};
+use crate::window_spec::WindowSpec;
 
-/// Pairs in one forward pass on the CPU: past this a bigger batch is no faster
-/// and only takes memory (about 15 MB a pair in f32).
+/// Pairs in one forward pass on the CPU: a larger batch is no faster and takes more
+/// memory (about 15 MB a pair in f32).
 const CPU_BATCH: usize = 16;
 /// The same on a GPU.
 const GPU_BATCH: usize = 128;
 
-/// How the network is to run.
+/// Where and how the network runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NetOptions {
-    /// Where.
+    /// The device.
     pub device: Device,
-    /// With which numbers.
+    /// The precision.
     pub precision: Precision,
-    /// Threads on the CPU; all of its cores if not given.
+    /// Threads on the CPU; by default all of its cores.
     pub threads: Option<usize>,
 }
 
-/// The network, ready to judge. One thread owns it at a time.
+/// The network, ready for inference. One thread owns it at a time.
 pub struct L3Net {
     pub(super) vision: Trunk,
     pub(super) audio: Trunk,
@@ -41,7 +42,7 @@ pub struct L3Net {
     pub(super) info: NetInfo,
 }
 
-/// What runs where; prints as one line.
+/// The network's variant and where it runs; prints as one line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetInfo {
     /// The device.
@@ -50,9 +51,11 @@ pub struct NetInfo {
     pub kind: Kind,
     /// Threads on the CPU.
     pub threads: usize,
+    /// The window and spectrogram that it takes.
+    pub spec: WindowSpec,
     /// The variant of the network.
     pub conv1_stride: Conv1Stride,
-    /// Whether its weights were learnt.
+    /// Whether its weights were trained.
     pub trained: bool,
 }
 
@@ -92,7 +95,7 @@ impl L3Net {
     /// Places the network on its device, batch norm folded into the convolutions.
     ///
     /// # Errors
-    /// If the device cannot be had, or has no room.
+    /// If the device is not available or short of memory.
     pub fn new(weights: &Weights, options: &NetOptions) -> Result<Self, NetError> {
         let device = options.device.resolve()?;
         let kind = options.precision.resolve(device);
@@ -100,6 +103,7 @@ impl L3Net {
             device,
             kind,
             threads: options.threads.unwrap_or_else(cores).max(1),
+            spec: weights.spec(),
             conv1_stride: weights.conv1_stride(),
             trained: weights.is_trained(),
         };
@@ -115,22 +119,22 @@ impl L3Net {
         })
     }
 
-    /// What runs where.
+    /// The network's variant and where it runs.
     pub fn describe(&self) -> &NetInfo {
         &self.info
     }
 
-    /// Judges each pair of the batch. Pictures may differ in size; those of one
-    /// size are looked at together.
+    /// Judges each pair of the batch. Pictures may differ in size; those of one size
+    /// share a forward pass.
     ///
     /// # Errors
-    /// If features do not have the network's shape, or libtorch fails.
+    /// If features are not of the network's shape, or libtorch fails.
     pub fn judge(
         &self,
         batch: &[&Features],
         heatmap: HeatmapKind,
     ) -> Result<Vec<Judgement>, NetError> {
-        check(batch)?;
+        check(batch, self.info.spec)?;
         let _guard = self.enter();
         let mut judgements = Vec::with_capacity(batch.len());
         for part in batch.chunks(self.batch()) {
@@ -139,7 +143,7 @@ impl L3Net {
         Ok(judgements)
     }
 
-    /// As many as are worth a pass together on its device.
+    /// The largest batch that is faster than smaller ones on the device.
     pub fn batch(&self) -> usize {
         if self.info.device.is_cuda() {
             GPU_BATCH
@@ -156,18 +160,18 @@ impl L3Net {
         let audio = self.audio.forward(&self.audio_input(batch)?, false)?;
         let groups = group_by_size(batch);
         if let [_] = groups.as_slice() {
-            return self.look_and_judge(batch, audio, heatmap);
+            return self.judge_one_size(batch, audio, heatmap);
         }
         let mut judgements: Vec<Option<Judgement>> = vec![None; batch.len()];
         for group in groups {
             let rows: Vec<i64> = group.iter().map(|&i| i as i64).collect();
             let rows = Tensor::f_from_slice(&rows)?.f_to(self.info.device)?;
-            let audio = Seen {
+            let audio = TrunkOutput {
                 conv4_2: audio.conv4_2.f_index_select(0, &rows)?,
                 pool4: audio.pool4.f_index_select(0, &rows)?,
             };
             let members: Vec<_> = group.iter().map(|&i| batch[i]).collect();
-            let judged = self.look_and_judge(&members, audio, heatmap)?;
+            let judged = self.judge_one_size(&members, audio, heatmap)?;
             for (i, judgement) in group.into_iter().zip(judged) {
                 judgements[i] = Some(judgement);
             }
@@ -175,10 +179,10 @@ impl L3Net {
         Ok(judgements.into_iter().flatten().collect())
     }
 
-    fn look_and_judge(
+    fn judge_one_size(
         &self,
         batch: &[&Features],
-        audio: Seen,
+        audio: TrunkOutput,
         heatmap: HeatmapKind,
     ) -> Result<Vec<Judgement>, NetError> {
         let vision = self.vision.forward(&self.vision_input(batch)?, false)?;
@@ -189,10 +193,10 @@ impl L3Net {
     /// batch have one size.
     ///
     /// # Errors
-    /// If features do not have the network's shape or their pictures differ in
-    /// size, or libtorch fails.
+    /// If features are not of the network's shape, their pictures differ in size, or
+    /// libtorch fails.
     pub fn forward(&self, batch: &[&Features], heatmap: HeatmapKind) -> Result<Outputs, NetError> {
-        check(batch)?;
+        check(batch, self.info.spec)?;
         check_one_size(batch)?;
         let _guard = self.enter();
         let audio = self.audio.forward(&self.audio_input(batch)?, false)?;
@@ -200,8 +204,8 @@ impl L3Net {
         Ok(self.fusion.forward(vision, audio, heatmap)?)
     }
 
-    /// No gradients, and the number of threads asked for: libtorch keeps that
-    /// number for each thread that calls it, and the owner may have changed.
+    /// Turns gradients off and sets the number of threads: libtorch keeps that number
+    /// per calling thread, and another thread may have become the owner.
     pub(super) fn enter(&self) -> tch::NoGradGuard {
         let threads = i32::try_from(self.info.threads).unwrap_or(i32::MAX);
         if tch::get_num_threads() != threads {
@@ -210,23 +214,24 @@ impl L3Net {
         tch::no_grad_guard()
     }
 
-    /// `[B, 1, 257, 199]`.
+    /// `[B, 1, bins, frames]`.
     fn audio_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
-        let values = joined(batch, SPECTROGRAM_LEN, |f| &f.spectrogram);
-        Ok(input::spectrograms(&values, self.info.device)?)
+        let NetInfo { spec, device, .. } = self.info;
+        let values = concatenated(batch, spec.spectrogram_len(), |f| &f.spectrogram);
+        Ok(input::spectrograms(&values, spec, device)?)
     }
 
     /// `[B, 3, h, w]`.
     pub(super) fn vision_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
         let first = batch[0];
-        let bytes = joined(batch, first.image.len(), |f| &f.image);
+        let bytes = concatenated(batch, first.image.len(), |f| &f.image);
         let (h, w) = (first.image_height, first.image_width);
         Ok(input::images(&bytes, h, w, self.info.device)?)
     }
 }
 
-/// A part of each of the batch, `len` values long, one behind the other.
-fn joined<'a, T: Copy + 'a>(
+/// One part of each of the batch, `len` values long, in turn.
+fn concatenated<'a, T: Copy + 'a>(
     batch: &[&'a Features],
     len: usize,
     part: impl Fn(&'a Features) -> &'a [T],
@@ -236,22 +241,30 @@ fn joined<'a, T: Copy + 'a>(
     all
 }
 
-pub(super) fn check(batch: &[&Features]) -> Result<(), NetError> {
+pub(super) fn check_spectrogram(
+    values: &[f32],
+    spec: WindowSpec,
+    index: usize,
+) -> Result<(), NetError> {
+    let (len, expected) = (values.len(), spec.spectrogram_len());
+    if len == expected {
+        return Ok(());
+    }
+    let what = format!("a spectrogram has {expected} values, not {len}");
+    Err(NetError::Features { index, what })
+}
+
+pub(super) fn check(batch: &[&Features], spec: WindowSpec) -> Result<(), NetError> {
     for (index, f) in batch.iter().enumerate() {
-        let refuse = |what| Err(NetError::Features { index, what });
-        if f.spectrogram.len() != SPECTROGRAM_LEN {
-            let len = f.spectrogram.len();
-            return refuse(format!(
-                "a spectrogram has {SPECTROGRAM_LEN} values, not {len}"
-            ));
-        }
+        check_spectrogram(&f.spectrogram, spec, index)?;
         let (w, h) = (f.image_width as usize, f.image_height as usize);
         if w < 16 || h < 16 || f.image.len() != w * h * 3 {
             let len = f.image.len();
-            return refuse(format!(
+            let what = format!(
                 "an image of {w} × {h} (16 × 16 at least) has {} bytes, not {len}",
                 w * h * 3
-            ));
+            );
+            return Err(NetError::Features { index, what });
         }
     }
     Ok(())
@@ -260,7 +273,7 @@ pub(super) fn check(batch: &[&Features]) -> Result<(), NetError> {
 fn check_one_size(batch: &[&Features]) -> Result<(), NetError> {
     let size = |f: &Features| (f.image_width, f.image_height);
     let what = match batch.iter().position(|f| size(f) != size(batch[0])) {
-        Some(index) => (index, "its picture is not of the size of the first"),
+        Some(index) => (index, "its picture differs in size from the first"),
         None if batch.is_empty() => (0, "the batch is empty"),
         None => return Ok(()),
     };
@@ -270,7 +283,7 @@ fn check_one_size(batch: &[&Features]) -> Result<(), NetError> {
     })
 }
 
-/// Places in the batch, by size of picture, in the order of first appearance.
+/// Indices into the batch, grouped by size of picture in the order of first appearance.
 pub(super) fn group_by_size(batch: &[&Features]) -> Vec<Vec<usize>> {
     let mut groups: Vec<((u32, u32), Vec<usize>)> = Vec::new();
     for (i, f) in batch.iter().enumerate() {
@@ -283,7 +296,7 @@ pub(super) fn group_by_size(batch: &[&Features]) -> Vec<Vec<usize>> {
     groups.into_iter().map(|(_, members)| members).collect()
 }
 
-/// Everything plain in one copy from the device.
+/// All results as plain data, with one copy from the device.
 fn judgements(outputs: &Outputs) -> Result<Vec<Judgement>, NetError> {
     let (b, rows, cols) = outputs.vision_heatmap.size3()?;
     let (_, bands, steps) = outputs.audio_heatmap.size3()?;
@@ -296,10 +309,10 @@ fn judgements(outputs: &Outputs) -> Result<Vec<Judgement>, NetError> {
         1,
     )?;
     let width = usize::try_from(2 + rows * cols + bands * steps).unwrap_or(usize::MAX);
-    Ok(input::plain(&all)?
+    Ok(input::to_vec(&all)?
         .chunks_exact(width)
-        .map(|line| {
-            let (logits, maps) = line.split_at(2);
+        .map(|row| {
+            let (logits, maps) = row.split_at(2);
             let (vision, audio) = maps.split_at((rows * cols) as usize);
             Judgement {
                 logits: [logits[0], logits[1]],

@@ -1,8 +1,8 @@
 //! Random weights that are the same on every machine.
 //!
-//! Belongs here: the generator, simple enough to be written again elsewhere
-//! (`tests/oracle/golden.py` does so in numpy). Training starts from the same
-//! weights with batch norm undisturbed and no biases.
+//! Belongs here: the generator, simple enough to be reimplemented elsewhere
+//! (`tests/oracle/golden.py` does so in numpy). Training starts from the same weights
+//! with batch norm as the identity and zero biases.
 //!
 //! Value `i` of the tensor `name` under `seed`:
 //!
@@ -23,11 +23,11 @@
 //! | `bn*.weight`, `bn*.running_var` | `1 + 0.2 s`, `1 + 0.5 s` |
 //! | `bn*.bias`, `bn*.running_mean` | `0.1 s`, `0.2 s` |
 
-use super::layout::Slot;
+use super::layout::TensorSpec;
 use crate::hash::{GOLDEN_GAMMA, fnv1a, mix};
 
 /// The values of one tensor.
-pub(super) fn values(seed: u64, slot: &Slot) -> Vec<f32> {
+pub(super) fn values(seed: u64, slot: &TensorSpec) -> Vec<f32> {
     let (offset, scale) = spread(slot);
     let key = mix(seed ^ fnv1a(slot.name.as_bytes()));
     (1..=slot.len() as u64)
@@ -39,8 +39,8 @@ pub(super) fn values(seed: u64, slot: &Slot) -> Vec<f32> {
         .collect()
 }
 
-/// The values of one tensor before training: only weights are drawn.
-pub(crate) fn initial_values(seed: u64, slot: &Slot) -> Vec<f32> {
+/// The values of one tensor before training: only weights are random.
+pub(crate) fn initial_values(seed: u64, slot: &TensorSpec) -> Vec<f32> {
     let norm = slot.name.contains(".bn");
     match slot.name.rsplit_once('.') {
         Some((_, "weight")) if !norm => values(seed, slot),
@@ -49,7 +49,7 @@ pub(crate) fn initial_values(seed: u64, slot: &Slot) -> Vec<f32> {
     }
 }
 
-fn spread(slot: &Slot) -> (f32, f32) {
+fn spread(slot: &TensorSpec) -> (f32, f32) {
     let (_, tensor) = slot.name.rsplit_once('.').unwrap_or_default();
     let norm = slot.name.contains(".bn");
     match tensor {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_have_the_variance_of_he() {
+    fn weights_have_the_variance_of_he_initialisation() {
         let slot = super::super::layout::layout()
             .into_iter()
             .find(|s| s.name == "audio.conv4_2.weight")

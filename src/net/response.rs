@@ -1,53 +1,47 @@
-//! What one trunk alone makes of pictures or sounds: for classification,
-//! clusters, units, embeddings (paper, sections 3.3 to 3.5).
+//! The response of a single trunk to pictures or sounds: for classification,
+//! clusters, units and embeddings (paper, sections 3.3 to 3.5).
 
 use tch::{Kind, Tensor};
 
 use super::error::NetError;
-use super::input::{self, plain};
+use super::input::{self, to_vec};
 use super::layout::FEATURE;
-use super::model::L3Net;
-use crate::features::{SPECTROGRAM_LEN, ScaledFrame};
+use super::model::{L3Net, check_spectrogram};
+use crate::features::ScaledFrame;
 use crate::result::Heatmap;
 
-/// conv4_2 before its ReLU, `[B, 512, h, w]`: 16 × 12 for a second of sound, 14 ×
-/// 14 for a picture of 224 × 224.
+/// conv4_2 before its ReLU, `[B, 512, h, w]`: 16 × 12 for a window of sound, 14 × 14
+/// for a picture of 224 × 224.
 pub struct Response(pub(super) Tensor);
 
-/// Blocks of frequency and of time that a sound is classified by.
+/// Blocks of frequency and of time in the features of a sound.
 pub(super) const SOUND_BLOCKS: (usize, usize) = (4, 3);
-/// Blocks of rows and of columns that a picture is classified by.
+/// Blocks of rows and of columns in the features of a picture.
 pub(super) const PICTURE_BLOCKS: (usize, usize) = (4, 4);
 
 impl L3Net {
-    /// What the audio trunk makes of log-spectrograms.
+    /// The audio trunk's response to log-spectrograms.
     ///
     /// # Errors
-    /// If one does not have the network's shape, or libtorch fails.
-    pub fn hear(&self, spectrograms: &[&[f32]]) -> Result<Response, NetError> {
+    /// If one is not of the network's shape, or libtorch fails.
+    pub fn audio_response(&self, spectrograms: &[&[f32]]) -> Result<Response, NetError> {
         for (index, s) in spectrograms.iter().enumerate() {
-            if s.len() != SPECTROGRAM_LEN {
-                let what = format!(
-                    "a spectrogram has {SPECTROGRAM_LEN} values, not {}",
-                    s.len()
-                );
-                return Err(NetError::Features { index, what });
-            }
+            check_spectrogram(s, self.info.spec, index)?;
         }
         let _guard = self.enter();
-        let input = input::spectrograms(&spectrograms.concat(), self.info.device)?;
+        let input = input::spectrograms(&spectrograms.concat(), self.info.spec, self.info.device)?;
         Ok(Response(self.audio.to_conv4_2(&input, false)?))
     }
 
-    /// What the vision trunk makes of pictures of one size.
+    /// The vision trunk's response to pictures of one size.
     ///
     /// # Errors
     /// If their sizes differ, or libtorch fails.
-    pub fn see(&self, pictures: &[&ScaledFrame]) -> Result<Response, NetError> {
+    pub fn vision_response(&self, pictures: &[&ScaledFrame]) -> Result<Response, NetError> {
         let size = |p: &ScaledFrame| (p.width, p.height);
         let (width, height) = pictures.first().map_or((0, 0), |p| size(p));
         if let Some(index) = pictures.iter().position(|p| size(p) != (width, height)) {
-            let what = "its picture is not of the size of the first".to_owned();
+            let what = "its picture differs in size from the first".to_owned();
             return Err(NetError::Features { index, what });
         }
         let _guard = self.enter();
@@ -58,51 +52,51 @@ impl L3Net {
 }
 
 impl Response {
-    /// pool4 of each of the batch, one behind the other: B × 512, none below zero.
+    /// pool4 of each of the batch in turn: B × 512, none negative.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// If libtorch fails.
     pub fn pool4(&self) -> Result<Vec<f32>, NetError> {
         let strongest = self.0.f_amax([2, 3], false)?.f_relu()?;
-        Ok(plain(&strongest.f_to_kind(Kind::Float)?)?)
+        Ok(to_vec(&strongest.f_to_kind(Kind::Float)?)?)
     }
 
-    /// The features for classifying sounds (paper, section 3.3): the strongest of
-    /// 4 × 3 blocks (frequency, time) before the ReLU, B × 6144, channel by channel.
+    /// The features for classifying sounds (paper, section 3.3): the maxima of 4 × 3
+    /// blocks (frequency, time) before the ReLU, B × 6144, channel by channel.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// If libtorch fails.
     pub fn sound_6144(&self) -> Result<Vec<f32>, NetError> {
-        Ok(plain(&self.blocks(SOUND_BLOCKS)?)?)
+        Ok(to_vec(&self.blocks(SOUND_BLOCKS)?)?)
     }
 
-    /// The features for classifying pictures (paper, section 3.4): the strongest of
-    /// 4 × 4 blocks behind the ReLU, B × 8192, channel by channel.
+    /// The features for classifying pictures (paper, section 3.4): the maxima of 4 × 4
+    /// blocks after the ReLU, B × 8192, channel by channel.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// If libtorch fails.
     pub fn picture_8192(&self) -> Result<Vec<f32>, NetError> {
-        Ok(plain(&self.blocks(PICTURE_BLOCKS)?.f_relu()?)?)
+        Ok(to_vec(&self.blocks(PICTURE_BLOCKS)?.f_relu()?)?)
     }
 
-    /// The map of one of the 512 units behind the ReLU, of one of the batch.
+    /// The map of one of the 512 units after the ReLU, of one row of the batch.
     ///
     /// # Errors
-    /// What libtorch says, also if there is no such row or unit.
+    /// If there is no such row or unit, or libtorch fails.
     pub fn unit(&self, row: usize, unit: usize) -> Result<Heatmap, NetError> {
         let map = self.0.f_select(0, row as i64)?.f_select(0, unit as i64)?;
         let (rows, cols) = map.size2()?;
         Ok(Heatmap {
             rows: rows as u32,
             cols: cols as u32,
-            values: plain(&map.f_to_kind(Kind::Float)?.f_relu()?)?,
+            values: to_vec(&map.f_to_kind(Kind::Float)?.f_relu()?)?,
         })
     }
 
-    /// Maxima over `rows × cols` blocks, `[B, 512 · rows · cols]` in f32. What is
-    /// left over at the right and below is not looked at: kernel and stride are
-    /// equal, as in the paper. A map with fewer cells than blocks, of a picture more
-    /// than 16 times as long as high, has each cell in several of them.
+    /// Maxima over `rows × cols` blocks, `[B, 512 · rows · cols]` in f32. Remaining
+    /// cells at the right and the bottom are ignored: kernel and stride are equal, as
+    /// in the paper. Where a map has fewer cells than blocks, as of a picture more than
+    /// 16 times as long as high, each cell is in several of them.
     fn blocks(&self, (rows, cols): (usize, usize)) -> Result<Tensor, tch::TchError> {
         let (rows, cols) = (rows as i64, cols as i64);
         let (_, channels, h, w) = self.0.size4()?;
@@ -123,7 +117,7 @@ impl Response {
 mod tests {
     use super::*;
 
-    /// The responses to a picture whose map has `rows × cols` cells, numbered from 1.
+    /// A response whose map has `rows × cols` cells, numbered from 1.
     fn numbered(rows: i64, cols: i64) -> Response {
         let cells = Tensor::arange(rows * cols, (Kind::Float, tch::Device::Cpu)) + 1.0;
         Response(
@@ -134,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn a_block_holds_its_strongest_cell() {
+    fn a_block_is_the_maximum_of_its_cells() {
         let found = numbered(9, 8).picture_8192().expect("features");
         assert_eq!(found.len(), 8192);
-        // The ninth row is left over.
+        // The ninth row is ignored.
         let last: Vec<f32> = (0..4).map(|i| (7 * 8 + 2 * i + 2) as f32).collect();
         assert_eq!(found[12..16], last);
     }

@@ -1,4 +1,4 @@
-//! safetensors on disk: parsing with every fault named, and atomic writing.
+//! safetensors files: parsing with specific errors, and atomic writing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, SafeTensorError};
 
 use super::error::ModelError;
-use super::layout::Slot;
+use super::layout::TensorSpec;
 use crate::atomic_file;
 
-/// How numbers are stored.
+/// How a model file stores its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum StoreAs {
-    /// 16 bits: half the size, and precise enough for any use of the network.
+    /// 16 bits: half the size, precise enough for any use of the network.
     F16,
     /// 16 bits with the range of f32.
     Bf16,
@@ -62,12 +62,16 @@ impl<'a> Header<'a> {
         self.tensors.is_empty()
     }
 
-    /// Holds the file's names against those of the network.
-    pub(crate) fn check_names(&self, slots: &[Slot], source: &Path) -> Result<(), ModelError> {
-        let there = self.tensors.names();
+    /// Checks that the file has exactly the tensors of the network.
+    pub(crate) fn check_names(
+        &self,
+        slots: &[TensorSpec],
+        source: &Path,
+    ) -> Result<(), ModelError> {
+        let present = self.tensors.names();
         let missing: Vec<_> = slots
             .iter()
-            .filter(|s| !there.contains(&s.name.as_str()))
+            .filter(|s| !present.contains(&s.name.as_str()))
             .collect();
         if let Some(first) = missing.first() {
             return Err(ModelError::Missing {
@@ -76,7 +80,7 @@ impl<'a> Header<'a> {
                 more: missing.len() - 1,
             });
         }
-        let mut extra: Vec<_> = there
+        let mut extra: Vec<_> = present
             .into_iter()
             .filter(|name| !slots.iter().any(|s| s.name == *name))
             .collect();
@@ -92,7 +96,7 @@ impl<'a> Header<'a> {
     }
 
     /// The values of one tensor in f32.
-    pub(crate) fn tensor(&self, slot: &Slot, source: &Path) -> Result<Vec<f32>, ModelError> {
+    pub(crate) fn tensor(&self, slot: &TensorSpec, source: &Path) -> Result<Vec<f32>, ModelError> {
         let file = || source.to_owned();
         let tensor = || slot.name.clone();
         let Ok(view) = self.tensors.tensor(&slot.name) else {
@@ -130,14 +134,14 @@ impl<'a> Header<'a> {
             }
             other => {
                 let found = format!("{other:?}");
-                return Err(ModelError::Kind {
+                return Err(ModelError::StoredType {
                     file: file(),
                     tensor: tensor(),
                     found,
                 });
             }
         };
-        match fault(&slot.name, &values) {
+        match invalid(&slot.name, &values) {
             Some(what) => Err(ModelError::Values {
                 file: file(),
                 tensor: tensor(),
@@ -148,7 +152,7 @@ impl<'a> Header<'a> {
     }
 }
 
-fn fault(name: &str, values: &[f32]) -> Option<&'static str> {
+fn invalid(name: &str, values: &[f32]) -> Option<&'static str> {
     if values.iter().any(|v| !v.is_finite()) {
         Some("values that are not finite")
     } else if name.ends_with("running_var") && values.iter().any(|&v| v < 0.0) {
@@ -158,11 +162,11 @@ fn fault(name: &str, values: &[f32]) -> Option<&'static str> {
     }
 }
 
-/// Says what a file that is no safetensors file is instead.
+/// The error for bytes that do not parse: what they are instead, where that can be told.
 fn diagnose(bytes: &[u8], error: &SafeTensorError, source: &Path) -> ModelError {
     let file = source.to_owned();
     let what = match bytes {
-        [] => Some("empty; get a whole copy of it"),
+        [] => Some("empty; get a complete copy of it"),
         [b'P', b'K', 3, 4, ..] => Some(
             "a zip archive, probably a pickle of PyTorch, which l3net never opens \
              (it can run any code); save it with safetensors.torch.save_file",
@@ -218,7 +222,7 @@ fn looks_like_header(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{')
 }
 
-/// The header is whole and sound, the data is too short or too long.
+/// The header is valid, the data too short or too long.
 fn incomplete(bytes: &[u8], file: PathBuf) -> ModelError {
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap_or_default());
     let start = header.saturating_add(8);
@@ -243,7 +247,7 @@ fn incomplete(bytes: &[u8], file: PathBuf) -> ModelError {
         },
         None => ModelError::Damaged {
             file,
-            what: "bytes behind the last tensor".to_owned(),
+            what: "bytes after the last tensor".to_owned(),
         },
     }
 }
@@ -253,9 +257,9 @@ pub(crate) fn header_only(metadata: &BTreeMap<String, String>) -> Vec<u8> {
     header(&[], metadata, StoreAs::F32)
 }
 
-/// Not `safetensors::serialize`: that orders the metadata as its hash map does,
-/// so the same model would give another file each time.
-fn header(slots: &[Slot], metadata: &BTreeMap<String, String>, store_as: StoreAs) -> Vec<u8> {
+/// Not `safetensors::serialize`: it writes the metadata in the order of a hash map, so
+/// the same model would give different files.
+fn header(slots: &[TensorSpec], metadata: &BTreeMap<String, String>, store_as: StoreAs) -> Vec<u8> {
     let mut entries = serde_json::Map::new();
     entries.insert("__metadata__".to_owned(), serde_json::json!(metadata));
     let mut start = 0;
@@ -274,13 +278,14 @@ fn header(slots: &[Slot], metadata: &BTreeMap<String, String>, store_as: StoreAs
     bytes
 }
 
-/// Writes the tensors of `slots`, whose numbers `values` gives by name.
+/// Writes the tensors of `slots`; `values` yields their values by name.
 ///
 /// # Errors
-/// If it cannot be written, or numbers do not fit in f16; an old file stays then.
+/// If the file cannot be written, or values do not fit into f16; an existing file is
+/// kept then.
 pub(crate) fn write<'a>(
     path: &Path,
-    slots: &[Slot],
+    slots: &[TensorSpec],
     values: impl Fn(&str) -> &'a [f32],
     metadata: &BTreeMap<String, String>,
     store_as: StoreAs,

@@ -1,18 +1,18 @@
 //! How libtorch's threads wait for each other.
 //!
-//! libgomp, which runs libtorch's loops, lets a thread that has done its part
-//! spin for some milliseconds before it sleeps. Alone on a machine that saves a
-//! wake-up. But here the network shares its cores with the decoders of its own
-//! streams, and what spins takes the core from the very thread that it waits for:
-//! on two cores beside other work a pair took 400 ms instead of 104 in f32, and
-//! 270 to 1000 ms instead of 58 in bf16. The price, on the same two cores with
-//! nothing else to do: 30 ms instead of 27 in f32, 19 instead of 15 in bf16. Who
-//! has cores to spare sets `OMP_WAIT_POLICY=active`.
+//! libgomp, which runs libtorch's parallel loops, lets a thread that is done spin for
+//! some milliseconds before it sleeps. On an idle machine that saves a wake-up. But
+//! here the network shares its cores with the decoders of its own streams, and a
+//! spinning thread takes the core from the very thread that it waits for: on two
+//! cores beside other work a pair took 400 ms instead of 104 in f32, and 270 to
+//! 1000 ms instead of 58 in bf16. The cost, on the same two cores otherwise idle:
+//! 30 ms instead of 27 in f32, 19 instead of 15 in bf16. Set
+//! `OMP_WAIT_POLICY=active` where cores are to spare.
 //!
-//! The switch for it, `OMP_WAIT_POLICY=passive`, is read before `main`. Rejected:
-//! to start the program anew with it set, which loads libtorch twice (0.2 s).
-//! Instead this uses libgomp's own rule: with more threads than cores it hardly
-//! spins. The threads that make it more sleep and never run again.
+//! The switch, `OMP_WAIT_POLICY=passive`, is read before `main`. Rejected: setting it
+//! and restarting the program, which loads libtorch twice (0.2 s). Instead this uses
+//! libgomp's own rule: with more threads than cores it hardly spins. The additional
+//! threads sleep and never run again.
 
 use std::sync::Once;
 
@@ -20,7 +20,7 @@ use tch::{Kind, Tensor};
 
 /// Makes waiting threads sleep instead of spinning, for the whole process, once.
 ///
-/// Does nothing where the environment says how to wait.
+/// Does nothing where the environment sets the wait policy.
 pub(crate) fn sleep_while_waiting() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -29,31 +29,31 @@ pub(crate) fn sleep_while_waiting() {
             return;
         }
         let (ready, wait) = std::sync::mpsc::channel::<()>();
-        let crowd = std::thread::Builder::new()
+        let oversubscribed = std::thread::Builder::new()
             .name("sleepers".to_owned())
             .spawn(move || {
                 let before = tch::get_num_threads();
                 tch::set_num_threads(i32::try_from(cpus() + 1).unwrap_or(i32::MAX));
-                // Large enough to be shared out among all threads.
+                // Large enough to be split among all threads.
                 let ones = Tensor::f_ones([1 << 22], (Kind::Float, tch::Device::Cpu));
                 let done = ones.and_then(|mut ones| ones.f_mul_scalar_(2.0));
-                drop(done); // without memory for it there is no crowd, and no harm
+                drop(done); // if memory is short, threads spin as before
                 tch::set_num_threads(before);
                 drop(ready);
-                // The threads stay as long as the one that started them.
+                // libgomp keeps the threads as long as the one that started them.
                 loop {
                     std::thread::park();
                 }
             });
-        if crowd.is_ok() {
+        if oversubscribed.is_ok() {
             // Ends with an error when `ready` is dropped.
             wait.recv().unwrap_or_default();
         }
     });
 }
 
-/// The CPUs that libgomp counts: those that the process may run on, without
-/// regard to a container's share of time.
+/// The CPUs as libgomp counts them: those that the process may run on, whatever share
+/// of time a container has.
 fn cpus() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let list = status
@@ -62,7 +62,7 @@ fn cpus() -> usize {
     list.and_then(count).unwrap_or_else(crate::cores::cores)
 }
 
-/// How many numbers a list like `0-3,8` has.
+/// The number of CPUs in a list like `0-3,8`.
 fn count(list: &str) -> Option<usize> {
     list.trim().split(',').try_fold(0, |sum, part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sleepers_are_there_once_and_change_no_number_of_threads() {
+    fn the_additional_threads_start_once_and_the_thread_count_is_unchanged() {
         let sleepers = || {
             let tasks = std::fs::read_dir("/proc/self/task")
                 .into_iter()

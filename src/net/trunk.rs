@@ -1,45 +1,45 @@
 //! A trunk of the network (paper, Figure 2): the same for pictures and sound.
 //!
-//! Belongs here: the layers from the input to pool4, for training and for
-//! inference alike. Only what a convolution is followed by differs: batch norm
-//! in training, nothing once it is folded into the weights.
+//! Belongs here: the layers from the input to pool4, for training and inference
+//! alike. The two differ only in what follows a convolution: batch norm in training,
+//! nothing once it is folded into the weights.
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::layout::{CHANNELS, Modality};
-use super::weights::{Conv1Stride, Weights};
+use super::layout::{CHANNELS, Conv1Stride, Modality};
+use super::weights::Weights;
 
-/// PyTorch's default, with which every checkpoint was made.
+/// PyTorch's default; every checkpoint was trained with it.
 const BN_EPS: f64 = 1e-5;
 const BN_MOMENTUM: f64 = 0.1;
 
-/// What a trunk makes of its input.
-pub struct Seen {
+/// The output of a trunk.
+pub struct TrunkOutput {
     /// The last feature map, after ReLU: `[B, 512, h, w]`.
     pub conv4_2: Tensor,
-    /// Its maximum over all places: `[B, 512]`.
+    /// Its maximum over all positions: `[B, 512]`.
     pub pool4: Tensor,
 }
 
 /// One of the two trunks.
 pub struct Trunk {
-    conv1_1: Unit,
-    conv1_2: Unit,
-    conv2_1: Unit,
-    conv2_2: Unit,
-    conv3_1: Unit,
-    conv3_2: Unit,
-    conv4_1: Unit,
-    conv4_2: Unit,
+    conv1_1: ConvBlock,
+    conv1_2: ConvBlock,
+    conv2_1: ConvBlock,
+    conv2_2: ConvBlock,
+    conv3_1: ConvBlock,
+    conv3_2: ConvBlock,
+    conv4_1: ConvBlock,
+    conv4_2: ConvBlock,
 }
 
 impl Trunk {
     /// A trunk for inference: batch norm folded into the convolutions.
     ///
-    /// conv1_1 stays in f32 whatever `kind` is. A log-spectrogram lies around -1.4
-    /// and its structure in the third digit, which bf16 does not have: with the
-    /// input in bf16 the sound's features were off by 3.3 % at worst, so by 1.4 %,
-    /// and it costs a hundredth of the time.
+    /// conv1_1 stays in f32 whatever `kind` is. The values of a log-spectrogram lie
+    /// around -1.4 and vary in the third digit, which bf16 does not have: with the
+    /// input in bf16 the sound's features were off by up to 3.3 %, with it in f32 by
+    /// 1.4 %. It costs 1 % of the time.
     ///
     /// # Errors
     /// If libtorch cannot place the weights on the device.
@@ -49,37 +49,36 @@ impl Trunk {
         device: Device,
         kind: Kind,
     ) -> Result<Self, TchError> {
-        Self::build(weights, modality, |slots| {
-            let stored = if slots.name == "1_1" {
+        Self::build(weights, modality, |block| {
+            let stored = if block.name == "1_1" {
                 Kind::Float
             } else {
                 kind
             };
-            slots.folded()?.to(device, stored, kind)
+            block.folded()?.to(device, stored, kind)
         })
     }
 
-    /// A trunk for training, over tensors that somebody else owns and changes:
-    /// `tensor` gives each by its name in a checkpoint. `kind` is what is computed
-    /// with behind conv1_1; the convolutions' tensors must be of it, those of
-    /// conv1_1 and of batch norm are f32.
+    /// A trunk for training, over tensors that the caller owns and updates: `tensor`
+    /// yields each by its name in a checkpoint. `kind` is the precision after conv1_1;
+    /// the convolutions' tensors must be of it, those of conv1_1 and of batch norm f32.
     ///
-    /// The convolutions' biases are not used, and must be 0: batch norm takes away
-    /// whatever they add, so they learn nothing, and cost a twentieth of the time.
+    /// The convolutions' biases are not used and must be 0: batch norm subtracts
+    /// whatever they add, so they learn nothing, and they cost 5 % of the time.
     pub fn over(
         modality: Modality,
         stride: Conv1Stride,
         kind: Kind,
         tensor: impl Fn(&str) -> Tensor,
     ) -> Self {
-        let unit = |block: usize, number: usize| {
+        let conv = |block: usize, number: usize| {
             let of = |layer: &str, name: &str| {
                 tensor(&format!(
                     "{}.{layer}{block}_{number}.{name}",
                     modality.name()
                 ))
             };
-            Unit {
+            ConvBlock {
                 weight: of("conv", "weight"),
                 bias: None,
                 stride: match (block, number) {
@@ -96,23 +95,23 @@ impl Trunk {
             }
         };
         Self {
-            conv1_1: unit(1, 1),
-            conv1_2: unit(1, 2),
-            conv2_1: unit(2, 1),
-            conv2_2: unit(2, 2),
-            conv3_1: unit(3, 1),
-            conv3_2: unit(3, 2),
-            conv4_1: unit(4, 1),
-            conv4_2: unit(4, 2),
+            conv1_1: conv(1, 1),
+            conv1_2: conv(1, 2),
+            conv2_1: conv(2, 1),
+            conv2_2: conv(2, 2),
+            conv3_1: conv(3, 1),
+            conv3_2: conv(3, 2),
+            conv4_1: conv(4, 1),
+            conv4_2: conv(4, 2),
         }
     }
 
     fn build(
         weights: &Weights,
         modality: Modality,
-        make: impl Fn(Slots) -> Result<Unit, TchError>,
+        make: impl Fn(StoredBlock<'_>) -> Result<ConvBlock, TchError>,
     ) -> Result<Self, TchError> {
-        let unit = |block: usize, number: usize| {
+        let conv = |block: usize, number: usize| {
             let channels_in = match (block, number) {
                 (1, 1) => modality.channels_in(),
                 (_, 1) => CHANNELS[block - 2],
@@ -123,7 +122,7 @@ impl Trunk {
                 _ => 1,
             };
             let name = format!("{block}_{number}");
-            make(Slots {
+            make(StoredBlock {
                 weights,
                 modality,
                 name,
@@ -133,39 +132,39 @@ impl Trunk {
             })
         };
         Ok(Self {
-            conv1_1: unit(1, 1)?,
-            conv1_2: unit(1, 2)?,
-            conv2_1: unit(2, 1)?,
-            conv2_2: unit(2, 2)?,
-            conv3_1: unit(3, 1)?,
-            conv3_2: unit(3, 2)?,
-            conv4_1: unit(4, 1)?,
-            conv4_2: unit(4, 2)?,
+            conv1_1: conv(1, 1)?,
+            conv1_2: conv(1, 2)?,
+            conv2_1: conv(2, 1)?,
+            conv2_2: conv(2, 2)?,
+            conv3_1: conv(3, 1)?,
+            conv3_2: conv(3, 2)?,
+            conv4_1: conv(4, 1)?,
+            conv4_2: conv(4, 2)?,
         })
     }
 
-    /// From the input `[B, 3 or 1, H, W]` to pool4; sizes are those of a 224 × 224
-    /// picture at stride 2.
+    /// From the input `[B, 3 or 1, H, W]` to pool4; the sizes in the comments are those
+    /// of a 224 × 224 picture at stride 2.
     ///
-    /// `train` chooses the batch's own statistics over the kept ones, and updates
-    /// them; it means nothing to a folded trunk.
+    /// With `train`, batch norm uses the batch's own statistics and updates the
+    /// running ones; a folded trunk ignores it.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
-    pub fn forward(&self, x: &Tensor, train: bool) -> Result<Seen, TchError> {
+    /// If libtorch fails.
+    pub fn forward(&self, x: &Tensor, train: bool) -> Result<TrunkOutput, TchError> {
         let conv4_2 = self.to_conv4_2(x, train)?.f_relu_()?; // [B, 512, 14, 14]
         let pool4 = conv4_2.f_amax([2, 3], false)?; //          [B, 512]
-        Ok(Seen { conv4_2, pool4 })
+        Ok(TrunkOutput { conv4_2, pool4 })
     }
 
-    /// From the input to conv4_2 before its ReLU, which is what the paper's
-    /// features for classification are made of (section 3.3).
+    /// From the input to conv4_2 before its ReLU, from which the paper computes its
+    /// features for classification (section 3.3).
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
+    /// If libtorch fails.
     pub fn to_conv4_2(&self, x: &Tensor, train: bool) -> Result<Tensor, TchError> {
-        // Assigned, not bound anew: that would keep every map alive to the end, and
-        // a batch of 4 took a tenth longer for the memory that it could not reuse.
+        // One variable, reassigned: shadowing would keep every map alive to the end,
+        // and a batch of 4 took 10 % longer for lack of memory to reuse.
         let mut x = self.conv1_1.forward(x, train)?.f_relu_()?; //  [B, 64, 112, 112]
         x = pooled(&self.conv1_2.forward(&x, train)?)?; //          [B, 64, 56, 56]
         x = self.conv2_1.forward(&x, train)?.f_relu_()?; //         [B, 128, 56, 56]
@@ -177,21 +176,21 @@ impl Trunk {
     }
 }
 
-/// ReLU, then the 2 × 2 maximum; an odd row or column at the end is dropped.
+/// The 2 × 2 maximum, then ReLU; an odd last row or column is dropped.
 ///
-/// In the other order, which gives the same, ReLU has a quarter of the work: a
-/// step of training is a twentieth shorter.
+/// ReLU first gives the same and has four times the work: a training step takes 5 %
+/// longer.
 fn pooled(x: &Tensor) -> Result<Tensor, TchError> {
     x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?
         .f_relu_()
 }
 
-/// conv3×3 (pad 1), and batch norm unless it is folded.
-struct Unit {
+/// conv3×3 (pad 1), and batch norm unless it is folded into the weights.
+struct ConvBlock {
     weight: Tensor,       // [out, in, 3, 3]
     bias: Option<Tensor>, // [out]
     stride: i64,
-    /// Of what comes out; the weights of conv1_1 may be of another.
+    /// Of the output; the weights of conv1_1 may be of another.
     kind: Kind,
     norm: Option<BatchNorm>,
 }
@@ -203,12 +202,12 @@ struct BatchNorm {
     running_var: Tensor,
 }
 
-impl Unit {
+impl ConvBlock {
     fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, TchError> {
         let stride = [self.stride; 2];
         let x = x
             .f_conv2d(&self.weight, self.bias.as_ref(), stride, [1, 1], [1, 1], 1)?
-            .f_to_kind(self.kind)?; // itself, but behind conv1_1 in bf16
+            .f_to_kind(self.kind)?; // no-op except after conv1_1 in bf16
         match &self.norm {
             None => Ok(x),
             Some(n) => x.f_batch_norm(
@@ -224,7 +223,7 @@ impl Unit {
         }
     }
 
-    /// On the device: the weights stored as one kind, what comes out of another.
+    /// Moves it to the device: weights of kind `stored`, output of `kind`.
     fn to(self, device: Device, stored: Kind, kind: Kind) -> Result<Self, TchError> {
         Ok(Self {
             weight: channels_last(&self.weight.f_to(device)?.f_to_kind(stored)?)?,
@@ -237,17 +236,17 @@ impl Unit {
     }
 }
 
-/// The same tensor with its channels side by side in memory, which is how the
-/// convolutions of oneDNN and cuDNN like it: 24 ms a pair for 31 without, on two
-/// cores in f32; 13 for 20 in bf16.
+/// The same tensor with its channels adjacent in memory, which the convolutions of
+/// oneDNN and cuDNN prefer: 24 ms a pair instead of 31 on two cores in f32, 13 instead
+/// of 20 in bf16.
 fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
     x.f_permute([0, 2, 3, 1])?
         .f_contiguous()?
         .f_permute([0, 3, 1, 2])
 }
 
-/// The stored tensors of one unit.
-struct Slots<'a> {
+/// The tensors of one [`ConvBlock`] as a model stores them.
+struct StoredBlock<'a> {
     weights: &'a Weights,
     modality: Modality,
     name: String,
@@ -256,7 +255,7 @@ struct Slots<'a> {
     stride: i64,
 }
 
-impl Slots<'_> {
+impl StoredBlock<'_> {
     fn values(&self, layer: &str, tensor: &str) -> &[f32] {
         let name = format!("{}.{layer}{}.{tensor}", self.modality.name(), self.name);
         self.weights.tensor(&name)
@@ -268,7 +267,7 @@ impl Slots<'_> {
     }
 
     /// w' = w γ/σ and b' = (b − μ) γ/σ + β, in double precision.
-    fn folded(&self) -> Result<Unit, TchError> {
+    fn folded(&self) -> Result<ConvBlock, TchError> {
         let of = |layer, name| self.values(layer, name).iter().map(|&v| f64::from(v));
         let gain: Vec<f64> = of("bn", "weight")
             .zip(of("bn", "running_var"))
@@ -286,7 +285,7 @@ impl Slots<'_> {
             .zip(&gain)
             .map(|(((b, mean), beta), gain)| ((b - mean) * gain + beta) as f32)
             .collect();
-        Ok(Unit {
+        Ok(ConvBlock {
             weight: self.kernel(&weight)?,
             bias: Some(Tensor::f_from_slice(&bias)?),
             stride: self.stride,
@@ -320,8 +319,8 @@ mod tests {
                 let values = Tensor::from_slice(weights.tensor(name)).reshape(shape);
                 match name.strip_suffix(".running_mean") {
                     // A trunk for training has no biases: the mean is without them.
-                    Some(unit) => {
-                        let bias = format!("{}.bias", unit.replace(".bn", ".conv"));
+                    Some(norm) => {
+                        let bias = format!("{}.bias", norm.replace(".bn", ".conv"));
                         values - Tensor::from_slice(weights.tensor(&bias))
                     }
                     None => values,

@@ -1,93 +1,50 @@
-//! The weights of a model: plain numbers with their metadata, from a
-//! safetensors file and to one.
+//! The weights of a model: plain numbers with their metadata, from a safetensors
+//! file and to one.
 //!
-//! Belongs here: which tensors there are and what may be wrong with a file.
-//! Does not: tensors of libtorch (so a model can be looked at before libtorch
-//! is woken), and pickle, which runs the code that it finds in the file.
+//! Belongs here: reading, writing and checking a model. Does not: libtorch's tensors
+//! (a model can be inspected without libtorch), where the default model lies
+//! (`default_model`), and pickle, which runs the code that it finds in a file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::error::ModelError;
-use super::layout::{Slot, layout};
+use super::layout::{Conv1Stride, layout};
 use super::random;
 use super::safetensors_file::{self as file, StoreAs};
 use crate::hash::mix;
+use crate::window_spec::WindowSpec;
 
-/// The `format` of a model file's metadata.
+/// The `format` in the header of a model file.
 pub const FORMAT: &str = "l3net/1";
-/// The `audio_frontend` that `features` computes.
-pub const AUDIO_FRONTEND: &str = "log-magnitude";
-/// The seed of the default model, as long as none is trained.
-///
-/// Its answers mean nothing; this seed's lie above one half, so that what draws
-/// them (heatmaps, overlay) has something to show.
-const DEFAULT_SEED: u64 = 19;
-/// Tensors are not stored but made from `seed` (see `random`).
-const INIT_HE: &str = "he";
+/// The `init` of a file without tensors: they are generated from its `seed` (see
+/// `random`).
+pub(super) const INIT_HE: &str = "he";
 
-/// The trained default model, looked for beside the binary and near it.
-const BASE_FILE: &str = "l3net-base.safetensors";
-/// The untrained one, always there.
-const EMBEDDED_FILE: &str = "l3net-random.safetensors";
-static EMBEDDED: &[u8] = include_bytes!("../../models/l3net-random.safetensors");
-
-/// Stride of conv1_1: the two variants of the network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Conv1Stride {
-    /// Heatmaps of 8 pixels a cell, 40.94 GFLOP a pair.
-    One,
-    /// The paper's: 16 pixels a cell, 10.29 GFLOP a pair.
-    #[default]
-    Two,
-}
-
-impl Conv1Stride {
-    /// The stride as a number.
-    pub fn get(self) -> u8 {
-        match self {
-            Self::One => 1,
-            Self::Two => 2,
-        }
-    }
-}
-
-impl std::str::FromStr for Conv1Stride {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "1" => Ok(Self::One),
-            "2" => Ok(Self::Two),
-            _ => Err(format!("conv1_1 has stride 1 or 2, not {text}")),
-        }
-    }
-}
-
-/// All weights of the network, in f32, whatever they are stored as.
+/// All weights of the network in f32, however the file stores them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     source: PathBuf,
     metadata: BTreeMap<String, String>,
+    spec: WindowSpec,
     conv1_stride: Conv1Stride,
     tensors: BTreeMap<String, Vec<f32>>,
 }
 
 impl Weights {
-    /// Reads a model file; every name and shape is checked.
+    /// Reads a model file and checks every name and shape.
     ///
     /// # Errors
-    /// Says what is wrong with the file, see [`ModelError`].
+    /// See [`ModelError`].
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         Self::from_bytes(&bytes_of(path)?, path)
     }
 
     /// Reads a model file as the given variant of the network, whatever its
-    /// metadata says. The two have the same tensors; what the weights are worth
-    /// in the other one is for the caller to know.
+    /// metadata says. Weights trained for one variant may be useless in the other.
     ///
     /// # Errors
-    /// Says what is wrong with the file, see [`ModelError`].
+    /// See [`ModelError`].
     pub fn read_as(path: &Path, stride: Conv1Stride) -> Result<Self, ModelError> {
         Self::parse(&bytes_of(path)?, path, Some(stride))
     }
@@ -95,7 +52,7 @@ impl Weights {
     /// Reads a model file from memory; `source` is its name in errors.
     ///
     /// # Errors
-    /// Says what is wrong with the file, see [`ModelError`].
+    /// See [`ModelError`].
     pub fn from_bytes(bytes: &[u8], source: &Path) -> Result<Self, ModelError> {
         Self::parse(bytes, source, None)
     }
@@ -106,10 +63,9 @@ impl Weights {
         if let Some(stride) = stride {
             metadata.insert("conv1_stride".to_owned(), stride.get().to_string());
         }
-        let conv1_stride = check_metadata(&metadata, source)?;
+        let (spec, conv1_stride) = check_metadata(&metadata, source)?;
         let tensors = if header.is_empty() && metadata.contains_key("init") {
-            let seed = seed_of(&metadata, source)?;
-            random_tensors(seed)
+            random_tensors(seed_of(&metadata, source)?)
         } else {
             header.check_names(&layout(), source)?;
             layout()
@@ -120,31 +76,27 @@ impl Weights {
         Ok(Self {
             source: source.to_owned(),
             metadata,
+            spec,
             conv1_stride,
             tensors,
         })
     }
 
     /// Random weights, the same on every machine (He initialisation, batch norm
-    /// mildly disturbed): for tests, for benches, and until a model is trained.
+    /// slightly perturbed): for tests, benches, and until a model is trained.
     pub fn random(seed: u64, conv1_stride: Conv1Stride) -> Self {
-        let metadata = [
-            ("format", FORMAT.to_owned()),
-            ("audio_frontend", AUDIO_FRONTEND.to_owned()),
-            ("conv1_stride", conv1_stride.get().to_string()),
-            ("init", INIT_HE.to_owned()),
-            ("seed", seed.to_string()),
-        ];
+        let spec = WindowSpec::PAPER;
         Self {
             source: PathBuf::from(format!("random weights of seed {seed}")),
-            metadata: metadata.map(|(k, v)| (k.to_owned(), v)).into(),
+            metadata: random_metadata(seed, spec, conv1_stride),
+            spec,
             conv1_stride,
             tensors: random_tensors(seed),
         }
     }
 
-    /// What training starts from: He initialisation, no biases, batch norm that
-    /// does nothing yet.
+    /// What training starts from: He initialisation, zero biases, batch norm as the
+    /// identity.
     pub fn initial(seed: u64, conv1_stride: Conv1Stride) -> Self {
         let tensors = layout()
             .iter()
@@ -156,67 +108,40 @@ impl Weights {
         }
     }
 
-    /// Weights that were learnt, as `(name, values)` of every tensor of
-    /// [`layout`]; `trained` says how, for the file's metadata.
+    /// Trained weights: the values of every tensor of [`layout`]. `training` says how
+    /// they were trained, for the file's metadata.
     ///
     /// # Panics
-    /// If a tensor is missing or of another length: the names and shapes are the
+    /// If a tensor is missing or of another length: names and shapes are the
     /// program's own.
-    pub fn learnt(
+    pub fn trained(
+        spec: WindowSpec,
         conv1_stride: Conv1Stride,
         tensors: BTreeMap<String, Vec<f32>>,
-        trained: BTreeMap<String, String>,
+        training: BTreeMap<String, String>,
     ) -> Self {
         for slot in layout() {
             let len = tensors.get(&slot.name).map(Vec::len);
             assert_eq!(len, Some(slot.len()), "{}", slot.name);
         }
-        let mut metadata = trained;
-        for (key, value) in [
-            ("format", FORMAT.to_owned()),
-            ("audio_frontend", AUDIO_FRONTEND.to_owned()),
-            ("conv1_stride", conv1_stride.get().to_string()),
-        ] {
-            metadata.insert(key.to_owned(), value);
-        }
+        let mut metadata = training;
+        metadata.extend(variant_metadata(spec, conv1_stride));
         Self {
             source: PathBuf::from("training"),
             metadata,
+            spec,
             conv1_stride,
             tensors,
         }
     }
 
-    /// The model that is used where none is named: `l3net-base.safetensors`
-    /// beside the binary, in `models/` beside it or up to three folders above,
-    /// in `models/` of the working folder or of the sources; else the untrained
-    /// one that the binary carries (see [`is_trained`](Self::is_trained)).
-    ///
-    /// # Errors
-    /// If such a file is there and cannot be used: a model that was put in
-    /// place is never passed over in silence.
-    pub fn default_model() -> Result<Self, ModelError> {
-        match default_places().into_iter().find(|path| path.is_file()) {
-            Some(path) => Self::read(&path),
-            None => Self::from_bytes(EMBEDDED, Path::new(EMBEDDED_FILE)),
-        }
-    }
-
-    /// The model named, or the default one.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read) and [`default_model`](Self::default_model).
-    pub fn open(path: Option<&Path>) -> Result<Self, ModelError> {
-        path.map_or_else(Self::default_model, Self::read)
-    }
-
-    /// Whether the weights were learnt. What an untrained network says of sound
-    /// and picture means nothing; commands that use one must say so.
+    /// Whether the weights were trained. The results of an untrained network mean
+    /// nothing; commands that use one must say so.
     pub fn is_trained(&self) -> bool {
         !self.metadata.contains_key("init")
     }
 
-    /// A number that other weights have another of.
+    /// A hash of all weights and the variant.
     pub fn fingerprint(&self) -> u64 {
         let bits = self
             .tensors
@@ -227,25 +152,30 @@ impl Weights {
         bits.fold(stride, |state, bits| mix(state ^ bits).wrapping_add(1))
     }
 
-    /// What tells the model from others in results: the name of its file and eight
-    /// digits of its fingerprint, `l3net-base@0f3a91c2`.
+    /// Identifies the model in results: the name of its file and eight digits of its
+    /// fingerprint, `l3net-base@0f3a91c2`.
     pub fn identity(&self) -> String {
         let name = self.source.file_stem().unwrap_or_default().display();
         format!("{name}@{:08x}", self.fingerprint() >> 32)
     }
 
-    /// The file that the weights come from, or what stands for it.
+    /// The file that the weights come from, or a description where there is none.
     pub fn source(&self) -> &Path {
         &self.source
     }
 
-    /// Which variant of the network it is.
+    /// The window and spectrogram that the weights were trained on.
+    pub fn spec(&self) -> WindowSpec {
+        self.spec
+    }
+
+    /// The variant of the network.
     pub fn conv1_stride(&self) -> Conv1Stride {
         self.conv1_stride
     }
 
-    /// The header's metadata: `format`, `conv1_stride`, `audio_frontend`, and
-    /// how the model was trained.
+    /// The header's metadata: `format`, `conv1_stride`, `audio_frontend`, and how the
+    /// model was trained.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
@@ -253,7 +183,7 @@ impl Weights {
     /// The values of a tensor of [`layout`].
     ///
     /// # Panics
-    /// If the network has no tensor of that name: every one that it has is here.
+    /// If the network has no tensor of that name.
     pub fn tensor(&self, name: &str) -> &[f32] {
         match self.tensors.get(name) {
             Some(values) => values,
@@ -268,8 +198,8 @@ impl Weights {
     /// If a value does not fit into `store_as`, or the file cannot be written.
     pub fn write(&self, path: &Path, store_as: StoreAs) -> Result<(), ModelError> {
         let mut metadata = self.metadata.clone();
-        // With its tensors stored, the seed is history, not an instruction; what
-        // is left of `init` still says that the weights are not trained.
+        // With the tensors stored, the seed is no longer an instruction; `init`
+        // remains and says that the weights are untrained.
         if let Some(seed) = metadata.remove("seed") {
             metadata.insert("init_seed".to_owned(), seed);
         }
@@ -293,16 +223,39 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, ModelError> {
 fn random_tensors(seed: u64) -> BTreeMap<String, Vec<f32>> {
     layout()
         .iter()
-        .map(|slot: &Slot| (slot.name.clone(), random::values(seed, slot)))
+        .map(|slot| (slot.name.clone(), random::values(seed, slot)))
         .collect()
 }
 
-/// What is wrong with an entry of the metadata.
+/// The metadata of every model: which network it is of.
+fn variant_metadata(spec: WindowSpec, conv1_stride: Conv1Stride) -> BTreeMap<String, String> {
+    [
+        ("format", FORMAT.to_owned()),
+        ("audio_frontend", spec.name.to_owned()),
+        ("conv1_stride", conv1_stride.get().to_string()),
+    ]
+    .map(|(k, v)| (k.to_owned(), v))
+    .into()
+}
+
+/// The metadata from which [`Weights::read`] generates random weights.
+pub(super) fn random_metadata(
+    seed: u64,
+    spec: WindowSpec,
+    conv1_stride: Conv1Stride,
+) -> BTreeMap<String, String> {
+    let mut metadata = variant_metadata(spec, conv1_stride);
+    metadata.insert("init".to_owned(), INIT_HE.to_owned());
+    metadata.insert("seed".to_owned(), seed.to_string());
+    metadata
+}
+
+/// The error for a missing or wrong entry of the metadata.
 fn refuse(
     metadata: &BTreeMap<String, String>,
     source: &Path,
     key: &'static str,
-    expected: &'static str,
+    expected: impl Into<String>,
     next: &'static str,
 ) -> ModelError {
     ModelError::Metadata {
@@ -311,7 +264,7 @@ fn refuse(
         found: metadata
             .get(key)
             .map_or("missing".to_owned(), |v| format!("\"{v}\"")),
-        expected,
+        expected: expected.into(),
         next,
     }
 }
@@ -319,19 +272,27 @@ fn refuse(
 fn check_metadata(
     metadata: &BTreeMap<String, String>,
     source: &Path,
-) -> Result<Conv1Stride, ModelError> {
-    let refuse = |key, expected, next| refuse(metadata, source, key, expected, next);
+) -> Result<(WindowSpec, Conv1Stride), ModelError> {
+    let refuse = |key, expected: &str, next| refuse(metadata, source, key, expected, next);
     if metadata.get("format").map(String::as_str) != Some(FORMAT) {
-        return Err(refuse("format", "\"l3net/1\"", "this is no model of l3net"));
-    }
-    if metadata.get("audio_frontend").map(String::as_str) != Some(AUDIO_FRONTEND) {
         return Err(refuse(
-            "audio_frontend",
-            "\"log-magnitude\"",
-            "the model was trained on features that this version does not compute",
+            "format",
+            "\"l3net/1\"",
+            "this is not an l3net model",
         ));
     }
-    metadata
+    let spec = metadata
+        .get("audio_frontend")
+        .and_then(|name| WindowSpec::by_name(name))
+        .ok_or_else(|| {
+            refuse(
+                "audio_frontend",
+                &known_frontends(),
+                "the model hears features that this version cannot compute; use the version \
+                 that made it, or another model",
+            )
+        })?;
+    let conv1_stride = metadata
         .get("conv1_stride")
         .and_then(|v| v.parse().ok())
         .ok_or_else(|| {
@@ -340,12 +301,18 @@ fn check_metadata(
                 "\"1\" or \"2\"",
                 "l3net model convert --conv1-stride sets it",
             )
-        })
+        })?;
+    Ok((spec, conv1_stride))
+}
+
+fn known_frontends() -> String {
+    let names = WindowSpec::ALL.iter().map(|s| format!("\"{}\"", s.name));
+    names.collect::<Vec<_>>().join(" or ")
 }
 
 fn seed_of(metadata: &BTreeMap<String, String>, source: &Path) -> Result<u64, ModelError> {
-    let next = "a model without tensors says how to make them";
-    let refuse = |key, expected| refuse(metadata, source, key, expected, next);
+    let next = "a model without tensors must say how to generate them";
+    let refuse = |key, expected: &str| refuse(metadata, source, key, expected, next);
     if metadata.get("init").map(String::as_str) != Some(INIT_HE) {
         return Err(refuse("init", "\"he\""));
     }
@@ -353,49 +320,42 @@ fn seed_of(metadata: &BTreeMap<String, String>, source: &Path) -> Result<u64, Mo
     seed.ok_or_else(|| refuse("seed", "a whole number"))
 }
 
-fn default_places() -> Vec<PathBuf> {
-    let mut places = Vec::new();
-    let exe = std::env::current_exe().and_then(|p| p.canonicalize()).ok();
-    if let Some(exe) = &exe {
-        places.extend(exe.parent().map(|dir| dir.join(BASE_FILE)));
-        // target/debug/deps/test is four folders below the sources.
-        let above = exe.ancestors().skip(1).take(4);
-        places.extend(above.map(|dir| dir.join("models").join(BASE_FILE)));
-    }
-    places.push(Path::new("models").join(BASE_FILE));
-    places.push(
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("models")
-            .join(BASE_FILE),
-    );
-    places
-}
-
-/// A header without tensors that [`Weights::read`] expands: the file that stands
-/// for the default model until one is trained.
-pub fn untrained_file() -> Vec<u8> {
-    let weights = [
-        ("format", FORMAT.to_owned()),
-        ("audio_frontend", AUDIO_FRONTEND.to_owned()),
-        ("conv1_stride", Conv1Stride::Two.get().to_string()),
-        ("init", INIT_HE.to_owned()),
-        ("seed", DEFAULT_SEED.to_string()),
-    ];
-    file::header_only(&weights.map(|(k, v)| (k.to_owned(), v)).into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_model_is_the_untrained_one() {
-        assert_eq!(EMBEDDED, untrained_file());
-        let weights = Weights::from_bytes(EMBEDDED, Path::new(EMBEDDED_FILE)).expect("a model");
-        assert!(!weights.is_trained());
-        assert_eq!(
-            weights.tensors,
-            Weights::random(DEFAULT_SEED, Conv1Stride::Two).tensors
-        );
+    fn a_model_records_the_spec_that_it_was_trained_on() {
+        let initial = Weights::initial(1, Conv1Stride::Two);
+        let tensors = initial.tensors.clone();
+        for spec in WindowSpec::ALL {
+            let model = Weights::trained(*spec, Conv1Stride::One, tensors.clone(), BTreeMap::new());
+            assert_eq!(model.metadata()["audio_frontend"], spec.name);
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("m.safetensors");
+            model.write(&path, StoreAs::F16).expect("written");
+            assert_eq!(Weights::read(&path).expect("a model").spec(), *spec);
+        }
+    }
+
+    #[test]
+    fn an_unknown_front_end_is_refused_with_the_next_step() {
+        let metadata = [
+            ("format", FORMAT),
+            ("audio_frontend", "mel-128"),
+            ("conv1_stride", "2"),
+        ];
+        let metadata = metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let bytes = file::header_only(&metadata);
+        let error = Weights::from_bytes(&bytes, Path::new("other.safetensors"));
+        let error = error.expect_err("no such front end").to_string();
+        for part in [
+            "other.safetensors",
+            "`audio_frontend` is \"mel-128\"",
+            "expected \"log-magnitude\"",
+            "another model",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

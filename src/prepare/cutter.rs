@@ -9,8 +9,11 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::corpus::SILENT_RMS;
-use crate::time::{Hop, MediaTime, SAMPLE_RATE, SamplePos, WINDOW_SAMPLES};
+use crate::time::{Hop, MediaTime, SAMPLE_RATE, SamplePos};
 use crate::window::{SoundEvent, SoundWindow, Windower};
+use crate::window_spec::WindowSpec;
+
+const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
 
 /// Seconds after which a recording is cut: what is read to draw a second of it,
 /// and what waits in memory.
@@ -96,7 +99,10 @@ impl<F> Cutter<F> {
         let step = STEP_SAMPLES as f64 / f64::from(SAMPLE_RATE);
         Self {
             fps,
-            windower: Windower::new(Hop::from_secs(step).unwrap_or(Hop::SECOND)),
+            windower: Windower::new(
+                WindowSpec::PAPER,
+                Hop::from_secs(step).unwrap_or(Hop::SECOND),
+            ),
             sound: Stretch::default(),
             waiting: VecDeque::new(),
             frames: VecDeque::new(),

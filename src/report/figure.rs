@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ReportError, check_output, write_file};
 use crate::sink::SinkError;
-use crate::sink::heatmaps::write_small_png;
+use crate::sink::png::write_small_png;
 
 pub use self::canvas::Canvas;
 pub use self::chart::{Chart, Series};

@@ -8,7 +8,7 @@ use super::scene::Scene;
 use super::settings::SynthSettings;
 use super::stock::Stock;
 use crate::corpus::{Corpus, CorpusError, Example, Rng, Split, Tag, rng};
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
 /// A scene a draw: a frame of it, and the second of sound around the frame.
 pub struct SynthCorpus {
@@ -85,7 +85,7 @@ impl Corpus for SynthCorpus {
         let sounds = scene.sounds_at(t_s);
         Ok(Example {
             picture,
-            pcm: scene.listen().read(WINDOW_SAMPLES),
+            pcm: scene.listen().read(WindowSpec::PAPER.window_samples),
             shows,
             sounds: sounds
                 .map(|class| Tag::Class(class.clone()))

@@ -16,7 +16,7 @@ use crate::corpus::{
     SplitRules, has_alpha, read_image,
 };
 use crate::picture::Picture;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
 /// For decoded photographs: 512 MiB.
 static ROOM: Room = Room::new(512 << 20);
@@ -163,7 +163,7 @@ impl Class {
             let mut pcm = Vec::new();
             while let Some(second) = sound.second(rng)? {
                 pcm.extend(second);
-                if pcm.len() as f64 >= seconds * WINDOW_SAMPLES as f64 {
+                if pcm.len() as f64 >= seconds * WindowSpec::PAPER.window_samples as f64 {
                     return Ok(SoundOf::Recording(pcm.into()));
                 }
             }

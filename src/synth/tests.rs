@@ -6,7 +6,7 @@ use super::*;
 use crate::corpus::wav;
 use crate::corpus::{Corpus, Region, Split, Tag, rng};
 use crate::picture::Picture;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
 fn scene(settings: &SynthSettings, seed: u64) -> Scene {
     let mut rng = rng(11, 0, seed);
@@ -188,7 +188,7 @@ fn splits_never_share_a_scene() {
     let corpus = SynthCorpus::built_in(SynthSettings::default());
     let draw = |split| {
         let example = corpus.draw(split, &mut rng(3, 0, 5)).expect("built in");
-        assert_eq!(example.pcm.len(), WINDOW_SAMPLES);
+        assert_eq!(example.pcm.len(), WindowSpec::PAPER.window_samples);
         example
     };
     let (train, test) = (draw(Split::Train), draw(Split::Test));

@@ -1,7 +1,7 @@
 //! Adam with L2 (paper, section 2.2), over one long vector.
 //!
-//! libtorch's own optimiser hides its moments, and without them no checkpoint
-//! could go on as if nothing had happened.
+//! libtorch's own optimiser hides its moments, and without them no checkpoint could
+//! be resumed exactly.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPS: f64 = 1e-8;
 
-/// The optimiser and its state.
+/// Adam with its state.
 pub struct Adam {
     mean: Tensor,   // [P]
     square: Tensor, // [P]
@@ -20,11 +20,11 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// A fresh optimiser for a vector like `parameters`; `weight_decay` is L2, added
-    /// to the gradient.
+    /// A new optimiser for a vector like `parameters`; `weight_decay` is L2, added to the
+    /// gradient.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
+    /// If libtorch fails.
     pub fn new(parameters: &Tensor, weight_decay: f64) -> Result<Self, TchError> {
         Ok(Self {
             mean: parameters.f_zeros_like()?,
@@ -34,10 +34,10 @@ impl Adam {
         })
     }
 
-    /// One that goes on from a state: the two moments and the steps made.
+    /// An optimiser that continues from a state: the two moments and the steps made.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
+    /// If libtorch fails.
     pub fn resumed(
         like: &Tensor,
         weight_decay: f64,
@@ -59,23 +59,23 @@ impl Adam {
         (&self.mean, &self.square)
     }
 
-    /// Changes the parts of `parameters` that learn by one step at `rate`.
+    /// Updates the trainable parts of `parameters` by one step at `rate`.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// If libtorch fails.
     pub fn step(
         &mut self,
         parameters: &mut Tensor,
         gradient: &Tensor,
-        learning: &[Range<usize>],
+        trainable: &[Range<usize>],
         rate: f64,
     ) -> Result<(), TchError> {
         let _guard = tch::no_grad_guard();
         self.steps += 1;
         let t = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let (fade1, fade2) = (1.0 - BETA1.powi(t), 1.0 - BETA2.powi(t));
-        // What comes back of the changes in place is the same tensor again.
-        for part in learning {
+        // In-place operations return the tensor itself.
+        for part in trainable {
             let of = |vector: &Tensor| vector.f_narrow(0, part.start as i64, part.len() as i64);
             let mut p = of(parameters)?;
             let (mut mean, mut square) = (of(&self.mean)?, of(&self.square)?);
@@ -95,12 +95,12 @@ impl Adam {
     }
 }
 
-/// Whether every value is a number; a loss that is none comes from one that is not.
+/// Whether every value is finite.
 ///
 /// # Errors
-/// What libtorch says.
+/// If libtorch fails.
 pub fn is_finite(vector: &Tensor) -> Result<bool, TchError> {
-    // One number instead of a mask: a sum is finite only if all its terms are.
+    // Cheaper than a mask: a sum is finite only if all its terms are.
     let sum = vector.f_abs()?.f_sum(Kind::Double)?;
     Ok(sum.f_double_value(&[])?.is_finite())
 }
@@ -111,7 +111,7 @@ mod tests {
 
     /// torch.optim.Adam([p], lr=1e-2, weight_decay=1e-1) on the gradients 2p + i.
     #[test]
-    #[allow(clippy::single_range_in_vec_init, reason = "one part that learns")]
+    #[allow(clippy::single_range_in_vec_init, reason = "one trainable part")]
     fn three_steps_are_those_of_pytorch() {
         let mut p = Tensor::from_slice(&[1.0_f32, -2.0, 0.5, 3.0]);
         let mut adam = Adam::new(&p, 1e-1).expect("a state");
@@ -119,8 +119,8 @@ mod tests {
             let gradient = &p * 2.0 + f64::from(step);
             adam.step(&mut p, &gradient, &[0..3], 1e-2).expect("a step");
         }
-        let values = crate::net::input::plain(&p).expect("values");
-        // The last value does not learn.
+        let values = crate::net::input::to_vec(&p).expect("values");
+        // The last value is not trainable.
         let expected = [0.9701842, -1.9707086, 0.4706962, 3.0000000];
         for (value, expected) in values.iter().zip(expected) {
             assert!((value - expected).abs() < 1e-6, "{values:?}");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_that_is_no_number_is_found() {
+    fn a_single_value_that_is_not_finite_is_found() {
         let fine = Tensor::from_slice(&[1.0_f32, -1e30, 0.0]);
         assert!(is_finite(&fine).expect("a sum"));
         for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {

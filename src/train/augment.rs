@@ -1,8 +1,9 @@
-//! What is changed about a picture and a sound so that no two steps see the same.
+//! Augmentation: random changes of pictures and sounds, so that no two steps see the
+//! same.
 //!
 //! Belongs here: the paper's augmentation (section 2.2), a stronger one for small
-//! collections, and one for fixed cameras. All do to pairs that correspond exactly what they do to
-//! those that do not.
+//! collections, and one for fixed cameras. Positive and negative pairs are changed
+//! alike.
 
 mod sound;
 
@@ -12,59 +13,62 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use rand::RngExt;
 
 use crate::corpus::{Cut, Example, MIDDLE, Rng, Tag};
-use crate::features::{LogSpectrogram, SPECTROGRAM_LEN};
+use crate::features::LogSpectrogram;
 use crate::picture::Picture;
 use crate::result::Crop;
-use sound::{disturbed, holes, other_events};
+use crate::window_spec::WindowSpec;
+use sound::{change_events, mask, perturb};
 
-/// Crops tried until one keeps what is heard.
-const TRIES: usize = 10;
+/// Random crops to try for one that keeps the sounding object.
+const MAX_TRIES: usize = 10;
 
-/// How much is changed.
+/// How much pictures and sounds are changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Strength {
-    /// Nothing: the middle of the picture, the sound as it is.
+pub enum AugmentationStrength {
+    /// Not at all: the middle of the picture, the sound unchanged.
     None,
-    /// The paper's: crop, flip, brightness and saturation, volume by up to 10 %.
+    /// As in the paper: crop, flip, brightness and saturation, volume by up to 10 %.
     #[default]
     Paper,
-    /// More of it, and scale, contrast, tint, grey, speed, noise, tone, and holes
-    /// in the spectrogram: for some thousand pictures and sounds, not millions.
+    /// More of that, and scale, contrast, tint, grey, speed, noise, tone, and masks in
+    /// the spectrogram: for thousands of pictures and sounds instead of millions.
     Strong,
-    /// The paper's, and another order of what is heard, pauses, and bands of
-    /// frequencies that are missing: for recordings of fixed cameras, whose level,
-    /// tone and background noise tell the place and stay.
+    /// As in the paper, and shuffled events, pauses, and masked bands of frequencies:
+    /// for recordings of fixed cameras, which are told apart by level, tone and
+    /// background noise.
     Place,
 }
 
-/// Cuts, changes and scales; keeps its scratch memory.
+/// Crops, changes and scales; reuses its scratch memory.
 pub struct Augmenter {
-    strength: Strength,
+    spec: WindowSpec,
+    strength: AugmentationStrength,
     side: u32,
     resizer: Resizer,
     spectrogram: LogSpectrogram,
 }
 
 impl Augmenter {
-    /// For images of `side × side`.
-    pub fn new(strength: Strength, side: u32) -> Self {
+    /// An augmenter for a model that hears `spec` and sees `side × side` pixels.
+    pub fn new(spec: WindowSpec, strength: AugmentationStrength, side: u32) -> Self {
         Self {
+            spec,
             strength,
             side,
             resizer: Resizer::new(),
-            spectrogram: LogSpectrogram::new(),
+            spectrogram: LogSpectrogram::new(spec),
         }
     }
 
-    /// What it cuts from every picture alike; the rest it draws by itself.
+    /// The crop of every picture, before a random one.
     pub fn crop(&self) -> Crop {
         match self.strength {
-            Strength::None => Crop::Center,
+            AugmentationStrength::None => Crop::Center,
             _ => Crop::Full,
         }
     }
 
-    /// Appends `side × side × 3` bytes. What comes back is still in the picture.
+    /// Appends `side × side × 3` bytes; returns what is visible in the crop.
     pub fn image(&mut self, of: &Example, rng: &mut Rng, out: &mut Vec<u8>) -> Vec<Tag> {
         let cut = self.cut(of, rng);
         let shows = of.shown_in(cut);
@@ -72,7 +76,7 @@ impl Augmenter {
         out.resize(start + (self.side * self.side * 3) as usize, 0);
         let image = &mut out[start..];
         self.scale(&of.picture, cut, image);
-        if self.strength != Strength::None {
+        if self.strength != AugmentationStrength::None {
             if rng.random_bool(0.5) {
                 flip(image, self.side as usize);
             }
@@ -81,42 +85,42 @@ impl Augmenter {
         shows
     }
 
-    /// Appends [`SPECTROGRAM_LEN`] values.
+    /// Appends a spectrogram.
     pub fn sound(&mut self, of: &Example, rng: &mut Rng, out: &mut Vec<f32>) {
         let start = out.len();
-        out.resize(start + SPECTROGRAM_LEN, 0.0);
+        out.resize(start + self.spec.spectrogram_len(), 0.0);
         let out = &mut out[start..];
         match self.strength {
-            Strength::None => self.spectrogram.write(&of.pcm, out),
-            Strength::Paper => self.paper(&of.pcm, rng, out),
-            Strength::Place => {
-                self.paper(&of.pcm, rng, out);
-                other_events(out, rng);
+            AugmentationStrength::None => self.spectrogram.write(&of.pcm, out),
+            AugmentationStrength::Paper => self.paper_sound(&of.pcm, rng, out),
+            AugmentationStrength::Place => {
+                self.paper_sound(&of.pcm, rng, out);
+                change_events(out, &self.spec, rng);
             }
-            Strength::Strong => {
-                self.spectrogram.write(&disturbed(&of.pcm, rng), out);
-                holes(out, rng);
+            AugmentationStrength::Strong => {
+                self.spectrogram.write(&perturb(&of.pcm, rng), out);
+                mask(out, &self.spec, rng);
             }
         }
     }
 
-    fn paper(&mut self, pcm: &[f32], rng: &mut Rng, out: &mut [f32]) {
+    fn paper_sound(&mut self, pcm: &[f32], rng: &mut Rng, out: &mut [f32]) {
         let volume = rng.random_range(0.9..=1.1_f32);
         let pcm: Vec<f32> = pcm.iter().map(|v| v * volume).collect();
         self.spectrogram.write(&pcm, out);
     }
 
-    /// The part of the picture to show: left, top, width, height in pixels. Keeps
-    /// at least half of what is heard, where the corpus knows its place.
+    /// The crop. Keeps at least half of the sounding object, where the corpus knows its
+    /// place.
     fn cut(&self, of: &Example, rng: &mut Rng) -> Cut {
-        if self.strength == Strength::None {
+        if self.strength == AugmentationStrength::None {
             return Cut::of(self.crop(), &of.picture);
         }
         let (w, h) = (f64::from(of.picture.width), f64::from(of.picture.height));
         let short = w.min(h);
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let (across, down) = match self.strength {
-                Strength::Strong => {
+                AugmentationStrength::Strong => {
                     let scale = rng.random_range(0.55..=1.0);
                     let aspect: f64 = rng.random_range(0.8..=1.25_f64);
                     let across = (scale * aspect.sqrt()).min(1.0);
@@ -140,7 +144,7 @@ impl Augmenter {
 
     fn scale(&mut self, picture: &Picture, cut: Cut, out: &mut [u8]) {
         let from = TypedImageRef::<U8x3>::from_buffer(picture.width, picture.height, &picture.rgb)
-            .expect("a picture has a pixel for every place");
+            .expect("a picture has every pixel");
         let mut to = TypedImage::<U8x3>::from_buffer(self.side, self.side, out)
             .expect("the buffer was made for this size");
         let options = ResizeOptions::new()
@@ -172,9 +176,9 @@ struct Colour {
 }
 
 impl Colour {
-    fn draw(strength: Strength, rng: &mut Rng) -> Self {
+    fn draw(strength: AugmentationStrength, rng: &mut Rng) -> Self {
         let mut around_one = |by: f32| rng.random_range(1.0 - by..=1.0 + by);
-        if strength != Strength::Strong {
+        if strength != AugmentationStrength::Strong {
             return Self {
                 brightness: around_one(0.2),
                 contrast: 1.0,
@@ -214,6 +218,8 @@ mod tests {
     use crate::corpus::{Corpus, Split, rng};
     use crate::features::FeatureExtractor;
 
+    const SPEC: WindowSpec = WindowSpec::PAPER;
+
     fn example(seed: u64) -> Example {
         Tones::default()
             .draw(Split::Train, &mut rng(seed, 0, 0))
@@ -221,24 +227,27 @@ mod tests {
     }
 
     #[test]
-    fn without_augmentation_it_is_what_the_network_sees_in_use() {
+    fn without_augmentation_features_are_those_of_inference() {
         let example = example(1);
-        let mut augmenter = Augmenter::new(Strength::None, 224);
+        let mut augmenter = Augmenter::new(SPEC, AugmentationStrength::None, 224);
         let (mut image, mut spectrogram) = (Vec::new(), Vec::new());
         augmenter.image(&example, &mut rng(0, 0, 0), &mut image);
         augmenter.sound(&example, &mut rng(0, 0, 0), &mut spectrogram);
-        let used = FeatureExtractor::new(Crop::Center).extract(&example.pcm, &example.picture);
+        let used =
+            FeatureExtractor::new(SPEC, Crop::Center).extract(&example.pcm, &example.picture);
         assert_eq!(spectrogram, used.spectrogram);
-        // One scaling here, scaling and cutting there: a rounding apart.
+        // One scaling here, scaling and cropping there: they differ by rounding.
         let off = image.iter().zip(&used.image).map(|(a, b)| a.abs_diff(*b));
         assert!(off.max() <= Some(2));
     }
 
     #[test]
-    fn a_crop_keeps_half_of_what_is_heard() {
-        for (seed, strength) in (0..200).zip([Strength::Paper, Strength::Strong].repeat(100)) {
+    fn a_crop_keeps_half_of_the_sounding_object() {
+        for (seed, strength) in
+            (0..200).zip([AugmentationStrength::Paper, AugmentationStrength::Strong].repeat(100))
+        {
             let example = example(seed);
-            let augmenter = Augmenter::new(strength, 32);
+            let augmenter = Augmenter::new(SPEC, strength, 32);
             let cut = augmenter.cut(&example, &mut rng(seed, 1, 0));
             let Cut {
                 left,
@@ -259,8 +268,12 @@ mod tests {
     fn the_papers_changes_are_small() {
         let example = example(2);
         let mut plain = Vec::new();
-        let mut augmenter = Augmenter::new(Strength::Paper, 32);
-        Augmenter::new(Strength::None, 32).sound(&example, &mut rng(0, 0, 0), &mut plain);
+        let mut augmenter = Augmenter::new(SPEC, AugmentationStrength::Paper, 32);
+        Augmenter::new(SPEC, AugmentationStrength::None, 32).sound(
+            &example,
+            &mut rng(0, 0, 0),
+            &mut plain,
+        );
         for seed in 0..50 {
             let mut rng = rng(seed, 2, 0);
             let (mut image, mut sound) = (Vec::new(), Vec::new());

@@ -1,43 +1,43 @@
-//! Answers that are as sure as they are right.
+//! Calibration: probabilities that match the share of correct answers.
 //!
-//! A network that has seen its pairs often is surer of them than of others, and on
-//! others it says no too often. Two numbers mend that (Platt, 1999; Guo et al.,
-//! 2017), found on the validation's pairs: by how much its margin is scaled, and by
-//! how much it is moved. They go into the last layer of the model.
+//! A network is more confident on the pairs that it was trained on than on others, and
+//! of others it rejects too many. Platt scaling (Platt, 1999; Guo et al., 2017)
+//! corrects that with a scale and a shift of the margin, fitted on the validation
+//! pairs. Both are folded into the last layer of the model.
 //!
-//! Half of the validation's pairs correspond: where far fewer do, the answers of a
-//! calibrated model still lean as if it were half.
+//! Half of the validation pairs correspond: where far fewer do, a calibrated model
+//! still answers as if it were half.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-/// Rounds of Newton's method; a handful is enough but where it is flat.
-const ROUNDS: usize = 100;
-/// What a scale may be.
+/// Iterations of Newton's method; a few are enough unless the loss is flat.
+const MAX_ITERATIONS: usize = 100;
+/// Valid scales.
 const SCALES: RangeInclusive<f64> = 0.01..=20.0;
 
-/// How a pair was judged.
+/// A pair with the network's answer.
 #[derive(Clone, Copy, Debug)]
 pub struct ScoredPair {
-    /// How much stronger yes is than no: a difference of logits.
+    /// The difference of the logits, positive for correspondence.
     pub margin: f64,
-    /// What is right.
+    /// The label.
     pub corresponds: bool,
-    /// How much the pair counts.
+    /// Weight of the pair.
     pub weight: f64,
 }
 
 impl ScoredPair {
     /// Weighted cross-entropy of the calibrated margin and a target from 0 to 1.
     fn loss(&self, by: Calibration, target: f64) -> f64 {
-        let margin = by.of(self.margin);
-        // ln(1 + e^margin), where e^margin may be more than a number can hold.
+        let margin = by.calibrated(self.margin);
+        // ln(1 + e^margin), where e^margin may overflow.
         let soft_plus = margin.max(0.0) + (-margin.abs()).exp().ln_1p();
         self.weight * (soft_plus - target * margin)
     }
 }
 
-/// Cross-entropy of pairs, and the share that is judged rightly; zeros of no pairs.
+/// Cross-entropy and accuracy of calibrated pairs; zeros without pairs.
 pub fn cross_entropy_and_accuracy(pairs: &[ScoredPair], by: Option<Calibration>) -> (f64, f64) {
     let by = by.unwrap_or(Calibration::NONE);
     let all: f64 = pairs.iter().map(|p| p.weight).sum();
@@ -46,7 +46,7 @@ pub fn cross_entropy_and_accuracy(pairs: &[ScoredPair], by: Option<Calibration>)
         .map(|p| p.loss(by, f64::from(u8::from(p.corresponds))));
     let right = pairs
         .iter()
-        .filter(|p| (by.of(p.margin) > 0.0) == p.corresponds);
+        .filter(|p| (by.calibrated(p.margin) > 0.0) == p.corresponds);
     let (loss, right): (f64, f64) = (losses.sum(), right.map(|p| p.weight).sum());
     match all > 0.0 {
         true => (loss / all, right / all),
@@ -54,26 +54,26 @@ pub fn cross_entropy_and_accuracy(pairs: &[ScoredPair], by: Option<Calibration>)
     }
 }
 
-/// What is done to margins: `scale * margin + shift`.
+/// A calibrated margin is `scale * margin + shift`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Calibration {
-    /// Over 0, so that what is stronger stays stronger.
+    /// Positive, so that the order of margins is kept.
     pub scale: f64,
-    /// Towards yes if over 0.
+    /// Towards correspondence if positive.
     pub shift: f64,
 }
 
 impl Calibration {
-    /// Changes nothing.
+    /// The identity.
     const NONE: Self = Self {
         scale: 1.0,
         shift: 0.0,
     };
 
-    /// The best for these pairs: least cross-entropy, against targets that are a
-    /// little less than sure (Platt), so that few pairs that are all right make no
-    /// endless scale. None if a label is missing, a margin is no number, or margins
-    /// say nothing of labels.
+    /// The calibration with the lowest cross-entropy on these pairs. The targets are
+    /// smoothed (Platt), which bounds the scale where few pairs are all judged correctly.
+    /// `None` if a label does not occur, a margin is not finite, or the margins do not
+    /// predict the labels.
     pub fn fit(pairs: &[ScoredPair]) -> Option<Self> {
         let count = |label| pairs.iter().filter(|p| p.corresponds == label).count() as f64;
         let (yes, no) = (count(true), count(false));
@@ -89,11 +89,11 @@ impl Calibration {
             each.sum()
         };
         let mut found = Self::NONE;
-        let mut least = loss(found);
-        for _ in 0..ROUNDS {
+        let mut lowest = loss(found);
+        for _ in 0..MAX_ITERATIONS {
             let step = found.newton_step(pairs, target);
-            // Half of a step, and half of that, until it leads down: where all is
-            // sure the curve is flat, and a whole step leads anywhere.
+            // The step is halved until the loss falls: where the loss is flat, a full
+            // step may lead anywhere.
             let tries = (0..60).map(|halvings| {
                 let part = 0.5_f64.powi(halvings);
                 let tried = Self {
@@ -102,47 +102,47 @@ impl Calibration {
                 };
                 (tried, loss(tried))
             });
-            let Some((tried, lower)) = tries.into_iter().find(|(_, lower)| *lower < least) else {
+            let Some((tried, lower)) = tries.into_iter().find(|(_, lower)| *lower < lowest) else {
                 break;
             };
-            let gained = least - lower;
-            (found, least) = (tried, lower);
+            let gained = lowest - lower;
+            (found, lowest) = (tried, lower);
             if gained < 1e-10 {
                 break;
             }
         }
-        // A scale far from one is of margins that hardly differ, or are turned about.
+        // Any other scale is of margins that hardly differ, or predict the opposite.
         SCALES.contains(&found.scale).then_some(found)
     }
 
-    /// Slope over curvature of the loss, for scale and shift.
+    /// Newton's step (inverse Hessian times gradient) for scale and shift.
     fn newton_step(self, pairs: &[ScoredPair], target: impl Fn(&ScoredPair) -> f64) -> [f64; 2] {
-        let (mut slope, mut curve) = ([0.0; 2], [1e-9, 0.0, 1e-9]);
+        let (mut gradient, mut hessian) = ([0.0; 2], [1e-9, 0.0, 1e-9]);
         for pair in pairs {
-            let yes = 1.0 / (1.0 + (-self.of(pair.margin)).exp());
-            let (off, bend) = (yes - target(pair), yes * (1.0 - yes));
+            let yes = 1.0 / (1.0 + (-self.calibrated(pair.margin)).exp());
+            let (error, curvature) = (yes - target(pair), yes * (1.0 - yes));
             let (w, m) = (pair.weight, pair.margin);
-            slope[0] += w * off * m;
-            slope[1] += w * off;
-            curve[0] += w * bend * m * m;
-            curve[1] += w * bend * m;
-            curve[2] += w * bend;
+            gradient[0] += w * error * m;
+            gradient[1] += w * error;
+            hessian[0] += w * curvature * m * m;
+            hessian[1] += w * curvature * m;
+            hessian[2] += w * curvature;
         }
-        let [a, b, c] = curve;
+        let [a, b, c] = hessian;
         let determinant = a * c - b * b;
         [
-            (c * slope[0] - b * slope[1]) / determinant,
-            (a * slope[1] - b * slope[0]) / determinant,
+            (c * gradient[0] - b * gradient[1]) / determinant,
+            (a * gradient[1] - b * gradient[0]) / determinant,
         ]
     }
 
-    /// A margin as it should be.
-    pub fn of(self, margin: f64) -> f64 {
+    /// The calibrated margin.
+    pub fn calibrated(self, margin: f64) -> f64 {
         self.scale * margin + self.shift
     }
 
-    /// Puts it into the last layer of a network's tensors.
-    pub fn apply(self, tensors: &mut BTreeMap<String, Vec<f32>>) {
+    /// Folds the calibration into the last layer of a network's tensors.
+    pub fn fold_into(self, tensors: &mut BTreeMap<String, Vec<f32>>) {
         for name in ["fusion.fc2.weight", "fusion.fc2.bias"] {
             for value in tensors.get_mut(name).into_iter().flatten() {
                 *value = (f64::from(*value) * self.scale) as f32;
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_margins_too_sure_is_found() {
+    fn overconfident_margins_are_corrected() {
         let pairs = pairs(0.4, 1.5);
         let found = Calibration::fit(&pairs).expect("a calibration");
         assert!((found.scale - 0.4).abs() < 0.02, "{found:?}");
@@ -196,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_as_it_is_stays() {
+    fn calibrated_margins_stay_as_they_are() {
         let found = Calibration::fit(&pairs(1.0, 0.0)).expect("a calibration");
         assert!((found.scale - 1.0).abs() < 0.04, "{found:?}");
         assert!(found.shift.abs() < 0.06, "{found:?}");
     }
 
     #[test]
-    fn few_pairs_that_are_all_right_make_no_endless_scale() {
+    fn few_pairs_that_are_all_correct_give_a_bounded_scale() {
         let pairs = [-2.0, -1.0, 1.0, 2.0].map(|margin| one(margin, margin > 0.0));
         let found = Calibration::fit(&pairs).expect("a calibration");
         assert!(found.scale > 0.0 && found.scale < 3.0, "{found:?}");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn margins_that_are_sure_of_all_are_mended_too() {
+    fn margins_far_from_zero_are_corrected_too() {
         let pairs: Vec<ScoredPair> = (0..100)
             .map(|i| {
                 one(
@@ -221,26 +221,26 @@ mod tests {
             })
             .collect();
         let found = Calibration::fit(&pairs).expect("a calibration");
-        // Of fifty that it says yes to, ten are wrong.
-        let yes = 1.0 / (1.0 + (-found.of(60.0)).exp());
+        // Of fifty positive answers ten are wrong.
+        let yes = 1.0 / (1.0 + (-found.calibrated(60.0)).exp());
         assert!((0.75..0.85).contains(&yes), "{found:?}: {yes}");
     }
 
     #[test]
-    fn what_says_nothing_is_left_alone() {
+    fn margins_that_do_not_predict_labels_give_no_calibration() {
         assert_eq!(Calibration::fit(&[]), None);
         assert_eq!(Calibration::fit(&[one(1.0, true), one(2.0, true)]), None);
-        // The wrong way round: nobody's answers are turned about.
+        // Answers are never inverted.
         assert_eq!(Calibration::fit(&[one(-1.0, true), one(1.0, false)]), None);
-        let no_number = [one(f64::NAN, true), one(1.0, false)];
-        assert_eq!(Calibration::fit(&no_number), None);
-        // Chance among margins that are all alike is no reason to look closer.
+        let not_finite = [one(f64::NAN, true), one(1.0, false)];
+        assert_eq!(Calibration::fit(&not_finite), None);
+        // Nearly equal margins predict the labels only by chance.
         let alike = [(0.300_02, true), (0.300_01, false), (0.300_00, false)];
         assert_eq!(Calibration::fit(&alike.map(|(m, c)| one(m, c))), None);
     }
 
     #[test]
-    fn the_last_layer_answers_as_the_margin_does() {
+    fn the_last_layer_gives_calibrated_margins() {
         let mut tensors: BTreeMap<String, Vec<f32>> = [
             ("fusion.fc2.weight".to_owned(), vec![1.0, -2.0, 0.5, 3.0]),
             ("fusion.fc2.bias".to_owned(), vec![0.25, -0.5]),
@@ -255,8 +255,8 @@ mod tests {
             scale: 0.5,
             shift: 2.0,
         };
-        let expected = calibration.of(margin(&tensors));
-        calibration.apply(&mut tensors);
+        let expected = calibration.calibrated(margin(&tensors));
+        calibration.fold_into(&mut tensors);
         assert!((margin(&tensors) - expected).abs() < 1e-6);
     }
 }

@@ -1,8 +1,8 @@
-//! Everything that training needs to go on as if it had never stopped.
+//! Checkpoints: everything that is needed to resume training exactly.
 //!
 //! A checkpoint is a safetensors file: the network's tensors in f32, Adam's two
-//! moments, and in the metadata the numbers of the run. The sampler needs no
-//! state but the step, see [`corpus`](crate::corpus).
+//! moments, and the state of the run in the metadata. The sampler has no state but
+//! the step, see [`corpus`](crate::corpus).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +13,8 @@ use super::heads;
 use super::run_state::RunState;
 use crate::lock::lock;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
-use crate::net::{Conv1Stride, ModelError, Slot, Weights, layout};
+use crate::net::{Conv1Stride, ModelError, TensorSpec, Weights, layout};
+use crate::window_spec::WindowSpec;
 
 /// The `format` of a checkpoint's metadata.
 const FORMAT: &str = "l3net-checkpoint/1";
@@ -29,27 +30,29 @@ pub struct Checkpoint {
     pub mean: Vec<f32>,
     /// Adam's second moments.
     pub square: Vec<f32>,
-    /// Which variant of the network it is.
+    /// The window and spectrogram that the network is trained on.
+    pub spec: WindowSpec,
+    /// The variant of the network.
     pub conv1_stride: Conv1Stride,
-    /// What the run has come to.
+    /// Progress and settings of the run.
     pub state: RunState,
 }
 
-/// The files of a run, beside the model that it makes.
+/// The files of a run, beside the model that it trains.
 #[derive(Clone, Debug)]
-pub struct Files {
-    /// The model with the best validation, for use.
+pub struct RunFiles {
+    /// The model with the best validation.
     pub model: PathBuf,
-    /// The state after the last step that was saved.
+    /// The latest checkpoint.
     pub last: PathBuf,
-    /// The state of the best validation.
+    /// The checkpoint with the best validation.
     pub best: PathBuf,
-    /// TensorBoard's folder.
+    /// The folder of TensorBoard's event files.
     pub events: PathBuf,
 }
 
-impl Files {
-    /// `dir/name.safetensors` has `dir/name.last.checkpoint` and so on beside it.
+impl RunFiles {
+    /// The files of `dir/name.safetensors`: `dir/name.last.checkpoint` and so on.
     pub fn beside(model: &Path) -> Self {
         let stem = model.file_stem().unwrap_or_default().to_string_lossy();
         let named = |end: &str| model.with_file_name(format!("{stem}.{end}"));
@@ -61,10 +64,10 @@ impl Files {
         }
     }
 
-    /// Keeps other runs from writing the same files for as long as it is held.
+    /// Locks the files against other runs until the lock is dropped.
     ///
     /// # Errors
-    /// If another run holds it, or the folder of curves cannot be made.
+    /// If another run holds the lock, or the events folder cannot be created.
     pub fn lock(&self) -> Result<File, TrainError> {
         let made = std::fs::create_dir_all(&self.events).and_then(|()| File::open(&self.events));
         let folder = made.map_err(|cause| TrainError::Write {
@@ -74,8 +77,9 @@ impl Files {
         if !lock(&folder) {
             return Err(TrainError::Checkpoint {
                 file: self.model.clone(),
-                what: "another l3net trains it; wait for that one, or name another with -o"
-                    .to_owned(),
+                what:
+                    "another l3net is training it; wait for that run, or name another file with -o"
+                        .to_owned(),
             });
         }
         Ok(folder)
@@ -83,10 +87,10 @@ impl Files {
 }
 
 impl Checkpoint {
-    /// Writes it so that `path` is at any moment the old one or the new one.
+    /// Writes the checkpoint atomically.
     ///
     /// # Errors
-    /// If it cannot be written; what was there before is still there.
+    /// If it cannot be written; an earlier checkpoint is kept then.
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
         let mut slots = network_slots(&self.state);
         let count = parameters(&slots);
@@ -99,6 +103,7 @@ impl Checkpoint {
         let run = serde_json::to_string(&self.state).expect("numbers and text");
         let metadata = [
             ("format", FORMAT.to_owned()),
+            ("audio_frontend", self.spec.name.to_owned()),
             ("conv1_stride", self.conv1_stride.get().to_string()),
             ("run", run),
         ];
@@ -106,7 +111,7 @@ impl Checkpoint {
         file::write(path, &slots, values, &metadata, StoreAs::F32)
     }
 
-    /// The tensors of the heads, which no model keeps, and the network's weights.
+    /// The tensors of the heads, which no model stores, and the network's weights.
     pub fn into_parts(self) -> (BTreeMap<String, Vec<f32>>, Weights) {
         let (heads, network) = self
             .tensors
@@ -114,7 +119,7 @@ impl Checkpoint {
             .partition(|(name, _)| name.starts_with(heads::PREFIX));
         (
             heads,
-            Weights::learnt(self.conv1_stride, network, BTreeMap::new()),
+            Weights::trained(self.spec, self.conv1_stride, network, BTreeMap::new()),
         )
     }
 
@@ -133,16 +138,25 @@ impl Checkpoint {
         if found != FORMAT {
             return Err(refuse(format!(
                 "its format is {found}, not {FORMAT}; --init starts from a model, \
-                 --resume goes on from a checkpoint"
+                 --resume continues from a checkpoint"
             )));
         }
+        // Legacy checkpoints do not name theirs.
+        let frontend = header.metadata.get("audio_frontend").map(String::as_str);
+        let frontend = frontend.unwrap_or(WindowSpec::PAPER.name);
+        let spec = WindowSpec::by_name(frontend).ok_or_else(|| {
+            refuse(format!(
+                "its audio_frontend is {frontend}, which this version cannot compute; resume it \
+                 with the version that made it"
+            ))
+        })?;
         let stride = header.metadata.get("conv1_stride");
         let conv1_stride = stride
             .and_then(|s| s.parse().ok())
             .ok_or_else(|| refuse("it does not say its conv1_stride".to_owned()))?;
         let run = header.metadata.get("run").map_or("", String::as_str);
         let state: RunState = serde_json::from_str(run)
-            .map_err(|e| refuse(format!("its account of the run is damaged: {e}")))?;
+            .map_err(|e| refuse(format!("the state of the run in it is damaged: {e}")))?;
         let mut slots = network_slots(&state);
         let count = parameters(&slots);
         slots.extend([moments(MEAN, count), moments(SQUARE, count)]);
@@ -156,47 +170,48 @@ impl Checkpoint {
             mean: take(MEAN),
             square: take(SQUARE),
             tensors,
+            spec,
             conv1_stride,
             state,
         })
     }
 }
 
-/// The tensors of the network, and of its heads if it has any.
-fn network_slots(state: &RunState) -> Vec<Slot> {
+/// The tensors of the network and of its heads, if it has any.
+fn network_slots(state: &RunState) -> Vec<TensorSpec> {
     let classes = state.classes.as_ref().map(Vec::len);
     let heads = classes.map(heads::slots).unwrap_or_default();
     layout().into_iter().chain(heads).collect()
 }
 
-fn parameters(slots: &[Slot]) -> usize {
+fn parameters(slots: &[TensorSpec]) -> usize {
     let parameters = slots.iter().filter(|s| s.is_parameter());
-    parameters.map(Slot::len).sum()
+    parameters.map(TensorSpec::len).sum()
 }
 
-/// Adam's moments: one number for each parameter.
-fn moments(name: &str, count: usize) -> Slot {
-    Slot {
+/// One of Adam's moments: one value per parameter.
+fn moments(name: &str, count: usize) -> TensorSpec {
+    TensorSpec {
         name: name.to_owned(),
         shape: vec![count],
     }
 }
 
-/// Makes `copy` the same file as `path`, at once; both are whole at any moment.
+/// Atomically makes `copy` the same file as `path`.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub fn copy(path: &Path, copy: &Path) -> std::io::Result<()> {
     let mut part = copy.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    std::fs::remove_file(&part).ok(); // of a run that was killed
-    // A second name costs no room; file systems without them get a copy. Of the file, not
-    // of a link to it: that would lead to what is written there later.
+    std::fs::remove_file(&part).ok(); // left by a killed run
+    // A hard link takes no space; a file system without them gets a copy. Resolved first:
+    // a link to a symlink would follow what is written there later.
     let path = &path.canonicalize()?;
     std::fs::hard_link(path, &part).or_else(|_| std::fs::copy(path, &part).map(drop))?;
     std::fs::rename(&part, copy)?;
-    // If both were the same file already, there was nothing to rename.
+    // If both were the same file already, rename did nothing.
     std::fs::remove_file(&part).ok();
     Ok(())
 }
@@ -217,6 +232,7 @@ mod tests {
             tensors,
             mean: (0..count).map(|i| i as f32 * 1e-9).collect(),
             square: vec![2e-20; count],
+            spec: WindowSpec::PAPER,
             conv1_stride: Conv1Stride::Two,
             state: RunState {
                 step: 7,
@@ -238,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_back_as_it_was() {
+    fn a_checkpoint_is_read_as_it_was_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("a.last.checkpoint");
         let before = checkpoint();
@@ -252,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_no_checkpoint_and_half_a_one_is_told() {
+    fn models_and_truncated_checkpoints_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let model = folder.path().join("m.safetensors");
         let weights = Weights::initial(1, Conv1Stride::Two);

@@ -1,4 +1,4 @@
-//! Why training ended before its time, in one line each.
+//! Errors that end training; each prints as one line.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,27 +6,27 @@ use std::path::PathBuf;
 use crate::corpus::CorpusError;
 use crate::net::{ModelError, NetError};
 
-/// Training that could not go on.
+/// Training cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The data.
+    /// The data cannot be read or is too little.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
-    /// A model or a checkpoint that cannot be read.
+    /// A model or a checkpoint cannot be read.
     #[error(transparent)]
     Model(ModelError),
-    /// The device.
+    /// The device is not available.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// libtorch.
+    /// libtorch failed.
     #[error("step {step}: {cause}{}", memory_hint(cause))]
     Torch {
         /// The step.
         step: u64,
-        /// What libtorch says.
-        cause: tch::TchError,
+        /// The error of libtorch.
+        cause: NetError,
     },
-    /// A loss that is no number.
+    /// A loss or a gradient is not finite.
     #[error(
         "step {step}: the {what} is not a number; its batch: {batch}; {kept}; \
              a lower --lr may help, or another start with --precision f32"
@@ -36,12 +36,12 @@ pub enum TrainError {
         step: u64,
         /// Loss or gradient.
         what: &'static str,
-        /// What the batch was made of.
+        /// The sources of the batch.
         batch: String,
-        /// What is still there.
+        /// What was saved before.
         kept: String,
     },
-    /// A checkpoint is there and was not asked for, or the other way round.
+    /// A checkpoint cannot be used or is in the way.
     #[error("{}: {what}", file.display())]
     Checkpoint {
         /// The checkpoint.
@@ -49,20 +49,20 @@ pub enum TrainError {
         /// What is wrong, and the next step.
         what: String,
     },
-    /// The model or a file beside it.
+    /// The model or a file beside it cannot be written.
     #[error(
-        "{}: cannot write: {cause}; what was written before is still there: {}",
+        "{}: cannot write: {cause}; earlier files are kept; {}",
         file.display(),
         next_step(cause)
     )]
     Write {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// No threads.
-    #[error("cannot start the threads that make batches: {0}")]
+    /// Threads cannot be started.
+    #[error("cannot start the loader threads: {0}")]
     Threads(io::Error),
 }
 
@@ -75,24 +75,23 @@ impl From<ModelError> for TrainError {
     }
 }
 
-/// The one failure of libtorch that people can do something about.
-fn memory_hint(cause: &tch::TchError) -> &'static str {
-    let text = cause.to_string();
-    if text.contains("out of memory") || text.contains("not enough memory") {
-        "; a smaller --batch needs less memory (--init starts from the model with another)"
+/// The next step where memory is short.
+fn memory_hint(cause: &NetError) -> &'static str {
+    if cause.is_out_of_memory() {
+        "; a smaller --batch needs less memory (start from the model with --init)"
     } else {
         ""
     }
 }
 
-/// What a person can do about a file that cannot be written.
+/// What to do about a file that cannot be written.
 fn next_step(cause: &io::Error) -> &'static str {
     use io::ErrorKind as K;
     match cause.kind() {
         K::AlreadyExists | K::NotADirectory | K::IsADirectory => {
-            "something else lies in its place; move it away, or name another -o"
+            "something else is in its place; move it away, or name another -o"
         }
-        K::PermissionDenied | K::ReadOnlyFilesystem => "name an -o where you may write",
-        _ => "make room and go on with --resume",
+        K::PermissionDenied | K::ReadOnlyFilesystem => "name an -o that you may write to",
+        _ => "free some space and continue with --resume",
     }
 }

@@ -1,9 +1,9 @@
-//! Curves for TensorBoard.
+//! Training curves for TensorBoard.
 //!
-//! An event file is a row of records: length, a checksum of it, a protobuf
-//! `Event`, a checksum of that (TensorFlow's `record_writer.cc` and
-//! `event.proto`). Only scalars are written, which needs six fields; a protobuf
-//! compiler for six fields would be more to keep than this.
+//! An event file is a sequence of records: length, its checksum, a protobuf `Event`,
+//! its checksum (TensorFlow's `record_writer.cc` and `event.proto`). Only scalars are
+//! written, which needs six fields; a protobuf compiler for six fields would be more
+//! to maintain than this.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,11 +16,11 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Starts a new file in `folder`, which is made if it is not there. Files of
-    /// earlier runs stay: TensorBoard joins them.
+    /// Creates a new file in `folder`, and the folder if needed. Files of earlier runs
+    /// stay: TensorBoard joins them.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn create(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let now = seconds();
@@ -39,7 +39,7 @@ impl EventFile {
     /// Writes one value of each curve.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> io::Result<()> {
         let mut summary = Vec::new();
         for (tag, value) in values {
@@ -57,7 +57,7 @@ impl EventFile {
         self.record(&event)
     }
 
-    /// One write for each record, so that a reader beside it sees whole ones.
+    /// One write per record, so that a concurrent reader sees only complete ones.
     fn record(&mut self, event: &[u8]) -> io::Result<()> {
         let length = (event.len() as u64).to_le_bytes();
         let mut record = length.to_vec();
@@ -73,7 +73,7 @@ fn seconds() -> f64 {
     since.map_or(0.0, |d| d.as_secs_f64())
 }
 
-/// TensorFlow's: a CRC of data that holds CRCs is weak unless they are masked.
+/// As in TensorFlow: a CRC of data that contains CRCs is weak unless they are masked.
 fn masked_crc(data: &[u8]) -> u32 {
     crc32c::crc32c(data)
         .rotate_right(15)

@@ -1,36 +1,35 @@
-//! What names the class of a picture and of a sound, for training alone: 512 ×
-//! 128 and 128 × classes behind each trunk, as the paper's supervised baselines
-//! have it (section 3.2).
+//! Classification heads for training: 512 × 128 and 128 × classes after each trunk, as
+//! in the paper's supervised baselines (section 3.2).
 //!
-//! Beside the correspondence they are a teacher that says more in each step: one
-//! of so many classes instead of yes or no. No model keeps them.
+//! Next to correspondence they give a richer signal in each step: one of many classes
+//! instead of yes or no. No model stores them.
 
 use std::collections::BTreeMap;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::net::input::plain;
-use crate::net::{FEATURE, Modality, Slot};
+use crate::net::input::to_vec;
+use crate::net::{FEATURE, Modality, TensorSpec};
 
-/// Units between feature and classes.
+/// Units of the hidden layer.
 const HIDDEN: usize = 128;
 
-/// What the names of their tensors begin with.
+/// Prefix of their tensors' names.
 pub const PREFIX: &str = "heads.";
 
-/// What is learnt.
+/// What the network learns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Task {
+pub enum TrainTask {
     /// Whether picture and sound correspond.
     #[default]
     Avc,
-    /// The classes of picture and sound, each for itself.
+    /// The classes of picture and sound, separately.
     Classify,
     /// Both at once.
     Both,
 }
 
-impl Task {
+impl TrainTask {
     /// Whether correspondence is learnt.
     pub fn has_avc(self) -> bool {
         self != Self::Classify
@@ -43,18 +42,18 @@ impl Task {
 }
 
 /// The tensors of the heads; the last class is "nothing".
-pub fn slots(classes: usize) -> Vec<Slot> {
+pub fn slots(classes: usize) -> Vec<TensorSpec> {
     let outputs = classes + 1;
     let mut slots = Vec::new();
     for modality in [Modality::Vision, Modality::Audio] {
         let layers = [("fc1", HIDDEN, FEATURE), ("fc2", outputs, HIDDEN)];
         for (layer, out, inputs) in layers {
             let name = |tensor: &str| name(modality, layer, tensor);
-            slots.push(Slot {
+            slots.push(TensorSpec {
                 name: name("weight"),
                 shape: vec![out, inputs],
             });
-            slots.push(Slot {
+            slots.push(TensorSpec {
                 name: name("bias"),
                 shape: vec![out],
             });
@@ -67,14 +66,14 @@ fn name(modality: Modality, layer: &str, tensor: &str) -> String {
     format!("{PREFIX}{}.{layer}.{tensor}", modality.name())
 }
 
-/// The head behind one trunk.
+/// The classification head of one trunk.
 pub struct Head {
     fc1: [Tensor; 2], // [128, 512], [128]
     fc2: [Tensor; 2], // [C + 1, 128], [C + 1]
 }
 
 impl Head {
-    /// The head over tensors that somebody else owns and changes.
+    /// The head over tensors that the caller owns and updates.
     pub fn over(modality: Modality, tensor: impl Fn(&str) -> Tensor) -> Self {
         let of = |layer: &str| ["weight", "bias"].map(|t| tensor(&name(modality, layer, t)));
         Self {
@@ -86,7 +85,7 @@ impl Head {
     /// The head of a checkpoint's tensors, on a device.
     ///
     /// # Errors
-    /// What libtorch says, also of tensors that are not there.
+    /// If a tensor is missing, or libtorch fails.
     pub fn placed(
         modality: Modality,
         tensors: &BTreeMap<String, Vec<f32>>,
@@ -116,20 +115,20 @@ impl Head {
         hidden.f_linear(weight, Some(bias))
     }
 
-    /// How likely each class is, "nothing" last: `[B, 512]` → B × (C + 1).
+    /// The probability of each class, "nothing" last: `[B, 512]` → B × (C + 1).
     ///
     /// # Errors
-    /// What libtorch says.
-    pub fn shares(&self, feature: &Tensor) -> Result<Vec<f32>, TchError> {
-        plain(&self.logits(feature)?.f_softmax(1, Kind::Float)?)
+    /// If libtorch fails.
+    pub fn probabilities(&self, feature: &Tensor) -> Result<Vec<f32>, TchError> {
+        to_vec(&self.logits(feature)?.f_softmax(1, Kind::Float)?)
     }
 
-    /// Cross-entropy and the share of rows whose strongest class is there, both `[]`.
-    /// `feature` is `[B, 512]`; `targets`, `[B, C + 1]`, says which classes are
-    /// there, each row adding up to one.
+    /// Cross-entropy and accuracy (the share of rows whose most likely class is present),
+    /// both `[]`. `feature` is `[B, 512]`; `targets`, `[B, C + 1]`, says which classes are
+    /// present, each row adding up to one.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// If libtorch fails.
     pub fn loss(&self, feature: &Tensor, targets: &Tensor) -> Result<(Tensor, Tensor), TchError> {
         let logits = self.logits(feature)?;
         let log_p = logits.f_log_softmax(1, Kind::Float)?;
@@ -139,27 +138,27 @@ impl Head {
             .f_sum(Kind::Float)?
             .f_mul_scalar(-1.0 / rows)?;
         let strongest = logits.f_argmax(1, true)?; //                      [B, 1]
-        let right = targets.f_gather(1, &strongest, false)?.f_gt(0.0)?;
-        let share = right.f_sum(Kind::Float)?.f_div_scalar(rows)?;
-        Ok((loss, share))
+        let correct = targets.f_gather(1, &strongest, false)?.f_gt(0.0)?;
+        let accuracy = correct.f_sum(Kind::Float)?.f_div_scalar(rows)?;
+        Ok((loss, accuracy))
     }
 }
 
-/// `[B, C + 1]`: an equal share for each class that is there, all for "nothing"
-/// where none is.
+/// `[B, C + 1]`: an equal part for each class that is present, all for "nothing" where
+/// none is.
 ///
 /// # Errors
-/// What libtorch says.
+/// If libtorch fails.
 pub fn targets(rows: &[Vec<u16>], classes: usize, device: Device) -> Result<Tensor, TchError> {
     let width = classes + 1;
     let mut values = vec![0.0_f32; rows.len() * width];
-    for (row, there) in rows.iter().enumerate() {
-        let line = &mut values[row * width..(row + 1) * width];
-        match there.len() {
-            0 => line[classes] = 1.0,
+    for (row, present) in rows.iter().enumerate() {
+        let target = &mut values[row * width..(row + 1) * width];
+        match present.len() {
+            0 => target[classes] = 1.0,
             n => {
-                for &class in there {
-                    line[usize::from(class)] = 1.0 / n as f32;
+                for &class in present {
+                    target[usize::from(class)] = 1.0 / n as f32;
                 }
             }
         }
@@ -174,10 +173,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_share_out_what_is_there() {
+    fn targets_are_divided_among_the_classes_present() {
         let rows = [vec![0, 2], vec![], vec![1]];
         let targets = targets(&rows, 3, Device::Cpu).expect("a tensor");
-        let values = crate::net::input::plain(&targets).expect("values");
+        let values = crate::net::input::to_vec(&targets).expect("values");
         let expected = [
             [0.5, 0.0, 0.5, 0.0],
             [0.0, 0.0, 0.0, 1.0],

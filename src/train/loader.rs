@@ -1,8 +1,8 @@
-//! Batches made ahead by threads, in order.
+//! Threads that prepare batches in advance, in order.
 //!
-//! Thread `t` of `n` makes the batches of the steps `t, t + n, …` and hands them
-//! over through a channel of its own, so that the order needs no sorting and does
-//! not hang on which thread is quicker.
+//! Thread `t` of `n` makes the batches of the steps `t, t + n, …` and sends them through
+//! its own channel, so that the order needs no sorting and is the same whichever
+//! thread is faster.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -14,11 +14,11 @@ use super::batch::Batch;
 use super::sampler::Sampler;
 use crate::corpus::CorpusError;
 
-/// Batches that wait for each thread besides the one in its hands. One of 256 takes
-/// 90 MB, and a machine with a GPU has many threads.
-const AHEAD: usize = 1;
+/// Finished batches that wait in each thread's channel. One of 256 takes 90 MB, and a
+/// machine with a GPU has many threads.
+const QUEUE_LEN: usize = 1;
 
-/// Makes batches ahead.
+/// Prepares batches in advance.
 pub struct Loader {
     channels: Vec<Receiver<Result<Batch, CorpusError>>>,
     threads: Vec<JoinHandle<()>>,
@@ -31,19 +31,19 @@ impl Loader {
     /// Starts `threads` threads at step `first`.
     ///
     /// # Errors
-    /// If the system gives no more threads.
+    /// If a thread cannot be started.
     pub fn start(sampler: &Arc<Sampler>, first: u64, threads: usize) -> std::io::Result<Self> {
         let threads = threads.max(1);
         let (mut channels, mut handles) = (Vec::new(), Vec::new());
         for t in 0..threads as u64 {
-            let (sender, receiver) = bounded(AHEAD);
+            let (sender, receiver) = bounded(QUEUE_LEN);
             let sampler = sampler.clone();
             let work = move || {
                 let mut augmenter = sampler.augmenter();
                 for step in (first + t..).step_by(threads) {
                     let batch = sampler.batch(step, &mut augmenter);
                     let failed = batch.is_err();
-                    // Nobody takes it: training has ended.
+                    // The receiver is gone: training has ended.
                     if sender.send(batch).is_err() || failed {
                         return;
                     }
@@ -65,15 +65,15 @@ impl Loader {
     /// The batch of the next step.
     ///
     /// # Errors
-    /// What kept the batch from being made.
+    /// Why the batch could not be made.
     pub fn next_batch(&mut self) -> Result<Batch, CorpusError> {
         let started = Instant::now();
         let channel = (self.next - self.first) as usize % self.channels.len();
         let batch = self.channels[channel].recv().unwrap_or_else(|_| {
-            let what = "the thread that makes batches has ended".to_owned();
+            let what = "the loader thread has ended".to_owned();
             Err(CorpusError::TooFew(what))
         })?;
-        // The first ones have to be waited for, however quick the threads.
+        // The wait for the first ones does not count: no loader is fast enough for them.
         if self.next >= self.first + self.channels.len() as u64 {
             self.waited += started.elapsed();
         }
@@ -81,7 +81,7 @@ impl Loader {
         Ok(batch)
     }
 
-    /// How long the network waited for batches, the first of each thread apart.
+    /// How long the network waited for batches, without the first of each thread.
     pub fn waited(&self) -> Duration {
         self.waited
     }
@@ -91,7 +91,7 @@ impl Drop for Loader {
     fn drop(&mut self) {
         self.channels.clear();
         for thread in self.threads.drain(..) {
-            // A panic was told when it happened.
+            // A panic was reported when it happened.
             thread.join().unwrap_or_default();
         }
     }
@@ -99,10 +99,11 @@ impl Drop for Loader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sampler::{Mixture, Pairing, SamplerSettings};
+    use super::super::sampler::{Mixture, PairingMode, SamplerSettings};
     use super::super::testing::Tones;
     use super::*;
-    use crate::train::Strength;
+    use crate::train::AugmentationStrength;
+    use crate::window_spec::WindowSpec;
 
     fn sampler(broken: f64) -> Arc<Sampler> {
         let tones = Tones {
@@ -112,8 +113,9 @@ mod tests {
         let mixture = Arc::new(Mixture::new(vec![(1.0, Box::new(tones))]));
         let settings = SamplerSettings {
             batch: 4,
-            pairing: Pairing::Paper,
-            augment: Strength::Strong,
+            pairing: PairingMode::Paper,
+            augment: AugmentationStrength::Strong,
+            spec: WindowSpec::PAPER,
             side: 32,
             overfit: None,
             seed: 1,
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_does_not_hang_on_the_number_of_threads() {
+    fn the_order_does_not_depend_on_the_number_of_threads() {
         let sampler = sampler(0.0);
         let batches = |threads| {
             let mut loader = Loader::start(&sampler, 10, threads).expect("threads");
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_thread_meets_is_told() {
+    fn the_error_of_a_thread_is_returned() {
         let mut loader = Loader::start(&sampler(1.0), 0, 2).expect("threads");
         let error = loader.next_batch().expect_err("all files are broken");
         assert!(error.to_string().contains("broken.jpg"), "{error}");

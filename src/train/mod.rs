@@ -1,10 +1,10 @@
-//! Training (paper, section 2.2): the same trunks and fusion as in use, learning
-//! from pairs half of which correspond.
+//! Training (paper, section 2.2): the trunks and fusion of inference learn from pairs,
+//! half of which correspond.
 //!
-//! In the order of the data: a [`Sampler`] draws pairs from corpora and an
-//! augmenter changes them, a loader makes [`Batch`]es ahead, a [`Network`] finds
-//! their loss and gradient, Adam follows it, and [`train`] goes from step to
-//! step, looks at the validation and saves [`Checkpoint`]s.
+//! In the order of the data: a [`Sampler`] draws pairs from corpora, an [`Augmenter`]
+//! changes them, a [`Loader`] prepares [`Batch`]es in advance, a [`Network`] computes
+//! loss and gradient, [`Adam`] updates the parameters, and [`train`] runs the steps,
+//! validates and saves [`Checkpoint`]s.
 
 mod adam;
 mod augment;
@@ -25,21 +25,22 @@ mod score;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod trainer;
 
 pub use adam::Adam;
-pub use augment::{Augmenter, Strength};
-pub use batch::{Batch, PairOf};
+pub use augment::{AugmentationStrength, Augmenter};
+pub use batch::{Batch, BatchPair};
 pub use calibration::{Calibration, ScoredPair, cross_entropy_and_accuracy};
-pub use checkpoint::{Checkpoint, Files};
+pub use checkpoint::{Checkpoint, RunFiles};
 pub use error::TrainError;
 pub use events::EventFile;
-pub use heads::{Head, Task};
+pub use heads::{Head, TrainTask};
 pub use loader::Loader;
 pub use memory::keep_freed_memory;
-pub use network::{Freeze, Lesson, Network};
+pub use network::{Freeze, Network, Objective};
 pub use parameters::Parameters;
 pub use run::train;
 pub use run_state::{RunState, Validation};
-pub use sampler::{Mixture, Pairing, Sampler, SamplerSettings};
+pub use sampler::{Mixture, PairingMode, Sampler, SamplerSettings};
 pub use score::Score;
-pub use settings::{Outcome, Progress, Start, TrainSettings};
+pub use settings::{Start, TrainOutcome, TrainProgress, TrainSettings};

@@ -1,44 +1,45 @@
-//! The network while it learns.
+//! The network in training.
 //!
-//! Belongs here: trunks, fusion and heads over one long vector of parameters, a
-//! step's loss and gradient. Does not: how parameters lie in the vector
-//! (`parameters`), what a batch is made of (`sampler`), when to save (`run`).
+//! Belongs here: trunks, fusion and heads over one vector of parameters, the loss and
+//! gradient of a step. Does not: the layout of the vector (`parameters`), the
+//! contents of a batch (`sampler`), when to save (`run`).
 //!
-//! All parameters are one vector in f32, and so are their gradients and Adam's
-//! two moments: a step of the optimiser is a few passes over long vectors, a
-//! checkpoint is three of them. The layers' tensors are views of it. In bf16 the
-//! convolutions work on a copy in bf16 that is made anew after each step; sums,
-//! batch norm's statistics and the fusion stay in f32, as under autocast.
+//! All parameters are one vector in f32, and so are their gradients and Adam's two
+//! moments: a step of the optimiser is a few passes over long vectors, a checkpoint is
+//! three of them. The layers' tensors are views of it. In bf16 the convolutions use a
+//! copy in bf16 that is updated after each step; sums, batch norm's statistics and the
+//! fusion stay in f32, as under autocast.
 
 use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
-use super::batch::{Batch, PairOf};
+use super::batch::{Batch, BatchPair};
 use super::calibration::ScoredPair;
-use super::heads::{self, Head, Task};
+use super::heads::{self, Head, TrainTask};
 use super::parameters::Parameters;
 use super::score::Score;
-use crate::net::input::{self, plain};
+use crate::net::input::{self, to_vec};
 use crate::net::random::initial_values;
-use crate::net::{Conv1Stride, Fusion, Modality, Slot, Trunk, Weights, layout};
+use crate::net::{Conv1Stride, Fusion, Modality, TensorSpec, Trunk, Weights, layout};
+use crate::window_spec::WindowSpec;
 
-/// What is left as it is.
+/// Which parts are frozen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Freeze {
-    /// Nothing: all of the network learns.
+    /// None: the whole network learns.
     #[default]
     None,
-    /// The trunk of pictures.
+    /// The vision trunk.
     Vision,
-    /// The trunk of sounds.
+    /// The audio trunk.
     Audio,
-    /// Both trunks: the fusion alone learns.
+    /// Both trunks: only the fusion learns.
     Trunks,
 }
 
 impl Freeze {
-    fn holds(self, modality: Modality) -> bool {
+    fn freezes(self, modality: Modality) -> bool {
         match self {
             Self::None => false,
             Self::Vision => modality == Modality::Vision,
@@ -48,47 +49,48 @@ impl Freeze {
     }
 }
 
-/// The trunks, the fusion and all that they are made of, on one device.
+/// Trunks, fusion and heads with their parameters, on one device.
 pub struct Network {
     vision: Trunk,
     audio: Trunk,
     fusion: Fusion,
-    /// Behind vision and audio, where classes are learnt.
+    /// Of vision and audio, where classes are learnt.
     heads: Option<[Head; 2]>,
     classes: usize,
-    task: Task,
+    task: TrainTask,
     freeze: Freeze,
     dropout: f64,
     seed: u64,
     parameters: Parameters,
     /// Running means and variances by name.
     statistics: BTreeMap<String, Tensor>,
+    spec: WindowSpec,
     stride: Conv1Stride,
     device: Device,
 }
 
-/// What a batch comes to.
-struct Found {
+/// The output of a forward pass over a batch.
+struct ForwardPass {
     loss: Tensor,
-    figures: Figures,
-    /// `[N, 2]` for its N pairs: no and yes.
+    score: DeviceScore,
+    /// `[N, 2]` for its N pairs.
     logits: Option<Tensor>,
 }
 
-/// A [`Score`] that is on the device still, each of them `[]`: reading it waits for all
-/// that the device was told to do.
-struct Figures {
+/// A [`Score`] on the device, each tensor `[]`: reading it waits for all of the device's
+/// work.
+struct DeviceScore {
     loss: Tensor,
     accuracy: Tensor,
     classes: Option<[Tensor; 2]>,
 }
 
-impl Figures {
+impl DeviceScore {
     fn read(self) -> Result<Score, TchError> {
         let _guard = tch::no_grad_guard();
         let mut all = vec![self.loss, self.accuracy];
         all.extend(self.classes.into_iter().flatten());
-        let values = plain(&Tensor::f_stack(&all, 0)?)?;
+        let values = to_vec(&Tensor::f_stack(&all, 0)?)?;
         let value = |i: usize| values.get(i).copied().map_or(0.0, f64::from);
         Ok(Score {
             loss: value(0),
@@ -98,59 +100,61 @@ impl Figures {
     }
 }
 
-/// What is to be learnt, and with how many classes.
+/// What the network learns and which parts of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Lesson {
+pub struct Objective {
     /// Correspondence, classes, or both.
-    pub task: Task,
-    /// How many classes there are.
+    pub task: TrainTask,
+    /// Number of classes.
     pub classes: usize,
-    /// What does not learn.
+    /// Frozen parts.
     pub freeze: Freeze,
-    /// Part of the features that the fusion does without, others in each step.
+    /// Dropout rate of the features.
     pub dropout: f64,
-    /// The start of heads that are not there yet, and of what is dropped.
+    /// Seed of new heads and of dropout.
     pub seed: u64,
 }
 
-impl Lesson {
-    fn teaches(self, slot: &Slot) -> bool {
+impl Objective {
+    fn trains(self, slot: &TensorSpec) -> bool {
         let of = |modality: Modality| slot.name.starts_with(modality.name());
         let frozen = [Modality::Vision, Modality::Audio]
             .into_iter()
-            .any(|m| of(m) && self.freeze.holds(m));
-        let idle = slot.name.starts_with("fusion.") && !self.task.has_avc();
-        !frozen && !idle && !is_bias_of_conv(slot)
+            .any(|m| of(m) && self.freeze.freezes(m));
+        let unused = slot.name.starts_with("fusion.") && !self.task.has_avc();
+        !frozen && !unused && !is_bias_of_conv(slot)
     }
 }
 
 impl Network {
-    /// Places `weights` on the device, to be trained with `kind` (Float or
-    /// BFloat16). `heads` are the tensors of heads that learnt before.
+    /// Places `weights` on the device, for training in `kind` (Float or BFloat16). `heads`
+    /// are the tensors of heads that were trained before.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
+    /// If libtorch fails.
     pub fn new(
         weights: &Weights,
         heads: &BTreeMap<String, Vec<f32>>,
-        lesson: Lesson,
+        objective: Objective,
         device: Device,
         kind: Kind,
     ) -> Result<Self, TchError> {
-        let has_heads = lesson.task.has_classes();
+        let has_heads = objective.task.has_classes();
         let mut slots = layout();
-        slots.retain(Slot::is_parameter);
+        slots.retain(TensorSpec::is_parameter);
         if has_heads {
-            slots.extend(heads::slots(lesson.classes));
+            slots.extend(heads::slots(objective.classes));
         }
-        let values = |slot: &Slot| match heads.get(&slot.name) {
+        let values = |slot: &TensorSpec| match heads.get(&slot.name) {
             _ if is_bias_of_conv(slot) => None,
-            Some(learnt) => Some(learnt.clone()),
-            None if slot.name.starts_with(heads::PREFIX) => Some(initial_values(lesson.seed, slot)),
+            Some(trained) => Some(trained.clone()),
+            None if slot.name.starts_with(heads::PREFIX) => {
+                Some(initial_values(objective.seed, slot))
+            }
             None => Some(weights.tensor(&slot.name).to_vec()),
         };
-        let learns = |slot: &Slot| lesson.teaches(slot);
-        let parameters = Parameters::new(slots, values, learns, device, kind)?;
+        let trainable = |slot: &TensorSpec| objective.trains(slot);
+        let parameters = Parameters::new(slots, values, trainable, device, kind)?;
         let mut by_name = parameters.by_name();
         let mut statistics = BTreeMap::new();
         for slot in layout().into_iter().filter(|s| !s.is_parameter()) {
@@ -166,121 +170,119 @@ impl Network {
             fusion: Fusion::over(tensor)?,
             heads: has_heads
                 .then(|| [Modality::Vision, Modality::Audio].map(|m| Head::over(m, tensor))),
-            classes: lesson.classes,
-            task: lesson.task,
-            freeze: lesson.freeze,
-            dropout: lesson.dropout,
-            seed: lesson.seed,
+            classes: objective.classes,
+            task: objective.task,
+            freeze: objective.freeze,
+            dropout: objective.dropout,
+            seed: objective.seed,
             parameters,
             statistics,
+            spec: weights.spec(),
             stride,
             device,
         })
     }
 
-    /// All that learns, as one vector.
+    /// All parameters, as one vector.
     pub fn parameters(&mut self) -> &mut Parameters {
         &mut self.parameters
     }
 
-    /// Loss and gradient of a batch: `[P]` in f32, zero where nothing learns.
-    /// Updates batch norm's running statistics.
+    /// Gradient and score of a batch: `[P]` in f32, zero where a parameter is not
+    /// trainable. Updates batch norm's running statistics.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
+    /// If libtorch fails.
     pub fn gradient(&self, batch: &Batch) -> Result<(Tensor, Score), TchError> {
-        let Found { loss, figures, .. } = self.find(batch, true)?;
-        // First told to go on, then asked how it went.
+        let ForwardPass { loss, score, .. } = self.forward(batch, true)?;
+        // Reading the score waits for the device, so all work is queued before.
         let gradient = self.parameters.gradient(&loss)?;
-        Ok((gradient, figures.read()?))
+        Ok((gradient, score.read()?))
     }
 
-    /// How well a batch is judged, with batch norm's kept statistics, and each of
-    /// its pairs; none where correspondence is not learnt.
+    /// The score of a batch with batch norm's running statistics, and its scored pairs;
+    /// no pairs where correspondence is not learnt.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
-    pub fn judge(&self, batch: &Batch) -> Result<(Score, Vec<ScoredPair>), TchError> {
+    /// If libtorch fails.
+    pub fn evaluate(&self, batch: &Batch) -> Result<(Score, Vec<ScoredPair>), TchError> {
         let _guard = tch::no_grad_guard();
-        let Found {
-            figures, logits, ..
-        } = self.find(batch, false)?;
-        let score = figures.read()?;
+        let ForwardPass { score, logits, .. } = self.forward(batch, false)?;
+        let score = score.read()?;
         let Some(logits) = logits else {
             return Ok((score, Vec::new()));
         };
-        let logits = plain(&logits)?;
+        let logits = to_vec(&logits)?;
         let pairs = batch.pairs.iter().zip(logits.chunks_exact(2));
-        let judged = pairs.map(|(pair, logits)| ScoredPair {
+        let scored = pairs.map(|(pair, logits)| ScoredPair {
             margin: f64::from(logits[1]) - f64::from(logits[0]),
             corresponds: pair.corresponds,
             weight: pair.weight.into(),
         });
-        Ok((score, judged.collect()))
+        Ok((score, scored.collect()))
     }
 
-    fn find(&self, batch: &Batch, train: bool) -> Result<Found, TchError> {
+    fn forward(&self, batch: &Batch, train: bool) -> Result<ForwardPass, TchError> {
         let images = input::images(&batch.images, batch.side, batch.side, self.device)?;
-        let spectrograms = input::spectrograms(&batch.spectrograms, self.device)?;
-        let vision = self.look(&self.vision, Modality::Vision, &images, train)?; //      [B, 512]
-        let audio = self.look(&self.audio, Modality::Audio, &spectrograms, train)?; // [B, 512]
-        let named = match &self.heads {
-            Some(heads) => Some(self.name(heads, batch, &vision, &audio)?),
+        let spectrograms = input::spectrograms(&batch.spectrograms, self.spec, self.device)?;
+        let vision = self.features(&self.vision, Modality::Vision, &images, train)?; //     [B, 512]
+        let audio = self.features(&self.audio, Modality::Audio, &spectrograms, train)?; // [B, 512]
+        let classified = match &self.heads {
+            Some(heads) => Some(self.classify(heads, batch, &vision, &audio)?),
             None => None,
         };
         if !self.task.has_avc() {
-            return Ok(named.expect("a network that learns nothing else has heads"));
+            return Ok(classified.expect("every task but avc has heads"));
         }
         let [vision, audio] = match train && self.dropout > 0.0 {
-            true => self.thinned(batch.step, [vision, audio])?,
+            true => self.with_dropout(batch.step, [vision, audio])?,
             false => [vision, audio],
         };
-        let found = self.correspondence(batch, &vision, &audio)?;
-        let Some(named) = named else {
-            return Ok(found);
+        let pass = self.correspondence(batch, &vision, &audio)?;
+        let Some(classified) = classified else {
+            return Ok(pass);
         };
-        Ok(Found {
-            loss: found.loss.f_add(&named.loss)?,
-            figures: Figures {
-                classes: named.figures.classes,
-                ..found.figures
+        Ok(ForwardPass {
+            loss: pass.loss.f_add(&classified.loss)?,
+            score: DeviceScore {
+                classes: classified.score.classes,
+                ..pass.score
             },
-            ..found
+            ..pass
         })
     }
 
-    /// The classes of pictures and of sounds, from their features. The loss is of
-    /// both together, the score their mean.
-    fn name(
+    /// The classes of pictures and of sounds, from their features. The loss is the sum of
+    /// both, the score their mean.
+    fn classify(
         &self,
         heads: &[Head; 2],
         batch: &Batch,
         vision: &Tensor,
         audio: &Tensor,
-    ) -> Result<Found, TchError> {
-        let of = |head: &Head, feature: &Tensor, there: &[Vec<u16>]| {
-            let targets = heads::targets(there, self.classes, self.device)?;
+    ) -> Result<ForwardPass, TchError> {
+        let of = |head: &Head, feature: &Tensor, classes: &[Vec<u16>]| {
+            let targets = heads::targets(classes, self.classes, self.device)?;
             head.loss(feature, &targets)
         };
-        let (seen, right_seen) = of(&heads[0], vision, &batch.shown)?;
-        let (heard, right_heard) = of(&heads[1], audio, &batch.heard)?;
-        let loss = seen.f_add(&heard)?;
-        let figures = Figures {
+        let (loss_vision, of_vision) = of(&heads[0], vision, &batch.image_classes)?;
+        let (loss_audio, of_audio) = of(&heads[1], audio, &batch.sound_classes)?;
+        let loss = loss_vision.f_add(&loss_audio)?;
+        let score = DeviceScore {
             loss: loss.f_div_scalar(2.0)?,
-            accuracy: right_seen.f_add(&right_heard)?.f_div_scalar(2.0)?,
-            classes: Some([right_seen, right_heard]),
+            accuracy: of_vision.f_add(&of_audio)?.f_div_scalar(2.0)?,
+            classes: Some([of_vision, of_audio]),
         };
-        Ok(Found {
+        Ok(ForwardPass {
             loss,
-            figures,
+            score,
             logits: None,
         })
     }
 
-    /// Features of which some are missing (Srivastava et al. 2014): the fusion
-    /// cannot rely on a few of them. The same ones in the same step, or a resumed run
-    /// would be another.
-    fn thinned(&self, step: u64, features: [Tensor; 2]) -> Result<[Tensor; 2], TchError> {
+    /// Features with dropout (Srivastava et al. 2014): the fusion cannot rely on a few of
+    /// them. Seeded by the step, so that a resumed run is the uninterrupted one.
+    fn with_dropout(&self, step: u64, features: [Tensor; 2]) -> Result<[Tensor; 2], TchError> {
         tch::manual_seed(((self.seed << 32) ^ step) as i64);
         let [vision, audio] = features;
         Ok([
@@ -295,44 +297,45 @@ impl Network {
         batch: &Batch,
         vision: &Tensor,
         audio: &Tensor,
-    ) -> Result<Found, TchError> {
-        let index = |of: &dyn Fn(&PairOf) -> i64| {
+    ) -> Result<ForwardPass, TchError> {
+        let index = |of: &dyn Fn(&BatchPair) -> i64| {
             let rows: Vec<i64> = batch.pairs.iter().map(of).collect();
             Tensor::f_from_slice(&rows)?.f_to(self.device)
         };
-        let seen = index(&|p| i64::from(p.seen))?;
-        let heard = index(&|p| i64::from(p.heard))?;
+        let images = index(&|p| i64::from(p.image))?;
+        let sounds = index(&|p| i64::from(p.sound))?;
         let labels = index(&|p| i64::from(p.corresponds))?; // [N]
-        let logits = self.fusion.logits_of(vision, audio, &seen, &heard)?; // [N, 2]
+        let logits = self.fusion.logits_of(vision, audio, &images, &sounds)?; // [N, 2]
         let none = None::<Tensor>;
         let each = logits.f_cross_entropy_loss(&labels, none, Reduction::None, -100, 0.0)?; // [N]
         let weights: Vec<f32> = batch.pairs.iter().map(|p| p.weight).collect();
         let weights = Tensor::f_from_slice(&weights)?.f_to(self.device)?; // [N]
         let loss = each.f_dot(&weights)?;
-        let right = logits
+        let correct = logits
             .f_argmax(1, false)?
             .f_eq_tensor(&labels)?
             .f_to_kind(Kind::Float)?;
-        let figures = Figures {
+        let score = DeviceScore {
             loss: loss.shallow_clone(),
-            accuracy: right.f_dot(&weights)?,
+            accuracy: correct.f_dot(&weights)?,
             classes: None,
         };
-        Ok(Found {
+        Ok(ForwardPass {
             loss,
-            figures,
+            score,
             logits: Some(logits),
         })
     }
 
-    fn look(
+    /// pool4 in f32, `[B, 512]`.
+    fn features(
         &self,
         trunk: &Trunk,
         modality: Modality,
         x: &Tensor,
         train: bool,
     ) -> Result<Tensor, TchError> {
-        let frozen = self.freeze.holds(modality);
+        let frozen = self.freeze.freezes(modality);
         let _guard = frozen.then(tch::no_grad_guard);
         trunk
             .forward(x, train && !frozen)?
@@ -343,33 +346,38 @@ impl Network {
     /// Every tensor of the network by name, as a checkpoint stores it.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// If libtorch fails.
     pub fn tensors(&self) -> Result<BTreeMap<String, Vec<f32>>, TchError> {
         let mut tensors = self.parameters.tensors()?;
         for (name, tensor) in &self.statistics {
-            tensors.insert(name.clone(), plain(tensor)?);
+            tensors.insert(name.clone(), to_vec(tensor)?);
         }
         Ok(tensors)
     }
 
-    /// Which variant of the network it is.
+    /// The window and spectrogram that the network is trained on.
+    pub fn spec(&self) -> WindowSpec {
+        self.spec
+    }
+
+    /// The variant of the network.
     pub fn conv1_stride(&self) -> Conv1Stride {
         self.stride
     }
 }
 
-fn is_bias_of_conv(slot: &Slot) -> bool {
+fn is_bias_of_conv(slot: &TensorSpec) -> bool {
     slot.name.contains(".conv") && slot.name.ends_with(".bias")
 }
 
-/// Statistics of batch norm as they are if the convolution before has no bias:
-/// its mean is less by that much, and the network the same.
+/// Statistics of batch norm after a convolution without its bias: the mean is lower by
+/// the bias, and the network the same.
 fn without_bias(weights: &Weights, name: &str) -> Vec<f32> {
     let values = weights.tensor(name).to_vec();
-    let Some(unit) = name.strip_suffix(".running_mean") else {
+    let Some(norm) = name.strip_suffix(".running_mean") else {
         return values;
     };
-    let bias = weights.tensor(&format!("{}.bias", unit.replace(".bn", ".conv")));
+    let bias = weights.tensor(&format!("{}.bias", norm.replace(".bn", ".conv")));
     values.iter().zip(bias).map(|(mean, b)| mean - b).collect()
 }
 

@@ -1,15 +1,18 @@
-use super::super::sampler::{Mixture, Pairing, Sampler, SamplerSettings};
+use super::super::sampler::{Mixture, PairingMode, Sampler, SamplerSettings};
 use super::super::testing::Tones;
 use super::*;
-use crate::features::{Features, SPECTROGRAM_LEN, Viewport};
+use crate::features::{Features, Viewport};
 use crate::net::{HeatmapKind, L3Net, NetOptions, Precision};
-use crate::train::Strength;
+use crate::train::AugmentationStrength;
 
-fn batch(rows: usize, pairing: Pairing) -> Batch {
+const SPECTROGRAM_LEN: usize = WindowSpec::PAPER.spectrogram_len();
+
+fn batch(rows: usize, pairing: PairingMode) -> Batch {
     let settings = SamplerSettings {
         batch: rows,
         pairing,
-        augment: Strength::Paper,
+        augment: AugmentationStrength::Paper,
+        spec: WindowSpec::PAPER,
         side: 64,
         overfit: None,
         seed: 3,
@@ -20,19 +23,19 @@ fn batch(rows: usize, pairing: Pairing) -> Batch {
 }
 
 fn network(weights: &Weights, freeze: Freeze, kind: Kind) -> Network {
-    let lesson = Lesson {
+    let objective = Objective {
         freeze,
-        ..Lesson::default()
+        ..Objective::default()
     };
-    Network::new(weights, &BTreeMap::new(), lesson, Device::Cpu, kind).expect("a network")
+    Network::new(weights, &BTreeMap::new(), objective, Device::Cpu, kind).expect("a network")
 }
 
 #[test]
-fn what_is_trained_is_what_is_used() {
+fn training_and_inference_give_the_same_results() {
     let weights = Weights::random(4, Conv1Stride::Two);
-    let batch = batch(4, Pairing::Paper);
+    let batch = batch(4, PairingMode::Paper);
     let (score, pairs) = network(&weights, Freeze::None, Kind::Float)
-        .judge(&batch)
+        .evaluate(&batch)
         .expect("a score");
     let features: Vec<Features> = (0..4)
         .map(|i| Features {
@@ -74,7 +77,7 @@ fn what_is_trained_is_what_is_used() {
 }
 
 #[test]
-fn tensors_come_back_as_they_went_in() {
+fn tensors_are_unchanged_by_the_vector() {
     let weights = Weights::initial(4, Conv1Stride::Two);
     let tensors = network(&weights, Freeze::None, Kind::BFloat16)
         .tensors()
@@ -92,7 +95,7 @@ fn tensors_come_back_as_they_went_in() {
 #[test]
 fn the_gradient_is_the_slope_of_the_loss() {
     let weights = Weights::initial(4, Conv1Stride::Two);
-    let batch = batch(4, Pairing::All);
+    let batch = batch(4, PairingMode::All);
     let mut network = network(&weights, Freeze::None, Kind::Float);
     let (gradient, before) = network.gradient(&batch).expect("a gradient");
     // A small step along the gradient lowers the loss by the step times its square.
@@ -101,78 +104,90 @@ fn the_gradient_is_the_slope_of_the_loss() {
     let parameters = network.parameters();
     let moved = &*parameters.vector() - &gradient * step;
     parameters.vector().copy_(&moved);
-    parameters.changed().expect("copied");
+    parameters.sync().expect("copied");
     let (_, after) = network.gradient(&batch).expect("a gradient");
     let slope = (before.loss - after.loss) / step;
     assert!((slope / square - 1.0).abs() < 0.05, "{slope} {square}");
 }
 
 #[test]
-fn what_is_frozen_has_no_gradient() {
+fn frozen_parts_have_no_gradient() {
     let weights = Weights::initial(4, Conv1Stride::Two);
-    let batch = batch(4, Pairing::All);
-    let learning = |network: &mut Network| -> usize {
-        let parts = network.parameters().learning();
+    let batch = batch(4, PairingMode::All);
+    let trainable = |network: &mut Network| -> usize {
+        let parts = network.parameters().trainable();
         parts.into_iter().map(|part| part.len()).sum()
     };
-    let all = learning(&mut network(&weights, Freeze::None, Kind::Float));
+    let all = trainable(&mut network(&weights, Freeze::None, Kind::Float));
     for (freeze, prefix) in [(Freeze::Vision, "vision"), (Freeze::Audio, "audio")] {
         let mut network = network(&weights, freeze, Kind::Float);
         let (gradient, _) = network.gradient(&batch).expect("a gradient");
-        let values = plain(&gradient).expect("values");
+        let values = to_vec(&gradient).expect("values");
         for (slot, range) in network.parameters().places() {
             let still = values[range].iter().all(|v| *v == 0.0);
             let expected = slot.name.starts_with(prefix) || is_bias_of_conv(slot);
             assert_eq!(still, expected, "{}", slot.name);
         }
-        assert!(learning(&mut network) < all);
+        assert!(trainable(&mut network) < all);
     }
 }
 
 #[test]
-fn what_is_dropped_hangs_on_the_step_and_is_there_in_use() {
+fn dropout_depends_on_the_step_and_is_off_in_evaluation() {
     let weights = Weights::random(4, Conv1Stride::Two);
-    let mut batch = batch(6, Pairing::All);
+    let mut batch = batch(6, PairingMode::All);
     let of = |dropout| {
-        let lesson = Lesson {
+        let objective = Objective {
             freeze: Freeze::Trunks,
             dropout,
             seed: 7,
-            ..Lesson::default()
+            ..Objective::default()
         };
-        Network::new(&weights, &BTreeMap::new(), lesson, Device::Cpu, Kind::Float).expect("one")
+        Network::new(
+            &weights,
+            &BTreeMap::new(),
+            objective,
+            Device::Cpu,
+            Kind::Float,
+        )
+        .expect("one")
     };
-    let (plain, thinned) = (of(0.0), of(0.5));
+    let (without, with) = (of(0.0), of(0.5));
     let loss = |network: &Network, batch: &Batch| {
         let (_, score) = network.gradient(batch).expect("a gradient");
         score.loss
     };
-    let first = loss(&thinned, &batch);
-    assert_ne!(first, loss(&plain, &batch));
+    let first = loss(&with, &batch);
+    assert_ne!(first, loss(&without, &batch));
     batch.step = 1;
-    assert_ne!(loss(&thinned, &batch), first);
+    assert_ne!(loss(&with, &batch), first);
     batch.step = 0;
-    assert_eq!(loss(&thinned, &batch), first);
-    let judged = |network: &Network| network.judge(&batch).expect("a score").0.loss;
-    assert_eq!(judged(&thinned), judged(&plain));
+    assert_eq!(loss(&with, &batch), first);
+    let judged = |network: &Network| network.evaluate(&batch).expect("a score").0.loss;
+    assert_eq!(judged(&with), judged(&without));
 }
 
 #[test]
-fn classes_are_learnt_beside_correspondence_or_alone() {
+fn classes_are_learnt_with_correspondence_or_alone() {
     let weights = Weights::initial(4, Conv1Stride::Two);
-    let batch = batch(6, Pairing::All);
-    for (task, fusion_learns) in [(Task::Both, true), (Task::Classify, false)] {
-        let lesson = Lesson {
+    let batch = batch(6, PairingMode::All);
+    for (task, fusion_learns) in [(TrainTask::Both, true), (TrainTask::Classify, false)] {
+        let objective = Objective {
             task,
             classes: 3,
-            ..Lesson::default()
+            ..Objective::default()
         };
-        let mut network =
-            Network::new(&weights, &BTreeMap::new(), lesson, Device::Cpu, Kind::Float)
-                .expect("a network");
+        let mut network = Network::new(
+            &weights,
+            &BTreeMap::new(),
+            objective,
+            Device::Cpu,
+            Kind::Float,
+        )
+        .expect("a network");
         let (gradient, score) = network.gradient(&batch).expect("a gradient");
         assert!(score.loss > 0.1 && score.classes.iter().all(|c| (0.0..=1.0).contains(c)));
-        let values = plain(&gradient).expect("values");
+        let values = to_vec(&gradient).expect("values");
         for (slot, range) in network.parameters().places() {
             let moves = values[range].iter().any(|v| *v != 0.0);
             let name = &slot.name;

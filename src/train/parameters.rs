@@ -1,50 +1,50 @@
-//! The one vector that all parameters lie in.
+//! All parameters in one vector.
 //!
-//! Belongs here: where each parameter lies, the views of it that the layers work
-//! with, the copy in bf16, gradients as one vector. Does not: what is computed
-//! with them (`network`), how they change (`adam`).
+//! Belongs here: the place of each parameter in the vector, the layers' views of it,
+//! the copy in bf16, gradients as one vector. Does not: the computation
+//! (`network`), the updates (`adam`).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::net::Slot;
-use crate::net::input::plain;
+use crate::net::TensorSpec;
+use crate::net::input::to_vec;
 
 /// One parameter in the vector.
 struct Place {
-    slot: Slot,
+    slot: TensorSpec,
     range: Range<usize>,
-    /// Whether it learns.
-    learns: bool,
-    /// The view that is computed with and that gradients are taken of.
+    /// Whether the optimiser updates it.
+    trainable: bool,
+    /// The view that the layers use and whose gradient is computed.
     leaf: Tensor,
 }
 
-/// All parameters, in f32 and in what is computed with.
+/// All parameters, in f32 and in the precision of the computation.
 pub struct Parameters {
     places: Vec<Place>,
     /// `[P]` in f32; convolutions as out × 3 × 3 × in.
     vector: Tensor,
-    /// The same in bf16, if that is what is computed with.
-    halved: Option<Tensor>,
+    /// A copy in bf16, if that is the precision of the computation.
+    half: Option<Tensor>,
 }
 
 impl Parameters {
-    /// Lays out `slots` one behind the other on the device, to be computed with in
-    /// `kind`. `values` gives those of each; `None` stands for zeros.
+    /// Places the tensors of `slots` in turn on the device, for a computation in `kind`.
+    /// `values` yields the values of each; `None` stands for zeros.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
+    /// If libtorch fails.
     pub fn new(
-        slots: Vec<Slot>,
-        values: impl Fn(&Slot) -> Option<Vec<f32>>,
-        learns: impl Fn(&Slot) -> bool,
+        slots: Vec<TensorSpec>,
+        values: impl Fn(&TensorSpec) -> Option<Vec<f32>>,
+        trainable: impl Fn(&TensorSpec) -> bool,
         device: Device,
         kind: Kind,
     ) -> Result<Self, TchError> {
-        let count: usize = slots.iter().map(Slot::len).sum();
+        let count: usize = slots.iter().map(TensorSpec::len).sum();
         let vector = Tensor::f_zeros([count as i64], (Kind::Float, Device::Cpu))?;
         let mut ranges = Vec::with_capacity(slots.len());
         let mut start = 0;
@@ -58,21 +58,21 @@ impl Parameters {
             ranges.push(range);
         }
         let vector = vector.f_to(device)?;
-        let halved = match kind {
+        let half = match kind {
             Kind::Float => None,
             kind => Some(vector.f_to_kind(kind)?),
         };
         let mut places = Vec::with_capacity(slots.len());
         for (slot, range) in slots.into_iter().zip(ranges) {
-            let base = match &halved {
-                Some(halved) if computes_halved(&slot) => halved,
+            let base = match &half {
+                Some(half) if computes_in_half(&slot) => half,
                 _ => &vector,
             };
             let leaf = view(base, &slot, &range)?
                 .f_detach()?
                 .f_requires_grad_(true)?;
             places.push(Place {
-                learns: learns(&slot),
+                trainable: trainable(&slot),
                 slot,
                 range,
                 leaf,
@@ -81,38 +81,38 @@ impl Parameters {
         Ok(Self {
             places,
             vector,
-            halved,
+            half,
         })
     }
 
-    /// The tensors that the layers work with, by name.
+    /// The tensors that the layers use, by name.
     pub fn by_name(&self) -> BTreeMap<String, Tensor> {
         let named = |p: &Place| (p.slot.name.clone(), p.leaf.shallow_clone());
         self.places.iter().map(named).collect()
     }
 
-    /// All of them, `[P]` in f32, for the optimiser to change;
-    /// [`changed`](Self::changed) must follow.
+    /// All parameters, `[P]` in f32, for the optimiser to update; call
+    /// [`sync`](Self::sync) afterwards.
     pub fn vector(&mut self) -> &mut Tensor {
         &mut self.vector
     }
 
-    /// Brings the copy that is computed with up to date.
+    /// Updates the copy in bf16 after a change of the vector.
     ///
     /// # Errors
-    /// What libtorch says.
-    pub fn changed(&mut self) -> Result<(), TchError> {
-        if let Some(halved) = &mut self.halved {
+    /// If libtorch fails.
+    pub fn sync(&mut self) -> Result<(), TchError> {
+        if let Some(half) = &mut self.half {
             let _guard = tch::no_grad_guard();
-            halved.f_copy_(&self.vector)?;
+            half.f_copy_(&self.vector)?;
         }
         Ok(())
     }
 
-    /// The parts of the vector that learn.
-    pub fn learning(&self) -> Vec<Range<usize>> {
+    /// The parts of the vector that the optimiser updates.
+    pub fn trainable(&self) -> Vec<Range<usize>> {
         let mut parts: Vec<Range<usize>> = Vec::new();
-        for place in self.places.iter().filter(|p| p.learns) {
+        for place in self.places.iter().filter(|p| p.trainable) {
             match parts.last_mut() {
                 Some(last) if last.end == place.range.start => last.end = place.range.end,
                 _ => parts.push(place.range.clone()),
@@ -121,24 +121,24 @@ impl Parameters {
         parts
     }
 
-    /// Where each of them lies in the vector.
+    /// The place of each parameter in the vector.
     #[cfg(test)]
-    pub fn places(&self) -> impl Iterator<Item = (&Slot, Range<usize>)> {
+    pub fn places(&self) -> impl Iterator<Item = (&TensorSpec, Range<usize>)> {
         self.places.iter().map(|p| (&p.slot, p.range.clone()))
     }
 
-    /// The gradient of `loss`: `[P]` in f32, zero where nothing learns.
+    /// The gradient of `loss`: `[P]` in f32, zero where a parameter is not trainable.
     ///
     /// # Errors
-    /// What libtorch says, out of memory mostly.
+    /// If libtorch fails.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, TchError> {
-        let learning: Vec<&Place> = self.places.iter().filter(|p| p.learns).collect();
-        let leaves: Vec<&Tensor> = learning.iter().map(|p| &p.leaf).collect();
-        let found = Tensor::f_run_backward(&[loss], &leaves, false, false)?;
+        let trainable: Vec<&Place> = self.places.iter().filter(|p| p.trainable).collect();
+        let leaves: Vec<&Tensor> = trainable.iter().map(|p| &p.leaf).collect();
+        let gradients = Tensor::f_run_backward(&[loss], &leaves, false, false)?;
         let _guard = tch::no_grad_guard();
         let gradient = self.vector.f_zeros_like()?;
-        for (place, found) in learning.into_iter().zip(&found) {
-            view(&gradient, &place.slot, &place.range)?.f_copy_(found)?;
+        for (place, part) in trainable.into_iter().zip(&gradients) {
+            view(&gradient, &place.slot, &place.range)?.f_copy_(part)?;
         }
         Ok(gradient)
     }
@@ -146,29 +146,29 @@ impl Parameters {
     /// Every parameter by name, as a checkpoint stores it.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// If libtorch fails.
     pub fn tensors(&self) -> Result<BTreeMap<String, Vec<f32>>, TchError> {
         let vector = self.vector.f_to(Device::Cpu)?;
         let values = |p: &Place| {
-            let values = plain(&view(&vector, &p.slot, &p.range)?)?;
+            let values = to_vec(&view(&vector, &p.slot, &p.range)?)?;
             Ok((p.slot.name.clone(), values))
         };
         self.places.iter().map(values).collect()
     }
 }
 
-/// As in inference: conv1_1 in f32, whose input bf16 cannot hold.
-fn computes_halved(slot: &Slot) -> bool {
+/// As in inference: conv1_1 stays in f32, as bf16 is too coarse for its input.
+fn computes_in_half(slot: &TensorSpec) -> bool {
     slot.name.contains(".conv") && !slot.name.contains(".conv1_1.")
 }
 
-fn shape(slot: &Slot) -> Vec<i64> {
+fn shape(slot: &TensorSpec) -> Vec<i64> {
     slot.shape.iter().map(|&n| n as i64).collect()
 }
 
-/// A parameter within a vector of the length of all of them; convolutions with
-/// their channels side by side, which is what oneDNN and cuDNN compute with.
-fn view(vector: &Tensor, slot: &Slot, range: &Range<usize>) -> Result<Tensor, TchError> {
+/// The view of one parameter in a vector of all of them; convolutions are channels-last,
+/// as oneDNN and cuDNN prefer.
+fn view(vector: &Tensor, slot: &TensorSpec, range: &Range<usize>) -> Result<Tensor, TchError> {
     let part = vector.f_narrow(0, range.start as i64, range.len() as i64)?;
     match shape(slot).as_slice() {
         [out, channels, h, w] => part

@@ -1,4 +1,4 @@
-//! What a run has come to, in numbers: kept in its checkpoints, told in its model.
+//! Progress and settings of a run: stored in its checkpoints, summarised in its model.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::Path;
 use super::calibration::Calibration;
 use super::error::TrainError;
 
-/// The numbers of a run.
+/// Progress and settings of a run.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RunState {
     /// Steps made.
     pub step: u64,
-    /// Pictures and sounds looked at, over all runs that led here.
+    /// Pictures and sounds used, including earlier runs that were resumed.
     pub examples: u64,
-    /// Pairs judged.
+    /// Pairs used.
     pub pairs: u64,
     /// Seconds of computing.
     pub seconds: f64,
-    /// The start of all chance.
+    /// Seed of all random numbers.
     pub seed: u64,
     /// Pictures and sounds of a batch.
     pub batch: u64,
@@ -27,72 +27,71 @@ pub struct RunState {
     pub precision: String,
     /// The best validation, by its loss.
     pub best: Option<Validation>,
-    /// Whether a model is there that was validated, be it on other data.
+    /// Whether a validated model exists, if only on other data.
     #[serde(default)]
     pub validated: bool,
     /// All validations.
     pub validations: Vec<Validation>,
-    /// What it is trained on, a line each.
+    /// The training data, a line per corpus.
     pub data: Vec<String>,
-    /// What else it was trained on before.
+    /// Training data of earlier runs.
     #[serde(default)]
     pub data_before: Vec<String>,
-    /// Pairs of a validation; 0 in checkpoints of old.
+    /// Pairs of a validation; 0 in legacy checkpoints.
     #[serde(default)]
     pub validation_pairs: u64,
     /// avc, classify or both.
     pub task: String,
-    /// How pictures and sounds were changed; empty in checkpoints of old.
+    /// How pictures and sounds were augmented; empty in legacy checkpoints.
     #[serde(default)]
     pub augment: String,
-    /// What stayed as it was; empty in checkpoints of old.
+    /// What was frozen; empty in legacy checkpoints.
     #[serde(default)]
     pub freeze: String,
-    /// Part of the features that was dropped; empty in checkpoints of old.
+    /// Dropout rate of the features; empty in legacy checkpoints.
     #[serde(default)]
     pub dropout: String,
-    /// What of recordings was held out; empty if there were none.
+    /// How recordings were split; empty without recordings.
     #[serde(default)]
     pub split: String,
-    /// What chose what is held out, where nothing else did; empty in checkpoints of old.
+    /// Seed of the random split; empty in legacy checkpoints.
     #[serde(default)]
     pub split_seed: String,
-    /// What else was held out, as options; empty in checkpoints of old.
+    /// What else was held out, as options; empty in legacy checkpoints.
     #[serde(default)]
     pub held_out: String,
-    /// How many pairs are learnt by heart, 0 if none; empty in checkpoints of old.
+    /// Number of pairs with `--overfit`, else 0; empty in legacy checkpoints.
     #[serde(default)]
     pub overfit: String,
-    /// The classes that are learnt, if any are.
+    /// The classes that are learnt, if any.
     pub classes: Option<Vec<String>>,
-    /// The model that it started from, and what that was trained on.
+    /// The model that it started from, and its training data.
     pub started_from: Option<String>,
 }
 
-/// One look at the validation's pairs.
+/// The result of one validation.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Validation {
-    /// Steps made before.
+    /// Steps made before it.
     pub step: u64,
     /// Cross-entropy.
     pub loss: f64,
-    /// Share judged rightly.
+    /// Share of pairs judged correctly.
     pub accuracy: f64,
-    /// Cross-entropy of training since the last one.
+    /// Cross-entropy of training since the previous validation.
     pub train_loss: f64,
-    /// Share judged rightly in training since the last one.
+    /// Share judged correctly in training since the previous validation.
     pub train_accuracy: f64,
-    /// Share of pictures and of sounds whose class is named rightly.
+    /// Share of pictures and of sounds classified correctly.
     pub classes: [f64; 2],
-    /// What makes its answers as sure as they are right; loss and accuracy are with
-    /// it.
+    /// The calibration fitted on these pairs; loss and accuracy are with it.
     pub calibration: Option<Calibration>,
 }
 
 impl RunState {
-    /// How a model was trained, for its metadata.
-    pub fn account(&self) -> BTreeMap<String, String> {
-        let mut account: BTreeMap<String, String> = [
+    /// How a model was trained, for its header.
+    pub fn metadata(&self) -> BTreeMap<String, String> {
+        let mut metadata: BTreeMap<String, String> = [
             (
                 "trained_on",
                 [&self.data[..], &self.data_before].concat().join("; "),
@@ -110,40 +109,40 @@ impl RunState {
         .into();
         if let Some(best) = self.best {
             let found = format!("{:.4} (loss {:.4})", best.accuracy, best.loss);
-            account.insert("validation_accuracy".to_owned(), found);
+            metadata.insert("validation_accuracy".to_owned(), found);
             if let Some(Calibration { scale, shift }) = best.calibration {
                 let calibrated = format!("margin * {scale:.4} + {shift:.4}");
-                account.insert("calibrated".to_owned(), calibrated);
+                metadata.insert("calibrated".to_owned(), calibrated);
             }
         }
-        let unless = |usual: &str, name: &str, value: &String| {
-            let told = !value.is_empty() && value != usual;
-            told.then(|| (name.to_owned(), value.clone()))
+        let unless_default = |default: &str, name: &str, value: &String| {
+            let differs = !value.is_empty() && value != default;
+            differs.then(|| (name.to_owned(), value.clone()))
         };
-        account.extend(
+        metadata.extend(
             [
-                unless("0", "trained_dropout", &self.dropout),
-                unless("none", "trained_freeze", &self.freeze),
-                unless("0", "trained_overfit", &self.overfit),
-                unless("", "trained_split", &self.split),
-                unless("", "trained_split_seed", &self.split_seed),
-                unless("", "trained_held_out", &self.held_out),
+                unless_default("0", "trained_dropout", &self.dropout),
+                unless_default("none", "trained_freeze", &self.freeze),
+                unless_default("0", "trained_overfit", &self.overfit),
+                unless_default("", "trained_split", &self.split),
+                unless_default("", "trained_split_seed", &self.split_seed),
+                unless_default("", "trained_held_out", &self.held_out),
             ]
             .into_iter()
             .flatten(),
         );
         if let Some(from) = &self.started_from {
-            account.insert("started_from".to_owned(), from.clone());
+            metadata.insert("started_from".to_owned(), from.clone());
         }
-        account
+        metadata
     }
 
-    /// A resumed run goes on as it began, or its result would be another's. `self`
-    /// is of the checkpoint `file`, `now` of the run that would go on.
+    /// Checks that a resumed run has the settings that it was started with. `self` is the
+    /// state in the checkpoint `file`, `now` that of the resumed run.
     ///
     /// # Errors
     /// Names the first option that differs, and the next step.
-    pub fn check_same(&self, now: &Self, file: &Path) -> Result<(), TrainError> {
+    pub fn check_resumable(&self, now: &Self, file: &Path) -> Result<(), TrainError> {
         let then = self;
         let differ = [
             ("--seed", then.seed.to_string(), now.seed.to_string()),
@@ -169,7 +168,7 @@ impl RunState {
             return Err(TrainError::Checkpoint {
                 file: file.to_owned(),
                 what: format!(
-                    "the run began with the classes {}, not {}; start from its model with --init",
+                    "the run was started with the classes {}, not {}; start from its model with --init",
                     list(&then.classes),
                     list(&now.classes)
                 ),
@@ -182,8 +181,8 @@ impl RunState {
                 return Err(TrainError::Checkpoint {
                     file: file.to_owned(),
                     what: format!(
-                        "the run began with {then}, not {now}; give it the same, or start from \
-                         its model with --init"
+                        "the run was started with {then}, not {now}; use the same, or start from its \
+                         model with --init"
                     ),
                 });
             }

@@ -1,47 +1,48 @@
-//! Which pairs a batch is made of.
+//! The pairs of a batch.
 //!
-//! Belongs here: drawing examples and labels, by the number of the step alone.
-//! Does not: threads (`loader`), what the corpora hold.
+//! Belongs here: drawing examples and labels, from the number of the step alone. Does
+//! not: threads (`loader`), the contents of the corpora.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rand::RngExt;
 
-use super::augment::{Augmenter, Strength};
-use super::batch::{Batch, PairOf};
+use super::augment::{AugmentationStrength, Augmenter};
+use super::batch::{Batch, BatchPair};
 use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Split, Tag, rng};
+use crate::window_spec::WindowSpec;
 
-/// Examples that cannot be read, in a row, before training gives up.
-const TRIES: u64 = 20;
+/// Unreadable examples in a row that end training.
+const MAX_TRIES: u64 = 20;
 
-/// Streams of chance, so that no use of it disturbs another.
+/// Independent streams of random numbers.
 mod stream {
     pub const TRAIN: u64 = 1;
     pub const VALIDATION: u64 = 2;
     pub const FIXED: u64 = 3;
 }
 
-/// How pictures and sounds of a batch become pairs.
+/// How pictures and sounds of a batch are paired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Pairing {
-    /// The paper's: every picture and every sound is of one pair; half of the
-    /// pairs correspond.
+pub enum PairingMode {
+    /// As in the paper: every picture and every sound is in one pair; half of the pairs
+    /// correspond.
     #[default]
     Paper,
-    /// Every picture with every sound of the batch, each label with half of the
-    /// weight: the trunks' work serves B² pairs instead of B.
+    /// Every picture with every sound of the batch, each label with half of the weight:
+    /// one pass of the trunks serves B² pairs instead of B.
     All,
 }
 
-/// Several corpora and how often each is drawn from.
+/// Several corpora with the weights by which they are drawn.
 pub struct Mixture {
     parts: Vec<(f64, Box<dyn Corpus>)>,
     classes: Vec<String>,
 }
 
 impl Mixture {
-    /// Corpora with their weights, which need not add up to one.
+    /// A mixture; the weights need not add up to one.
     pub fn new(parts: Vec<(f64, Box<dyn Corpus>)>) -> Self {
         let mut classes: Vec<String> = parts.iter().flat_map(|(_, c)| c.classes()).collect();
         classes.sort();
@@ -54,8 +55,8 @@ impl Mixture {
         &self.classes
     }
 
-    /// The classes among an example's tags, and its recording's, by their numbers.
-    fn numbers(&self, tags: &[Tag], of: &Example) -> Vec<u16> {
+    /// The classes among an example's tags, and its recording's, as indices.
+    fn class_indices(&self, tags: &[Tag], of: &Example) -> Vec<u16> {
         let classes = tags.iter().filter_map(|tag| match tag {
             Tag::Class(name) => Some(name),
             Tag::Clip(_) => None,
@@ -72,7 +73,7 @@ impl Mixture {
         self.parts.iter().map(|(_, corpus)| &**corpus)
     }
 
-    /// What it is made of, a line each, with its weight where there are several.
+    /// A line per corpus, with its weight if there are several.
     pub fn describe(&self) -> Vec<String> {
         let line = |(weight, corpus): &(f64, Box<dyn Corpus>)| match self.parts.len() {
             1 => corpus.describe(),
@@ -81,7 +82,7 @@ impl Mixture {
         self.parts.iter().map(line).collect()
     }
 
-    /// Whether every corpus has something in each of these splits.
+    /// Checks that every corpus has examples in each of these splits.
     ///
     /// # Errors
     /// Says what is missing.
@@ -107,29 +108,31 @@ impl Mixture {
     }
 }
 
-/// What decides about the batches.
+/// The settings that determine the batches.
 #[derive(Clone, Debug)]
 pub struct SamplerSettings {
     /// Pictures and sounds of a batch.
     pub batch: usize,
-    /// How they become pairs.
-    pub pairing: Pairing,
-    /// How they are changed.
-    pub augment: Strength,
+    /// How they are paired.
+    pub pairing: PairingMode,
+    /// How they are augmented.
+    pub augment: AugmentationStrength,
+    /// The window and spectrogram of the network.
+    pub spec: WindowSpec,
     /// Side of the images in pixels.
     pub side: u32,
-    /// So many pairs and no others, unchanged: to see whether the network can
+    /// Use only this many pairs, without augmentation: tests whether the network can
     /// learn at all.
     pub overfit: Option<usize>,
-    /// The start of all chance.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
-/// Makes any batch from its number.
+/// Makes the batch of any step.
 pub struct Sampler {
     mixture: Arc<Mixture>,
     settings: SamplerSettings,
-    left_out: Arc<AtomicU64>,
+    skipped: Arc<AtomicU64>,
 }
 
 impl Sampler {
@@ -138,28 +141,28 @@ impl Sampler {
         Self {
             mixture,
             settings,
-            left_out: Arc::default(),
+            skipped: Arc::default(),
         }
     }
 
-    /// How many draws were left out because a file could not be read.
-    pub fn left_out(&self) -> u64 {
-        self.left_out.load(Ordering::Relaxed)
+    /// Number of draws skipped because a file could not be read.
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
     }
 
-    /// An augmenter for [`batch`](Self::batch), one for each thread.
+    /// An augmenter for [`batch`](Self::batch); each thread has its own.
     pub fn augmenter(&self) -> Augmenter {
         let strength = match self.settings.overfit {
-            Some(_) => Strength::None,
+            Some(_) => AugmentationStrength::None,
             None => self.settings.augment,
         };
-        Augmenter::new(strength, self.settings.side)
+        Augmenter::new(self.settings.spec, strength, self.settings.side)
     }
 
     /// The batch of a step.
     ///
     /// # Errors
-    /// If a corpus has no such pair, or one file after the other is unreadable.
+    /// If a corpus has no such pair, or too many files are unreadable.
     pub fn batch(&self, step: u64, augmenter: &mut Augmenter) -> Result<Batch, CorpusError> {
         let rows = self.settings.batch as u64;
         let numbers = (0..rows).map(|row| step * rows + row);
@@ -168,18 +171,18 @@ impl Sampler {
             return self.pairs(step, Split::Train, stream::FIXED, numbers, augmenter);
         }
         match self.settings.pairing {
-            Pairing::Paper => self.pairs(step, Split::Train, stream::TRAIN, numbers, augmenter),
-            Pairing::All => self.grid(step, numbers, augmenter),
+            PairingMode::Paper => self.pairs(step, Split::Train, stream::TRAIN, numbers, augmenter),
+            PairingMode::All => self.grid(step, numbers, augmenter),
         }
     }
 
-    /// Batch number `number` of the validation: pairs that never change, as the
-    /// network will see them.
+    /// Batch `number` of the validation: always the same pairs, without augmentation.
     ///
     /// # Errors
     /// As [`batch`](Self::batch).
     pub fn validation(&self, number: u64, rows: usize) -> Result<Batch, CorpusError> {
-        let mut augmenter = Augmenter::new(Strength::None, self.settings.side);
+        let SamplerSettings { spec, side, .. } = self.settings;
+        let mut augmenter = Augmenter::new(spec, AugmentationStrength::None, side);
         let rows = rows as u64;
         let numbers = (0..rows).map(|row| number * rows + row);
         if let Some(pool) = self.settings.overfit {
@@ -190,7 +193,7 @@ impl Sampler {
         self.pairs(number, split, stream, numbers, &mut augmenter)
     }
 
-    /// The paper's pairs: an even number corresponds, an odd one does not.
+    /// The paper's pairs: those with even numbers correspond, the others do not.
     fn pairs(
         &self,
         step: u64,
@@ -209,26 +212,30 @@ impl Sampler {
             let row = batch.origins.len() as u32;
             let shows = augmenter.image(&pair.seen, &mut rng, &mut batch.images);
             augmenter.sound(pair.heard(), &mut rng, &mut batch.spectrograms);
-            batch.shown.push(self.mixture.numbers(&shows, &pair.seen));
+            batch
+                .image_classes
+                .push(self.mixture.class_indices(&shows, &pair.seen));
             let heard = pair.heard();
-            batch.heard.push(self.mixture.numbers(&heard.sounds, heard));
+            batch
+                .sound_classes
+                .push(self.mixture.class_indices(&heard.sounds, heard));
             batch.origins.push(match &pair.heard {
                 Some(heard) => format!("{} against {}", pair.seen.origin, heard.origin),
                 None => pair.seen.origin,
             });
-            batch.pairs.push(PairOf {
-                seen: row,
-                heard: row,
+            batch.pairs.push(BatchPair {
+                image: row,
+                sound: row,
                 corresponds,
                 weight: 0.0,
             });
         }
-        // Half of them correspond as they are drawn, whatever the corpus.
-        batch.weigh(&vec![0; batch.origins.len()]);
+        // By construction half of the pairs of any corpus correspond.
+        batch.set_weights(&vec![0; batch.origins.len()]);
         Ok(batch)
     }
 
-    /// Every picture with every sound of its corpus, where it is known whether
+    /// Every picture with every sound of its corpus, except where it is unknown whether
     /// they correspond.
     fn grid(
         &self,
@@ -243,15 +250,15 @@ impl Sampler {
                 self.draw(stream::TRAIN, number, |corpus, rng| {
                     corpus.draw(Split::Train, rng)
                 })?;
-            // What was cut away neither goes with a sound nor speaks against one.
+            // What the crop removed counts neither for nor against a pair.
             example.shows = augmenter.image(&example, &mut rng, &mut batch.images);
             augmenter.sound(&example, &mut rng, &mut batch.spectrograms);
-            let [shown, heard] =
-                [&example.shows, &example.sounds].map(|tags| self.mixture.numbers(tags, &example));
-            batch.shown.push(shown);
-            batch.heard.push(heard);
+            let [shown, heard] = [&example.shows, &example.sounds]
+                .map(|tags| self.mixture.class_indices(tags, &example));
+            batch.image_classes.push(shown);
+            batch.sound_classes.push(heard);
             batch.origins.push(std::mem::take(&mut example.origin));
-            // Only its tags are needed from here on.
+            // From here on only the tags are needed.
             example.picture = crate::picture::Picture::filled(1, 1, [0; 3]);
             example.pcm = Vec::new();
             drawn.push((part, example));
@@ -261,13 +268,13 @@ impl Sampler {
                 let corresponds = match (i == j, part == other) {
                     (true, _) => Some(seen.corresponds()),
                     (_, true) => seen.corresponds_to(heard),
-                    // A digit against a barking dog teaches which corpus is which.
+                    // A negative across corpora would teach to tell the corpora apart.
                     (_, false) => None,
                 };
                 if let Some(corresponds) = corresponds {
-                    batch.pairs.push(PairOf {
-                        seen: i as u32,
-                        heard: j as u32,
+                    batch.pairs.push(BatchPair {
+                        image: i as u32,
+                        sound: j as u32,
                         corresponds,
                         weight: 0.0,
                     });
@@ -275,7 +282,7 @@ impl Sampler {
             }
         }
         let parts: Vec<usize> = drawn.iter().map(|(part, _)| *part).collect();
-        batch.weigh(&parts);
+        batch.set_weights(&parts);
         Ok(batch)
     }
 
@@ -287,8 +294,8 @@ impl Sampler {
         }
     }
 
-    /// Draws from one of the corpora, which comes with it, and again where a file
-    /// is unreadable.
+    /// Draws from one of the corpora and returns its index too; draws again where a file is
+    /// unreadable.
     fn draw<T>(
         &self,
         stream: u64,
@@ -296,14 +303,14 @@ impl Sampler {
         draw: impl Fn(&dyn Corpus, &mut Rng) -> Result<T, CorpusError>,
     ) -> Result<((usize, T), Rng), CorpusError> {
         let mut failed = None;
-        for again in 0..TRIES {
+        for again in 0..MAX_TRIES {
             let mut rng = rng(self.settings.seed, stream, number + (again << 48));
             let part = self.mixture.choose(&mut rng);
             match draw(&*self.mixture.parts[part].1, &mut rng) {
                 Ok(drawn) => return Ok(((part, drawn), rng)),
                 Err(error @ CorpusError::File { .. }) => {
-                    if self.left_out.fetch_add(1, Ordering::Relaxed) < 10 {
-                        tracing::warn!("left out: {error}");
+                    if self.skipped.fetch_add(1, Ordering::Relaxed) < 10 {
+                        tracing::warn!("skipped: {error}");
                     }
                     failed = Some(error);
                 }

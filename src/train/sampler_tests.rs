@@ -9,18 +9,19 @@ fn sampler(corpora: Vec<Tones>, settings: SamplerSettings) -> Sampler {
     Sampler::new(Arc::new(Mixture::new(parts)), settings)
 }
 
-fn settings(pairing: Pairing) -> SamplerSettings {
+fn settings(pairing: PairingMode) -> SamplerSettings {
     SamplerSettings {
         batch: 12,
         pairing,
-        augment: Strength::Paper,
+        augment: AugmentationStrength::Paper,
+        spec: WindowSpec::PAPER,
         side: 32,
         overfit: None,
         seed: 5,
     }
 }
 
-/// `0/2 against 1/1` shows 0 and sounds 1.
+/// `0/2 against 1/1` is a picture of 0 and a sound of 1.
 fn seen_and_heard(origin: &str) -> (&str, &str) {
     match origin.split_once(" against ") {
         Some((seen, heard)) => (
@@ -32,13 +33,13 @@ fn seen_and_heard(origin: &str) -> (&str, &str) {
 }
 
 #[test]
-fn half_of_the_papers_pairs_correspond_and_labels_are_true() {
-    for odd in [0.0, 0.5] {
+fn half_of_the_papers_pairs_correspond_and_labels_are_correct() {
+    for mismatched in [0.0, 0.5] {
         let tones = Tones {
-            odd,
+            mismatched,
             ..Tones::default()
         };
-        let sampler = sampler(vec![tones], settings(Pairing::Paper));
+        let sampler = sampler(vec![tones], settings(PairingMode::Paper));
         for step in 0..20 {
             let batch = sampler
                 .batch(step, &mut sampler.augmenter())
@@ -46,8 +47,8 @@ fn half_of_the_papers_pairs_correspond_and_labels_are_true() {
             let yes = batch.pairs.iter().filter(|p| p.corresponds).count();
             assert_eq!((yes, batch.pairs.len()), (6, 12));
             for pair in &batch.pairs {
-                assert_eq!(pair.seen, pair.heard);
-                let (seen, heard) = seen_and_heard(&batch.origins[pair.seen as usize]);
+                assert_eq!(pair.image, pair.sound);
+                let (seen, heard) = seen_and_heard(&batch.origins[pair.image as usize]);
                 assert_eq!(pair.corresponds, seen == heard);
             }
         }
@@ -55,45 +56,45 @@ fn half_of_the_papers_pairs_correspond_and_labels_are_true() {
 }
 
 #[test]
-fn negatives_of_recordings_come_from_two_of_them() {
+fn negatives_combine_two_recordings() {
     let tones = Tones {
         clips: true,
         ..Tones::default()
     };
-    let sampler = sampler(vec![tones], settings(Pairing::Paper));
+    let sampler = sampler(vec![tones], settings(PairingMode::Paper));
     let batch = sampler.batch(3, &mut sampler.augmenter()).expect("a batch");
     for pair in batch.pairs.iter().filter(|p| !p.corresponds) {
-        let (seen, heard) = seen_and_heard(&batch.origins[pair.seen as usize]);
+        let (seen, heard) = seen_and_heard(&batch.origins[pair.image as usize]);
         assert_ne!(seen, heard);
     }
 }
 
 #[test]
-fn a_grid_holds_what_is_known_and_nothing_else() {
+fn a_grid_has_only_pairs_with_a_known_label() {
     for clips in [false, true] {
         let tones = Tones {
             clips,
             ..Tones::default()
         };
-        let sampler = sampler(vec![tones.clone(), tones], settings(Pairing::All));
+        let sampler = sampler(vec![tones.clone(), tones], settings(PairingMode::All));
         let batch = sampler.batch(1, &mut sampler.augmenter()).expect("a batch");
         for pair in &batch.pairs {
             let of = |row: u32| batch.origins[row as usize].as_str();
-            let same = of(pair.seen) == of(pair.heard);
+            let same = of(pair.image) == of(pair.sound);
             assert_eq!(pair.corresponds, same, "{pair:?}");
-            assert!(!(clips && same) || pair.seen == pair.heard);
+            assert!(!(clips && same) || pair.image == pair.sound);
         }
-        // Two corpora share no pairs, so it is less than the full square.
+        // Two corpora share no pairs, so there are fewer than 12 × 12.
         assert!(batch.pairs.len() < 144, "{}", batch.pairs.len());
         assert!(batch.pairs.iter().filter(|p| p.corresponds).count() >= 12);
     }
 }
 
 #[test]
-fn a_batch_is_a_matter_of_its_number_alone() {
+fn a_batch_depends_on_its_step_alone() {
     let tones = vec![Tones::default()];
-    let a = sampler(tones.clone(), settings(Pairing::Paper));
-    let b = sampler(tones, settings(Pairing::Paper));
+    let a = sampler(tones.clone(), settings(PairingMode::Paper));
+    let b = sampler(tones, settings(PairingMode::Paper));
     let mut augmenter = a.augmenter();
     let first = a.batch(7, &mut augmenter).expect("a batch");
     a.batch(8, &mut augmenter).expect("a batch");
@@ -105,10 +106,10 @@ fn a_batch_is_a_matter_of_its_number_alone() {
 }
 
 #[test]
-fn overfitting_sees_so_many_pairs_and_no_others() {
+fn overfitting_repeats_a_fixed_number_of_pairs() {
     let settings = SamplerSettings {
         overfit: Some(6),
-        ..settings(Pairing::Paper)
+        ..settings(PairingMode::Paper)
     };
     let sampler = sampler(vec![Tones::default()], settings);
     let first = sampler.batch(0, &mut sampler.augmenter()).expect("a batch");
@@ -121,20 +122,20 @@ fn overfitting_sees_so_many_pairs_and_no_others() {
 }
 
 #[test]
-fn a_broken_file_is_counted_and_another_drawn() {
+fn an_unreadable_file_is_skipped_and_counted() {
     let tones = Tones {
         broken: 0.3,
         ..Tones::default()
     };
-    let sampler = sampler(vec![tones], settings(Pairing::All));
+    let sampler = sampler(vec![tones], settings(PairingMode::All));
     let batch = sampler.batch(0, &mut sampler.augmenter()).expect("a batch");
     assert_eq!(batch.origins.len(), 12);
-    assert!(sampler.left_out() > 0);
+    assert!(sampler.skipped() > 0);
     let hopeless = Tones {
         broken: 1.0,
         ..Tones::default()
     };
-    let sampler = super::tests::sampler(vec![hopeless], settings(Pairing::All));
+    let sampler = super::tests::sampler(vec![hopeless], settings(PairingMode::All));
     let error = sampler
         .batch(0, &mut sampler.augmenter())
         .expect_err("all broken");

@@ -1,18 +1,17 @@
-//! How well a batch was judged, and means of it.
+//! Loss and accuracy of a batch, and their means.
 
-/// What a step found, as numbers.
+/// Loss and accuracy of a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Score {
     /// Cross-entropy, both labels with half the weight.
     pub loss: f64,
-    /// Mean of the shares judged rightly of each label.
+    /// Mean over both labels of the share judged correctly.
     pub accuracy: f64,
-    /// Share of pictures and of sounds whose strongest class is there.
+    /// Share of pictures and of sounds whose most likely class is present.
     pub classes: [f64; 2],
 }
 
-/// The mean of the last fifty steps or so: a new one counts a fiftieth, among the
-/// first ones as much as each before.
+/// An exponential mean over about fifty steps; the plain mean of fewer.
 #[derive(Default)]
 pub struct RunningMean {
     mean: Score,
@@ -20,7 +19,7 @@ pub struct RunningMean {
 }
 
 impl RunningMean {
-    /// Counts one in.
+    /// Adds a score.
     pub fn add(&mut self, new: Score) {
         self.count = (self.count + 1).min(50);
         let towards = |mean: &mut f64, new: f64| *mean += (new - *mean) / f64::from(self.count);
@@ -31,13 +30,13 @@ impl RunningMean {
         }
     }
 
-    /// The mean; zeros before the first one.
+    /// The mean; zeros without scores.
     pub fn score(&self) -> Score {
         self.mean
     }
 }
 
-/// The mean of scores since it was last taken.
+/// The mean of the scores since it was last taken.
 #[derive(Default)]
 pub struct Mean {
     sum: Score,
@@ -45,7 +44,7 @@ pub struct Mean {
 }
 
 impl Mean {
-    /// Counts one in.
+    /// Adds a score.
     pub fn add(&mut self, score: Score) {
         self.sum.loss += score.loss;
         self.sum.accuracy += score.accuracy;
@@ -55,7 +54,7 @@ impl Mean {
         self.count += 1;
     }
 
-    /// The mean; the next one starts anew.
+    /// Returns the mean and starts over.
     pub fn take(&mut self) -> Score {
         let count = f64::from(self.count.max(1));
         let mean = Score {
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn first_steps_count_alike_and_old_ones_fade() {
+    fn first_scores_weigh_the_same_and_old_ones_fade() {
         let mut mean = RunningMean::default();
         for value in [1.0, 2.0, 6.0] {
             mean.add(loss(value));
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_starts_anew_once_taken() {
+    fn a_mean_starts_over_once_taken() {
         let mut mean = Mean::default();
         mean.add(loss(1.0));
         mean.add(loss(2.0));

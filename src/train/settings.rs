@@ -1,59 +1,59 @@
-//! What a run is told, how far it is and how it ended.
+//! Settings, progress and outcome of a run.
 
 use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
-use super::heads::Task;
+use super::heads::TrainTask;
 use super::network::Freeze;
 use super::run_state::{RunState, Validation};
 use super::sampler::SamplerSettings;
 use super::score::Score;
 use crate::corpus::SplitBy;
 use crate::net::{Conv1Stride, Device, Precision, Weights};
+use crate::window_spec::WindowSpec;
 
-/// How to train.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct TrainSettings {
-    /// What the batches are made of.
+    /// How batches are made.
     pub sampler: SamplerSettings,
-    /// What of recordings is held out, if there are any: told in the model, for who
-    /// tests it.
+    /// How recordings are split, if there are any; recorded in the model for later tests.
     pub split_by: Option<SplitBy>,
-    /// What chooses what is held out, where nothing else does.
+    /// Seed of the random split.
     pub split_seed: u64,
     /// What else is held out, as options.
     pub held_out: String,
-    /// Steps after which the run ends.
+    /// Number of steps.
     pub steps: u64,
-    /// A run ends earlier after this long.
+    /// Time limit.
     pub limit: Option<Duration>,
     /// Learning rate.
     pub rate: f64,
-    /// Steps over which the rate rises to its value.
+    /// Steps over which the rate rises from zero.
     pub warm_up: u64,
-    /// The last part of the steps, over which the rate falls to nothing.
+    /// The last part of the steps, 0 to 1, over which the rate falls to zero.
     pub cool_down: f64,
-    /// L2.
+    /// L2 factor.
     pub weight_decay: f64,
-    /// What is learnt.
-    pub task: Task,
-    /// What does not learn.
+    /// What the network learns.
+    pub task: TrainTask,
+    /// What is frozen.
     pub freeze: Freeze,
-    /// Part of the features that the fusion learns without, others in each step.
+    /// Dropout rate of the features.
     pub dropout: f64,
-    /// Steps from validation to validation.
+    /// Steps between validations.
     pub validate_every: u64,
     /// Pairs of a validation.
     pub validation_pairs: usize,
-    /// Longest time between two saved states.
+    /// Longest time between two checkpoints.
     pub save_every: Duration,
-    /// Where it is computed.
+    /// The device.
     pub device: Device,
-    /// With which numbers.
+    /// The precision.
     pub precision: Precision,
     /// CPU threads of the network.
     pub threads: usize,
-    /// Threads that make batches.
+    /// Threads that prepare batches.
     pub loaders: usize,
 }
 
@@ -62,41 +62,52 @@ pub enum Start {
     /// Random weights.
     Scratch(Conv1Stride),
     /// A model.
-    From(Weights),
-    /// A state.
+    Model(Weights),
+    /// A checkpoint.
     Resume(Box<Checkpoint>),
 }
 
-/// How far it is, after a step.
+impl Start {
+    /// The window and spectrogram that the network is trained on.
+    pub fn spec(&self) -> WindowSpec {
+        match self {
+            Self::Scratch(_) => WindowSpec::PAPER,
+            Self::Model(weights) => weights.spec(),
+            Self::Resume(checkpoint) => checkpoint.spec,
+        }
+    }
+}
+
+/// Progress after a step.
 #[derive(Clone, Debug)]
-pub struct Progress {
+pub struct TrainProgress {
     /// Steps made.
     pub step: u64,
-    /// Of so many.
+    /// Number of steps.
     pub steps: u64,
-    /// Pictures and sounds a step.
+    /// Pictures and sounds per step.
     pub batch: usize,
-    /// Loss and accuracy, a running mean of the last steps.
+    /// Running mean of loss and accuracy.
     pub score: Score,
-    /// Pictures and sounds a second in this run.
+    /// Pictures and sounds per second in this run.
     pub examples_per_s: f64,
     /// Share of the time that the network waited for batches.
     pub waiting: f64,
     /// Learning rate.
     pub rate: f64,
-    /// The validation, if there was one after this step.
+    /// The validation after this step, if there was one.
     pub validation: Option<Validation>,
 }
 
-/// How it ended.
+/// Outcome of a run.
 #[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The run's numbers.
+pub struct TrainOutcome {
+    /// The state at the end.
     pub state: RunState,
-    /// Whether it was asked to end before its last step.
+    /// Whether it was cancelled, or reached its time limit, before its last step.
     pub stopped: bool,
-    /// Draws left out because a file could not be read.
-    pub left_out: u64,
+    /// Draws skipped because a file could not be read.
+    pub skipped: u64,
     /// Share of the time that the network waited for batches.
     pub waiting: f64,
 }

@@ -1,17 +1,17 @@
-//! A corpus whose answers are known, for the tests of this module.
+//! A synthetic corpus for the tests of this module.
 
 use rand::RngExt;
 
 use crate::corpus::{Corpus, CorpusError, Example, Region, Rng, Split, Tag};
 use crate::picture::Picture;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
-/// Three things, each with a colour and a pitch. `odd` is how often the sound is
-/// of a thing that is not in the picture; `clips` makes every draw of a thing
-/// one of a recording.
+/// Three objects, each with a colour and a pitch. `mismatched` is how often the sound is
+/// of an object that is not in the picture; with `clips`, each object is a recording
+/// instead of a class; `broken` is how often a draw fails.
 #[derive(Clone, Debug, Default)]
 pub struct Tones {
-    pub odd: f64,
+    pub mismatched: f64,
     pub clips: bool,
     pub broken: f64,
 }
@@ -28,7 +28,7 @@ impl Corpus for Tones {
         if rng.random_bool(self.broken) {
             return Err(CorpusError::file("broken.jpg", "not a picture"));
         }
-        let heard = match rng.random_bool(self.odd) {
+        let heard = match rng.random_bool(self.mismatched) {
             true => (seen + 1) % 3,
             false => seen,
         };
@@ -44,7 +44,7 @@ impl Corpus for Tones {
         }
         let phase: f32 = rng.random();
         let pitch = [300.0, 1200.0, 4800.0][heard] / 48_000.0;
-        let pcm = (0..WINDOW_SAMPLES)
+        let pcm = (0..WindowSpec::PAPER.window_samples)
             .map(|i| 0.3 * (std::f32::consts::TAU * (pitch * i as f32 + phase)).sin());
         Ok(Example {
             picture,

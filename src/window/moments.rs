@@ -1,145 +1,96 @@
 //! Windows and frames together: moments, and a gap for whatever is missing.
 //!
-//! This file owns the rules of what is told about missing sound and picture.
-//! Time comes in as a parameter; nothing here reads a clock.
+//! Belongs here: every rule about missing sound and picture. Does not: clocks; the
+//! time is a parameter.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::pairing::{Pairer, Pairing, Timed};
+use super::moment::{GapSpan, Moment, MomentOrGap, Pace};
+use super::pairing::{FrameBuffer, NearestFrame, Timed};
 use super::windower::{SoundEvent, SoundWindow, TAIL_SAMPLES, Windower};
 use crate::result::GapReason;
-use crate::time::{Hop, MediaTime, SamplePos, WINDOW_SAMPLES};
-
-/// How a source runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// Waits for whoever reads it: everything is judged, short clips are padded.
-    File,
-    /// Runs by the clock: what is late is told as a gap.
-    Live,
-}
-
-/// A second of sound and the frame that was shown in its middle.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Moment<F> {
-    /// Counts the stream's moments from 0.
-    pub seq: u64,
-    /// Start of the window.
-    pub start: MediaTime,
-    /// End of the window.
-    pub end: MediaTime,
-    /// 48 000 samples, mono.
-    pub pcm: Vec<f32>,
-    /// The frame nearest to the middle.
-    pub frame: F,
-    /// When the last sound of the window arrived.
-    pub arrived: Instant,
-    /// The clip is shorter than a second.
-    pub padded: bool,
-}
-
-/// A part of the stream without moments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GapSpan {
-    /// Where it starts.
-    pub start: MediaTime,
-    /// Where it ends.
-    pub end: MediaTime,
-    /// What was the matter.
-    pub why: GapReason,
-    /// Moments that there would have been.
-    pub lost: u64,
-}
-
-/// What comes out, in the order of the stream.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Made<F> {
-    /// To be judged.
-    Moment(Moment<F>),
-    /// To be told.
-    Gap(GapSpan),
-}
+use crate::time::{Hop, MediaTime, SamplePos};
+use crate::window_spec::WindowSpec;
 
 /// A live window waits this long for a frame after its middle.
-const FRAME_PATIENCE: Duration = Duration::from_millis(500);
+const FRAME_TIMEOUT: Duration = Duration::from_millis(500);
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// A live picture that runs this far ahead of the sound says the sound is missing: so
-/// late can be what waits in the ring. What comes later still is not judged.
-const SOUND_PATIENCE_NS: u64 = 4 * SECOND_NS;
+/// Where a live picture is this far ahead of the sound, the sound counts as missing: the
+/// ring holds no more than that. Sound that arrives later still is not judged.
+const SOUND_TIMEOUT_NS: u64 = 4 * SECOND_NS;
 
-/// A live frame waits this long for its sound: the window around it may have begun a
-/// second before.
-const LIVE_KEEP_NS: u64 = SOUND_PATIENCE_NS + SECOND_NS;
-
-/// Makes moments of blocks of sound and frames.
+/// Makes moments from blocks of sound and frames.
 #[derive(Debug)]
 pub struct MomentMaker<F> {
+    spec: WindowSpec,
     pace: Pace,
     hop_ns: u64,
     windower: Windower,
-    pairer: Pairer<F>,
-    /// Whole windows whose frame is not known yet, and the holes between them.
+    frames: FrameBuffer<F>,
+    /// Complete windows without a frame yet, and the discontinuities between them.
     waiting: VecDeque<SoundEvent>,
-    /// A gap that may still grow (files tell one gap for one hole).
-    open: Option<GapSpan>,
-    /// Everything before this has been told.
-    told: MediaTime,
-    /// Sound before this has been told to be missing.
-    given_up: MediaTime,
+    /// A gap that may still grow (a file reports one gap per hole).
+    open_gap: Option<GapSpan>,
+    /// Moments and gaps cover the stream up to here.
+    emitted: MediaTime,
+    /// Sound before this has been reported as missing.
+    abandoned: MediaTime,
     sound_end: SamplePos,
     seq: u64,
 }
 
 impl<F: Timed + Clone> MomentMaker<F> {
     /// A maker for one stream.
-    pub fn new(hop: Hop, pace: Pace) -> Self {
+    pub fn new(spec: WindowSpec, hop: Hop, pace: Pace) -> Self {
         Self {
+            spec,
             pace,
             hop_ns: SamplePos::ZERO.plus(hop.samples()).to_time().0,
-            windower: Windower::new(hop),
-            pairer: Pairer::default(),
+            windower: Windower::new(spec, hop),
+            frames: FrameBuffer::new(spec.window_length()),
             waiting: VecDeque::new(),
-            open: None,
-            told: MediaTime::ZERO,
-            given_up: MediaTime::ZERO,
+            open_gap: None,
+            emitted: MediaTime::ZERO,
+            abandoned: MediaTime::ZERO,
             sound_end: SamplePos::ZERO,
             seq: 0,
         }
     }
 
-    /// How far the stream has come, by sound and picture.
+    /// Length of the stream so far, by sound and picture.
     pub fn length(&self) -> MediaTime {
-        self.sound_end.to_time().max(self.pairer.shown_until())
+        self.sound_end.to_time().max(self.frames.shown_until())
     }
 
-    /// How far moments and gaps have been told.
-    pub fn told(&self) -> MediaTime {
-        self.told
+    /// Up to where moments and gaps have been emitted.
+    pub fn emitted(&self) -> MediaTime {
+        self.emitted
     }
 
-    /// Whether all before `limit` is there, sound and picture; live also when one of
-    /// the two has gone on for so long that the other will not come (in a file one may
-    /// be read far ahead of the other). Not when both have ended: then it is whole.
+    /// Whether all sound and picture before `limit` has arrived; in a live stream also if
+    /// one of the two is so far ahead that the other will not come (in a file one may be
+    /// read far ahead of the other). False once both have ended: then the stream is
+    /// complete.
     pub fn has_reached(&self, limit: MediaTime, sound_ended: bool) -> bool {
         let sound = sound_ended || self.sound_end.to_time() >= limit;
-        // Not how long the newest frame is shown: one may follow that is nearer to the
-        // middle of the last window.
-        let newest = self.pairer.newest();
-        let picture = self.pairer.has_ended() || newest.is_some_and(|at| at >= limit);
-        let patience = MediaTime(limit.0.saturating_add(SOUND_PATIENCE_NS));
-        let late = self.pace == Pace::Live && self.length() >= patience;
-        let whole = sound_ended && self.pairer.has_ended();
-        (sound && picture && !whole) || late
+        // Not `shown_until`: a frame that is nearer to the middle of the last window may
+        // follow the newest one.
+        let newest = self.frames.newest();
+        let picture = self.frames.has_ended() || newest.is_some_and(|at| at >= limit);
+        let timeout = MediaTime(limit.0.saturating_add(SOUND_TIMEOUT_NS));
+        let late = self.pace == Pace::Live && self.length() >= timeout;
+        let complete = sound_ended && self.frames.has_ended();
+        (sound && picture && !complete) || late
     }
 
-    /// Whether any sound, and any picture, has been there.
-    pub fn has(&self) -> (bool, bool) {
+    /// Whether any sound, and any picture, has arrived.
+    pub fn has_sound_and_picture(&self) -> (bool, bool) {
         (
             self.sound_end > SamplePos::ZERO,
-            self.pairer.newest().is_some(),
+            self.frames.newest().is_some(),
         )
     }
 
@@ -149,160 +100,161 @@ impl<F: Timed + Clone> MomentMaker<F> {
         at: SamplePos,
         pcm: &[f32],
         arrived: Instant,
-        out: &mut Vec<Made<F>>,
+        out: &mut Vec<MomentOrGap<F>>,
     ) {
         let first = self.windower.next_start().is_none();
-        self.pairer.ask_until(None);
+        self.frames.set_last_middle(None);
         self.windower
             .push(at, pcm, arrived, |e| self.waiting.push_back(e));
         self.sound_end = self.sound_end.max(at.plus(pcm.len()));
         if first && let Some(start) = self.windower.next_start() {
-            self.gap(self.told, start.to_time(), GapReason::NoAudio, out);
+            self.emit_gap_of_a_window(start.to_time(), GapReason::NoAudio, out);
         }
     }
 
     /// Takes the next frame.
     pub fn push_frame(&mut self, frame: F) {
-        self.pairer.push(frame);
-        self.forget();
+        self.frames.push(frame);
+        self.drop_unneeded_frames();
     }
 
-    /// No more sound will come (or none at all).
+    /// No more sound will arrive (or none at all).
     pub fn end_sound(&mut self) {
         let last = self.windower.next_start().unwrap_or(SamplePos::ZERO);
-        self.pairer.ask_until(Some(middle_from(last)));
+        self.frames.set_last_middle(Some(self.middle_of(last)));
     }
 
-    /// The picture has ended (or never was).
+    /// The picture has ended (or never started).
     pub fn end_picture(&mut self) {
-        self.pairer.end();
+        self.frames.end();
     }
 
-    /// The source failed and is opened again at `at`: what lies between is told, and
-    /// picture may come again.
-    pub fn reopen(&mut self, at: MediaTime, out: &mut Vec<Made<F>>) {
-        self.settle(None, out);
-        self.flush(out);
-        if at > self.told {
-            self.tell(self.told, at, GapReason::Discontinuity, out);
+    /// The source failed and is reopened at `at`: the time between is reported as a gap,
+    /// and picture may arrive again.
+    pub fn reopen(&mut self, at: MediaTime, out: &mut Vec<MomentOrGap<F>>) {
+        self.pair_waiting(None, out);
+        self.close_gap(out);
+        if at > self.emitted {
+            self.emit_gap(at, GapReason::Discontinuity, out);
         }
-        // What comes now does not go on where the sound broke off.
+        // What arrives now does not continue where the sound broke off.
         self.windower.restart();
-        self.pairer.reopen();
+        self.frames.reopen();
     }
 
-    /// Hands out what can be told at `now`.
-    pub fn poll(&mut self, now: Instant, out: &mut Vec<Made<F>>) {
-        self.settle(Some(now), out);
+    /// Emits what is certain at `now`.
+    pub fn poll(&mut self, now: Instant, out: &mut Vec<MomentOrGap<F>>) {
+        self.pair_waiting(Some(now), out);
         if self.pace == Pace::Live {
-            self.tell_missing_sound(out);
-            self.flush(out);
+            self.emit_missing_sound(out);
+            self.close_gap(out);
         }
     }
 
-    /// Ends the stream. `whole` says that it ended by itself: then a last window
-    /// that lacks at most `tail` samples, or the only one of a short clip, is judged
-    /// too.
-    pub fn finish(&mut self, whole: bool, tail: usize, out: &mut Vec<Made<F>>) {
-        if !whole {
-            // A file is read again: what is not certain yet is left for then.
-            self.settle(None, out);
+    /// Ends the stream. With `complete`, it ended by itself: then a last window that is
+    /// at most `tail` samples short, or the only one of a short clip, is judged too.
+    pub fn finish(&mut self, complete: bool, tail: usize, out: &mut Vec<MomentOrGap<F>>) {
+        if !complete {
+            // A file is read again: what is not certain yet is left to that run.
+            self.pair_waiting(None, out);
             if self.pace == Pace::Live {
-                self.flush(out);
+                self.close_gap(out);
             }
             return;
         }
-        self.pairer.end();
+        self.frames.end();
         let pad = self.pace == Pace::File;
         self.windower
             .finish(pad, tail, |e| self.waiting.push_back(e));
-        self.settle(None, out);
-        self.flush(out);
-        let end = self.pairer.shown_until();
-        let (sound, picture) = self.has();
+        self.pair_waiting(None, out);
+        self.close_gap(out);
+        let end = self.frames.shown_until();
+        let (sound, picture) = self.has_sound_and_picture();
         if picture && !sound {
-            self.tell(self.told, end, GapReason::NoAudio, out);
+            self.emit_gap(end, GapReason::NoAudio, out);
         } else {
-            self.gap(self.told, end, GapReason::NoAudio, out);
+            self.emit_gap_of_a_window(end, GapReason::NoAudio, out);
         }
     }
 
-    /// Drops the frames that nobody will ask for. Before the first sound the grid is
-    /// taken to begin at zero, as it mostly does.
-    fn forget(&mut self) {
+    /// Drops the frames that no window needs. Before the first sound, the grid is
+    /// assumed to start at zero, as it usually does.
+    fn drop_unneeded_frames(&mut self) {
         let next = match self.waiting.front() {
             Some(SoundEvent::Window(window)) => window.start,
             Some(SoundEvent::Broken(hole)) => hole.from,
             None => self.windower.next_start().unwrap_or(SamplePos::ZERO),
         };
-        self.pairer.forget(middle_from(next), self.hop_ns);
+        self.frames.drop_unneeded(self.middle_of(next), self.hop_ns);
         if self.pace == Pace::Live
-            && let Some(newest) = self.pairer.newest()
+            && let Some(newest) = self.frames.newest()
         {
-            let oldest = newest.0.saturating_sub(LIVE_KEEP_NS);
-            self.pairer.forget_before(MediaTime(oldest));
+            // The window around a frame may have started a window's length before it.
+            let keep_ns = SOUND_TIMEOUT_NS + self.spec.window_length().0;
+            let oldest = newest.0.saturating_sub(keep_ns);
+            self.frames.drop_before(MediaTime(oldest));
         }
     }
 
-    /// Pairs waiting windows. Without a time, nothing more is waited for.
-    fn settle(&mut self, now: Option<Instant>, out: &mut Vec<Made<F>>) {
+    /// Pairs waiting windows with frames. Without a time, a live window does not wait.
+    fn pair_waiting(&mut self, now: Option<Instant>, out: &mut Vec<MomentOrGap<F>>) {
         while let Some(event) = self.waiting.pop_front() {
             match event {
-                SoundEvent::Window(window) if window.start.to_time() < self.given_up => {
-                    // Told already, but for what of it lies behind that.
-                    let end = window.start.plus(WINDOW_SAMPLES).to_time();
-                    if self.told < end {
-                        self.grow(self.told, end, GapReason::NoAudio, out);
+                SoundEvent::Window(window) if window.start.to_time() < self.abandoned => {
+                    // Reported as missing, except for what lies after that.
+                    let end = self.end_of(window.start).to_time();
+                    if self.emitted < end {
+                        self.extend_gap(self.emitted, end, GapReason::NoAudio, out);
                     }
                 }
                 SoundEvent::Window(window) => match self.frame_of(&window, now) {
-                    Pairing::NotYet => {
+                    NearestFrame::NotYet => {
                         self.waiting.push_front(SoundEvent::Window(window));
                         return;
                     }
-                    Pairing::Found(frame) => {
+                    NearestFrame::Found(frame) => {
                         let frame = frame.clone();
-                        self.flush(out);
-                        self.judge(window, frame, out);
+                        self.close_gap(out);
+                        self.emit_moment(window, frame, out);
                     }
-                    Pairing::Nothing => {
+                    NearestFrame::Missing => {
                         let start = window.start.to_time();
-                        let end = window.start.plus(WINDOW_SAMPLES).min(self.sound_end);
-                        self.grow(start, end.to_time(), GapReason::NoVideo, out);
+                        let end = self.end_of(window.start).min(self.sound_end);
+                        self.extend_gap(start, end.to_time(), GapReason::NoVideo, out);
                     }
                 },
                 SoundEvent::Broken(hole) => {
-                    let start = hole.from.to_time().max(self.told);
+                    let start = hole.from.to_time().max(self.emitted);
                     let end = hole.got.to_time();
                     if start < end {
-                        self.grow(start, end, GapReason::Discontinuity, out);
+                        self.extend_gap(start, end, GapReason::Discontinuity, out);
                     }
                 }
             }
-            self.forget();
+            self.drop_unneeded_frames();
         }
     }
 
-    fn frame_of(&self, window: &SoundWindow, now: Option<Instant>) -> Pairing<'_, F> {
-        let patient = match (self.pace, now) {
+    fn frame_of(&self, window: &SoundWindow, now: Option<Instant>) -> NearestFrame<'_, F> {
+        let may_wait = match (self.pace, now) {
             (Pace::File, _) => true,
             (Pace::Live, Some(now)) => {
-                now.saturating_duration_since(window.arrived) < FRAME_PATIENCE
+                now.saturating_duration_since(window.arrived) < FRAME_TIMEOUT
             }
             (Pace::Live, None) => false,
         };
-        self.pairer.nearest(
+        self.frames.nearest(
             window.start.to_time(),
-            middle_from(window.start),
-            window.start.plus(WINDOW_SAMPLES).to_time(),
-            patient,
+            self.middle_of(window.start),
+            self.end_of(window.start).to_time(),
+            may_wait,
             self.pace == Pace::File,
         )
     }
 
-    fn judge(&mut self, window: SoundWindow, frame: F, out: &mut Vec<Made<F>>) {
-        let end = window.start.plus(WINDOW_SAMPLES).to_time();
-        out.push(Made::Moment(Moment {
+    fn emit_moment(&mut self, window: SoundWindow, frame: F, out: &mut Vec<MomentOrGap<F>>) {
+        let end = self.end_of(window.start).to_time();
+        out.push(MomentOrGap::Moment(Moment {
             seq: self.seq,
             start: window.start.to_time(),
             end,
@@ -312,84 +264,101 @@ impl<F: Timed + Clone> MomentMaker<F> {
             padded: window.padded,
         }));
         self.seq += 1;
-        self.told = self.told.max(end);
+        self.emitted = self.emitted.max(end);
     }
 
-    /// Makes the open gap longer, if it is of the same kind and moments between the
-    /// two there are none; else begins a new one.
-    fn grow(&mut self, start: MediaTime, end: MediaTime, why: GapReason, out: &mut Vec<Made<F>>) {
+    /// Extends the open gap if it has the same reason and no moments lie between; else
+    /// opens a new one.
+    fn extend_gap(
+        &mut self,
+        start: MediaTime,
+        end: MediaTime,
+        why: GapReason,
+        out: &mut Vec<MomentOrGap<F>>,
+    ) {
         if self
-            .open
+            .open_gap
             .is_some_and(|gap| gap.why != why || gap.end < start)
         {
-            self.flush(out);
+            self.close_gap(out);
         }
-        let start = self.open.map_or(start, |gap| gap.start);
-        let lost = self.lost(start, end);
-        self.open = Some(GapSpan {
-            start,
-            end,
-            why,
-            lost,
-        });
-        self.told = self.told.max(end);
+        let start = self.open_gap.map_or(start, |gap| gap.start);
+        self.open_gap = Some(self.span(start, end, why));
+        self.emitted = self.emitted.max(end);
     }
 
-    /// A live picture without sound is told second by second.
-    fn tell_missing_sound(&mut self, out: &mut Vec<Made<F>>) {
-        let Some(newest) = self.pairer.newest() else {
+    /// Reports a live picture without sound second by second.
+    fn emit_missing_sound(&mut self, out: &mut Vec<MomentOrGap<F>>) {
+        let Some(newest) = self.frames.newest() else {
             return;
         };
-        let mut start = self.told.max(self.sound_end.to_time());
-        while newest.0 > start.0 + SOUND_PATIENCE_NS {
+        let mut start = self.emitted.max(self.sound_end.to_time());
+        while newest.0 > start.0 + SOUND_TIMEOUT_NS {
             let end = MediaTime(start.0 + SECOND_NS);
-            out.push(Made::Gap(GapSpan {
+            out.push(MomentOrGap::Gap(GapSpan {
                 start,
                 end,
                 why: GapReason::NoAudio,
-                // One window begins with each hop, as the silence goes on.
+                // Not `lost_windows`: while the silence lasts, a window starts at each hop.
                 lost: SECOND_NS.div_ceil(self.hop_ns),
             }));
-            self.told = end;
-            self.given_up = end;
+            self.emitted = end;
+            self.abandoned = end;
             start = end;
         }
     }
 
-    /// Tells a gap if there would have been a window in it.
-    fn gap(&mut self, start: MediaTime, end: MediaTime, why: GapReason, out: &mut Vec<Made<F>>) {
-        if end.0 + tail_ns() >= start.0.saturating_add(SECOND_NS) {
-            self.tell(start, end, why, out);
+    /// Reports a gap up to `end` if a window would have fitted into it.
+    fn emit_gap_of_a_window(
+        &mut self,
+        end: MediaTime,
+        why: GapReason,
+        out: &mut Vec<MomentOrGap<F>>,
+    ) {
+        let first_end = self.emitted.0.saturating_add(self.spec.window_length().0);
+        if end.0 + tail_ns() >= first_end {
+            self.emit_gap(end, why, out);
         }
     }
 
-    fn tell(&mut self, start: MediaTime, end: MediaTime, why: GapReason, out: &mut Vec<Made<F>>) {
-        let lost = self.lost(start, end);
-        out.push(Made::Gap(GapSpan {
+    /// Reports a gap from the last moment or gap up to `end`.
+    fn emit_gap(&mut self, end: MediaTime, why: GapReason, out: &mut Vec<MomentOrGap<F>>) {
+        out.push(MomentOrGap::Gap(self.span(self.emitted, end, why)));
+        self.emitted = self.emitted.max(end);
+    }
+
+    fn span(&self, start: MediaTime, end: MediaTime, why: GapReason) -> GapSpan {
+        let lost = self.lost_windows(start, end);
+        GapSpan {
             start,
             end,
             why,
             lost,
-        }));
-        self.told = self.told.max(end);
+        }
     }
 
-    /// Windows between two times: those that there would have been, at least one.
-    fn lost(&self, start: MediaTime, end: MediaTime) -> u64 {
-        1 + (end.0 + tail_ns()).saturating_sub(start.0 + SECOND_NS) / self.hop_ns
+    /// Windows that there would have been between two times, at least one.
+    fn lost_windows(&self, start: MediaTime, end: MediaTime) -> u64 {
+        let first_end = start.0 + self.spec.window_length().0;
+        1 + (end.0 + tail_ns()).saturating_sub(first_end) / self.hop_ns
     }
 
-    fn flush(&mut self, out: &mut Vec<Made<F>>) {
-        out.extend(self.open.take().map(Made::Gap));
+    fn close_gap(&mut self, out: &mut Vec<MomentOrGap<F>>) {
+        out.extend(self.open_gap.take().map(MomentOrGap::Gap));
+    }
+
+    /// The middle of the window that starts at `start`.
+    fn middle_of(&self, start: SamplePos) -> MediaTime {
+        start.plus(self.spec.window_samples / 2).to_time()
+    }
+
+    /// The end of the window that starts at `start`.
+    fn end_of(&self, start: SamplePos) -> SamplePos {
+        start.plus(self.spec.window_samples)
     }
 }
 
-/// The middle of the window that begins at `start`.
-fn middle_from(start: SamplePos) -> MediaTime {
-    start.plus(WINDOW_SAMPLES / 2).to_time()
-}
-
-/// What a window may lack and still count.
+/// By how much a window may be short and still count as complete.
 fn tail_ns() -> u64 {
     SamplePos::ZERO.plus(TAIL_SAMPLES).to_time().0
 }

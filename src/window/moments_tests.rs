@@ -1,4 +1,4 @@
-//! What is told of sound and picture that come, end, break off and go missing.
+//! What is emitted for sound and picture that arrive, end, break off and go missing.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -27,13 +27,17 @@ impl Timed for Shown {
 
 const MS: u64 = 1_000_000;
 
+fn maker(hop: Hop, pace: Pace) -> MomentMaker<Shown> {
+    MomentMaker::new(WindowSpec::PAPER, hop, pace)
+}
+
 /// Sound in blocks of 20 ms over the given milliseconds.
 fn sound(
     maker: &mut MomentMaker<Shown>,
     from_ms: u64,
     to_ms: u64,
     now: Instant,
-) -> Vec<Made<Shown>> {
+) -> Vec<MomentOrGap<Shown>> {
     let mut out = Vec::new();
     for at in (from_ms..to_ms).step_by(20) {
         maker.push_sound(SamplePos(at * 48), &[0.5; 960], now, &mut out);
@@ -48,11 +52,11 @@ fn picture(maker: &mut MomentMaker<Shown>, from_ms: u64, to_ms: u64) {
     }
 }
 
-fn story(made: &[Made<Shown>]) -> Vec<String> {
+fn summary(made: &[MomentOrGap<Shown>]) -> Vec<String> {
     made.iter()
         .map(|m| match m {
-            Made::Moment(m) => format!("{} {}@{}", m.seq, m.start.0 / MS, m.frame.0 / MS),
-            Made::Gap(g) => format!(
+            MomentOrGap::Moment(m) => format!("{} {}@{}", m.seq, m.start.0 / MS, m.frame.0 / MS),
+            MomentOrGap::Gap(g) => format!(
                 "{} {}-{} lost {}",
                 g.why.name(),
                 g.start.0 / MS,
@@ -65,7 +69,7 @@ fn story(made: &[Made<Shown>]) -> Vec<String> {
 
 fn whole(pace: Pace, sounds: &[(u64, u64)], pictures: &[(u64, u64)]) -> Vec<String> {
     let now = Instant::now();
-    let mut maker = MomentMaker::new(Hop::SECOND, pace);
+    let mut maker = self::maker(Hop::SECOND, pace);
     let mut out = Vec::new();
     for &(from, to) in pictures {
         picture(&mut maker, from, to);
@@ -74,7 +78,7 @@ fn whole(pace: Pace, sounds: &[(u64, u64)], pictures: &[(u64, u64)]) -> Vec<Stri
         out.extend(sound(&mut maker, from, to, now));
     }
     maker.finish(true, TAIL_SAMPLES, &mut out);
-    story(&out)
+    summary(&out)
 }
 
 #[test]
@@ -106,7 +110,7 @@ fn sound_only_and_picture_only_are_one_gap() {
 }
 
 #[test]
-fn sound_that_starts_late_or_ends_early_is_told() {
+fn sound_that_starts_late_or_ends_early_is_reported() {
     let got = whole(Pace::File, &[(2_500, 4_500)], &[(0, 7_000)]);
     assert_eq!(
         got,
@@ -120,7 +124,7 @@ fn sound_that_starts_late_or_ends_early_is_told() {
 }
 
 #[test]
-fn a_hole_in_the_sound_is_told_between_its_neighbours() {
+fn a_hole_in_the_sound_is_reported_between_its_neighbours() {
     let got = whole(Pace::File, &[(0, 1_500), (3_200, 4_200)], &[(0, 4_200)]);
     assert_eq!(
         got,
@@ -144,61 +148,61 @@ fn a_short_clip_is_padded_in_a_file_and_not_live() {
 #[test]
 fn a_live_window_waits_for_its_frame_but_not_for_ever() {
     let now = Instant::now();
-    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut maker = self::maker(Hop::SECOND, Pace::Live);
     picture(&mut maker, 0, 400);
     let mut out = sound(&mut maker, 0, 1_000, now);
     assert!(out.is_empty(), "a frame after the middle may come");
-    maker.poll(now + FRAME_PATIENCE, &mut out);
-    assert_eq!(story(&out), ["0 0@360"]);
+    maker.poll(now + FRAME_TIMEOUT, &mut out);
+    assert_eq!(summary(&out), ["0 0@360"]);
 }
 
 #[test]
-fn a_live_camera_without_picture_is_told_every_second() {
+fn a_live_camera_without_picture_is_reported_every_second() {
     let now = Instant::now();
-    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut maker = self::maker(Hop::SECOND, Pace::Live);
     let mut out = sound(&mut maker, 0, 2_000, now);
-    maker.poll(now + FRAME_PATIENCE, &mut out);
-    assert_eq!(story(&out), ["no_video 0-2000 lost 2"]);
+    maker.poll(now + FRAME_TIMEOUT, &mut out);
+    assert_eq!(summary(&out), ["no_video 0-2000 lost 2"]);
 }
 
 #[test]
-fn a_live_camera_without_sound_is_told_every_second() {
+fn a_live_camera_without_sound_is_reported_every_second() {
     let now = Instant::now();
-    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut maker = self::maker(Hop::SECOND, Pace::Live);
     let mut out = Vec::new();
     picture(&mut maker, 0, 6_100);
     maker.poll(now, &mut out);
     assert_eq!(
-        story(&out),
+        summary(&out),
         [
             "no_audio 0-1000 lost 1",
             "no_audio 1000-2000 lost 1",
             "no_audio 2000-3000 lost 1"
         ]
     );
-    // Sound at last: nothing is told twice.
+    // Once there is sound, nothing is reported twice.
     out = sound(&mut maker, 6_100, 7_100, now);
-    maker.poll(now + FRAME_PATIENCE, &mut out);
-    assert_eq!(story(&out)[0], "no_audio 3000-6100 lost 3");
+    maker.poll(now + FRAME_TIMEOUT, &mut out);
+    assert_eq!(summary(&out)[0], "no_audio 3000-6100 lost 3");
 }
 
 #[test]
 fn windows_that_overlap_are_all_counted_where_live_sound_is_missing() {
     let hop = Hop::from_secs(0.1).expect("a hop");
-    let mut maker = MomentMaker::new(hop, Pace::Live);
+    let mut maker = self::maker(hop, Pace::Live);
     let mut out = Vec::new();
     picture(&mut maker, 0, 5_100);
     maker.poll(Instant::now(), &mut out);
     assert_eq!(
-        story(&out),
+        summary(&out),
         ["no_audio 0-1000 lost 10", "no_audio 1000-2000 lost 10"]
     );
 }
 
-/// Sound that is `late_ms` behind the picture all the time.
+/// Sound that is always `late_ms` behind the picture.
 fn late(late_ms: u64) -> Vec<String> {
     let now = Instant::now();
-    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut maker = self::maker(Hop::SECOND, Pace::Live);
     let mut out = Vec::new();
     for at in (0..10_000).step_by(200) {
         picture(&mut maker, at, at + 200);
@@ -207,26 +211,26 @@ fn late(late_ms: u64) -> Vec<String> {
         }
         maker.poll(now, &mut out);
     }
-    story(&out)
+    summary(&out)
 }
 
 #[test]
-fn late_live_sound_is_judged_or_told_and_never_both() {
+fn late_live_sound_is_judged_or_reported_and_never_both() {
     let judged = late(3_000);
     assert_eq!(judged[..2], ["0 0@480", "1 1000@1480"]);
     assert!(!judged.iter().any(|line| line.starts_with("no_audio")));
-    let told = late(6_000);
-    assert_eq!(told.len(), 6, "{told:?}");
-    for (second, line) in told.iter().enumerate() {
+    let missing = late(6_000);
+    assert_eq!(missing.len(), 6, "{missing:?}");
+    for (second, line) in missing.iter().enumerate() {
         let (from, to) = (second * 1_000, second * 1_000 + 1_000);
         assert_eq!(*line, format!("no_audio {from}-{to} lost 1"));
     }
 }
 
 #[test]
-fn an_outage_is_told_up_to_each_opening() {
+fn an_outage_is_reported_up_to_each_reopening() {
     let now = Instant::now();
-    let mut maker = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut maker = self::maker(Hop::SECOND, Pace::Live);
     picture(&mut maker, 0, 1_500);
     let mut out = sound(&mut maker, 0, 1_500, now);
     for at in [4_000, 9_000] {
@@ -234,9 +238,9 @@ fn an_outage_is_told_up_to_each_opening() {
     }
     picture(&mut maker, 9_200, 11_000);
     out.extend(sound(&mut maker, 9_200, 10_200, now));
-    maker.poll(now + FRAME_PATIENCE, &mut out);
+    maker.poll(now + FRAME_TIMEOUT, &mut out);
     assert_eq!(
-        story(&out),
+        summary(&out),
         [
             "0 0@480",
             "discontinuity 1000-4000 lost 3",
@@ -247,38 +251,38 @@ fn an_outage_is_told_up_to_each_opening() {
 }
 
 #[test]
-fn a_stopped_stream_tells_no_rest() {
+fn a_stopped_stream_reports_no_remainder() {
     let now = Instant::now();
-    let mut maker = MomentMaker::new(Hop::SECOND, Pace::File);
+    let mut maker = self::maker(Hop::SECOND, Pace::File);
     picture(&mut maker, 0, 3_000);
     let mut out = sound(&mut maker, 0, 1_600, now);
     maker.finish(false, TAIL_SAMPLES, &mut out);
-    assert_eq!(story(&out), ["0 0@480"]);
+    assert_eq!(summary(&out), ["0 0@480"]);
 }
 
 #[test]
 fn a_stopped_file_does_not_guess_the_frame() {
-    // A later run goes on with it, and must find what an unbroken one finds.
+    // A later run resumes it, and must find what an uninterrupted one finds.
     let now = Instant::now();
-    let mut maker = MomentMaker::new(Hop::SECOND, Pace::File);
+    let mut maker = self::maker(Hop::SECOND, Pace::File);
     picture(&mut maker, 0, 400);
     let mut out = sound(&mut maker, 0, 1_600, now);
     maker.finish(false, TAIL_SAMPLES, &mut out);
-    assert!(out.is_empty(), "{:?}", story(&out));
+    assert!(out.is_empty(), "{:?}", summary(&out));
 }
 
 #[test]
 fn a_limit_waits_for_what_is_read_later() {
     let now = Instant::now();
     let limit = MediaTime(1_000 * MS);
-    let mut file = MomentMaker::new(Hop::SECOND, Pace::File);
+    let mut file = maker(Hop::SECOND, Pace::File);
     picture(&mut file, 0, 9_000);
     assert!(!file.has_reached(limit, false), "its sound is read later");
     assert!(file.has_reached(limit, true), "it has none");
     sound(&mut file, 0, 1_000, now);
     assert!(file.has_reached(limit, false));
 
-    let mut live = MomentMaker::new(Hop::SECOND, Pace::Live);
+    let mut live = maker(Hop::SECOND, Pace::Live);
     picture(&mut live, 0, 5_100);
     assert!(
         live.has_reached(limit, false),
@@ -287,40 +291,52 @@ fn a_limit_waits_for_what_is_read_later() {
 }
 
 #[test]
-fn frames_without_sound_do_not_pile_up() {
+fn frames_without_sound_do_not_accumulate() {
     let now = Instant::now();
-    // A soundless camera holds some seconds, in whatever order its end is told.
-    let mut camera = MomentMaker::new(Hop::SECOND, Pace::Live);
+    // A camera without sound keeps some seconds of frames.
+    let mut camera = maker(Hop::SECOND, Pace::Live);
     let mut out = Vec::new();
     picture(&mut camera, 0, 600_000);
     camera.poll(now, &mut out);
-    assert!(camera.pairer.held() <= 127, "{}", camera.pairer.held());
-    // Its sound starts at last, or anew: the frames around it are there.
+    assert!(
+        camera.frames.frame_count() <= 127,
+        "{}",
+        camera.frames.frame_count()
+    );
+    // When its sound starts, or restarts, the frames around it are there.
     let mut out = sound(&mut camera, 599_000, 600_000, now);
-    camera.poll(now + FRAME_PATIENCE, &mut out);
-    assert_eq!(story(&out).last().unwrap(), "0 599000@599480");
+    camera.poll(now + FRAME_TIMEOUT, &mut out);
+    assert_eq!(summary(&out).last().unwrap(), "0 599000@599480");
     picture(&mut camera, 600_000, 900_000);
-    assert!(camera.pairer.held() <= 127, "{}", camera.pairer.held());
+    assert!(
+        camera.frames.frame_count() <= 127,
+        "{}",
+        camera.frames.frame_count()
+    );
 
-    let mut soundless = MomentMaker::new(Hop::SECOND, Pace::File);
+    let mut soundless = maker(Hop::SECOND, Pace::File);
     soundless.end_sound();
     picture(&mut soundless, 0, 600_000);
-    assert!(soundless.pairer.held() <= 14, "{}", soundless.pairer.held());
+    assert!(
+        soundless.frames.frame_count() <= 14,
+        "{}",
+        soundless.frames.frame_count()
+    );
 
-    // Short of a last window by a tail: its frame must be there.
-    let mut ends_early = MomentMaker::new(Hop::SECOND, Pace::File);
+    // A last window that is short by a tail: its frame must be there.
+    let mut ends_early = maker(Hop::SECOND, Pace::File);
     let mut out = sound(&mut ends_early, 0, 1_980, now);
     ends_early.push_sound(SamplePos(1_980 * 48), &[0.5; 600], now, &mut out);
     ends_early.end_sound();
     picture(&mut ends_early, 0, 600_000);
     assert!(
-        ends_early.pairer.held() <= 39,
+        ends_early.frames.frame_count() <= 39,
         "{}",
-        ends_early.pairer.held()
+        ends_early.frames.frame_count()
     );
     ends_early.finish(true, TAIL_SAMPLES, &mut out);
     assert_eq!(
-        story(&out),
+        summary(&out),
         ["0 0@480", "1 1000@1480", "no_audio 2000-600000 lost 598"]
     );
 }
@@ -328,15 +344,15 @@ fn frames_without_sound_do_not_pile_up() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever comes and whatever does not, what is kept stays bounded.
+    /// Whatever arrives or goes missing, the number of frames stays bounded.
     #[test]
-    fn what_is_kept_is_bounded(
+    fn the_number_of_frames_is_bounded(
         live in any::<bool>(),
         steps in prop::collection::vec((0_u8..5, 1_u64..20_000), 1..60),
     ) {
         let now = Instant::now();
         let pace = if live { Pace::Live } else { Pace::File };
-        let mut maker = MomentMaker::new(Hop::SECOND, pace);
+        let mut maker = self::maker(Hop::SECOND, pace);
         let (mut out, mut heard, mut seen) = (Vec::new(), 0, 0);
         for (what, ms) in steps {
             match what {
@@ -358,8 +374,8 @@ proptest! {
                 _ => {}
             }
             // A minute of frames in a file, each counted as 64 KiB at least.
-            let most = if live { 127 } else { 8_192 };
-            prop_assert!(maker.pairer.held() <= most, "{} frames", maker.pairer.held());
+            let max = if live { 127 } else { 8_192 };
+            prop_assert!(maker.frames.frame_count() <= max, "{} frames", maker.frames.frame_count());
         }
     }
 }

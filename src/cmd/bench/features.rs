@@ -1,4 +1,4 @@
-//! `l3net bench features`: sound and pictures to what the network is fed.
+//! `l3net bench features`: from sound and pictures to the network's input.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::stats::{Timings, by_turns};
-use crate::features::{FrameScaler, LogSpectrogram, SPECTROGRAM_LEN};
+use super::stats::{Timings, run_interleaved};
+use crate::features::{FrameScaler, LogSpectrogram};
 use crate::picture::Picture;
 use crate::result::Crop;
-use crate::time::{SAMPLE_RATE, WINDOW_SAMPLES};
+use crate::time::SAMPLE_RATE;
+use crate::window_spec::WindowSpec;
 
 /// Measures the log-spectrogram and the scaling of frames, on one core
 #[derive(clap::Args, Debug)]
@@ -19,7 +20,7 @@ pub struct FeaturesArgs {
     /// How long to measure
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     pub seconds: f64,
-    /// Which part of the picture the network sees
+    /// Part of the picture that the network sees
     #[arg(long, value_enum, default_value = "full")]
     pub crop: Crop,
     /// Write one JSON object instead of a table
@@ -30,9 +31,9 @@ pub struct FeaturesArgs {
 /// One stage, in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stage {
-    /// What was done.
+    /// Its name.
     pub stage: String,
-    /// How long it took.
+    /// Its timings.
     #[serde(flatten)]
     pub ms: Timings,
 }
@@ -69,7 +70,7 @@ pub fn run(args: &FeaturesArgs, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 fn measure(crop: Crop, budget: Duration) -> Vec<Stage> {
-    let pcm: Vec<f32> = (0..WINDOW_SAMPLES)
+    let pcm: Vec<f32> = (0..WindowSpec::PAPER.window_samples)
         .map(|i| {
             let t = i as f32 / SAMPLE_RATE as f32;
             0.5 * (t * (400.0 + 3000.0 * t)).sin()
@@ -79,8 +80,8 @@ fn measure(crop: Crop, budget: Duration) -> Vec<Stage> {
         let rgb = (0..width * height * 3).map(|i| (i % 251) as u8).collect();
         Picture { width, height, rgb }
     });
-    let mut spectrogram = LogSpectrogram::new();
-    let mut values = vec![0.0; SPECTROGRAM_LEN];
+    let mut spectrogram = LogSpectrogram::new(WindowSpec::PAPER);
+    let mut values = vec![0.0; WindowSpec::PAPER.spectrogram_len()];
     let mut names = vec!["log-spectrogram of 1 s".to_owned()];
     let mut jobs: Vec<Box<dyn FnMut() -> Result<(), Infallible> + '_>> = vec![Box::new(|| {
         spectrogram.write(black_box(&pcm), &mut values);
@@ -94,7 +95,7 @@ fn measure(crop: Crop, budget: Duration) -> Vec<Stage> {
             Ok(())
         }));
     }
-    let Ok(times) = by_turns(&mut jobs, budget, 20);
+    let Ok(times) = run_interleaved(&mut jobs, budget, 20);
     names
         .into_iter()
         .zip(times)

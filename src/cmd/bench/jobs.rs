@@ -1,4 +1,4 @@
-//! What the bench of the network times, beside the network itself.
+//! Jobs of the throughput benchmark besides the network itself.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -6,14 +6,19 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use tch::{CModule, Kind, Tensor};
 
-use crate::features::{BINS, FRAMES, Features, SPECTROGRAM_LEN, Viewport};
+use crate::features::{Features, Viewport};
 use crate::net::{Conv1Stride, NetInfo};
+use crate::window_spec::WindowSpec;
 
-/// Something that is run over and over.
+/// Work that is timed repeatedly.
 pub(super) type Job<'a> = Box<dyn FnMut() -> anyhow::Result<()> + 'a>;
 
 /// Multiplications and additions of one pair, in 10⁹.
-pub(super) fn gflop_per_pair(stride: Conv1Stride, (width, height): (u32, u32)) -> f64 {
+pub(super) fn gflop_per_pair(
+    spec: WindowSpec,
+    stride: Conv1Stride,
+    (width, height): (u32, u32),
+) -> f64 {
     let trunk = |channels_in: f64, width: u64, height: u64| {
         let stride = u64::from(stride.get());
         let (mut w, mut h) = (width.div_ceil(stride), height.div_ceil(stride));
@@ -26,13 +31,13 @@ pub(super) fn gflop_per_pair(stride: Conv1Stride, (width, height): (u32, u32)) -
     };
     let fusion = 2.0 * (1024.0 * 128.0 + 128.0 * 2.0);
     let vision = trunk(3.0, width.into(), height.into());
-    (vision + trunk(1.0, FRAMES as u64, BINS as u64) + fusion) / 1e9
+    (vision + trunk(1.0, spec.frames as u64, spec.bins as u64) + fusion) / 1e9
 }
 
-/// A pair of made-up values; oneDNN and cuDNN do not look at them.
-pub(super) fn pair(seed: usize, (width, height): (u32, u32)) -> Features {
+/// A synthetic pair; the speed of oneDNN and cuDNN does not depend on the values.
+pub(super) fn pair(seed: usize, spec: WindowSpec, (width, height): (u32, u32)) -> Features {
     Features {
-        spectrogram: (0..SPECTROGRAM_LEN)
+        spectrogram: (0..spec.spectrogram_len())
             .map(|i| ((i * 31 + seed) % 997) as f32 / 500.0 - 1.5)
             .collect(),
         image: (0..width as usize * height as usize * 3)
@@ -63,7 +68,7 @@ pub(super) fn matmul(info: &NetInfo) -> Job<'static> {
     })
 }
 
-/// Batch of the convolution that is the other ceiling, over 28 × 28 places.
+/// Batch of the convolution, the second ceiling, over 28 × 28 positions.
 fn images(info: &NetInfo) -> i64 {
     if info.device.is_cuda() { 256 } else { 4 }
 }
@@ -95,7 +100,7 @@ pub(super) fn convolution(info: &NetInfo) -> Job<'static> {
     })
 }
 
-/// Kernels of a GPU are done later than their calls.
+/// Calls return before a GPU's kernels have finished.
 fn wait(device: tch::Device) {
     if let tch::Device::Cuda(n) = device {
         tch::Cuda::synchronize(n as i64);
@@ -105,13 +110,13 @@ fn wait(device: tch::Device) {
 pub(super) fn load(file: &Path, info: &NetInfo) -> anyhow::Result<CModule> {
     CModule::load_on_device(file, info.device)
         .map_err(|e| anyhow::anyhow!("{}", e.to_string().lines().next().unwrap_or_default()))
-        .with_context(|| format!("{}: no TorchScript", file.display()))
+        .with_context(|| format!("{}: not a TorchScript file", file.display()))
 }
 
-/// The script takes (picture `[B, 3, h, w]`, spectrogram `[B, 1, 257, 199]`) in f32
-/// and gives the logits. Its inputs are on the device already, and it computes no
-/// heatmaps: the comparison is in its favour.
-pub(super) fn against<'a>(
+/// The script maps (picture `[B, 3, h, w]`, spectrogram `[B, 1, bins, frames]`) in f32
+/// to the logits. Its inputs are on the device already, and it computes no heatmaps:
+/// the comparison favours it.
+pub(super) fn torchscript<'a>(
     script: &'a CModule,
     file: &Path,
     info: &NetInfo,
@@ -134,13 +139,14 @@ pub(super) fn against<'a>(
         .f_to_kind(Kind::Float)?
         .f_mul_scalar(1.0 / 127.5)?
         .f_sub_scalar(1.0)?;
-    let sound = Tensor::f_from_slice(&sound)?.f_reshape([b, 1, BINS as i64, FRAMES as i64])?;
+    let (bins, frames) = (info.spec.bins as i64, info.spec.frames as i64);
+    let sound = Tensor::f_from_slice(&sound)?.f_reshape([b, 1, bins, frames])?;
     let inputs = [picture, sound.f_to(device)?];
     let _guard = tch::no_grad_guard();
     let logits = script.forward_ts(&inputs)?;
     if logits.size() != [b, 2] {
         bail!(
-            "{}: gives {:?}, not the logits [{b}, 2]",
+            "{}: its output is {:?}, not logits [{b}, 2]",
             file.display(),
             logits.size()
         );
@@ -159,8 +165,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arithmetic_of_a_pair_is_that_of_the_paper() {
-        let at = |stride| gflop_per_pair(stride, (224, 224));
+    fn a_pair_takes_10_29_or_40_94_gflop() {
+        let at = |stride| gflop_per_pair(WindowSpec::PAPER, stride, (224, 224));
         assert!(
             (at(Conv1Stride::Two) - 10.29).abs() < 0.005,
             "{}",
@@ -174,17 +180,18 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_is_none_is_named() {
+    fn a_file_that_is_not_torchscript_is_named() {
         let info = NetInfo {
             device: tch::Device::Cpu,
             kind: Kind::Float,
             threads: 1,
+            spec: WindowSpec::PAPER,
             conv1_stride: Conv1Stride::Two,
             trained: false,
         };
         let error = load(Path::new("no-such.pt"), &info).expect_err("no file");
         assert!(
-            format!("{error:#}").starts_with("no-such.pt: no TorchScript"),
+            format!("{error:#}").starts_with("no-such.pt: not a TorchScript file"),
             "{error:#}"
         );
     }

@@ -1,13 +1,13 @@
-//! Times of many runs in a few numbers.
+//! Repeated timing, and percentiles.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// What many runs of one thing took, in milliseconds.
+/// Percentiles of the times of many runs, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Timings {
-    /// How many runs.
+    /// Number of runs.
     pub runs: usize,
     /// Half of the runs took no longer.
     pub p50: f64,
@@ -20,7 +20,7 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// Sums up; all zero without runs.
+    /// The percentiles; all zero without runs.
     pub fn of(times: &[Duration]) -> Self {
         let mut ms: Vec<f64> = times.iter().map(|t| t.as_secs_f64() * 1e3).collect();
         ms.sort_unstable_by(f64::total_cmp);
@@ -34,22 +34,22 @@ impl Timings {
     }
 }
 
-/// The value that `percent` of the sorted values do not go beyond (nearest rank).
+/// The smallest value that `percent` of the sorted values do not exceed (nearest rank).
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()
 }
 
-/// Runs the jobs by turns for `budget` (each at least `least` times, and twice
-/// before anything counts), so that what else happens on the machine meets all
-/// of them alike. The times of each, in the order of the jobs.
+/// Runs the jobs in turn for `budget`, each at least `min_runs` times after two warm-up
+/// runs, so that other load on the machine affects all of them alike. Returns the
+/// times of each, in the order of the jobs.
 ///
 /// # Errors
 /// The first error of a job.
-pub fn by_turns<E>(
+pub fn run_interleaved<E>(
     jobs: &mut [Box<dyn FnMut() -> Result<(), E> + '_>],
     budget: Duration,
-    least: usize,
+    min_runs: usize,
 ) -> Result<Vec<Vec<Duration>>, E> {
     for job in jobs.iter_mut() {
         job()?;
@@ -57,7 +57,7 @@ pub fn by_turns<E>(
     }
     let mut times = vec![Vec::new(); jobs.len()];
     let start = Instant::now();
-    while times.first().is_some_and(|t| t.len() < least) || start.elapsed() < budget {
+    while times.first().is_some_and(|t| t.len() < min_runs) || start.elapsed() < budget {
         for (job, times) in jobs.iter_mut().zip(&mut times) {
             let start = Instant::now();
             job()?;
@@ -70,14 +70,12 @@ pub fn by_turns<E>(
     Ok(times)
 }
 
-/// The most memory that this process has held, in bytes; 0 where the system does
-/// not say.
+/// Peak memory of this process in bytes; 0 where unknown.
 pub fn peak_memory() -> u64 {
     memory("VmHWM:")
 }
 
-/// The memory that this process holds now, in bytes; 0 where the system does not
-/// say.
+/// Memory of this process in bytes; 0 where unknown.
 pub fn memory_now() -> u64 {
     memory("VmRSS:")
 }
@@ -94,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_values_that_were_measured() {
+    fn percentiles_are_measured_values() {
         let times: Vec<Duration> = (1..=200).rev().map(Duration::from_millis).collect();
         let t = Timings::of(&times);
         assert_eq!(
@@ -107,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_take_turns_and_warming_up_does_not_count() {
+    fn jobs_take_turns_and_warm_up_does_not_count() {
         let order = std::cell::RefCell::new(String::new());
         let mut jobs: Vec<Box<dyn FnMut() -> Result<(), ()>>> = Vec::new();
         for name in ['a', 'b'] {
@@ -117,7 +115,7 @@ mod tests {
                 Ok(())
             }));
         }
-        let times = by_turns(&mut jobs, Duration::ZERO, 3).expect("no job fails");
+        let times = run_interleaved(&mut jobs, Duration::ZERO, 3).expect("no job fails");
         assert_eq!(times.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3]);
         drop(jobs);
         assert_eq!(order.into_inner(), "aabbababab");

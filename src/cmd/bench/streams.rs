@@ -1,7 +1,6 @@
-//! Benches of the whole: from the appsink to the result.
+//! Benchmarks of the whole pipeline, from the appsink to the result.
 //!
-//! The very engine of `live` and `batch` runs here; only the way out is a list of
-//! times.
+//! They run the engine of `live` and `batch`; the only sink is a list of times.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -10,18 +9,20 @@ use serde::Serialize;
 
 use super::stats::{Timings, memory_now, peak_memory};
 use super::throughput::NetworkArgs;
+use crate::cancel::CancelToken;
 use crate::cmd::common::{ComputeArgs, MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
-use crate::engine::{self, CancelToken, EngineOptions, Gauges, Output, Said, Task};
+use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::Features;
 use crate::media::expand;
 use crate::net::{HeatmapKind, L3Net};
 use crate::result::Crop;
+use crate::stats::RunStats;
 use crate::time::{Hop, MediaTime};
 
 /// Measures the latency of live streams
 #[derive(clap::Args, Debug)]
 pub struct LatencyArgs {
-    /// What to watch meanwhile
+    /// Sources to watch
     #[arg(value_name = "SOURCE", default_value = "test")]
     pub sources: Vec<String>,
     #[command(flatten)]
@@ -35,7 +36,7 @@ pub struct LatencyArgs {
     pub json: bool,
 }
 
-/// How long `bench latency` runs if not told.
+/// How long `bench latency` runs by default.
 const LATENCY_SECONDS: f64 = 30.0;
 
 #[derive(Debug, Serialize)]
@@ -55,15 +56,15 @@ struct LatencyReport {
     peak_memory_mib: f64,
 }
 
-/// Runs live streams for a while and writes how late their results were.
+/// Runs live streams for a while and writes the latency of their results.
 ///
 /// # Errors
-/// Wrong usage; a source or model that cannot be had.
+/// Wrong usage; a source or model that cannot be opened.
 pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
     TalkArgs::default().start_log(std::io::stderr);
     let seconds = args.window.seconds.unwrap_or(LATENCY_SECONDS);
     let net = args.net.load()?;
-    let batch = EngineOptions::batch_for(&net);
+    let (batch, spec) = (EngineOptions::batch_for(&net), net.describe().spec);
     let run = measure(
         &args.sources,
         net,
@@ -71,6 +72,7 @@ pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> 
         &EngineOptions {
             hop: args.window.hop,
             crop: args.window.crop,
+            spec,
             real_time: true,
             limit: Some(MediaTime::from_secs_f64(seconds)),
             jobs: 1,
@@ -155,10 +157,10 @@ struct ThroughputReport {
     peak_memory_mib: f64,
 }
 
-/// Goes through files as `batch` does and writes how fast that was.
+/// Processes files as `batch` does and writes the throughput.
 ///
 /// # Errors
-/// Wrong usage; a model that cannot be had.
+/// Wrong usage; a model that cannot be opened.
 pub fn throughput(
     sources: &[String],
     args: &NetworkArgs,
@@ -174,7 +176,7 @@ pub fn throughput(
         },
     };
     let net = net.load()?;
-    let batch = EngineOptions::batch_for(&net);
+    let (batch, spec) = (EngineOptions::batch_for(&net), net.describe().spec);
     let begun = Instant::now();
     let run = measure(
         sources,
@@ -183,6 +185,7 @@ pub fn throughput(
         &EngineOptions {
             hop: Hop::SECOND,
             crop: Crop::Full,
+            spec,
             real_time: false,
             limit: None,
             jobs: crate::cmd::batch::default_jobs(),
@@ -251,7 +254,7 @@ fn measure(
     options: &EngineOptions,
 ) -> anyhow::Result<Run> {
     let sources = expand(sources).map_err(Usage::error)?;
-    let gauges = Gauges::new(sources.len());
+    let stats = RunStats::new(sources.len());
     let mut run = Run {
         network: net.describe().to_string(),
         streams: sources.len(),
@@ -264,46 +267,34 @@ fn measure(
         batches: 0,
     };
     let tasks = sources.into_iter().map(Task::new).collect();
-    let ask = move |batch: &[&Features]| net.judge(batch, heatmap);
-    engine::run(
-        tasks,
-        ask,
-        options,
-        &CancelToken::default(),
-        &gauges,
-        |output| {
-            match output {
-                Output::Answered { job, answered, .. } => run.moments.push(Moment {
-                    wait: job.begun - job.arrived,
-                    features: job.featured - job.begun,
-                    net: answered - job.featured,
-                    total: job.arrived.elapsed(),
-                    memory: memory_now(),
-                }),
-                Output::Said {
-                    said: Said::Gap(gap),
-                    ..
-                } => {
-                    run.gaps += 1;
-                    run.lost += gap.lost;
-                }
-                Output::Said {
-                    said: Said::Ended { seconds, error, .. },
-                    ..
-                } => {
-                    run.seconds += seconds;
-                    if let Some(cause) = error {
-                        run.failed += 1;
-                        tracing::warn!("{cause}");
-                    }
-                }
-                Output::Broken(error) => return Err(error),
+    let judge = move |batch: &[&Features]| net.judge(batch, heatmap);
+    let cancel = CancelToken::default();
+    Engine::new(options, &cancel, &stats).run(tasks, judge, |output| {
+        match output {
+            Output::Answered { job, answered, .. } => run.moments.push(Moment {
+                wait: job.begun - job.arrived,
+                features: job.featured - job.begun,
+                net: answered - job.featured,
+                total: job.arrived.elapsed(),
+                memory: memory_now(),
+            }),
+            Output::Gap { gap, .. } => {
+                run.gaps += 1;
+                run.lost += gap.lost;
             }
-            Ok(())
-        },
-    )?;
-    run.idle = gauges.occupation.idle_share();
-    run.batches = gauges.occupation.counts().1;
+            Output::Ended { end, .. } => {
+                run.seconds += end.seconds;
+                if let Some(cause) = end.error {
+                    run.failed += 1;
+                    tracing::warn!("{cause}");
+                }
+            }
+            Output::NetworkFailed(error) => return Err(error),
+        }
+        Ok(())
+    })?;
+    run.idle = stats.network.idle_share();
+    run.batches = stats.network.batches();
     Ok(run)
 }
 

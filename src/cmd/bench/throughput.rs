@@ -1,5 +1,5 @@
-//! `l3net bench throughput` without sources: moments a second of the network alone,
-//! beside what the machine can do at most.
+//! `l3net bench throughput` without sources: moments per second of the network alone,
+//! compared with the most that the machine can compute.
 
 mod report;
 
@@ -12,37 +12,38 @@ use anyhow::bail;
 use self::report::table;
 pub use self::report::{Case, Ceiling, Report};
 use super::jobs::{
-    Job, against, convolution, convolution_gflop, gflop_per_pair, load, matmul, matmul_gflop, pair,
+    Job, convolution, convolution_gflop, gflop_per_pair, load, matmul, matmul_gflop, pair,
+    torchscript,
 };
-use super::stats::{Timings, by_turns, peak_memory};
+use super::stats::{Timings, peak_memory, run_interleaved};
 use crate::features::Features;
 use crate::net::{Device, HeatmapKind, L3Net, NetInfo, NetOptions, Precision, Weights};
 
-/// How the network is measured.
+/// Options of the network benchmark.
 #[derive(clap::Args, Debug)]
 pub struct NetworkArgs {
-    /// The model; its values do not matter for the speed
+    /// Model; its values do not affect the speed
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Where to run: auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: Device,
-    /// auto, f32 or bf16; several with commas are measured by turns
+    /// auto, f32 or bf16; several with commas are measured in turn
     #[arg(long, value_delimiter = ',', default_value = "auto")]
     pub precision: Vec<Precision>,
-    /// Threads on the CPU; all of its cores if not given
+    /// Threads on the CPU; by default all of its cores
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Pairs judged at a time; several with commas
+    /// Pairs per batch; several with commas
     #[arg(long, value_delimiter = ',', default_value = "1,4,16")]
     pub batch: Vec<usize>,
-    /// Size of the picture, as WIDTHxHEIGHT
+    /// Size of the picture as WIDTHxHEIGHT
     #[arg(long, default_value = "224x224", value_parser = parse_size)]
     pub size: (u32, u32),
     /// How long to measure
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
     pub seconds: f64,
-    /// A TorchScript file of the same network (benches/torchscript.py), by turns
+    /// TorchScript of the same network (benches/torchscript.py) to compare with
     #[arg(long, value_name = "FILE.pt")]
     pub against: Option<PathBuf>,
     /// Write one JSON object instead of a table
@@ -53,8 +54,8 @@ pub struct NetworkArgs {
 /// Measures and writes to `out`.
 ///
 /// # Errors
-/// If the model, the device or the TorchScript cannot be had, or `out` cannot be
-/// written to.
+/// If the model, the device or the TorchScript is not available, or `out` cannot be
+/// written.
 pub fn run(args: &NetworkArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let report = measure(args)?;
     if args.json {
@@ -67,13 +68,13 @@ pub fn run(args: &NetworkArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Measures the network, the ceilings and the TorchScript by turns.
+/// Measures the network, the ceilings and the TorchScript in turn.
 ///
 /// # Errors
-/// If the model, the device or the TorchScript cannot be had.
+/// If the model, the device or the TorchScript is not available.
 pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
     if args.batch.contains(&0) {
-        bail!("--batch 0: a batch has one pair at least");
+        bail!("--batch 0: a batch has at least one pair");
     }
     let weights = Weights::open(args.model.as_deref())?;
     let nets = args
@@ -92,7 +93,9 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
         bail!("--precision: none given");
     };
     let largest = args.batch.iter().copied().max().unwrap_or(1);
-    let features: Vec<Features> = (0..largest).map(|i| pair(i, args.size)).collect();
+    let features: Vec<Features> = (0..largest)
+        .map(|i| pair(i, weights.spec(), args.size))
+        .collect();
     let pairs: Vec<&Features> = features.iter().collect();
     // Puts the number of threads in place for the ceilings and the script too.
     nets[0].judge(&pairs[..1], HeatmapKind::Gradient)?;
@@ -118,26 +121,26 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
     for (script, file) in script.iter().zip(file) {
         for &batch in &args.batch {
             timed.push(Timed::Script(batch));
-            jobs.push(against(script, file, first, &pairs[..batch])?);
+            jobs.push(torchscript(script, file, first, &pairs[..batch])?);
         }
     }
-    let least = if args.seconds > 0.0 { 5 } else { 1 };
+    let min_runs = if args.seconds > 0.0 { 5 } else { 1 };
     let budget = Duration::try_from_secs_f64(args.seconds)?;
-    let turns = Turns {
-        times: by_turns(&mut jobs, budget, least)?,
+    let measured = Measured {
+        times: run_interleaved(&mut jobs, budget, min_runs)?,
         timed,
     };
     drop(jobs);
 
-    let gflop = gflop_per_pair(weights.conv1_stride(), args.size);
+    let gflop = gflop_per_pair(weights.spec(), weights.conv1_stride(), args.size);
     let ceilings: Vec<_> = nets
         .iter()
-        .map(|net| turns.ceiling(net.describe()))
+        .map(|net| measured.ceiling(net.describe()))
         .collect();
-    let cases = turns
+    let cases = measured
         .timed
         .iter()
-        .filter_map(|&what| turns.case(what, file, &ceilings, gflop));
+        .filter_map(|&what| measured.case(what, file, &ceilings, gflop));
     Ok(Report {
         bench: "throughput",
         device: first.device_name(),
@@ -151,7 +154,7 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
     })
 }
 
-/// What a job does; precisions by name.
+/// What a job measures; precisions by name.
 #[derive(Clone, Copy, PartialEq)]
 enum Timed {
     Matmul(&'static str),
@@ -160,13 +163,13 @@ enum Timed {
     Script(usize),
 }
 
-/// The times of all jobs, turn by turn.
-struct Turns {
+/// The times of all jobs, run by run.
+struct Measured {
     timed: Vec<Timed>,
     times: Vec<Vec<Duration>>,
 }
 
-impl Turns {
+impl Measured {
     fn times(&self, what: Timed) -> &[Duration] {
         let place = self.timed.iter().position(|&t| t == what);
         place
@@ -221,8 +224,7 @@ impl Turns {
     }
 }
 
-/// The median of `a / b` turn by turn: what else runs on the machine slows both
-/// of a turn, and cancels.
+/// The median of `a / b` run by run: other load on the machine slows both and cancels.
 fn median_ratio(a: &[Duration], b: &[Duration]) -> Option<f64> {
     let mut ratios: Vec<f64> = a
         .iter()
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_taken_turn_by_turn() {
+    fn ratios_are_taken_run_by_run() {
         let ms = |values: [u64; 3]| values.map(Duration::from_millis);
         // The machine slows down fivefold; the ratio stays.
         assert_eq!(

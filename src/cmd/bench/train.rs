@@ -1,24 +1,24 @@
-//! `l3net bench train`: a step of training, loading apart.
+//! `l3net bench train`: a training step without loading.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
-use super::stats::{Timings, by_turns};
+use super::stats::{Timings, run_interleaved};
 use crate::cmd::common::ComputeArgs;
 use crate::net::{Conv1Stride, Weights, precision_name};
-use crate::train::{Adam, Batch, Lesson, Network, PairOf, keep_freed_memory};
+use crate::train::{Adam, Batch, BatchPair, Network, Objective, keep_freed_memory};
 
-/// Measures a step of training: forward, backward, Adam
+/// Measures a training step: forward, backward, Adam
 #[derive(clap::Args, Debug)]
 pub struct TrainBenchArgs {
-    /// Pictures and sounds of a step
+    /// Pictures and sounds per step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..))]
     pub batch: u32,
-    /// Steps that count; two more go before
+    /// Steps to measure, after two warm-up steps
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
-    /// Where, and how exactly
+    /// Device and precision
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// Write one JSON object instead of a table
@@ -29,7 +29,7 @@ pub struct TrainBenchArgs {
 /// Measures and writes to `out`.
 ///
 /// # Errors
-/// If the device cannot be had or has no room, or `out` cannot be written to.
+/// If the device is not available or short of memory, or `out` cannot be written.
 pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let device = args.compute.device.resolve()?;
     let kind = args.compute.precision.resolve(device);
@@ -37,28 +37,34 @@ pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     keep_freed_memory();
     tch::set_num_threads(i32::try_from(threads)?);
     let weights = Weights::initial(0, Conv1Stride::Two);
-    let mut network = Network::new(&weights, &BTreeMap::new(), Lesson::default(), device, kind)?;
+    let mut network = Network::new(
+        &weights,
+        &BTreeMap::new(),
+        Objective::default(),
+        device,
+        kind,
+    )?;
     let mut adam = Adam::new(network.parameters().vector(), 1e-5)?;
     let batch = random_batch(args.batch);
-    let learning = network.parameters().learning();
+    let trainable = network.parameters().trainable();
     let mut step = || -> Result<(), tch::TchError> {
-        // The score is read back, so the step is over when this returns.
+        // Reading the score waits for the device, so the step is over when this returns.
         let (gradient, _) = network.gradient(&batch)?;
         let parameters = network.parameters();
-        adam.step(parameters.vector(), &gradient, &learning, 1e-4)?;
-        parameters.changed()
+        adam.step(parameters.vector(), &gradient, &trainable, 1e-4)?;
+        parameters.sync()
     };
     let mut jobs: [Box<dyn FnMut() -> Result<(), tch::TchError>>; 1] = [Box::new(&mut step)];
-    let times = by_turns(&mut jobs, Duration::ZERO, args.steps as usize)?;
+    let times = run_interleaved(&mut jobs, Duration::ZERO, args.steps as usize)?;
     let ms = Timings::of(&times[0]);
     let pair = ms.p50 / f64::from(args.batch);
     let precision = precision_name(kind);
     if args.json {
-        let found = serde_json::json!({
+        let report = serde_json::json!({
             "bench": "train", "batch": args.batch, "threads": threads, "precision": precision,
             "device": format!("{device:?}"), "step_ms": ms, "pair_ms": pair,
         });
-        writeln!(out, "{found}")?;
+        writeln!(out, "{report}")?;
     } else {
         writeln!(
             out,
@@ -76,7 +82,7 @@ pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Noise, half of which corresponds. What is in it makes no difference to the time.
+/// Noise, half of which corresponds; the time does not depend on the values.
 fn random_batch(rows: u32) -> Batch {
     use rand::RngExt;
     let mut rng = crate::corpus::rng(0, 0, 0);
@@ -85,19 +91,19 @@ fn random_batch(rows: u32) -> Batch {
         step: 0,
         side,
         images: (0..rows * side * side * 3).map(|_| rng.random()).collect(),
-        spectrograms: (0..rows as usize * crate::features::SPECTROGRAM_LEN)
+        spectrograms: (0..rows as usize * crate::window_spec::WindowSpec::PAPER.spectrogram_len())
             .map(|_| rng.random_range(-1.84..0.5))
             .collect(),
         pairs: (0..rows)
-            .map(|row| PairOf {
-                seen: row,
-                heard: row,
+            .map(|row| BatchPair {
+                image: row,
+                sound: row,
                 corresponds: row % 2 == 0,
                 weight: 1.0 / rows as f32,
             })
             .collect(),
-        shown: Vec::new(),
-        heard: Vec::new(),
+        image_classes: Vec::new(),
+        sound_classes: Vec::new(),
         origins: vec![String::new(); rows as usize],
     }
 }

@@ -1,28 +1,28 @@
-//! Cameras and microphones, and what to type for each.
+//! Cameras and microphones, and the SOURCE of each.
 //!
-//! Belongs here: asking GStreamer's device monitor. `camera:N` is `/dev/videoN`;
-//! other devices are named as elements of a description.
+//! Belongs here: querying GStreamer's device monitor. `camera:N` is `/dev/videoN`;
+//! other devices are elements of a description.
 
 use serde::Serialize;
 
 /// A camera or a microphone.
 #[derive(Debug, Serialize)]
 pub(super) struct Device {
-    /// As the system calls it.
+    /// Its name in the system.
     pub name: String,
-    /// What to give to `l3net live`, or to use in a description.
+    /// The SOURCE for `l3net live`, or the element in a description.
     pub source: String,
 }
 
 /// Cameras, then microphones.
 #[cfg(not(feature = "gst"))]
-pub(super) fn look() -> (Vec<Device>, Vec<Device>) {
+pub(super) fn list() -> (Vec<Device>, Vec<Device>) {
     (Vec::new(), Vec::new())
 }
 
 /// Cameras, then microphones.
 #[cfg(feature = "gst")]
-pub(super) fn look() -> (Vec<Device>, Vec<Device>) {
+pub(super) fn list() -> (Vec<Device>, Vec<Device>) {
     use gstreamer::prelude::*;
 
     if gstreamer::init().is_err() {
@@ -31,7 +31,7 @@ pub(super) fn look() -> (Vec<Device>, Vec<Device>) {
     let of = |class: &str| {
         let monitor = gstreamer::DeviceMonitor::new();
         monitor.add_filter(Some(class), None);
-        // No provider for this class: then there are no devices either.
+        // Without a provider for this class there are no devices either.
         if monitor.start().is_err() {
             return Vec::new();
         }
@@ -51,7 +51,7 @@ pub(super) fn look() -> (Vec<Device>, Vec<Device>) {
         .collect();
     let microphones = of("Audio/Source")
         .iter()
-        // What the loudspeakers play is no microphone.
+        // Monitors record what the loudspeakers play.
         .filter(|device| !is_monitor(device))
         .map(|device| Device {
             name: device.display_name().into(),
@@ -76,7 +76,7 @@ fn v4l2_path(device: &gstreamer::Device) -> Option<String> {
     use gstreamer::prelude::*;
 
     let properties = device.properties()?;
-    // As V4L2's own provider and PipeWire's spell it.
+    // The names of V4L2's own provider and of PipeWire's.
     ["device.path", "api.v4l2.path"]
         .iter()
         .find_map(|&name| properties.get::<String>(name).ok())
@@ -91,16 +91,16 @@ fn camera_source(path: &str) -> Option<String> {
 
 /// The device as an element of a gst-launch description.
 #[cfg(feature = "gst")]
-fn description(device: &gstreamer::Device, otherwise: &str) -> String {
+fn description(device: &gstreamer::Device, fallback: &str) -> String {
     use gstreamer::prelude::*;
 
     let Ok(element) = device.create_element(None) else {
-        return otherwise.to_owned();
+        return fallback.to_owned();
     };
     let factory = element
         .factory()
-        .map_or_else(|| otherwise.to_owned(), |f| f.name().to_string());
-    // ALSA and PulseAudio say `device`, PipeWire says `target-object`.
+        .map_or_else(|| fallback.to_owned(), |f| f.name().to_string());
+    // `device` in ALSA and PulseAudio, `target-object` in PipeWire.
     for property in ["device", "target-object"] {
         if element.find_property(property).is_none() {
             continue;
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_camera_is_called_by_the_number_of_its_device() {
+    fn a_camera_has_the_number_of_its_device() {
         assert_eq!(camera_source("/dev/video2").as_deref(), Some("camera:2"));
         assert_eq!(camera_source("/dev/v4l/by-id/x"), None);
     }

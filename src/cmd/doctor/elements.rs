@@ -1,8 +1,8 @@
-//! What GStreamer can do here: which elements serve which purpose.
+//! GStreamer's elements, by purpose.
 //!
-//! Belongs here: the list of purposes, the elements that serve each and the Debian
-//! package that brings them. Any one of the elements will do, since GStreamer
-//! picks by rank; the package is the first element's.
+//! Belongs here: the list of purposes, the elements for each and their Debian
+//! package. Any of the elements is enough, as GStreamer picks by rank; the package is
+//! that of the first.
 
 use serde::Serialize;
 
@@ -14,15 +14,15 @@ const BAD: &str = "gstreamer1.0-plugins-bad";
 const UGLY: &str = "gstreamer1.0-plugins-ugly";
 const LIBAV: &str = "gstreamer1.0-libav";
 
-/// How bad it is to lack something.
+/// How much is lost without something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Weight {
-    /// Nothing, or next to nothing, works without it.
+pub(super) enum Importance {
+    /// Little or nothing works without it.
     Needed,
     /// Some sources do not work without it.
     Useful,
-    /// A second way to what something else does; not missed.
+    /// An alternative to something else; not reported as missing.
     Extra,
 }
 
@@ -31,7 +31,7 @@ struct Row {
     what: &'static str,
     any_of: &'static [&'static str],
     package: &'static str,
-    weight: Weight,
+    weight: Importance,
 }
 
 const fn row(
@@ -39,7 +39,7 @@ const fn row(
     what: &'static str,
     any_of: &'static [&'static str],
     package: &'static str,
-    weight: Weight,
+    weight: Importance,
 ) -> Row {
     Row {
         group,
@@ -50,7 +50,7 @@ const fn row(
     }
 }
 
-use Weight::{Extra, Needed, Useful};
+use Importance::{Extra, Needed, Useful};
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
@@ -106,30 +106,30 @@ const ROWS: &[Row] = &[
     row("overlay", "MP4 files", &["mp4mux"], GOOD, Useful),
 ];
 
-/// GStreamer as it is found here.
+/// GStreamer on this machine.
 #[derive(Debug, Serialize)]
 pub(super) struct GStreamer {
-    /// The program was built with it.
+    /// Whether the program was built with it.
     pub built_in: bool,
-    /// The version that runs.
+    /// The version at run time.
     pub version: Option<String>,
-    /// Why it does not start.
+    /// Why it cannot be initialised.
     pub error: Option<String>,
-    /// What it can do.
+    /// What it is needed for, with the elements found.
     pub purposes: Vec<Purpose>,
 }
 
-/// Something to be done, and the element that does it here.
+/// A purpose, and the element found for it.
 #[derive(Debug, Serialize)]
 pub(super) struct Purpose {
     pub group: &'static str,
     pub what: &'static str,
-    pub weight: Weight,
-    /// The first of the elements that is there; none: missing.
+    pub weight: Importance,
+    /// The first of the elements that is installed.
     pub element: Option<&'static str>,
-    /// Any one of these would do.
+    /// The elements that would do.
     pub any_of: &'static [&'static str],
-    /// Brings the first of them.
+    /// The package of the first.
     pub package: &'static str,
 }
 
@@ -137,7 +137,7 @@ impl GStreamer {
     pub(super) fn missing(&self) -> Vec<Missing> {
         if let Some(error) = &self.error {
             return vec![Missing {
-                what: format!("GStreamer, which does not start: {error}"),
+                what: format!("GStreamer, which cannot be initialised: {error}"),
                 needed: true,
                 package: Some("gstreamer1.0-plugins-base"),
                 command: None,
@@ -156,20 +156,20 @@ impl GStreamer {
     }
 }
 
-fn purposes(is_there: impl Fn(&str) -> bool) -> Vec<Purpose> {
+fn purposes(is_installed: impl Fn(&str) -> bool) -> Vec<Purpose> {
     ROWS.iter()
         .map(|row| Purpose {
             group: row.group,
             what: row.what,
             weight: row.weight,
-            element: row.any_of.iter().copied().find(|name| is_there(name)),
+            element: row.any_of.iter().copied().find(|name| is_installed(name)),
             any_of: row.any_of,
             package: row.package,
         })
         .collect()
 }
 
-pub(super) fn look() -> GStreamer {
+pub(super) fn check() -> GStreamer {
     let nothing = GStreamer {
         built_in: true,
         version: None,
@@ -193,7 +193,7 @@ pub(super) fn look() -> GStreamer {
     }
 }
 
-/// The version that runs; none where the program was built without GStreamer.
+/// The version at run time; `None` where the program was built without GStreamer.
 #[cfg(feature = "gst")]
 fn start() -> Result<Option<String>, String> {
     gstreamer::init().map_err(|error| error.to_string())?;
@@ -220,17 +220,17 @@ fn has(_: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn with(is_there: impl Fn(&str) -> bool) -> GStreamer {
+    fn with(is_installed: impl Fn(&str) -> bool) -> GStreamer {
         GStreamer {
             built_in: true,
             version: None,
             error: None,
-            purposes: purposes(is_there),
+            purposes: purposes(is_installed),
         }
     }
 
     #[test]
-    fn any_one_of_the_elements_will_do() {
+    fn any_of_the_elements_is_enough() {
         let found = with(|name| name == "openh264dec");
         let h264 = found
             .purposes
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn second_ways_are_not_missed() {
+    fn alternatives_are_not_reported_as_missing() {
         assert!(
             with(|name| name != "nvh264dec" && name != "nvh264sldec")
                 .missing()

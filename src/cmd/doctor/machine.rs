@@ -1,7 +1,7 @@
 //! Processor, libtorch and GPU.
 //!
-//! Belongs here: what the system's own files tell, and what libtorch says of
-//! itself. Nothing is measured; that is what `l3net bench` is for.
+//! Belongs here: what the system's files and libtorch report. Does not: measurements
+//! (`l3net bench`).
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Missing;
 use crate::net;
 
-/// Instruction sets that the network gains from, and what for.
+/// Instruction sets that speed up the network: flag and name.
 const FEATURES: &[(&str, &str)] = &[
     ("avx2", "AVX2"),
     ("avx512f", "AVX-512"),
@@ -25,11 +25,11 @@ const FEATURES: &[(&str, &str)] = &[
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Cpu {
     pub name: Option<String>,
-    /// What this process may use: limits of containers count.
+    /// Cores that this process may use, within the limits of a container.
     pub cores: usize,
-    /// Of the instruction sets that matter, those that are there.
+    /// The instruction sets present, of those that speed up the network.
     pub features: Vec<&'static str>,
-    /// Quicker in bf16 than in f32, so that `--precision auto` is bf16.
+    /// Faster in bf16 than in f32, so that `--precision auto` is bf16.
     pub fast_bf16: bool,
     pub memory_bytes: Option<u64>,
 }
@@ -47,7 +47,7 @@ fn cpu_from(cpuinfo: &str, meminfo: &str, cores: usize) -> Cpu {
             .find(|(name, _)| name.trim() == key)
             .map(|(_, value)| value.trim().to_owned())
     };
-    // x86 says "flags", Arm "Features".
+    // "flags" on x86, "Features" on Arm.
     let flags = value(cpuinfo, "flags").or_else(|| value(cpuinfo, "Features"));
     let flags: Vec<&str> = flags.iter().flat_map(|f| f.split_whitespace()).collect();
     Cpu {
@@ -58,26 +58,26 @@ fn cpu_from(cpuinfo: &str, meminfo: &str, cores: usize) -> Cpu {
             .filter(|(flag, _)| flags.contains(flag))
             .map(|&(_, name)| name)
             .collect(),
-        fast_bf16: net::cpu_gains_by_bf16(),
+        fast_bf16: net::bf16_is_faster_on_cpu(),
         memory_bytes: value(meminfo, "MemTotal")
             .and_then(|v| v.strip_suffix(" kB")?.trim().parse::<u64>().ok())
             .map(|kb| kb * 1024),
     }
 }
 
-/// The libtorch that is loaded.
+/// The loaded libtorch.
 #[derive(Debug, Serialize)]
 pub(super) struct Libtorch {
-    /// Of the loaded library, where its folder tells.
+    /// Its version, where its folder says.
     pub version: Option<String>,
-    /// The library's file.
+    /// Its file.
     pub path: Option<PathBuf>,
-    /// Threads that one operation uses.
+    /// Threads of one operation.
     pub threads: i32,
 }
 
 pub(super) fn libtorch() -> Libtorch {
-    // Asked first: it makes sure that the library is loaded.
+    // First, as it makes sure that the library is loaded.
     let threads = tch::get_num_threads();
     let path = loaded("libtorch_cpu.so");
     let version = path.as_ref().and_then(|path| {
@@ -92,7 +92,7 @@ pub(super) fn libtorch() -> Libtorch {
     }
 }
 
-/// The file of a library that is mapped into this process.
+/// The file of a library that this process has loaded.
 fn loaded(name: &str) -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     maps.lines()
@@ -103,20 +103,20 @@ fn loaded(name: &str) -> Option<PathBuf> {
 /// NVIDIA GPUs, as the driver and as libtorch see them.
 #[derive(Debug, Serialize)]
 pub(super) struct Gpu {
-    /// Name, memory and driver of each, as `nvidia-smi` gives them.
+    /// Name, memory and driver of each, from `nvidia-smi`.
     pub devices: Vec<String>,
-    /// The kernel's driver is there.
+    /// Whether the kernel driver is loaded.
     pub driver: bool,
-    /// How many libtorch can use.
+    /// Number that libtorch can use.
     pub usable: i64,
-    /// The library that has been opened for them.
+    /// libtorch's CUDA library, once loaded.
     pub library: Option<PathBuf>,
     /// Why libtorch cannot use a GPU.
     pub error: Option<String>,
 }
 
 pub(super) fn gpu() -> Gpu {
-    // Before libtorch is asked: it remembers its first answer.
+    // Before libtorch is queried: it caches its first answer.
     let opened = net::cuda::open();
     Gpu {
         devices: nvidia_smi(),
@@ -146,7 +146,7 @@ fn nvidia_smi() -> Vec<String> {
 }
 
 impl Gpu {
-    /// A GPU that is there and cannot be used; a machine without one lacks nothing.
+    /// A GPU that cannot be used; a machine without one lacks nothing.
     pub(super) fn missing(&self) -> Option<Missing> {
         if (self.devices.is_empty() && !self.driver) || self.usable > 0 {
             return None;
@@ -156,13 +156,13 @@ impl Gpu {
             what: format!("the GPU: {why}"),
             needed: false,
             package: None,
-            // Where the libraries are there, something else is wrong with it.
+            // With the libraries installed, the cause is another.
             command: self.library.is_none().then_some("make setup CUDA=1"),
         })
     }
 }
 
-/// No `sudo` needed.
+/// Whether `sudo` is not needed.
 pub(super) fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status
@@ -172,7 +172,7 @@ pub(super) fn is_root() -> bool {
         .is_some_and(|effective| effective == "0")
 }
 
-/// A Debian or one of its children.
+/// Whether this is Debian or a derivative.
 pub(super) fn has_apt() -> bool {
     std::path::Path::new("/usr/bin/apt-get").exists()
 }
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_with_bf16_is_told_from_an_old_laptop() {
+    fn instruction_sets_of_a_server_and_a_laptop() {
         let server =
             "processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 avx512f avx512_bf16\n";
         let cpu = cpu_from(server, "MemTotal:       1024 kB\n", 2);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arm_processor_says_features_and_no_name() {
+    fn an_arm_processor_has_features_and_no_name() {
         let cpu = cpu_from("Features\t: fp asimd bf16\n", "", 8);
         assert_eq!(cpu.features, ["NEON", "Arm bf16"]);
     }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_without_libraries_is_missing_them_and_none_at_all_is_fine() {
+    fn libraries_are_missing_only_with_a_gpu() {
         let none = Gpu {
             devices: Vec::new(),
             driver: false,

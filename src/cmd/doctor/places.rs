@@ -1,4 +1,4 @@
-//! Files: the model that is used, and the cache folder.
+//! The default model and the cache folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use serde::Serialize;
 use super::Missing;
 use crate::net::Weights;
 
-/// The model that is used without `--model`.
+/// The default model.
 #[derive(Debug, Serialize)]
 pub(super) struct Model {
-    /// Its file, or what stands for it.
+    /// Its file, or a description where there is none.
     pub source: Option<PathBuf>,
-    /// What an untrained one says means nothing.
+    /// Whether it is trained; the results of an untrained one mean nothing.
     pub trained: bool,
-    /// What its header says of it.
+    /// The metadata in its header.
     pub header: BTreeMap<String, String>,
     /// Why it cannot be used.
     pub error: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Model {
 pub(super) struct Cache {
     pub path: PathBuf,
     pub exists: bool,
-    /// Free on its disk.
+    /// Free space on its disk.
     pub free_bytes: Option<u64>,
 }
 
@@ -49,11 +49,11 @@ pub(super) fn model() -> Model {
 }
 
 impl Model {
-    /// A file that is in the place of the model and cannot be used stops every
-    /// command that is not given another.
+    /// An unusable file in place of the default model stops every command that names no
+    /// other.
     pub(super) fn missing(&self) -> Option<Missing> {
         Some(Missing {
-            what: format!("a model that can be used: {}", self.error.as_ref()?),
+            what: format!("a usable model: {}", self.error.as_ref()?),
             needed: true,
             package: None,
             command: None,
@@ -63,16 +63,16 @@ impl Model {
 
 pub(super) fn cache() -> Cache {
     let path = crate::cache::folder();
-    // A folder that is yet to be made lies on its parent's disk.
-    let there = path.ancestors().find(|p| p.exists());
+    // A folder that does not exist yet will be on its parent's disk.
+    let existing = path.ancestors().find(|p| p.exists());
     Cache {
         exists: path.is_dir(),
-        free_bytes: there.and_then(free_bytes),
+        free_bytes: existing.and_then(free_bytes),
         path,
     }
 }
 
-/// Through `df`: the standard library does not know, and one number is not worth
+/// From `df`: the standard library has no function for it, and one number is not worth
 /// a binding to the C library.
 fn free_bytes(path: &Path) -> Option<u64> {
     let out = Command::new("df")
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clone_has_a_model_that_can_be_used() {
+    fn a_clone_has_a_usable_model() {
         let model = model();
         assert_eq!(model.error, None);
         assert_eq!(

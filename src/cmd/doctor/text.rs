@@ -1,8 +1,8 @@
-//! The report as people read it.
+//! The human-readable report.
 
 use std::io::{Result, Write};
 
-use super::{Report, devices::Device, elements::Weight};
+use super::{Report, devices::Device, elements::Importance};
 
 /// Width of the left column.
 const LEFT: usize = 14;
@@ -19,7 +19,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> Result<()> {
     let cache = &report.cache;
     let mut text = cache.path.display().to_string();
     if !cache.exists {
-        text += " (not made yet)";
+        text += " (does not exist yet)";
     }
     if let Some(free) = cache.free_bytes {
         text += &format!(", {} free", size(free));
@@ -49,9 +49,9 @@ fn processor(report: &Report, out: &mut dyn Write) -> Result<()> {
         sets => sets.join(", "),
     };
     let bf16 = if cpu.fast_bf16 {
-        "--precision auto is bf16, which is quicker here"
+        "--precision auto is bf16, which is faster here"
     } else {
-        "--precision auto is f32, as bf16 is no quicker here"
+        "--precision auto is f32, as bf16 is not faster here"
     };
     line(out, "", &format!("{sets}; {bf16}"))?;
     let torch = &report.libtorch;
@@ -102,7 +102,7 @@ fn gstreamer(report: &Report, out: &mut dyn Write) -> Result<()> {
         );
     }
     match (&gst.version, &gst.error) {
-        (_, Some(error)) => line(out, "GStreamer", &format!("does not start: {error}"))?,
+        (_, Some(error)) => line(out, "GStreamer", &format!("cannot be initialised: {error}"))?,
         (Some(version), None) => line(out, "GStreamer", version)?,
         (None, None) => {}
     }
@@ -116,7 +116,7 @@ fn gstreamer(report: &Report, out: &mut dyn Write) -> Result<()> {
         group = purpose.group;
         let state = match (purpose.element, purpose.weight) {
             (Some(element), _) => element.to_owned(),
-            (None, Weight::Extra) => format!("- ({})", purpose.any_of[0]),
+            (None, Importance::Extra) => format!("- ({})", purpose.any_of[0]),
             (None, _) => format!(
                 "MISSING {} (package {})",
                 purpose.any_of[0], purpose.package
@@ -155,7 +155,7 @@ fn model(report: &Report, out: &mut dyn Write) -> Result<()> {
         line(
             out,
             "",
-            "untrained: its results mean nothing; give a trained one with --model",
+            "untrained: its results mean nothing; use a trained one with --model",
         )?;
     }
     Ok(())
@@ -167,9 +167,9 @@ fn verdict(report: &Report, out: &mut dyn Write) -> Result<()> {
         return writeln!(out, "Nothing is missing.");
     }
     let head = if report.ok {
-        "All that is needed is there. Missing for some uses:"
+        "Everything that is always needed is present. Missing for some uses:"
     } else {
-        "Something that is needed is missing:"
+        "Needed and missing:"
     };
     writeln!(out, "{head}")?;
     for missing in &report.missing {
@@ -177,12 +177,12 @@ fn verdict(report: &Report, out: &mut dyn Write) -> Result<()> {
         writeln!(out, "  {mark}{}", missing.what)?;
     }
     match &report.remedy {
-        Some(command) => writeln!(out, "To bring it:\n  {command}"),
+        Some(command) => writeln!(out, "To install it:\n  {command}"),
         None => Ok(()),
     }
 }
 
-/// Bytes for people: powers of ten, as disks are sold.
+/// Bytes in powers of ten, as disks are sold.
 fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes / 1000),
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_read_as_people_say_them() {
+    fn sizes_have_a_readable_unit() {
         assert_eq!(size(512), "0 kB");
         assert_eq!(size(19_041_484), "19 MB");
         assert_eq!(size(72_000_000_000), "72.0 GB");

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::SPLITS;
 use crate::corpus::Split;
 use crate::corpus::random::hash;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
 /// One recording in so many is the test.
 const TEST_ONE_IN: usize = 7;
@@ -23,7 +23,7 @@ const VALIDATION_TENTHS: u64 = 1;
 /// Between two parts a twentieth is left out, a second at most, so that what is
 /// heard in one does not ring on in the other.
 const GUARD_ONE_IN: u64 = 20;
-const SECOND: u64 = WINDOW_SAMPLES as u64;
+const SECOND: u64 = WindowSpec::PAPER.window_samples as u64;
 
 /// The parts of a recording, in samples.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use super::rules::SplitBy;
 use crate::corpus::Tag;
 use crate::corpus::random::Rng;
 use crate::corpus::shards::StoredClip;
-use crate::time::{MediaTime, SamplePos, WINDOW_SAMPLES};
+use crate::time::{MediaTime, SamplePos};
+use crate::window_spec::WindowSpec;
 
 /// Clips of one recording, by time.
 pub(super) struct Recording {
@@ -56,7 +57,7 @@ impl Recording {
             let span = span_of(clip);
             let within = |at: u64| (at.clamp(span.start, span.end) - span.start) as usize;
             let sound = within(part.start)..within(part.end);
-            if sound.len() < WINDOW_SAMPLES {
+            if sound.len() < WindowSpec::PAPER.window_samples {
                 continue;
             }
             let times = &clip.info.frame_times_ns;

@@ -22,7 +22,7 @@ use crate::net::L3Net;
 use crate::picture::Picture;
 use crate::report::{ReportError, write_file};
 use crate::result::Heatmap;
-use crate::sink::heatmaps::write_small_png;
+use crate::sink::png::write_small_png;
 use crate::time::SAMPLE_RATE;
 
 /// Longest side of a picture in the report.

@@ -1,12 +1,12 @@
 use super::filters::Resonance;
 use super::*;
 use crate::corpus::rng;
-use crate::time::WINDOW_SAMPLES;
+use crate::window_spec::WindowSpec;
 
 fn seconds(kind: Kind, position: u64, seconds: usize) -> Vec<f32> {
     let mut rng = rng(1, kind as u64, position);
     let rhythm = Rhythm::draw(kind.period_s(), &mut rng);
-    let mut pcm = vec![0.0; seconds * WINDOW_SAMPLES];
+    let mut pcm = vec![0.0; seconds * WindowSpec::PAPER.window_samples];
     voice(kind, &rhythm, -0.25, &mut rng).render(&mut pcm);
     pcm
 }
@@ -22,7 +22,7 @@ fn a_voice_is_the_same_in_blocks_of_any_size() {
         let mut rng = rng(1, kind as u64, 0);
         let rhythm = Rhythm::draw(kind.period_s(), &mut rng);
         let mut voice = voice(kind, &rhythm, -0.25, &mut rng);
-        let mut blocks = vec![0.0; WINDOW_SAMPLES];
+        let mut blocks = vec![0.0; WindowSpec::PAPER.window_samples];
         let mut sizes = [1, 7, 480, 1_000, 64].iter().cycle();
         let mut rest = &mut blocks[..];
         while !rest.is_empty() {
@@ -42,7 +42,7 @@ fn voices_are_about_equally_loud_and_none_is_silent_for_a_second() {
         for position in 0..12 {
             let pcm = seconds(kind, position, 3);
             levels.push(20.0 * rms(&pcm).log10());
-            for second in pcm.chunks(WINDOW_SAMPLES) {
+            for second in pcm.chunks(WindowSpec::PAPER.window_samples) {
                 let level = 20.0 * rms(second).log10();
                 assert!(level > -35.0, "{kind:?} {position}: {level}");
             }

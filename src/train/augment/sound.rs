@@ -1,4 +1,4 @@
-//! What is changed about a second of sound, and about its log-spectrogram.
+//! Augmentation of a window of sound and of its log-spectrogram.
 
 use std::ops::Range;
 
@@ -6,26 +6,27 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use crate::corpus::Rng;
-use crate::features::{BINS, FRAMES};
+use crate::window_spec::WindowSpec;
+
+/// How much softer a part of the window becomes at most: 60 dB, a pause, in the units
+/// of the log-spectrogram.
+const MAX_SOFTENING: f32 = 1.38;
+/// How far a pause may lie below the quietest stretch of the window: 12 dB.
+const MAX_BELOW_QUIET: f32 = 0.276;
 
 /// Frames of the quietest stretch, which is the background.
-const QUIET: usize = FRAMES / 10;
-/// By how much a part of the second becomes softer: 0.2 ln of 60 dB, which is a
-/// pause.
-const SOFTEST: f32 = 1.38;
-/// How much softer the background of a pause may be than the quietest stretch of a
-/// second that has none: 12 dB.
-const UNDER: f32 = 0.276;
-/// What a log-spectrogram says of silence: 0.2 ln(1e-4).
-const SILENCE: f32 = -1.842_068_1;
+fn quiet_frames(spec: &WindowSpec) -> usize {
+    spec.frames / 10
+}
 
-/// Speed by up to 12 %, tone, level from −12 to +6 dB, and noise now and then.
-pub(super) fn disturbed(pcm: &[f32], rng: &mut Rng) -> Vec<f32> {
+/// Changes the speed by up to 12 %, the tone, the level from −12 to +6 dB, and adds noise
+/// to every other sound.
+pub(super) fn perturb(pcm: &[f32], rng: &mut Rng) -> Vec<f32> {
     let speed: f64 = rng.random_range(0.88..=1.12);
     let len = pcm.len().max(1);
     let mut out: Vec<f32> = (0..pcm.len())
         .map(|i| {
-            // Beyond the end it begins anew: a faster sound is too short.
+            // A faster sound is too short and continues from its start.
             let at = i as f64 * speed;
             let (whole, part) = (at as usize, at.fract() as f32);
             pcm[whole % len] * (1.0 - part) + pcm[(whole + 1) % len] * part
@@ -57,84 +58,87 @@ pub(super) fn disturbed(pcm: &[f32], rng: &mut Rng) -> Vec<f32> {
     out
 }
 
-/// A band of frequencies and a stretch of time that are not heard (SpecAugment,
-/// Park et al. 2019).
-pub(super) fn holes(spectrogram: &mut [f32], rng: &mut Rng) {
-    band(spectrogram, rng);
+/// Silences a band of frequencies and a stretch of time (SpecAugment, Park et al. 2019).
+pub(super) fn mask(spectrogram: &mut [f32], spec: &WindowSpec, rng: &mut Rng) {
+    mask_band(spectrogram, spec, rng);
     if rng.random_bool(0.5) {
         let frames = rng.random_range(4..=40);
-        let first = rng.random_range(0..FRAMES - frames);
-        for line in spectrogram.chunks_exact_mut(FRAMES) {
-            line[first..first + frames].fill(SILENCE);
+        let first = rng.random_range(0..spec.frames - frames);
+        for row in spectrogram.chunks_exact_mut(spec.frames) {
+            row[first..first + frames].fill(spec.silence());
         }
     }
 }
 
-fn band(spectrogram: &mut [f32], rng: &mut Rng) {
+fn mask_band(spectrogram: &mut [f32], spec: &WindowSpec, rng: &mut Rng) {
     if rng.random_bool(0.5) {
         let bins = rng.random_range(4..=40);
-        let first = rng.random_range(0..BINS - bins);
-        spectrogram[first * FRAMES..(first + bins) * FRAMES].fill(SILENCE);
+        let first = rng.random_range(0..spec.bins - bins);
+        spectrogram[first * spec.frames..(first + bins) * spec.frames].fill(spec.silence());
     }
 }
 
-/// What might be heard in the same place at another time: parts of the second in
-/// another order, softer for a while, and without a band of frequencies.
-pub(super) fn other_events(spectrogram: &mut [f32], rng: &mut Rng) {
-    rearrange(spectrogram, rng);
-    // Rather long and deep: in most places little happens most of the time.
+/// A window as it might sound in the same place at another time: its parts in another
+/// order, softer for a while, and without a band of frequencies.
+pub(super) fn change_events(spectrogram: &mut [f32], spec: &WindowSpec, rng: &mut Rng) {
+    shuffle_parts(spectrogram, spec, rng);
+    // Mostly long and deep: in most places little happens most of the time.
     let frames = rng
-        .random_range(0..=FRAMES)
-        .max(rng.random_range(0..=FRAMES));
-    let first = rng.random_range(0..=FRAMES - frames);
-    soften(spectrogram, first..first + frames, rng);
-    band(spectrogram, rng);
+        .random_range(0..=spec.frames)
+        .max(rng.random_range(0..=spec.frames));
+    let first = rng.random_range(0..=spec.frames - frames);
+    soften(spectrogram, first..first + frames, spec, rng);
+    mask_band(spectrogram, spec, rng);
 }
 
-/// Cuts the second into up to ten parts and puts them in another order: without it
-/// the words of a short recording are learnt by heart rather than the voice.
-fn rearrange(spectrogram: &mut [f32], rng: &mut Rng) {
+/// Cuts the window into up to ten parts and shuffles them: otherwise the network
+/// memorises the words of a short recording instead of the voice.
+fn shuffle_parts(spectrogram: &mut [f32], spec: &WindowSpec, rng: &mut Rng) {
     let mut cuts: Vec<usize> = (0..rng.random_range(1..=9))
-        .map(|_| rng.random_range(1..FRAMES))
-        .chain([0, FRAMES])
+        .map(|_| rng.random_range(1..spec.frames))
+        .chain([0, spec.frames])
         .collect();
     cuts.sort_unstable();
     let mut parts: Vec<Range<usize>> = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
     parts.shuffle(rng);
     let order: Vec<usize> = parts.into_iter().flatten().collect();
-    for line in spectrogram.chunks_exact_mut(FRAMES) {
-        let before: [f32; FRAMES] = std::array::from_fn(|frame| line[frame]);
-        for (to, &from) in line.iter_mut().zip(&order) {
+    let mut before = vec![0.0; spec.frames];
+    for row in spectrogram.chunks_exact_mut(spec.frames) {
+        before.copy_from_slice(row);
+        for (to, &from) in row.iter_mut().zip(&order) {
             *to = before[from];
         }
     }
 }
 
-/// For a while what happens is softer, down to a pause, and the background is hardly:
-/// nothing falls far below one of the quiet stretches, again and again.
-fn soften(spectrogram: &mut [f32], frames: Range<usize>, rng: &mut Rng) {
+/// Makes the events in some frames softer, down to a pause, and leaves the background
+/// nearly as it is: nothing falls far below a quiet stretch, which is repeated.
+fn soften(spectrogram: &mut [f32], frames: Range<usize>, spec: &WindowSpec, rng: &mut Rng) {
     let by = rng
-        .random_range(0.0..=SOFTEST)
-        .max(rng.random_range(0.0..=SOFTEST));
-    let under = rng.random_range(0.0..=UNDER);
-    let from = background(spectrogram, rng);
-    for line in spectrogram.chunks_exact_mut(FRAMES) {
-        let quiet: [f32; QUIET] = std::array::from_fn(|frame| line[from + frame]);
-        for (value, quiet) in line[frames.clone()].iter_mut().zip(quiet.iter().cycle()) {
-            *value = value.min((*value - by).max(*quiet - under));
+        .random_range(0.0..=MAX_SOFTENING)
+        .max(rng.random_range(0.0..=MAX_SOFTENING));
+    let below_quiet = rng.random_range(0.0..=MAX_BELOW_QUIET);
+    let start = quiet_stretch(spectrogram, spec, rng);
+    let mut quiet = vec![0.0; quiet_frames(spec)];
+    for row in spectrogram.chunks_exact_mut(spec.frames) {
+        quiet.copy_from_slice(&row[start..start + quiet_frames(spec)]);
+        for (value, quiet) in row[frames.clone()].iter_mut().zip(quiet.iter().cycle()) {
+            *value = value.min((*value - by).max(*quiet - below_quiet));
         }
     }
 }
 
-/// Where a stretch of [`QUIET`] frames begins: one of the quietest tenth of all.
-fn background(spectrogram: &[f32], rng: &mut Rng) -> usize {
-    let mut loudness = [0.0; FRAMES];
-    for line in spectrogram.chunks_exact(FRAMES) {
-        for (sum, value) in loudness.iter_mut().zip(line) {
+/// Start of one of the quietest tenth of all stretches of [`quiet_frames`].
+fn quiet_stretch(spectrogram: &[f32], spec: &WindowSpec, rng: &mut Rng) -> usize {
+    let mut loudness = vec![0.0; spec.frames];
+    for row in spectrogram.chunks_exact(spec.frames) {
+        for (sum, value) in loudness.iter_mut().zip(row) {
             *sum += value;
         }
     }
-    let stretches = loudness.windows(QUIET).map(|w| w.iter().sum::<f32>());
+    let stretches = loudness
+        .windows(quiet_frames(spec))
+        .map(|w| w.iter().sum::<f32>());
     let mut quietest: Vec<(usize, f32)> = stretches.enumerate().collect();
     quietest.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
     quietest[rng.random_range(0..quietest.len() / 10)].0
@@ -145,15 +149,16 @@ mod tests {
     use super::super::super::testing::Tones;
     use super::*;
     use crate::corpus::{Corpus, Split, rng};
-    use crate::features::SPECTROGRAM_LEN;
+
+    const SPEC: WindowSpec = WindowSpec::PAPER;
 
     #[test]
-    fn disturbed_sound_stays_sound() {
+    fn perturbed_sound_stays_in_range() {
         let example = Tones::default()
             .draw(Split::Train, &mut rng(3, 0, 0))
             .expect("a draw");
         for seed in 0..50 {
-            let out = disturbed(&example.pcm, &mut rng(seed, 3, 0));
+            let out = perturb(&example.pcm, &mut rng(seed, 3, 0));
             assert_eq!(out.len(), example.pcm.len());
             assert!(out.iter().all(|v| v.abs() <= 1.0));
             let rms = (out.iter().map(|v| v * v).sum::<f32>() / out.len() as f32).sqrt();
@@ -161,65 +166,68 @@ mod tests {
         }
     }
 
-    /// A spectrogram whose values say where they were.
+    /// A spectrogram whose values are their positions.
     fn numbered() -> Vec<f32> {
-        (0..SPECTROGRAM_LEN).map(|i| i as f32).collect()
+        (0..SPEC.spectrogram_len()).map(|i| i as f32).collect()
     }
 
     #[test]
-    fn another_order_keeps_every_moment_whole() {
-        let mut moved = 0;
+    fn shuffling_keeps_every_frame_whole() {
+        let mut changed = 0;
         for seed in 0..50 {
             let mut spectrogram = numbered();
-            rearrange(&mut spectrogram, &mut rng(seed, 4, 0));
-            let from: Vec<usize> = spectrogram[..FRAMES].iter().map(|v| *v as usize).collect();
-            for (bin, line) in spectrogram.chunks_exact(FRAMES).enumerate() {
-                let here = line.iter().map(|v| *v as usize - bin * FRAMES);
+            shuffle_parts(&mut spectrogram, &SPEC, &mut rng(seed, 4, 0));
+            let from: Vec<usize> = spectrogram[..SPEC.frames]
+                .iter()
+                .map(|v| *v as usize)
+                .collect();
+            for (bin, row) in spectrogram.chunks_exact(SPEC.frames).enumerate() {
+                let here = row.iter().map(|v| *v as usize - bin * SPEC.frames);
                 assert!(here.eq(from.iter().copied()));
             }
             let mut all = from.clone();
             all.sort_unstable();
-            assert!(all.into_iter().eq(0..FRAMES));
-            moved += usize::from(!from.is_sorted());
+            assert!(all.into_iter().eq(0..SPEC.frames));
+            changed += usize::from(!from.is_sorted());
         }
-        assert!(moved > 25, "{moved} of 50");
+        assert!(changed > 25, "{changed} of 50");
     }
 
     #[test]
-    fn what_is_softer_falls_to_the_background_and_no_further() {
+    fn softened_events_fall_no_further_than_the_background() {
         for seed in 0..50 {
             let mut rng = rng(seed, 5, 0);
-            let mut spectrogram = vec![SOFTEST; SPECTROGRAM_LEN];
-            for line in spectrogram.chunks_exact_mut(FRAMES) {
-                line[100..100 + 2 * QUIET].fill(0.0);
+            let mut spectrogram = vec![MAX_SOFTENING; SPEC.spectrogram_len()];
+            for row in spectrogram.chunks_exact_mut(SPEC.frames) {
+                row[100..100 + 2 * quiet_frames(&SPEC)].fill(0.0);
             }
-            soften(&mut spectrogram, 10..90, &mut rng);
-            for line in spectrogram.chunks_exact(FRAMES) {
-                let softer = line[10];
-                assert!((0.0..SOFTEST).contains(&softer), "{softer}");
-                assert!(line[10..90].iter().all(|v| *v == softer));
-                assert!(line[..10].iter().all(|v| *v == SOFTEST));
+            soften(&mut spectrogram, 10..90, &SPEC, &mut rng);
+            for row in spectrogram.chunks_exact(SPEC.frames) {
+                let softer = row[10];
+                assert!((0.0..MAX_SOFTENING).contains(&softer), "{softer}");
+                assert!(row[10..90].iter().all(|v| *v == softer));
+                assert!(row[..10].iter().all(|v| *v == MAX_SOFTENING));
             }
-            soften(&mut spectrogram, 100..110, &mut rng);
+            soften(&mut spectrogram, 100..110, &SPEC, &mut rng);
             assert!(
                 spectrogram[100..110]
                     .iter()
-                    .all(|v| (-UNDER..=0.0).contains(v))
+                    .all(|v| (-MAX_BELOW_QUIET..=0.0).contains(v))
             );
         }
     }
 
     #[test]
-    fn nothing_grows_louder_and_what_is_quiet_stays() {
+    fn softening_makes_nothing_louder() {
         for seed in 0..50 {
             let mut rng = rng(seed, 6, 0);
-            let mut spectrogram: Vec<f32> = (0..SPECTROGRAM_LEN)
+            let mut spectrogram: Vec<f32> = (0..SPEC.spectrogram_len())
                 .map(|_| rng.random_range(-1.0..1.0))
                 .collect();
             let before = spectrogram.clone();
-            soften(&mut spectrogram, 0..FRAMES, &mut rng);
+            soften(&mut spectrogram, 0..SPEC.frames, &SPEC, &mut rng);
             for (after, before) in spectrogram.iter().zip(&before) {
-                assert!(after <= before && *after >= before - SOFTEST);
+                assert!(after <= before && *after >= before - MAX_SOFTENING);
             }
             assert_ne!(spectrogram, before);
         }

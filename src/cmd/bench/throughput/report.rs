@@ -1,4 +1,4 @@
-//! What the bench of the network found, and its table.
+//! The result of the network benchmark, and its table.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::super::stats::Timings;
 
-/// What was found; `--json` writes it as it is.
+/// The result; `--json` writes it as it is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// What this is.
+    /// Name of the benchmark.
     pub bench: &'static str,
     /// `cpu` or `cuda:N`.
     pub device: String,
@@ -20,25 +20,25 @@ pub struct Report {
     pub conv1_stride: u8,
     /// Width and height of the pictures.
     pub size: [u32; 2],
-    /// Arithmetic in one pair.
+    /// Operations of one pair, in 10⁹.
     pub gflop_per_pair: f64,
-    /// The most that the machine does, for each precision.
+    /// The fastest that the machine computes, for each precision.
     pub ceilings: Vec<Ceiling>,
-    /// The network, for each precision and batch.
+    /// The results for each precision and batch.
     pub cases: Vec<Case>,
-    /// The most memory held, in bytes.
+    /// Peak memory in bytes.
     pub peak_memory_bytes: u64,
 }
 
-/// How fast libtorch is at its best on this machine.
+/// The peak speed of libtorch on this machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ceiling {
     /// `f32` or `bf16`.
     pub precision: &'static str,
     /// Product of two square matrices, in GFLOP/s.
     pub matmul_gflops: f64,
-    /// A 3 × 3 convolution of 256 channels, in GFLOP/s. The CPU's matrix product
-    /// may go through another library that uses less of the machine.
+    /// A 3 × 3 convolution of 256 channels, in GFLOP/s. The CPU's matrix product may use
+    /// a library that is slower.
     pub convolution_gflops: f64,
 }
 
@@ -49,22 +49,22 @@ pub struct Case {
     pub what: String,
     /// `f32` or `bf16`.
     pub precision: &'static str,
-    /// Pairs at a time.
+    /// Pairs per batch.
     pub batch: usize,
-    /// Milliseconds a batch.
+    /// Milliseconds per batch.
     pub ms: Timings,
-    /// Moments a second, at the median.
+    /// Moments per second, at the median.
     pub moments_per_second: f64,
     /// GFLOP/s, at the median.
     pub gflops: f64,
-    /// Part of the higher ceiling of its precision, where that was measured.
+    /// Fraction of the higher ceiling of its precision, where measured.
     pub of_ceiling: Option<f64>,
-    /// The TorchScript's time over this one's at the same batch, the median over
-    /// all turns: above 1, this one is faster.
+    /// The TorchScript's time divided by this one's at the same batch, the median over
+    /// all runs: above 1, this one is faster.
     pub times_as_fast_as_script: Option<f64>,
 }
 
-/// The table for people.
+/// Writes the table.
 pub(super) fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(
         out,

@@ -5,23 +5,26 @@
 
 mod reference;
 
-use l3net::features::{BINS, FRAMES, FeatureExtractor, Features, FrameScaler, SPECTROGRAM_LEN};
+use l3net::features::{FeatureExtractor, Features, FrameScaler};
 use l3net::net::{
     Conv1Stride, Device, HeatmapKind, L3Net, NetError, NetOptions, Precision, Weights,
 };
 use l3net::picture::Picture;
 use l3net::result::{Crop, Heatmap, Judgement};
+use l3net::window_spec::WindowSpec;
 use tch::Tensor;
 
-use reference::{
-    BF16, F32, Golden, SEED, UNIT, assert_close, features, network, our_features, picture, shared,
+use crate::common::{shared, skipped};
+
+use self::reference::{
+    BF16, F32, Golden, SEED, UNIT, assert_close, features, network, our_features, picture,
     spectrogram, units_on, values,
 };
 
 /// The features for classifying sounds, as the network finds them.
 fn sounds(net: &L3Net, batch: &[&Features]) -> Vec<f32> {
     let spectrograms: Vec<&[f32]> = batch.iter().map(|f| f.spectrogram.as_slice()).collect();
-    let heard = net.hear(&spectrograms).expect("a response");
+    let heard = net.audio_response(&spectrograms).expect("a response");
     heard.sound_6144().expect("features")
 }
 
@@ -178,7 +181,7 @@ fn the_network_in_bf16_is_near_the_reference() {
 #[test]
 fn a_gpu_gives_the_reference_too() {
     let Ok(tch::Device::Cuda(_)) = Device::Auto.resolve() else {
-        return; // no GPU here: nothing to compare
+        return skipped("a_gpu_gives_the_reference_too", "no GPU here");
     };
     let golden = Golden::ours();
     let batch = our_features(&golden);
@@ -228,7 +231,7 @@ fn conv4_2_the_sound_features_and_the_other_heatmaps_are_the_reference() {
 #[test]
 fn pictures_of_different_sizes_make_one_batch() {
     let pcm = Golden::ours().pcm();
-    let mut extractor = FeatureExtractor::new(Crop::Full);
+    let mut extractor = FeatureExtractor::new(WindowSpec::PAPER, Crop::Full);
     let features: Vec<_> = [
         (64, 64, 0),
         (90, 60, 1),
@@ -270,7 +273,10 @@ fn a_batch_of_none_and_features_of_the_wrong_shape_are_no_panic() {
         Precision::F32,
     );
     assert_eq!(net.judge(&[], HeatmapKind::Gradient).expect("nothing"), []);
-    let good = features(vec![0.0; SPECTROGRAM_LEN], picture(32, 32, 0));
+    let good = features(
+        vec![0.0; WindowSpec::PAPER.spectrogram_len()],
+        picture(32, 32, 0),
+    );
     let mut short = good.clone();
     short.spectrogram.pop();
     let mut narrow = good.clone();
@@ -295,7 +301,10 @@ fn the_network_can_move_to_another_thread_and_keeps_its_number_of_threads() {
     };
     let weights = Weights::random(SEED, Conv1Stride::Two);
     let net = L3Net::new(&weights, &options).expect("a network");
-    let good = features(vec![0.0; SPECTROGRAM_LEN], picture(32, 32, 0));
+    let good = features(
+        vec![0.0; WindowSpec::PAPER.spectrogram_len()],
+        picture(32, 32, 0),
+    );
     let here = net
         .judge(&[&good], HeatmapKind::Gradient)
         .expect("a judgement");
@@ -315,8 +324,11 @@ fn the_network_can_move_to_another_thread_and_keeps_its_number_of_threads() {
 /// variants, both precisions.
 #[test]
 fn the_shared_reference_holds_where_it_is_there() {
-    let Some(folder) = shared() else {
-        return; // no such folder here: nothing to compare
+    let Some(folder) = shared("golden") else {
+        return skipped(
+            "the_shared_reference_holds_where_it_is_there",
+            "no ../shared/golden here",
+        );
     };
     let golden = Golden::read(&folder.join("expected.safetensors"));
     let pcm = golden.f32("audio");
@@ -333,10 +345,11 @@ fn the_shared_reference_holds_where_it_is_there() {
             features(spectrogram(pcm), picture)
         })
         .collect();
-    for (f, expected) in features
-        .iter()
-        .zip(golden.f32("log_spectrogram").chunks(BINS * FRAMES))
-    {
+    for (f, expected) in features.iter().zip(
+        golden
+            .f32("log_spectrogram")
+            .chunks(WindowSpec::PAPER.spectrogram_len()),
+    ) {
         assert_close("log_spectrogram", &f.spectrogram, expected, 1e-5);
     }
     let batch: Vec<_> = features.iter().collect();

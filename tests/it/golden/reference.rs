@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use l3net::features::{Features, LogSpectrogram, SPECTROGRAM_LEN, View};
+use l3net::features::{Features, LogSpectrogram, Viewport};
 use l3net::net::{Device, L3Net, NetOptions, Precision, Weights};
 use l3net::picture::Picture;
+use l3net::window_spec::WindowSpec;
 use safetensors::SafeTensors;
 use tch::Tensor;
 
@@ -86,9 +87,7 @@ pub fn values(tensor: &Tensor) -> Vec<f32> {
 }
 
 pub fn spectrogram(pcm: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; SPECTROGRAM_LEN];
-    LogSpectrogram::new().write(pcm, &mut out);
-    out
+    LogSpectrogram::new(WindowSpec::PAPER).of(pcm)
 }
 
 /// As `picture` of `golden.py`.
@@ -118,7 +117,7 @@ pub fn picture(width: i64, height: i64, salt: i64) -> Picture {
 pub fn features(spectrogram: Vec<f32>, picture: Picture) -> Features {
     Features {
         spectrogram,
-        view: View::whole(picture.width, picture.height),
+        view: Viewport::whole(picture.width, picture.height),
         image: picture.rgb,
         image_width: picture.width,
         image_height: picture.height,

@@ -1,0 +1,291 @@
+//! One run's network, optimiser and state.
+//!
+//! Belongs here: what happens in a step, a validation and a save. Does not: when they
+//! happen (`run`).
+
+use std::collections::BTreeMap;
+use std::mem::take;
+use std::ops::Range;
+use std::time::Instant;
+
+use super::adam::{Adam, is_finite};
+use super::batch::Batch;
+use super::calibration::{Calibration, cross_entropy_and_accuracy};
+use super::checkpoint::{Checkpoint, RunFiles, copy};
+use super::error::TrainError;
+use super::memory::keep_freed_memory;
+use super::network::{Network, Objective};
+use super::run::cannot_write;
+use super::run_state::{RunState, Validation};
+use super::score::{Mean, Score};
+use super::settings::{Start, TrainSettings};
+use crate::corpus::SplitBy;
+use crate::net::input::to_vec;
+use crate::net::threads::sleep_while_waiting;
+use crate::net::{StoreAs, Weights, precision_name};
+
+/// The state of a run and the operations of the training loop.
+pub(super) struct Trainer<'a> {
+    settings: &'a TrainSettings,
+    files: &'a RunFiles,
+    network: Network,
+    adam: Adam,
+    /// The parts of the parameters that the optimiser updates.
+    trainable: Vec<Range<usize>>,
+    pub state: RunState,
+    /// When the last checkpoint was written, and after which step.
+    pub saved_at: Instant,
+    pub saved_step: Option<u64>,
+}
+
+impl<'a> Trainer<'a> {
+    /// Sets up the network and its optimiser.
+    ///
+    /// # Errors
+    /// If the device is not available, libtorch fails, or a checkpoint to resume is of a
+    /// run with other settings.
+    pub fn new(
+        settings: &'a TrainSettings,
+        start: Start,
+        files: &'a RunFiles,
+        data: Vec<String>,
+        classes: Vec<String>,
+    ) -> Result<Self, TrainError> {
+        let device = settings.device.resolve()?;
+        let kind = settings.precision.resolve(device);
+        keep_freed_memory();
+        if !device.is_cuda() && settings.threads > 1 {
+            // Loader threads share the cores with the network.
+            sleep_while_waiting();
+        }
+        tch::set_num_threads(i32::try_from(settings.threads).unwrap_or(i32::MAX));
+        let sampler = &settings.sampler;
+        let fresh = RunState {
+            seed: sampler.seed,
+            batch: sampler.batch as u64,
+            pairing: format!("{:?}", sampler.pairing).to_lowercase(),
+            precision: precision_name(kind).to_owned(),
+            data,
+            validation_pairs: settings.validation_pairs as u64,
+            task: format!("{:?}", settings.task).to_lowercase(),
+            augment: format!("{:?}", sampler.augment).to_lowercase(),
+            freeze: format!("{:?}", settings.freeze).to_lowercase(),
+            dropout: settings.dropout.to_string(),
+            split_seed: settings.split_seed.to_string(),
+            held_out: settings.held_out.clone(),
+            split: settings.split_by.map_or("", SplitBy::name).to_owned(),
+            overfit: sampler.overfit.map_or(0, |n| n as u64).to_string(),
+            classes: settings.task.has_classes().then(|| classes.clone()),
+            ..RunState::default()
+        };
+        let mut heads = BTreeMap::new();
+        let (weights, state, moments) = match start {
+            Start::Scratch(stride) => (Weights::initial(sampler.seed, stride), fresh, None),
+            Start::Model(weights) => {
+                let file = weights.source().display();
+                let from = match weights.metadata().get("trained_on") {
+                    Some(data) => format!("{file}, trained on {data}"),
+                    None => file.to_string(),
+                };
+                let state = RunState {
+                    started_from: Some(from),
+                    ..fresh
+                };
+                (weights, state, None)
+            }
+            Start::Resume(checkpoint) => {
+                checkpoint.state.check_resumable(&fresh, &files.last)?;
+                let mut checkpoint = *checkpoint;
+                let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
+                let state = resumed_state(take(&mut checkpoint.state), fresh);
+                let (of_heads, weights) = checkpoint.into_parts();
+                heads = of_heads;
+                (weights, state, Some(moments))
+            }
+        };
+        let step = state.step;
+        let torch = |cause| torch_error(step, cause);
+        let objective = Objective {
+            task: settings.task,
+            classes: classes.len(),
+            freeze: settings.freeze,
+            dropout: settings.dropout,
+            seed: sampler.seed,
+        };
+        let mut network = Network::new(&weights, &heads, objective, device, kind).map_err(torch)?;
+        let decay = settings.weight_decay;
+        let trainable = network.parameters().trainable();
+        let like = network.parameters().vector();
+        let adam = match moments {
+            None => Adam::new(like, decay),
+            Some((mean, square)) => Adam::resumed(like, decay, &mean, &square, state.step),
+        };
+        Ok(Self {
+            adam: adam.map_err(torch)?,
+            settings,
+            files,
+            network,
+            trainable,
+            state,
+            saved_at: Instant::now(),
+            saved_step: None,
+        })
+    }
+
+    /// Makes one step; returns its score and learning rate.
+    pub fn step(&mut self, batch: &Batch) -> Result<(Score, f64), TrainError> {
+        let (step, torch) = (self.state.step, self.torch());
+        let (gradient, score) = self.network.gradient(batch).map_err(&torch)?;
+        let what = match score.loss.is_finite() {
+            false => Some("loss"),
+            true if !is_finite(&gradient).map_err(&torch)? => Some("gradient"),
+            true => None,
+        };
+        if let Some(what) = what {
+            return Err(self.not_a_number(what, batch));
+        }
+        let rate = self.rate(step);
+        let parameters = self.network.parameters();
+        self.adam
+            .step(parameters.vector(), &gradient, &self.trainable, rate)
+            .and_then(|()| parameters.sync())
+            .map_err(torch)?;
+        self.state.step += 1;
+        self.state.examples += batch.origins.len() as u64;
+        self.state.pairs += batch.pairs.len() as u64;
+        Ok((score, rate))
+    }
+
+    /// The learning rate: rises over the warm-up, stays, falls over the cool-down.
+    fn rate(&self, step: u64) -> f64 {
+        let settings = self.settings;
+        let up = (step + 1) as f64 / settings.warm_up.max(1) as f64;
+        let cool = (settings.steps as f64 * settings.cool_down).max(1.0);
+        let down = (settings.steps.saturating_sub(step)) as f64 / cool;
+        settings.rate * up.min(down).min(1.0)
+    }
+
+    fn not_a_number(&self, what: &'static str, batch: &Batch) -> TrainError {
+        let shown: Vec<&str> = batch.origins.iter().take(3).map(String::as_str).collect();
+        let more = batch.origins.len().saturating_sub(shown.len());
+        TrainError::NotANumber {
+            step: self.state.step,
+            what,
+            batch: format!("{} and {more} more", shown.join("; ")),
+            kept: if self.files.last.exists() {
+                format!("{} is from before that", self.files.last.display())
+            } else {
+                "nothing was saved yet".to_owned()
+            },
+        }
+    }
+
+    /// Validates; also returns whether it is the best validation so far.
+    pub fn validate(
+        &mut self,
+        batches: &[Batch],
+        train: Score,
+    ) -> Result<(Validation, bool), TrainError> {
+        let (mut mean, mut pairs) = (Mean::default(), Vec::new());
+        for batch in batches {
+            let (score, scored) = self.network.evaluate(batch).map_err(self.torch())?;
+            mean.add(score);
+            pairs.extend(scored);
+        }
+        let found = mean.take();
+        // Memorised pairs give no calibration for others.
+        let memorised = self.settings.sampler.overfit.is_some();
+        let calibration = Calibration::fit(&pairs).filter(|_| !memorised);
+        let (loss, accuracy) = match pairs.is_empty() {
+            // Only classes are learnt.
+            true => (found.loss, found.accuracy),
+            false => cross_entropy_and_accuracy(&pairs, calibration),
+        };
+        let validation = Validation {
+            step: self.state.step,
+            loss,
+            accuracy,
+            train_loss: train.loss,
+            train_accuracy: train.accuracy,
+            classes: found.classes,
+            calibration,
+        };
+        if !validation.loss.is_finite() {
+            return Err(self.not_a_number("validation loss", &batches[0]));
+        }
+        self.state.validations.push(validation);
+        let is_best = (self.state.best).is_none_or(|best| validation.loss < best.loss);
+        if is_best {
+            self.state.best = Some(validation);
+            self.state.validated = true;
+        }
+        Ok((validation, is_best))
+    }
+
+    /// Writes a checkpoint.
+    pub fn save(&mut self) -> Result<(), TrainError> {
+        self.state.seconds += self.saved_at.elapsed().as_secs_f64();
+        self.saved_at = Instant::now();
+        let (mean, square) = self.adam.moments();
+        let read = || {
+            Ok(Checkpoint {
+                tensors: self.network.tensors()?,
+                mean: to_vec(mean)?,
+                square: to_vec(square)?,
+                spec: self.network.spec(),
+                conv1_stride: self.network.conv1_stride(),
+                state: self.state.clone(),
+            })
+        };
+        let checkpoint: Checkpoint = read().map_err(self.torch())?;
+        checkpoint.write(&self.files.last)?;
+        self.saved_step = Some(self.state.step);
+        Ok(())
+    }
+
+    /// Makes the last checkpoint the best one, and writes it as a calibrated model.
+    pub fn publish(&self) -> Result<(), TrainError> {
+        let best = &self.files.best;
+        copy(&self.files.last, best).map_err(cannot_write(best))?;
+        let mut tensors = self.network.tensors().map_err(self.torch())?;
+        if let Some(calibration) = self.state.best.and_then(|best| best.calibration) {
+            calibration.fold_into(&mut tensors);
+        }
+        let weights = Weights::trained(
+            self.network.spec(),
+            self.network.conv1_stride(),
+            tensors,
+            self.state.metadata(),
+        );
+        Ok(weights.write(&self.files.model, StoreAs::F16)?)
+    }
+
+    fn torch(&self) -> impl Fn(tch::TchError) -> TrainError + use<> {
+        let step = self.state.step;
+        move |cause| torch_error(step, cause)
+    }
+}
+
+/// The state of a checkpoint with the settings of the run that resumes it.
+fn resumed_state(mut state: RunState, fresh: RunState) -> RunState {
+    state.validated |= state.best.is_some();
+    // Legacy checkpoints do not say how many pairs they were validated on.
+    let same_size = [0, fresh.validation_pairs].contains(&state.validation_pairs);
+    if state.data != fresh.data || !same_size {
+        // The best loss on other pairs cannot be compared with one on these. Its model
+        // stays until one is validated.
+        state.best = None;
+    }
+    let before = std::mem::replace(&mut state.data, fresh.data);
+    let removed = before.into_iter().filter(|data| !state.data.contains(data));
+    state.data_before.extend(removed);
+    state.validation_pairs = fresh.validation_pairs;
+    state
+}
+
+fn torch_error(step: u64, cause: tch::TchError) -> TrainError {
+    TrainError::Torch {
+        step,
+        cause: cause.into(),
+    }
+}

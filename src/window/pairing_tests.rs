@@ -1,0 +1,184 @@
+//! Which frame a window gets, and which frames are kept.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of a test are small"
+)]
+
+use super::*;
+use proptest::prelude::*;
+
+impl Timed for u64 {
+    fn at(&self) -> MediaTime {
+        MediaTime(*self)
+    }
+    fn duration_ns(&self) -> Option<u64> {
+        None
+    }
+    fn bytes(&self) -> usize {
+        4 << 20 // 32 frames fill the memory
+    }
+}
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MS;
+
+fn buffer<F: Timed>() -> FrameBuffer<F> {
+    FrameBuffer::new(MediaTime(SECOND))
+}
+
+fn nearest(frames: &FrameBuffer<u64>, start: u64, patient: bool) -> NearestFrame<'_, u64> {
+    frames.nearest(
+        MediaTime(start),
+        MediaTime(start + SECOND / 2),
+        MediaTime(start + SECOND),
+        patient,
+        true,
+    )
+}
+
+proptest! {
+    /// Frames at any intervals, ahead of the sound by any amount: each window
+    /// gets the frame that a search over all of them finds.
+    #[test]
+    fn the_nearest_of_all_frames_is_found(
+        steps in prop::collection::vec(1_u64..2_000, 1..400),
+        hop_ms in 100_u64..=1_000,
+        ahead in 0_usize..100,
+    ) {
+        let mut at = 0;
+        let all: Vec<u64> = steps.iter().map(|s| { at += s * MS; at }).collect();
+        let hop = hop_ms * MS;
+        let mut frames = buffer();
+        let mut fed = 0;
+        for start in (0..at.saturating_sub(SECOND)).step_by(hop as usize) {
+            let middle = start + SECOND / 2;
+            let arrived = all.partition_point(|&f| f < middle) + 1 + ahead;
+            while fed < arrived.min(all.len()) { frames.push(all[fed]); fed += 1; }
+            if fed == all.len() { frames.end(); }
+            frames.drop_unneeded(MediaTime(middle), hop);
+            let shown = all.iter().copied().filter(|&f| f < start + SECOND);
+            let best = shown.min_by_key(|&f| f.abs_diff(middle));
+            match nearest(&frames, start, true) {
+                NearestFrame::Found(&f) => prop_assert_eq!(Some(f), best),
+                NearestFrame::Missing => prop_assert_eq!(best, None),
+                NearestFrame::NotYet => prop_assert!(false, "all frames were there"),
+            }
+        }
+    }
+}
+
+#[test]
+fn not_yet_is_a_value() {
+    let mut frames = buffer();
+    assert_eq!(nearest(&frames, 0, true), NearestFrame::NotYet);
+    frames.push(400 * MS);
+    assert_eq!(nearest(&frames, 0, true), NearestFrame::NotYet);
+    assert_eq!(nearest(&frames, 0, false), NearestFrame::Found(&(400 * MS)));
+    frames.push(650 * MS);
+    assert_eq!(nearest(&frames, 0, true), NearestFrame::Found(&(400 * MS)));
+}
+
+#[test]
+fn after_the_end_of_the_picture_no_frame_is_found() {
+    let mut frames = buffer();
+    frames.push(0);
+    frames.push(40 * MS);
+    frames.end();
+    assert_eq!(nearest(&frames, 0, true), NearestFrame::Found(&(40 * MS)));
+    assert_eq!(nearest(&frames, SECOND, true), NearestFrame::Missing);
+}
+
+#[test]
+fn a_slow_picture_is_shown_until_the_next() {
+    // One frame in ten seconds: it stays on the screen.
+    let mut frames = buffer();
+    frames.push(0);
+    frames.push(10 * SECOND);
+    assert_eq!(nearest(&frames, 3 * SECOND, true), NearestFrame::Found(&0));
+}
+
+#[test]
+fn memory_stays_bounded_when_the_picture_runs_ahead() {
+    let mut frames = buffer();
+    for k in 0..18_000 {
+        frames.push(k * 16_666_667);
+        frames.drop_unneeded(MediaTime(SECOND / 2), SECOND);
+        assert!(frames.bytes <= KEEP_BYTES, "{} frames", frames.frames.len());
+    }
+    // Sound that restarts near the newest frame finds all frames around it.
+    let newest = frames.newest().unwrap().0;
+    let start = newest - 3 * SECOND / 4;
+    frames.drop_unneeded(MediaTime(start + SECOND / 2), SECOND);
+    let NearestFrame::Found(frame) = nearest(&frames, start, true) else {
+        panic!("no frame")
+    };
+    assert!(frame.abs_diff(start + SECOND / 2) <= 9 * MS);
+}
+
+#[test]
+fn frames_of_any_size_are_bounded_in_number() {
+    struct Tiny(u64);
+    impl Timed for Tiny {
+        fn at(&self) -> MediaTime {
+            MediaTime(self.0)
+        }
+        fn duration_ns(&self) -> Option<u64> {
+            None
+        }
+        fn bytes(&self) -> usize {
+            0
+        }
+    }
+    let mut frames = buffer();
+    for k in 0..20_000 {
+        frames.push(Tiny(k));
+        frames.drop_unneeded(MediaTime(0), 1);
+    }
+    assert_eq!(frames.frames.len(), KEEP_BYTES / MIN_FRAME_BYTES);
+}
+
+#[test]
+fn after_the_last_middle_no_later_frames_are_kept() {
+    let mut frames = buffer();
+    for k in 0..10 {
+        frames.push(k * 100 * MS);
+    }
+    frames.set_last_middle(Some(MediaTime(SECOND / 2)));
+    for k in 10..1_000 {
+        frames.push(k * 100 * MS);
+    }
+    assert_eq!(frames.frames, [0, 1, 2, 3, 4, 5].map(|k| k * 100 * MS));
+    assert_eq!(nearest(&frames, 0, true), NearestFrame::Found(&(500 * MS)));
+    assert_eq!(frames.shown_until(), MediaTime(100 * SECOND));
+}
+
+#[test]
+fn frames_from_before_an_outage_are_not_used_after_it() {
+    let mut frames = buffer();
+    frames.push(SECOND);
+    frames.reopen();
+    frames.push(8 * SECOND);
+    assert_eq!(nearest(&frames, 5 * SECOND, true), NearestFrame::Missing);
+    assert_eq!(
+        nearest(&frames, 8 * SECOND, false),
+        NearestFrame::Found(&(8 * SECOND))
+    );
+}
+
+#[test]
+fn a_window_never_gets_what_is_shown_after_it() {
+    let mut frames = buffer();
+    frames.push(2_100 * MS);
+    frames.push(6_300 * MS);
+    // Nearer to the middle of the window from 5 s to 6 s, and not there yet.
+    assert_eq!(
+        nearest(&frames, 5 * SECOND, true),
+        NearestFrame::Found(&(2_100 * MS))
+    );
+    assert_eq!(
+        nearest(&frames, 6 * SECOND, false),
+        NearestFrame::Found(&(6_300 * MS))
+    );
+}
