@@ -5,7 +5,45 @@
 use std::sync::Arc;
 
 use crate::picture::Picture;
-use crate::result::{Judgement, Verdict};
+use crate::result::{Failure, Gap, Judgement, Record, StreamName, Summary, Verdict};
+
+/// What happens in a run, in each stream's order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A moment was judged.
+    Moment(Box<JudgedMoment>),
+    /// A part of a stream was not judged.
+    Gap(Gap),
+    /// A stream is over; `error` in it says whether it failed.
+    Ended(Summary),
+}
+
+impl Event {
+    /// The stream that it is about.
+    pub fn stream(&self) -> &StreamName {
+        match self {
+            Self::Moment(moment) => &moment.verdict.stream,
+            Self::Gap(gap) => &gap.stream,
+            Self::Ended(summary) => &summary.stream,
+        }
+    }
+
+    /// The lines of output that say it, in their order.
+    pub fn records(&self) -> impl Iterator<Item = Record> {
+        let (first, second) = match self {
+            Self::Moment(moment) => (Record::Moment(moment.verdict.clone()), None),
+            Self::Gap(gap) => (Record::Gap(gap.clone()), None),
+            Self::Ended(summary) => {
+                let failure = summary.error.as_ref().map(|error| Failure {
+                    stream: summary.stream.clone(),
+                    error: error.clone(),
+                });
+                (Record::Summary(summary.clone()), failure.map(Record::Error))
+            }
+        };
+        std::iter::once(first).chain(second)
+    }
+}
 
 /// A verdict with its evidence.
 #[derive(Clone, Debug)]

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use super::clash;
-use super::common::{Usage, WindowArgs, stop_on_signal};
+use super::common::{Usage, WindowArgs, cancel_on_signal_in_time};
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
 use crate::media::{Held, Source, find, name};
 use crate::result::StreamName;
 use crate::sink::archive::Archive;
+use crate::sink::retention::KeepLimits;
 use crate::sink::{Progress, SinkError};
 
 /// Go through files and directories as fast as the machine can
@@ -52,7 +53,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         Some(_) => Held::ByIt,
     });
     clash::refuse(&args.stream.output, Some(&args.output), &sources)?;
-    let stop = stop_on_signal()?;
+    let cancel = cancel_on_signal_in_time()?;
     let weights = args.stream.net.weights()?;
     let model = weights.identity();
     if let Err(refused) = refuse_other_settings(args, &model, progress, &sources) {
@@ -93,10 +94,11 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         sources,
         asked: all,
         args: &args.stream,
-        stop,
+        cancel,
         weights,
         model,
         archive: Some(archive),
+        keep: KeepLimits::default(),
         real_time: false,
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
         bar,

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::common::Usage;
-use super::overlays::videos;
-use super::streams::OutputArgs;
+use super::outputs::OutputArgs;
 use crate::media::Source;
 use crate::result::StreamName;
+use crate::sink::overlay::video_paths;
 
 /// Refuses them before anything is opened; `archive` is the OUT of `batch`.
 ///
@@ -19,7 +19,7 @@ pub(super) fn refuse(
 ) -> anyhow::Result<()> {
     let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
     let overlays = args.overlay.as_deref();
-    let overlays = overlays.map(|path| videos(path, &names, names.len() > 1));
+    let overlays = overlays.map(|path| video_paths(path, &names, names.len() > 1));
     let outputs = args
         .json
         .iter()

@@ -2,6 +2,9 @@
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::cancel::CancelToken;
 use crate::cores::cores;
@@ -35,20 +38,53 @@ pub fn reader_has_gone(error: &anyhow::Error) -> bool {
     })
 }
 
-/// The first Ctrl-C (or SIGTERM) asks for an orderly end, a second one ends at once.
+/// Exit code of a program that a second Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// How long streams and sinks may take to close once they were told to stop.
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// The first Ctrl-C (or SIGTERM) requests an orderly end, a second one ends at once.
 ///
 /// # Errors
 /// If the system does not let signals be caught.
-pub fn stop_on_signal() -> anyhow::Result<CancelToken> {
-    let stop = CancelToken::default();
-    let asked = stop.clone();
+pub fn cancel_on_signal() -> anyhow::Result<CancelToken> {
+    on_signal(|| {})
+}
+
+/// The same for commands that must be closed within [`CLOSE_WITHIN`]: whatever hangs
+/// then (a sink, a driver, a file system) is left as it is, and the process ends.
+///
+/// # Errors
+/// If the system does not let signals be caught.
+pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
+    on_signal(|| {
+        let watchdog = || {
+            std::thread::sleep(CLOSE_WITHIN);
+            say(&format!(
+                "l3net: not closed after {} s: a source, a disk or a reader hangs; ending now. \
+                 What was written stays",
+                CLOSE_WITHIN.as_secs()
+            ));
+            std::process::exit(1);
+        };
+        // Without it a hung run needs a second signal.
+        let _ = std::thread::Builder::new().spawn(watchdog);
+    })
+}
+
+fn on_signal(first: impl Fn() + Send + 'static) -> anyhow::Result<CancelToken> {
+    let cancel = CancelToken::default();
+    let signalled = Arc::new(AtomicBool::new(false));
+    let token = cancel.clone();
     ctrlc::set_handler(move || {
-        if asked.is_cancelled() {
-            std::process::exit(130);
+        if signalled.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
         }
-        asked.cancel();
+        token.cancel();
+        first();
     })?;
-    Ok(stop)
+    Ok(cancel)
 }
 
 /// Where to compute, and how exactly.

@@ -6,16 +6,17 @@ use std::time::Instant;
 use clap::ValueEnum;
 
 use super::batch::default_jobs;
-use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, stop_on_signal};
+use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, cancel_on_signal};
 use super::progress::Bar;
 use super::streams::{check_descriptions, refuse_endless};
-use crate::engine::{self, EngineOptions, Gauges, Output, Said, Task};
+use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::Features;
 use crate::media::expand;
 use crate::net::{Embedding, FEATURE, PICTURE_WIDTH, SOUND_WIDTH};
 use crate::result::StreamName;
 use crate::sink::SinkError;
 use crate::sink::npz::{Npz, Place};
+use crate::stats::RunStats;
 use crate::text::plural;
 use crate::time::MediaTime;
 
@@ -103,7 +104,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     })?;
     let bar = Bar::for_files(&sources, args.talk.quiet);
     args.talk.start_log(bar.writer());
-    let stop = stop_on_signal()?;
+    let cancel = cancel_on_signal()?;
     let weights = args.net.weights()?;
     let net = args.net.place(&weights)?;
     let model = weights.identity();
@@ -119,7 +120,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     };
     let begun = Instant::now();
     let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
-    let gauges = Gauges::new(names.len());
+    let stats = RunStats::new(names.len());
     let tasks = sources.into_iter().map(Task::new).collect();
     let mut taken = Taken {
         npz,
@@ -130,9 +131,9 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         lost: 0,
         bar: bar.clone(),
     };
-    let ask = move |batch: &[&Features]| net.embed(batch);
-    let ended = engine::run(tasks, ask, &options, &stop, &gauges, |output| {
-        bar.show(&gauges);
+    let embed = move |batch: &[&Features]| net.embed(batch);
+    let ended = Engine::new(&options, &cancel, &stats).run(tasks, embed, |output| {
+        bar.show(&stats);
         taken.take(output)
     });
     bar.finish();
@@ -173,17 +174,15 @@ impl Taken {
                 let vectors: Vec<&[f32]> = self.kinds.iter().map(|k| k.of(&answer)).collect();
                 self.npz.push(place, &vectors)?;
             }
-            Output::Said { stream, said } => match said {
-                Said::Gap(gap) => self.lost += gap.lost,
-                Said::Ended { stopped, error, .. } => {
-                    self.ended += usize::from(!stopped);
-                    if let Some(error) = error {
-                        self.failed += 1;
-                        self.bar.say_failed(&self.names[stream], &error);
-                    }
+            Output::Gap { gap, .. } => self.lost += gap.lost,
+            Output::Ended { stream, end } => {
+                self.ended += usize::from(!end.stopped);
+                if let Some(error) = end.error {
+                    self.failed += 1;
+                    self.bar.say_failed(&self.names[stream], &error);
                 }
-            },
-            Output::Broken(error) => return Err(error.into()),
+            }
+            Output::NetworkFailed(error) => return Err(error.into()),
         }
         Ok(())
     }

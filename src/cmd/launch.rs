@@ -1,10 +1,11 @@
 //! `l3net launch`: a gst-launch description, live or not as it says itself.
 
 use super::clash;
-use super::common::{Usage, stop_on_signal};
+use super::common::{Usage, cancel_on_signal_in_time};
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::media::{Description, Source, expand};
+use crate::sink::retention::KeepLimits;
 
 /// Judge what a gst-launch description brings
 ///
@@ -41,16 +42,17 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
     check_descriptions(&sources)?;
     clash::refuse(&args.stream.output, None, &sources)?;
     // Before the weights: reading them may take long.
-    let stop = stop_on_signal()?;
+    let cancel = cancel_on_signal_in_time()?;
     let weights = args.stream.net.weights()?;
     Run {
         asked: sources.len(),
         sources,
         args: &args.stream,
-        stop,
+        cancel,
         model: weights.identity(),
         weights,
         archive: None,
+        keep: KeepLimits::default(),
         real_time: false,
         jobs: 1,
         bar,

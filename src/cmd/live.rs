@@ -1,10 +1,14 @@
 //! `l3net live`: real time, never behind.
 
 use super::clash;
-use super::common::{Usage, stop_on_signal};
+use super::common::{Usage, cancel_on_signal_in_time};
 use super::progress::Bar;
 use super::streams::{Run, StreamArgs, check_descriptions};
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+
 use crate::media::expand;
+use crate::sink::retention::KeepLimits;
 
 /// Watch cameras, microphones and streams in real time
 ///
@@ -17,6 +21,38 @@ pub struct LiveArgs {
     pub sources: Vec<String>,
     #[command(flatten)]
     pub(super) stream: StreamArgs,
+    #[command(flatten)]
+    keep: KeepArgs,
+}
+
+/// Which pictures are kept.
+#[derive(clap::Args, Clone, Debug)]
+struct KeepArgs {
+    /// Keep at most this much of --heatmaps, such as 20GB; the oldest go
+    #[arg(long, value_name = "SIZE", requires = "heatmaps")]
+    heatmaps_max_size: Option<ByteSize>,
+    /// Keep --heatmaps for this long, such as 7d or 12h
+    #[arg(long, value_name = "TIME", requires = "heatmaps", value_parser = parse_age)]
+    heatmaps_max_age: Option<SignedDuration>,
+}
+
+impl From<&KeepArgs> for KeepLimits {
+    fn from(args: &KeepArgs) -> Self {
+        Self {
+            bytes: args.heatmaps_max_size.map(|size| size.0),
+            age: args.heatmaps_max_age,
+        }
+    }
+}
+
+fn parse_age(text: &str) -> Result<SignedDuration, String> {
+    let wrong = |_| format!("{text} is no time: it is as 7d, 12h or 90m");
+    let age: jiff::Span = text.parse().map_err(wrong)?;
+    let age = age.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
+    age.map_err(wrong).and_then(|age| match age.is_positive() {
+        true => Ok(age),
+        false => Err(format!("{text} is over before it begins")),
+    })
 }
 
 /// Runs until all sources end, or Ctrl-C.
@@ -30,17 +66,18 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     check_descriptions(&sources)?;
     clash::refuse(&args.stream.output, None, &sources)?;
     // Before the weights: reading them may take long.
-    let stop = stop_on_signal()?;
+    let cancel = cancel_on_signal_in_time()?;
     let weights = args.stream.net.weights()?;
     Run {
         jobs: sources.len(),
         asked: sources.len(),
         sources,
         args: &args.stream,
-        stop,
+        cancel,
         model: weights.identity(),
         weights,
         archive: None,
+        keep: (&args.keep).into(),
         real_time: true,
         bar,
     }

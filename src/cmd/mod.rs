@@ -1,7 +1,7 @@
 //! One file for each command: its arguments and what it does.
 //!
 //! [`Cli`] is the whole command line; parsing it has no side effects. What
-//! commands share stands in [`common`]; where verdicts go, in `outputs`.
+//! commands share stands in [`common`]; where results go, in `outputs`.
 
 use std::process::ExitCode;
 
@@ -23,8 +23,6 @@ pub mod live;
 pub mod model;
 #[cfg(feature = "gst")]
 mod outputs;
-#[cfg(feature = "gst")]
-mod overlays;
 #[cfg(feature = "gst")]
 pub mod prepare;
 #[cfg(feature = "gst")]

@@ -1,361 +1,226 @@
-//! Where verdicts go: plain records out of the engine's outputs, and all ways
-//! out in their order.
+//! Where the results of `live`, `launch` and `batch` go: the list of sinks, from their
+//! arguments.
 //!
-//! Pictures come first, as the record names their files; then every way out gets
-//! the same record.
+//! Belongs here: which sinks a run has, what it says of itself on stderr. Does not: how
+//! a sink works, queues ([`crate::sink`]).
 
-use std::io::Write;
-use std::time::Instant;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::overlays::Overlays;
+use super::common::CLOSE_WITHIN;
 use super::progress::Bar;
-use super::streams::StreamArgs;
-use crate::engine::{Job, Output, Said, Watcher};
-use crate::event::{Evidence, JudgedMoment, Region};
-use crate::features::Viewport;
+use crate::cancel::CancelToken;
+use crate::engine::{Assembler, Output};
+use crate::event::Event;
 use crate::media::Source;
-use crate::result::{
-    Crop, Failure, Gap, HeatmapFacts, Judgement, Latency, Record, SoundHeatmapFacts, StreamName,
-    Summary, Verdict,
-};
+use crate::result::{Crop, Judgement, StreamName};
 use crate::sink::archive::Archive;
-use crate::sink::console::Table;
+use crate::sink::bus::{Bus, BusOptions};
+use crate::sink::console::TableSink;
 use crate::sink::heatmaps::Heatmaps;
-use crate::sink::jsonl::JsonLines;
-use crate::sink::{SinkError, metrics};
-use crate::window_spec::WindowSpec;
+use crate::sink::jsonl::JsonSink;
+use crate::sink::metrics::{self, Metrics};
+use crate::sink::overlay::Overlays;
+use crate::sink::publish::Publisher;
+use crate::sink::retention::KeepLimits;
+use crate::sink::{Sink, Watcher};
+use crate::stats::RunStats;
+use crate::time::Hop;
 
-/// All ways out of a run.
+/// Of the time in which a stopped run must be closed, what is left to whoever waits for
+/// its sinks.
+const CLOSING_MARGIN: Duration = Duration::from_secs(2);
+
+/// Outputs.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct OutputArgs {
+    /// Add results as JSON lines to a file; - is stdout
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+    /// Write a picture of each heatmap below this folder
+    #[arg(long, value_name = "DIR")]
+    pub heatmaps: Option<PathBuf>,
+    /// Write a video with heatmap and score drawn in (.mkv or .mp4)
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Option<PathBuf>,
+    /// Serve Prometheus metrics at this address, such as :9000
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<String>,
+    /// Print a table of moments for people on stderr
+    #[arg(long)]
+    pub table: bool,
+}
+
+/// What the sinks of a run are made from.
+pub struct SinkContext<'a> {
+    /// Their arguments.
+    pub args: &'a OutputArgs,
+    /// Which live pictures are kept.
+    pub keep: KeepLimits,
+    /// The streams, in the order of the sources.
+    pub names: &'a [StreamName],
+    /// Sources that were named, with those that are done already.
+    pub asked: usize,
+    /// The run plays by the clock: nobody may wait for a display.
+    pub live: bool,
+    /// There is an archive, so the run has a purpose without readers.
+    pub has_archive: bool,
+    /// How far windows are apart.
+    pub hop: Hop,
+    /// The run's counters.
+    pub stats: &'a Arc<RunStats>,
+    /// Requests the end of the run.
+    pub cancel: &'a CancelToken,
+    /// Lines for people.
+    pub bar: &'a Bar,
+}
+
+type MakeSink = fn(&SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>>;
+
+/// All sinks that there are. Each is made if its arguments ask for it.
+const SINKS: &[MakeSink] = &[json, table, metrics, heatmaps, overlay];
+
+fn boxed<S: Sink + 'static>(sink: Option<S>) -> anyhow::Result<Option<Box<dyn Sink>>> {
+    Ok(sink.map(|sink| Box::new(sink) as Box<dyn Sink>))
+}
+
+/// Without an archive, results go to stdout if no file is named.
+fn json(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
+    let needs_reader = !context.has_archive;
+    let stdout = || JsonSink::stdout(context.live, needs_reader);
+    boxed(match &context.args.json {
+        Some(path) if path.as_os_str() == "-" => Some(stdout()),
+        Some(path) => Some(JsonSink::append(path, needs_reader)?),
+        None => needs_reader.then(stdout),
+    })
+}
+
+fn table(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
+    let table = || {
+        TableSink::new(
+            Box::new(context.bar.lines()),
+            context.live,
+            !context.has_archive,
+        )
+    };
+    boxed(context.args.table.then(table))
+}
+
+fn metrics(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
+    let Some(address) = &context.args.metrics else {
+        return Ok(None);
+    };
+    let at = metrics::serve(address)?;
+    tracing::info!("metrics at http://{at}/metrics");
+    boxed(Some(Metrics::new(
+        context.names.to_vec(),
+        Arc::clone(context.stats),
+    )))
+}
+
+fn heatmaps(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
+    boxed(match &context.args.heatmaps {
+        Some(dir) if context.live => Some(Heatmaps::create_live(dir, context.keep)?),
+        Some(dir) => Some(Heatmaps::create(dir)?),
+        None => None,
+    })
+}
+
+fn overlay(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
+    let several = context.asked > 1;
+    let videos =
+        |path: &PathBuf| Overlays::new(path, context.names, several, context.hop, context.cancel);
+    boxed(context.args.overlay.as_ref().map(videos).transpose()?)
+}
+
+/// All outputs of a run.
 pub struct Outputs {
-    model: String,
-    names: Vec<StreamName>,
-    sizes: Vec<Option<u64>>,
-    tallies: Vec<Tally>,
-    json: Option<JsonLines<Box<dyn Write + Send>>>,
-    archive: Option<Archive>,
-    heatmaps: Option<Heatmaps>,
-    overlays: Overlays,
-    table: Option<Table<Box<dyn Write + Send>>>,
-    crop: Crop,
-    quiet: bool,
+    assembler: Assembler,
+    publisher: Publisher,
     bar: Bar,
+    /// Streams that failed.
     failed: usize,
     /// Streams that have not come to their end. Most of a run that is stopped
     /// have not even begun: nothing is heard of these.
     left: usize,
-}
-
-/// What a summary says of a stream.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    moments: u64,
-    sum: f64,
-    gaps: u64,
+    resumes: bool,
 }
 
 impl Outputs {
-    /// Opens them. Without an archive, results go to stdout if no file is named.
-    /// `asked` sources were asked for, of which those of `sources` are left; `model` is
-    /// what results say of the model.
+    /// Opens them. `model` is what results say of the model.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
     pub fn open(
-        args: &StreamArgs,
-        model: &str,
+        context: &SinkContext<'_>,
         archive: Option<Archive>,
         sources: &[Source],
-        asked: usize,
-        bar: &Bar,
+        crop: Crop,
+        model: &str,
     ) -> anyhow::Result<Self> {
-        let (window, quiet, args) = (&args.window, args.talk.quiet, &args.output);
-        let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
-        let to_stdout = || {
-            JsonLines::new(
-                Box::new(std::io::stdout()) as Box<dyn Write + Send>,
-                "stdout",
-            )
-        };
-        let json = match &args.json {
-            Some(path) if path.as_os_str() == "-" => Some(to_stdout()),
-            Some(path) => {
-                // Lines of earlier runs stay: batch that goes on has only the rest.
-                let file = std::fs::File::options()
-                    .append(true)
-                    .create(true)
-                    .open(path)
-                    .map_err(SinkError::io(path, "write"))?;
-                Some(JsonLines::new(
-                    Box::new(file) as Box<dyn Write + Send>,
-                    path,
-                ))
-            }
-            None if archive.is_none() => Some(to_stdout()),
-            None => None,
+        let mut sinks = Vec::new();
+        for make in SINKS {
+            sinks.extend(make(context)?);
+        }
+        let bar = context.bar.clone();
+        let lines = bar.clone();
+        let options = BusOptions {
+            cancel: context.cancel.clone(),
+            grace: CLOSE_WITHIN - CLOSING_MARGIN,
+            report: Arc::new(move |line| lines.say(line)),
         };
         Ok(Self {
-            overlays: match &args.overlay {
-                Some(path) => Overlays::new(path, &names, asked > 1, window.hop)?,
-                None => Overlays::default(),
-            },
-            model: model.to_owned(),
-            names,
-            sizes: sources.iter().map(Source::bytes).collect(),
-            tallies: vec![Tally::default(); sources.len()],
-            json,
-            archive,
-            heatmaps: args.heatmaps.as_deref().map(Heatmaps::create).transpose()?,
-            table: args
-                .table
-                .then(|| Table::new(Box::new(bar.lines()) as Box<dyn Write + Send>)),
-            crop: window.crop,
-            quiet,
-            bar: bar.clone(),
+            assembler: Assembler::new(sources, crop, model),
+            resumes: archive.is_some(),
+            publisher: Publisher::new(archive, Bus::start(sinks, options)?),
+            bar,
             failed: 0,
             left: sources.len(),
         })
     }
 
-    /// Whether somebody draws the pictures.
-    pub fn draws(&self) -> bool {
-        self.heatmaps.is_some()
+    /// Whether a sink draws.
+    pub fn needs_pictures(&self) -> bool {
+        self.publisher.bus().needs_pictures()
+    }
+
+    /// Sinks that want to see all of a stream.
+    pub fn watchers(&self, stream: &StreamName) -> Vec<Box<dyn Watcher>> {
+        self.publisher.bus().watchers(stream)
     }
 
     /// Takes what comes out of the engine.
     ///
     /// # Errors
-    /// Names the way out that failed; or the network's error.
+    /// Names the sink that ended the run; or the network's error.
     pub fn take(&mut self, output: Output<Judgement>) -> anyhow::Result<()> {
-        match output {
-            Output::Answered {
-                stream,
-                job,
-                answer,
-                answered,
-            } => {
-                let arrived = job.arrived;
-                let mut judged = self.verdict(stream, *job, answer, answered);
-                if let Some(heatmaps) = &self.heatmaps {
-                    let files = heatmaps.write(&judged)?;
-                    judged.verdict.heatmap.file = files.picture;
-                    judged.verdict.sound_heatmap.file = files.sound;
-                }
-                if let Some(overlay) = self.overlays.sender(stream) {
-                    overlay.verdict(&judged);
-                }
-                let tally = &mut self.tallies[stream];
-                tally.moments += 1;
-                tally.sum += f64::from(judged.verdict.correspondence);
-                // With its pictures, which are there before its line.
-                judged.verdict.latency_ms.total = ms(arrived, Instant::now());
-                self.write(Record::Moment(judged.verdict))
-            }
-            Output::Said { stream, said } => self.said(stream, said),
-            Output::Broken(error) => Err(error.into()),
+        if let Output::Ended { end, .. } = &output {
+            self.left -= usize::from(!end.stopped);
         }
-    }
-
-    fn said(&mut self, stream: usize, said: Said) -> anyhow::Result<()> {
-        let name = self.names[stream].clone();
-        match said {
-            Said::Gap(span) => {
-                self.tallies[stream].gaps += 1;
-                if let Some(overlay) = self.overlays.sender(stream) {
-                    overlay.gap(span.start, span.end, span.why);
-                }
-                self.write(Record::Gap(Gap {
-                    stream: name,
-                    start_ns: span.start,
-                    end_ns: span.end,
-                    why: span.why,
-                    lost: span.lost,
-                }))
-            }
-            Said::Ended {
-                seconds,
-                wall_s,
-                stopped,
-                limited,
-                error,
-            } => {
-                self.left -= usize::from(!stopped);
-                self.end_overlay(stream);
-                let (moments, mean_correspondence, gaps) = self.counts(stream);
-                self.write(Record::Summary(Summary {
-                    stream: name.clone(),
-                    moments,
-                    mean_correspondence,
-                    gaps,
-                    seconds,
-                    wall_s,
-                    model: Some(self.model.clone()),
-                    bytes: self.sizes[stream],
-                    interrupted: stopped || limited,
-                    error: error.clone(),
-                }))?;
-                let Some(error) = error else {
-                    return Ok(());
-                };
-                self.failed += 1;
-                self.bar.say_failed(&name, &error);
-                self.write(Record::Error(Failure {
-                    stream: name,
-                    error,
-                }))
-            }
-        }
-    }
-
-    /// Moments of a stream, their mean correspondence, and gaps.
-    fn counts(&self, stream: usize) -> (u64, Option<f32>, u64) {
-        let tally = self.tallies[stream];
-        let mean = (tally.moments > 0).then(|| (tally.sum / tally.moments as f64) as f32);
-        // A run that goes on with a file counts what stands there, too.
-        let before = self
-            .archive
-            .as_ref()
-            .and_then(|a| a.progress().stream(&self.names[stream]));
-        before.map_or((tally.moments, mean, tally.gaps), |b| {
-            (b.moments(), b.mean_correspondence(), b.gaps())
-        })
-    }
-
-    fn write(&mut self, record: Record) -> anyhow::Result<()> {
-        if let Some(archive) = &mut self.archive
-            && !archive.append(&record)?
-            && matches!(record, Record::Moment(_) | Record::Gap(_))
+        let event = self.assembler.event(output, Instant::now())?;
+        if let Event::Ended(summary) = &event
+            && let Some(error) = &summary.error
         {
-            // A run before has told it, there as here.
-            return Ok(());
+            self.failed += 1;
+            self.bar.say_failed(&summary.stream, error);
         }
-        metrics::observe(&record);
-        // Without a reader there is nothing to go on for, but with an archive.
-        let needs_readers = self.archive.is_none();
-        if let Some(json) = &mut self.json
-            && !is_read(json.write(&record), needs_readers)?
-        {
-            self.json = None;
-        }
-        if let Some(table) = &mut self.table
-            && !matches!(record, Record::Error(_))
-            && !is_read(table.row(&record), needs_readers)?
-        {
-            self.table = None;
-        }
-        Ok(())
+        Ok(self.publisher.publish(event)?)
     }
 
     /// Closes everything. True if all was done and nothing failed.
     ///
     /// # Errors
-    /// Names the way out that could not be closed.
-    pub fn finish(mut self, stopped: bool) -> anyhow::Result<bool> {
-        for stream in 0..self.names.len() {
-            self.end_overlay(stream);
-        }
-        let goes_on = self.archive.is_some();
-        let archived = self.archive.map(Archive::finish).transpose();
-        if stopped && self.left > 0 && !self.quiet {
-            self.bar.say(if goes_on {
-                "l3net: stopped; the same command goes on where it was"
+    /// Names the sink that could not be closed.
+    pub fn finish(self, stopped: bool, quiet: bool) -> anyhow::Result<bool> {
+        let failures = self.publisher.finish();
+        if stopped && self.left > 0 && !quiet {
+            self.bar.say(if self.resumes {
+                "l3net: stopped; the same command resumes where it was"
             } else {
                 "l3net: stopped before the end"
             });
         }
-        archived?;
-        Ok(self.failed == 0 && self.left == 0)
-    }
-
-    fn verdict(
-        &self,
-        stream: usize,
-        job: Job,
-        judgement: Judgement,
-        judged: Instant,
-    ) -> JudgedMoment {
-        let (row, col, max) = judgement.vision.peak();
-        let (rows, cols) = (judgement.vision.rows, judgement.vision.cols);
-        let (sound_row, sound_col, sound_max) = judgement.audio.peak();
-        let view = job.features.view;
-        let [x0, y0, x1, y1] = view.under_map(rows, cols);
-        let spec = WindowSpec::PAPER;
-        let [t, f] = Viewport::whole(spec.frames as u32, spec.bins as u32).image_from_cell(
-            sound_row,
-            sound_col,
-            judgement.audio.rows,
-            judgement.audio.cols,
-        );
-        let verdict = Verdict {
-            stream: self.names[stream].clone(),
-            seq: job.seq,
-            start_ns: job.start,
-            end_ns: job.end,
-            frame_ns: job.frame_at,
-            utc: job.utc.map(|t| format!("{t:.3}")),
-            correspondence: judgement.correspondence,
-            logits: judgement.logits,
-            audio: job.audio,
-            video: job.video,
-            heatmap: HeatmapFacts {
-                rows,
-                cols,
-                crop: self.crop,
-                peak: view.image_from_cell(row, col, rows, cols),
-                max,
-                file: None,
-            },
-            sound_heatmap: SoundHeatmapFacts {
-                rows: judgement.audio.rows,
-                cols: judgement.audio.cols,
-                peak_hz: spec.hz_at(f),
-                peak_s: spec.seconds_at(t),
-                max: sound_max,
-                file: None,
-            },
-            latency_ms: Latency {
-                wait: ms(job.arrived, job.begun),
-                features: ms(job.begun, job.featured),
-                net: ms(job.featured, judged),
-                // When all is out that belongs to it.
-                total: 0.0,
-            },
-            padded: job.padded,
-        };
-        let draws = job.picture.is_some();
-        JudgedMoment {
-            verdict,
-            evidence: Evidence {
-                judgement,
-                spectrogram: draws.then(|| job.features.spectrogram.into()),
-                picture: job.picture,
-                covered: Region { x0, y0, x1, y1 },
-            },
-        }
-    }
-
-    /// Who else looks at a stream: its overlay video, where one is asked for.
-    pub fn watcher(&self, stream: usize) -> Option<Box<dyn Watcher>> {
-        self.overlays.watcher(stream)
-    }
-
-    /// Ends a stream's video. One that failed is told; the run goes on.
-    fn end_overlay(&mut self, stream: usize) {
-        if let Err(error) = self.overlays.end(stream) {
-            self.failed += 1;
-            self.bar.say(&format!("l3net: {error}"));
-        }
-    }
-}
-
-fn ms(from: Instant, to: Instant) -> f32 {
-    to.saturating_duration_since(from).as_secs_f32() * 1e3
-}
-
-/// Whether somebody still reads what was written; that nobody does is an error
-/// where there have to be readers.
-fn is_read(written: Result<(), SinkError>, needs_readers: bool) -> Result<bool, SinkError> {
-    match written {
-        Err(error) if error.is_closed() && !needs_readers => Ok(false),
-        other => other.map(|()| true),
+        Ok(failures? == 0 && self.failed == 0 && self.left == 0)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use super::common::{TalkArgs, Usage, stop_on_signal};
+use super::common::{TalkArgs, Usage, cancel_on_signal};
 use super::progress::Bar;
 use super::streams::check_descriptions;
 use crate::media::expand;
@@ -74,7 +74,7 @@ pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
     if let Some(jobs) = args.jobs {
         options.jobs = usize::from(jobs);
     }
-    let stop = stop_on_signal()?;
+    let stop = cancel_on_signal()?;
     let report = prepare(sources, &args.output, &options, &stop, |gauges| {
         show(&bar, gauges);
     });

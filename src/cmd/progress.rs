@@ -2,13 +2,16 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::streams::BAR_STEP;
-use crate::engine::{Gauges, Position};
 use crate::media::{Kind, Source};
+use crate::stats::{RunStats, StreamStats};
 use crate::text::{plural, printable, printable_lines};
+
+/// How often a bar is drawn.
+pub const BAR_STEP: Duration = Duration::from_millis(200);
 
 /// A progress bar on stderr, or nothing where stderr is no terminal.
 #[derive(Clone)]
@@ -73,25 +76,25 @@ impl Bar {
     }
 
     /// Draws how far the streams are.
-    pub fn show(&self, gauges: &Gauges) {
+    pub fn show(&self, stats: &RunStats) {
         if self.bar.is_hidden() {
             return;
         }
-        let (moments, _) = gauges.occupation.counts();
-        self.show_at(&gauges.positions, plural(moments, "moment"));
+        let moments = stats.network.moments();
+        self.show_at(&stats.streams, plural(moments, "moment"));
     }
 
     /// Draws how far the files are, and a word on what has come of them.
-    pub fn show_at(&self, positions: &[Position], message: String) {
+    pub fn show_at(&self, streams: &[StreamStats], message: String) {
         if self.bar.is_hidden() {
             return;
         }
-        let done: f64 = positions
+        let done: f64 = streams
             .iter()
             .zip(&self.sizes)
-            .map(|(position, &size)| {
-                let at = position.at_ns.load(Ordering::Relaxed) as f64;
-                let length = position.length_ns.load(Ordering::Relaxed) as f64;
+            .map(|(stream, &size)| {
+                let at = stream.position_ns.load(Ordering::Relaxed) as f64;
+                let length = stream.length_ns.load(Ordering::Relaxed) as f64;
                 let share = if length > 0.0 {
                     (at / length).min(1.0)
                 } else {

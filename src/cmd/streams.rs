@@ -1,19 +1,20 @@
 //! What `live`, `launch` and `batch` share: their options, and running sources
-//! through the engine into the ways out.
+//! through the engine into the sinks.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::common::{MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
-use super::outputs::Outputs;
+use super::outputs::{OutputArgs, Outputs, SinkContext};
 use super::progress::Bar;
 use crate::cancel::CancelToken;
-use crate::engine::{self, EngineOptions, Gauges, Task};
+use crate::engine::{Engine, EngineOptions, Task};
 use crate::features::Features;
 use crate::media::{Kind, Source};
 use crate::net::Weights;
 use crate::sink::archive::Archive;
-use crate::sink::metrics;
+use crate::sink::retention::KeepLimits;
+use crate::stats::RunStats;
 use crate::text::plural;
 use crate::time::MediaTime;
 
@@ -37,26 +38,6 @@ pub struct StreamArgs {
     pub talk: TalkArgs,
 }
 
-/// Ways out.
-#[derive(clap::Args, Clone, Debug, Default)]
-pub struct OutputArgs {
-    /// Add results as JSON lines to a file; - is stdout
-    #[arg(long, value_name = "FILE|-")]
-    pub json: Option<PathBuf>,
-    /// Write a picture of each heatmap below this folder
-    #[arg(long, value_name = "DIR")]
-    pub heatmaps: Option<PathBuf>,
-    /// Write a video with heatmap and score drawn in (.mkv or .mp4)
-    #[arg(long, value_name = "FILE")]
-    pub overlay: Option<PathBuf>,
-    /// Serve Prometheus metrics at this address, such as :9000
-    #[arg(long, value_name = "ADDR")]
-    pub metrics: Option<String>,
-    /// Print a table of moments for people on stderr
-    #[arg(long)]
-    pub table: bool,
-}
-
 /// A run of several sources.
 pub struct Run<'a> {
     /// The streams.
@@ -65,14 +46,16 @@ pub struct Run<'a> {
     pub asked: usize,
     /// The options.
     pub args: &'a StreamArgs,
-    /// Asked to end by whoever runs it.
-    pub stop: CancelToken,
+    /// Requests the end of the run.
+    pub cancel: CancelToken,
     /// What judges.
     pub weights: Weights,
     /// What results say of it: [`Weights::identity`], which takes a while.
     pub model: String,
-    /// Where results go that a later run goes on with; stdout without it.
+    /// Where results go that a later run resumes from; stdout without it.
     pub archive: Option<Archive>,
+    /// Which live pictures are kept.
+    pub keep: KeepLimits,
     /// Play by the clock.
     pub real_time: bool,
     /// Streams open at a time.
@@ -91,10 +74,11 @@ impl Run<'_> {
             sources,
             asked,
             args,
-            stop,
+            cancel,
             weights,
             model,
             archive,
+            keep,
             real_time,
             jobs,
             bar,
@@ -102,17 +86,27 @@ impl Run<'_> {
         let window = &args.window;
         let net = args.net.place(&weights)?;
         drop(weights);
-        if let Some(address) = &args.output.metrics {
-            let at = metrics::serve(address)?;
-            tracing::info!("metrics at http://{at}/metrics");
-        }
         let skip: Vec<u64> = sources
             .iter()
             .map(|source| there_already(source, archive.as_ref(), args))
             .collect();
         let begun = Instant::now();
         let written_to = archive.as_ref().map(|archive| archive.out().to_owned());
-        let mut outputs = Outputs::open(args, &model, archive, &sources, asked, &bar)?;
+        let names: Vec<_> = sources.iter().map(|source| source.name.clone()).collect();
+        let stats = Arc::new(RunStats::new(sources.len()));
+        let context = SinkContext {
+            args: &args.output,
+            keep,
+            names: &names,
+            asked,
+            live: real_time,
+            has_archive: archive.is_some(),
+            hop: window.hop,
+            stats: &stats,
+            cancel: &cancel,
+            bar: &bar,
+        };
+        let mut outputs = Outputs::open(&context, archive, &sources, window.crop, &model)?;
         let options = EngineOptions {
             hop: window.hop,
             crop: window.crop,
@@ -120,46 +114,43 @@ impl Run<'_> {
             limit: window.seconds.map(MediaTime::from_secs_f64),
             jobs,
             batch: EngineOptions::batch_for(&net),
-            keep_pictures: outputs.draws(),
+            keep_pictures: outputs.needs_pictures(),
         };
         let heatmap = args.map.heatmap;
-        let ask = move |batch: &[&Features]| net.judge(batch, heatmap);
-        let gauges = Gauges::new(sources.len());
-        let mut tasks = Vec::new();
-        let streams = sources.len();
-        for (stream, (source, skip)) in sources.into_iter().zip(skip).enumerate() {
-            tasks.push(Task {
-                source,
-                skip,
-                watcher: outputs.watcher(stream),
-            });
-        }
-        let ended = engine::run(tasks, ask, &options, &stop, &gauges, |output| {
+        let judge = move |batch: &[&Features]| net.judge(batch, heatmap);
+        let task = |(source, skip): (Source, u64)| Task {
+            watchers: outputs.watchers(&source.name),
+            source,
+            skip,
+        };
+        let tasks = sources.into_iter().zip(skip).map(task).collect();
+        let ended = Engine::new(&options, &cancel, &stats).run(tasks, judge, |output| {
             let taken = outputs.take(output);
-            bar.show(&gauges);
+            bar.show(&stats);
             taken
         });
         bar.finish();
-        // Everything is closed properly before an error is told. An error, too,
-        // asks to stop.
-        let closed = outputs.finish(stop.is_cancelled() && ended.is_ok());
+        // Everything is closed properly before an error is reported. An error, too,
+        // cancels the run.
+        let quiet = args.talk.quiet;
+        let closed = outputs.finish(cancel.is_cancelled() && ended.is_ok(), quiet);
         ended?;
-        let well = closed?;
-        let (moments, batches) = gauges.occupation.counts();
-        if let Some(out) = written_to.filter(|_| !args.talk.quiet) {
+        let succeeded = closed?;
+        let (moments, batches) = (stats.network.moments(), stats.network.batches());
+        if let Some(out) = written_to.filter(|_| !quiet) {
             bar.say(&format!(
                 "{} of {} in {:.1} s: {}",
                 plural(moments, "moment"),
-                plural(streams, "file"),
+                plural(names.len(), "file"),
                 begun.elapsed().as_secs_f64(),
                 out.display()
             ));
         }
         tracing::info!(
             "{moments} moments in {batches} forward passes; the network waited {:.1} % of its time",
-            gauges.occupation.idle_share() * 100.0
+            stats.network.idle_share() * 100.0
         );
-        Ok(well)
+        Ok(succeeded)
     }
 }
 
@@ -198,6 +189,3 @@ pub fn check_descriptions(sources: &[Source]) -> anyhow::Result<()> {
     }
     Ok(())
 }
-
-/// How often a bar is drawn.
-pub const BAR_STEP: Duration = Duration::from_millis(200);

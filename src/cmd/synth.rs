@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::common::{TalkArgs, Usage, stop_on_signal};
+use super::common::{TalkArgs, Usage, cancel_on_signal};
 use super::data::objects;
 use super::progress::Bar;
 use crate::cancel::CancelToken;
@@ -132,7 +132,7 @@ pub fn run(args: &SynthArgs) -> anyhow::Result<bool> {
         Bar::for_steps(args.count, "scenes")
     };
     args.talk.start_log(bar.writer());
-    let written = write_all(args, &bar, &stop_on_signal()?);
+    let written = write_all(args, &bar, &cancel_on_signal()?);
     bar.finish();
     let written = written?;
     if !args.talk.quiet {

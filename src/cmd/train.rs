@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::common::{ComputeArgs, TalkArgs, Usage, say, stop_on_signal};
+use super::common::{ComputeArgs, TalkArgs, Usage, cancel_on_signal, say};
 use super::data::DataArgs;
 use crate::net::{Conv1Stride, Weights};
 use crate::train::{
@@ -114,7 +114,7 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     // Locked before reading: the run that holds the lock may be about to overwrite them.
     let _lock = files.lock()?;
     let start = start(args, &files)?;
-    let stop = stop_on_signal()?;
+    let stop = cancel_on_signal()?;
     let parts = match args.data.open(args.talk.quiet, &stop) {
         // Nothing to save yet: as orderly an end as a later one.
         Err(stopped) if stop.is_cancelled() => {

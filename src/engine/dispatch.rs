@@ -11,14 +11,16 @@ use crate::window::{GapSpan, Pace};
 
 /// What a stream hands on, in its order.
 #[derive(Debug)]
-pub enum Item<J, S> {
+pub enum Item<J> {
     /// Something for the network.
-    Judge(J),
-    /// Something to be told as it is.
-    Say(S),
+    Job(J),
+    /// A part without moments.
+    Gap(GapSpan),
+    /// The stream is over.
+    Ended(StreamEnd),
 }
 
-/// A job that can be dropped: then the span that it covers is told.
+/// A job that can be dropped: then the span that it covers is reported as a gap.
 pub trait Droppable {
     /// The part of the stream that is lost with it.
     fn span(&self) -> GapSpan;
@@ -32,12 +34,12 @@ pub trait Droppable {
 pub struct Dispatcher<J> {
     state: Mutex<State<J>>,
     changed: Condvar,
-    room: Room,
+    limits: QueueLimits,
 }
 
 /// How many jobs of a stream may wait, by its pace.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct QueueLimits {
     /// At the pace of a file: enough to keep the network busy.
     pub file: usize,
     /// At the pace of the clock: as long as they matter.
@@ -46,36 +48,30 @@ pub struct Room {
 
 #[derive(Debug)]
 struct State<J> {
-    queues: Vec<VecDeque<Item<J, Said>>>,
+    queues: Vec<VecDeque<Item<J>>>,
     /// Where the next round begins, so that none starves.
     turn: usize,
     closed: bool,
 }
 
-/// What a stream tells beside its moments.
+/// How a stream ended. One message: what comes of it is decided in one place.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Said {
-    /// A part without moments.
-    Gap(GapSpan),
-    /// It is over. All that is to be said of that is one message: what comes of
-    /// it is decided in one place.
-    Ended {
-        /// Its length in seconds.
-        seconds: f64,
-        /// Time that it took.
-        wall_s: f64,
-        /// Somebody stopped it before its end.
-        stopped: bool,
-        /// No more of it was wanted.
-        limited: bool,
-        /// It failed; the cause in one line.
-        error: Option<String>,
-    },
+pub struct StreamEnd {
+    /// Its length in seconds.
+    pub seconds: f64,
+    /// Time that it took.
+    pub wall_s: f64,
+    /// The run was cancelled before its end.
+    pub stopped: bool,
+    /// No more of it was wanted.
+    pub limited: bool,
+    /// It failed; the cause in one line.
+    pub error: Option<String>,
 }
 
 impl<J: Droppable> Dispatcher<J> {
     /// A dispatcher for `streams` streams.
-    pub fn new(streams: usize, room: Room) -> Self {
+    pub fn new(streams: usize, limits: QueueLimits) -> Self {
         let queues = (0..streams).map(|_| VecDeque::new()).collect();
         Self {
             state: Mutex::new(State {
@@ -84,18 +80,18 @@ impl<J: Droppable> Dispatcher<J> {
                 closed: false,
             }),
             changed: Condvar::new(),
-            room,
+            limits,
         }
     }
 
-    /// Hands on a job of `stream`. Says how many jobs were dropped for it; waits
-    /// for room at the pace of a file. After [`close`](Self::close) it is
+    /// Hands on a job of `stream`. Returns how many jobs were dropped for it; blocks
+    /// while the queue is full at the pace of a file. After [`close`](Self::close) it is
     /// dropped silently: nobody listens any more.
-    pub fn judge(&self, stream: usize, job: J, pace: Pace) -> u64 {
+    pub fn submit(&self, stream: usize, job: J, pace: Pace) -> u64 {
         let mut state = self.lock();
-        let room = match pace {
-            Pace::Live => self.room.live,
-            Pace::File => self.room.file,
+        let limit = match pace {
+            Pace::Live => self.limits.live,
+            Pace::File => self.limits.file,
         };
         let mut dropped = 0;
         loop {
@@ -103,8 +99,8 @@ impl<J: Droppable> Dispatcher<J> {
                 return dropped;
             }
             let queue = &mut state.queues[stream];
-            if jobs(queue) < room.max(1) {
-                queue.push_back(Item::Judge(job));
+            if jobs(queue) < limit.max(1) {
+                queue.push_back(Item::Job(job));
                 break;
             }
             match pace {
@@ -124,9 +120,18 @@ impl<J: Droppable> Dispatcher<J> {
         dropped
     }
 
-    /// Hands on something to be told, in its place between the jobs.
-    pub fn say(&self, stream: usize, said: Said) {
-        self.lock().queues[stream].push_back(Item::Say(said));
+    /// Reports a gap, in its place between the jobs.
+    pub fn gap(&self, stream: usize, gap: GapSpan) {
+        self.push(stream, Item::Gap(gap));
+    }
+
+    /// Reports the end of a stream, after its last job.
+    pub fn end(&self, stream: usize, end: StreamEnd) {
+        self.push(stream, Item::Ended(end));
+    }
+
+    fn push(&self, stream: usize, item: Item<J>) {
+        self.lock().queues[stream].push_back(item);
         self.changed.notify_all();
     }
 
@@ -135,13 +140,13 @@ impl<J: Droppable> Dispatcher<J> {
         jobs(&self.lock().queues[stream])
     }
 
-    /// Waits for something to do and takes it: at most `most` jobs, one of each
-    /// stream in turn, and all that is to be told before and between them. `None`
-    /// when closed and empty.
-    pub fn take(&self, most: usize) -> Option<Vec<(usize, Item<J, Said>)>> {
+    /// Waits for something to do and takes it: at most `max` jobs, one of each stream
+    /// in turn, and all gaps and ends before and between them. `None` when closed and
+    /// empty.
+    pub fn next_batch(&self, max: usize) -> Option<Vec<(usize, Item<J>)>> {
         let mut state = self.lock();
         loop {
-            let batch = state.batch(most);
+            let batch = state.batch(max);
             if !batch.is_empty() {
                 self.changed.notify_all();
                 return Some(batch);
@@ -169,7 +174,7 @@ impl<J: Droppable> Dispatcher<J> {
 }
 
 impl<J> State<J> {
-    fn batch(&mut self, most: usize) -> Vec<(usize, Item<J, Said>)> {
+    fn batch(&mut self, max: usize) -> Vec<(usize, Item<J>)> {
         let mut batch = Vec::new();
         let streams = self.queues.len();
         let mut taken = 0;
@@ -178,8 +183,8 @@ impl<J> State<J> {
             for step in 0..streams {
                 let stream = (self.turn + step) % streams;
                 while let Some(item) = self.queues[stream].pop_front() {
-                    let is_job = matches!(item, Item::Judge(_));
-                    if is_job && taken == most {
+                    let is_job = matches!(item, Item::Job(_));
+                    if is_job && taken == max {
                         self.queues[stream].push_front(item);
                         self.turn = stream;
                         return batch;
@@ -198,28 +203,28 @@ impl<J> State<J> {
     }
 }
 
-fn jobs<J>(queue: &VecDeque<Item<J, Said>>) -> usize {
-    queue.iter().filter(|i| matches!(i, Item::Judge(_))).count()
+fn jobs<J>(queue: &VecDeque<Item<J>>) -> usize {
+    queue.iter().filter(|i| matches!(i, Item::Job(_))).count()
 }
 
 /// Puts an overload gap in the place of the oldest job; one gap where several
 /// jobs in a row go.
-fn drop_oldest<J: Droppable>(queue: &mut VecDeque<Item<J, Said>>) {
-    let Some(at) = queue.iter().position(|i| matches!(i, Item::Judge(_))) else {
+fn drop_oldest<J: Droppable>(queue: &mut VecDeque<Item<J>>) {
+    let Some(at) = queue.iter().position(|i| matches!(i, Item::Job(_))) else {
         return;
     };
-    let Some(Item::Judge(job)) = queue.remove(at) else {
+    let Some(Item::Job(job)) = queue.remove(at) else {
         return;
     };
     let span = job.span();
-    if let Some(Item::Say(Said::Gap(gap))) = at.checked_sub(1).and_then(|i| queue.get_mut(i))
+    if let Some(Item::Gap(gap)) = at.checked_sub(1).and_then(|i| queue.get_mut(i))
         && gap.why == GapReason::Overload
     {
         gap.end = span.end;
         gap.lost += span.lost;
         return;
     }
-    queue.insert(at, Item::Say(Said::Gap(span)));
+    queue.insert(at, Item::Gap(span));
 }
 
 #[cfg(test)]
@@ -228,7 +233,7 @@ mod tests {
     use crate::time::MediaTime;
     use std::sync::Arc;
 
-    const ROOM: Room = Room { file: 9, live: 2 };
+    const LIMITS: QueueLimits = QueueLimits { file: 9, live: 2 };
 
     #[derive(Debug, PartialEq)]
     struct Second(u64);
@@ -244,54 +249,54 @@ mod tests {
         }
     }
 
-    fn seconds(batch: &[(usize, Item<Second, Said>)]) -> Vec<(usize, u64)> {
+    fn seconds(batch: &[(usize, Item<Second>)]) -> Vec<(usize, u64)> {
         batch
             .iter()
             .filter_map(|(stream, item)| match item {
-                Item::Judge(Second(s)) => Some((*stream, *s)),
-                Item::Say(_) => None,
+                Item::Job(Second(s)) => Some((*stream, *s)),
+                _ => None,
             })
             .collect()
     }
 
     #[test]
     fn streams_take_turns() {
-        let dispatcher = Dispatcher::new(3, ROOM);
+        let dispatcher = Dispatcher::new(3, LIMITS);
         for s in 0..4 {
-            dispatcher.judge(0, Second(s), Pace::File);
+            dispatcher.submit(0, Second(s), Pace::File);
         }
-        dispatcher.judge(2, Second(7), Pace::File);
-        let batch = dispatcher.take(3).expect("work");
+        dispatcher.submit(2, Second(7), Pace::File);
+        let batch = dispatcher.next_batch(3).expect("work");
         assert_eq!(seconds(&batch), [(0, 0), (2, 7), (0, 1)]);
         assert_eq!(
-            seconds(&dispatcher.take(9).expect("work")),
+            seconds(&dispatcher.next_batch(9).expect("work")),
             [(0, 2), (0, 3)]
         );
     }
 
     #[test]
     fn a_busy_stream_does_not_starve_another() {
-        let dispatcher = Dispatcher::new(2, ROOM);
+        let dispatcher = Dispatcher::new(2, LIMITS);
         for s in 0..3 {
-            dispatcher.judge(0, Second(s), Pace::File);
-            dispatcher.judge(1, Second(s), Pace::File);
+            dispatcher.submit(0, Second(s), Pace::File);
+            dispatcher.submit(1, Second(s), Pace::File);
         }
         let order: Vec<_> = (0..6)
-            .flat_map(|_| seconds(&dispatcher.take(1).expect("work")))
+            .flat_map(|_| seconds(&dispatcher.next_batch(1).expect("work")))
             .collect();
         assert_eq!(order, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]);
     }
 
     #[test]
     fn a_live_stream_drops_its_oldest_and_says_so() {
-        let dispatcher = Dispatcher::new(1, ROOM);
+        let dispatcher = Dispatcher::new(1, LIMITS);
         let dropped: u64 = (0..5)
-            .map(|s| dispatcher.judge(0, Second(s), Pace::Live))
+            .map(|s| dispatcher.submit(0, Second(s), Pace::Live))
             .sum();
         assert_eq!(dropped, 3);
-        let batch = dispatcher.take(9).expect("work");
+        let batch = dispatcher.next_batch(9).expect("work");
         assert_eq!(seconds(&batch), [(0, 3), (0, 4)]);
-        let Item::Say(Said::Gap(gap)) = &batch[0].1 else {
+        let Item::Gap(gap) = &batch[0].1 else {
             panic!("a gap comes first")
         };
         assert_eq!((gap.start.0, gap.end.0, gap.lost), (0, 3, 3));
@@ -299,19 +304,19 @@ mod tests {
 
     #[test]
     fn a_file_waits_and_loses_nothing() {
-        let dispatcher = Arc::new(Dispatcher::new(1, Room { file: 2, live: 9 }));
+        let dispatcher = Arc::new(Dispatcher::new(1, QueueLimits { file: 2, live: 9 }));
         let feeder = {
             let dispatcher = Arc::clone(&dispatcher);
             std::thread::spawn(move || {
                 for s in 0..100 {
-                    dispatcher.judge(0, Second(s), Pace::File);
-                    dispatcher.say(0, Said::Gap(Second(s).span()));
+                    dispatcher.submit(0, Second(s), Pace::File);
+                    dispatcher.gap(0, Second(s).span());
                 }
                 dispatcher.close();
             })
         };
         let mut got = Vec::new();
-        while let Some(batch) = dispatcher.take(3) {
+        while let Some(batch) = dispatcher.next_batch(3) {
             got.extend(seconds(&batch));
         }
         feeder.join().expect("no panic");

@@ -10,30 +10,38 @@
 //! ```
 //!
 //! A stream thread makes features, as decoding does on its side; the network
-//! thread does nothing else; whoever called [`run`] takes the outputs. Each hands
+//! thread does nothing else; the caller of [`Engine::run`] takes the outputs. Each hands
 //! over through a bounded queue, so the slowest sets the pace: files wait, live
-//! streams drop their oldest moment and say so.
+//! streams drop their oldest moment and report a gap.
+//!
+//! Sources and clocks are parameters ([`Engine::opener`], [`Engine::clock`]), so that
+//! hours of a failing camera are tested in milliseconds.
 
+mod assemble;
 mod dispatch;
-mod judge;
-mod prepare;
+mod extract;
+mod network;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod utc;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::cancel::CancelToken;
+use crate::clock::{Clock, SystemClock};
 use crate::features::Features;
-use crate::media::{AudioBlock, Frame, Source};
+use crate::media::{GstOpener, Opener, Source};
 use crate::net::{L3Net, NetError};
 use crate::result::Crop;
+use crate::sink::Watcher;
+use crate::stats::RunStats;
 use crate::time::{Hop, MediaTime};
 
-pub use dispatch::{Dispatcher, Droppable, Item, Room, Said};
-pub use judge::{Job, Occupation, Output};
-
-pub use crate::cancel::CancelToken;
+pub use assemble::Assembler;
+pub use dispatch::{Dispatcher, Droppable, Item, QueueLimits, StreamEnd};
+pub use network::{Job, Output};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -66,167 +74,157 @@ impl EngineOptions {
     }
 }
 
-/// Somebody who sees all the sound and all the frames of a stream, not only the
-/// moments. Runs on the stream's thread; may wait where the source is a file.
-pub trait Watcher: Send {
-    /// The source has been opened, perhaps again. Where it is live, nobody may wait.
-    fn opened(&mut self, live: bool);
-    /// A block of sound.
-    fn sound(&mut self, block: &AudioBlock<'_>);
-    /// A frame.
-    fn frame(&mut self, frame: &Frame);
-}
-
 /// One stream of a run.
 pub struct Task {
     /// Where it comes from.
     pub source: Source,
     /// Moments at its start that are judged already and only counted.
     pub skip: u64,
-    /// Who else looks at it.
-    pub watcher: Option<Box<dyn Watcher>>,
+    /// Those who see all of it.
+    pub watchers: Vec<Box<dyn Watcher>>,
 }
 
 impl Task {
-    /// All of a source, which nobody else looks at.
+    /// All of a source, without watchers.
     pub fn new(source: Source) -> Self {
         Self {
             source,
             skip: 0,
-            watcher: None,
+            watchers: Vec::new(),
         }
     }
 }
 
-/// How far the streams are, for a progress bar.
-#[derive(Debug, Default)]
-pub struct Position {
-    /// How far it has been read, in nanoseconds.
-    pub at_ns: AtomicU64,
-    /// Its length in nanoseconds; 0 where it is not known.
-    pub length_ns: AtomicU64,
-}
-
-/// What is known of a run while it goes on.
-#[derive(Debug)]
-pub struct Gauges {
-    /// How the network spends its time.
-    pub occupation: Occupation,
-    /// Where each stream is.
-    pub positions: Vec<Position>,
-}
-
-impl Gauges {
-    /// Gauges for this many streams.
-    pub fn new(streams: usize) -> Self {
-        Self {
-            occupation: Occupation::default(),
-            positions: (0..streams).map(|_| Position::default()).collect(),
-        }
-    }
+/// Runs streams through the network.
+pub struct Engine<'a> {
+    /// How.
+    pub options: &'a EngineOptions,
+    /// Requests the end of the run.
+    pub cancel: &'a CancelToken,
+    /// What is counted meanwhile, of as many streams as there are tasks.
+    pub stats: &'a RunStats,
+    /// Opens the sources.
+    pub opener: &'a dyn Opener,
+    /// The clocks of the run. Those that GStreamer stamps arrivals with are the system's.
+    pub clock: &'a dyn Clock,
 }
 
 /// Ends the run if its thread panics: all others would wait for it for ever.
 struct EndIfPanicking<'a> {
-    stop: &'a CancelToken,
+    cancel: &'a CancelToken,
     dispatcher: &'a Dispatcher<Box<Job>>,
 }
 
 impl Drop for EndIfPanicking<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.stop.cancel();
+            self.cancel.cancel();
             self.dispatcher.close();
         }
     }
 }
 
-/// Runs all streams to their end or until asked to stop. `ask` owns the network, on a
-/// thread of its own, and answers each of a batch of moments; what comes out goes to
-/// `output`, on the calling thread, in each stream's order. Where `output` fails,
-/// everything is stopped and its error comes back.
-///
-/// # Errors
-/// What `output` returns.
-///
-/// # Panics
-/// If `output`, a stream or the network does; the others are stopped before.
-pub fn run<A: Send, E>(
-    tasks: Vec<Task>,
-    ask: impl FnMut(&[&Features]) -> Result<Vec<A>, NetError> + Send,
-    options: &EngineOptions,
-    stop: &CancelToken,
-    gauges: &Gauges,
-    mut output: impl FnMut(Output<A>) -> Result<(), E>,
-) -> Result<(), E> {
-    let streams = tasks.len();
-    let open = if options.real_time {
-        streams
-    } else {
-        options.jobs.clamp(1, streams.max(1))
-    };
-    let hops_a_second = 48_000_usize.div_ceil(options.hop.samples());
-    let room = Room {
-        // What waits longer than about two seconds is too old to matter.
-        live: 2 * hops_a_second,
-        file: 2,
-    };
-    let dispatcher = Dispatcher::new(streams, room);
-    let (sender, outputs) = crossbeam_channel::bounded(2 * options.batch.max(1));
-    let tasks: Vec<_> = tasks
-        .into_iter()
-        .map(|t| std::sync::Mutex::new(Some(t)))
-        .collect();
-    let next = AtomicUsize::new(0);
-    let left = AtomicUsize::new(open);
-    let end_if_panicking = || EndIfPanicking {
-        stop,
-        dispatcher: &dispatcher,
-    };
+impl<'a> Engine<'a> {
+    /// With GStreamer and the system's clocks.
+    pub fn new(options: &'a EngineOptions, cancel: &'a CancelToken, stats: &'a RunStats) -> Self {
+        Self {
+            options,
+            cancel,
+            stats,
+            opener: &GstOpener,
+            clock: &SystemClock,
+        }
+    }
 
-    std::thread::scope(|scope| {
-        let _guard = end_if_panicking();
-        for _ in 0..open {
-            scope.spawn(|| {
-                let _guard = end_if_panicking();
-                loop {
-                    let stream = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(slot) = tasks.get(stream) else {
-                        break;
-                    };
-                    let task = slot.lock().ok().and_then(|mut t| t.take());
-                    // Asked to stop: what has not begun is left for a later run.
-                    if let Some(task) = task.filter(|_| !stop.is_cancelled()) {
-                        let position = &gauges.positions[stream];
-                        stream::run(stream, task, options, &dispatcher, stop, position);
+    /// Runs all streams to their end or until cancelled. `network` runs on a thread of
+    /// its own and answers each of a batch of moments; what comes out goes to `emit`, on
+    /// the calling thread, in each stream's order. Where `emit` fails, everything is
+    /// stopped and its error comes back.
+    ///
+    /// # Errors
+    /// What `emit` returns.
+    ///
+    /// # Panics
+    /// If `emit`, a stream or the network does; the others are stopped before.
+    pub fn run<A: Send, E>(
+        &self,
+        tasks: Vec<Task>,
+        network: impl FnMut(&[&Features]) -> Result<Vec<A>, NetError> + Send,
+        mut emit: impl FnMut(Output<A>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let options = self.options;
+        let streams = tasks.len();
+        let open = if options.real_time {
+            streams
+        } else {
+            options.jobs.clamp(1, streams.max(1))
+        };
+        let hops_a_second = 48_000_usize.div_ceil(options.hop.samples());
+        let limits = QueueLimits {
+            // What waits longer than about two seconds is too old to matter.
+            live: 2 * hops_a_second,
+            file: 2,
+        };
+        let dispatcher = Dispatcher::new(streams, limits);
+        let (sender, outputs) = crossbeam_channel::bounded(2 * options.batch.max(1));
+        let tasks: Vec<_> = tasks.into_iter().map(|t| Mutex::new(Some(t))).collect();
+        let next = AtomicUsize::new(0);
+        let left = AtomicUsize::new(open);
+        let end_if_panicking = || EndIfPanicking {
+            cancel: self.cancel,
+            dispatcher: &dispatcher,
+        };
+
+        std::thread::scope(|scope| {
+            let _guard = end_if_panicking();
+            for _ in 0..open {
+                scope.spawn(|| {
+                    let _guard = end_if_panicking();
+                    loop {
+                        let stream = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(slot) = tasks.get(stream) else {
+                            break;
+                        };
+                        let task = slot.lock().ok().and_then(|mut t| t.take());
+                        // Cancelled: what has not begun is left for a later run.
+                        if let Some(task) = task.filter(|_| !self.cancel.is_cancelled()) {
+                            stream::run(self, stream, task, &dispatcher);
+                        }
                     }
-                }
-                if left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    dispatcher.close();
-                }
-            });
-        }
-        {
-            let (dispatcher, occupation) = (&dispatcher, &gauges.occupation);
-            let guard = end_if_panicking();
-            scope.spawn(move || {
-                let _guard = guard;
-                judge::run(ask, options.batch, dispatcher, &sender, occupation);
-            });
-        }
-        let mut result = Ok(());
-        for item in &outputs {
-            result = output(item);
-            if result.is_err() {
-                break;
+                    if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                        dispatcher.close();
+                    }
+                });
             }
-        }
-        if result.is_err() {
-            stop.cancel();
-            dispatcher.close();
-        }
-        // The network thread may wait to hand over what nobody takes now.
-        drop(outputs);
-        result
-    })
+            {
+                let guard = end_if_panicking();
+                let thread = network::NetworkThread {
+                    network,
+                    max_batch: options.batch,
+                    dispatcher: &dispatcher,
+                    outputs: sender,
+                    stats: &self.stats.network,
+                    clock: self.clock,
+                };
+                scope.spawn(move || {
+                    let _guard = guard;
+                    thread.run();
+                });
+            }
+            let mut result = Ok(());
+            for output in &outputs {
+                result = emit(output);
+                if result.is_err() {
+                    break;
+                }
+            }
+            if result.is_err() {
+                self.cancel.cancel();
+                dispatcher.close();
+            }
+            // The network thread may wait to hand over what nobody takes now.
+            drop(outputs);
+            result
+        })
+    }
 }

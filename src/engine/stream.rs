@@ -1,19 +1,19 @@
 //! One stream: open it, read it, make features, open it again if it fails.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::dispatch::{Dispatcher, Said};
-use super::judge::Job;
-use super::prepare::Preparer;
+use super::dispatch::{Dispatcher, StreamEnd};
+use super::extract::Extractor;
+use super::network::Job;
 use super::utc::UtcZero;
-use super::{CancelToken, EngineOptions, Position, Task};
+use super::{Engine, Task};
 use crate::media::{
-    AudioBlock, Ending, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions, Source,
-    Stall,
+    AudioBlock, Ending, Feed, Frame, Listener, MediaError, OPENINGS, SessionOptions, Source, Stall,
+    drive,
 };
 use crate::result::GapReason;
-use crate::sink::metrics;
+use crate::stats::StreamStats;
 use crate::time::MediaTime;
 use crate::window::{GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
 use crate::window_spec::WindowSpec;
@@ -21,33 +21,33 @@ use crate::window_spec::WindowSpec;
 /// First and longest wait before a source is opened again.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Between two questions how long a source is that does not know it.
+/// How often a waiting stream looks whether the run has been cancelled.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Between two queries of the length of a source that does not know it.
 const LENGTH_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs one stream to its end.
 pub(super) fn run(
+    engine: &Engine<'_>,
     stream: usize,
     task: Task,
-    options: &EngineOptions,
     dispatcher: &Dispatcher<Box<Job>>,
-    stop: &CancelToken,
-    position: &Position,
 ) {
-    let begun = Instant::now();
+    let begun = engine.clock.now();
     let mut reader = Reader {
+        engine,
         stream,
-        options,
         dispatcher,
-        stop,
-        position,
-        pace: if options.real_time {
+        stats: &engine.stats.streams[stream],
+        pace: if engine.options.real_time {
             Pace::Live
         } else {
             Pace::File
         },
         live: false,
         maker: None,
-        preparer: Preparer::new(options),
+        extractor: Extractor::new(engine.options),
         utc_zero: UtcZero::default(),
         missing: None,
         tail: TAIL_SAMPLES,
@@ -59,11 +59,12 @@ pub(super) fn run(
     };
     let ending = reader.run(begun);
     let seconds = reader.finish(&ending);
-    dispatcher.say(
+    let wall = engine.clock.now().duration_since(begun);
+    dispatcher.end(
         stream,
-        Said::Ended {
+        StreamEnd {
             seconds: seconds.as_secs_f64(),
-            wall_s: begun.elapsed().as_secs_f64(),
+            wall_s: wall.as_secs_f64(),
             stopped: ending == Ending::Stopped && reader.pace == Pace::File,
             limited: ending == Ending::Limit && reader.pace == Pace::File,
             error: reader.failure(&ending).map(|cause| cause.to_string()),
@@ -72,18 +73,17 @@ pub(super) fn run(
 }
 
 struct Reader<'a> {
+    engine: &'a Engine<'a>,
     stream: usize,
     task: Task,
-    options: &'a EngineOptions,
     dispatcher: &'a Dispatcher<Box<Job>>,
-    stop: &'a CancelToken,
-    position: &'a Position,
+    stats: &'a StreamStats,
     pace: Pace,
     /// The source turned out to be live by itself.
     live: bool,
     /// There once the source has been open, when its pace is known.
     maker: Option<MomentMaker<Frame>>,
-    preparer: Preparer,
+    extractor: Extractor,
     utc_zero: UtcZero,
     missing: Option<String>,
     tail: usize,
@@ -109,15 +109,15 @@ impl Reader<'_> {
             let before = self.length();
             openings += 1;
             let session_options = SessionOptions {
-                real_time: self.options.real_time,
+                real_time: self.engine.options.real_time,
                 offset,
-                stop: self.stop.clone(),
+                stop: self.engine.cancel.clone(),
             };
-            let ending = match Session::open(self.source(), session_options) {
-                Ok(mut session) => self.read(&mut session, offset),
+            let ending = match self.engine.opener.open(self.source(), session_options) {
+                Ok(mut feed) => self.read(&mut *feed, offset),
                 Err(cause) => Ending::Failed(cause),
             };
-            if ending == Ending::Failed(MediaError::Speechless) && openings < OPENINGS {
+            if ending == Ending::Failed(MediaError::SilentFailure) && openings < OPENINGS {
                 continue;
             }
             let again = match ending {
@@ -145,8 +145,9 @@ impl Reader<'_> {
             let goes_on = self.sleep(wait);
             wait = (wait * 2).min(BACKOFF.1);
             // It goes on in the same timeline, where the clock is now.
-            offset = MediaTime::from_secs_f64(begun.elapsed().as_secs_f64()).max(self.length());
-            let (hop, pace) = (self.options.hop, Pace::Live);
+            let outage = self.engine.clock.now().duration_since(begun);
+            offset = MediaTime::from_secs_f64(outage.as_secs_f64()).max(self.length());
+            let (hop, pace) = (self.engine.options.hop, Pace::Live);
             let maker = self
                 .maker
                 .get_or_insert_with(|| MomentMaker::new(WindowSpec::PAPER, hop, pace));
@@ -167,7 +168,7 @@ impl Reader<'_> {
 
     /// Where the stream is to end.
     fn limit(&self) -> MediaTime {
-        self.options.limit.unwrap_or(MediaTime(u64::MAX))
+        self.engine.options.limit.unwrap_or(MediaTime(u64::MAX))
     }
 
     fn nothing_came(&self) -> bool {
@@ -178,17 +179,18 @@ impl Reader<'_> {
 
     /// Whether the source is opened again when it fails.
     fn reopens(&self) -> bool {
-        self.options.real_time && self.source().reopens(self.live)
+        self.engine.options.real_time && self.source().reopens(self.live)
     }
 
     /// False if asked to stop meanwhile.
     fn sleep(&self, time: Duration) -> bool {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            if self.stop.is_cancelled() {
+        let clock = self.engine.clock;
+        let end = clock.now() + time;
+        while clock.now() < end {
+            if self.engine.cancel.is_cancelled() {
                 return false;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            clock.sleep(CANCEL_INTERVAL);
         }
         true
     }
@@ -200,59 +202,64 @@ impl Reader<'_> {
     }
 
     /// Reads an open source to its end.
-    fn read(&mut self, session: &mut Session, offset: MediaTime) -> Ending {
-        if session.is_by_clock() {
+    fn read(&mut self, feed: &mut dyn Feed, offset: MediaTime) -> Ending {
+        if feed.is_by_clock() {
             self.pace = Pace::Live;
         }
-        if let Some(watcher) = &mut self.task.watcher {
+        for watcher in &mut self.task.watchers {
             watcher.opened(self.pace == Pace::Live);
         }
-        let (hop, pace) = (self.options.hop, self.pace);
+        let (hop, pace) = (self.engine.options.hop, self.pace);
         let maker = self
             .maker
             .take()
             .unwrap_or_else(|| MomentMaker::new(WindowSpec::PAPER, hop, pace));
-        self.live |= session.is_live();
+        self.live |= feed.is_live();
         let stall = match self.source().stall() {
             Stall::Never if self.reopens() => Stall::OnceBegun,
             // A hole in a file takes as long by the clock as it is.
-            Stall::Always if session.is_by_clock() && self.source().is_file() => Stall::Never,
+            Stall::Always if feed.is_by_clock() && self.source().is_file() => Stall::Never,
             stall => stall,
         };
+        let clock = self.engine.clock;
         let mut listening = Listening {
             reader: self,
             maker,
             offset,
         };
-        let ending = session.drive(stall, &mut listening);
+        let ending = drive(feed, clock, stall, &mut listening);
         let maker = listening.maker;
-        self.missing = session.missing_decoder().map(str::to_owned);
-        self.tail = session.tail_samples();
+        self.missing = feed.missing_decoder().map(str::to_owned);
+        self.tail = feed.tail_samples();
         self.dropped_before.0 += std::mem::take(&mut self.dropped.0);
         self.dropped_before.1 += std::mem::take(&mut self.dropped.1);
         self.maker = Some(maker);
         ending
     }
 
-    fn tell_position(&mut self, session: &Session, maker: &MomentMaker<Frame>) {
-        self.position
-            .at_ns
+    fn update_stats(&mut self, feed: &dyn Feed, maker: &MomentMaker<Frame>) {
+        let (stats, clock) = (self.stats, self.engine.clock);
+        stats
+            .position_ns
             .store(maker.emitted().0, Ordering::Relaxed);
         if self.pace == Pace::File
-            && self.position.length_ns.load(Ordering::Relaxed) == 0
-            && self.asked_at.is_none_or(|at| at.elapsed() > LENGTH_EVERY)
+            && stats.length_ns.load(Ordering::Relaxed) == 0
+            && self
+                .asked_at
+                .is_none_or(|at| clock.now() > at + LENGTH_EVERY)
         {
-            self.asked_at = Some(Instant::now());
-            if let Some(length) = session.duration() {
-                self.position.length_ns.store(length.0, Ordering::Relaxed);
+            self.asked_at = Some(clock.now());
+            if let Some(length) = feed.duration() {
+                stats.length_ns.store(length.0, Ordering::Relaxed);
             }
         }
-        let name = &self.task.source.name;
-        let dropped = (session.sound.dropped_blocks(), session.dropped_frames());
+        let dropped = feed.dropped();
         if dropped != self.dropped {
-            metrics::dropped_blocks(name, self.dropped_before.0 + dropped.0);
-            metrics::dropped_frames(name, self.dropped_before.1 + dropped.1);
             self.dropped = dropped;
+            let (blocks, frames) = self.dropped_before;
+            let store = |counter: &AtomicU64, n| counter.store(n, Ordering::Relaxed);
+            store(&stats.dropped_blocks, blocks + dropped.0);
+            store(&stats.dropped_frames, frames + dropped.1);
         }
     }
 
@@ -293,15 +300,15 @@ impl Reader<'_> {
         MediaError::lacking(sound, picture, self.missing.as_deref())
     }
 
-    fn deliver(&mut self, session: &Session, offset: MediaTime) {
+    fn deliver(&mut self, feed: &dyn Feed, offset: MediaTime) {
         if self.made.is_empty() {
             return;
         }
         if self.pace == Pace::Live {
             let back =
                 jiff::SignedDuration::from_nanos(i64::try_from(offset.0).unwrap_or(i64::MAX));
-            self.utc_zero.refresh(Instant::now(), || {
-                session.utc_origin()?.checked_sub(back).ok()
+            self.utc_zero.refresh(self.engine.clock.now(), || {
+                feed.utc_origin()?.checked_sub(back).ok()
             });
         }
         for made in std::mem::take(&mut self.made) {
@@ -319,7 +326,7 @@ impl Reader<'_> {
             return;
         }
         let moment = match made {
-            MomentOrGap::Gap(gap) => return self.dispatcher.say(self.stream, Said::Gap(gap)),
+            MomentOrGap::Gap(gap) => return self.dispatcher.gap(self.stream, gap),
             MomentOrGap::Moment(moment) => moment,
         };
         let there_already = moment.seq < self.task.skip;
@@ -333,19 +340,22 @@ impl Reader<'_> {
             why: GapReason::NoVideo,
             lost: 1,
         };
-        match self.preparer.prepare(moment, self.utc_zero.get()) {
+        let clock = self.engine.clock;
+        match (self.extractor).extract(moment, self.utc_zero.get(), clock) {
             Ok(_) if there_already => {}
             Ok(job) => {
-                let dropped = self.dispatcher.judge(self.stream, Box::new(job), self.pace);
+                let dropped = self
+                    .dispatcher
+                    .submit(self.stream, Box::new(job), self.pace);
                 if dropped > 0 {
                     tracing::debug!(stream = %self.source().name, dropped, "too slow");
                 }
-                let waiting = self.dispatcher.waiting(self.stream);
-                metrics::queue_depth("moments", Some(&self.source().name), waiting);
+                let waiting = self.dispatcher.waiting(self.stream) as u64;
+                self.stats.queued_moments.store(waiting, Ordering::Relaxed);
             }
             Err(cause) => {
                 tracing::warn!("{}: {cause}", self.source().name);
-                self.dispatcher.say(self.stream, Said::Gap(span));
+                self.dispatcher.gap(self.stream, span);
             }
         }
     }
@@ -360,7 +370,7 @@ struct Listening<'r, 'a> {
 
 impl Listener for Listening<'_, '_> {
     fn sound(&mut self, block: &AudioBlock<'_>) {
-        if let Some(watcher) = &mut self.reader.task.watcher {
+        for watcher in &mut self.reader.task.watchers {
             watcher.sound(block);
         }
         self.maker
@@ -368,7 +378,7 @@ impl Listener for Listening<'_, '_> {
     }
 
     fn frame(&mut self, frame: Frame) {
-        if let Some(watcher) = &mut self.reader.task.watcher {
+        for watcher in &mut self.reader.task.watchers {
             watcher.frame(&frame);
         }
         self.maker.push_frame(frame);
@@ -382,9 +392,10 @@ impl Listener for Listening<'_, '_> {
         self.maker.end_picture();
     }
 
-    fn hand_on(&mut self, session: &mut Session) {
-        self.maker.poll(Instant::now(), &mut self.reader.made);
-        self.reader.deliver(session, self.offset);
+    fn hand_on(&mut self, feed: &dyn Feed) {
+        let now = self.reader.engine.clock.now();
+        self.maker.poll(now, &mut self.reader.made);
+        self.reader.deliver(feed, self.offset);
     }
 
     fn waits(&mut self, since: Duration) {
@@ -395,17 +406,17 @@ impl Listener for Listening<'_, '_> {
         );
     }
 
-    fn over(&mut self, session: &Session) -> Option<Ending> {
-        self.reader.tell_position(session, &self.maker);
+    fn over(&mut self, feed: &dyn Feed) -> Option<Ending> {
+        self.reader.update_stats(feed, &self.maker);
         if self.is_stopped() {
             return Some(Ending::Stopped);
         }
-        let limit = self.reader.options.limit?;
-        let sound_ended = session.sound.is_done();
+        let limit = self.reader.engine.options.limit?;
+        let sound_ended = feed.sound_is_done();
         (self.maker.has_reached(limit, sound_ended)).then_some(Ending::Limit)
     }
 
     fn is_stopped(&self) -> bool {
-        self.reader.stop.is_cancelled()
+        self.reader.engine.cancel.is_cancelled()
     }
 }

@@ -4,22 +4,22 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use super::*;
-use crate::media::{Description, expand};
+use crate::media::{AudioBlock, Description, Frame, expand};
 use crate::net::{Conv1Stride, HeatmapKind, NetOptions, Weights};
 use crate::result::Judgement;
 
 /// What hangs cannot be asked to stop, but told from what is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sources that never end, each with a watcher.
-fn endless(watchers: Vec<Option<Box<dyn Watcher>>>) -> Vec<Task> {
+fn endless(watchers: Vec<Vec<Box<dyn Watcher>>>) -> Vec<Task> {
     let sources = expand(&vec!["test".to_owned(); watchers.len()]).expect("sources");
     let tasks = sources.into_iter().zip(watchers);
     tasks
-        .map(|(source, watcher)| Task {
+        .map(|(source, watchers)| Task {
             source,
             skip: 0,
-            watcher,
+            watchers,
         })
         .collect()
 }
@@ -27,8 +27,8 @@ fn endless(watchers: Vec<Option<Box<dyn Watcher>>>) -> Vec<Task> {
 /// Runs with an untrained network.
 fn run_tasks(
     tasks: Vec<Task>,
-    stop: &CancelToken,
-    output: impl FnMut(Output<Judgement>) -> Result<(), ()>,
+    cancel: &CancelToken,
+    emit: impl FnMut(Output<Judgement>) -> Result<(), ()>,
 ) -> Result<(), ()> {
     let weights = Weights::random(1, Conv1Stride::Two);
     let net = L3Net::new(&weights, &NetOptions::default()).expect("a network");
@@ -41,9 +41,9 @@ fn run_tasks(
         batch: 2,
         keep_pictures: false,
     };
-    let gauges = Gauges::new(tasks.len());
-    let ask = move |batch: &[&Features]| net.judge(batch, HeatmapKind::default());
-    run(tasks, ask, &options, stop, &gauges, output)
+    let stats = RunStats::new(tasks.len());
+    let judge = move |batch: &[&Features]| net.judge(batch, HeatmapKind::default());
+    Engine::new(&options, cancel, &stats).run(tasks, judge, emit)
 }
 
 /// Runs until the run ends by a panic.
@@ -57,7 +57,7 @@ fn panics_in_time(
             std::panic::AssertUnwindSafe(|| run_tasks(tasks, &CancelToken::default(), output));
         ended.send(std::panic::catch_unwind(run).is_err())
     });
-    let panicked = end.recv_timeout(PATIENCE).expect("it hangs");
+    let panicked = end.recv_timeout(TIMEOUT).expect("it hangs");
     assert!(panicked, "it ended as if all were well");
 }
 
@@ -75,28 +75,27 @@ impl Watcher for Panics {
 
 #[test]
 fn a_sink_that_panics_ends_the_run() {
-    panics_in_time(endless(vec![None, None]), |_| {
+    panics_in_time(endless(vec![vec![], vec![]]), |_| {
         panic!("as a bug in a sink would")
     });
 }
 
 #[test]
 fn a_stream_that_panics_ends_the_run() {
-    panics_in_time(endless(vec![Some(Box::new(Panics)), None]), |_| Ok(()));
+    panics_in_time(endless(vec![vec![Box::new(Panics)], vec![]]), |_| Ok(()));
 }
 
 /// The network's thread holds the same guard, but nothing makes it panic.
 #[test]
 fn a_thread_that_panics_wakes_all_who_wait_for_it() {
-    let (stop, dispatcher) = (
-        CancelToken::default(),
-        Dispatcher::new(1, Room { file: 1, live: 1 }),
-    );
+    let cancel = CancelToken::default();
+    let limits = QueueLimits { file: 1, live: 1 };
+    let dispatcher = Dispatcher::new(1, limits);
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| dispatcher.take(1));
+        let waiting = scope.spawn(|| dispatcher.next_batch(1));
         let panicking = scope.spawn(|| {
             let _guard = EndIfPanicking {
-                stop: &stop,
+                cancel: &cancel,
                 dispatcher: &dispatcher,
             };
             panic!("as a bug in the network would");
@@ -104,10 +103,10 @@ fn a_thread_that_panics_wakes_all_who_wait_for_it() {
         assert!(panicking.join().is_err());
         assert!(waiting.join().expect("no panic").is_none());
     });
-    assert!(stop.is_cancelled());
+    assert!(cancel.is_cancelled());
 }
 
-/// Tells what it is told, and asks for the end.
+/// Passes on what it is told, and cancels the run.
 struct Opened(Sender<bool>, CancelToken);
 
 impl Watcher for Opened {
@@ -125,14 +124,14 @@ impl Watcher for Opened {
 fn a_description_is_live_or_not_as_it_says_itself() {
     gstreamer::init().expect("GStreamer starts");
     let opened = |text: &str| {
-        let (told, opened) = channel();
-        let stop = CancelToken::default();
+        let (sender, opened) = channel();
+        let cancel = CancelToken::default();
         let task = Task {
             source: Source::launch(Description::new(text).expect("a description")),
             skip: 0,
-            watcher: Some(Box::new(Opened(told, stop.clone()))),
+            watchers: vec![Box::new(Opened(sender, cancel.clone()))],
         };
-        run_tasks(vec![task], &stop, |_| Ok(())).expect("it runs");
+        run_tasks(vec![task], &cancel, |_| Ok(())).expect("it runs");
         opened.iter().collect::<Vec<bool>>()
     };
     let live = "videotestsrc is-live=true ! video. audiotestsrc is-live=true ! audio.";

@@ -1,29 +1,32 @@
 //! Reads an open source to its end, whoever listens.
 //!
-//! Belongs here: who is asked for what and when, and how a source that hangs, or
-//! that gave up without a word, is noticed. Does not: what becomes of sound and
-//! frames (the [`Listener`]), opening a source again.
+//! Belongs here: who is called for what and when, and how a source that hangs, or
+//! that gave up without an error, is noticed. Does not: what becomes of sound and
+//! frames (the [`Listener`]), opening a source again, the clock (a parameter).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::MediaError;
+use super::feed::Feed;
 use super::frame::Frame;
 use super::ring::AudioBlock;
-use super::session::{CHANNEL_FRAMES, End, Session};
+use super::session::{CHANNEL_FRAMES, End};
+use super::stall::Stall;
+use crate::clock::Clock;
 
 /// How long a thread that found nothing sleeps. Half of it is added to the
-/// latency; less would cost more in waking up than it brings.
-const NAP: Duration = Duration::from_millis(2);
+/// latency; less would cost more in waking up than it gains.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// A network stream from which nothing comes for this long is opened again; what
-/// may wait for longer is told of.
+/// may wait for longer is reported.
 const LIVE_STALL: Duration = Duration::from_secs(10);
-/// A file from which nothing comes for this long is given up.
+/// A file from which nothing comes for this long is abandoned.
 const FILE_STALL: Duration = Duration::from_secs(60);
 /// How long a file may take to say why its demuxer stopped.
-const SPEECHLESS: Duration = Duration::from_millis(300);
+const SILENT_FAILURE: Duration = Duration::from_millis(300);
 
-/// How often a source is opened that ends as [`MediaError::Speechless`]. It mostly
-/// says its error the second time.
+/// How often a source is opened that ends as [`MediaError::SilentFailure`]. It mostly
+/// reports its error the second time.
 pub const OPENINGS: usize = 5;
 
 /// Why a session is over.
@@ -33,24 +36,13 @@ pub enum Ending {
     Whole,
     /// The listener has what it wants.
     Limit,
-    /// The listener was asked to stop.
+    /// The listener was cancelled.
     Stopped,
     /// The source failed.
     Failed(MediaError),
 }
 
-/// Whether silence from a source means that it hangs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stall {
-    /// It may wait for as long as it likes.
-    Never,
-    /// Once something has come, more has to.
-    OnceBegun,
-    /// From the start.
-    Always,
-}
-
-/// Somebody who takes all that a session brings, on the thread that drives it.
+/// Takes all that a source yields, on the thread that drives it.
 pub trait Listener {
     /// Takes a block of sound.
     fn sound(&mut self, block: &AudioBlock<'_>);
@@ -65,80 +57,87 @@ pub trait Listener {
     fn picture_ended(&mut self);
 
     /// Hands on what has come of it. Called after every block of sound, as a file
-    /// may bring many at once, and after the frames of a round.
-    fn hand_on(&mut self, session: &mut Session);
+    /// may yield many at once, and after the frames of a round.
+    fn hand_on(&mut self, feed: &dyn Feed);
 
     /// Nothing has come for this long, and it is waited for. Called once until
     /// something comes.
     fn waits(&mut self, _: Duration) {}
 
-    /// Whether to end here. Asked once a round, and `is_stopped` after each block.
-    fn over(&mut self, session: &Session) -> Option<Ending>;
+    /// Whether to end here. Called once a round, and `is_stopped` after each block.
+    fn over(&mut self, feed: &dyn Feed) -> Option<Ending>;
 
-    /// Whether somebody asked to stop.
+    /// Whether the run has been cancelled.
     fn is_stopped(&self) -> bool;
 }
 
-impl Session {
-    /// Reads to the end.
-    pub fn drive(&mut self, stall: Stall, listener: &mut impl Listener) -> Ending {
-        let mut last_news = Instant::now();
-        let mut can_stall = stall == Stall::Always;
-        let mut told = false;
-        let mut end: Option<End> = None;
-        loop {
-            let mut news = false;
-            while let Some(block) = self.sound.next_block() {
-                news = true;
-                listener.sound(&block);
-                listener.hand_on(self);
-                if listener.is_stopped() {
-                    break;
-                }
+/// Reads a source to its end.
+pub fn drive(
+    feed: &mut dyn Feed,
+    clock: &dyn Clock,
+    stall: Stall,
+    listener: &mut impl Listener,
+) -> Ending {
+    let mut last_news = clock.now();
+    let mut can_stall = stall == Stall::Always;
+    let mut reported = false;
+    let mut end: Option<End> = None;
+    loop {
+        let mut news = false;
+        while let Some(block) = feed.next_block() {
+            news = true;
+            listener.sound(&block);
+            listener.hand_on(feed);
+            if listener.is_stopped() {
+                break;
             }
-            // Who takes them slowly finds new ones for ever: sound has its turn.
-            for frame in self.frames.try_iter().take(CHANNEL_FRAMES) {
-                news = true;
-                listener.frame(frame);
-            }
-            if self.sound.is_done() {
-                listener.sound_ended();
-            }
-            if self.picture_ended() && self.frames.is_empty() {
-                listener.picture_ended();
-            }
-            listener.hand_on(self);
-            if let Some(ending) = listener.over(self) {
-                return ending;
-            }
-            if news {
-                last_news = Instant::now();
-                told = false;
-                can_stall |= stall == Stall::OnceBegun;
-                continue;
-            }
-            // What was on its way when the session ended has come by the next turn.
-            match end {
-                Some(End::Whole) => return Ending::Whole,
-                Some(End::Failed(cause)) => return Ending::Failed(cause),
-                None => end = self.poll(),
-            }
-            if last_news.elapsed() > SPEECHLESS && self.is_dead() {
-                return Ending::Failed(MediaError::Speechless);
-            }
-            let patience = if self.is_by_clock() {
-                LIVE_STALL
-            } else {
-                FILE_STALL
-            };
-            if last_news.elapsed() > patience && can_stall {
-                return Ending::Failed(MediaError::Stalled(patience.as_secs()));
-            }
-            if last_news.elapsed() > LIVE_STALL && !told {
-                told = true;
-                listener.waits(LIVE_STALL);
-            }
-            std::thread::sleep(NAP);
         }
+        // A slow listener finds new ones for ever: sound has its turn.
+        for _ in 0..CHANNEL_FRAMES {
+            let Some(frame) = feed.next_frame() else {
+                break;
+            };
+            news = true;
+            listener.frame(frame);
+        }
+        if feed.sound_is_done() {
+            listener.sound_ended();
+        }
+        if feed.picture_is_done() {
+            listener.picture_ended();
+        }
+        listener.hand_on(feed);
+        if let Some(ending) = listener.over(feed) {
+            return ending;
+        }
+        if news {
+            last_news = clock.now();
+            reported = false;
+            can_stall |= stall == Stall::OnceBegun;
+            continue;
+        }
+        // What was on its way when the session ended has come by the next turn.
+        match end {
+            Some(End::Whole) => return Ending::Whole,
+            Some(End::Failed(cause)) => return Ending::Failed(cause),
+            None => end = feed.poll(),
+        }
+        let silent_for = clock.now().duration_since(last_news);
+        if silent_for > SILENT_FAILURE && feed.has_failed_silently() {
+            return Ending::Failed(MediaError::SilentFailure);
+        }
+        let timeout = if feed.is_by_clock() {
+            LIVE_STALL
+        } else {
+            FILE_STALL
+        };
+        if silent_for > timeout && can_stall {
+            return Ending::Failed(MediaError::Stalled(timeout.as_secs()));
+        }
+        if silent_for > LIVE_STALL && !reported {
+            reported = true;
+            listener.waits(LIVE_STALL);
+        }
+        clock.sleep(POLL_INTERVAL);
     }
 }

@@ -26,9 +26,9 @@ pub enum MediaError {
     /// Content that breaks off or contradicts itself.
     #[error("damaged or truncated media: {0}; copy it again from its source")]
     Damaged(String),
-    /// A demuxer gave up without saying why.
+    /// A demuxer gave up without an error.
     #[error("damaged media: its demuxer gave up at the start; `ffprobe` may say more")]
-    Speechless,
+    SilentFailure,
     /// Protected content.
     #[error("encrypted media: decrypt it first")]
     Encrypted,

@@ -16,12 +16,12 @@ use crate::window::Timed;
 pub struct Frame {
     pub(super) sample: gst::Sample,
     pub(super) at: MediaTime,
-    pub(super) looks: Arc<Looks>,
+    pub(super) video_state: Arc<VideoState>,
 }
 
 /// What the frames of one stream have in common.
 #[derive(Default)]
-pub(super) struct Looks {
+pub(super) struct VideoState {
     /// An [`Orientation`], set by tags, also in the middle of a stream.
     orientation: AtomicU8,
     converter: Mutex<Option<Converter>>,
@@ -72,9 +72,9 @@ impl Orientation {
     }
 }
 
-impl Looks {
+impl VideoState {
     /// Takes note of a tag list that passes by.
-    pub(super) fn see_tags(&self, tags: &gst::TagListRef) {
+    pub(super) fn note_tags(&self, tags: &gst::TagListRef) {
         if let Some(tag) = tags.get::<gst::tags::ImageOrientation>()
             && let Some(orientation) = Orientation::from_tag(tag.get())
         {
@@ -112,7 +112,7 @@ impl ToPicture for Frame {
         let interlaced = source.is_interlaced();
 
         let mut guard = self
-            .looks
+            .video_state
             .converter
             .lock()
             .map_err(|_| "an earlier frame broke the converter")?;
@@ -126,7 +126,7 @@ impl ToPicture for Frame {
         if interlaced {
             bob(&mut rgb);
         }
-        let orientation = Orientation::unpack(self.looks.orientation.load(Ordering::Relaxed));
+        let orientation = Orientation::unpack(self.video_state.orientation.load(Ordering::Relaxed));
         Ok(upright(rgb, orientation))
     }
 }

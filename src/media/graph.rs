@@ -9,7 +9,7 @@ use gstreamer_app as gst_app;
 
 use super::description::{self, FRAME_SINK, SOUND_SINK};
 use super::error::MediaError;
-use super::frame::Looks;
+use super::frame::VideoState;
 use super::scene;
 use super::source::{Kind, Source};
 
@@ -132,14 +132,14 @@ pub(super) fn has_pads_to_come(element: &gst::Element) -> bool {
     })
 }
 
-pub(super) fn watch_tags(sink: &gst_app::AppSink, looks: &Arc<Looks>) {
-    let looks = Arc::clone(looks);
+pub(super) fn watch_tags(sink: &gst_app::AppSink, video_state: &Arc<VideoState>) {
+    let video_state = Arc::clone(video_state);
     if let Some(pad) = sink.static_pad("sink") {
         pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
             if let Some(event) = info.event()
                 && let gst::EventView::Tag(tag) = event.view()
             {
-                looks.see_tags(tag.tag());
+                video_state.note_tags(tag.tag());
             }
             gst::PadProbeReturn::Ok
         });

@@ -189,4 +189,64 @@ mod tests {
         reader.next_block();
         assert!(reader.is_done());
     }
+
+    /// What the block at this position holds: lengths that do not divide the ring, so
+    /// that blocks wrap at every place, and samples that tell where they belong.
+    fn samples_at(at: u64) -> impl ExactSizeIterator<Item = f32> {
+        let len = 1 + (at * 37 % 211) as u32;
+        (0..len).map(move |i| ((at + u64::from(i)) % 65_536) as f32)
+    }
+
+    #[test]
+    fn between_two_threads_every_block_arrives_whole_or_is_counted() {
+        const ARRIVE: u64 = 20_000;
+        let (mut writer, mut reader) = sound_ring(1_000, 8);
+        let arrived = AtomicU64::new(0);
+        let full_once = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| {
+                let (mut at, mut accepted, mut dropped, mut lost) = (0, 0_u64, 0_u64, 0);
+                while arrived.load(Ordering::Relaxed) < ARRIVE {
+                    let samples = samples_at(at);
+                    let len = samples.len() as u64;
+                    if writer.accept(SamplePos(at), Instant::now(), samples) {
+                        accepted += 1;
+                    } else {
+                        dropped += 1;
+                        lost += len;
+                        // Nobody reads before this, so some are dropped on every machine.
+                        match dropped {
+                            10 => _ = full_once.wait(),
+                            _ => std::thread::yield_now(),
+                        }
+                    }
+                    at += len;
+                }
+                writer.end();
+                (at, accepted, dropped, lost)
+            });
+            full_once.wait();
+            let (mut expected, mut missing) = (0, 0);
+            let mut wrong = None;
+            while !reader.is_done() {
+                let Some(block) = reader.next_block() else {
+                    std::thread::yield_now();
+                    continue;
+                };
+                let at = block.at.0;
+                if at < expected || !block.pcm.iter().copied().eq(samples_at(at)) {
+                    wrong.get_or_insert(at);
+                }
+                missing += at.saturating_sub(expected);
+                expected = at + block.pcm.len() as u64;
+                arrived.fetch_add(1, Ordering::Relaxed);
+            }
+            let (end, accepted, dropped, lost) = writing.join().expect("no panic");
+            assert_eq!(wrong, None, "a block that came out of order or damaged");
+            assert_eq!(arrived.load(Ordering::Relaxed), accepted);
+            assert_eq!(reader.dropped_blocks(), dropped);
+            assert_eq!(missing + (end - expected), lost);
+            assert!(dropped >= 10 && accepted >= ARRIVE);
+        });
+    }
 }

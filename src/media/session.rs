@@ -11,7 +11,7 @@ use gstreamer as gst;
 
 use super::bus;
 use super::error::MediaError;
-use super::frame::{Frame, Looks};
+use super::frame::{Frame, VideoState};
 use super::graph::{build, has_pads_to_come, is_fed, sinks, watch_tags};
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Kind, Source};
@@ -35,7 +35,7 @@ const SINK_BUFFERS: u32 = 4;
 /// resampler's tail 1 200.
 const MP4_TAIL_SAMPLES: usize = 1_200;
 /// How long a source may take to say whether it is live.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How to open a source.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +87,7 @@ impl Session {
         let (sound_sink, frame_sink) = sinks(&pipeline)?;
         let (writer, sound) = sound_ring(RING_SECONDS * SAMPLE_RATE as usize, RING_BLOCKS);
         let (sender, frames) = crossbeam_channel::bounded(CHANNEL_FRAMES);
-        let looks = Arc::new(Looks::default());
+        let video_state = Arc::new(VideoState::default());
         let mut session = Self {
             pipeline,
             sound,
@@ -103,7 +103,7 @@ impl Session {
             stop: Arc::default(),
             pumps: Vec::new(),
         };
-        watch_tags(&frame_sink, &looks);
+        watch_tags(&frame_sink, &video_state);
         session.watch_pads(writer.ender());
         session.watch_elements();
 
@@ -123,7 +123,7 @@ impl Session {
         };
         let frame_tap = FrameTap {
             sender,
-            looks,
+            video_state,
             offset: options.offset,
             state: Arc::clone(&session.frame_state),
         };
@@ -163,7 +163,7 @@ impl Session {
         self.by_clock
     }
 
-    /// Looks at the bus. `Some` when the session is over; what is still in the
+    /// VideoState at the bus. `Some` when the session is over; what is still in the
     /// ring and the channel counts all the same.
     pub fn poll(&mut self) -> Option<End> {
         let bus = self.pipeline.bus()?;
@@ -194,11 +194,11 @@ impl Session {
         (self.sound_ended() && self.picture_ended()).then_some(End::Whole)
     }
 
-    /// Whether a demuxer stopped by itself before anything came, without a word.
+    /// Whether a demuxer stopped by itself before anything came, without an error.
     ///
     /// decodebin swallows what a demuxer says while decodebin still sets it up
     /// (1.22): whether an error is heard depends on which thread is quicker.
-    pub fn is_dead(&self) -> bool {
+    pub fn has_failed_silently(&self) -> bool {
         let seen = |state: &TapState| state.seen.load(Ordering::Relaxed);
         if seen(&self.sound_state) || seen(&self.frame_state) {
             return false;
@@ -269,7 +269,7 @@ impl Session {
             (_, Kind::Uri { live, .. }) => Ok(*live),
             // Only a description can be anything.
             (Ok(gst::StateChangeSuccess::Async), Kind::Launch(_)) => {
-                let end = Instant::now() + START_PATIENCE;
+                let end = Instant::now() + START_TIMEOUT;
                 while Instant::now() < end && !stop.is_cancelled() {
                     let step = gst::ClockTime::from_mseconds(50);
                     match self.pipeline.state(step).0 {

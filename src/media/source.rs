@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use super::description::{Description, DescriptionError};
-use super::drive::Stall;
 use super::error::MediaError;
 use super::scene;
 use super::secrets::without_secrets;
+use super::stall::Stall;
 use crate::result::StreamName;
 use crate::text::folder_name;
 

@@ -14,18 +14,18 @@ use crossbeam_channel::{Sender, TrySendError};
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
-use super::frame::{Frame, Looks};
+use super::frame::{Frame, VideoState};
 use super::ring::SoundWriter;
 use crate::time::{MediaTime, SamplePos};
 
-/// How long a pump waits for room before it looks whether anybody still reads.
+/// How long a pump waits for room before it checks whether anybody still reads.
 const PUMP_STEP: Duration = Duration::from_millis(2);
 
 /// The largest piece in which a pump hands sound on: a container may hold
 /// seconds in one buffer, more than the ring.
 const PUMP_PIECE: usize = 4_800;
 
-/// State of a tap that the session looks at.
+/// State of a tap that the session reads.
 #[derive(Default)]
 pub(super) struct TapState {
     /// No more will come.
@@ -48,7 +48,7 @@ pub(super) struct SoundTap {
 /// Puts frames into the channel.
 pub(super) struct FrameTap {
     pub sender: Sender<Frame>,
-    pub looks: Arc<Looks>,
+    pub video_state: Arc<VideoState>,
     pub offset: MediaTime,
     pub state: Arc<TapState>,
 }
@@ -146,7 +146,7 @@ impl FrameTap {
     fn frame(&self, sample: gst::Sample) -> Option<Frame> {
         Some(Frame {
             at: stream_time(&sample, self.offset)?,
-            looks: Arc::clone(&self.looks),
+            video_state: Arc::clone(&self.video_state),
             sample,
         })
     }

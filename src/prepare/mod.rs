@@ -33,9 +33,9 @@ use crate::cancel::CancelToken;
 use crate::cores::cores;
 use crate::corpus::CorpusError;
 use crate::corpus::shards::{JPEG_QUALITY, Settings};
-use crate::engine::Position;
 use crate::features::SHORT_SIDE;
 use crate::media::Source;
+use crate::stats::StreamStats;
 use report::Done;
 use shelf::Shelf;
 
@@ -78,7 +78,7 @@ impl PrepareOptions {
 #[derive(Debug)]
 pub struct Gauges {
     /// Where each source is.
-    pub positions: Vec<Position>,
+    pub positions: Vec<StreamStats>,
     /// Clips that were written.
     pub clips: AtomicU64,
     /// Frames in them.
@@ -90,7 +90,7 @@ pub struct Gauges {
 impl Gauges {
     fn new(sources: usize) -> Self {
         Self {
-            positions: (0..sources).map(|_| Position::default()).collect(),
+            positions: (0..sources).map(|_| StreamStats::default()).collect(),
             clips: AtomicU64::new(0),
             frames: AtomicU64::new(0),
             ms: AtomicU64::new(0),

@@ -5,15 +5,17 @@ use std::sync::atomic::Ordering;
 
 use super::cutter::{Cutter, Piece};
 use crate::cancel::CancelToken;
+use crate::clock::SystemClock;
 use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
-use crate::engine::Position;
 use crate::features::FrameScaler;
 use crate::media::{
-    AudioBlock, Ending, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions, Source,
+    AudioBlock, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions,
+    Source, drive,
 };
 use crate::picture::ToPicture;
 use crate::result::Crop;
+use crate::stats::StreamStats;
 use crate::window::{TAIL_SAMPLES, Timed};
 
 /// Frames as JPEG.
@@ -41,7 +43,7 @@ pub(super) fn record(
     source: &Source,
     fps: f64,
     stop: &CancelToken,
-    position: &Position,
+    position: &StreamStats,
     take: &mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
 ) -> Result<Recorded, CorpusError> {
     let mut recorder = Recorder {
@@ -54,7 +56,7 @@ pub(super) fn record(
         refused: None,
     };
     let (mut missing, mut tail) = (None, TAIL_SAMPLES);
-    let mut ending = Ending::Failed(MediaError::Speechless);
+    let mut ending = Ending::Failed(MediaError::SilentFailure);
     for _ in 0..OPENINGS {
         let options = SessionOptions {
             stop: stop.clone(),
@@ -65,14 +67,14 @@ pub(super) fn record(
                 "runs by the clock: record it to a file, and prepare that".to_owned(),
             )),
             Ok(mut session) => {
-                let ending = session.drive(source.stall(), &mut recorder);
+                let ending = drive(&mut session, &SystemClock, source.stall(), &mut recorder);
                 missing = session.missing_decoder().map(str::to_owned);
                 tail = session.tail_samples();
                 ending
             }
             Err(cause) => Ending::Failed(cause),
         };
-        if ending != Ending::Failed(MediaError::Speechless) {
+        if ending != Ending::Failed(MediaError::SilentFailure) {
             break;
         }
     }
@@ -104,7 +106,7 @@ struct Recorder<'a> {
     scaler: FrameScaler,
     source: &'a Source,
     stop: &'a CancelToken,
-    position: &'a Position,
+    position: &'a StreamStats,
     take: &'a mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
     /// `take` failed.
     refused: Option<CorpusError>,
@@ -149,15 +151,15 @@ impl Listener for Recorder<'_> {
         self.cutter.end_picture();
     }
 
-    fn hand_on(&mut self, _: &mut Session) {
+    fn hand_on(&mut self, _: &dyn Feed) {
         self.hand_pieces_on();
     }
 
-    fn over(&mut self, session: &Session) -> Option<Ending> {
+    fn over(&mut self, feed: &dyn Feed) -> Option<Ending> {
         let length = self.cutter.length().0;
-        self.position.at_ns.store(length, Ordering::Relaxed);
+        self.position.position_ns.store(length, Ordering::Relaxed);
         if self.position.length_ns.load(Ordering::Relaxed) == 0
-            && let Some(length) = session.duration()
+            && let Some(length) = feed.duration()
         {
             self.position.length_ns.store(length.0, Ordering::Relaxed);
         }

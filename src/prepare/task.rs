@@ -52,7 +52,7 @@ pub(super) fn plan(
         };
         let is_done = || {
             let position = &gauges.positions[index];
-            position.at_ns.store(1, Ordering::Relaxed);
+            position.position_ns.store(1, Ordering::Relaxed);
             position.length_ns.store(1, Ordering::Relaxed);
         };
         if let Some(first) = seen.get(&fingerprint) {

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::lines::{beside, foreign};
 use super::progress::{End, Entry, Kind};
 use super::{Progress, SinkError, jsonl, parquet};
 use crate::lock::lock;
@@ -182,20 +183,6 @@ impl Archive {
     }
 }
 
-/// `path` with something added to its whole name.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-pub(super) fn foreign(path: &Path, why: impl Into<String>) -> SinkError {
-    SinkError::Foreign {
-        path: path.to_owned(),
-        why: why.into(),
-    }
-}
-
 /// Whether there is something of that name, and whether it is a regular file.
 fn is_regular(path: &Path) -> Result<Option<bool>, SinkError> {
     match std::fs::metadata(path) {
@@ -339,23 +326,6 @@ fn read_lines(
 
 fn could_be_ours(torn: &[u8]) -> bool {
     torn.starts_with(LINE_START) || LINE_START.starts_with(torn)
-}
-
-/// Reads the whole records of a journal.
-pub(super) fn read_records(
-    path: &Path,
-    mut take: impl FnMut(Record) -> Result<(), SinkError>,
-) -> Result<(), SinkError> {
-    let file = File::open(path).map_err(SinkError::io(path, "read"))?;
-    for line in BufReader::with_capacity(1 << 18, file).split(b'\n') {
-        let line = line.map_err(SinkError::io(path, "read"))?;
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let record = serde_json::from_slice(&line).map_err(SinkError::format(path, "read"))?;
-        take(record)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 //! ended. To whatever `Write` the caller passes (stderr, mostly; stdout carries
 //! JSON lines only).
 //!
-//! Policy: a line a record, never wrapped, readable without colour; a terminal
-//! that goes away is [`SinkError::Closed`], as everywhere.
+//! Policy: a line a record, never wrapped, readable without colour. A live run does not
+//! wait for a terminal that is held (Ctrl-S); others do. A terminal that goes away ends
+//! a run that has no archive, as there is nobody left to run for.
 
 use std::io::Write;
 
-use super::SinkError;
+use super::{OnFailure, Policy, Sink, SinkError, WhenFull};
 use crate::draw::{clock, shortened, unit};
+use crate::event::Event;
 use crate::result::{Gap, Record, Summary, Verdict};
 use crate::text::{plural, printable};
 
@@ -61,6 +63,57 @@ impl<W: Write> Table<W> {
         writeln!(self.out, "{}", text.trim_end())
             .and_then(|()| self.out.flush())
             .map_err(SinkError::io("terminal".as_ref(), "write"))
+    }
+}
+
+/// The sink of `--table`.
+pub struct TableSink {
+    table: Table<Box<dyn Write + Send>>,
+    live: bool,
+    needs_reader: bool,
+}
+
+impl TableSink {
+    /// A table on `out`. A `live` run does not wait for it; one that `needs_reader`
+    /// ends with it.
+    pub fn new(out: Box<dyn Write + Send>, live: bool, needs_reader: bool) -> Self {
+        Self {
+            table: Table::new(out),
+            live,
+            needs_reader,
+        }
+    }
+}
+
+impl Sink for TableSink {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            when_full: if self.live {
+                WhenFull::DropOldest
+            } else {
+                WhenFull::Wait
+            },
+            on_failure: if self.needs_reader {
+                OnFailure::EndRun
+            } else {
+                OnFailure::Detach
+            },
+            ..Policy::LOSSLESS
+        }
+    }
+
+    fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
+        for record in event.records() {
+            // Errors are reported above the table already.
+            if !matches!(record, Record::Error(_)) {
+                self.table.row(&record)?;
+            }
+        }
+        Ok(())
     }
 }
 

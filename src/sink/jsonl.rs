@@ -1,16 +1,18 @@
 //! JSON lines, to stdout or a file.
 //!
 //! Policy: one record, one line, one write, then a flush, so that a reader on
-//! a pipe sees a moment as soon as there is one and never half a line. Nothing
-//! is dropped; a slow reader slows the writer down. A reader that goes away is
-//! [`SinkError::Closed`]. For files that survive being killed and are gone on
-//! with, see [`super::archive`].
+//! a pipe sees a moment as soon as there is one and never half a line. A file, and the
+//! reader of an archive's run, are waited for; a live stdout that nobody reads loses
+//! its oldest moments and gets a gap in their place. A reader that goes away is
+//! [`SinkError::Closed`]. A file that cannot be written ends the run. For files that
+//! survive being killed and can be resumed, see [`super::archive`].
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::SinkError;
+use super::{Policy, Sink, SinkError, WhenFull};
+use crate::event::Event;
 use crate::result::Record;
 
 /// Writes records as JSON lines.
@@ -57,6 +59,102 @@ impl<W: Write> JsonLines<W> {
     /// Gives the output back.
     pub fn into_inner(self) -> W {
         self.out
+    }
+}
+
+/// The sink of `--json`.
+pub struct JsonSink {
+    lines: JsonLines<Box<dyn Write + Send>>,
+    when_full: WhenFull,
+    /// Without a reader the run ends.
+    needs_reader: bool,
+    is_closed: bool,
+}
+
+impl JsonSink {
+    /// To stdout. A `live` run does not wait for its reader.
+    pub fn stdout(live: bool, needs_reader: bool) -> Self {
+        let when_full = if live {
+            WhenFull::DropOldest
+        } else {
+            WhenFull::Wait
+        };
+        let lines = JsonLines::new(Box::new(std::io::stdout()) as Box<_>, "stdout");
+        Self::new(lines, when_full, needs_reader)
+    }
+
+    /// Adds to a file, and begins on a line of its own also where an earlier run was
+    /// killed in the middle of one.
+    ///
+    /// # Errors
+    /// Names the file and why it cannot be written.
+    pub fn append(path: &Path, needs_reader: bool) -> Result<Self, SinkError> {
+        let mut file = File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(SinkError::io(path, "write"))?;
+        if ends_in_a_line(path) == Some(false) {
+            file.write_all(b"\n")
+                .map_err(SinkError::io(path, "write"))?;
+        }
+        let lines = JsonLines::new(Box::new(file) as Box<_>, path);
+        Ok(Self::new(lines, WhenFull::Wait, needs_reader))
+    }
+
+    fn new(
+        lines: JsonLines<Box<dyn Write + Send>>,
+        when_full: WhenFull,
+        needs_reader: bool,
+    ) -> Self {
+        Self {
+            lines,
+            when_full,
+            needs_reader,
+            is_closed: false,
+        }
+    }
+}
+
+/// Whether the last byte of a regular file that is not empty ends a line.
+fn ends_in_a_line(path: &Path) -> Option<bool> {
+    // What cannot be read (a pipe, a file for writing only) is left as it is.
+    if !std::fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut file = File::open(path).ok()?;
+    file.seek(SeekFrom::End(-1)).ok()?;
+    let mut last = [0];
+    file.read_exact(&mut last).ok()?;
+    Some(last == *b"\n")
+}
+
+impl Sink for JsonSink {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            when_full: self.when_full,
+            ..Policy::LOSSLESS
+        }
+    }
+
+    fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
+        if self.is_closed {
+            return Ok(());
+        }
+        for record in event.records() {
+            match self.lines.write(&record) {
+                Err(error) if error.is_closed() && !self.needs_reader => {
+                    self.is_closed = true;
+                    break;
+                }
+                written => written?,
+            }
+        }
+        Ok(())
     }
 }
 

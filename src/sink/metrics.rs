@@ -1,35 +1,90 @@
 //! `--metrics ADDR`: figures for Prometheus, at `http://ADDR/metrics`.
 //!
-//! Policy: counted as records go out, so the figures agree with the lines. The
-//! address is of this machine only unless told otherwise: there is no password.
-//! Where nobody serves them, counting is a few allocations a record. Nothing
-//! here may be called in an appsink's callback: those count with atomics, which
-//! [`dropped_blocks`] takes over later.
+//! Policy: counts the records that go out, so the figures agree with the lines; the
+//! engine's own counters ([`RunStats`]) are copied beside them, once a second where
+//! nothing comes. Waits for room, never blocks anybody for long, and is detached if it
+//! fails. The address is of this machine only unless told otherwise: there is no
+//! password.
 //!
 //! | name | kind | labels |
 //! |---|---|---|
 //! | `l3net_moments_total` | counter | `stream` |
 //! | `l3net_gaps_total`, `l3net_lost_moments_total` | counter | `stream`, `why` |
 //! | `l3net_errors_total` | counter | `stream` |
-//! | `l3net_dropped_blocks_total` | counter | `stream` |
+//! | `l3net_dropped_blocks_total`, `l3net_dropped_frames_total` | counter | `stream` |
+//! | `l3net_sink_dropped_total`, `l3net_sink_failures_total` | counter | `sink` |
 //! | `l3net_correspondence` | gauge | `stream` |
 //! | `l3net_queue_depth` | gauge | `queue`, `stream` where it is of one |
 //! | `l3net_wait_seconds`, `l3net_features_seconds`, `l3net_net_seconds`, `l3net_latency_seconds` | histogram | `stream` |
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 
-use super::SinkError;
+use super::{OnFailure, Policy, Sink, SinkError};
+use crate::event::Event;
 use crate::result::{Record, StreamName, Verdict};
+use crate::stats::RunStats;
 
 /// From a GPU's batch to a network that does not keep up, in seconds.
 const BUCKETS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+
+/// Counts what goes out and what the engine counts.
+pub struct Metrics {
+    names: Vec<StreamName>,
+    stats: Arc<RunStats>,
+}
+
+impl Metrics {
+    /// Of these streams, whose counters are in `stats`, in the same order.
+    pub fn new(names: Vec<StreamName>, stats: Arc<RunStats>) -> Self {
+        Self { names, stats }
+    }
+
+    fn copy_counters(&self) {
+        for (name, stats) in self.names.iter().zip(&self.stats.streams) {
+            let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+            counter!("l3net_dropped_blocks_total", "stream" => name.clone())
+                .absolute(of(&stats.dropped_blocks));
+            counter!("l3net_dropped_frames_total", "stream" => name.clone())
+                .absolute(of(&stats.dropped_frames));
+            let waiting = usize::try_from(of(&stats.queued_moments)).unwrap_or(usize::MAX);
+            queue_depth("moments", Some(name), waiting);
+        }
+    }
+}
+
+impl Sink for Metrics {
+    fn name(&self) -> &'static str {
+        "metrics"
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            on_failure: OnFailure::Detach,
+            tick: Some(Duration::from_secs(1)),
+            ..Policy::LOSSLESS
+        }
+    }
+
+    fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
+        event.records().for_each(|record| observe(&record));
+        self.tick()
+    }
+
+    fn tick(&mut self) -> Result<(), SinkError> {
+        self.copy_counters();
+        Ok(())
+    }
+}
 
 /// Serves the metrics of this program from now on; gives the address, whose
 /// port the system chose if it was 0.
@@ -105,6 +160,11 @@ fn describe() {
         "l3net_dropped_blocks_total",
         "Blocks of sound dropped because the ring was full"
     );
+    describe_counter!(
+        "l3net_sink_dropped_total",
+        "Moments that a sink lost because it was too slow"
+    );
+    describe_counter!("l3net_sink_failures_total", "Failures of a sink");
     describe_gauge!(
         "l3net_correspondence",
         "Probability that sound and picture of the latest moment belong together"
@@ -165,14 +225,14 @@ pub fn queue_depth(queue: &'static str, stream: Option<&StreamName>, waiting: us
     .set(waiting as f64);
 }
 
-/// How many blocks of a stream's sound were dropped since it started.
-pub fn dropped_blocks(stream: &StreamName, total: u64) {
-    counter!("l3net_dropped_blocks_total", "stream" => stream.clone()).absolute(total);
+/// A sink lost a moment because it was too slow.
+pub(super) fn sink_dropped(sink: &'static str) {
+    counter!("l3net_sink_dropped_total", "sink" => sink).increment(1);
 }
 
-/// How many frames of a stream were dropped since it started.
-pub fn dropped_frames(stream: &StreamName, total: u64) {
-    counter!("l3net_dropped_frames_total", "stream" => stream.clone()).absolute(total);
+/// A sink failed.
+pub(super) fn sink_failed(sink: &'static str) {
+    counter!("l3net_sink_failures_total", "sink" => sink).increment(1);
 }
 
 #[cfg(test)]
@@ -226,7 +286,12 @@ mod tests {
             observe(&error("bad", "broken"));
             queue_depth("moments", None, 3);
             queue_depth("overlay", Some(&"cam".into()), 4);
-            dropped_blocks(&"cam".into(), 5);
+            sink_dropped("table");
+            sink_failed("heatmaps");
+            let stats = RunStats::new(1);
+            stats.streams[0].dropped_blocks.store(5, Ordering::Relaxed);
+            stats.streams[0].queued_moments.store(2, Ordering::Relaxed);
+            Metrics::new(vec!["cam".into()], stats.into()).copy_counters();
         });
         let mut text: Vec<String> = handle
             .render()
@@ -238,6 +303,7 @@ mod tests {
         insta::assert_snapshot!(text.join("\n"), @r###"
         l3net_correspondence{stream="cam"} 0.8299999833106995
         l3net_dropped_blocks_total{stream="cam"} 5
+        l3net_dropped_frames_total{stream="cam"} 0
         l3net_errors_total{stream="bad"} 1
         l3net_features_seconds_count{stream="cam"} 2
         l3net_features_seconds_sum{stream="cam"} 0.0012000000476837158
@@ -248,8 +314,11 @@ mod tests {
         l3net_moments_total{stream="cam"} 2
         l3net_net_seconds_count{stream="cam"} 2
         l3net_net_seconds_sum{stream="cam"} 0.062
+        l3net_queue_depth{queue="moments",stream="cam"} 2
         l3net_queue_depth{queue="moments"} 3
         l3net_queue_depth{queue="overlay",stream="cam"} 4
+        l3net_sink_dropped_total{sink="table"} 1
+        l3net_sink_failures_total{sink="heatmaps"} 1
         l3net_wait_seconds_count{stream="cam"} 2
         l3net_wait_seconds_sum{stream="cam"} 0.0024000000953674316
         "###);

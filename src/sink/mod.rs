@@ -1,9 +1,10 @@
-//! The ways out, one file each, each with its own policy at its head.
+//! Sinks: one file each, with its policy at its head.
 //!
-//! Belongs here: what becomes of a verdict once it is plain data: lines, files,
-//! pictures, video, metrics, a table. Does not: tensors, decoding, deciding
-//! what to judge. Nothing here prints by itself; callers pass a `Write`.
+//! Belongs here: what becomes of an event once it is plain data: lines, files,
+//! pictures, video, metrics, a table. Does not: tensors, decoding, deciding what to
+//! judge. Nothing here prints by itself; callers pass a `Write`.
 //!
+//! - [`bus`] hands events to sinks, each on its own queue and thread
 //! - [`jsonl`] writes JSON lines to stdout or a file
 //! - [`archive`] keeps a `.jsonl` or `.parquet` that survives being killed
 //! - [`heatmaps`] writes PNG pictures with the heatmap over them
@@ -12,22 +13,35 @@
 //! - [`metrics`] counts for Prometheus
 //! - [`npz`] keeps vectors for numpy
 //! - [`console`] is for people
+//!
+//! To add a sink: one file with its `impl Sink`, one line in the list of
+//! `cmd/outputs.rs`, its arguments there.
 
 pub mod archive;
+pub mod bus;
 pub mod console;
 mod error;
+pub mod folder;
 pub mod heatmaps;
 pub mod jsonl;
+mod lines;
 pub mod metrics;
 pub mod npz;
 #[cfg(feature = "gst")]
 pub mod overlay;
 mod parquet;
+pub mod png;
+mod policy;
 mod progress;
+pub mod publish;
+pub mod retention;
 #[cfg(feature = "gst")]
 pub mod video;
 
 pub use error::SinkError;
+pub use policy::{Annotator, OnFailure, Policy, Sink, WhenFull};
+#[cfg(feature = "gst")]
+pub use policy::{WatchStream, Watcher};
 pub use progress::{Progress, StreamProgress};
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use parquet::file::properties::WriterProperties;
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 
-use super::archive::{beside, foreign, read_records};
+use super::lines::{beside, foreign, read_records};
 use super::progress::{End, Entry, Kind};
 use super::{Progress, SinkError};
 use crate::result::Record;

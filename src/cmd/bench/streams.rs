@@ -9,12 +9,14 @@ use serde::Serialize;
 
 use super::stats::{Timings, memory_now, peak_memory};
 use super::throughput::NetworkArgs;
+use crate::cancel::CancelToken;
 use crate::cmd::common::{ComputeArgs, MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
-use crate::engine::{self, CancelToken, EngineOptions, Gauges, Output, Said, Task};
+use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::Features;
 use crate::media::expand;
 use crate::net::{HeatmapKind, L3Net};
 use crate::result::Crop;
+use crate::stats::RunStats;
 use crate::time::{Hop, MediaTime};
 
 /// Measures the latency of live streams
@@ -250,7 +252,7 @@ fn measure(
     options: &EngineOptions,
 ) -> anyhow::Result<Run> {
     let sources = expand(sources).map_err(Usage::error)?;
-    let gauges = Gauges::new(sources.len());
+    let stats = RunStats::new(sources.len());
     let mut run = Run {
         network: net.describe().to_string(),
         streams: sources.len(),
@@ -263,46 +265,34 @@ fn measure(
         batches: 0,
     };
     let tasks = sources.into_iter().map(Task::new).collect();
-    let ask = move |batch: &[&Features]| net.judge(batch, heatmap);
-    engine::run(
-        tasks,
-        ask,
-        options,
-        &CancelToken::default(),
-        &gauges,
-        |output| {
-            match output {
-                Output::Answered { job, answered, .. } => run.moments.push(Moment {
-                    wait: job.begun - job.arrived,
-                    features: job.featured - job.begun,
-                    net: answered - job.featured,
-                    total: job.arrived.elapsed(),
-                    memory: memory_now(),
-                }),
-                Output::Said {
-                    said: Said::Gap(gap),
-                    ..
-                } => {
-                    run.gaps += 1;
-                    run.lost += gap.lost;
-                }
-                Output::Said {
-                    said: Said::Ended { seconds, error, .. },
-                    ..
-                } => {
-                    run.seconds += seconds;
-                    if let Some(cause) = error {
-                        run.failed += 1;
-                        tracing::warn!("{cause}");
-                    }
-                }
-                Output::Broken(error) => return Err(error),
+    let judge = move |batch: &[&Features]| net.judge(batch, heatmap);
+    let cancel = CancelToken::default();
+    Engine::new(options, &cancel, &stats).run(tasks, judge, |output| {
+        match output {
+            Output::Answered { job, answered, .. } => run.moments.push(Moment {
+                wait: job.begun - job.arrived,
+                features: job.featured - job.begun,
+                net: answered - job.featured,
+                total: job.arrived.elapsed(),
+                memory: memory_now(),
+            }),
+            Output::Gap { gap, .. } => {
+                run.gaps += 1;
+                run.lost += gap.lost;
             }
-            Ok(())
-        },
-    )?;
-    run.idle = gauges.occupation.idle_share();
-    run.batches = gauges.occupation.counts().1;
+            Output::Ended { end, .. } => {
+                run.seconds += end.seconds;
+                if let Some(cause) = end.error {
+                    run.failed += 1;
+                    tracing::warn!("{cause}");
+                }
+            }
+            Output::NetworkFailed(error) => return Err(error),
+        }
+        Ok(())
+    })?;
+    run.idle = stats.network.idle_share();
+    run.batches = stats.network.batches();
     Ok(run)
 }
 

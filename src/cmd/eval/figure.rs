@@ -13,7 +13,7 @@ use self::scene::Scene;
 use super::output::{check_place, write_whole};
 use crate::cmd::common::Usage;
 use crate::sink::SinkError;
-use crate::sink::heatmaps::write_small_png;
+use crate::sink::png::write_small_png;
 
 pub(super) use self::chart::{Chart, Of};
 pub(super) use self::map::{Panel, map};

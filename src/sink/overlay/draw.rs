@@ -1,11 +1,12 @@
-//! Frames and sound to the encoder, drawn with what is said of them.
+//! Frames and sound to the encoder, drawn with what is known of them.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::super::video::{BEHIND_NS, Container, Encode, Track};
 use super::canvas::Canvas;
-use super::schedule::{Said, Schedule, Shown};
-use super::{Options, Report};
+use super::schedule::{Schedule, Shown, Span};
+use super::{HURRIED_END, Options, Report};
 use crate::draw::{Area, Caption, Layer, Score, clock, draw_judged};
 use crate::picture::{Picture, ToPicture};
 use crate::time::{MediaTime, SAMPLE_RATE};
@@ -145,8 +146,8 @@ impl Writer {
         Ok(())
     }
 
-    pub fn say(&mut self, said: Said) {
-        self.schedule.say(said);
+    pub fn label(&mut self, span: Span) {
+        self.schedule.label(span);
     }
 
     pub fn draw_settled(&mut self) -> Result<(), String> {
@@ -218,7 +219,14 @@ impl Writer {
     /// Draws what waits and ends the file. Where nothing came there is none.
     pub fn finish(mut self) -> Result<Report, String> {
         self.schedule.end();
-        self.draw_settled()?;
+        let begun = Instant::now();
+        while let Some((at, frame, shown)) = self.schedule.next() {
+            if self.options.cancel.is_cancelled() && begun.elapsed() > HURRIED_END {
+                self.report.dropped += 1;
+                continue;
+            }
+            self.write(at, frame, shown)?;
+        }
         if self.encode.is_none() && !self.early.is_empty() {
             self.start(None)?;
         }

@@ -2,13 +2,13 @@
 //! it, the score in its corner and its sound, at the stream's own times.
 //!
 //! Policy:
-//! - A thread of its own draws and encodes. Frames wait there until what is
-//!   said of their second has come, so each shows its own (`schedule.rs`).
+//! - A thread of its own draws and encodes. Frames wait there until their
+//!   second has been judged, so each shows its own verdict (`schedule.rs`).
 //! - Files: nothing is lost. When 400 MiB of frames wait, no more are
-//!   taken until some can be drawn; the sender waits. Verdicts come by a way of
+//!   taken until some can be drawn; the sender waits. Verdicts come by a channel of
 //!   their own, so that waiting cannot stop what it waits for; should none come
 //!   for 10 s, half of the frames are drawn with what is known, and the next
-//!   ones soon after, until something is said again.
+//!   ones soon after, until a verdict comes again.
 //! - Live: no sender ever waits. A frame older than 3 s, or beyond
 //!   the store, is drawn with the judgement before, if that is at most a second
 //!   off, or with none; when even the thread's queue is full, new frames and
@@ -21,6 +21,7 @@
 mod canvas;
 mod draw;
 mod schedule;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -34,12 +35,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use super::SinkError;
 use super::video::{Container, video_error};
+use crate::cancel::CancelToken;
 use crate::event::{Evidence, JudgedMoment};
 use crate::picture::ToPicture;
 use crate::result::{GapReason, StreamName};
 use crate::time::{Hop, MediaTime};
 use draw::Writer;
-use schedule::{Said, Shown};
+use schedule::{Shown, Span};
+
+pub use streams::{Overlays, video_paths};
 
 /// How much waits, and for how long.
 #[derive(Clone, Copy)]
@@ -49,22 +53,25 @@ struct Limits {
     /// How long a live frame waits for its judgement.
     live_wait_ns: u64,
     /// How long nothing may come while no frame can be taken.
-    patience: Duration,
+    timeout: Duration,
 }
 
 const LIMITS: Limits = Limits {
     store_bytes: 400 << 20, // 5 s of 720p30
     live_wait_ns: 3_000_000_000,
-    patience: Duration::from_secs(10),
+    timeout: Duration::from_secs(10),
 };
-/// How long nothing may come once patience has run out: where the sound has ended
-/// and the picture goes on, nothing is said of it before the film's end.
-const IMPATIENCE: Duration = Duration::from_millis(100);
+/// How long nothing may come once timeout has run out: where the sound has ended
+/// and the picture goes on, no verdict comes before the film's end.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
 /// Frames and blocks of sound on their way to the thread. Frames are the
 /// decoder's own memory there, so few.
 const QUEUE: usize = 64;
 /// How long the end may take: what waits is drawn and encoded.
 const END: Duration = Duration::from_secs(180);
+
+/// How long a cancelled run may still draw what waits, before the file is closed.
+const HURRIED_END: Duration = Duration::from_secs(3);
 
 /// What kind of stream it is.
 #[derive(Clone, Debug)]
@@ -78,6 +85,8 @@ pub struct Options {
     pub sound: bool,
     /// How far the windows are apart.
     pub hop: Hop,
+    /// Once cancelled, frames that wait are not all drawn: see [`HURRIED_END`].
+    pub cancel: CancelToken,
 }
 
 /// What became of a frame or sound.
@@ -125,7 +134,7 @@ pub struct Overlay {
 #[derive(Clone)]
 pub struct OverlaySender {
     media: Sender<Media>,
-    said: Sender<Said>,
+    spans: Sender<Span>,
     live: bool,
     dropped: Arc<AtomicU64>,
 }
@@ -160,10 +169,10 @@ impl Overlay {
 
     fn create_within(path: &Path, options: Options, limits: Limits) -> Result<Self, SinkError> {
         let container = container_of(path)?;
-        // Said now rather than when the first frame comes.
+        // Span now rather than when the first frame comes.
         std::fs::File::create(path).map_err(SinkError::io(path, "write"))?;
         let (media_in, media) = bounded(QUEUE);
-        let (said_in, said) = unbounded();
+        let (spans_in, spans) = unbounded();
         let (done_in, done) = bounded(1);
         let live = options.live;
         let writer = Writer::new(path, container, options);
@@ -171,14 +180,14 @@ impl Overlay {
             .name("overlay".into())
             .spawn(move || {
                 // Nobody listens if the program ends without finish().
-                let _ = done_in.send(run(writer, live, limits, &media, &said));
+                let _ = done_in.send(run(writer, live, limits, &media, &spans));
             })
             .map_err(SinkError::io(path, "start a thread"))?;
         Ok(Self {
             path: path.to_owned(),
             sender: OverlaySender {
                 media: media_in,
-                said: said_in,
+                spans: spans_in,
                 live,
                 dropped: Arc::default(),
             },
@@ -267,7 +276,7 @@ impl OverlaySender {
                 covered: judged.evidence.covered,
             },
         };
-        self.say(Said {
+        self.label(Span {
             start: light.verdict.start_ns,
             end: light.verdict.end_ns,
             what: Shown::Judged(Arc::new(light)),
@@ -276,15 +285,15 @@ impl OverlaySender {
 
     /// A part of the stream without judgement; never waits.
     pub fn gap(&self, start: MediaTime, end: MediaTime, why: GapReason) -> Delivery {
-        self.say(Said {
+        self.label(Span {
             start,
             end,
             what: Shown::Gap(why),
         })
     }
 
-    fn say(&self, said: Said) -> Delivery {
-        match self.said.send(said) {
+    fn label(&self, span: Span) -> Delivery {
+        match self.spans.send(span) {
             Ok(()) => Delivery::Taken,
             Err(_) => Delivery::Gone,
         }
@@ -297,17 +306,17 @@ fn run(
     live: bool,
     limits: Limits,
     media: &Receiver<Media>,
-    said: &Receiver<Said>,
+    spans: &Receiver<Span>,
 ) -> Result<Report, String> {
     let closed = crossbeam_channel::never();
-    let mut said_by = Some(said);
-    let mut patience = limits.patience;
+    let mut spans_open = Some(spans);
+    let mut timeout = limits.timeout;
     loop {
         let room = live || writer.waiting_bytes() < limits.store_bytes;
         let media = if room { media } else { &closed };
         // Disconnected channels are always ready: not asked again.
         let never = crossbeam_channel::never();
-        let said = said_by.unwrap_or(&never);
+        let spans = spans_open.unwrap_or(&never);
         let mut ended = false;
         crossbeam_channel::select! {
             recv(media) -> message => match message {
@@ -315,20 +324,20 @@ fn run(
                 Ok(Media::Sound(at, pcm, channels)) => writer.sound(at, &pcm, channels)?,
                 Ok(Media::End) | Err(_) => ended = true,
             },
-            recv(said) -> message => match message {
+            recv(spans) -> message => match message {
                 Ok(message) => {
-                    writer.say(message);
-                    patience = limits.patience;
+                    writer.label(message);
+                    timeout = limits.timeout;
                 }
-                Err(_) => said_by = None,
+                Err(_) => spans_open = None,
             },
-            default(patience) => if !room {
+            default(timeout) => if !room {
                 writer.draw_at_once(writer.waiting().div_ceil(2))?;
-                patience = IMPATIENCE.min(limits.patience);
+                timeout = SHORT_TIMEOUT.min(limits.timeout);
             },
         }
         if ended {
-            said.try_iter().for_each(|message| writer.say(message));
+            spans.try_iter().for_each(|message| writer.label(message));
             return writer.finish();
         }
         writer.draw_settled()?;

@@ -36,9 +36,9 @@ impl Shown {
     }
 }
 
-/// What was said of a part of the stream.
+/// What is known of a part of the stream.
 #[derive(Debug)]
-pub struct Said {
+pub struct Span {
     pub start: MediaTime,
     pub end: MediaTime,
     pub what: Shown,
@@ -48,7 +48,7 @@ pub struct Said {
 pub struct Schedule<F> {
     hop_ns: u64,
     waiting: VecDeque<(MediaTime, F)>,
-    said: VecDeque<Said>,
+    spans: VecDeque<Span>,
     newest: Option<MediaTime>,
     ended: bool,
 }
@@ -58,7 +58,7 @@ impl<F> Schedule<F> {
         Self {
             hop_ns: SamplePos(hop.samples() as u64).to_time().0,
             waiting: VecDeque::new(),
-            said: VecDeque::new(),
+            spans: VecDeque::new(),
             newest: None,
             ended: false,
         }
@@ -74,11 +74,11 @@ impl<F> Schedule<F> {
         Ok(())
     }
 
-    pub fn say(&mut self, said: Said) {
-        self.said.push_back(said);
+    pub fn label(&mut self, span: Span) {
+        self.spans.push_back(span);
     }
 
-    /// Nothing more will be said.
+    /// No more spans will come.
     pub fn end(&mut self) {
         self.ended = true;
     }
@@ -108,16 +108,16 @@ impl<F> Schedule<F> {
     pub fn next_at_once(&mut self) -> Option<(MediaTime, F, Shown)> {
         let (at, frame) = self.waiting.pop_front()?;
         let shown = self.shown(at);
-        let passed = |said: &Said| said.end.0.saturating_add(2 * REACH_NS) < at.0;
-        while self.said.len() > 1 && self.said.front().is_some_and(passed) {
-            self.said.pop_front();
+        let passed = |span: &Span| span.end.0.saturating_add(2 * REACH_NS) < at.0;
+        while self.spans.len() > 1 && self.spans.front().is_some_and(passed) {
+            self.spans.pop_front();
         }
         Some((at, frame, shown))
     }
 
     /// True if nothing that comes later suits the frame better.
     fn is_settled(&self, at: MediaTime) -> bool {
-        let Some(last) = self.said.back() else {
+        let Some(last) = self.spans.back() else {
             return false;
         };
         if !matches!(last.what, Shown::Judged(_)) {
@@ -130,25 +130,25 @@ impl<F> Schedule<F> {
     }
 
     fn shown(&self, at: MediaTime) -> Shown {
-        let judged = |s: &&Said| matches!(s.what, Shown::Judged(_));
-        let by_middle = |s: &&Said| middle(s).abs_diff(at.0);
-        let covering = self.said.iter().filter(|s| covers(s, at));
+        let judged = |s: &&Span| matches!(s.what, Shown::Judged(_));
+        let by_middle = |s: &&Span| middle(s).abs_diff(at.0);
+        let covering = self.spans.iter().filter(|s| covers(s, at));
         let best = covering.clone().filter(judged).min_by_key(by_middle);
         let best = best.or_else(|| covering.clone().next()).or_else(|| {
-            let off = |s: &&Said| s.start.0.saturating_sub(at.0) + at.0.saturating_sub(s.end.0);
-            let near = self.said.iter().filter(judged);
+            let off = |s: &&Span| s.start.0.saturating_sub(at.0) + at.0.saturating_sub(s.end.0);
+            let near = self.spans.iter().filter(judged);
             near.filter(|s| off(s) <= REACH_NS).min_by_key(off)
         });
-        best.map_or(Shown::Unknown, |said| said.what.clone())
+        best.map_or(Shown::Unknown, |span| span.what.clone())
     }
 }
 
-fn middle(said: &Said) -> u64 {
-    said.start.0 / 2 + said.end.0 / 2
+fn middle(span: &Span) -> u64 {
+    span.start.0 / 2 + span.end.0 / 2
 }
 
-fn covers(said: &Said, at: MediaTime) -> bool {
-    said.start <= at && at < said.end
+fn covers(span: &Span, at: MediaTime) -> bool {
+    span.start <= at && at < span.end
 }
 
 #[cfg(test)]
@@ -170,18 +170,18 @@ mod tests {
     }
 
     /// A window that starts at a time, numbered by it.
-    fn window(start_ms: u64) -> Said {
+    fn window(start_ms: u64) -> Span {
         let mut moment = MOMENT.clone();
         moment.verdict.seq = start_ms;
-        Said {
+        Span {
             start: ms(start_ms),
             end: ms(start_ms + 1000),
             what: Shown::Judged(Arc::new(moment)),
         }
     }
 
-    fn gap(start_ms: u64, end_ms: u64) -> Said {
-        Said {
+    fn gap(start_ms: u64, end_ms: u64) -> Span {
+        Span {
             start: ms(start_ms),
             end: ms(end_ms),
             what: Shown::Gap(GapReason::NoAudio),
@@ -215,11 +215,11 @@ mod tests {
     fn a_frame_waits_for_the_judgement_of_its_own_second() {
         let mut schedule = with_frames(1.0, (0..3000).step_by(250));
         assert!(all(&mut schedule).is_empty());
-        schedule.say(window(0));
+        schedule.label(window(0));
         let shown = all(&mut schedule);
         assert_eq!(shown.len(), 4);
         assert!(shown.iter().all(|(_, name)| name == "0"), "{shown:?}");
-        schedule.say(window(1000));
+        schedule.label(window(1000));
         let shown = all(&mut schedule);
         assert_eq!(shown.first(), Some(&(1000, "1000".into())));
         assert_eq!(shown.last(), Some(&(1750, "1000".into())));
@@ -230,36 +230,36 @@ mod tests {
     fn of_overlapping_windows_a_frame_shows_the_one_with_the_nearest_middle() {
         let mut schedule = with_frames(0.1, [100, 700, 1010, 1049, 1060]);
         for start in (0..=400).step_by(100) {
-            schedule.say(window(start));
+            schedule.label(window(start));
         }
         let shown = all(&mut schedule);
         // 1010 is nearer to the middle of the window of 500, which can come.
         assert_eq!(shown, [(100, "0".into()), (700, "200".into())]);
-        schedule.say(window(500));
+        schedule.label(window(500));
         assert_eq!(
             all(&mut schedule),
             [(1010, "500".into()), (1049, "500".into())]
         );
-        schedule.say(window(600));
+        schedule.label(window(600));
         assert_eq!(all(&mut schedule), [(1060, "600".into())]);
     }
 
     #[test]
     fn a_gap_is_shown_and_holds_nothing_up() {
         let mut schedule = with_frames(1.0, [500, 1500, 2500, 3500]);
-        schedule.say(window(0));
-        schedule.say(gap(1000, 3000));
+        schedule.label(window(0));
+        schedule.label(gap(1000, 3000));
         let shown = all(&mut schedule);
         let expected = [(500, "0"), (1500, "no_audio"), (2500, "no_audio")];
         assert_eq!(shown, expected.map(|(at, name)| (at, name.to_owned())));
-        schedule.say(window(3000));
+        schedule.label(window(3000));
         assert_eq!(all(&mut schedule), [(3500, "3000".into())]);
     }
 
     #[test]
     fn the_last_part_of_a_clip_shows_the_last_second() {
         let mut schedule = with_frames(1.0, [500, 1300, 2600]);
-        schedule.say(window(0));
+        schedule.label(window(0));
         assert_eq!(all(&mut schedule), [(500, "0".into())]);
         schedule.end();
         assert_eq!(all(&mut schedule), [(1300, "0".into()), (2600, "?".into())]);
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_frame_that_cannot_wait_shows_what_is_known() {
         let mut schedule = with_frames(1.0, [1200, 1300]);
-        schedule.say(window(0));
+        schedule.label(window(0));
         let (at, (), shown) = schedule.next_at_once().unwrap();
         assert_eq!((at, name(&shown)), (ms(1200), "0".into()));
     }
@@ -286,10 +286,10 @@ mod tests {
         let mut schedule = with_frames(0.1, []);
         for tenth in 0..600 {
             schedule.frame(ms(tenth * 100), ()).unwrap();
-            schedule.say(window(tenth * 100));
+            schedule.label(window(tenth * 100));
             while schedule.next().is_some() {}
         }
-        assert!(schedule.said.len() < 50, "{}", schedule.said.len());
+        assert!(schedule.spans.len() < 50, "{}", schedule.spans.len());
         assert!(schedule.waiting() < 20);
     }
 }

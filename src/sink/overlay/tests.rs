@@ -6,6 +6,7 @@ use gstreamer_app::AppSink;
 use tempfile::TempDir;
 
 use super::*;
+use crate::cancel::CancelToken;
 use crate::event::JudgedMoment;
 use crate::picture::Picture;
 use crate::sink::testing::judged;
@@ -21,6 +22,7 @@ fn options() -> Options {
         live: false,
         sound: true,
         hop: Hop::SECOND,
+        cancel: CancelToken::default(),
     }
 }
 
@@ -33,7 +35,7 @@ fn lacks(path: &Path, caps: &str) -> bool {
 }
 
 /// All buffers of a kind that a player gets: times in ms, and bytes.
-fn play(path: &Path, caps: &str, patience_s: u64) -> Vec<(u64, Vec<u8>)> {
+fn play(path: &Path, caps: &str, timeout_s: u64) -> Vec<(u64, Vec<u8>)> {
     gst::init().unwrap();
     let convert = match caps.starts_with("video") {
         true => "videoconvert",
@@ -51,7 +53,7 @@ fn play(path: &Path, caps: &str, patience_s: u64) -> Vec<(u64, Vec<u8>)> {
     let sink = sink.downcast::<AppSink>().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     let mut out = Vec::new();
-    let timeout = gst::ClockTime::from_seconds(patience_s);
+    let timeout = gst::ClockTime::from_seconds(timeout_s);
     while let Some(sample) = sink.try_pull_sample(timeout) {
         let segment = sample.segment().unwrap().clone();
         let segment = segment.downcast::<gst::ClockTime>().unwrap();

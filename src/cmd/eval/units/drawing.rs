@@ -23,7 +23,7 @@ use crate::features::{ScaledFrame, Viewport};
 use crate::net::L3Net;
 use crate::picture::Picture;
 use crate::result::Heatmap;
-use crate::sink::heatmaps::write_small_png;
+use crate::sink::png::write_small_png;
 use crate::time::SAMPLE_RATE;
 
 /// Longest side of a picture in the report.

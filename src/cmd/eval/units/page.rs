@@ -11,7 +11,7 @@ use super::sheet::{self, Column, Tile};
 use crate::eval::labelled::Labelled;
 use crate::eval::units::{Entry, Unit};
 use crate::picture::Picture;
-use crate::sink::heatmaps::write_small_png;
+use crate::sink::png::write_small_png;
 
 /// The contact sheet.
 const SHEET: &str = "units.png";

@@ -3,10 +3,10 @@
 use super::*;
 
 /// Room for a second and a half of 320 × 180 at 25 frames a second.
-fn narrow(patience_ms: u64) -> Limits {
+fn narrow(timeout_ms: u64) -> Limits {
     Limits {
         store_bytes: 38 * 320 * 180 * 3,
-        patience: Duration::from_millis(patience_ms),
+        timeout: Duration::from_millis(timeout_ms),
         ..LIMITS
     }
 }
@@ -46,7 +46,7 @@ fn a_full_store_to_which_nothing_is_said_is_drawn_after_a_while() {
 
 /// The sound ends, the picture goes on: nothing is said of it.
 #[test]
-fn patience_runs_out_once() {
+fn timeout_runs_out_once() {
     let dir = TempDir::new().unwrap();
     let overlay = Overlay::create_within(&dir.path().join("out.mkv"), options(), narrow(5_000));
     let overlay = overlay.unwrap();

@@ -1,18 +1,15 @@
 //! Bad input and bad places to write to: one clear line, the right exit code, and
 //! nothing else harmed.
 
-#![cfg(feature = "gst")]
-
-mod common;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{
-    DEADLINE, Done, batch, batch_with, by_stream, data, l3net, parse, run, run_command, streams_in,
+use crate::common::{
+    self, DEADLINE, Done, batch, batch_with, by_stream, data, l3net, parse, run, run_command,
+    streams_in,
 };
 
 const GOOD: &str = "clips/bento.mp4";

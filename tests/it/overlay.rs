@@ -1,12 +1,8 @@
 //! Pictures and videos for people, from a real clip.
 
-#![cfg(feature = "gst")]
-
-mod common;
-
 use std::path::Path;
 
-use common::{batch, batch_with, data, only, streams_in};
+use crate::common::{self, batch, batch_with, data, only, streams_in};
 
 fn png_size(path: &Path) -> (u32, u32) {
     let file = std::fs::File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

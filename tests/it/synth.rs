@@ -1,13 +1,9 @@
 //! `l3net synth`: its files are played back, and what stands beside them is true.
 
-#![cfg(feature = "gst")]
-
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::{DEADLINE, Running, l3net, run, wait_for};
+use crate::common::{self, DEADLINE, Running, l3net, run, wait_for};
 use l3net::media::{End, Session, SessionOptions, expand};
 use l3net::picture::{Picture, ToPicture};
 use l3net::synth::Truth;

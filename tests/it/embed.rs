@@ -1,13 +1,9 @@
 //! `l3net embed`: what stands in the arrays, held against what `batch` says and against
 //! Python.
-#![cfg(feature = "gst")]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::{Done, data, run};
+use crate::common::{self, Done, data, run};
 use l3net::net::Weights;
 use serde_json::Value;
 

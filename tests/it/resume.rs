@@ -1,17 +1,15 @@
 //! `l3net batch` that is stopped in the middle and run again: each moment is in
 //! OUT exactly once, whatever stopped it.
 
-#![cfg(feature = "gst")]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::common::{
+    self, Running, batch_args, batch_with, data, l3net, read, streams_in, wait_for,
+};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int64Type};
-use common::{Running, batch_args, batch_with, data, l3net, read, streams_in, wait_for};
 use l3net::result::Record;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 

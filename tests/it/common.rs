@@ -3,11 +3,11 @@
 //! Deadlines here only catch a program that hangs; no test depends on how fast
 //! the machine is.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "without GStreamer a part of it is unused")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -247,4 +247,59 @@ pub fn only(mut streams: BTreeMap<String, Told>) -> Told {
 pub fn shared(name: &str) -> Option<PathBuf> {
     let path = repo().join("../shared").join(name);
     path.exists().then_some(path)
+}
+
+/// A thing with a look and a sound of its own.
+struct Thing {
+    class: &'static str,
+    colour: [u8; 3],
+    is_round: bool,
+    pitch: f32,
+}
+
+/// Eight cut-out pictures and eight sounds of each of two things: a red disc with a
+/// high sound, a blue square with a low one. The folders of pictures and of sounds.
+pub fn things(folder: &Path) -> (PathBuf, PathBuf) {
+    let things = [
+        Thing {
+            class: "bell",
+            colour: [220, 30, 30],
+            is_round: true,
+            pitch: 3000.0,
+        },
+        Thing {
+            class: "drum",
+            colour: [30, 60, 220],
+            is_round: false,
+            pitch: 300.0,
+        },
+    ];
+    let (sprites, sounds) = (folder.join("sprites"), folder.join("sounds"));
+    for thing in things {
+        std::fs::create_dir_all(sprites.join(thing.class)).expect("a folder");
+        std::fs::create_dir_all(sounds.join(thing.class)).expect("a folder");
+        for i in 0..8_u8 {
+            let picture = image::RgbaImage::from_fn(64, 64, |x, y| {
+                let (dx, dy) = (x.abs_diff(32), y.abs_diff(32));
+                let inside = match thing.is_round {
+                    true => dx * dx + dy * dy < 900 - 20 * u32::from(i),
+                    false => dx.max(dy) < 28 - u32::from(i),
+                };
+                let [r, g, b] = thing.colour.map(|c| c.saturating_add(3 * i));
+                image::Rgba([r, g, b, if inside { 255 } else { 0 }])
+            });
+            let file = sprites.join(thing.class).join(format!("s{i}.png"));
+            picture.save(file).expect("a picture");
+            let pitch = thing.pitch + 10.0 * f32::from(i);
+            let file = sounds.join(thing.class).join(format!("s{i}.wav"));
+            std::fs::write(file, tone(48_000, 2, pitch, 0.27)).expect("a sound");
+        }
+    }
+    (sprites, sounds)
+}
+
+/// Says plainly that a test had nothing to run on. Not by `eprintln!`, which the test
+/// runner keeps to itself.
+pub fn skipped(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }

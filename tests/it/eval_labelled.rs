@@ -2,12 +2,10 @@
 //! of the features, what is kept of them, layouts, pages and maps, and the
 //! supervised baselines.
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::{Done, l3net, run_command, tone};
+use crate::common::{self, Done, l3net, run_command, tone};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -1,12 +1,10 @@
 //! `l3net eval` through the program: what goes where, and what becomes of data
 //! that cannot be used. How good the figures are is for the tests of `src/eval`.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use common::{Done, l3net, run, tone};
+use crate::common::{Done, l3net, run, tone};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -2,14 +2,10 @@
 //! decoder says of it (`tests/data/expected_media.json`, whose notes give the
 //! tolerances).
 
-#![cfg(feature = "gst")]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use common::{Told, batch, batch_with, data, only, shared, streams_in};
+use crate::common::{Told, batch, batch_with, data, only, shared, skipped, streams_in};
 use l3net::result::{GapReason, Verdict};
 use serde_json::Value;
 
@@ -242,7 +238,10 @@ fn lengths(manifest: &str) -> BTreeMap<String, f64> {
 #[test]
 fn a_clip_of_n_whole_seconds_gives_n_moments() {
     let Some(clips) = shared("data/clips") else {
-        return;
+        return skipped(
+            "a_clip_of_n_whole_seconds_gives_n_moments",
+            "no ../shared/data/clips here",
+        );
     };
     let manifest = std::fs::read_to_string(clips.join("manifest.csv")).expect("a manifest");
     let mut lengths = lengths(&manifest);
@@ -285,7 +284,10 @@ fn a_clip_of_n_whole_seconds_gives_n_moments() {
 #[test]
 fn odd_files_end_well_or_with_a_reason() {
     let Some(odd) = shared("data/odd") else {
-        return;
+        return skipped(
+            "odd_files_end_well_or_with_a_reason",
+            "no ../shared/data/odd here",
+        );
     };
     let dir = tempfile::tempdir().expect("a folder");
     let out = dir.path().join("out.jsonl");

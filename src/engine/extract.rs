@@ -1,10 +1,10 @@
 //! A moment as the network takes it: features, and plain facts of sound and picture.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::EngineOptions;
-use super::judge::Job;
+use super::network::Job;
+use crate::clock::Clock;
 use crate::features::FeatureExtractor;
 use crate::media::Frame;
 use crate::picture::ToPicture;
@@ -12,18 +12,18 @@ use crate::result::{AudioFacts, VideoFacts};
 use crate::window::{Moment, Timed};
 use crate::window_spec::WindowSpec;
 
-/// Prepares the moments of one stream.
-pub(super) struct Preparer {
-    extractor: FeatureExtractor,
+/// Extracts the features of one stream's moments.
+pub(super) struct Extractor {
+    features: FeatureExtractor,
     keep_pictures: bool,
     /// What the network saw of the moment before.
     last_image: Vec<u8>,
 }
 
-impl Preparer {
+impl Extractor {
     pub fn new(options: &EngineOptions) -> Self {
         Self {
-            extractor: FeatureExtractor::new(WindowSpec::PAPER, options.crop),
+            features: FeatureExtractor::new(WindowSpec::PAPER, options.crop),
             keep_pictures: options.keep_pictures,
             last_image: Vec::new(),
         }
@@ -31,14 +31,15 @@ impl Preparer {
 
     /// Makes the features. `utc_zero` is the wall clock at stream time zero, for live
     /// sources. Fails where the frame cannot be converted, and says why.
-    pub fn prepare(
+    pub fn extract(
         &mut self,
         moment: Moment<Frame>,
         utc_zero: Option<jiff::Timestamp>,
+        clock: &dyn Clock,
     ) -> Result<Job, String> {
-        let begun = Instant::now();
+        let begun = clock.now();
         let picture = moment.frame.to_picture()?;
-        let features = self.extractor.extract(&moment.pcm, &picture);
+        let features = self.features.extract(&moment.pcm, &picture);
         let still = is_still(&self.last_image, &features.image);
         self.last_image.clone_from(&features.image);
         Ok(Job {
@@ -61,7 +62,7 @@ impl Preparer {
             padded: moment.padded,
             arrived: moment.arrived,
             begun,
-            featured: Instant::now(),
+            featured: clock.now(),
         })
     }
 }

@@ -14,8 +14,10 @@ use l3net::result::{Crop, Heatmap, Judgement};
 use l3net::window_spec::WindowSpec;
 use tch::Tensor;
 
-use reference::{
-    BF16, F32, Golden, SEED, UNIT, assert_close, features, network, our_features, picture, shared,
+use crate::common::{shared, skipped};
+
+use self::reference::{
+    BF16, F32, Golden, SEED, UNIT, assert_close, features, network, our_features, picture,
     spectrogram, units_on, values,
 };
 
@@ -179,7 +181,7 @@ fn the_network_in_bf16_is_near_the_reference() {
 #[test]
 fn a_gpu_gives_the_reference_too() {
     let Ok(tch::Device::Cuda(_)) = Device::Auto.resolve() else {
-        return; // no GPU here: nothing to compare
+        return skipped("a_gpu_gives_the_reference_too", "no GPU here");
     };
     let golden = Golden::ours();
     let batch = our_features(&golden);
@@ -322,8 +324,11 @@ fn the_network_can_move_to_another_thread_and_keeps_its_number_of_threads() {
 /// variants, both precisions.
 #[test]
 fn the_shared_reference_holds_where_it_is_there() {
-    let Some(folder) = shared() else {
-        return; // no such folder here: nothing to compare
+    let Some(folder) = shared("golden") else {
+        return skipped(
+            "the_shared_reference_holds_where_it_is_there",
+            "no ../shared/golden here",
+        );
     };
     let golden = Golden::read(&folder.join("expected.safetensors"));
     let pcm = golden.f32("audio");

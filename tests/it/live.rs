@@ -3,16 +3,14 @@
 //! On a machine that is busy with other things a live run may drop moments; then
 //! it says so, and these tests count what it says.
 
-#![cfg(feature = "gst")]
-
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Running, Told, batch, by_stream, data, l3net, only, repo, run, streams_in, wait_for};
+use crate::common::{
+    Running, Told, batch, by_stream, data, l3net, only, repo, run, streams_in, wait_for,
+};
 use l3net::media::{Kind, expand};
 
 fn text(path: &Path) -> String {

@@ -2,16 +2,12 @@
 //! an independent decoder (`tests/data/expected_media.json`); runs that are killed,
 //! stopped and gone on with; what is left out, and what fails.
 
-#![cfg(feature = "gst")]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Done, Running, data, l3net, run, wait_for};
+use crate::common::{Done, Running, data, l3net, run, wait_for};
 use l3net::corpus::shards::{StoredClip, find_shards, read_shard};
 use l3net::corpus::{ClipRules, Clips, Corpus, Pair, Split, rng};
 use l3net::result::Crop;

@@ -1,0 +1,229 @@
+//! From the network's answers to events: the plain records that go out.
+//!
+//! Belongs here: verdicts, with the places of heatmaps in picture and sound; what a
+//! summary counts. Does not: who receives them.
+
+use std::time::Instant;
+
+use super::{Job, Output};
+use crate::event::{Event, Evidence, JudgedMoment, Region};
+use crate::features::Viewport;
+use crate::media::Source;
+use crate::net::NetError;
+use crate::result::{
+    Crop, Gap, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, StreamName, Summary,
+    Verdict,
+};
+use crate::window_spec::WindowSpec;
+
+/// Makes the events of a run.
+#[derive(Debug)]
+pub struct Assembler {
+    streams: Vec<Stream>,
+    crop: Crop,
+    model: String,
+}
+
+/// What a summary says of a stream.
+#[derive(Debug)]
+struct Stream {
+    name: StreamName,
+    bytes: Option<u64>,
+    moments: u64,
+    correspondence_sum: f64,
+    gaps: u64,
+}
+
+impl Assembler {
+    /// Of a run over `sources`, in the order of their tasks. `model` is what summaries
+    /// say of the model ([`Weights::identity`](crate::net::Weights::identity)).
+    pub fn new(sources: &[Source], crop: Crop, model: &str) -> Self {
+        let stream = |source: &Source| Stream {
+            name: source.name.clone(),
+            bytes: source.bytes(),
+            moments: 0,
+            correspondence_sum: 0.0,
+            gaps: 0,
+        };
+        Self {
+            streams: sources.iter().map(stream).collect(),
+            crop,
+            model: model.to_owned(),
+        }
+    }
+
+    /// The event of an output. `now` ends the latency of a moment.
+    ///
+    /// # Errors
+    /// That of the network, after which nothing more comes.
+    pub fn event(&mut self, output: Output<Judgement>, now: Instant) -> Result<Event, NetError> {
+        Ok(match output {
+            Output::Answered {
+                stream,
+                job,
+                answer,
+                answered,
+            } => {
+                let stream = &mut self.streams[stream];
+                stream.moments += 1;
+                stream.correspondence_sum += f64::from(answer.correspondence);
+                let latency = Latency {
+                    wait: ms(job.arrived, job.begun),
+                    features: ms(job.begun, job.featured),
+                    net: ms(job.featured, answered),
+                    total: ms(job.arrived, now),
+                };
+                let name = stream.name.clone();
+                Event::Moment(Box::new(self.moment(name, *job, answer, latency)))
+            }
+            Output::Gap { stream, gap } => {
+                let stream = &mut self.streams[stream];
+                stream.gaps += 1;
+                Event::Gap(Gap {
+                    stream: stream.name.clone(),
+                    start_ns: gap.start,
+                    end_ns: gap.end,
+                    why: gap.why,
+                    lost: gap.lost,
+                })
+            }
+            Output::Ended { stream, end } => {
+                let stream = &self.streams[stream];
+                let mean = stream.correspondence_sum / stream.moments as f64;
+                Event::Ended(Summary {
+                    stream: stream.name.clone(),
+                    moments: stream.moments,
+                    mean_correspondence: (stream.moments > 0).then_some(mean as f32),
+                    gaps: stream.gaps,
+                    seconds: end.seconds,
+                    wall_s: end.wall_s,
+                    model: Some(self.model.clone()),
+                    bytes: stream.bytes,
+                    interrupted: end.stopped || end.limited,
+                    error: end.error,
+                })
+            }
+            Output::NetworkFailed(error) => return Err(error),
+        })
+    }
+
+    fn moment(
+        &self,
+        stream: StreamName,
+        job: Job,
+        judgement: Judgement,
+        latency_ms: Latency,
+    ) -> JudgedMoment {
+        let viewport = job.features.view;
+        let (rows, cols) = (judgement.vision.rows, judgement.vision.cols);
+        let (row, col, max) = judgement.vision.peak();
+        let [x0, y0, x1, y1] = viewport.under_map(rows, cols);
+        let verdict = Verdict {
+            stream,
+            seq: job.seq,
+            start_ns: job.start,
+            end_ns: job.end,
+            frame_ns: job.frame_at,
+            utc: job.utc.map(|t| format!("{t:.3}")),
+            correspondence: judgement.correspondence,
+            logits: judgement.logits,
+            audio: job.audio,
+            video: job.video,
+            heatmap: HeatmapFacts {
+                rows,
+                cols,
+                crop: self.crop,
+                peak: viewport.image_from_cell(row, col, rows, cols),
+                max,
+                file: None,
+            },
+            sound_heatmap: sound_facts(&judgement.audio, WindowSpec::PAPER),
+            latency_ms,
+            padded: job.padded,
+        };
+        let draws = job.picture.is_some();
+        JudgedMoment {
+            verdict,
+            evidence: Evidence {
+                judgement,
+                spectrogram: draws.then(|| job.features.spectrogram.into()),
+                picture: job.picture,
+                covered: Region { x0, y0, x1, y1 },
+            },
+        }
+    }
+}
+
+/// Where in frequency and time the map over the spectrogram has its peak.
+fn sound_facts(map: &Heatmap, spec: WindowSpec) -> SoundHeatmapFacts {
+    let (row, col, max) = map.peak();
+    let whole = Viewport::whole(spec.frames as u32, spec.bins as u32);
+    let [time, frequency] = whole.image_from_cell(row, col, map.rows, map.cols);
+    SoundHeatmapFacts {
+        rows: map.rows,
+        cols: map.cols,
+        peak_hz: spec.hz_at(frequency),
+        peak_s: spec.seconds_at(time),
+        max,
+        file: None,
+    }
+}
+
+fn ms(from: Instant, to: Instant) -> f32 {
+    to.saturating_duration_since(from).as_secs_f32() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::LogSpectrogram;
+
+    const SPEC: WindowSpec = WindowSpec::PAPER;
+
+    /// A window that is silent but for a short tone.
+    fn tone(hz: f32, from_s: f32, to_s: f32) -> Vec<f32> {
+        (0..SPEC.sample_rate)
+            .map(|i| i as f32 / SPEC.sample_rate as f32)
+            .map(|s| match (from_s..to_s).contains(&s) {
+                true => 0.5 * (std::f32::consts::TAU * hz * s).sin(),
+                false => 0.0,
+            })
+            .collect()
+    }
+
+    /// The spectrogram, pooled to the grid of a sound map: each cell is the mean of
+    /// 16 × 16 values, as the cells of conv4_2 lie over it.
+    fn pooled(spectrogram: &[f32]) -> Heatmap {
+        let (rows, cols) = (16, 12);
+        let mean = |i: usize| {
+            let (row, col) = (i / cols * 16, i % cols * 16);
+            let cells = (row..row + 16).flat_map(|r| (col..col + 16).map(move |c| (r, c)));
+            cells
+                .map(|(r, c)| spectrogram[r * SPEC.frames + c])
+                .sum::<f32>()
+                / 256.0
+        };
+        Heatmap {
+            rows: rows as u32,
+            cols: cols as u32,
+            values: (0..rows * cols).map(mean).collect(),
+        }
+    }
+
+    #[test]
+    fn the_peak_of_a_sound_map_is_at_the_pitch_and_time_of_a_tone() {
+        let mut features = LogSpectrogram::new(SPEC);
+        for (hz, at_s) in [
+            (1_000.0, 0.2),
+            (5_300.0, 0.5),
+            (9_000.0, 0.85),
+            (20_000.0, 0.1),
+        ] {
+            let spectrogram = features.of(&tone(hz, at_s - 0.04, at_s + 0.04));
+            let facts = sound_facts(&pooled(&spectrogram), SPEC);
+            // A cell is 1,500 Hz high and 80 ms wide.
+            assert!((facts.peak_hz - hz).abs() <= 750.0, "{hz} Hz: {facts:?}");
+            assert!((facts.peak_s - at_s).abs() <= 0.06, "{at_s} s: {facts:?}");
+        }
+    }
+}

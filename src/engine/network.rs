@@ -1,0 +1,199 @@
+//! The network thread: takes what waits, runs the network on one batch, hands it on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::dispatch::{Dispatcher, Droppable, Item, StreamEnd};
+use crate::clock::Clock;
+use crate::features::Features;
+use crate::net::NetError;
+use crate::picture::Picture;
+use crate::result::{AudioFacts, GapReason, VideoFacts};
+use crate::stats::NetworkStats;
+use crate::time::MediaTime;
+use crate::window::GapSpan;
+
+/// A moment on its way through the network.
+#[derive(Debug)]
+pub struct Job {
+    /// Counts the stream's moments.
+    pub seq: u64,
+    /// Start of the window.
+    pub start: MediaTime,
+    /// End of the window.
+    pub end: MediaTime,
+    /// Time of the frame.
+    pub frame_at: MediaTime,
+    /// Wall clock at the window's end, for live sources.
+    pub utc: Option<jiff::Timestamp>,
+    /// What the network gets.
+    pub features: Features,
+    /// The frame, where somebody draws it.
+    pub picture: Option<Arc<Picture>>,
+    /// Level of the sound.
+    pub audio: AudioFacts,
+    /// Size of the picture, and whether it stands still.
+    pub video: VideoFacts,
+    /// The clip is shorter than a second.
+    pub padded: bool,
+    /// When the window's last sound arrived.
+    pub arrived: Instant,
+    /// When the features were begun.
+    pub begun: Instant,
+    /// When the features were there.
+    pub featured: Instant,
+}
+
+impl Droppable for Box<Job> {
+    fn span(&self) -> GapSpan {
+        GapSpan {
+            start: self.start,
+            end: self.end,
+            why: GapReason::Overload,
+            lost: 1,
+        }
+    }
+}
+
+/// What comes out of the engine, in each stream's order.
+#[derive(Debug)]
+pub enum Output<A> {
+    /// A moment has been through the network.
+    Answered {
+        /// Index of the source.
+        stream: usize,
+        /// The moment.
+        job: Box<Job>,
+        /// The network's answer.
+        answer: A,
+        /// When it was there.
+        answered: Instant,
+    },
+    /// A part of a stream without moments.
+    Gap {
+        /// Index of the source.
+        stream: usize,
+        /// Where, and why.
+        gap: GapSpan,
+    },
+    /// A stream is over.
+    Ended {
+        /// Index of the source.
+        stream: usize,
+        /// How.
+        end: StreamEnd,
+    },
+    /// The network failed: nothing more comes.
+    NetworkFailed(NetError),
+}
+
+/// The network thread.
+pub(super) struct NetworkThread<'a, N, A> {
+    /// Answers each of a batch of moments.
+    pub network: N,
+    /// Moments in one forward pass, at most. Halved where memory runs out.
+    pub max_batch: usize,
+    pub dispatcher: &'a Dispatcher<Box<Job>>,
+    pub outputs: Sender<Output<A>>,
+    pub stats: &'a NetworkStats,
+    pub clock: &'a dyn Clock,
+}
+
+impl<N, A> NetworkThread<'_, N, A>
+where
+    N: FnMut(&[&Features]) -> Result<Vec<A>, NetError>,
+{
+    /// Runs until the dispatcher is closed and empty, or nobody takes the outputs.
+    pub fn run(mut self) {
+        let mut idle_since = None;
+        while let Some(batch) = self.dispatcher.next_batch(self.max_batch) {
+            let begun = self.clock.now();
+            let features: Vec<&Features> = batch
+                .iter()
+                .filter_map(|(_, item)| match item {
+                    Item::Job(job) => Some(&job.features),
+                    Item::Gap(_) | Item::Ended(_) => None,
+                })
+                .collect();
+            let jobs = features.len() as u64;
+            let answers = match self.answer(&features) {
+                Ok(answers) => answers,
+                Err(error) => {
+                    // Nobody to send it to means that they have gone already.
+                    let _ = self.outputs.send(Output::NetworkFailed(error));
+                    self.dispatcher.close();
+                    return;
+                }
+            };
+            let answered = self.clock.now();
+            if jobs > 0 {
+                // Waiting for the sinks counts as idle, too: it is time not used.
+                let idle = idle_since.map_or(Duration::ZERO, |since| begun - since);
+                self.stats.record(jobs, answered - begun, idle);
+                idle_since = Some(answered);
+            }
+            let mut answers = answers.into_iter();
+            for (stream, item) in batch {
+                let output = match item {
+                    Item::Gap(gap) => Output::Gap { stream, gap },
+                    Item::Ended(end) => Output::Ended { stream, end },
+                    Item::Job(job) => match answers.next().flatten() {
+                        Some(answer) => Output::Answered {
+                            stream,
+                            job,
+                            answer,
+                            answered,
+                        },
+                        None => Output::Gap {
+                            stream,
+                            gap: job.span(),
+                        },
+                    },
+                };
+                if self.outputs.send(output).is_err() {
+                    self.dispatcher.close();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// An answer for each moment; `None` for those that do not fit into memory even
+    /// alone, as long as others do.
+    ///
+    /// Where memory runs out the batch is halved and tried again, and batches stay that
+    /// small: what lacks memory once mostly does again, and each failure costs time.
+    fn answer(&mut self, features: &[&Features]) -> Result<Vec<Option<A>>, NetError> {
+        if features.is_empty() {
+            return Ok(Vec::new());
+        }
+        let error = match (self.network)(features) {
+            Ok(answers) => {
+                debug_assert_eq!(answers.len(), features.len(), "each is answered");
+                return Ok(answers.into_iter().map(Some).collect());
+            }
+            Err(error) if features.len() > 1 && error.is_out_of_memory() => error,
+            Err(error) => return Err(error),
+        };
+        let half = features.len().div_ceil(2);
+        if half < self.max_batch {
+            tracing::warn!("{error}; continuing with {half} moments at a time");
+            self.max_batch = half;
+        }
+        let (first, second) = features.split_at(half);
+        match (self.answer(first), self.answer(second)) {
+            (Ok(first), Ok(second)) => Ok(first.into_iter().chain(second).collect()),
+            (Ok(answers), Err(error)) if error.is_out_of_memory() => {
+                let none = second.iter().map(|_| None);
+                Ok(answers.into_iter().chain(none).collect())
+            }
+            (Err(error), Ok(answers)) if error.is_out_of_memory() => {
+                let none = first.iter().map(|_| None);
+                Ok(none.chain(answers).collect())
+            }
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What reads a source, as the rest of the program sees it.
+//!
+//! Belongs here: the two traits between a stream's thread and GStreamer. A test gives
+//! an opener of its own and needs neither a camera nor time. Does not: GStreamer.
+
+use super::error::MediaError;
+use super::frame::Frame;
+use super::ring::AudioBlock;
+use super::session::{End, Session, SessionOptions};
+use super::source::Source;
+use crate::time::MediaTime;
+
+/// Opens sources.
+pub trait Opener: Sync {
+    /// Opens a source and starts it.
+    ///
+    /// # Errors
+    /// Says why it does not start.
+    fn open(&self, source: &Source, options: SessionOptions) -> Result<Box<dyn Feed>, MediaError>;
+}
+
+/// Opens sources with GStreamer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GstOpener;
+
+impl Opener for GstOpener {
+    fn open(&self, source: &Source, options: SessionOptions) -> Result<Box<dyn Feed>, MediaError> {
+        Ok(Box::new(Session::open(source, options)?))
+    }
+}
+
+/// An open source: sound and frames as they come, and how it ends.
+pub trait Feed {
+    /// The next block of sound, if one is there.
+    fn next_block(&mut self) -> Option<AudioBlock<'_>>;
+
+    /// The next frame, if one is there.
+    fn next_frame(&mut self) -> Option<Frame>;
+
+    /// All sound has been read, and no more will come.
+    fn sound_is_done(&self) -> bool;
+
+    /// All frames have been read, and no more will come.
+    fn picture_is_done(&self) -> bool;
+
+    /// Whether the source is over; what has come until then can still be read.
+    fn poll(&mut self) -> Option<End>;
+
+    /// The source gave up at its start without an error.
+    fn has_failed_silently(&self) -> bool;
+
+    /// The source is live by itself.
+    fn is_live(&self) -> bool;
+
+    /// It runs by the clock: what is not read in time is lost.
+    fn is_by_clock(&self) -> bool;
+
+    /// Blocks of sound and frames that were dropped since it was opened.
+    fn dropped(&self) -> (u64, u64);
+
+    /// The decoder that a part of the source would have needed.
+    fn missing_decoder(&self) -> Option<&str>;
+
+    /// How many samples the last window may lack and still count as whole.
+    fn tail_samples(&self) -> usize;
+
+    /// The length of the source, where it is known.
+    fn duration(&self) -> Option<MediaTime>;
+
+    /// The time of day at running time zero; `None` before it plays.
+    fn utc_origin(&self) -> Option<jiff::Timestamp>;
+}
+
+impl Feed for Session {
+    fn next_block(&mut self) -> Option<AudioBlock<'_>> {
+        self.sound.next_block()
+    }
+
+    fn next_frame(&mut self) -> Option<Frame> {
+        self.frames.try_recv().ok()
+    }
+
+    fn sound_is_done(&self) -> bool {
+        self.sound.is_done()
+    }
+
+    fn picture_is_done(&self) -> bool {
+        self.picture_ended() && self.frames.is_empty()
+    }
+
+    fn poll(&mut self) -> Option<End> {
+        self.poll()
+    }
+
+    fn has_failed_silently(&self) -> bool {
+        self.has_failed_silently()
+    }
+
+    fn is_live(&self) -> bool {
+        self.is_live()
+    }
+
+    fn is_by_clock(&self) -> bool {
+        self.is_by_clock()
+    }
+
+    fn dropped(&self) -> (u64, u64) {
+        (self.sound.dropped_blocks(), self.dropped_frames())
+    }
+
+    fn missing_decoder(&self) -> Option<&str> {
+        self.missing_decoder()
+    }
+
+    fn tail_samples(&self) -> usize {
+        self.tail_samples()
+    }
+
+    fn duration(&self) -> Option<MediaTime> {
+        self.duration()
+    }
+
+    fn utc_origin(&self) -> Option<jiff::Timestamp> {
+        self.utc_origin()
+    }
+}

@@ -1,0 +1,231 @@
+//! The overlay videos of a run, one for each stream, as a sink.
+//!
+//! Belongs here: what they are called, when each begins and ends, and that one
+//! that fails takes nothing from the others. Does not: how a video is made.
+//!
+//! Policy: a stream's video begins when its source is opened and is finished on a thread
+//! of its own when the stream ends, so that others do not wait for it. A failure ends
+//! that video and is reported; the run continues.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::{Options, Overlay, OverlaySender};
+use crate::cancel::CancelToken;
+use crate::event::Event;
+use crate::media::{AudioBlock, Frame};
+use crate::result::StreamName;
+use crate::sink::folder::folder_of;
+use crate::sink::{OnFailure, Policy, Sink, SinkError, WatchStream, Watcher};
+use crate::time::Hop;
+use crate::window::Timed;
+
+/// Videos that may be finished at a time. Each has an encoder; one more waits.
+const MAX_FINISHING: usize = 4;
+
+/// The videos of a run.
+pub struct Overlays {
+    slots: Slots,
+    finishing: Vec<JoinHandle<Result<(), SinkError>>>,
+}
+
+type Slots = Arc<HashMap<StreamName, Slot>>;
+
+/// The video of one stream. Its thread and its file are there only while the
+/// stream is open: an archive has more files than a machine has threads.
+struct Slot {
+    path: PathBuf,
+    hop: Hop,
+    cancel: CancelToken,
+    overlay: Mutex<Option<Result<Overlay, SinkError>>>,
+}
+
+impl Overlays {
+    /// Videos of these streams, each of a name of its own if there are `several`. A run
+    /// that is cancelled does not draw what still waits.
+    ///
+    /// # Errors
+    /// Names the first video, if it cannot be written.
+    pub fn new(
+        path: &Path,
+        streams: &[StreamName],
+        several: bool,
+        hop: Hop,
+        cancel: &CancelToken,
+    ) -> Result<Self, SinkError> {
+        let paths = video_paths(path, streams, several);
+        // Reported before any work is done; what is wrong with one mostly is with all.
+        if let Some(first) = paths.first() {
+            Overlay::check(first)?;
+        }
+        let slot = |(stream, path): (&StreamName, PathBuf)| {
+            let slot = Slot {
+                path,
+                hop,
+                cancel: cancel.clone(),
+                overlay: Mutex::default(),
+            };
+            (stream.clone(), slot)
+        };
+        Ok(Self {
+            slots: Arc::new(streams.iter().zip(paths).map(slot).collect()),
+            finishing: Vec::new(),
+        })
+    }
+
+    fn sender(&self, stream: &StreamName) -> Option<OverlaySender> {
+        let overlay = self.slots.get(stream)?.lock();
+        overlay.as_ref()?.as_ref().ok().map(Overlay::sender)
+    }
+
+    /// Begins to finish a video, so that it plays.
+    fn begin_to_finish(&mut self, stream: &StreamName) -> Result<(), SinkError> {
+        let open = self.slots.get(stream).and_then(|slot| slot.lock().take());
+        let Some(overlay) = open.transpose()? else {
+            return Ok(());
+        };
+        let stream = stream.clone();
+        self.finishing.push(std::thread::spawn(move || {
+            let report = overlay.finish()?;
+            tracing::info!("{stream}: {report:?}");
+            Ok(())
+        }));
+        Ok(())
+    }
+
+    /// The outcome of videos that are finished, and of the oldest ones where more than
+    /// `at_most` are not.
+    fn reap(&mut self, at_most: usize) -> Result<(), SinkError> {
+        let mut result = Ok(());
+        while let Some(at) = (self.finishing.iter().position(JoinHandle::is_finished))
+            .or_else(|| (self.finishing.len() > at_most).then_some(0))
+        {
+            // A panic of the writer is its error; there is none on the way to it.
+            if let Ok(outcome) = self.finishing.remove(at).join() {
+                result = result.and(outcome);
+            }
+        }
+        result
+    }
+}
+
+impl Sink for Overlays {
+    fn name(&self) -> &'static str {
+        "overlay"
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            // A video begins at the beginning, also where an archive has a part of it.
+            repeats: true,
+            on_failure: OnFailure::ReportEach,
+            ..Policy::LOSSLESS
+        }
+    }
+
+    fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
+        match event {
+            Event::Moment(moment) => {
+                if let Some(overlay) = self.sender(&moment.verdict.stream) {
+                    overlay.verdict(moment);
+                }
+            }
+            Event::Gap(gap) => {
+                if let Some(overlay) = self.sender(&gap.stream) {
+                    overlay.gap(gap.start_ns, gap.end_ns, gap.why);
+                }
+            }
+            Event::Ended(summary) => {
+                self.begin_to_finish(&summary.stream)?;
+                return self.reap(MAX_FINISHING);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        let mut result = Ok(());
+        for stream in Arc::clone(&self.slots).keys() {
+            result = result.and(self.begin_to_finish(stream));
+        }
+        result.and(self.reap(0))
+    }
+
+    fn watch_stream(&self) -> Option<WatchStream> {
+        let slots = Arc::clone(&self.slots);
+        Some(Box::new(move |stream| {
+            Box::new(ToOverlay {
+                slots: Arc::clone(&slots),
+                stream: stream.clone(),
+                sender: None,
+            })
+        }))
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Option<Result<Overlay, SinkError>>> {
+        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends all that a stream's thread reads to its video.
+struct ToOverlay {
+    slots: Slots,
+    stream: StreamName,
+    sender: Option<OverlaySender>,
+}
+
+impl Watcher for ToOverlay {
+    fn opened(&mut self, live: bool) {
+        let Some(slot) = self.slots.get(&self.stream) else {
+            return;
+        };
+        let mut overlay = slot.lock();
+        // A source that is opened again continues in its video.
+        let overlay = overlay.get_or_insert_with(|| {
+            let options = Options {
+                stream: self.stream.clone(),
+                live,
+                sound: true,
+                hop: slot.hop,
+                cancel: slot.cancel.clone(),
+            };
+            Overlay::create(&slot.path, options)
+        });
+        self.sender = overlay.as_ref().ok().map(Overlay::sender);
+    }
+
+    fn sound(&mut self, block: &AudioBlock<'_>) {
+        if let Some(sender) = &self.sender {
+            // The video counts what it loses, and reports it at its end.
+            let _ = sender.sound(block.at.to_time(), block.pcm.to_vec(), 1);
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        if let Some(sender) = &self.sender {
+            let _ = sender.frame(frame.at(), Box::new(frame.clone()));
+        }
+    }
+}
+
+/// What the videos of these streams are called.
+pub fn video_paths(path: &Path, streams: &[StreamName], several: bool) -> Vec<PathBuf> {
+    let video = |stream: &StreamName| match several {
+        true => one_of_several(path, stream),
+        false => path.to_owned(),
+    };
+    streams.iter().map(video).collect()
+}
+
+/// The name of one of several files: `all.mkv` of stream `a/b.mp4` is `all-a~b.mp4.mkv`.
+/// Not `_`, which a stream may have in its name.
+fn one_of_several(path: &Path, stream: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    let stream = folder_of(stream).replace('/', "~");
+    path.with_file_name(format!("{stem}-{stream}.{ending}"))
+}

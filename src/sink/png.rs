@@ -1,0 +1,66 @@
+//! PNG files.
+//!
+//! Belongs here: encoding a picture and putting the file in its place. Does not: what is
+//! in the picture ([`crate::draw`]).
+
+use std::path::Path;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+
+use super::SinkError;
+use crate::atomic_file;
+use crate::picture::Picture;
+
+/// Writes a picture; a file of that name changes in one step or not at all.
+///
+/// # Errors
+/// Names the picture and why it cannot be written.
+pub fn write_png(path: &Path, picture: &Picture) -> Result<(), SinkError> {
+    // Adaptive filtering costs more than it saves here.
+    write_as(path, picture, CompressionType::Fast, FilterType::Sub)
+}
+
+/// The same for pictures that are kept: half as large, in several times the time.
+///
+/// # Errors
+/// Names the picture and why it cannot be written.
+pub fn write_small_png(path: &Path, picture: &Picture) -> Result<(), SinkError> {
+    write_as(path, picture, CompressionType::Best, FilterType::Adaptive)
+}
+
+fn write_as(
+    path: &Path,
+    picture: &Picture,
+    compression: CompressionType,
+    filter: FilterType,
+) -> Result<(), SinkError> {
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, compression, filter)
+        .write_image(
+            &picture.rgb,
+            picture.width,
+            picture.height,
+            ExtendedColorType::Rgb8,
+        )
+        .map_err(SinkError::format(path, "draw"))?;
+    atomic_file::write(path, &bytes).map_err(SinkError::io(path, "write"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named_with_what_to_do() {
+        let picture = Picture::filled(99, 99, [1, 2, 3]);
+        let said = write_png(Path::new("/dev/full"), &picture)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            said.contains("No space left") && said.contains("free some space"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! What is known of a run while it goes on: plain counters that any thread may read.
+//!
+//! Belongs here: the counters of the engine, for progress bars, metrics and benches.
+//! Does not: who shows them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Counters of a run.
+#[derive(Debug, Default)]
+pub struct RunStats {
+    /// How the network spends its time.
+    pub network: NetworkStats,
+    /// One for each stream, in the order of the sources.
+    pub streams: Vec<StreamStats>,
+}
+
+impl RunStats {
+    /// Counters for this many streams.
+    pub fn new(streams: usize) -> Self {
+        Self {
+            network: NetworkStats::default(),
+            streams: (0..streams).map(|_| StreamStats::default()).collect(),
+        }
+    }
+}
+
+/// Counters of one stream.
+#[derive(Debug, Default)]
+pub struct StreamStats {
+    /// How far it has been read, in nanoseconds of stream time.
+    pub position_ns: AtomicU64,
+    /// Its length in nanoseconds; 0 where it is not known.
+    pub length_ns: AtomicU64,
+    /// Moments that wait for the network.
+    pub queued_moments: AtomicU64,
+    /// Blocks of sound that found the ring full, since the run began.
+    pub dropped_blocks: AtomicU64,
+    /// Frames that found the channel full, since the run began.
+    pub dropped_frames: AtomicU64,
+}
+
+/// How the network thread spent its time.
+#[derive(Debug, Default)]
+pub struct NetworkStats {
+    busy_ns: AtomicU64,
+    idle_ns: AtomicU64,
+    moments: AtomicU64,
+    batches: AtomicU64,
+}
+
+impl NetworkStats {
+    /// A batch of `moments` took `busy`, after the network had waited for `idle`.
+    pub fn record(&self, moments: u64, busy: Duration, idle: Duration) {
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.busy_ns.fetch_add(ns(busy), Ordering::Relaxed);
+        self.idle_ns.fetch_add(ns(idle), Ordering::Relaxed);
+        self.moments.fetch_add(moments, Ordering::Relaxed);
+        self.batches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Share of the time between the first and the last batch, 0 to 1, in which the
+    /// network waited for work or for sinks.
+    pub fn idle_share(&self) -> f64 {
+        let busy = self.busy_ns.load(Ordering::Relaxed) as f64;
+        let idle = self.idle_ns.load(Ordering::Relaxed) as f64;
+        if busy + idle > 0.0 {
+            idle / (busy + idle)
+        } else {
+            0.0
+        }
+    }
+
+    /// Moments judged.
+    pub fn moments(&self) -> u64 {
+        self.moments.load(Ordering::Relaxed)
+    }
+
+    /// Forward passes that they took.
+    pub fn batches(&self) -> u64 {
+        self.batches.load(Ordering::Relaxed)
+    }
+}

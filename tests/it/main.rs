@@ -1,0 +1,31 @@
+//! Tests of the built program and of the library's public interface, in one
+//! binary: linking one costs seconds and 200 MB, whatever it holds.
+//!
+//! A new file of tests is a module here. A test binary of its own is only for what
+//! changes the whole process, as `tests/callbacks.rs` does with its allocator.
+
+#[cfg(feature = "gst")]
+mod cli;
+mod common;
+#[cfg(feature = "gst")]
+mod embed;
+mod eval;
+mod eval_labelled;
+mod golden;
+#[cfg(feature = "gst")]
+mod live;
+#[cfg(feature = "gst")]
+mod media;
+mod model_files;
+#[cfg(feature = "gst")]
+mod overlay;
+#[cfg(feature = "gst")]
+mod pictures;
+#[cfg(feature = "gst")]
+mod prepare;
+#[cfg(feature = "gst")]
+mod resume;
+mod shipped_model;
+#[cfg(feature = "gst")]
+mod synth;
+mod train;
