@@ -1,30 +1,31 @@
-# `make demo` and `make test` do all that a fresh Debian or Ubuntu with Rust needs.
+# `make demo` and `make test` install what a fresh Debian or Ubuntu with Rust lacks.
 #
-# demo, test and lint share cargo's dev profile (optimised, see Cargo.toml), so
-# that torch-sys, minutes of C++, is compiled once for all of them.
+# demo, test and lint share cargo's dev profile (see Cargo.toml), so that everything
+# is compiled once for all of them. build, install and bench use the release profile
+# and compile everything a second time: cargo shares nothing between profiles.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test build install lint bench
 
-# Rust is often installed a moment ago, and the shell does not know yet.
+# Where Rust was installed a moment ago, the shell's PATH lacks it still.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 PREFIX ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-HOME_OF_IT = $(DESTDIR)$(PREFIX)/lib/l3net
-# A scene of three things of which one sounds; half-way the sound is changed for
-# that of something else.
+LIB_DIR = $(DESTDIR)$(PREFIX)/lib/l3net
+# Three objects, one of which makes a sound; half-way the sound is swapped for that of
+# something else.
 SCENE := --objects 3 --seconds 10 --swap-at 5 --split test --seed 3
 
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-setup: ## Debian packages and libtorch, where missing (CUDA=1: for an NVIDIA GPU, too)
+setup: ## install missing Debian packages and libtorch (CUDA=1: also for an NVIDIA GPU)
 	@scripts/setup.sh $(if $(filter-out 0,$(CUDA)),cuda)
 
-demo: setup ## make a scene and judge it: a table, heatmaps and an overlay video
+demo: setup ## generate a scene and analyse it: table, heatmaps, overlay video
 	@cargo build
 	@rm -rf demo && mkdir -p demo
 	@cargo run --quiet -- synth -o demo/scene $(SCENE) --quiet
@@ -33,35 +34,35 @@ demo: setup ## make a scene and judge it: a table, heatmaps and an overlay video
 	@cargo run --quiet -- batch demo/scene -o demo/overlay.jsonl --hop 0.2 \
 		--overlay demo/overlay.mkv --quiet
 	@printf '%s\n' "" \
-		"Three things, of which one sounds; after 5 seconds the sound is another's:" \
-		"  demo/scene/          the scene, and beside it what is where and what is heard" \
-		"  demo/overlay.mkv     the scene with heatmap and score drawn in; any player shows it" \
-		"  demo/heatmaps/       a picture for each second, and one of its sound" \
+		"Three objects, one of which makes a sound; after 5 seconds the sound is swapped:" \
+		"  demo/scene/          the scene, and a JSON file with its ground truth" \
+		"  demo/overlay.mkv     the scene with heatmap and score drawn in, for any player" \
+		"  demo/heatmaps/       two pictures a second: the frame and its spectrogram" \
 		"  demo/results.jsonl   one JSON object a line; README.md explains the fields"
 
-test: setup ## the whole test suite
+test: setup ## run all tests
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; else cargo test --lib --bins --tests; fi
 
-build: setup ## the release binary
+build: setup ## build the release binary
 	@cargo build --release
 	@echo "built $(TARGET)/release/l3net"
 
-# All of it in one folder, since the binary looks for libtorch and the models
-# relative to itself; what is on the PATH is a link into it.
-install: build ## binary, libtorch, models and pipelines to PREFIX (/usr/local, or ~/.local unless root)
-	@install -d "$(HOME_OF_IT)/bin" "$(HOME_OF_IT)/lib" "$(DESTDIR)$(PREFIX)/bin"
-	@install -m 755 "$(TARGET)/release/l3net" "$(HOME_OF_IT)/bin/l3net"
-	@cp -u "$${LIBTORCH:-.libtorch}"/lib/*.so* "$(HOME_OF_IT)/lib/"
-	@cp "$${LIBTORCH:-.libtorch}"/build-version "$(HOME_OF_IT)/" 2>/dev/null || true
-	@for folder in models pipelines; do [ ! -d $$folder ] || cp -r $$folder "$(HOME_OF_IT)/"; done
+# One folder, because the binary looks for libtorch and the models relative to itself.
+# PREFIX/bin gets a link to it.
+install: build ## install to PREFIX (default /usr/local, or ~/.local unless root)
+	@install -d "$(LIB_DIR)/bin" "$(LIB_DIR)/lib" "$(DESTDIR)$(PREFIX)/bin"
+	@install -m 755 "$(TARGET)/release/l3net" "$(LIB_DIR)/bin/l3net"
+	@cp -u "$${LIBTORCH:-.libtorch}"/lib/*.so* "$(LIB_DIR)/lib/"
+	@cp "$${LIBTORCH:-.libtorch}"/build-version "$(LIB_DIR)/" 2>/dev/null || true
+	@for folder in models pipelines; do [ ! -d $$folder ] || cp -r $$folder "$(LIB_DIR)/"; done
 	@ln -sfn ../lib/l3net/bin/l3net "$(DESTDIR)$(PREFIX)/bin/l3net"
 	@echo "installed $(DESTDIR)$(PREFIX)/bin/l3net"
 
-lint: setup ## format, clippy and documentation, warnings denied
+lint: setup ## check format, clippy and documentation, warnings denied
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps
 
-bench: setup ## Criterion benches of the hot paths
+bench: setup ## run the Criterion benches of the hot paths
 	cargo bench

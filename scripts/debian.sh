@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian/Ubuntu packages that l3net needs, where they are missing.
-# Asks for root only if there is something to install, and for the network too.
+# Needs root and the network only if there is something to install.
 set -euo pipefail
 
 say() { printf '%s\n' "packages: $*" >&2; }
@@ -29,7 +29,7 @@ needed=(
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
     gstreamer1.0-alsa
 )
-# The tests read shards with it.
+# Some tests read shards with it.
 command -v python3 >/dev/null || needed+=(python3)
 # Only to fetch libtorch: python3 with pip, from wherever.
 if [ -z "${LIBTORCH:-}" ] && ! compgen -G "$cache/libtorch-*/lib/libtorch_cpu.so" >/dev/null; then
@@ -38,7 +38,7 @@ fi
 # A package of its own in Ubuntu 22.04; part of plugins-good in later systems.
 compgen -G "/usr/lib/*/gstreamer-1.0/libgstpulseaudio.so" >/dev/null || needed+=(gstreamer1.0-pulseaudio)
 
-# One call for all of them; it exits 1 where one is unknown, and that is no error here.
+# One call for all; exit code 1 means that one is unknown, which is fine here.
 installed=" $(dpkg-query -W -f '${Package}:${db:Status-Status} ' "${needed[@]}" 2>/dev/null || true)"
 missing=()
 for package in "${needed[@]}"; do
@@ -54,8 +54,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq
         -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
     say "installing ${missing[*]}"
-    # A stale or unreachable list is no reason to stop: the install tells.
-    "${apt[@]}" update || say "apt-get update failed; going on with the lists there are"
+    # A stale or unreachable list is no reason to stop: the install will fail if it matters.
+    "${apt[@]}" update || say "apt-get update failed; continuing with the present lists"
     "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
         die "apt-get could not install ${missing[*]}; check the network and the sources in /etc/apt, then run this again"
 fi

@@ -3,13 +3,13 @@
 # shared by all clones, and points ./.libtorch at it.
 #
 #   scripts/libtorch.sh          the CPU set: what the program is linked with
-#   scripts/libtorch.sh cuda     in addition the CUDA set, opened at start-up
+#   scripts/libtorch.sh cuda     in addition the CUDA set, loaded at start-up
 #
 # It comes from the PyPI wheel, the one source that is reachable everywhere.
 # Only what is linked is kept: with no libtorch_cuda.so beside libtorch_cpu.so,
 # torch-sys links none of CUDA and the binary runs on any machine.
 #
-# L3NET_CACHE moves the cache folder. A LIBTORCH in the environment is taken as
+# L3NET_CACHE moves the cache folder. A LIBTORCH in the environment is used as
 # it is, and nothing is fetched.
 set -euo pipefail
 
@@ -28,7 +28,7 @@ die() { say "$*"; exit 1; }
 
 # The interpreter's version does not matter: nothing of Python is used.
 wheels_for_any_python=(--only-binary=:all: --python-version 3.12)
-# pip takes a platform by its very name; torch's dependencies have many of them.
+# pip matches platform tags exactly; torch's dependencies use many of them.
 for glibc in $(seq 28 -1 5); do
     wheels_for_any_python+=(--platform "manylinux_2_${glibc}_$arch")
 done
@@ -36,7 +36,7 @@ wheels_for_any_python+=(--platform "manylinux2014_$arch" --platform "manylinux1_
 
 pip() {
     # The wheels are large: no second copy in pip's cache, no small /tmp, and a
-    # bar where somebody watches.
+    # progress bar on a terminal.
     local quiet=(--quiet)
     [ -t 2 ] && quiet=()
     TMPDIR="$part" PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
@@ -96,20 +96,20 @@ fetch_cuda() {
     pip install --no-compile "${wheels_for_any_python[@]}" --target "$part/set" "torch==$TORCH" ||
         die "pip could not install torch==$TORCH with its CUDA libraries; check the network, then run this again"
     [ -s "$part/set/torch/lib/libtorch_cuda.so" ] || die "the wheel for $arch has no CUDA; a GPU needs x86_64"
-    # Of 7 GB only the libraries are opened.
+    # Of 7 GB only the libraries are loaded.
     find "$part/set" -mindepth 1 -maxdepth 1 ! -name torch ! -name nvidia -exec rm -rf {} +
     find "$part/set/torch" -mindepth 1 -maxdepth 1 ! -name lib -exec rm -rf {} +
     find "$part/set/nvidia" -type d -name include -prune -exec rm -rf {} +
     rm -rf "$cuda"
     mv "$part/set" "$cuda"
     rm -rf "$part"
-    say "CUDA set in $cuda; the program opens it at start-up"
+    say "CUDA set in $cuda; the program loads it at start-up"
 }
 
 point_at() {
     [ -L "$repo/.libtorch" ] || [ ! -e "$repo/.libtorch" ] ||
         die "$repo/.libtorch is no link; move it away and run this again"
-    # Untouched where it is right, so that nothing looks changed.
+    # Left alone where it is right, so that cargo sees no change.
     [ "$(readlink "$repo/.libtorch" || true)" = "$1" ] || ln -sfn "$1" "$repo/.libtorch"
 }
 
@@ -125,13 +125,13 @@ missing=()
 [ "${1:-}" != cuda ] || [ -e "$cuda/torch/lib/libtorch_cuda.so" ] || missing+=(cuda)
 if [ ${#missing[@]} -gt 0 ]; then
     mkdir -p "$cache"
-    # One set-up at a time, so that two clones do not write the same cache.
+    # One setup at a time, so that two clones do not write the same cache.
     exec 9>"$cache/.lock"
     if command -v flock >/dev/null && ! flock -n 9; then
-        say "another set-up is at work; waiting for it"
+        say "another setup is running; waiting for it"
         flock 9
     fi
-    # Left over from runs that were killed; nobody else is at work here now.
+    # Left over from killed runs; we hold the lock, so nobody else uses them.
     rm -rf "$cache"/.part.*
     [ -e "$cpu/lib/libtorch_cpu.so" ] || fetch_cpu
     [ "${1:-}" != cuda ] || [ -e "$cuda/torch/lib/libtorch_cuda.so" ] || fetch_cuda

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# All that l3net needs to build and run: Rust (checked), Debian packages and
-# libtorch (installed where missing). Quick and silent where all is there.
+# Everything l3net needs to build and run: Rust (checked), Debian packages and
+# libtorch (installed where missing). Quick and silent when nothing is missing.
 #
 #   scripts/setup.sh          for any CPU
-#   scripts/setup.sh cuda     in addition the libraries for an NVIDIA GPU
+#   scripts/setup.sh cuda     also the libraries for an NVIDIA GPU
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 
 rust_is_new_enough() {
-    # In the repository's folder rustup takes the version that the repository asks for.
+    # In the repository's folder rustup uses the version that the repository pins.
     local version
     version="$(cd "$here" && cargo --version 2>/dev/null)" || return 1
     [[ "$version" =~ ^cargo\ 1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 95 ]

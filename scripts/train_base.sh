@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Trains the model that comes along: models/l3net-base.safetensors.
+# Trains the shipped model: models/l3net-base.safetensors.
 #
 #   scripts/train_base.sh DATA OUT [OPTION…]
 #
 # DATA holds the folders sprites, photos, sounds_esc10, sounds_more and digits
-# (models/l3net-base.md names where they come from); OUT is a folder for the
-# model and its checkpoints. Each call goes on where the last one ended, so
+# (models/l3net-base.md names their sources); OUT is a folder for the model and
+# its checkpoints. Each call resumes where the last one ended, so
 #
 #   scripts/train_base.sh data run --minutes 9 --batch 256 --steps 20000
 #
-# trains nine minutes at a time. Needs no GStreamer: L3NET names a program built
-# with --no-default-features. What the figures are taken on is held out here and
-# nowhere else: fold 5 of ESC-10, what the manifests call test, the sprites in
+# trains nine minutes at a time. L3NET names the program; one built with
+# --no-default-features, without GStreamer, will do. The held-out data for the
+# published figures is chosen here and nowhere else: fold 5 of ESC-10, what the manifests call test, the sprites in
 # the styles below, FSDD's recordings 0 to 4, MNIST's pictures from 9000 on.
 set -euo pipefail
 

@@ -20,6 +20,8 @@ pub mod train;
 
 pub mod eval;
 
+pub mod report;
+
 pub mod draw;
 
 pub mod sink;

@@ -5,7 +5,7 @@
 //! not: cutting windows (`window`), computing spectrograms (`features`).
 //!
 //! The paper's front end is the only one so far. Another is one more constant in
-//! [`WindowSpec::ALL`]; whoever cuts windows or computes spectrograms gets the
+//! [`WindowSpec::ALL`]: the code that cuts windows or computes spectrograms takes the
 //! spec of its model as an argument.
 
 use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};

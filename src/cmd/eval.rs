@@ -1,21 +1,17 @@
 //! `l3net eval`: the paper's experiments on one's own data.
 //!
-//! Belongs here: which experiments there are, and what all of them are told. What
-//! they share lies beside: the networks that are compared (`networks`), data that
-//! is drawn from (`drawn`), labelled files (`labelled`), tables and JSON (`output`),
-//! pictures (`figure`), pages (`html`). Each experiment has a file of its own; the
-//! work is done in [`crate::eval`].
+//! Belongs here: which experiments there are, and the options of all of them.
+//! Options of several are in `drawn` (pairs and scenes) and `labelled` (files), where
+//! reports go is in `output`. Each experiment has a file with its options. Does not:
+//! the experiments ([`crate::eval`]), their reports ([`crate::report`]).
 
 pub mod all;
 pub mod avc;
 pub mod clusters;
 mod drawn;
-mod figure;
-mod html;
 pub mod image;
 mod labelled;
 pub mod localize;
-mod networks;
 mod output;
 pub mod sound;
 pub mod tsne;
@@ -24,13 +20,16 @@ pub mod units;
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Serialize;
 
-use self::figure::{Chart, PictureArgs, PictureFile};
-use self::output::{Destination, Table};
-use super::common::{ComputeArgs, NetArgs, TalkArgs};
+use self::output::Destination;
+use super::common::{ComputeArgs, NetArgs, TalkArgs, Usage};
+use crate::eval::networks::Networks;
+use crate::net::{HeatmapKind, Weights};
+use crate::report::figure::FigureFile;
+use crate::report::{Rendered, ReportError};
+use crate::sink::SinkError;
 
-/// Does the paper's experiments on one's own data
+/// Run the paper's experiments on your own data
 #[derive(clap::Args, Clone, Debug)]
 pub struct EvalArgs {
     /// Which experiment
@@ -53,14 +52,14 @@ pub enum Experiment {
     Clusters(clusters::ClustersArgs),
     /// What does each unit respond to? (paper, section 3.5)
     Units(units::UnitsArgs),
-    /// All files as a map: near is alike (paper, Figure 10)
+    /// All files as a map where near means alike (paper, Figure 10)
     Tsne(tsne::TsneArgs),
-    /// All that the data allow, in one report
+    /// Every experiment that the data allow, in one report
     All(all::AllArgs),
 }
 
 impl Experiment {
-    /// What all experiments are told.
+    /// The options of all experiments.
     fn common(&self) -> &CommonArgs {
         match self {
             Self::Avc(args) => &args.shared.common,
@@ -74,7 +73,7 @@ impl Experiment {
         }
     }
 
-    /// The same, to be told otherwise.
+    /// The same, to be changed.
     fn common_mut(&mut self) -> &mut CommonArgs {
         match self {
             Self::Avc(args) => &mut args.shared.common,
@@ -88,7 +87,7 @@ impl Experiment {
         }
     }
 
-    /// Where its figures are drawn as bars.
+    /// Where its bar chart goes.
     fn picture(&self) -> Option<&Path> {
         let PictureArgs { picture } = match self {
             Self::Avc(args) => &args.picture,
@@ -96,113 +95,82 @@ impl Experiment {
             Self::Sound(args) => &args.picture,
             Self::Image(args) => &args.picture,
             Self::Clusters(args) => &args.picture,
-            // They make pictures of their own.
+            // These have pictures of their own.
             Self::Units(_) | Self::Tsne(_) | Self::All(_) => return None,
         };
         picture.as_deref()
     }
 
-    /// Does it.
-    fn find(&self) -> anyhow::Result<Found> {
+    /// Runs the experiment.
+    fn run(&self) -> anyhow::Result<Rendered> {
         match self {
-            Self::Avc(args) => avc::find(args),
-            Self::Localize(args) => localize::find(args),
-            Self::Sound(args) => sound::find(args),
-            Self::Image(args) => image::find(args),
-            Self::Clusters(args) => clusters::find(args),
-            Self::Units(args) => units::find(args),
-            Self::Tsne(args) => tsne::find(args),
-            Self::All(args) => all::find(args),
+            Self::Avc(args) => avc::run(args),
+            Self::Localize(args) => localize::run(args),
+            Self::Sound(args) => sound::run(args),
+            Self::Image(args) => image::run(args),
+            Self::Clusters(args) => clusters::run(args),
+            Self::Units(args) => units::run(args),
+            Self::Tsne(args) => tsne::run(args),
+            Self::All(args) => all::run(args),
         }
     }
 }
 
-/// What came of an experiment.
-struct Found {
-    /// The figures as one JSON object.
-    json: String,
-    /// The same for people.
-    table: Table,
-    /// The most important of them as bars.
-    chart: Option<Chart>,
-    /// Whether all of the data could be used.
-    whole: bool,
-}
-
-impl Found {
-    /// `report` is what the experiment has to say beside its name.
-    fn of(
-        experiment: &'static str,
-        report: &impl Serialize,
-        table: Table,
-        whole: bool,
-    ) -> anyhow::Result<Self> {
-        #[derive(Serialize)]
-        struct Named<'a, T> {
-            r#type: &'static str,
-            experiment: &'static str,
-            #[serde(flatten)]
-            report: &'a T,
-        }
-        let named = Named {
-            r#type: "eval",
-            experiment,
-            report,
-        };
-        Ok(Self {
-            json: serde_json::to_string_pretty(&named)?,
-            table,
-            chart: None,
-            whole,
-        })
-    }
-
-    fn with(mut self, chart: Chart) -> Self {
-        self.chart = Some(chart);
-        self
-    }
-}
-
-/// Does the experiment and writes its figures. True if all of the data could be
-/// used.
+/// Runs the experiment and writes its report. True if all of the data could be used.
 ///
 /// # Errors
 /// Names the model, the data or the device, and what is wrong.
 pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
     let common = args.what.common();
     common.talk.start_log(std::io::stderr);
-    let destination = Destination::of(common)?;
-    let picture = args.what.picture().map(PictureFile::of).transpose()?;
-    let found = args.what.find()?;
-    let written = destination.write(&found);
-    let drawn = match (picture, &found.chart) {
-        (Some(picture), Some(chart)) => picture.write(&chart.scene()),
+    let destination = Destination::new(common)?;
+    let picture = args.what.picture().map(figure_file).transpose()?;
+    let report = args.what.run()?;
+    let written = destination.write(&report);
+    let drawn = match (picture, &report.chart) {
+        (Some(picture), Some(chart)) => picture.write(&chart.canvas()),
         _ => Ok(()),
     };
-    // Last: who reads stdout may go at any time. None of them keeps the others from
-    // being done.
-    let shown = destination.show(&mut std::io::stdout().lock(), &found);
-    for done in [written, drawn, shown] {
-        match done {
+    // Last: stdout's reader may go at any time. A failure of one output does not
+    // prevent the others.
+    let shown = destination.show(&mut std::io::stdout().lock(), &report);
+    for result in [written, drawn, shown] {
+        match result {
             Err(error) if error.is_closed() => (),
-            done => done?,
+            result => result?,
         }
     }
-    Ok(found.whole)
+    Ok(report.complete)
 }
 
-/// What all experiments are told.
+/// A figure's file; another extension is wrong usage.
+fn figure_file(path: &Path) -> anyhow::Result<FigureFile> {
+    FigureFile::new(path).map_err(|error| match error {
+        ReportError::Write(SinkError::Extension { .. }) => Usage::error(error),
+        error => error.into(),
+    })
+}
+
+/// Where the bar chart goes.
+#[derive(clap::Args, Clone, Debug)]
+pub struct PictureArgs {
+    /// Where to draw the figures as bars: .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
+}
+
+/// Options of all experiments.
 #[derive(clap::Args, Clone, Debug)]
 pub struct CommonArgs {
     #[command(flatten)]
     net: NetArgs,
-    /// The same seed asks the same
+    /// The same seed draws the same
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Leave out the untrained network, and its half of the time
+    /// Skip the untrained network, and its half of the time
     #[arg(long)]
     pub no_untrained: bool,
-    /// Threads that prepare features; chosen by the device if not given
+    /// Threads that prepare features; the default depends on the device
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub loaders: Option<u16>,
     /// Where to write the figures as JSON; with - the table goes to stderr
@@ -216,9 +184,22 @@ impl CommonArgs {
     fn loaders(&self) -> usize {
         ComputeArgs::loaders(self.loaders, self.net.compute.on_gpu())
     }
+
+    /// The model, and the untrained network if it takes part.
+    fn networks(&self, heatmap: HeatmapKind) -> anyhow::Result<Networks> {
+        let weights = self.net.weights()?;
+        let net = self.net.place(&weights)?;
+        let stride = net.describe().conv1_stride;
+        let mut networks = Networks::new(weights, net, heatmap);
+        if !self.no_untrained {
+            let weights = Weights::random(self.seed, stride);
+            networks.add("untrained", weights, &self.net.compute.options())?;
+        }
+        Ok(networks)
+    }
 }
 
-/// A bar on stderr, if that is a terminal.
+/// A progress bar on stderr, if that is a terminal.
 fn bar(length: usize, quiet: bool) -> ProgressBar {
     let target = if quiet {
         ProgressDrawTarget::hidden()

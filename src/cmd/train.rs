@@ -219,14 +219,14 @@ fn start(args: &TrainArgs, files: &RunFiles) -> anyhow::Result<Start> {
     }
     if !args.force && files.model.exists() {
         anyhow::bail!(
-            "{}: exists already; name another file, or --force overwrites it",
+            "{}: exists already; name another file, or --force replaces it",
             files.model.display()
         );
     }
     if args.resume && !args.talk.quiet {
         let from = args.init.as_ref().map(|model| model.display().to_string());
         say(&format!(
-            "{}: does not exist yet; starting from {}",
+            "{}: does not exist yet; starts from {}",
             files.last.display(),
             from.as_deref().unwrap_or("random weights")
         ));

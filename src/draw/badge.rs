@@ -4,33 +4,33 @@ use super::{Area, Layer, hot, text, unit};
 use crate::result::{GapReason, Verdict};
 use crate::time::MediaTime;
 
-/// Text lower than this cannot be read and is left out.
-const SMALLEST_TEXT: f32 = 11.0;
-/// A picture narrower than this gets no bar either.
-const SMALLEST_BAR: f32 = 24.0;
-const LARGEST_TEXT: f32 = 64.0;
+/// Smaller text is illegible and is omitted.
+const MIN_TEXT: f32 = 11.0;
+/// A narrower picture gets no bar either.
+const MIN_BAR_WIDTH: f32 = 24.0;
+const MAX_TEXT: f32 = 64.0;
 const WHITE: [u8; 3] = [255; 3];
 const GREY: [u8; 3] = [200; 3];
 
-/// What a caption tells.
+/// The first line of a caption.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Score {
     /// The correspondence.
     Judged(f32),
-    /// There is none, for this reason.
+    /// None, for this reason.
     Gap(GapReason),
-    /// There is none.
+    /// None.
     Unknown,
 }
 
-/// What the panel says.
+/// The text of the panel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Caption {
-    /// In its first line.
+    /// The first line.
     pub score: Score,
-    /// In its second line, the time.
+    /// The time, in the second line.
     pub when: String,
-    /// In its second line, the stream; the start of a long name is left out.
+    /// The stream, in the second line; of a long name, the end is shown.
     pub stream: String,
 }
 
@@ -44,17 +44,17 @@ impl Caption {
         }
     }
 
-    /// Draws the panel at the lower left of the area, as large as the area
-    /// allows: in a small one without words, in a tiny one not at all.
+    /// Draws the panel at the lower left of the area, in proportion to it: without text
+    /// in a small one, not at all in a tiny one.
     pub fn draw(&self, layer: &mut Layer, area: Area) {
         let height = (area.width / 1.6).min(area.height) / 18.0;
-        let height = height.min(LARGEST_TEXT);
-        if height < SMALLEST_TEXT * 0.85 {
+        let height = height.min(MAX_TEXT);
+        if height < MIN_TEXT * 0.85 {
             return self.draw_bar_only(layer, area);
         }
-        let height = height.max(SMALLEST_TEXT);
+        let height = height.max(MIN_TEXT);
         let (small, pad) = (height * 0.72, height * 0.4);
-        let small = small.max(SMALLEST_TEXT.min(height));
+        let small = small.max(MIN_TEXT.min(height));
         let score = match self.score {
             Score::Judged(p) => format!("{p:.2}"),
             Score::Gap(why) => format!("no verdict: {}", why.name().replace('_', " ")),
@@ -65,10 +65,10 @@ impl Caption {
             _ => 0.0,
         };
         let first = text::width(&score, height) + if bar > 0.0 { bar + pad } else { 0.0 };
-        let room = area.width - 4.0 * pad;
-        let letters = (room.min(first.max(height * 16.0)) / (small * text::ADVANCE)) as usize;
+        let max_width = area.width - 4.0 * pad;
+        let letters = (max_width.min(first.max(height * 16.0)) / (small * text::ADVANCE)) as usize;
         let note = text::joined(&self.when, &self.stream, letters);
-        let width = first.max(text::width(&note, small)).min(room);
+        let width = first.max(text::width(&note, small)).min(max_width);
         let panel = Area {
             x: area.x + pad,
             y: area.y + area.height - pad - (height + small + 2.0 * pad),
@@ -95,7 +95,7 @@ impl Caption {
         let Score::Judged(p) = self.score else {
             return;
         };
-        if area.width < SMALLEST_BAR || area.height < SMALLEST_BAR {
+        if area.width < MIN_BAR_WIDTH || area.height < MIN_BAR_WIDTH {
             return;
         }
         let height = (area.height / 24.0).max(2.0).round();
@@ -125,7 +125,7 @@ fn draw_bar(layer: &mut Layer, bar: Area, correspondence: f32) {
     layer.fill(mark, WHITE, 220);
 }
 
-/// A time as people write it: `0:07`, `12:30`, `1:02:03`, with tenths if any.
+/// A time for people: `0:07`, `12:30`, `1:02:03`, with tenths if any.
 pub(crate) fn clock(time: MediaTime) -> String {
     let tenths = (time.0 + 50_000_000) / 100_000_000;
     let (seconds, tenth) = (tenths / 10, tenths % 10);
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_as_people_do() {
+    fn times_are_written_for_people() {
         let at = |s: f64| clock(MediaTime::from_secs_f64(s));
         assert_eq!(at(7.0), "0:07");
         assert_eq!(at(59.96), "1:00");

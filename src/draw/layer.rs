@@ -1,10 +1,8 @@
-//! A transparent layer that things are drawn on once and that is laid over
-//! many pictures.
+//! A transparent layer that is drawn once and blended over many pictures.
 //!
-//! An overlay video has 30 pictures to one verdict: the layer holds, for every
-//! byte of a picture, what is kept of it and what is added, so that laying it
-//! over is one multiplication and one addition a byte, and nothing at all
-//! outside of what was drawn.
+//! An overlay video has 30 pictures per verdict: for every byte of a picture the layer
+//! stores a factor and an addend, so that blending is one multiplication and one
+//! addition per byte, and nothing outside of what was drawn.
 
 use std::ops::Range;
 
@@ -35,19 +33,19 @@ impl Area {
     }
 }
 
-/// What is drawn over a picture.
+/// A drawing to be blended over pictures.
 pub struct Layer {
     width: u32,
     height: u32,
-    /// What is added, and which part of the picture stays (of 255), byte by byte.
+    /// For every byte: what is added, and the share of the picture that stays (of 255).
     add: Vec<u8>,
     keep: Vec<u8>,
-    /// What of each row is drawn on, in pixels.
+    /// The columns of each row that are drawn on.
     drawn: Vec<Range<u32>>,
 }
 
 impl Layer {
-    /// A layer that changes nothing.
+    /// An empty layer.
     pub fn new(width: u32, height: u32) -> Self {
         let bytes = width as usize * height as usize * 3;
         Self {
@@ -59,17 +57,17 @@ impl Layer {
         }
     }
 
-    /// The columns whose middle lies in the area.
+    /// The columns whose centre lies in the area.
     pub(super) fn columns(&self, area: Area) -> Range<u32> {
         pixels(area.x, area.width, self.width)
     }
 
-    /// The rows whose middle lies in the area.
+    /// The rows whose centre lies in the area.
     pub(super) fn rows(&self, area: Area) -> Range<u32> {
         pixels(area.y, area.height, self.height)
     }
 
-    /// Draws a pixel; outside of the layer nothing happens.
+    /// Draws a pixel, if it lies on the layer.
     pub fn over(&mut self, x: u32, y: u32, colour: [u8; 3], alpha: u8) {
         if x >= self.width || y >= self.height || alpha == 0 {
             return;
@@ -97,7 +95,7 @@ impl Layer {
         }
     }
 
-    /// Lays it over a picture of its own size; another size stays as it is.
+    /// Blends it over a picture of the same size; other pictures are unchanged.
     pub fn blend(&self, picture: &mut Picture) {
         if (picture.width, picture.height) != (self.width, self.height) {
             return;
@@ -115,8 +113,8 @@ impl Layer {
     }
 }
 
-/// `value · of / 255`, rounded down, and exact where `of` is 0 or 255: so the
-/// two parts of a blend never exceed 255.
+/// `value · of / 255`, rounded down, and exact if `of` is 0 or 255: the two parts of a
+/// blend never exceed 255.
 fn part(value: u8, of: u8) -> u8 {
     let of = u16::from(of) + u16::from(of >> 7);
     ((u16::from(value) * of) >> 8) as u8

@@ -1,14 +1,13 @@
 //! Drawing on pictures: glow, score, spectrogram. Pure functions.
 //!
-//! Belongs here: what a judged moment looks like. Does not: files, video.
+//! Belongs here: what a judged moment looks like, and text. Does not: files, video,
+//! charts ([`crate::report`]).
 //!
-//! How strong a heatmap is drawn: its values over their maximum give the shape,
-//! and [`strength`], which is 0 where the correspondence is 0.5 or less, gives
-//! how much one sees of it. The network says by 0.5 that it cannot tell, and a
-//! heatmap always has a maximum somewhere: without that factor a picture
-//! without its sound would glow as much as one with it. Under a fifth of the
-//! maximum nothing is drawn, so that the picture stays clear where nothing
-//! sounds.
+//! The opacity of a heatmap is its value over its maximum, times [`strength`], which
+//! is 0 for a correspondence of 0.5 or less. At 0.5 the network cannot tell, but a
+//! heatmap always has a maximum somewhere: without that factor a picture with a
+//! foreign sound would glow as much as one with its own. Under a fifth of the maximum
+//! nothing is drawn, so that silent parts of the picture stay clear.
 
 mod badge;
 mod layer;
@@ -32,24 +31,24 @@ pub const SPECTROGRAM_ROWS: u32 = WindowSpec::PAPER.bins as u32;
 /// first at 5 ms.
 pub const SPECTROGRAM_COLS: u32 = WindowSpec::PAPER.frames as u32;
 
-/// Under this part of a map's maximum nothing is drawn.
-const DARK: f32 = 0.2;
-/// How much of the picture the strongest glow covers.
-const OPAQUE: f32 = 0.72;
+/// Below this share of a map's maximum nothing is drawn.
+const MIN_SHARE: f32 = 0.2;
+/// Opacity of the strongest glow.
+const MAX_OPACITY: f32 = 0.72;
 
-/// How strong the glow of a moment is, 0 to 1: `√(2p − 1)`. The root, because
-/// at p = 0.6 or 0.7, where most true pairs of a fair network lie, the plain
-/// difference could hardly be seen.
+/// Strength of a moment's glow, 0 to 1: `√(2p − 1)`. The root, because at p = 0.6 or
+/// 0.7, where a fair network puts most true pairs, the plain difference could hardly be
+/// seen.
 pub fn strength(correspondence: f32) -> f32 {
     unit(2.0 * correspondence - 1.0).sqrt()
 }
 
-/// The value within 0 to 1; NaN is 0.
+/// The value clamped to 0 to 1; NaN gives 0.
 pub(crate) fn unit(value: f32) -> f32 {
     if value > 0.0 { value.min(1.0) } else { 0.0 }
 }
 
-/// The picture of a moment with its heatmap and score; `None` without picture.
+/// The picture of a moment with its heatmap and score; `None` without a picture.
 pub fn heatmap_picture(judged: &JudgedMoment) -> Option<Picture> {
     let mut picture = judged.evidence.picture.as_deref()?.clone();
     let mut layer = Layer::new(picture.width, picture.height);
@@ -79,7 +78,7 @@ pub fn draw_judged(layer: &mut Layer, area: Area, judged: &JudgedMoment) {
     Caption::of(&judged.verdict).draw(layer, area);
 }
 
-/// Draws a heatmap over an area; `upward` if its row 0 is at the bottom.
+/// Draws a heatmap over an area; its row 0 is at the bottom if `upward`.
 pub fn glow(layer: &mut Layer, area: Area, map: &Heatmap, correspondence: f32, upward: bool) {
     let gain = strength(correspondence);
     let (rows, cols) = (map.rows as usize, map.cols as usize);
@@ -104,7 +103,7 @@ pub fn glow(layer: &mut Layer, area: Area, map: &Heatmap, correspondence: f32, u
             *out = (0..4).map(|k| weights[k] * at(k)).sum::<f32>() / max;
         });
         // The spline does not overshoot by more than a quarter.
-        if line.iter().all(|&v| v < DARK * 0.75) {
+        if line.iter().all(|&v| v < MIN_SHARE * 0.75) {
             continue;
         }
         for (x, (first, weights)) in columns.clone().zip(&taps) {
@@ -119,11 +118,11 @@ pub fn glow(layer: &mut Layer, area: Area, map: &Heatmap, correspondence: f32, u
     }
 }
 
-/// The four cells (the first may be −1) and their weights that make the value
-/// at `position` of `length`, where `cells` cells lie side by side.
+/// The first of four cells (may be −1) and the weights that interpolate the value at
+/// `position` of `length`, which is divided into `cells` cells.
 ///
-/// A Catmull-Rom spline: it goes through the map's values, so the peak stays
-/// where it is, and has none of the diamonds and ridges of bilinear steps.
+/// A Catmull-Rom spline: it goes through the map's values, so the peak stays in place,
+/// and has none of the diamonds and ridges of bilinear interpolation.
 fn taps(position: f32, length: f32, cells: usize) -> (isize, [f32; 4]) {
     let place = position / length * cells as f32 - 0.5;
     let place = place.clamp(-0.5, cells as f32 - 0.5);
@@ -143,14 +142,13 @@ fn clamped(first: isize, tap: usize, cells: usize) -> usize {
 }
 
 /// Colour and opacity by part of the maximum. Inferno: perceptually even,
-/// readable without colour vision, and its hot end is a colour that few
-/// pictures are full of. Its black start is left out: it would darken the
-/// picture around a glow.
+/// readable without colour vision, and few pictures are full of the colours of its hot
+/// end. Its black start is skipped: it would darken the picture around a glow.
 fn palette(gain: f32) -> [([u8; 3], u8); 256] {
     std::array::from_fn(|i| {
         let value = i as f32 / 255.0;
-        let ramp = ((value - DARK) / (0.9 - DARK)).clamp(0.0, 1.0);
-        let alpha = OPAQUE * gain * ramp * (2.0 - ramp);
+        let ramp = ((value - MIN_SHARE) / (0.9 - MIN_SHARE)).clamp(0.0, 1.0);
+        let alpha = MAX_OPACITY * gain * ramp * (2.0 - ramp);
         (hot(value * (0.5 + 0.5 * gain)), (alpha * 255.0) as u8)
     })
 }

@@ -1,4 +1,4 @@
-//! The log-spectrogram as a picture, with its heatmap over it.
+//! The log-spectrogram as a picture, with its heatmap.
 
 use super::badge::clock;
 use super::{Area, Layer, SPECTROGRAM_COLS, SPECTROGRAM_ROWS, glow, text};
@@ -16,12 +16,12 @@ const BOTTOM: u32 = 44;
 const TEXT: f32 = 16.0;
 const PAPER: [u8; 3] = [18; 3];
 const INK: [u8; 3] = [215; 3];
-/// Black and white of the picture: digital silence, and a sine at full scale
-/// (a Hann window of 480 samples sums to 240, half of which is one side's), so
-/// that pictures of loud and quiet sounds compare.
+/// Black and white are digital silence and a full-scale sine (a Hann window of 480
+/// samples sums to 240, half of which is one side's), so that pictures of loud and
+/// quiet sounds can be compared.
 const SILENCE: f32 = -1.842_068; // 0.2 * ln(1e-4)
 const FULL_SCALE: f32 = 0.957_498; // 0.2 * ln(120)
-/// Frames of a window and their middles, in seconds.
+/// Centres of the frames of a window, in seconds.
 const FIRST_S: f32 = 0.005;
 const STEP_S: f32 = 0.005;
 const NYQUIST_HZ: f32 = 24_000.0;
@@ -65,8 +65,8 @@ pub fn sound_picture(judged: &JudgedMoment) -> Option<Picture> {
     Some(picture)
 }
 
-/// The part of a spectrogram's picture that lies under its heatmap. Pooling drops
-/// what is left over: the last columns, and the highest frequency.
+/// The part of a spectrogram's picture that lies under its heatmap. Pooling drops the
+/// remainder: the last columns, and the highest frequency.
 pub fn under_sound_map(picture: Area, map: &Heatmap) -> Area {
     let all = Viewport::whole(SPECTROGRAM_COLS, SPECTROGRAM_ROWS);
     let [_, _, right, end] = all.under_map(map.rows, map.cols);
@@ -78,8 +78,8 @@ pub fn under_sound_map(picture: Area, map: &Heatmap) -> Area {
     }
 }
 
-/// A log-spectrogram alone, a pixel for each value, without glow or axes; `None`
-/// if it is not of the right size.
+/// A plain log-spectrogram, one pixel per value; `None` if it is not of the right
+/// size.
 pub fn spectrogram_picture(values: &[f32]) -> Option<Picture> {
     let mut picture = Picture::filled(SPECTROGRAM_COLS, SPECTROGRAM_ROWS, PAPER);
     if values.len() != (SPECTROGRAM_ROWS * SPECTROGRAM_COLS) as usize {

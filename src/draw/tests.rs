@@ -39,7 +39,7 @@ fn the_glow_grows_with_the_correspondence() {
         picture.rgb.iter().map(|&b| u32::from(b)).sum::<u32>()
     });
     assert_eq!(light[0], 0);
-    // By a tenth a step at least, and well to be seen at 0.7.
+    // By at least a tenth per step, and clearly visible at 0.7.
     assert!(light.windows(2).all(|l| l[0] * 11 < l[1] * 10), "{light:?}");
     assert!(light[1] * 3 > light[4], "{light:?}");
 }
@@ -109,7 +109,7 @@ fn only_the_part_that_the_network_sees_glows() {
 }
 
 #[test]
-fn maps_that_say_nothing_draw_nothing() {
+fn empty_and_broken_maps_draw_nothing() {
     let broken = [
         (0, 0, vec![]),
         (2, 2, vec![0.0; 4]),
@@ -152,7 +152,7 @@ fn every_size_can_be_drawn_on() {
 }
 
 #[test]
-fn the_score_is_told_where_there_is_room_for_it() {
+fn the_score_is_shown_where_it_fits() {
     let lit = |width, height| {
         let mut layer = Layer::new(width, height);
         let caption = Caption {
@@ -172,7 +172,7 @@ fn the_score_is_told_where_there_is_room_for_it() {
 }
 
 #[test]
-fn the_glow_of_a_sound_leaves_out_what_pooling_drops() {
+fn the_glow_of_a_sound_skips_what_pooling_drops() {
     let map = Heatmap {
         rows: 16,
         cols: 12,

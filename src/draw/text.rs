@@ -1,4 +1,4 @@
-//! Words on a layer, in Hack, the one font that is in the binary.
+//! Text on a layer, in Hack, the font that is built in.
 
 use std::sync::LazyLock;
 
@@ -10,12 +10,11 @@ static HACK: LazyLock<FontRef<'static>> = LazyLock::new(|| {
     FontRef::try_from_slice(epaint_default_fonts::HACK_REGULAR).expect("the font built in is whole")
 });
 
-/// Width of a character as part of the text's height; all are of one width.
+/// Width of a character over the text's height; the font is monospaced.
 pub const ADVANCE: f32 = 0.517;
 
-/// Draws one line of text, `height` pixels high, with its upper left corner at
-/// `x`, `y`. What a person should not be shown raw (line ends, control
-/// characters) becomes a dot.
+/// Draws one line of text, `height` pixels high, with its upper left corner at `x`, `y`.
+/// Line ends and control characters become dots.
 pub fn draw(layer: &mut Layer, x: f32, y: f32, height: f32, text: &str, colour: [u8; 3]) {
     let font = HACK.as_scaled(PxScale::from(height));
     let mut pen = point(x, y + font.ascent());
@@ -42,8 +41,8 @@ pub fn width(text: &str, height: f32) -> f32 {
     text.chars().count() as f32 * ADVANCE * height
 }
 
-/// The text, its start replaced by … where it has more than `limit` characters:
-/// the end of a path or address says more than its start.
+/// The text, its start replaced by … if it has more than `limit` characters: the end
+/// of a path or address says more than its start.
 pub fn shortened(text: &str, limit: usize) -> String {
     let count = text.chars().count();
     if count <= limit {
@@ -53,10 +52,10 @@ pub fn shortened(text: &str, limit: usize) -> String {
     std::iter::once('…').chain(tail).collect()
 }
 
-/// A time and a name, the name shortened so that both fit.
+/// A time and a name, which is shortened so that both fit.
 pub fn joined(when: &str, name: &str, limit: usize) -> String {
-    let room = limit.saturating_sub(when.chars().count() + 1);
-    format!("{when} {}", shortened(name, room))
+    let rest = limit.saturating_sub(when.chars().count() + 1);
+    format!("{when} {}", shortened(name, rest))
 }
 
 #[cfg(test)]
@@ -64,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_characters_are_as_wide_as_said() {
+    fn all_characters_have_the_same_width() {
         let font = HACK.as_scaled(PxScale::from(100.0));
         for c in "iW0:–…·".chars() {
             assert_ne!(font.glyph_id(c).0, 0, "the font has no {c}");

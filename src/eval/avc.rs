@@ -1,31 +1,63 @@
 //! Do picture and sound correspond? (paper, section 3.2)
 //!
 //! Belongs here: the pairs of the test, half of which correspond, and how well
-//! networks tell, also by what is heard, how loud and among how many things.
+//! networks tell them apart, also by sound, level and number of things seen.
 //! Does not: tables.
 //!
-//! Pairs share files: the intervals say how far the pairs that were drawn may lie
-//! from all pairs of these files, and are too narrow for files of another kind.
-
-use std::collections::BTreeMap;
+//! Pairs share files: the intervals cover all pairs of these files, and are too
+//! narrow for files of another kind.
 
 use serde::Serialize;
 
-use super::draws::{Draws, Judge, Question, Unreadable};
-use super::error::EvalError;
+use super::draws::Draws;
+use super::experiment::{Experiment, Question, grouped};
 use super::metrics::{Interval, cross_entropy, mean, roc_auc, roc_auc_interval, wilson};
-use crate::corpus::{Example, Pair, Tag};
-use crate::result::AudioFacts;
+use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Tag};
+use crate::features::FeatureExtractor;
+use crate::result::{AudioFacts, Judgement};
 
-/// Names the test's chance: pairs of one seed are those of no other experiment.
-const STREAM: &str = "eval avc";
+/// Judges pairs of picture and sound, of which every other one corresponds.
+#[derive(Clone, Copy, Debug)]
+pub struct AvcExperiment {
+    /// Pairs of each corpus.
+    pub pairs: usize,
+}
+
+impl Experiment for AvcExperiment {
+    const STREAM: &'static str = "eval avc";
+    type Facts = Facts;
+    type Judged = JudgedPair;
+
+    fn count(&self, _: &dyn Corpus) -> usize {
+        self.pairs
+    }
+
+    fn ask(
+        &self,
+        draws: &Draws<'_>,
+        index: usize,
+        rng: &mut Rng,
+        extractor: &mut FeatureExtractor,
+    ) -> Result<Question<Facts>, CorpusError> {
+        let corresponds = index.is_multiple_of(2);
+        let pair = Pair::draw(draws.corpus, draws.split, corresponds, draws.crop, rng)?;
+        let facts = Facts::of(&pair);
+        let sounds = [&pair.heard().pcm[..]];
+        Ok(Question::of(facts, &pair.seen, &sounds, extractor))
+    }
+
+    fn judged(&self, facts: Facts, answers: Vec<Vec<Judgement>>) -> JudgedPair {
+        let logits = answers.iter().flatten().map(|a| a.logits).collect();
+        JudgedPair { facts, logits }
+    }
+}
 
 /// What is known of a pair before it is judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// Whether picture and sound correspond.
     pub corresponds: bool,
-    /// What is heard: a class, or the recording where there are no classes.
+    /// What is heard: a class, or the recording if there are no classes.
     /// `None` for silence.
     pub heard: Option<String>,
     /// Level of the sound.
@@ -45,7 +77,7 @@ impl Facts {
     }
 }
 
-/// What an example's sound is called: its class before its recording.
+/// Name of an example's sound: its class, or else its recording.
 pub(super) fn heard(example: &Example) -> Option<String> {
     let is_class = |tag: &&Tag| matches!(tag, Tag::Class(_));
     let class = example.sounds.iter().find(is_class).map(Tag::name);
@@ -63,48 +95,14 @@ pub struct JudgedPair {
     pub logits: Vec<[f32; 2]>,
 }
 
-/// Has every judge judge the same `pairs` pairs, of which half correspond.
-///
-/// Calls `progress` after each pair.
-///
-/// # Errors
-/// If the split is empty or lacks one of the two kinds of pairs, nothing in it
-/// can be read, or the network fails.
-pub fn judge(
-    draws: &Draws<'_>,
-    pairs: usize,
-    judges: &[Judge<'_>],
-    progress: &mut dyn FnMut(),
-) -> Result<(Vec<JudgedPair>, Vec<Unreadable>), EvalError> {
-    let mut judged = Vec::new();
-    let unreadable = draws.judge(
-        STREAM,
-        pairs,
-        |index, rng, extractor| {
-            let corresponds = index % 2 == 0;
-            let pair = Pair::draw(draws.corpus, draws.split, corresponds, draws.crop, rng)?;
-            let asked = [(&pair.heard().pcm[..], &pair.seen.picture)];
-            let facts = Facts::of(&pair);
-            Ok(Question::of(facts, &pair.seen, &asked, extractor))
-        },
-        judges,
-        |facts, answers| {
-            let logits = answers.iter().flatten().map(|a| a.logits).collect();
-            judged.push(JudgedPair { facts, logits });
-            progress();
-        },
-    )?;
-    Ok((judged, unreadable))
-}
-
-/// How well one judge tells pairs that correspond from others.
+/// How well one judge tells corresponding pairs from others.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Scores {
-    /// Share of right answers; of equal numbers of both kinds, chance has half.
+    /// Share of right answers. Both kinds are equally frequent: chance is one half.
     pub accuracy: f64,
     /// Its interval (Wilson).
     pub accuracy_95: Option<Interval>,
-    /// Mean cross-entropy; who always says one half has ln 2.
+    /// Mean cross-entropy; always answering one half gives ln 2.
     pub loss: f64,
     /// Area under the ROC curve.
     pub roc_auc: Option<f64>,
@@ -112,16 +110,16 @@ pub struct Scores {
     pub roc_auc_95: Option<Interval>,
     /// Share of the corresponding pairs that were found.
     pub true_positive_rate: Option<f64>,
-    /// Share of the others that were refused.
+    /// Share of the others that were rejected.
     pub true_negative_rate: Option<f64>,
-    /// Mean correspondence of pairs that correspond: 1 if all is well.
+    /// Mean correspondence of pairs that correspond; ideally 1.
     pub mean_if_corresponding: Option<f64>,
-    /// Mean correspondence of the others: 0 if all is well.
+    /// Mean correspondence of the others; ideally 0.
     pub mean_if_not: Option<f64>,
 }
 
 impl Scores {
-    /// Who knows nothing and always says one half.
+    /// The scores of always answering one half.
     pub const CHANCE: Self = Self {
         accuracy: 0.5,
         accuracy_95: None,
@@ -140,8 +138,8 @@ impl Scores {
             .iter()
             .map(|p| (p.facts.corresponds, p.logits[judge]))
             .collect();
-        // The difference, not the correspondence: that has ties where the network
-        // is so sure that it rounds to 1.
+        // Not the correspondence: where the network is sure it rounds to 1, which
+        // makes ties.
         let margins = |of: bool| -> Vec<f64> {
             let own = answers.iter().filter(|(corresponds, _)| *corresponds == of);
             own.map(|(_, [low, high])| f64::from(*high) - f64::from(*low))
@@ -149,40 +147,40 @@ impl Scores {
         };
         let (positives, negatives) = (margins(true), margins(false));
         let found = positives.iter().filter(|&&m| m > 0.0).count();
-        let refused = negatives.iter().filter(|&&m| m <= 0.0).count();
+        let rejected = negatives.iter().filter(|&&m| m <= 0.0).count();
         let share = |hits: usize, of: usize| (of > 0).then(|| hits as f64 / of as f64);
         let correspondence =
             |margins: &[f64]| mean(margins.iter().map(|m| 1.0 / (1.0 + (-m).exp())));
         Some(Self {
-            accuracy: share(found + refused, answers.len())?,
-            accuracy_95: wilson(found + refused, answers.len()),
+            accuracy: share(found + rejected, answers.len())?,
+            accuracy_95: wilson(found + rejected, answers.len()),
             loss: mean(answers.iter().map(|(c, logits)| cross_entropy(*logits, *c)))?,
             roc_auc: roc_auc(&positives, &negatives),
             roc_auc_95: roc_auc_interval(&positives, &negatives),
             true_positive_rate: share(found, positives.len()),
-            true_negative_rate: share(refused, negatives.len()),
+            true_negative_rate: share(rejected, negatives.len()),
             mean_if_corresponding: correspondence(&positives),
             mean_if_not: correspondence(&negatives),
         })
     }
 }
 
-/// The pairs that have something in common.
+/// Pairs with something in common.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
     /// What they have in common.
     pub name: String,
-    /// How many they are.
+    /// Number of pairs.
     pub pairs: usize,
-    /// How well the first judge tells them.
+    /// Scores of the first judge.
     #[serde(flatten)]
     pub scores: Scores,
 }
 
-/// The pairs by what is heard, how loud and among how many things.
+/// Pairs by sound, level and number of things seen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Groups {
-    /// By the class of the sound, or its recording where there are no classes.
+    /// By the class of the sound, or its recording if there are no classes.
     pub heard: Vec<Group>,
     /// By the level of the sound.
     pub level: Vec<Group>,
@@ -194,13 +192,13 @@ impl Groups {
     /// Groups these pairs.
     pub fn of(pairs: &[&JudgedPair]) -> Self {
         Self {
-            heard: grouped(
+            heard: groups(
                 pairs,
                 |f| f.heard.clone(),
                 |heard| heard.as_deref().unwrap_or("silence").to_owned(),
             ),
-            level: grouped(pairs, |f| level(f.rms_dbfs), level_name),
-            objects: grouped(
+            level: groups(pairs, |f| level(f.rms_dbfs), level_name),
+            objects: groups(
                 pairs,
                 |f| f.objects.min(MANY),
                 |&n| format!("{n}{}", if n == MANY { "+" } else { "" }),
@@ -209,9 +207,27 @@ impl Groups {
     }
 }
 
-/// So many things and more are one group.
+fn groups<K: Ord>(
+    pairs: &[&JudgedPair],
+    key: impl Fn(&Facts) -> K,
+    name: impl Fn(&K) -> String,
+) -> Vec<Group> {
+    grouped(
+        pairs,
+        |pair| key(&pair.facts),
+        |key, members| {
+            Some(Group {
+                name: name(key),
+                pairs: members.len(),
+                scores: Scores::of(members, 0)?,
+            })
+        },
+    )
+}
+
+/// This many things and more are one group.
 const MANY: usize = 3;
-/// Tens of dBFS below which all is one group.
+/// Levels below this (in tens of dBFS) are one group.
 const QUIET: i32 = -6;
 
 /// Tens of dBFS, rounded down.
@@ -227,34 +243,15 @@ fn level_name(&tens: &i32) -> String {
     }
 }
 
-/// Groups in the order of their keys.
-fn grouped<K: Ord>(
-    pairs: &[&JudgedPair],
-    key: impl Fn(&Facts) -> K,
-    name: impl Fn(&K) -> String,
-) -> Vec<Group> {
-    let mut groups: BTreeMap<K, Vec<&JudgedPair>> = BTreeMap::new();
-    for pair in pairs {
-        groups.entry(key(&pair.facts)).or_default().push(pair);
-    }
-    let groups = groups.iter().filter_map(|(key, members)| {
-        Some(Group {
-            name: name(key),
-            pairs: members.len(),
-            scores: Scores::of(members, 0)?,
-        })
-    });
-    groups.collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::draws::Judge;
     use super::super::testing::{Scenes, cell, heard, judgement, map};
     use super::*;
     use crate::corpus::Split;
     use crate::features::Features;
     use crate::net::NetError;
-    use crate::result::{Crop, Judgement};
+    use crate::result::Crop;
 
     fn pair(corresponds: bool, logits: &[[f32; 2]]) -> JudgedPair {
         JudgedPair {
@@ -273,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_count_each_label_for_itself() {
+    fn scores_count_each_label_separately() {
         let pairs = [
             pair(true, &[[0.0, 2.0]]),
             pair(true, &[[1.0, 0.5]]),
@@ -293,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_one_half_has_the_scores_of_chance() {
+    fn answering_one_half_has_the_scores_of_chance() {
         let pairs = [pair(true, &[[0.3, 0.3]]), pair(false, &[[-2.0, -2.0]])];
         let s = scores(&pairs);
         let chance = Scores::CHANCE;
@@ -303,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn very_sure_answers_are_still_put_in_order() {
+    fn saturated_answers_are_still_ranked() {
         // All correspondences round to 1 in single precision.
         let pairs = [pair(true, &[[0.0, 90.0]]), pair(false, &[[0.0, 80.0]])];
         assert_eq!(scores(&pairs).roc_auc, Some(1.0));
@@ -320,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_share_out_the_pairs() {
+    fn groups_partition_the_pairs() {
         let mut pairs = vec![pair(true, &[[0.0, 1.0]]); 6];
         pairs[1].facts.heard = None;
         pairs[2].facts.heard = Some("cat".to_owned());
@@ -370,9 +367,13 @@ mod tests {
             let yes = |_: &&Features| judgement(1.0, map(0, 0));
             Ok(batch.iter().map(yes).collect())
         };
+        let judges: [Judge<'_>; 2] = [Box::new(knowing), Box::new(says_yes)];
         let mut progress = 0;
-        let (pairs, unreadable) =
-            judge(&draws, 150, &[&knowing, &says_yes], &mut || progress += 1).expect("scores");
+        let (pairs, unreadable) = draws
+            .judge(&AvcExperiment { pairs: 150 }, &judges, &mut || {
+                progress += 1
+            })
+            .expect("scores");
         assert_eq!((pairs.len(), progress), (150, 150));
         assert!(!unreadable.is_empty());
         let all: Vec<&JudgedPair> = pairs.iter().collect();

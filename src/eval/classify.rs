@@ -1,10 +1,9 @@
 //! Classes of sounds by a linear SVM on frozen features (paper, section 3.3,
 //! Table 2).
 //!
-//! Features are shifted and scaled to zero mean and unit variance (z-score) by
-//! those that are learnt from. Each second of a file is scored against all
-//! classes; the sum of its seconds' scores says the file's class. C is chosen by
-//! leaving out a part of what is learnt from, never by what is tested on.
+//! Features are standardised (z-score) by the training rows. Each second of a file
+//! is scored for all classes; the sum over its seconds gives the file's class. C is
+//! chosen on a part of the training files, never on test files.
 
 use std::collections::BTreeSet;
 
@@ -15,45 +14,44 @@ use super::labelled::{Labelled, Round};
 use super::learn::{LinearSvm, Rows, SvmSettings, ZScore, strongest};
 use crate::corpus::CorpusError;
 
-/// Values of C that are tried where features are thousands; ties go to the smaller
-/// one. Greater ones part everything that is learnt from, in six times as long.
+/// Values of C for thousands of features; ties go to the smaller one. Larger values
+/// separate all training rows, and take six times as long.
 const MANY: [f64; 4] = [1e-6, 1e-5, 1e-4, 1e-3];
-/// The same where features are few: each of them has to count for more.
+/// Values of C for few features: each has to count for more.
 const FEW: [f64; 5] = [1e-3, 1e-2, 1e-1, 1.0, 10.0];
 
-/// When an SVM is trained: what LIBLINEAR has on its command line. What it names
-/// does not hang on less, and thousands of seconds with thousands of features each
-/// would take hours.
+/// Tolerance of training, as on LIBLINEAR's command line. A smaller one gives the same
+/// classes, and takes hours for thousands of seconds with thousands of features.
 const TOLERANCE: f64 = 0.1;
 
-/// How one round went.
+/// Result of one round.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RoundScore {
-    /// Which one.
+    /// The round.
     pub name: String,
     /// The C that was chosen.
     pub c: f64,
-    /// Files tested on.
+    /// Test files.
     pub files: usize,
-    /// Files whose class was named rightly.
+    /// Files that were classified correctly.
     pub right: usize,
 }
 
 impl RoundScore {
-    /// Share of the files whose class was named rightly.
+    /// Share of the files that were classified correctly.
     pub fn accuracy(&self) -> f64 {
         self.right as f64 / self.files as f64
     }
 }
 
-/// How all rounds went.
+/// Results of all rounds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Classified {
     /// Round by round.
     pub rounds: Vec<RoundScore>,
     /// Mean accuracy of the rounds.
     pub accuracy: f64,
-    /// For each class that is there, how often each class was named.
+    /// For each true class, how often each class was predicted.
     pub confusion: Vec<Vec<usize>>,
 }
 
@@ -64,14 +62,14 @@ pub struct Described<'a> {
     pub rows: &'a Rows,
     /// The file of each row, ascending.
     pub file_of: &'a [usize],
-    /// Files that have no row, as far as it is known why.
+    /// Files without rows, if the reason is known.
     pub unreadable: &'a [Unreadable],
 }
 
-/// Learns and tests in every round.
+/// Trains and tests in every round.
 ///
 /// # Errors
-/// If so little of a round has rows that there is nothing to learn or to test.
+/// If too little of a round has rows to train or test on.
 pub fn classify(
     data: &Labelled,
     described: Described<'_>,
@@ -84,9 +82,9 @@ pub fn classify(
         described.check(data, round)?;
         let c = best_c(data, described, round);
         let train: Vec<usize> = round.train.concat();
-        let named = named(data, described, &train, &round.test, &[c]).concat();
+        let predicted = predict(data, described, &train, &round.test, &[c]).concat();
         let (mut files, mut right) = (0, 0);
-        for (file, class) in named {
+        for (file, class) in predicted {
             let is = data.files[file].class;
             confusion[is][class] += 1;
             files += 1;
@@ -108,20 +106,20 @@ pub fn classify(
     })
 }
 
-/// The C with which most files of the last part are named rightly by what is
-/// learnt from the others.
+/// The C that classifies most files of the last part correctly when trained on the
+/// others.
 fn best_c(data: &Labelled, described: Described<'_>, round: &Round) -> f64 {
     let cs = if described.rows.width() < 1_000 {
         &FEW[..]
     } else {
         &MANY[..]
     };
-    let Some((rest, held_out)) = round.with_one_part_left_out() else {
+    let Some((rest, held_out)) = round.validation_split() else {
         return cs[cs.len() / 2];
     };
-    let found = named(data, described, &rest, held_out, cs);
-    let right = found.iter().map(|named| {
-        let hits = named
+    let found = predict(data, described, &rest, held_out, cs);
+    let right = found.iter().map(|predicted| {
+        let hits = predicted
             .iter()
             .filter(|(file, class)| data.files[*file].class == *class);
         hits.count()
@@ -130,9 +128,9 @@ fn best_c(data: &Labelled, described: Described<'_>, round: &Round) -> f64 {
     best.map_or(cs[0], |(c, _)| *c)
 }
 
-/// For each C: the files of `test` that have rows, with the class they are said
-/// to be of by what is learnt from `train`.
-fn named(
+/// For each C: the files of `test` that have rows, with the class predicted after
+/// training on `train`.
+fn predict(
     data: &Labelled,
     described: Described<'_>,
     train: &[usize],
@@ -172,8 +170,7 @@ fn named(
 }
 
 impl Described<'_> {
-    /// Refuses a round of which too little could be read: of one class nothing is
-    /// learnt.
+    /// Rejects a round of which too little could be read: training needs two classes.
     pub(super) fn check(self, data: &Labelled, round: &Round) -> Result<(), CorpusError> {
         let has_row = |file: &&usize| self.file_of.binary_search(file).is_ok();
         let trained = round.train.iter().flatten().filter(has_row);
@@ -260,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_is_tested_once_and_seconds_speak_together() {
+    fn every_file_is_tested_once_by_all_its_seconds() {
         let (data, rows, file_of) = data(2.0);
         let described = described(&rows, &file_of);
         let mut rounds = 0;
@@ -272,8 +269,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_what_is_tested_on_is_learnt() {
-        // Were the tested fold learnt from, its wrong labels would be named.
+    fn test_files_are_not_trained_on() {
+        // Trained on the test fold, its wrong labels would be predicted.
         let (mut data, rows, file_of) = data(0.2);
         for file in data.rounds[0].test.clone() {
             data.files[file].class = (data.files[file].class + 1) % 3;
@@ -285,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn files_without_rows_are_left_out() {
+    fn files_without_rows_are_skipped() {
         let (data, rows, file_of) = data(0.2);
         let rows = Rows::new(rows.values()[..26 * 4].to_vec(), 4);
         let first = described(&rows, &file_of[..26]);
@@ -295,14 +292,14 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_too_many_rows_is_refused_with_the_cause() {
+    fn too_few_rows_are_rejected_with_the_cause() {
         let (data, rows, file_of) = data(0.2);
         let unreadable = [Unreadable {
             file: "bad.wav".into(),
             error: "no sound".to_owned(),
             draws: 1,
         }];
-        let said = |has_row: fn(usize) -> bool| {
+        let error = |has_row: fn(usize) -> bool| {
             let all = 0..file_of.len();
             let kept: Vec<usize> = all.filter(|&row| has_row(file_of[row])).collect();
             let rows = rows.select(&kept);
@@ -314,10 +311,10 @@ mod tests {
             let error = classify(&data, described, &mut || ()).expect_err("too few");
             error.to_string()
         };
-        let one_class = said(|file| file < 9);
+        let one_class = error(|file| file < 9);
         assert!(one_class.contains(": 1 classes"), "{one_class}");
         assert!(one_class.ends_with("bad.wav: no sound"), "{one_class}");
-        let none_to_test = said(|file| file % 3 != 0);
+        let none_to_test = error(|file| file % 3 != 0);
         assert!(none_to_test.contains(" 0 files"), "{none_to_test}");
     }
 }

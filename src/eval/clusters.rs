@@ -1,25 +1,25 @@
-//! Do files of one class lie together? k-means on pool4 against the classes
+//! Do files of one class lie together? k-means on pool4, compared with the classes
 //! (paper, section 3.5.3, Table 4).
 
 use serde::Serialize;
 
 use super::learn::{KMeans, KMeansSettings, Rows, chance_nmi, nmi};
 
-/// Clusters of a set of rows, held against their classes.
+/// Clusters of rows, compared with their classes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Clustered {
-    /// Rows.
+    /// Number of rows.
     pub samples: usize,
-    /// Clusters.
+    /// Number of clusters.
     pub clusters: usize,
     /// Normalised mutual information of clusters and classes, 0 to 1.
     pub nmi: f64,
 }
 
-/// Draws by chance that the floor is a mean of.
+/// Random draws that the chance level is a mean of.
 const CHANCES: usize = 20;
 
-/// Clusters rows and holds them against `labels`; `None` with fewer rows than
+/// Clusters rows and compares the clusters with `labels`; `None` with fewer rows than
 /// clusters.
 pub fn clustered(rows: &Rows, labels: &[usize], clusters: usize, seed: u64) -> Option<Clustered> {
     let settings = KMeansSettings {
@@ -35,9 +35,9 @@ pub fn clustered(rows: &Rows, labels: &[usize], clusters: usize, seed: u64) -> O
     })
 }
 
-/// What clusters drawn by chance come to: few samples in many clusters share
-/// something by accident.
-pub fn floor(labels: &[usize], clusters: usize, seed: u64) -> f64 {
+/// Mutual information of clusters drawn at random: above 0, because few samples in
+/// many clusters agree by accident.
+pub fn chance_level(labels: &[usize], clusters: usize, seed: u64) -> f64 {
     chance_nmi(labels, clusters, CHANCES, seed)
 }
 
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_together_is_of_one_class() {
+    fn separate_groups_are_found_as_clusters() {
         let labels: Vec<usize> = (0..60).map(|i| i % 3).collect();
         let values = labels.iter().enumerate().flat_map(|(i, &l)| {
             let wobble = (i * 7 % 5) as f32 / 50.0;
@@ -55,7 +55,7 @@ mod tests {
         let rows = Rows::new(values.collect(), 2);
         let found = clustered(&rows, &labels, 3, 0).expect("clusters");
         assert!((found.nmi - 1.0).abs() < 1e-9, "{found:?}");
-        assert!(floor(&labels, 3, 0) < 0.2);
+        assert!(chance_level(&labels, 3, 0) < 0.2);
         assert!(clustered(&rows, &labels, 61, 0).is_none());
     }
 }

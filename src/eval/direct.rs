@@ -1,10 +1,10 @@
 //! The paper's supervised baseline "direct combination" (section 3.2, Table 1):
-//! two networks that name the classes of picture and sound, and the scalar product
-//! of what they say.
+//! two classifiers, of the picture and of the sound, and the scalar product of their
+//! outputs.
 //!
-//! They come from a checkpoint of `train --task classify`. "Nothing", which the
-//! heads can say, too, does not count: silence does not belong to an empty picture.
-//! Where the product is said to be enough is chosen on validation pairs.
+//! They come from a checkpoint of `train --task classify`. Its class "nothing" does not
+//! count: silence does not belong to an empty picture. The threshold is chosen on
+//! validation pairs.
 
 use std::path::Path;
 
@@ -16,10 +16,10 @@ use crate::net::{L3Net, Modality, NetError, NetOptions};
 use crate::result::{Heatmap, Judgement};
 use crate::train::{Checkpoint, Head, TrainError};
 
-/// Keeps the logarithm of nothing a number.
-const LEAST: f32 = 1e-12;
+/// Lower bound of products, to keep logarithms finite.
+const MIN_PRODUCT: f32 = 1e-12;
 
-/// The two classifiers, and from which product on they say yes.
+/// The two classifiers, and the product from which on a pair corresponds.
 pub struct Direct {
     net: L3Net,
     heads: [Head; 2],
@@ -27,11 +27,11 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// The classifiers of a checkpoint. They say yes from a product of one half on,
-    /// until [`choose`](Self::choose) finds better.
+    /// The classifiers of a checkpoint, with a threshold of one half until
+    /// [`choose`](Self::choose) finds a better one.
     ///
     /// # Errors
-    /// If it cannot be read, learnt no classes, or there is no room on the device.
+    /// If it cannot be read, learnt no classes, or the device has too little memory.
     pub fn open(checkpoint: &Path, options: &NetOptions) -> Result<Self, TrainError> {
         let read = Checkpoint::read(checkpoint)?;
         let Some(classes) = &read.state.classes else {
@@ -84,11 +84,11 @@ impl Direct {
         Ok(shares)
     }
 
-    /// As a judge: the odds are the product against the threshold. It points
-    /// nowhere.
+    /// As a judge: the odds are the product over the threshold. Its heatmaps are
+    /// empty.
     ///
     /// # Errors
-    /// What the network says.
+    /// Those of the network.
     pub fn judge(&self, batch: &[&Features]) -> Result<Vec<Judgement>, NetError> {
         let nowhere = Heatmap {
             rows: 1,
@@ -96,7 +96,7 @@ impl Direct {
             values: vec![0.0],
         };
         let judgement = |product: f32| {
-            let logit = product.max(LEAST).ln() - self.threshold.max(LEAST).ln();
+            let logit = product.max(MIN_PRODUCT).ln() - self.threshold.max(MIN_PRODUCT).ln();
             Judgement {
                 logits: [0.0, logit],
                 correspondence: 1.0 / (1.0 + (-logit).exp()),
@@ -107,15 +107,15 @@ impl Direct {
         Ok(self.products(batch)?.into_iter().map(judgement).collect())
     }
 
-    /// Chooses the threshold that judges most of these pairs rightly; they were
-    /// judged by this one alone.
+    /// Chooses the threshold that judges most of these pairs correctly. They must have
+    /// been judged by this judge alone.
     pub fn choose(&mut self, pairs: &[JudgedPair]) {
         let products: Vec<(f32, bool)> = pairs
             .iter()
             .filter_map(|pair| {
                 let logit = pair.logits.first()?[1];
                 Some((
-                    logit.exp() * self.threshold.max(LEAST),
+                    logit.exp() * self.threshold.max(MIN_PRODUCT),
                     pair.facts.corresponds,
                 ))
             })
@@ -126,14 +126,14 @@ impl Direct {
     }
 }
 
-/// The value halfway between two neighbours that has most `true` ones above and
-/// `false` ones below; `None` of fewer than two.
+/// The value halfway between two neighbours with most `true` values above and `false`
+/// values below; `None` with fewer than two values.
 fn best_threshold(mut values: Vec<(f32, bool)>) -> Option<f32> {
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut right = values.iter().filter(|(_, yes)| *yes).count();
     let mut best = (0, None);
     for pair in values.windows(2) {
-        // Over this one: it counts as no.
+        // A threshold above this value rejects it.
         right = if pair[0].1 { right - 1 } else { right + 1 };
         if pair[0].0 < pair[1].0 && right > best.0 {
             best = (right, Some((pair[0].0 + pair[1].0) / 2.0));
@@ -154,7 +154,7 @@ mod tests {
     use crate::result::Crop;
     use crate::window_spec::WindowSpec;
 
-    /// Classifiers that say the same of everything: two classes, and "nothing".
+    /// Classifiers with constant outputs: two classes, and "nothing".
     fn sure(seen: [f32; 3], heard: [f32; 3]) -> Direct {
         let options = NetOptions {
             precision: Precision::F32,
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_is_chosen_on_products_of_pairs_that_it_judged() {
+    fn the_threshold_is_chosen_on_products_of_judged_pairs() {
         let mut direct = sure([0.6, 0.3, 0.1], [0.2, 0.5, 0.3]);
         let pair = |(product, corresponds): (f32, bool)| JudgedPair {
             facts: Facts {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_parts_most() {
+    fn the_threshold_separates_best() {
         let values = [
             (0.9, true),
             (0.1, false),

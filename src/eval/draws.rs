@@ -1,11 +1,11 @@
-//! Draws that a seed fixes, judged by networks.
+//! Random draws from a corpus, judged by networks.
 //!
-//! Belongs here: preparing features beside the network, batches, and what
-//! happens where a file cannot be read. Does not: what is drawn and what becomes
-//! of the answers.
+//! Belongs here: preparing features next to the network, batches, and what
+//! happens when a file cannot be read. Does not: what is drawn and what the
+//! answers mean (`experiment`).
 //!
-//! One unreadable file does not end an evaluation: its draw is made anew, with
-//! other chance, and the file is named at the end.
+//! One unreadable file does not end an evaluation: its draw is repeated with
+//! other random numbers, and the file is named at the end.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,27 +13,27 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use super::error::EvalError;
+use super::experiment::{Experiment, Question};
 use super::feed::in_order;
-use crate::corpus::{Corpus, CorpusError, Example, Rng, Split, hash, rng};
+use crate::corpus::{Corpus, CorpusError, Rng, Split, hash, rng};
 use crate::features::{FeatureExtractor, Features};
 use crate::net::NetError;
-use crate::picture::Picture;
 use crate::result::{Crop, Judgement};
 use crate::window_spec::WindowSpec;
 
-/// Features judged at a time: the network cuts them to its own measure, and so
-/// many keep a GPU busy.
+/// Features judged at a time: enough to keep a GPU busy. The network splits them
+/// into batches of its own size.
 const BATCH: usize = 128;
-/// Draws in a row that may fail before the whole corpus counts as unreadable.
-const TRIES: u64 = 20;
+/// Failed draws in a row after which the whole corpus counts as unreadable.
+const MAX_ATTEMPTS: u64 = 20;
 
-/// A network, as far as an experiment knows it: features in, answers out, in the
-/// same order.
-pub type Judge<'a> = &'a dyn Fn(&[&Features]) -> Result<Vec<Judgement>, NetError>;
+/// A network as an experiment sees it: features in, answers out, in the same order.
+pub type Judge<'a> = Box<dyn Fn(&[&Features]) -> Result<Vec<Judgement>, NetError> + 'a>;
 
-/// What is drawn from, and how.
+/// The corpus of an experiment, and how it is drawn from.
+#[derive(Clone, Copy)]
 pub struct Draws<'a> {
-    /// What is drawn from.
+    /// The corpus.
     pub corpus: &'a dyn Corpus,
     /// Which part of it.
     pub split: Split,
@@ -53,74 +53,55 @@ pub struct Unreadable {
     pub file: PathBuf,
     /// What is wrong with it, and the next step.
     pub error: String,
-    /// How many draws it spoilt.
+    /// How many draws had to be repeated.
     pub draws: usize,
 }
 
-/// A path in a report, as people see it: one that is not UTF-8 must not end an
-/// evaluation behind the work, as it does where serde writes it.
+/// Serialises a path as people see it. serde fails on a path that is not UTF-8,
+/// which would lose the evaluation's work.
 ///
 /// # Errors
-/// None but those of the report.
+/// Those of the serialiser.
 pub fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&path.display())
 }
 
-/// A picture and a sound for the network, before they are features.
-pub(super) type Asked<'a> = (&'a [f32], &'a Picture);
-
-/// What one draw asks the network.
-pub(super) struct Question<T> {
-    /// What the answers are for.
-    pub about: T,
-    /// Where it comes from, for errors.
-    pub origin: String,
-    /// One or several moments.
-    pub features: Vec<Features>,
-}
-
-impl<T> Question<T> {
-    /// A question about an example with a sound, its own or another.
-    pub fn of(about: T, seen: &Example, asked: &[Asked<'_>], to: &mut FeatureExtractor) -> Self {
-        let features = asked.iter().map(|(pcm, picture)| to.extract(pcm, picture));
-        Self {
-            features: features.collect(),
-            origin: seen.origin.clone(),
-            about,
-        }
-    }
-}
-
 /// A question, and the unreadable files that came before it.
-type Prepared<T> = (Result<Question<T>, CorpusError>, Vec<CorpusError>);
+type Prepared<F> = (Result<Question<F>, CorpusError>, Vec<CorpusError>);
 
 impl Draws<'_> {
-    /// Draws `count` questions, has every judge answer them, and hands them on in
-    /// order: for each judge its answers to the question's features.
+    /// Has every judge answer all questions of an experiment; returns them in order.
     ///
-    /// `stream` names the experiment, so that none draws what another does.
+    /// Calls `progress` after each question.
     ///
     /// # Errors
-    /// If the split is empty or has no such draw, if nothing in it can be read, or
-    /// the network fails.
-    pub(super) fn judge<T: Send>(
+    /// If the split is empty or has nothing to ask about, if nothing in it can be
+    /// read, or the network fails.
+    pub fn judge<E: Experiment>(
         &self,
-        stream: &str,
-        count: usize,
-        draw: impl Fn(usize, &mut Rng, &mut FeatureExtractor) -> Result<Question<T>, CorpusError> + Sync,
+        experiment: &E,
         judges: &[Judge<'_>],
-        mut take: impl FnMut(T, Vec<Vec<Judgement>>),
-    ) -> Result<Vec<Unreadable>, EvalError> {
+        progress: &mut dyn FnMut(),
+    ) -> Result<(Vec<E::Judged>, Vec<Unreadable>), EvalError> {
         self.corpus.check(self.split)?;
-        let stream = hash(0, stream);
+        let stream = hash(0, E::STREAM);
         let mut unreadable = Files::default();
-        let mut batch: Vec<Question<T>> = Vec::new();
+        let mut batch: Vec<Question<E::Facts>> = Vec::new();
         let mut waiting = 0;
+        let mut judged = Vec::new();
+        let mut take = |facts, answers| {
+            judged.push(experiment.judged(facts, answers));
+            progress();
+        };
         in_order(
-            count,
+            experiment.count(self.corpus),
             self.loaders,
             || FeatureExtractor::new(WindowSpec::PAPER, self.crop),
-            |extractor, index| self.draw(stream, index, |rng| draw(index, rng, extractor)),
+            |extractor, index| {
+                self.draw(stream, index, |rng| {
+                    experiment.ask(self, index, rng, extractor)
+                })
+            },
             |(question, failures)| {
                 unreadable.extend(failures);
                 let question = question?;
@@ -134,18 +115,18 @@ impl Draws<'_> {
             },
         )?;
         answer(&mut batch, judges, &mut take)?;
-        Ok(unreadable.list())
+        Ok((judged, unreadable.list()))
     }
 
-    fn draw<T>(
+    fn draw<F>(
         &self,
         stream: u64,
         index: usize,
-        mut draw: impl FnMut(&mut Rng) -> Result<Question<T>, CorpusError>,
-    ) -> Prepared<T> {
+        mut draw: impl FnMut(&mut Rng) -> Result<Question<F>, CorpusError>,
+    ) -> Prepared<F> {
         let mut failures = Vec::new();
-        for attempt in 0..TRIES {
-            // Far from any other draw's number.
+        for attempt in 0..MAX_ATTEMPTS {
+            // Never the position of another draw.
             let position = index as u64 | attempt << 40;
             match draw(&mut rng(self.seed, stream, position)) {
                 Err(error @ CorpusError::File { .. }) => failures.push(error),
@@ -154,17 +135,17 @@ impl Draws<'_> {
         }
         let last = failures.last().map(ToString::to_string).unwrap_or_default();
         let error = CorpusError::TooFew(format!(
-            "{TRIES} draws in a row cannot be read, the last for {last}"
+            "{MAX_ATTEMPTS} draws in a row cannot be read, the last for {last}"
         ));
         (Err(error), failures)
     }
 }
 
 /// Has every judge answer the batch, and empties it.
-fn answer<T>(
-    batch: &mut Vec<Question<T>>,
+fn answer<F>(
+    batch: &mut Vec<Question<F>>,
     judges: &[Judge<'_>],
-    take: &mut impl FnMut(T, Vec<Vec<Judgement>>),
+    take: &mut impl FnMut(F, Vec<Vec<Judgement>>),
 ) -> Result<(), EvalError> {
     let features: Vec<&Features> = batch.iter().flat_map(|q| &q.features).collect();
     if features.is_empty() {
@@ -184,7 +165,7 @@ fn answer<T>(
             let origin = question.origin;
             return Err(EvalError::NotANumber { origin });
         }
-        take(question.about, own);
+        take(question.facts, own);
     }
     Ok(())
 }
@@ -212,7 +193,7 @@ impl Files {
 mod tests {
     use super::super::testing::{Scenes, judgement, map};
     use super::*;
-    use crate::corpus::Tag;
+    use crate::corpus::Example;
 
     fn draws(corpus: &Scenes, loaders: usize) -> Draws<'_> {
         Draws {
@@ -224,45 +205,61 @@ mod tests {
         }
     }
 
-    type Drawn = (Vec<(usize, String)>, Vec<Unreadable>);
+    /// Asks about what is drawn, and keeps where it came from.
+    struct Origins;
 
-    fn run(corpus: &Scenes, loaders: usize, judge: Judge<'_>) -> Result<Drawn, EvalError> {
-        let draws = draws(corpus, loaders);
-        let mut taken = Vec::new();
-        let unreadable = draws.judge(
-            "a test",
-            200,
-            |index, rng, to| {
-                let seen = corpus.draw(Split::Test, rng)?;
-                let about = (index, seen.origin.clone());
-                let asked = [(&seen.pcm[..], &seen.picture)];
-                Ok(Question::of(about, &seen, &asked, to))
-            },
-            &[judge, judge],
-            |about, answers| {
-                assert_eq!(answers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
-                taken.push(about);
-            },
-        )?;
-        Ok((taken, unreadable))
+    impl Experiment for Origins {
+        const STREAM: &'static str = "a test";
+        type Facts = (usize, String);
+        type Judged = (usize, String);
+
+        fn count(&self, _: &dyn Corpus) -> usize {
+            200
+        }
+
+        fn ask(
+            &self,
+            draws: &Draws<'_>,
+            index: usize,
+            rng: &mut Rng,
+            to: &mut FeatureExtractor,
+        ) -> Result<Question<Self::Facts>, CorpusError> {
+            assert_ne!(draws.split, Split::Train, "nothing is drawn");
+            let seen = draws.corpus.draw(draws.split, rng)?;
+            let facts = (index, seen.origin.clone());
+            Ok(Question::of(facts, &seen, &[&seen.pcm], to))
+        }
+
+        fn judged(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Judged {
+            assert_eq!(answers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+            facts
+        }
     }
 
-    fn well(batch: &[&Features]) -> Result<Vec<Judgement>, NetError> {
+    type Drawn = (Vec<(usize, String)>, Vec<Unreadable>);
+    type JudgeFn = fn(&[&Features]) -> Result<Vec<Judgement>, NetError>;
+
+    fn run(corpus: &Scenes, loaders: usize, judge: JudgeFn) -> Result<Drawn, EvalError> {
+        let judges: [Judge<'_>; 2] = [Box::new(judge), Box::new(judge)];
+        draws(corpus, loaders).judge(&Origins, &judges, &mut || ())
+    }
+
+    fn zero(batch: &[&Features]) -> Result<Vec<Judgement>, NetError> {
         Ok(batch.iter().map(|_| judgement(0.0, map(0, 0))).collect())
     }
 
     #[test]
-    fn draws_hang_on_the_seed_alone() {
+    fn draws_depend_on_the_seed_alone() {
         let corpus = Scenes { spoilt: true };
-        let one = run(&corpus, 1, &well).expect("answers");
-        let many = run(&corpus, 5, &well).expect("answers");
+        let one = run(&corpus, 1, zero).expect("answers");
+        let many = run(&corpus, 5, zero).expect("answers");
         assert_eq!(one, many);
         assert!(one.0.iter().map(|(i, _)| *i).eq(0..200));
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_named_and_its_draws_made_anew() {
-        let (taken, unreadable) = run(&Scenes { spoilt: true }, 2, &well).expect("answers");
+    fn a_file_that_cannot_be_read_is_named_and_its_draws_are_repeated() {
+        let (taken, unreadable) = run(&Scenes { spoilt: true }, 2, zero).expect("answers");
         assert_eq!(taken.len(), 200);
         let names: Vec<_> = unreadable
             .iter()
@@ -271,13 +268,13 @@ mod tests {
         assert_eq!(names, ["spoilt-0.png", "spoilt-1.png"]);
         let draws: usize = unreadable.iter().map(|u| u.draws).sum();
         assert!((5..60).contains(&draws), "{draws}");
-        let (_, none) = run(&Scenes { spoilt: false }, 2, &well).expect("answers");
+        let (_, none) = run(&Scenes { spoilt: false }, 2, zero).expect("answers");
         assert_eq!(none, []);
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_name_that_is_not_utf_8_ends_no_report() {
+    fn a_name_that_is_not_utf_8_is_reported() {
         use std::os::unix::ffi::OsStringExt;
         let unreadable = Unreadable {
             file: std::ffi::OsString::from_vec(b"a\xff.png".to_vec()).into(),
@@ -309,37 +306,30 @@ mod tests {
             crop: Crop::Full,
             loaders: 2,
         };
-        let draw = |_: usize, rng: &mut Rng, to: &mut FeatureExtractor| {
-            let seen = Broken.draw(Split::Test, rng)?;
-            Ok(Question::of(Tag::class("none"), &seen, &[], to))
-        };
-        let error = draws.judge("a test", 10, draw, &[&well], |_, _| {});
+        let error = draws.judge(&Origins, &[Box::new(zero)], &mut || ());
         let error = error.expect_err("no draw").to_string();
         assert!(error.ends_with("a.ogg: not a sound"), "{error}");
     }
 
     #[test]
-    fn an_answer_that_is_no_number_is_named() {
+    fn an_answer_that_is_not_a_number_is_reported() {
         let ill = |batch: &[&Features]| {
-            let mut answers = well(batch)?;
+            let mut answers = zero(batch)?;
             answers[7].logits[1] = f32::NAN;
             Ok(answers)
         };
-        let error = run(&Scenes { spoilt: false }, 2, &ill).expect_err("not a number");
+        let error = run(&Scenes { spoilt: false }, 2, ill).expect_err("not a number");
         assert!(matches!(error, EvalError::NotANumber { .. }), "{error}");
     }
 
     #[test]
-    fn an_empty_split_is_said_before_anything_is_drawn() {
+    fn an_empty_split_is_reported_before_anything_is_drawn() {
         let corpus = Scenes { spoilt: false };
         let draws = Draws {
             split: Split::Train,
             ..draws(&corpus, 1)
         };
-        let draw = |_: usize, _: &mut Rng, _: &mut FeatureExtractor| -> Result<Question<()>, _> {
-            panic!("nothing is drawn")
-        };
-        let error = draws.judge("a test", 10, draw, &[&well], |_, _| {});
+        let error = draws.judge(&Origins, &[Box::new(zero)], &mut || ());
         assert_eq!(error.expect_err("empty").to_string(), "nothing to train");
     }
 }

@@ -1,9 +1,9 @@
-//! Why an experiment could not be done, in one line each.
+//! Why an experiment failed, in one line each.
 
 use crate::corpus::CorpusError;
 use crate::net::NetError;
 
-/// An experiment that came to no result.
+/// A failed experiment.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
     /// The data.
@@ -12,16 +12,16 @@ pub enum EvalError {
     /// The device, or libtorch.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// The network answers something that is no number.
+    /// The network's answer is not a number.
     #[error(
         "the network's answer to {origin} is not a number; \
          try --precision f32, or another model: its training failed"
     )]
     NotANumber {
-        /// What it was asked about.
+        /// The example.
         origin: String,
     },
-    /// No threads.
+    /// Threads cannot be started.
     #[error("cannot start the threads that prepare pairs: {0}")]
     Threads(std::io::Error),
 }

@@ -1,7 +1,7 @@
-//! What the trunks make of labelled files, found once and kept.
+//! The trunks' features of labelled files, computed once and cached.
 //!
-//! Belongs here: cutting sounds into seconds, pictures to size, the pass through
-//! the network, the cache. Does not: what is learnt on top.
+//! Belongs here: cutting sounds into seconds, scaling pictures, the pass through the
+//! network, the cache. Does not: classifiers.
 
 use std::path::{Path, PathBuf};
 
@@ -19,26 +19,26 @@ use crate::net::safetensors_file::{self as file, Header, StoreAs};
 use crate::net::{FEATURE, L3Net, PICTURE_WIDTH, Response, SOUND_WIDTH, TensorSpec, Weights};
 use crate::result::Crop;
 
-/// Goes into the names of cached files: another version computes otherwise.
+/// Part of the names of cached files; to be raised if features change.
 const VERSION: u64 = 3;
 
-/// What was found in files: a row for each second of a sound or each picture.
+/// Features of files: a row for each second of a sound or each picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extraction {
-    /// The file of each row, a place in the list that was asked for, ascending.
+    /// The file of each row, an index into the given list, ascending.
     pub file_of: Vec<usize>,
-    /// conv4_2 in blocks, as the paper classifies with: 6144 or 8192 wide.
+    /// conv4_2, pooled as for the paper's classifiers: 6144 or 8192 wide.
     pub blocks: Rows,
     /// pool4: 512 wide.
     pub pool4: Rows,
-    /// Level of each row's second in dBFS; 0 of a picture.
+    /// Level of each row's second in dBFS; 0 for a picture.
     pub level: Vec<f32>,
     /// Files that could not be read; they have no rows.
     pub unreadable: Vec<Unreadable>,
 }
 
 impl Extraction {
-    /// What classes are learnt from.
+    /// The rows to classify by.
     pub fn described(&self) -> Described<'_> {
         Described {
             rows: &self.blocks,
@@ -47,8 +47,8 @@ impl Extraction {
         }
     }
 
-    /// One row for each file that could be read: the loudest of its seconds. The
-    /// middle one is silent in one of eight recordings of ESC-10.
+    /// One row for each file that could be read: its loudest second. The middle one is
+    /// silent in one of eight recordings of ESC-10.
     pub fn one_each(&self) -> Vec<usize> {
         let mut chosen = Vec::new();
         let mut start = 0;
@@ -61,22 +61,22 @@ impl Extraction {
     }
 }
 
-/// A network, and what becomes of its answers.
+/// A network that features are extracted with.
 #[derive(Clone, Copy)]
 pub struct Extractor<'a> {
     /// The network.
     pub net: &'a L3Net,
-    /// What it was made of, for the cache's names.
+    /// Its weights, for the names of cached files.
     pub weights: &'a Weights,
     /// Threads that read files.
     pub loaders: usize,
-    /// Whether what was found before may be used, and is kept for later.
+    /// Whether features are read from and written to the cache.
     pub cached: bool,
 }
 
 impl Extractor<'_> {
-    /// Some seconds of each sound (paper, section 3.3); one that is shorter than a
-    /// second is followed by silence.
+    /// Some seconds of each sound (paper, section 3.3); shorter sounds are padded with
+    /// silence.
     ///
     /// # Errors
     /// If no file can be read, or the network fails.
@@ -134,7 +134,7 @@ impl Extractor<'_> {
 
     #[allow(
         clippy::too_many_arguments,
-        reason = "the two ways in differ in all of it"
+        reason = "pictures and sounds differ in all of them"
     )]
     fn extract<S, I: Send>(
         &self,
@@ -146,15 +146,15 @@ impl Extractor<'_> {
         pass: impl Fn(&L3Net, &[I]) -> Result<(Vec<f32>, Response), crate::net::NetError>,
         progress: &mut dyn FnMut(),
     ) -> Result<Extraction, EvalError> {
-        let kept = self.cached.then(|| self.place(what, files));
-        if let Some(found) = kept.as_deref().and_then(|path| load(path, width)) {
+        let cached = self.cached.then(|| self.cache_file(what, files));
+        if let Some(found) = cached.as_deref().and_then(|path| load(path, width)) {
             files.iter().for_each(|_| progress());
             return Ok(found);
         }
         let mut unreadable = Vec::new();
         let mut file_of = Vec::new();
         let (mut blocks, mut pool4, mut level) = (Vec::new(), Vec::new(), Vec::new());
-        let most = self.net.batch();
+        let max_batch = self.net.batch();
         in_order(
             files.len(),
             self.loaders,
@@ -177,7 +177,7 @@ impl Extractor<'_> {
                 let (levels, inputs): (Vec<f32>, Vec<I>) = inputs.into_iter().unzip();
                 file_of.extend(levels.iter().map(|_| index));
                 level.extend(levels);
-                for part in inputs.chunks(most) {
+                for part in inputs.chunks(max_batch) {
                     let (found, response) = pass(self.net, part)?;
                     blocks.extend(found);
                     pool4.extend(response.pool4()?);
@@ -207,17 +207,17 @@ impl Extractor<'_> {
             level,
             unreadable,
         };
-        // What lacks a file is found anew: somebody may mend the file.
-        if let Some(path) = kept.filter(|_| extraction.unreadable.is_empty())
-            && let Err(error) = keep(&path, &extraction)
+        // Not if a file is missing: it may be repaired.
+        if let Some(path) = cached.filter(|_| extraction.unreadable.is_empty())
+            && let Err(error) = store(&path, &extraction)
         {
-            tracing::warn!("features are not kept for the next time: {error}");
+            tracing::warn!("features are not cached: {error}");
         }
         Ok(extraction)
     }
 
-    /// Where the cache keeps it: a name made of all that the result hangs on.
-    fn place(&self, what: &str, files: &[LabelledFile]) -> PathBuf {
+    /// The cache's file, named by everything that the features depend on.
+    fn cache_file(&self, what: &str, files: &[LabelledFile]) -> PathBuf {
         let info = self.net.describe();
         let mut key = hash(VERSION, what);
         key = hash(
@@ -234,7 +234,7 @@ impl Extractor<'_> {
     }
 }
 
-/// A picture as [`Extractor::pictures`] has it.
+/// A picture as in [`Extractor::pictures`].
 pub(super) fn framed(scaler: &mut FrameScaler, media: &Media) -> Result<ScaledFrame, CorpusError> {
     Ok(scaler.scale(&media.picture()?).middle(SHORT_SIDE))
 }
@@ -256,7 +256,7 @@ fn slots(rows: usize, width: usize) -> [TensorSpec; 4] {
     ]
 }
 
-fn keep(path: &Path, found: &Extraction) -> anyhow::Result<()> {
+fn store(path: &Path, found: &Extraction) -> anyhow::Result<()> {
     std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
     let slots = slots(found.file_of.len(), found.blocks.width());
     let file_of: Vec<f32> = found.file_of.iter().map(|&i| i as f32).collect();
@@ -276,7 +276,7 @@ fn keep(path: &Path, found: &Extraction) -> anyhow::Result<()> {
     )?)
 }
 
-/// `None` if it is not there or is not what was written: then it is made anew.
+/// `None` if the file is missing or damaged: then features are computed anew.
 fn load(path: &Path, width: usize) -> Option<Extraction> {
     let bytes = std::fs::read(path).ok()?;
     let header = Header::parse(&bytes, path).ok()?;
@@ -307,11 +307,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_and_what_is_damaged_does_not() {
+    fn cached_features_are_loaded_and_damaged_files_are_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("features/a.safetensors");
         let found = extraction();
-        keep(&file, &found).expect("written");
+        store(&file, &found).expect("written");
         assert_eq!(load(&file, 8), Some(found));
         assert_eq!(load(&file, 4), None);
         let bytes = std::fs::read(&file).expect("read");

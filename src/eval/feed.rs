@@ -1,21 +1,21 @@
-//! Work done ahead by several threads, handed over in order.
+//! Work done ahead by several threads, delivered in order.
 
 use crossbeam_channel::bounded;
 
 use super::error::EvalError;
 
-/// Pieces that wait for each thread, besides the one in its hands.
-const AHEAD: usize = 4;
+/// Finished items that each thread may queue.
+const QUEUE: usize = 4;
 
-/// Makes the pieces `0..count` on `threads` threads and takes them in order on
-/// this one, while the next ones are made.
+/// Makes the items `0..count` on `threads` threads and takes them in order on this
+/// one, while the next ones are made.
 ///
-/// Thread `t` of `n` makes the pieces `t, t + n, …` and hands them over through a
-/// channel of its own: the order needs no sorting, and memory has a bound.
-/// `state` is made once a thread, for what is worth keeping from piece to piece.
+/// Thread `t` of `n` makes the items `t, t + n, …` and sends them through its own
+/// channel: the order needs no sorting, and memory is bounded. `state` is made once
+/// per thread, for what can be reused.
 ///
 /// # Errors
-/// The first error of `take`, which ends it all; or the system has no threads.
+/// The first error of `take`, which stops all threads; or a thread cannot be started.
 pub(super) fn in_order<S, T: Send>(
     count: usize,
     threads: usize,
@@ -28,11 +28,11 @@ pub(super) fn in_order<S, T: Send>(
     std::thread::scope(|scope| {
         let mut channels = Vec::with_capacity(threads);
         for t in 0..threads {
-            let (sender, receiver) = bounded(AHEAD);
+            let (sender, receiver) = bounded(QUEUE);
             let work = move || {
                 let mut state = state();
                 for index in (t..count).step_by(threads) {
-                    // Nobody takes it: taking has failed.
+                    // `take` has failed.
                     if sender.send(make(&mut state, index)).is_err() {
                         return;
                     }
@@ -46,8 +46,8 @@ pub(super) fn in_order<S, T: Send>(
         }
         for index in 0..count {
             match channels[index % threads].recv() {
-                Ok(piece) => take(piece)?,
-                // Its thread has panicked, and so will the scope.
+                Ok(item) => take(item)?,
+                // Its thread has panicked, and the scope will panic.
                 Err(_) => break,
             }
         }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_come_in_order_however_many_threads() {
+    fn items_are_taken_in_order_with_any_number_of_threads() {
         for threads in [0, 1, 3, 64] {
             let mut taken = Vec::new();
             in_order(
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_ends_the_threads() {
+    fn a_failure_stops_the_threads() {
         let mut taken = 0;
         let result = in_order(
             1_000_000,

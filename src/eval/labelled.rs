@@ -1,8 +1,8 @@
 //! Files with a class, and rounds of training and testing on them.
 //!
 //! Belongs here: which file is trained and tested on in which round; `layouts`
-//! has the forms that such data comes in, `media` reads it. Does not: what is made
-//! of it.
+//! knows how such data sets are laid out, `media` reads files. Does not: features,
+//! classifiers.
 
 mod layouts;
 mod media;
@@ -11,36 +11,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use self::layouts::{Lists, class_folders, dcase, esc, shards};
-pub use self::media::Media;
+pub use self::media::{Media, MediaKind};
 use crate::corpus::{CorpusError, SplitRules};
 
-/// A file or a clip, and what is in it.
+/// A file or a clip, and its class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelledFile {
-    /// To be read.
+    /// The file or clip.
     pub media: Media,
-    /// Its class, a place in [`Labelled::classes`].
+    /// Its class, an index into [`Labelled::classes`].
     pub class: usize,
-    /// Files of one group are of one recording, and never on both sides.
+    /// Files of one recording share a group, and are never both trained and tested on.
     pub group: String,
 }
 
-/// What is learnt from and what is tested on; places in [`Labelled::files`].
+/// Training and test files, as indices into [`Labelled::files`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Round {
     /// `fold 1`, or `test`.
     pub name: String,
-    /// Learnt from, in parts none of which shares a group with another: settings
-    /// are chosen by leaving out one of them.
+    /// Training files, in parts that share no group: settings are chosen by
+    /// validating on one of them.
     pub train: Vec<Vec<usize>>,
-    /// Tested on.
+    /// Test files.
     pub test: Vec<usize>,
 }
 
 impl Round {
-    /// What is learnt from without its last part, and that part: to choose settings
+    /// The training files without their last part, and that part: to choose settings
     /// by. `None` if there is no other part.
-    pub fn with_one_part_left_out(&self) -> Option<(Vec<usize>, &[usize])> {
+    pub fn validation_split(&self) -> Option<(Vec<usize>, &[usize])> {
         let (held_out, rest) = self.train.split_last()?;
         (!rest.is_empty()).then(|| (rest.concat(), held_out.as_slice()))
     }
@@ -53,11 +53,11 @@ pub struct Labelled {
     pub classes: Vec<String>,
     /// All files, sorted by class and name.
     pub files: Vec<LabelledFile>,
-    /// Each fold once, or a single round where there is one test part.
+    /// One for each fold, or a single one if there is one test part.
     pub rounds: Vec<Round>,
 }
 
-/// A file as a layout names it.
+/// A file as listed by a layout.
 struct Entry {
     media: Media,
     class: String,
@@ -65,7 +65,7 @@ struct Entry {
     part: Part,
 }
 
-/// What a layout says of a file.
+/// The part that a layout assigns to a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Fold(u32),
@@ -77,8 +77,8 @@ impl Labelled {
     /// Reads one data set, or several folders of classes as one.
     ///
     /// # Errors
-    /// Shows the layouts that are known if it is in none; names the list and line
-    /// that cannot be understood; or there is nothing to train or test on.
+    /// Lists the known layouts if it has none of them; names the list and line that
+    /// cannot be parsed; or there is nothing to train or test on.
     pub fn read(
         folders: &[PathBuf],
         extensions: &[&str],
@@ -89,8 +89,7 @@ impl Labelled {
         Ok(data)
     }
 
-    /// All files of a data set, for what learns nothing of them: without rounds,
-    /// and nothing need be held out.
+    /// All files of a data set, without rounds: nothing need be held out.
     ///
     /// # Errors
     /// As [`read`](Self::read), but for the rounds.
@@ -102,8 +101,8 @@ impl Labelled {
         })
     }
 
-    /// The files that are tested on, and their classes, without the rounds: of
-    /// folds the one that training leaves out, where there is such a one.
+    /// The test files and their classes, without rounds: with folds, those of fold
+    /// `test_fold` if there is one.
     pub fn held_out(self, test_fold: u32) -> Self {
         let name = format!("fold {test_fold}");
         let one = self.rounds.iter().find(|round| round.name == name);
@@ -116,7 +115,7 @@ impl Labelled {
                     .any(|round| round.name.starts_with("fold "))
                 {
                     tracing::warn!(
-                        "there is no {name} to be held out, and all folds are looked at; \
+                        "there is no {name} to be held out, and all folds are used; \
                          choose one with --test-fold"
                     );
                 }
@@ -159,7 +158,7 @@ impl Labelled {
         };
         if (lists.is_some() || folds.is_some()) && !rules.test.is_empty() {
             tracing::warn!(
-                "{}: --test holds nothing out of it: its folds or lists say what is tested on",
+                "{}: --test has no effect: its folds or lists say what is tested on",
                 folder.display()
             );
         }
@@ -175,7 +174,7 @@ impl Labelled {
         self.files.iter().map(|f| f.class).collect()
     }
 
-    /// Rounds by fold if all files have one, else one round by part.
+    /// One round for each fold if all files have one, else a single round by part.
     fn of_entries(mut entries: Vec<Entry>, folder: &Path) -> Result<Self, CorpusError> {
         entries.sort_by_cached_key(|entry| (entry.class.clone(), entry.media.name()));
         let parts: BTreeSet<Part> = entries.iter().map(|e| e.part).collect();
@@ -208,7 +207,7 @@ impl Labelled {
         Self::numbered(entries, rounds, folder)
     }
 
-    /// Rounds by pairs of lists: training entries, test entries.
+    /// One round for each pair of lists: training entries, test entries.
     fn of_lists(lists: Lists, folder: &Path) -> Result<Self, CorpusError> {
         let mut places: BTreeMap<(String, PathBuf), Entry> = BTreeMap::new();
         let mut keys = Vec::new();
@@ -239,7 +238,7 @@ impl Labelled {
         Self::numbered(entries, rounds, folder)
     }
 
-    /// Gives classes their numbers.
+    /// Numbers the classes.
     fn numbered(
         entries: Vec<Entry>,
         rounds: Vec<Round>,
@@ -267,7 +266,7 @@ impl Labelled {
         })
     }
 
-    /// Refuses what cannot be learnt from or tested.
+    /// Rejects rounds without enough to train or test on.
     fn check_rounds(&self, folder: &Path) -> Result<(), CorpusError> {
         let refuse = |what: String| Err(CorpusError::layout(folder, what));
         let files = &self.files;
@@ -305,7 +304,7 @@ impl Labelled {
     }
 }
 
-/// Up to five parts of about the same size, whole groups in each.
+/// Up to five parts of about the same size, each of whole groups.
 fn in_parts(files: &[usize], groups: &[&str]) -> Vec<Vec<usize>> {
     let mut by_group: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for &file in files {

@@ -1,9 +1,9 @@
 //! Classes of pictures by one linear layer on frozen features (paper, section
 //! 3.4, Table 3).
 //!
-//! Softmax regression by cross-entropy with Adam, from zero, on features of zero
-//! mean and unit variance (which a linear layer could undo). How strongly large
-//! weights cost is chosen by leaving out a part of what is learnt from.
+//! Softmax regression by cross-entropy with Adam, from zero, on standardised features
+//! (which a linear layer could undo). Weight decay is chosen on a part of the
+//! training files.
 
 use serde::Serialize;
 use tch::{Device, Kind, TchError, Tensor};
@@ -18,38 +18,38 @@ use crate::net::input::to_vec;
 use crate::train::Adam;
 use rand::seq::SliceRandom;
 
-/// L2 weights that are tried; ties go to the larger one.
+/// Values of weight decay; ties go to the larger one.
 const DECAYS: [f64; 4] = [1e-3, 1e-2, 1e-1, 1.0];
 const EPOCHS: usize = 60;
 const BATCH: usize = 256;
-/// Of Adam, at the start; it falls to nothing by a cosine.
+/// Adam's initial learning rate; it decays to 0 by a cosine.
 const RATE: f64 = 1e-4;
 
-/// Shares of pictures whose class was named, over all rounds.
+/// Accuracy over all rounds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Named {
-    /// Pictures tested on.
+pub struct Accuracy {
+    /// Test pictures.
     pub files: usize,
-    /// Their class got the highest score.
+    /// Share whose class got the highest score.
     pub top_1: f64,
-    /// Their class is among the five highest; `None` with five classes or fewer.
+    /// Share whose class is among the five highest; `None` with five classes or fewer.
     pub top_5: Option<f64>,
-    /// What large weights cost, as it was chosen in each round.
+    /// The weight decay chosen in each round.
     pub weight_decay: Vec<f64>,
 }
 
-/// Learns and tests in every round.
+/// Trains and tests in every round.
 ///
 /// # Errors
-/// If so little of a round has rows that there is nothing to learn or to test; or
-/// what libtorch says, out of memory mostly.
+/// If too little of a round has rows to train or test on; or errors of libtorch,
+/// mostly out of memory.
 pub fn classify(
     data: &Labelled,
     described: Described<'_>,
     device: Device,
     seed: u64,
     progress: &mut dyn FnMut(),
-) -> Result<Named, EvalError> {
+) -> Result<Accuracy, EvalError> {
     let classes = data.classes.len();
     let (mut files, mut first, mut among_five) = (0, 0, 0);
     let mut weight_decay = Vec::new();
@@ -58,7 +58,7 @@ pub fn classify(
         let ranks = |train: &[usize], test: &[usize], decays: &[f64]| {
             ranks(data, described, (train, test), decays, (device, seed)).map_err(NetError::from)
         };
-        let decay = match round.with_one_part_left_out() {
+        let decay = match round.validation_split() {
             Some((rest, held_out)) => {
                 let found = ranks(&rest, held_out, &DECAYS)?;
                 let right = found
@@ -77,7 +77,7 @@ pub fn classify(
         progress();
     }
     let share = |count: usize| count as f64 / files as f64;
-    Ok(Named {
+    Ok(Accuracy {
         files,
         top_1: share(first),
         top_5: (classes > 5).then(|| share(among_five)),
@@ -85,8 +85,8 @@ pub fn classify(
     })
 }
 
-/// For each weight decay: the rank of the true class, for each tested file that has
-/// a row.
+/// For each weight decay: the rank of the true class of each test file that has a
+/// row.
 fn ranks(
     data: &Labelled,
     described: Described<'_>,
@@ -114,8 +114,8 @@ fn ranks(
     by_decay.collect()
 }
 
-/// How many classes are named before this one. Of equal scores the first counts as
-/// higher: an answer that is the same for all classes is no right one.
+/// How many classes score higher than this one. Of equal scores the first counts as
+/// higher: equal scores for all classes are not a right answer.
 fn rank(scores: &[f32], class: usize) -> usize {
     let own = scores[class];
     let before = |(other, score): (usize, f32)| score > own || score == own && other < class;
@@ -167,7 +167,7 @@ fn learn(
         classes,
         width,
     };
-    // A mean over the batch, and so is what large weights cost.
+    // The loss is a mean over the batch, and so is the penalty.
     let mut adam = Adam::new(&layer.vector, decay)?;
     let labels = Tensor::f_from_slice(labels)?.f_to(device)?;
     let targets = labels.f_one_hot(classes)?.f_to_kind(Kind::Float)?; // [N, C]
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_apart_is_told_apart_and_labels_by_chance_are_not() {
+    fn separable_classes_are_learnt_and_random_labels_are_not() {
         let (mut data, rows, file_of) = data();
         let described = Described {
             rows: &rows,
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_learnt_there_is_no_figure() {
+    fn without_training_rows_there_is_no_figure() {
         let (data, rows, file_of) = data();
         let kept = &data.rounds[0].test;
         let rows = rows.select(kept);

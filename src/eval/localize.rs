@@ -1,12 +1,12 @@
 //! Where does the sound come from? The paper's heatmaps (section 3.5), measured.
 //!
-//! Belongs here: scenes with true boxes; whether the heatmap lies on what is
-//! heard; and what the network says of the same picture with sounds that do not
-//! belong to it. Does not: tables, how an overlap is counted (`overlap`).
+//! Belongs here: scenes with true boxes; whether the heatmap lies on the source;
+//! and how the network judges the same picture with sounds that do not belong to
+//! it. Does not: tables, how an overlap is measured (`overlap`).
 //!
-//! Of synthetic scenes, those with one box of what is heard and another thing
-//! beside it count: with one thing alone, the whole picture's most striking place
-//! would do. Of annotated pictures each counts once: they show much without a box.
+//! Synthetic scenes count if exactly one box is heard and something else is seen:
+//! alone, a thing could be found by being conspicuous. Annotated pictures all count
+//! once: much of what they show has no box.
 
 mod scores;
 
@@ -14,24 +14,63 @@ pub use scores::{Baselines, BySound, Group, Groups, Overlap, Scores};
 
 use rand::RngExt;
 
-use super::draws::{Draws, Judge, Question, Unreadable};
-use super::error::EvalError;
+use super::draws::Draws;
+use super::experiment::{Experiment, Question};
 use super::overlap::{Bounds, Boxed, area};
 use crate::corpus::{Annotated, Corpus, CorpusError, Cut, Example, Rng, Split};
-use crate::features::Viewport;
+use crate::features::{FeatureExtractor, Viewport};
 use crate::result::Judgement;
 use crate::window_spec::WindowSpec;
 
-/// Names the test's chance: scenes of one seed are those of no other experiment.
-const STREAM: &str = "eval localize";
-/// Draws before a corpus is said to hold no such scene or no such sound.
-const TRIES: usize = 200;
+/// Draws after which a corpus counts as having no such scene or sound.
+const MAX_DRAWS: usize = 200;
 
-/// What fills more of the picture than this is what other things stand in front
-/// of: pointing at it is no feat.
+/// What fills more of the picture than this is background: anything points at it.
 const BACKGROUND: f64 = 0.8;
 /// Root mean square of the noise that belongs to no picture: -30 dBFS.
 const NOISE_RMS: f32 = 0.03;
+static SILENCE: [f32; WindowSpec::PAPER.window_samples] = [0.0; WindowSpec::PAPER.window_samples];
+
+/// Judges scenes, each with its own sound, with another one of the same split, with
+/// silence and with noise.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalizeExperiment {
+    /// Scenes of each corpus; of annotated pictures, all are judged once.
+    pub scenes: usize,
+}
+
+impl Experiment for LocalizeExperiment {
+    const STREAM: &'static str = "eval localize";
+    /// And how the picture was cropped.
+    type Facts = (Facts, Option<Viewport>);
+    type Judged = JudgedScene;
+
+    fn count(&self, corpus: &dyn Corpus) -> usize {
+        corpus.annotated().map_or(self.scenes, Annotated::len)
+    }
+
+    fn ask(
+        &self,
+        draws: &Draws<'_>,
+        index: usize,
+        rng: &mut Rng,
+        extractor: &mut FeatureExtractor,
+    ) -> Result<Question<Self::Facts>, CorpusError> {
+        let (scene, facts) = scene(draws, index, rng)?;
+        let other = other_sound(draws.corpus, draws.split, &scene, rng)?;
+        let noise = noise(rng);
+        let sounds = [&scene.pcm[..], &other, &SILENCE, &noise];
+        let mut question = Question::of((facts, None), &scene, &sounds, extractor);
+        question.facts.1 = question.features.first().map(|f| f.view);
+        Ok(question)
+    }
+
+    fn judged(&self, (facts, view): Self::Facts, answers: Vec<Vec<Judgement>>) -> JudgedScene {
+        let answer = |given: &Vec<Judgement>| Answer::of(&facts, view.as_ref()?, given);
+        let answers = answers.iter().filter_map(answer).collect();
+        JudgedScene { facts, answers }
+    }
+}
 
 /// What is known of a scene before it is judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +84,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// `None` if the scene is none that counts.
+    /// `None` if the scene does not count.
     fn of(scene: &Example) -> Option<Self> {
         let [heard] = scene.sounds.as_slice() else {
             return None;
@@ -75,7 +114,7 @@ impl Facts {
     }
 }
 
-/// The sounds that each picture is judged with: its own, and three that do not
+/// The correspondence of a picture with its own sound, and with three that do not
 /// belong to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Correspondences {
@@ -89,22 +128,22 @@ pub struct Correspondences {
     pub noise: f32,
 }
 
-/// What one judge said of a scene.
+/// One judge's answer to a scene.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Answer {
-    /// x, y of the heatmap's peak in the picture; `None` of a map that is nowhere
+    /// x, y of the heatmap's peak in the picture; `None` if the map is nowhere
     /// above 0.
     pub peak: Option<[f32; 2]>,
     /// Overlap of the heatmap with what is heard (cIoU).
     pub overlap: f64,
-    /// Whether picture and sound belong together, by sound.
+    /// Correspondence by sound.
     pub correspondence: Correspondences,
 }
 
 impl Answer {
-    /// `said` is of the picture with its own sound, another, silence and noise.
-    fn of(facts: &Facts, view: &Viewport, said: &[Judgement]) -> Option<Self> {
-        let [matched, swapped, silence, noise] = said else {
+    /// From judgements of the picture with its own sound, another, silence and noise.
+    fn of(facts: &Facts, view: &Viewport, given: &[Judgement]) -> Option<Self> {
+        let [matched, swapped, silence, noise] = given else {
             return None;
         };
         let map = &matched.vision;
@@ -127,55 +166,8 @@ impl Answer {
 pub struct JudgedScene {
     /// What is known of it.
     pub facts: Facts,
-    /// What each judge said.
+    /// Each judge's answer.
     pub answers: Vec<Answer>,
-}
-
-/// How many scenes [`judge`] looks at if it is asked for `scenes`: of annotated
-/// pictures all, each once.
-pub fn count(corpus: &dyn Corpus, scenes: usize) -> usize {
-    corpus.annotated().map_or(scenes, Annotated::len)
-}
-
-/// Has every judge judge the same scenes, each with its own sound, with another
-/// one of the same split, with silence and with noise.
-///
-/// Calls `progress` after each scene.
-///
-/// # Errors
-/// If the split is empty or has no such scenes, nothing in it can be read, or
-/// the network fails.
-pub fn judge(
-    draws: &Draws<'_>,
-    scenes: usize,
-    judges: &[Judge<'_>],
-    progress: &mut dyn FnMut(),
-) -> Result<(Vec<JudgedScene>, Vec<Unreadable>), EvalError> {
-    let scenes = count(draws.corpus, scenes);
-    let mut judged = Vec::new();
-    let silence = vec![0.0; WindowSpec::PAPER.window_samples];
-    let unreadable = draws.judge(
-        STREAM,
-        scenes,
-        |index, rng, extractor| {
-            let (scene, facts) = scene(draws, index, rng)?;
-            let other = other_sound(draws.corpus, draws.split, &scene, rng)?;
-            let noise = noise(rng);
-            let asked = [&scene.pcm, &other, &silence, &noise];
-            let asked = asked.map(|pcm| (&pcm[..], &scene.picture));
-            let mut question = Question::of((facts, None), &scene, &asked, extractor);
-            question.about.1 = question.features.first().map(|f| f.view);
-            Ok(question)
-        },
-        judges,
-        |(facts, view), answers| {
-            let answer = |said: &Vec<Judgement>| Answer::of(&facts, view.as_ref()?, said);
-            let answers = answers.iter().filter_map(answer).collect();
-            judged.push(JudgedScene { facts, answers });
-            progress();
-        },
-    )?;
-    Ok((judged, unreadable))
 }
 
 fn scene(draws: &Draws<'_>, index: usize, rng: &mut Rng) -> Result<(Example, Facts), CorpusError> {
@@ -185,7 +177,7 @@ fn scene(draws: &Draws<'_>, index: usize, rng: &mut Rng) -> Result<(Example, Fac
         let facts = Facts::of_annotated(&scene, list.votes());
         return Ok((scene, facts));
     }
-    for _ in 0..TRIES {
+    for _ in 0..MAX_DRAWS {
         let scene = corpus.draw(draws.split, rng)?;
         let cut = Cut::of(draws.crop, &scene.picture);
         if let Some(facts) = Facts::of(&scene)
@@ -195,33 +187,33 @@ fn scene(draws: &Draws<'_>, index: usize, rng: &mut Rng) -> Result<(Example, Fac
         }
     }
     Err(CorpusError::TooFew(format!(
-        "no scene with boxes of two different things of which one is heard in {TRIES} \
+        "no scene with boxes of two different things of which one is heard in {MAX_DRAWS} \
          draws from {}; synthetic scenes have boxes",
         corpus.describe()
     )))
 }
 
-/// A sound that goes with nothing in the scene's picture.
+/// A sound that corresponds to nothing in the scene's picture.
 fn other_sound(
     corpus: &dyn Corpus,
     split: Split,
     scene: &Example,
     rng: &mut Rng,
 ) -> Result<Vec<f32>, CorpusError> {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_DRAWS {
         let other = corpus.draw(split, rng)?;
         if !other.sounds.is_empty() && scene.corresponds_to(&other) == Some(false) {
             return Ok(other.pcm);
         }
     }
     Err(CorpusError::TooFew(format!(
-        "no sound of anything but what is seen ({}) in {TRIES} draws from {}",
+        "no sound of anything but what is seen ({}) in {MAX_DRAWS} draws from {}",
         scene.origin,
         corpus.describe()
     )))
 }
 
-/// White noise: uniform, whose root mean square is its height by √3.
+/// Uniform white noise: its root mean square is its height by √3.
 fn noise(rng: &mut Rng) -> Vec<f32> {
     let height = NOISE_RMS * 3.0_f32.sqrt();
     let samples = (0..WindowSpec::PAPER.window_samples).map(|_| rng.random_range(-height..=height));

@@ -1,3 +1,4 @@
+use super::super::draws::Judge;
 use super::super::testing::{Scenes, cell, heard, judgement, map};
 use super::*;
 use crate::corpus::{Region, Tag};
@@ -17,8 +18,11 @@ fn judged(scenes: usize, judges: &[Judge<'_>]) -> Vec<JudgedScene> {
         loaders: 2,
     };
     let mut progress = 0;
-    let (scenes_judged, unreadable) =
-        judge(&draws, scenes, judges, &mut || progress += 1).expect("scenes");
+    let (scenes_judged, unreadable) = draws
+        .judge(&LocalizeExperiment { scenes }, judges, &mut || {
+            progress += 1;
+        })
+        .expect("scenes");
     assert_eq!(unreadable, []);
     assert_eq!((scenes_judged.len(), progress), (scenes, scenes));
     scenes_judged
@@ -43,15 +47,15 @@ fn deaf(batch: &[&Features]) -> Result<Vec<Judgement>, NetError> {
 }
 
 #[test]
-fn who_listens_points_at_what_is_heard_and_who_does_not_at_anything() {
-    let scenes = judged(120, &[&knowing, &deaf]);
+fn a_listening_judge_points_at_the_source_and_a_deaf_one_at_anything() {
+    let scenes = judged(120, &[Box::new(knowing), Box::new(deaf)]);
     let all: Vec<&JudgedScene> = scenes.iter().collect();
     let of = |judge| Scores::of(&all, judge).expect("there are scenes");
     let (knowing, deaf) = (of(0), of(1));
     assert_eq!((knowing.pointing, knowing.on_any_object), (1.0, 1.0));
     assert_eq!(deaf.on_any_object, 1.0);
     assert!((0.3..0.7).contains(&deaf.pointing), "{}", deaf.pointing);
-    // Its sound swapped, a picture goes dark to who listens.
+    // Its sound swapped, a picture is rejected by who listens.
     assert_eq!((knowing.dark.matched, knowing.dark.swapped), (0.0, 1.0));
     assert_eq!(
         (knowing.falls_if_swapped, deaf.falls_if_swapped),
@@ -66,7 +70,7 @@ fn who_listens_points_at_what_is_heard_and_who_does_not_at_anything() {
 
 #[test]
 fn baselines_are_those_of_the_boxes() {
-    let scenes = judged(80, &[&knowing]);
+    let scenes = judged(80, &[Box::new(knowing)]);
     let all: Vec<&JudgedScene> = scenes.iter().collect();
     let baselines = Baselines::of(&all).expect("there are scenes");
     // Squares of 64 in a picture of 256, two to a scene, none in the middle.
@@ -149,8 +153,8 @@ fn a_map_that_is_nowhere_above_zero_points_nowhere() {
         cols: 2,
         values: vec![0.0; 4],
     };
-    let said = vec![judgement(1.0, flat); 4];
-    let answer = Answer::of(&facts(), &Viewport::whole(32, 32), &said).expect("an answer");
+    let given = vec![judgement(1.0, flat); 4];
+    let answer = Answer::of(&facts(), &Viewport::whole(32, 32), &given).expect("an answer");
     assert_eq!((answer.peak, answer.overlap), (None, 0.0));
     let scene = JudgedScene {
         facts: facts(),
@@ -174,14 +178,14 @@ fn peaks_of_a_center_crop_are_places_of_the_picture() {
         cols: 14,
         values: (0..196).map(|i| if i == 0 { 1.0 } else { 0.0 }).collect(),
     };
-    let said = vec![judgement(0.0, map); 4];
-    let answer = Answer::of(&facts(), &view, &said).expect("an answer");
+    let given = vec![judgement(0.0, map); 4];
+    let answer = Answer::of(&facts(), &view, &given).expect("an answer");
     let [x, y] = answer.peak.expect("a peak");
     assert!((x - 24.0 / 256.0).abs() < 1e-6 && (y - x).abs() < 1e-6);
 }
 
 #[test]
-fn a_corpus_without_boxes_is_told_what_is_missing() {
+fn a_corpus_without_boxes_is_refused_with_what_is_missing() {
     struct Bare;
     impl Corpus for Bare {
         fn describe(&self) -> String {

@@ -1,16 +1,16 @@
 //! Figures of merit with their intervals, as pure functions of plain numbers.
 //!
-//! Belongs here: arithmetic that textbooks and scikit-learn have, too; its
-//! values are held against theirs (`tests/oracle/metrics.py`). Does not: which
-//! answers go in, and what the figures are called.
+//! Belongs here: textbook arithmetic, verified against scikit-learn
+//! (`tests/oracle/metrics.py`). Does not: which answers go in, and what the figures
+//! are called.
 
-/// The normal distribution holds 95 % within so many deviations.
+/// 95 % of a normal distribution lie within this many standard deviations.
 const Z_95: f64 = 1.959_963_984_540_054;
 
-/// Low and high end of an interval that holds the truth in 95 of 100 cases.
+/// Low and high end of a 95 % confidence interval.
 pub type Interval = [f64; 2];
 
-/// Mean; `None` of nothing.
+/// Mean; `None` without values.
 pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values
         .into_iter()
@@ -18,9 +18,8 @@ pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     (count > 0).then(|| sum / count as f64)
 }
 
-/// Wilson's interval of a share: `hits` of `of`. Unlike the plain normal one it
-/// stays within 0 to 1 and has a width where all or none were hits. `None` of
-/// nothing.
+/// Wilson's interval of a share: `hits` of `of`. Unlike the normal approximation it
+/// stays within 0 to 1 and has a width if all or none were hits. `None` if `of` is 0.
 pub fn wilson(hits: usize, of: usize) -> Option<Interval> {
     if of == 0 {
         return None;
@@ -33,15 +32,15 @@ pub fn wilson(hits: usize, of: usize) -> Option<Interval> {
     Some([end(-1.0), end(1.0)])
 }
 
-/// The chance that a positive scores higher than a negative, ties counting half:
-/// the area under the ROC curve. `None` where one of the two is empty.
+/// Area under the ROC curve: the chance that a positive scores higher than a
+/// negative, ties counting half. `None` if either is empty.
 pub fn roc_auc(positives: &[f64], negatives: &[f64]) -> Option<f64> {
     Some(Placements::of(positives, negatives)?.auc())
 }
 
 /// The interval of [`roc_auc`] after DeLong, DeLong and Clarke-Pearson (1988),
-/// cut to 0 to 1. `None` where one of the two has under two scores, or where a score
-/// parts all of them: its variance is 0 then, which says nothing of others.
+/// clamped to 0 to 1. `None` if either has under two scores, or if they are perfectly
+/// separated: the variance is 0 then, which says nothing about others.
 pub fn roc_auc_interval(positives: &[f64], negatives: &[f64]) -> Option<Interval> {
     if positives.len() < 2 || negatives.len() < 2 {
         return None;
@@ -118,7 +117,7 @@ pub fn cross_entropy(logits: [f32; 2], corresponds: bool) -> f64 {
     } else {
         [logits[1], logits[0]]
     };
-    // ln(1 + e^d), where e^d may be more than a number can hold.
+    // ln(1 + e^d), where e^d may overflow.
     let d = f64::from(other) - f64::from(own);
     d.max(0.0) + (-d.abs()).exp().ln_1p()
 }

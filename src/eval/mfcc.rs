@@ -1,9 +1,9 @@
-//! The classic description of a sound: mel-frequency cepstral coefficients.
+//! The classic features of a sound: mel-frequency cepstral coefficients.
 //!
 //! As the baseline of ESC-50 has it (Piczak, "ESC: Dataset for Environmental
 //! Sound Classification", 2015): mean and deviation over the whole sound of 12
-//! coefficients (the first one, loudness, left out) and of the zero-crossing
-//! rate. Held against SciPy (`tests/oracle/mfcc.py`).
+//! coefficients (without the first, loudness) and of the zero-crossing rate.
+//! Verified against SciPy (`tests/oracle/mfcc.py`).
 
 use std::sync::Arc;
 
@@ -20,16 +20,16 @@ use crate::time::SAMPLE_RATE;
 
 /// Samples of a frame, 43 ms.
 const FRAME: usize = 2048;
-/// Samples from frame to frame.
+/// Samples between frames.
 const HOP: usize = 1024;
 const BINS: usize = FRAME / 2 + 1;
 /// Bands of the mel scale.
 const MELS: usize = 40;
-/// Coefficients that are kept.
+/// Coefficients of each frame.
 const COEFFICIENTS: usize = 12;
 /// Coefficients and zero crossings, mean and deviation of each.
 const WIDTH: usize = 2 * (COEFFICIENTS + 1);
-/// What silence is taken for; the logarithm of nothing is no number.
+/// Lowest energy of a band: the logarithm must be finite.
 const FLOOR: f32 = 1e-10;
 
 /// A row for each sound that could be read.
@@ -42,21 +42,21 @@ pub struct Description {
 }
 
 impl Description {
-    /// What classes are learnt from.
+    /// The rows to classify by.
     pub fn described(&self) -> Described<'_> {
         Described {
             rows: &self.rows,
             file_of: &self.file_of,
-            // Who finds features of the same files tells them.
+            // Reported by the extraction of the same files.
             unreadable: &[],
         }
     }
 }
 
-/// Describes all sounds. What cannot be read has no row.
+/// Describes all sounds. Unreadable files have no row.
 ///
 /// # Errors
-/// If a corpus cannot be read at all, or the system has no threads.
+/// If no file can be read, or threads cannot be started.
 pub fn describe(data: &Labelled, threads: usize) -> Result<Description, EvalError> {
     let (mut values, mut file_of) = (Vec::new(), Vec::new());
     in_order(
@@ -80,7 +80,7 @@ pub fn describe(data: &Labelled, threads: usize) -> Result<Description, EvalErro
     })
 }
 
-/// Plans and tables, made once.
+/// FFT plan and tables.
 struct Mfcc {
     fft: Arc<dyn RealToComplex<f32>>,
     window: Vec<f32>,
@@ -111,7 +111,7 @@ impl Mfcc {
         }
     }
 
-    /// Means, then deviations, of coefficients and zero crossings.
+    /// Means, then standard deviations, of coefficients and zero crossings.
     fn describe(&self, pcm: &[f32]) -> [f32; WIDTH] {
         let count = if pcm.len() < FRAME {
             1
@@ -169,7 +169,7 @@ impl Mfcc {
     }
 }
 
-/// Triangles of height 1 at equal distances on the mel scale (2595 log10(1 +
+/// Triangular filters of height 1, equally spaced on the mel scale (2595 log10(1 +
 /// f/700)), from 0 Hz to half of the sample rate.
 fn filters() -> Vec<f32> {
     let nyquist = f64::from(SAMPLE_RATE) / 2.0;

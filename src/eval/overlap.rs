@@ -1,10 +1,10 @@
-//! How well a heatmap covers what people, or a generator, have boxed: consensus
+//! How well a heatmap covers boxes of annotators or a generator: consensus
 //! intersection over union (Senocak et al., "Learning to Localize Sound Source in
-//! Visual Scenes", 2018), which VGG-SS and Flickr-SoundNet are scored by.
+//! Visual Scenes", 2018), the score of VGG-SS and Flickr-SoundNet.
 //!
-//! `cIoU = Σ_{map} g / (Σ g + Σ_{map, g = 0} 1)`, where `g` is the share of the
-//! votes that a place needs, at most 1, and the map is where it reaches half of
-//! the way from its lowest to its highest value. Sums are over a grid of points.
+//! `cIoU = Σ_{map} g / (Σ g + Σ_{map, g = 0} 1)`, where `g` is the number of boxes at a
+//! point over the votes that it needs, at most 1, and the map is where the heatmap is
+//! above the middle between its lowest and highest value. Sums are over a grid of points.
 
 use crate::features::Viewport;
 use crate::result::Heatmap;
@@ -14,7 +14,7 @@ pub type Bounds = [f32; 4];
 
 /// Points of the grid along each side of the picture.
 const GRID: usize = 64;
-/// Thresholds of the curve of successes: 0, 0.05, … 1.
+/// Thresholds of the success curve: 0, 0.05, … 1.
 const STEPS: usize = 20;
 
 /// Whether a point lies in a box.
@@ -22,19 +22,19 @@ pub fn is_in([x, y]: [f32; 2], [left, top, right, bottom]: Bounds) -> bool {
     (left..=right).contains(&x) && (top..=bottom).contains(&y)
 }
 
-/// The part of the picture in a box; what lies outside does not count.
+/// Share of the picture in a box, without what lies outside of the picture.
 pub fn area(bounds: Bounds) -> f64 {
     let [left, top, right, bottom] = bounds.map(|edge| f64::from(edge.clamp(0.0, 1.0)));
     (right - left).max(0.0) * (bottom - top).max(0.0)
 }
 
-/// What is boxed: one or several boxes, of which `votes` make a place certain (1
-/// where each box is true, 2 where annotators must agree).
+/// A boxed source: one or several boxes, of which `votes` make a point certain (1 if
+/// every box is true, 2 if annotators must agree).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Boxed {
     /// The boxes.
     pub boxes: Vec<Bounds>,
-    /// Boxes that make a place certain.
+    /// Boxes that make a point certain.
     pub votes: u32,
 }
 
@@ -44,9 +44,9 @@ impl Boxed {
         self.boxes.iter().any(|&b| is_in(point, b))
     }
 
-    /// The part of the picture that is in any box.
+    /// Share of the picture that is in any box.
     pub fn area(&self) -> f64 {
-        // Between two edges that follow each other all is in the same boxes.
+        // All points between two consecutive edges are in the same boxes.
         let edges = |from: usize, to: usize| {
             let ends = self.boxes.iter().flat_map(|b| [b[from], b[to]]);
             let mut ends: Vec<f32> = ends.map(|end| end.clamp(0.0, 1.0)).collect();
@@ -70,9 +70,9 @@ impl Boxed {
         (count as f64 / f64::from(self.votes.max(1))).min(1.0)
     }
 
-    /// cIoU with the places where `is_shown`.
+    /// cIoU with the points where `is_shown`.
     pub fn overlap(&self, is_shown: impl Fn([f32; 2]) -> bool) -> f64 {
-        let (mut shared, mut wanted, mut beside) = (0.0, 0.0, 0.0);
+        let (mut shared, mut wanted, mut outside) = (0.0, 0.0, 0.0);
         for row in 0..GRID {
             for col in 0..GRID {
                 let at = |i: usize| (i as f32 + 0.5) / GRID as f32;
@@ -81,12 +81,12 @@ impl Boxed {
                 wanted += weight;
                 if is_shown(point) {
                     shared += weight;
-                    beside += if weight == 0.0 { 1.0 } else { 0.0 };
+                    outside += if weight == 0.0 { 1.0 } else { 0.0 };
                 }
             }
         }
-        if wanted + beside > 0.0 {
-            shared / (wanted + beside)
+        if wanted + outside > 0.0 {
+            shared / (wanted + outside)
         } else {
             0.0
         }
@@ -98,7 +98,7 @@ impl Boxed {
         let high = values().fold(f32::NEG_INFINITY, f32::max);
         let low = values().fold(f32::INFINITY, f32::min);
         if !(high > low && high > 0.0) {
-            return 0.0; // flat, or nowhere above zero: it shows nothing
+            return 0.0; // flat, or nowhere above zero: it points nowhere
         }
         let half = low + (high - low) / 2.0;
         let [left, top, right, bottom] = view.under_map(map.rows, map.cols);
@@ -115,7 +115,7 @@ impl Boxed {
     }
 }
 
-/// Share of overlaps of one half at least.
+/// Share of overlaps of at least one half.
 pub fn success(overlaps: &[f64]) -> f64 {
     share_from(overlaps, 0.5)
 }
@@ -127,9 +127,9 @@ pub fn area_under_successes(overlaps: &[f64]) -> f64 {
     strips.sum::<f64>() / STEPS as f64
 }
 
-fn share_from(overlaps: &[f64], least: f64) -> f64 {
-    // A threshold is a sum of floats; an overlap may be the same fraction.
-    let reached = overlaps.iter().filter(|&&o| o >= least - 1e-9).count();
+fn share_from(overlaps: &[f64], min: f64) -> f64 {
+    // Tolerates rounding where an overlap equals the threshold.
+    let reached = overlaps.iter().filter(|&&o| o >= min - 1e-9).count();
     reached as f64 / overlaps.len().max(1) as f64
 }
 

@@ -1,32 +1,32 @@
-//! Which seconds of a sound are looked at.
+//! Which seconds of a sound are used.
 
 use crate::result::AudioFacts;
 use crate::window_spec::WindowSpec;
 
-/// The most seconds that are cut out of a sound by its length.
-const MOST_SECONDS: usize = 60;
+/// Upper limit of [`Seconds::ByLength`].
+const MAX_SECONDS: usize = 60;
 
-/// How many seconds are cut out of a sound, at equal distances.
+/// How many seconds are cut out of a sound, equally spaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Seconds {
-    /// Two for each of its own, at most 60: the paper's 10 of 5 s and 60 of 30 s
-    /// (section 3.3).
+    /// Two per second of its length, at most 60, as in the paper (section 3.3): 10 of
+    /// 5 s, 60 of 30 s.
     #[default]
     ByLength,
-    /// So many, however long it is.
+    /// This many, whatever its length.
     Fixed(u16),
 }
 
 impl Seconds {
-    /// Where they start, from the first second of a sound of `len` samples to its
+    /// Their first samples, from the first second of a sound of `len` samples to the
     /// last.
     pub(super) fn starts(self, len: usize) -> impl Iterator<Item = usize> {
         let last = len.saturating_sub(WindowSpec::PAPER.window_samples);
         let count = match self {
             Self::Fixed(count) => usize::from(count),
-            // There is but one in it.
+            // It is no longer than one.
             Self::ByLength if last == 0 => 1,
-            Self::ByLength => (2 * len / WindowSpec::PAPER.window_samples).min(MOST_SECONDS),
+            Self::ByLength => (2 * len / WindowSpec::PAPER.window_samples).min(MAX_SECONDS),
         };
         (0..count).map(move |i| match count {
             1 => last / 2,
@@ -34,7 +34,7 @@ impl Seconds {
         })
     }
 
-    /// Where the loudest of them starts, which stands for the sound in
+    /// First sample of the loudest, which represents the sound in
     /// [`Extraction::one_each`](super::extract::Extraction::one_each).
     pub(super) fn loudest(self, pcm: &[f32]) -> usize {
         let starts: Vec<usize> = self.starts(pcm.len()).collect();
@@ -48,7 +48,7 @@ pub(super) fn level(second: &[f32]) -> f32 {
     AudioFacts::of(second).rms_dbfs
 }
 
-/// The first of the greatest.
+/// Index of the greatest; of equals, the first.
 pub(super) fn loudest(levels: &[f32]) -> usize {
     let places = (0..levels.len()).rev();
     places
@@ -56,7 +56,7 @@ pub(super) fn loudest(levels: &[f32]) -> usize {
         .unwrap_or(0)
 }
 
-/// The second from `start` on, or what there is of it.
+/// The second from `start` on, or less at the end.
 pub(super) fn second_at(pcm: &[f32], start: usize) -> &[f32] {
     &pcm[start..pcm.len().min(start + WindowSpec::PAPER.window_samples)]
 }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_lie_at_equal_distances_and_short_sounds_start_at_nothing() {
+    fn seconds_are_equally_spaced_and_short_sounds_start_at_zero() {
         let starts = |len, count| Seconds::Fixed(count).starts(len).collect::<Vec<_>>();
         assert_eq!(starts(5 * 48_000, 5), [0, 48_000, 96_000, 144_000, 192_000]);
         assert_eq!(starts(2 * 48_000, 1), [24_000]);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loudest_second_stands_for_a_sound() {
+    fn the_loudest_second_represents_a_sound() {
         let mut pcm = vec![0.0; 240_000];
         pcm[60_000] = 0.5;
         pcm[70_000] = 0.5;

@@ -1,4 +1,4 @@
-//! Judges and corpora whose answers are known.
+//! Judges and corpora with known answers.
 
 use rand::RngExt;
 

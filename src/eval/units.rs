@@ -1,13 +1,12 @@
 //! What single units respond to (paper, section 3.5): the files that excite each
 //! of the 512 of pool4 most, and whether these are of one class.
 //!
-//! Belongs here: the ranking, and what counts. Does not: how files are read, what
-//! the strongest look like.
+//! Belongs here: the ranking, and which files count. Does not: how files are read or
+//! drawn.
 //!
-//! Files come sorted by class, so wherever units cannot tell files apart, the
-//! first of the list would be of one class: a unit that never fires, or always
-//! alike, would be pure. So an entry counts only if it excites the unit at all,
-//! and more than the strongest of the files that are left out.
+//! Files are sorted by class, so the first of equally strong files are of one class:
+//! a unit that never fires, or always fires alike, would seem pure. So a file counts
+//! only if it excites the unit, and more than the strongest file that is not listed.
 
 use serde::Serialize;
 
@@ -16,46 +15,45 @@ use super::extract::Extraction;
 /// A file among the strongest of a unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
-    /// Which file.
+    /// Index of the file.
     pub file: usize,
-    /// The class it is of.
+    /// Its class.
     pub class: usize,
-    /// How much it excites the unit.
+    /// Activation of the unit.
     pub activation: f32,
-    /// Whether it stands out from the files that are left out.
+    /// Whether it is stronger than all files that are not listed.
     pub counts: bool,
 }
 
 /// A unit and the files that excite it most.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unit {
-    /// Which of the 512.
+    /// Its number among the 512.
     pub number: usize,
     /// The strongest files, the strongest first.
     pub top: Vec<Entry>,
-    /// How far the strongest lie above the mean of all files, in standard
-    /// deviations.
+    /// How far the strongest files lie above the mean of all, in standard deviations.
     pub stands_out: f64,
 }
 
-/// The unit that has most of its strongest files in a class.
+/// The unit with most of its strongest files in a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Best {
-    /// Which unit.
+    /// Number of the unit.
     pub unit: usize,
     /// How many of its strongest files are of the class.
     pub count: usize,
 }
 
 impl Unit {
-    /// How many of the strongest files are of a class, of those that count.
+    /// How many of the strongest files that count are of a class.
     pub fn of_class(&self, class: usize) -> usize {
         let own = |e: &&Entry| e.counts && e.class == class;
         self.top.iter().filter(own).count()
     }
 
-    /// The class that most of the strongest are of, and how many; of equals the
-    /// one of the stronger file. `None` if none counts.
+    /// The most frequent class of the strongest files, and how many are of it; of
+    /// equals, that of the strongest file. `None` if none counts.
     pub fn majority(&self) -> Option<(usize, usize)> {
         let counting = self.top.iter().filter(|e| e.counts);
         let counts = counting.map(|e| (e.class, self.of_class(e.class)));
@@ -89,10 +87,10 @@ pub fn rank(found: &Extraction, classes: &[usize], top: usize) -> Option<Vec<Uni
         ranked.sort_by(|a, b| {
             (b.activation.total_cmp(&a.activation)).then_with(|| a.file.cmp(&b.file))
         });
-        let left_out = ranked.get(top).map_or(0.0, |e| e.activation).max(0.0);
+        let next = ranked.get(top).map_or(0.0, |e| e.activation).max(0.0);
         ranked.truncate(top);
         for entry in &mut ranked {
-            entry.counts = entry.activation > left_out;
+            entry.counts = entry.activation > next;
         }
         Unit {
             number,
@@ -130,8 +128,8 @@ fn mean(entries: &[Entry]) -> f64 {
     sum / entries.len().max(1) as f64
 }
 
-/// For each class the unit with most of its strongest files in it, of equals the
-/// one that stands out more; `None` where no unit has any.
+/// For each class the unit with most of its strongest files in it; of equals, the one
+/// that stands out more. `None` if no unit has any.
 pub fn best_of_classes(units: &[Unit], classes: usize) -> Vec<Option<Best>> {
     let best = |class: usize| {
         let with = units.iter().map(|unit| (unit.of_class(class), unit));
@@ -148,17 +146,17 @@ pub fn best_of_classes(units: &[Unit], classes: usize) -> Vec<Option<Best>> {
     (0..classes).map(best).collect()
 }
 
-/// Classes that have a unit with at least so many of its strongest files in them.
+/// Number of classes that have a unit with at least `at_least` files in them.
 pub fn covered(best: &[Option<Best>], at_least: usize) -> usize {
     let enough = |b: &&Best| b.count >= at_least;
     best.iter().flatten().filter(enough).count()
 }
 
-/// As many classes as would be covered if `units` units ranked the files by
-/// chance, each for itself; `sizes` are the numbers of files of the classes.
+/// Expected number of covered classes if `units` units ranked the files at random,
+/// independently; `sizes` are the numbers of files of the classes.
 ///
-/// With few classes that is not little: of 512 units some have three of five files
-/// in any of ten classes.
+/// With few classes it is high: of 512 units, some have three of five files in each of
+/// ten classes.
 pub fn covered_by_chance(sizes: &[usize], units: usize, top: usize, at_least: usize) -> f64 {
     let files: usize = sizes.iter().sum();
     let class = |&size: &usize| {
@@ -172,7 +170,7 @@ pub fn covered_by_chance(sizes: &[usize], units: usize, top: usize, at_least: us
     sizes.iter().map(class).sum()
 }
 
-/// In how many ways `k` of `n` can be chosen.
+/// Binomial coefficient: ways to choose `k` of `n`.
 fn choose(n: usize, k: usize) -> f64 {
     if k > n {
         return 0.0;
@@ -180,11 +178,10 @@ fn choose(n: usize, k: usize) -> f64 {
     (0..k).map(|i| (n - i) as f64 / (k - i) as f64).product()
 }
 
-/// The units worth showing: those with most of their strongest files in one
-/// class first. Of equals come first the one of each class that stands out most,
-/// then the second of each, and so on: what one class excites most would fill the
-/// page otherwise.
-pub fn most_pure(units: &[Unit], most: usize) -> Vec<&Unit> {
+/// The `max` purest units: those with most of their strongest files in one class
+/// first. Of equals, the one of each class that stands out most comes first, then the
+/// second of each, and so on: otherwise one class would fill the page.
+pub fn purest(units: &[Unit], max: usize) -> Vec<&Unit> {
     let mut pure: Vec<(usize, usize, &Unit)> = (units.iter())
         .filter_map(|unit| unit.majority().map(|(class, count)| (count, class, unit)))
         .collect();
@@ -201,10 +198,10 @@ pub fn most_pure(units: &[Unit], most: usize) -> Vec<&Unit> {
             (count, *nth, unit)
         })
         .collect();
-    // Stable: within a turn the one that stands out more stays before the other.
+    // Stable: equals stay in the order of standing out.
     ordered.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let units = ordered.into_iter().map(|(_, _, unit)| unit);
-    units.take(most).collect()
+    units.take(max).collect()
 }
 
 #[cfg(test)]
@@ -269,7 +266,7 @@ mod tests {
             unreadable: Vec::new(),
         };
         assert_eq!(rank(&found, &[0, 1], 3), None);
-        // Two files: all that are there, so nothing is left out but silence. The
+        // Two files: all that are there, so nothing is omitted but silence. The
         // row of a file is its loudest one.
         let units = rank(&found, &[0, 1], 2).expect("enough files");
         assert!(units[0].top.iter().all(|e| e.counts));
@@ -302,8 +299,8 @@ mod tests {
             (1, 0, 0.0),
         ];
         let units: Vec<Unit> = units.iter().enumerate().map(unit).collect();
-        let numbers = |most| -> Vec<usize> {
-            let pure = most_pure(&units, most);
+        let numbers = |max| -> Vec<usize> {
+            let pure = purest(&units, max);
             pure.iter().map(|u| u.number).collect()
         };
         assert_eq!(numbers(9), [1, 3, 2, 0, 4]);

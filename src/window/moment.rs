@@ -46,7 +46,7 @@ pub struct GapSpan {
     pub lost: u64,
 }
 
-/// The output of a [`MomentMaker`], in the order of the stream.
+/// The output of a [`MomentMaker`](super::MomentMaker), in the order of the stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MomentOrGap<F> {
     /// To be judged.

@@ -167,7 +167,7 @@ fn a_truncated_file_names_the_tensor_it_ends_in() {
 fn bytes_behind_the_end_are_damage() {
     let mut bytes = file(&entries(), &metadata());
     bytes.push(0);
-    refused(&bytes, &["damaged", "behind the last tensor"]);
+    refused(&bytes, &["damaged", "after the last tensor"]);
 }
 
 #[test]

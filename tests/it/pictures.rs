@@ -12,6 +12,7 @@ use image::{Rgb, RgbImage};
 use l3net::net::{Conv1Stride, StoreAs, Weights, layout};
 use l3net::result::Verdict;
 use l3net::synth::Truth;
+use l3net::window_spec::WindowSpec;
 
 use crate::common::{batch_with, only, run, streams_in, things};
 
@@ -75,7 +76,7 @@ fn model(folder: &Path, corresponds: bool) -> PathBuf {
     let yes = if corresponds { 1000.0 } else { -1000.0 };
     tensors.insert("fusion.fc2.bias".to_owned(), vec![-yes, yes]);
     let file = folder.join(format!("says_{corresponds}.safetensors"));
-    Weights::trained(Conv1Stride::Two, tensors, [].into())
+    Weights::trained(WindowSpec::PAPER, Conv1Stride::Two, tensors, [].into())
         .write(&file, StoreAs::F16)
         .expect("written");
     file

@@ -1,32 +1,30 @@
-//! `l3net eval all`: every experiment that the data allows, in one report.
+//! `l3net eval all`: every experiment that the data allow, in one report.
 //!
-//! Belongs here: which experiments a folder of data allows, and the page that
-//! shows them. Does not: the experiments; each is the command that stands above
-//! its figures.
+//! Belongs here: which experiments a folder of data allows, and running them. Does
+//! not: the experiments; each is the command above its figures.
 
 mod folders;
 mod plan;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
-use serde::Serialize;
 
-use super::figure::PictureFile;
-use super::html::{Page, escaped, link};
-use super::output::{Table, write_whole};
-use super::{CommonArgs, Experiment, Found};
+use super::{CommonArgs, Experiment};
 use crate::cmd::common::say;
-use crate::eval::as_text;
+use crate::report::all::{AllReport, Section};
+use crate::report::figure::FigureFile;
+use crate::report::page::Page;
+use crate::report::{Rendered, write_file};
 use plan::{Plan, Planned};
 
-/// Does every experiment that the data allows and writes one report
+/// Runs every experiment that the data allow and writes one report
 ///
-/// Looks at the folders in DIR: classes of sounds, classes of pictures, ESC-50,
-/// DCASE, recordings. REPORT_DIR/index.html opens from disk and shows every table
-/// and figure; the figures of each experiment lie beside it as JSON and SVG. The page is
-/// written anew after each experiment.
+/// Finds data in the folders of DIR: classes of sounds, classes of pictures, ESC-50,
+/// DCASE, recordings. REPORT_DIR/index.html opens from disk and shows every table and
+/// figure; the figures of each experiment are next to it as JSON and SVG. The page is
+/// rewritten after each experiment.
 #[derive(clap::Args, Clone, Debug)]
 pub struct AllArgs {
     /// Folder whose folders are the data
@@ -45,25 +43,6 @@ pub struct AllArgs {
     pub(super) common: CommonArgs,
 }
 
-/// What was done; `--json` writes it as it is.
-#[derive(Clone, Debug, Serialize)]
-struct Report {
-    #[serde(serialize_with = "as_text")]
-    page: PathBuf,
-    sections: Vec<Section>,
-}
-
-/// An experiment in the report.
-#[derive(Clone, Debug, Serialize)]
-struct Section {
-    title: String,
-    command: String,
-    /// Its figures, beside the page.
-    figures: Option<String>,
-    /// What is wrong, with it or with some of its data.
-    error: Option<String>,
-}
-
 /// A command line of one experiment.
 #[derive(clap::Parser)]
 struct Line {
@@ -71,12 +50,12 @@ struct Line {
     what: Experiment,
 }
 
-/// Does all of it. An experiment that fails is named in the report, and the others
-/// are done.
+/// Runs all of them. An experiment that fails is named in the report, and the others
+/// are run.
 ///
 /// # Errors
 /// If the data allow no experiment, or the report cannot be written.
-pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
+pub(super) fn run(args: &AllArgs) -> anyhow::Result<Rendered> {
     let plan = Plan::of(args)?;
     std::fs::create_dir_all(&args.output)
         .with_context(|| format!("{}: cannot be made", args.output.display()))?;
@@ -84,25 +63,18 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
     let mut page = Page::new("What the network has learnt");
     let mut sections: Vec<Section> = Vec::new();
     let count = plan.experiments.len();
-    for (nth, mut planned) in plan.experiments.into_iter().enumerate() {
+    for (nth, planned) in plan.experiments.into_iter().enumerate() {
         let command = planned.command();
         if !args.common.talk.quiet {
             say(&format!("{} of {count}: {command}", nth + 1));
         }
-        page.heading(&planned.title);
-        page.raw(&format!("<p><code>{}</code></p>\n", escaped(&command)));
-        let (figures, error) = match one(args, &planned) {
-            Ok(found) => {
-                let figures = format!("{}.json", planned.name);
-                write_whole(&args.output.join(&figures), found.json.as_bytes())?;
-                if let Some(chart) = &found.chart {
-                    let picture = format!("{}.svg", planned.name);
-                    PictureFile::of(&args.output.join(&picture))?.write(&chart.scene())?;
-                    planned.picture = Some(picture);
-                }
-                show(&mut page, &args.output, &planned, &figures, &found.table);
+        Section::start(&mut page, &planned.title, &command);
+        let (figures, error) = match run_one(args, &planned) {
+            Ok(report) => {
+                let complete = report.complete;
+                let figures = write(args, &planned, &report, &mut page)?;
                 let partly = "some of its data could not be used";
-                (Some(figures), (!found.whole).then(|| partly.to_owned()))
+                (Some(figures), (!complete).then(|| partly.to_owned()))
             }
             Err(error) => {
                 tracing::error!("{command}: {error:#}");
@@ -111,76 +83,58 @@ pub(super) fn find(args: &AllArgs) -> anyhow::Result<Found> {
             }
         };
         sections.push(Section {
-            command,
             title: planned.title,
+            command,
             figures,
             error,
         });
-        write_whole(&index, page.html().as_bytes())?;
+        write_file(&index, page.html().as_bytes())?;
     }
-    let whole = sections.iter().all(|section| section.error.is_none());
-    let report = Report {
+    let complete = sections.iter().all(|section| section.error.is_none());
+    let report = AllReport {
         page: index,
         sections,
     };
-    Found::of("all", &report, table(&report), whole)
+    Ok(Rendered::of(&report, complete)?)
 }
 
-/// Does one experiment as if its command line had been typed.
-fn one(args: &AllArgs, planned: &Planned) -> anyhow::Result<Found> {
+/// Runs one experiment as if its command line had been typed.
+fn run_one(args: &AllArgs, planned: &Planned) -> anyhow::Result<Rendered> {
     let mut line = Line::try_parse_from(std::iter::once("eval").chain(planned.words()))?;
     *line.what.common_mut() = CommonArgs {
         json: None,
         ..args.common.clone()
     };
-    line.what.find()
+    line.what.run()
 }
 
-/// What was found, below the heading of its section.
-fn show(page: &mut Page, report: &Path, planned: &Planned, figures: &str, table: &Table) {
-    page.table(table);
-    // There is none of no units.
-    let picture = planned.picture.as_ref();
-    if let Some(picture) = picture.filter(|picture| report.join(picture).exists()) {
-        let picture = link(picture);
-        let image = format!("<img src=\"{picture}\" alt=\"\" style=\"max-width: 100%\">");
-        match &planned.page {
-            Some(target) => page.raw(&format!(
-                "<p><a href=\"{}\">{image}</a></p>\n",
-                link(target)
-            )),
-            None => page.raw(&format!("<p>{image}</p>\n")),
-        }
+/// Writes the files of an experiment and shows them on the page. Returns the name of
+/// its JSON file.
+fn write(
+    args: &AllArgs,
+    planned: &Planned,
+    report: &Rendered,
+    page: &mut Page,
+) -> anyhow::Result<String> {
+    let mut files = planned.files();
+    write_file(&args.output.join(&files.figures), report.json.as_bytes())?;
+    if let Some(chart) = &report.chart {
+        let picture = format!("{}.svg", planned.name);
+        FigureFile::new(&args.output.join(&picture))?.write(&chart.canvas())?;
+        files.picture = Some(picture);
     }
-    if let Some(target) = &planned.page {
-        page.raw(&format!(
-            "<p><a href=\"{}\">all of it</a></p>\n",
-            link(target)
-        ));
-    }
-    page.raw(&format!(
-        "<p><small><a href=\"{}\">{}</a></small></p>\n",
-        link(figures),
-        escaped(figures)
-    ));
-}
-
-fn table(report: &Report) -> Table {
-    let mut table = Table::default();
-    for section in &report.sections {
-        let state = section.error.as_deref().unwrap_or("done");
-        table.row(&section.title, [state.to_owned()]);
-    }
-    table.text("");
-    table.text(format!("{}", report.page.display()));
-    table
+    files.show(page, &args.output, &report.table);
+    Ok(files.figures)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
 
-    /// Folders of two classes of sounds and pictures; nobody reads what is in the files.
+    use super::*;
+    use crate::report::table::Table;
+
+    /// Folders of two classes of sounds and pictures; the files are never read.
     fn classes(folder: &Path) {
         for class in ["low", "high"] {
             let class = folder.join(class);
@@ -206,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_one_name_have_figures_of_their_own() {
+    fn folders_of_the_same_name_have_separate_figures() {
         let root = tempfile::tempdir().expect("a folder");
         let data = ["one", "two"].map(|name| root.path().join(name));
         data.iter().for_each(|folder| classes(&folder.join("same")));
@@ -251,14 +205,8 @@ mod tests {
                 std::fs::create_dir_all(picture.parent().expect("a folder")).expect("made");
                 std::fs::write(picture, "x").expect("a file");
             }
-            let figures = format!("{}.json", planned.name);
-            show(
-                &mut page,
-                root.path(),
-                &planned,
-                &figures,
-                &Table::default(),
-            );
+            let files = planned.files();
+            files.show(&mut page, root.path(), &Table::default());
         }
         let html = page.html();
         let kinds = ["src=\"", "href=\""];

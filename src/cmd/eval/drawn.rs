@@ -1,24 +1,23 @@
-//! What experiments on drawn pairs and scenes share: the data, and what becomes of
-//! what cannot be used.
+//! What experiments on drawn pairs and scenes share: their data, and how data that
+//! cannot be used is reported.
 
-use serde::Serialize;
-
-use super::networks::Networks;
 use super::{CommonArgs, bar};
 use crate::cancel::CancelToken;
 use crate::cmd::common::Usage;
 use crate::cmd::data::{DataArgs, Opened, is_recording};
 use crate::corpus::{Corpus, Split};
-use crate::eval::{Draws, EvalError, Judge, Unreadable};
+use crate::eval::networks::Networks;
+use crate::eval::{CorpusResult, Draws, EvalError, Experiment, FailedCorpus, Results, Unreadable};
+use crate::report::DrawSettings;
 use crate::result::Crop;
 use crate::text::plural;
 
-/// What experiments on drawn pairs and scenes are told.
+/// Options of experiments on drawn pairs and scenes.
 #[derive(clap::Args, Clone, Debug)]
 pub struct SharedArgs {
     #[command(flatten)]
     pub(super) data: DataArgs,
-    /// Part of the data that is looked at
+    /// Part of the data to draw from
     #[arg(long, value_enum, default_value = "test", value_name = "PART")]
     pub split_part: Part,
     #[command(flatten)]
@@ -26,16 +25,25 @@ pub struct SharedArgs {
 }
 
 /// `--split-part`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
-    /// What is held out for the end.
+    /// Held out for the final test
     #[default]
     Test,
-    /// What is held out to watch training.
+    /// Held out to monitor training
     Validation,
-    /// What the network learns from.
+    /// What the network is trained on
     Train,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Validation => "validation",
+            Self::Train => "train",
+        }
+    }
 }
 
 impl From<Part> for Split {
@@ -48,30 +56,45 @@ impl From<Part> for Split {
     }
 }
 
-/// DATA that could not be used.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Failed {
-    data: String,
-    error: String,
+impl SharedArgs {
+    /// How pairs or scenes are drawn, for the report.
+    pub(super) fn settings(&self, crop: Crop) -> DrawSettings {
+        DrawSettings {
+            split: self.split_part.name(),
+            seed: self.common.seed,
+            crop,
+        }
+    }
+
+    /// How they are drawn from one corpus.
+    pub(super) fn draws<'a>(&self, corpus: &'a dyn Corpus, split: Split, crop: Crop) -> Draws<'a> {
+        Draws {
+            corpus,
+            split,
+            seed: self.common.seed,
+            crop,
+            loaders: self.common.loaders(),
+        }
+    }
 }
 
-/// All DATA, as far as it can be opened.
+/// All DATA that can be opened.
 pub(super) struct AllData {
-    /// What is drawn from, in order.
+    /// In order.
     pub opened: Vec<Opened>,
-    failed: Vec<Failed>,
+    failed: Vec<FailedCorpus>,
 }
 
 impl AllData {
-    /// Opens each DATA for itself: one that cannot be used does not keep the others
-    /// from being done. Wrong usage does.
+    /// Opens each DATA separately: one that cannot be used does not prevent the others.
+    /// Wrong usage does.
     pub fn open(args: &SharedArgs) -> anyhow::Result<Self> {
         let (mut opened, mut failed) = (Vec::new(), Vec::new());
-        for (name, data) in one_by_one(&args.data) {
+        for (name, data) in each_alone(&args.data) {
             match data.open(args.common.talk.quiet, &CancelToken::default()) {
                 Ok(one) => opened.extend(one),
                 Err(error) if error.is::<Usage>() => return Err(error),
-                Err(error) => failed.push(Failed {
+                Err(error) => failed.push(FailedCorpus {
                     data: name,
                     error: format!("{error:#}"),
                 }),
@@ -81,9 +104,9 @@ impl AllData {
     }
 }
 
-/// Each DATA alone, with its name. Recordings stay together, since each needs others
-/// to be held against.
-fn one_by_one(args: &DataArgs) -> Vec<(String, DataArgs)> {
+/// Each DATA alone, with its name. Recordings stay together: pairs that do not
+/// correspond are made of two.
+fn each_alone(args: &DataArgs) -> Vec<(String, DataArgs)> {
     let only = |data: Vec<String>| {
         let mut only = args.clone();
         (only.data, only.sounds, only.images) = (data, Vec::new(), Vec::new());
@@ -96,7 +119,7 @@ fn one_by_one(args: &DataArgs) -> Vec<(String, DataArgs)> {
     if !recordings.is_empty() {
         all.push((recordings.join(" "), only(recordings)));
     }
-    // Nothing at all is refused with what there should be.
+    // No DATA at all is refused when this is opened.
     if !args.sounds.is_empty() || all.is_empty() {
         let mut classes = args.clone();
         classes.data.clear();
@@ -105,54 +128,38 @@ fn one_by_one(args: &DataArgs) -> Vec<(String, DataArgs)> {
     all
 }
 
-/// What came of each DATA, in order, and what went wrong.
-pub(super) struct Gathered<J> {
-    /// Name, description and what was judged.
-    pub parts: Vec<(String, String, Vec<J>)>,
-    /// Files that could not be read.
-    pub unreadable: Vec<Unreadable>,
-    /// DATA that could not be used.
-    pub failed: Vec<Failed>,
-}
-
-/// Judges as many draws of each DATA as `count` says. DATA that cannot be used does
-/// not keep the rest from being done.
-pub(super) fn gather<J>(
+/// Runs an experiment on each DATA. DATA that cannot be used does not prevent the
+/// rest.
+pub(super) fn run<E: Experiment>(
     args: &SharedArgs,
     AllData { opened, failed }: AllData,
     crop: Crop,
-    count: impl Fn(&dyn Corpus) -> usize,
+    experiment: &E,
     networks: &Networks,
-    judge: impl Fn(
-        &Draws<'_>,
-        &[Judge<'_>],
-        &mut dyn FnMut(),
-    ) -> Result<(Vec<J>, Vec<Unreadable>), EvalError>,
-) -> anyhow::Result<Gathered<J>> {
+) -> anyhow::Result<Results<E::Judged>> {
     warn_of_other_split(args, networks);
-    let counts: Vec<usize> = opened.iter().map(|o| count(&*o.corpus)).collect();
+    let judges = networks.judges();
+    let counts = opened.iter().map(|o| experiment.count(&*o.corpus));
+    let counts: Vec<usize> = counts.collect();
     let bar = bar(counts.iter().sum(), args.common.talk.quiet);
-    let mut gathered = Gathered {
+    let mut results = Results {
         parts: Vec::new(),
         unreadable: Vec::new(),
         failed,
     };
     for (nth, Opened { name, corpus, .. }) in opened.into_iter().enumerate() {
-        let draws = Draws {
-            corpus: &*corpus,
-            split: args.split_part.into(),
-            seed: args.common.seed,
-            crop,
-            loaders: args.common.loaders(),
-        };
+        let draws = args.draws(&*corpus, args.split_part.into(), crop);
         bar.set_position(counts[..nth].iter().sum::<usize>() as u64);
-        let result = networks.judges(|judges| judge(&draws, judges, &mut || bar.inc(1)));
-        match result {
+        match draws.judge(experiment, &judges, &mut || bar.inc(1)) {
             Ok((judged, unreadable)) => {
-                gathered.unreadable.extend(unreadable);
-                gathered.parts.push((name, corpus.describe(), judged));
+                results.unreadable.extend(unreadable);
+                results.parts.push(CorpusResult {
+                    name,
+                    description: corpus.describe(),
+                    judged,
+                });
             }
-            Err(EvalError::Corpus(error)) => gathered.failed.push(Failed {
+            Err(EvalError::Corpus(error)) => results.failed.push(FailedCorpus {
                 data: name,
                 error: error.to_string(),
             }),
@@ -160,15 +167,27 @@ pub(super) fn gather<J>(
         }
     }
     bar.finish_and_clear();
-    match gathered.failed.first() {
-        Some(Failed { error, .. }) if gathered.parts.is_empty() => anyhow::bail!("{error}"),
-        _ => Ok(gathered),
+    match results.failed.first() {
+        Some(FailedCorpus { error, .. }) if results.parts.is_empty() => anyhow::bail!("{error}"),
+        _ => Ok(results),
     }
 }
 
-/// What one way to split holds out, the other has trained on.
+/// Logs what could not be used. True if there was nothing.
+pub(super) fn report_failures<J>(results: &Results<J>) -> bool {
+    for FailedCorpus { data, error } in &results.failed {
+        tracing::error!("{data}: {error}");
+    }
+    for Unreadable { file, error, draws } in &results.unreadable {
+        let draws = plural(*draws, "draw");
+        tracing::error!("{}: {error} ({draws} repeated)", file.display());
+    }
+    results.failed.is_empty() && results.unreadable.is_empty()
+}
+
+/// Warns if the model was trained with another split of recordings.
 fn warn_of_other_split(args: &SharedArgs, networks: &Networks) {
-    let weights = &networks.placed[0].weights;
+    let weights = &networks.loaded[0].weights;
     let split = args.data.split_of_recordings();
     let now = [
         (
@@ -192,30 +211,5 @@ fn warn_of_other_split(args: &SharedArgs, networks: &Networks) {
                 weights.source().display()
             );
         }
-    }
-}
-
-impl<J> Gathered<J> {
-    /// Names on stderr what could not be used. True if there was nothing.
-    pub fn tell_failures(&self) -> bool {
-        for Failed { data, error } in &self.failed {
-            tracing::error!("{data}: {error}");
-        }
-        for Unreadable { file, error, draws } in &self.unreadable {
-            let draws = plural(*draws, "draw");
-            tracing::error!("{}: {error} ({draws} made anew)", file.display());
-        }
-        self.failed.is_empty() && self.unreadable.is_empty()
-    }
-
-    /// All that was judged, of whatever DATA, if it is several.
-    pub fn all(&self) -> Option<Vec<&J>> {
-        let several = self.parts.len() > 1;
-        several.then(|| {
-            self.parts
-                .iter()
-                .flat_map(|(_, _, judged)| judged)
-                .collect()
-        })
     }
 }

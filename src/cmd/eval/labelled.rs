@@ -1,16 +1,12 @@
-//! What experiments on labelled files share: the data, and what the networks
-//! make of it.
+//! What experiments on labelled files share: their data and its features.
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-use super::networks::Networks;
 use super::{CommonArgs, bar};
 use crate::cmd::data::HeldOutArgs;
-use crate::corpus::{PICTURE_EXTENSIONS, SOUND_EXTENSIONS};
 use crate::eval::extract::{Extraction, Extractor};
-use crate::eval::labelled::Labelled;
+use crate::eval::labelled::{Labelled, MediaKind};
+use crate::eval::networks::Networks;
 use crate::eval::seconds::Seconds;
 use crate::eval::{EvalError, Unreadable};
 
@@ -31,34 +27,34 @@ DIR is
     };
 }
 
-/// What the layouts are, for the help of commands that take them.
+/// The layouts, for the help of commands that train on files.
 pub const HELP: &str = concat!(
     layouts!(),
-    "With folds, each is tested on once and the others are learnt from."
+    "With folds, each is tested once with the others as training data."
 );
-/// The same for commands that learn nothing.
+/// The same for commands that train on nothing.
 pub const LOOK_HELP: &str = concat!(
     layouts!(),
-    "All files are looked at. A network that was trained on some of them should be
-shown the others alone: with --held-out, of folds the fifth (--test-fold)."
+    "All files are used. For a network that was trained on some of them, use only the
+others: with --held-out, of folds the fifth (--test-fold)."
 );
 
-/// Labelled files, and who looks at them.
+/// Options of experiments on labelled files.
 #[derive(clap::Args, Clone, Debug)]
 pub struct LabelledArgs {
-    /// The data; several folders of classes are one
+    /// The data; several folders of classes count as one
     #[arg(required = true, value_name = "DIR")]
     pub data: Vec<PathBuf>,
     #[command(flatten)]
     split: HeldOutArgs,
-    /// Find features anew, and do not keep them for the next time
+    /// Compute features anew, and do not cache them
     #[arg(long)]
     pub no_cache: bool,
     #[command(flatten)]
     pub(super) common: CommonArgs,
 }
 
-/// Labelled files that are looked at, and nothing is learnt of them.
+/// Options of experiments that train on nothing.
 #[derive(clap::Args, Clone, Debug)]
 pub struct LookArgs {
     #[command(flatten)]
@@ -66,15 +62,20 @@ pub struct LookArgs {
     /// What the files are
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(super) of: Of,
-    /// Only files that are held out: by --test, or as the data itself says
+    /// Use only held-out files: by --test, or as the data itself says
     #[arg(long)]
     pub held_out: bool,
 }
 
 impl LookArgs {
-    /// The files; all, or those held out.
+    /// What the files are.
+    pub(super) fn kind(&self) -> MediaKind {
+        self.of.into()
+    }
+
+    /// All files, or those held out.
     pub(super) fn read(&self) -> anyhow::Result<Labelled> {
-        let kind = Kind::of(self.of);
+        let kind = self.kind();
         let split = &self.labelled.split;
         if self.held_out || !split.test.is_empty() {
             return Ok(self.labelled.read(kind)?.held_out(split.test_fold));
@@ -83,16 +84,8 @@ impl LookArgs {
     }
 }
 
-/// Pictures, or sounds cut into so many seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Pictures,
-    Sounds(Seconds),
-}
-
 /// `--of`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Of {
     /// Pictures, judged by the vision trunk
     Pictures,
@@ -100,59 +93,42 @@ pub(super) enum Of {
     Sounds,
 }
 
-impl Of {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pictures => "pictures",
-            Self::Sounds => "sounds",
-        }
-    }
-}
-
-impl Kind {
-    /// Seconds as many as for naming sounds, so that what was found for one
-    /// experiment serves the others.
-    pub fn of(of: Of) -> Self {
+impl From<Of> for MediaKind {
+    fn from(of: Of) -> Self {
         match of {
             Of::Pictures => Self::Pictures,
-            Of::Sounds => Self::Sounds(Seconds::default()),
-        }
-    }
-
-    /// The files that are looked for.
-    pub fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Self::Pictures => &PICTURE_EXTENSIONS,
-            Self::Sounds(_) => &SOUND_EXTENSIONS,
+            Of::Sounds => Self::Sounds,
         }
     }
 }
 
 impl LabelledArgs {
-    pub(super) fn read(&self, kind: Kind) -> anyhow::Result<Labelled> {
+    pub(super) fn read(&self, kind: MediaKind) -> anyhow::Result<Labelled> {
         let rules = self.split.rules(&[]);
         Ok(Labelled::read(&self.data, kind.extensions(), &rules)?)
     }
 
-    /// What each network makes of the files.
+    /// The features of all networks. Sounds are cut into so many seconds; with the same
+    /// number, experiments share the cached features.
     pub(super) fn extract(
         &self,
         data: &Labelled,
-        kind: Kind,
+        kind: MediaKind,
+        seconds: Seconds,
         networks: &Networks,
     ) -> Result<Vec<Extraction>, EvalError> {
         let files = &data.files;
-        let bar = bar(files.len() * networks.placed.len(), self.common.talk.quiet);
-        let found = networks.placed.iter().map(|placed| {
+        let bar = bar(files.len() * networks.loaded.len(), self.common.talk.quiet);
+        let found = networks.loaded.iter().map(|loaded| {
             let extractor = Extractor {
-                net: &placed.net,
-                weights: &placed.weights,
+                net: &loaded.net,
+                weights: &loaded.weights,
                 loaders: self.common.loaders(),
                 cached: !self.no_cache,
             };
             match kind {
-                Kind::Pictures => extractor.pictures(files, &mut || bar.inc(1)),
-                Kind::Sounds(seconds) => extractor.sounds(files, seconds, &mut || bar.inc(1)),
+                MediaKind::Pictures => extractor.pictures(files, &mut || bar.inc(1)),
+                MediaKind::Sounds => extractor.sounds(files, seconds, &mut || bar.inc(1)),
             }
         });
         let found = found.collect();
@@ -161,8 +137,8 @@ impl LabelledArgs {
     }
 }
 
-/// Names on stderr the files that could not be read. True if there were none.
-pub(super) fn tell_unreadable(files: &[Unreadable]) -> bool {
+/// Logs the files that could not be read. True if there were none.
+pub(super) fn report_unreadable(files: &[Unreadable]) -> bool {
     for Unreadable { file, error, .. } in files {
         tracing::error!("{}: {error}", file.display());
     }

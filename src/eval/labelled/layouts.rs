@@ -1,9 +1,9 @@
-//! The layouts that labelled files come in.
+//! The layouts of labelled data sets.
 //!
-//! Four are known: folders of classes with or without a `manifest.csv` or parts
+//! There are four: folders of classes with or without a `manifest.csv` or parts
 //! (see [`ClassFolder`]), ESC-50's `audio/` with `meta/*.csv` and its folds, the
 //! lists of DCASE in `evaluation_setup/` (or `train.txt` and `test.txt`), and shards
-//! of recordings that lay in folders of classes.
+//! of recordings from folders of classes.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::corpus::{
     ClassFolder, ClipRules, Clips, CorpusError, Split, SplitBy, SplitRules, warn_of_unused_patterns,
 };
 
-/// What is expected where nothing of it is found.
+/// The layouts, for errors where none is found.
 const LAYOUTS: &str = "expected one of
   DIR/<class>/<file>                        (a manifest.csv in DIR may name a fold or a split)
   DIR/train/<class>/<file> and DIR/test/…   (or DIR/val/…)
@@ -22,8 +22,8 @@ const LAYOUTS: &str = "expected one of
   DIR/train.txt and DIR/test.txt            (the same without folds)
   DIR/shard-000000.tar, …                   (of videos: l3net prepare FOLDER_OF_CLASSES -o DIR)";
 
-/// Clips of recordings with a label, if all folders hold shards. What training
-/// holds out by clip is tested on.
+/// Labelled clips, if all folders have shards. The test files are those that
+/// training by `--split clip` holds out.
 pub(super) fn shards(
     folders: &[PathBuf],
     rules: &SplitRules,
@@ -81,7 +81,7 @@ pub(super) fn class_folders(
     let entries = items().map(|(class, item)| Entry {
         media: Media::File(item.path.clone()),
         class: class.to_owned(),
-        // Two classes may call their files alike.
+        // Two classes may have files of the same name.
         group: match item.of_all_classes {
             true => item.group.clone(),
             false => format!("{class}/{}", item.group),
@@ -194,12 +194,12 @@ pub(super) fn dcase(folder: &Path) -> Result<Option<Lists>, CorpusError> {
     }
 }
 
-/// Lines of a path, relative to `folder`, and a class; more columns are not looked at.
-/// Between them is a tab, or if there is none a comma, a semicolon or a space, so that
-/// paths with spaces stay whole.
+/// Lines of a path, relative to `folder`, and a class; further columns are ignored.
+/// The separator is a tab, or else a comma, a semicolon or a space: paths may have
+/// spaces.
 fn list(folder: &Path, file: &Path) -> Result<Vec<Entry>, CorpusError> {
     let text = std::fs::read_to_string(file).map_err(|e| CorpusError::file(file, e))?;
-    // Editors of Windows put a mark before the first path.
+    // Windows editors write a byte order mark.
     let text = text.trim_start_matches('\u{feff}');
     let mut entries = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -224,7 +224,7 @@ fn list(folder: &Path, file: &Path) -> Result<Vec<Entry>, CorpusError> {
         entries.push(Entry {
             media: Media::File(folder.join(path)),
             class: class.to_owned(),
-            // The lists say which side a recording is on; a file is its own group.
+            // The lists separate recordings; each file is a group.
             group: path.to_owned(),
             part: Part::Train,
         });

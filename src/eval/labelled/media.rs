@@ -1,23 +1,53 @@
-//! Reading what is labelled: a file, or a clip in a shard.
+//! Reading labelled media: a file, or a clip in a shard.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use serde::Serialize;
+
 use crate::corpus::shards::StoredClip;
-use crate::corpus::{CorpusError, read_picture, read_sound};
+use crate::corpus::{CorpusError, PICTURE_EXTENSIONS, SOUND_EXTENSIONS, read_picture, read_sound};
 use crate::picture::Picture;
 
-/// What a label is of.
+/// What the files of a data set are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    /// Pictures, for the vision trunk.
+    Pictures,
+    /// Sounds, for the audio trunk.
+    Sounds,
+}
+
+impl MediaKind {
+    /// As in options and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pictures => "pictures",
+            Self::Sounds => "sounds",
+        }
+    }
+
+    /// Extensions of its files.
+    pub fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Pictures => &PICTURE_EXTENSIONS,
+            Self::Sounds => &SOUND_EXTENSIONS,
+        }
+    }
+}
+
+/// A labelled picture, sound or clip.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Media {
     /// A picture or a sound.
     File(PathBuf),
-    /// A piece of a recording, with sound and pictures.
+    /// A clip of a recording, with sound and pictures.
     Stored(Box<StoredClip>),
 }
 
 impl Media {
-    /// The picture; of a clip the one in its middle.
+    /// The picture; the middle one of a clip.
     ///
     /// # Errors
     /// Names the file if it cannot be read.
@@ -28,7 +58,7 @@ impl Media {
         }
     }
 
-    /// The sound: mono, 48 kHz, in `[-1, 1]`, as long as it is.
+    /// The whole sound: mono, 48 kHz, in `[-1, 1]`.
     ///
     /// # Errors
     /// Names the file if it cannot be read.
@@ -39,7 +69,7 @@ impl Media {
         }
     }
 
-    /// Its name, as if a shard were a folder.
+    /// Its path; that of a clip is below its shard.
     pub fn name(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -47,7 +77,7 @@ impl Media {
         }
     }
 
-    /// The file that it is, or that it was cut from: what `--test` matches.
+    /// The file, or the recording that a clip was cut from: what `--test` matches.
     pub fn recorded_as(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -55,7 +85,7 @@ impl Media {
         }
     }
 
-    /// Another text if it has been changed: its place, size and time.
+    /// Identifies the content: path, size and modification time.
     pub(in crate::eval) fn version(&self) -> String {
         let of = |file: &Path| {
             let meta = std::fs::metadata(file).ok();

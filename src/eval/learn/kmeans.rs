@@ -1,23 +1,23 @@
-//! k-means: clusters around their means.
+//! k-means clustering.
 //!
-//! Lloyd's algorithm until nothing changes, from several starts of greedy
-//! k-means++ (Arthur and Vassilvitskii, 2007), of which the best is kept.
+//! Lloyd's algorithm until convergence, from several starts of greedy k-means++
+//! (Arthur and Vassilvitskii, 2007); the best is returned.
 
 use rand::RngExt;
 
 use super::rows::{Rows, by_row, squared_distance};
 use crate::corpus::{Rng, hash, rng};
 
-/// How clusters are looked for.
+/// Settings of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KMeansSettings {
-    /// How many clusters.
+    /// Number of clusters.
     pub clusters: usize,
-    /// Starts, of which the best is kept.
+    /// Number of starts.
     pub starts: usize,
-    /// Rounds after which a start ends anyway.
-    pub most_rounds: usize,
-    /// The same seed finds the same.
+    /// Maximum number of iterations per start.
+    pub max_iterations: usize,
+    /// The same seed gives the same clusters.
     pub seed: u64,
 }
 
@@ -27,13 +27,13 @@ impl Default for KMeansSettings {
         Self {
             clusters: 64,
             starts: 10,
-            most_rounds: 300,
+            max_iterations: 300,
             seed: 0,
         }
     }
 }
 
-/// Clusters that were found.
+/// A clustering.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KMeans {
     /// The middle of each cluster.
@@ -53,7 +53,7 @@ impl KMeans {
         let start = |nth: usize| {
             let mut rng = rng(settings.seed, hash(0, "k-means"), nth as u64);
             let centers = plus_plus(rows, settings.clusters, &mut rng);
-            Self::from(rows, centers, settings.most_rounds)
+            Self::from(rows, centers, settings.max_iterations)
         };
         (0..settings.starts.max(1))
             .map(start)
@@ -61,9 +61,9 @@ impl KMeans {
     }
 
     /// Lloyd's algorithm from these centers.
-    fn from(rows: &Rows, mut centers: Rows, most_rounds: usize) -> Self {
+    fn from(rows: &Rows, mut centers: Rows, max_iterations: usize) -> Self {
         let (mut labels, mut distances) = nearest(rows, &centers);
-        for _ in 0..most_rounds {
+        for _ in 0..max_iterations {
             fill_empty(&mut labels, &mut distances, centers.len());
             centers = means(rows, &labels, centers.len());
             let before = labels;
@@ -93,7 +93,7 @@ fn nearest(rows: &Rows, centers: &Rows) -> (Vec<usize>, Vec<f32>) {
     found.into_iter().unzip()
 }
 
-/// A cluster that nothing is in takes the row that is farthest from its center.
+/// Gives each empty cluster the row that is farthest from its center.
 fn fill_empty(labels: &mut [usize], distances: &mut [f32], clusters: usize) {
     let mut sizes = vec![0_usize; clusters];
     labels.iter().for_each(|&l| sizes[l] += 1);
@@ -102,7 +102,7 @@ fn fill_empty(labels: &mut [usize], distances: &mut [f32], clusters: usize) {
             continue;
         }
         let farthest = (0..labels.len())
-            // Who is alone would leave an empty cluster behind.
+            // Moving the only row would empty its cluster.
             .filter(|&i| sizes[labels[i]] > 1)
             .max_by(|&a, &b| distances[a].total_cmp(&distances[b]).then(b.cmp(&a)));
         if let Some(row) = farthest {
@@ -129,8 +129,8 @@ fn means(rows: &Rows, labels: &[usize], clusters: usize) -> Rows {
     Rows::new(means.collect(), width)
 }
 
-/// Starting centers that lie far apart: each is drawn by its squared distance
-/// from those before it, and of some draws the one is kept that leaves the least.
+/// Initial centers that lie far apart: each is drawn by its squared distance from
+/// those before it; of some candidates, the one that reduces the inertia most is used.
 fn plus_plus(rows: &Rows, clusters: usize, rng: &mut Rng) -> Rows {
     let trials = 2 + (clusters as f64).ln() as usize;
     let mut chosen = rows.row(rng.random_range(0..rows.len())).to_vec();
@@ -157,7 +157,7 @@ fn plus_plus(rows: &Rows, clusters: usize, rng: &mut Rng) -> Rows {
     Rows::new(chosen, rows.width())
 }
 
-/// A row drawn by its distance; any where all are 0.
+/// A row drawn by its distance; uniformly if all are 0.
 fn draw(distances: &[f32], total: f64, rng: &mut Rng) -> usize {
     if total <= 0.0 {
         return rng.random_range(0..distances.len());
@@ -167,7 +167,7 @@ fn draw(distances: &[f32], total: f64, rng: &mut Rng) -> usize {
         at -= f64::from(d);
         at < 0.0
     });
-    // Rounding may leave a little at the end.
+    // Rounding may leave a remainder at the end.
     found.unwrap_or(distances.len() - 1)
 }
 

@@ -1,15 +1,12 @@
-//! The classical learning behind the paper's experiments: what is put on top of
-//! frozen features to see what they are worth.
+//! Classical machine learning on frozen features, as in the paper's experiments.
 //!
-//! Belongs here: algorithms on plain rows of numbers, each held against
-//! scikit-learn's values (`tests/oracle/learn.py`). Does not: features, folds,
-//! labels by name.
+//! Belongs here: algorithms on plain rows of numbers, each verified against
+//! scikit-learn (`tests/oracle/learn.py`). Does not: features, folds, class names.
 //!
-//! Own code, because nothing was found that fits: the binding of LIBLINEAR brings
-//! C++ and wants a sparse copy of dense features (four times their memory), the
-//! SVMs of linfa and smartcore work on kernels between all samples, and their
-//! k-means brings a linear algebra of its own for a hundred lines. t-SNE
-//! is a crate's.
+//! Own code, because no crate fits: the binding of LIBLINEAR needs C++ and a sparse
+//! copy of dense features (four times their memory), the SVMs of linfa and smartcore
+//! compute kernels between all samples, and their k-means pulls in a linear algebra
+//! library for a hundred lines. t-SNE is from a crate.
 
 mod kmeans;
 mod neighbours;
@@ -20,16 +17,16 @@ mod tsne;
 mod zscore;
 
 pub use kmeans::{KMeans, KMeansSettings};
-pub use neighbours::{agreement, chance_agreement, most_agreement, neighbours};
+pub use neighbours::{agreement, chance_agreement, max_agreement, neighbours};
 pub use nmi::{chance_nmi, nmi};
 pub use rows::Rows;
 pub use svm::{LinearSvm, Loss, SvmSettings, strongest};
-pub use tsne::{Places, ROUNDS, TsneError};
+pub use tsne::{Embedding, ROUNDS, TsneError};
 pub use zscore::ZScore;
 
 #[cfg(test)]
 pub(super) mod testing {
-    //! What scikit-learn says.
+    //! Values of scikit-learn.
 
     use serde::Deserialize;
 

@@ -1,9 +1,9 @@
-//! Which rows lie nearest to each, found by looking at all.
+//! Nearest neighbours by exhaustive search.
 
 use super::rows::{Rows, by_row, squared_distance};
 
-/// The `count` other rows nearest to each, nearest first (the first of equals),
-/// with their distances.
+/// The `count` other rows nearest to each, with their distances, nearest first (of
+/// equals, the first row).
 pub fn neighbours(rows: &Rows, count: usize) -> Vec<Vec<(usize, f32)>> {
     let count = count.min(rows.len().saturating_sub(1));
     by_row(rows.len(), |own| {
@@ -22,8 +22,8 @@ pub fn neighbours(rows: &Rows, count: usize) -> Vec<Vec<(usize, f32)>> {
     })
 }
 
-/// How many of the `count` nearest rows have the label of the row itself, as a
-/// share, over all rows. `None` if there is nothing near.
+/// Share of the `count` nearest rows that have the label of the row itself, over all
+/// rows. `None` if there are no neighbours.
 pub fn agreement(rows: &Rows, labels: &[usize], count: usize) -> Option<f64> {
     let mut same = 0;
     let mut all = 0;
@@ -36,23 +36,23 @@ pub fn agreement(rows: &Rows, labels: &[usize], count: usize) -> Option<f64> {
     (all > 0).then(|| same as f64 / all as f64)
 }
 
-/// The same share, were the nearest rows any.
+/// The same share if the nearest rows were random.
 pub fn chance_agreement(labels: &[usize]) -> Option<f64> {
     let others = labels.len().checked_sub(1).filter(|&n| n > 0)?;
     Some(mean_share(labels, |same| same as f64 / others as f64))
 }
 
-/// The same share, were the nearest rows as far as possible of the same label: a
-/// row of a small class has fewer than `count` like it.
-pub fn most_agreement(labels: &[usize], count: usize) -> Option<f64> {
+/// The highest possible share: a row of a small class has fewer than `count` others of
+/// its label.
+pub fn max_agreement(labels: &[usize], count: usize) -> Option<f64> {
     let count = count.min(labels.len().saturating_sub(1));
     (count > 0).then(|| mean_share(labels, |same| same.min(count) as f64 / count as f64))
 }
 
-/// The mean over all rows of a share that hangs on how many others have the same
+/// The mean over all rows of a share that depends on how many others have the same
 /// label.
 fn mean_share(labels: &[usize], share: impl Fn(usize) -> f64) -> f64 {
-    let classes = labels.iter().max().map_or(0, |most| most + 1);
+    let classes = labels.iter().max().map_or(0, |max| max + 1);
     let mut sizes = vec![0_usize; classes];
     labels.iter().for_each(|&l| sizes[l] += 1);
     let shares = labels.iter().map(|&l| share(sizes[l] - 1));
@@ -87,8 +87,8 @@ mod tests {
         // Two, or one, of the four others are alike.
         assert_eq!(chance_agreement(&[0, 0, 0, 1, 1]), Some(0.4));
         assert_eq!(chance_agreement(&[3]), None);
-        assert_eq!(most_agreement(&[0, 0, 0, 1, 1, 1], 4), Some(0.5));
-        assert_eq!(most_agreement(&[0, 0, 0, 1, 1, 1], 2), Some(1.0));
-        assert_eq!(most_agreement(&[3], 2), None);
+        assert_eq!(max_agreement(&[0, 0, 0, 1, 1, 1], 4), Some(0.5));
+        assert_eq!(max_agreement(&[0, 0, 0, 1, 1, 1], 2), Some(1.0));
+        assert_eq!(max_agreement(&[3], 2), None);
     }
 }

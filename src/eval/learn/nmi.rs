@@ -1,5 +1,4 @@
-//! Normalised mutual information: how much two ways of sorting the same things
-//! say of each other.
+//! Normalised mutual information of two labellings of the same items.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +6,8 @@ use rand::RngExt;
 
 use crate::corpus::{hash, rng};
 
-/// 0 where one says nothing of the other, 1 where they are the same but for the
-/// names. Normalised by the mean of the two entropies, as scikit-learn does.
+/// 0 if one labelling says nothing about the other, 1 if they differ only in names.
+/// Normalised by the mean of the two entropies, as in scikit-learn.
 ///
 /// # Panics
 /// If they are not of the same length.
@@ -17,10 +16,10 @@ pub fn nmi(a: &[usize], b: &[usize]) -> f64 {
     let both: Vec<(usize, usize)> = a.iter().copied().zip(b.iter().copied()).collect();
     let (of_a, of_b, of_both) = (entropy(a), entropy(b), entropy(&both));
     if of_a + of_b == 0.0 {
-        // All of it is one cluster, by both.
+        // Both have a single cluster.
         return 1.0;
     }
-    // Rounding may leave a little below nothing.
+    // Rounding may give slightly less than 0.
     let shared = (of_a + of_b - of_both).max(0.0);
     (2.0 * shared / (of_a + of_b)).min(1.0)
 }
@@ -38,8 +37,8 @@ fn entropy<T: Ord>(labels: &[T]) -> f64 {
     counts.values().map(part).sum()
 }
 
-/// The [`nmi`] of these labels with clusters drawn at random, in the mean of
-/// `times`: few things in many clusters share something by accident.
+/// Mean [`nmi`] of these labels with `times` random clusterings: above 0, because few
+/// items in many clusters agree by accident.
 pub fn chance_nmi(labels: &[usize], clusters: usize, times: usize, seed: u64) -> f64 {
     let one = |nth: usize| {
         let mut rng = rng(seed, hash(0, "nmi by chance"), nth as u64);

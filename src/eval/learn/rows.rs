@@ -1,8 +1,8 @@
-//! Rows of numbers, and the sums over them that everything else is made of.
+//! Rows of numbers, and sums over them.
 
 use crate::cores::cores;
 
-/// As many rows of the same width as there are samples.
+/// A matrix with a row for each sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
     values: Vec<f32>,
@@ -10,10 +10,10 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Rows that lie one behind the other.
+    /// From consecutive rows.
     ///
     /// # Panics
-    /// If `values` is not whole rows of at least one number.
+    /// If `values` is not a whole number of rows, or the width is 0.
     pub fn new(values: Vec<f32>, width: usize) -> Self {
         assert!(
             width > 0 && values.len().is_multiple_of(width),
@@ -43,12 +43,12 @@ impl Rows {
         &self.values[index * self.width..(index + 1) * self.width]
     }
 
-    /// A row, to be changed.
+    /// A mutable row.
     pub fn row_mut(&mut self, index: usize) -> &mut [f32] {
         &mut self.values[index * self.width..(index + 1) * self.width]
     }
 
-    /// Some rows, in the order asked for.
+    /// Some rows, in the given order.
     pub fn select(&self, rows: &[usize]) -> Self {
         let values = rows.iter().flat_map(|&row| self.row(row)).copied();
         Self::new(values.collect(), self.width)
@@ -65,8 +65,8 @@ impl Rows {
     }
 }
 
-/// Sums that run side by side: one sum alone waits for itself at each addition,
-/// and the compiler may not reorder it.
+/// Parallel sums: a single sum waits for each addition, and the compiler may not
+/// reorder it.
 const LANES: usize = 8;
 
 /// Σ a·b in double precision.
@@ -98,7 +98,7 @@ pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest.sum::<f32>()
 }
 
-/// What `one` makes of each of so many rows, in order, on all cores.
+/// Calls `one` for each of so many rows on all cores; returns the results in order.
 pub(super) fn by_row<T: Send>(rows: usize, one: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let part = rows.div_ceil(cores()).max(1);
     let one = &one;
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_lie_one_behind_the_other() {
+    fn rows_are_consecutive() {
         let rows = Rows::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3);
         assert_eq!((rows.len(), rows.width()), (2, 3));
         assert_eq!(rows.row(1), [4.0, 5.0, 6.0]);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn work_on_rows_comes_back_in_their_order() {
+    fn results_are_in_the_order_of_rows() {
         for rows in [0, 1, 7, 100] {
             assert!(
                 by_row(rows, |row| row * 2)
@@ -144,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sums_do_not_hang_on_the_width(values in prop::collection::vec(-9..9_i8, 0..40)) {
+        fn sums_do_not_depend_on_the_width(values in prop::collection::vec(-9..9_i8, 0..40)) {
             let a: Vec<f32> = values.iter().map(|&v| f32::from(v)).collect();
             let b: Vec<f32> = a.iter().rev().copied().collect();
             let wide: Vec<f64> = b.iter().map(|&v| f64::from(v)).collect();

@@ -1,10 +1,10 @@
-//! A linear SVM for several classes, one against all the others.
+//! A linear SVM for several classes, one versus rest.
 //!
 //! Solves what LIBLINEAR solves with `-s 1` to `-s 3` and `-B 1`, and
-//! scikit-learn's LinearSVC: for each class the least of
-//! `½‖w‖² + C Σ loss(y (w·x + b))`, where b is the weight of a feature that is
-//! always 1. By coordinate descent in the dual with shrinking (Hsieh et al., "A
-//! dual coordinate descent method for large-scale linear SVM", 2008, algorithm 3).
+//! scikit-learn's LinearSVC: for each class it minimises
+//! `½‖w‖² + C Σ loss(y (w·x + b))`, where b is the weight of a constant feature. By
+//! coordinate descent in the dual with shrinking (Hsieh et al., "A dual coordinate
+//! descent method for large-scale linear SVM", 2008, algorithm 3).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,29 +14,28 @@ use super::rows::{Rows, dot};
 use crate::cores::cores;
 use crate::corpus::{hash, rng};
 
-/// What a sample on the wrong side costs, by how far it is from where it should
-/// be.
+/// The loss of a sample, by its distance from the margin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Loss {
     /// The distance.
     Hinge,
-    /// Its square, as LIBLINEAR and LinearSVC have it where nothing is said.
+    /// Its square, the default of LIBLINEAR and LinearSVC.
     #[default]
     SquaredHinge,
 }
 
-/// How an SVM is trained.
+/// Settings of training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SvmSettings {
-    /// What errors cost against the width of the margin.
+    /// Weight of errors against the width of the margin.
     pub c: f64,
-    /// How they count.
+    /// The loss.
     pub loss: Loss,
-    /// Training ends when the projected gradient's span is within this.
+    /// Training ends when the range of projected gradients is within this.
     pub tolerance: f64,
-    /// Passes over the samples after which it ends anyway.
-    pub most_passes: usize,
-    /// Orders the samples; the result hangs on it within the tolerance alone.
+    /// Maximum number of passes over the samples.
+    pub max_passes: usize,
+    /// Orders the samples; the result depends on it only within the tolerance.
     pub seed: u64,
 }
 
@@ -47,7 +46,7 @@ impl Default for SvmSettings {
             c: 1.0,
             loss: Loss::default(),
             tolerance: 1e-4,
-            most_passes: 1000,
+            max_passes: 1000,
             seed: 0,
         }
     }
@@ -62,11 +61,10 @@ pub struct LinearSvm {
 }
 
 impl LinearSvm {
-    /// Trains on rows with their classes, `0..classes`. Several classes are
-    /// trained side by side, on all cores.
+    /// Trains on rows with their classes, `0..classes`, in parallel on all cores.
     ///
     /// # Panics
-    /// If there is not a label for each row.
+    /// If the numbers of rows and labels differ.
     pub fn train(rows: &Rows, labels: &[usize], classes: usize, settings: &SvmSettings) -> Self {
         assert_eq!(rows.len(), labels.len(), "a label for each row");
         let squares: Vec<f64> = rows.iter().map(square).collect();
@@ -101,7 +99,7 @@ impl LinearSvm {
         Self { planes, unfinished }
     }
 
-    /// How far a row is on the side of each class.
+    /// The decision value of each class.
     pub fn scores(&self, row: &[f32]) -> Vec<f64> {
         let score = |plane: &Vec<f64>| match plane.split_last() {
             Some((bias, weights)) => dot(row, weights) + bias,
@@ -110,19 +108,19 @@ impl LinearSvm {
         self.planes.iter().map(score).collect()
     }
 
-    /// The class with the highest score; 0 where there is no class.
+    /// The class with the highest score; 0 without classes.
     pub fn predict(&self, row: &[f32]) -> usize {
         strongest(&self.scores(row))
     }
 
-    /// Classes whose training ran out of passes before it was within the
-    /// tolerance: a smaller C, or z-score before it, brings it there.
+    /// Classes whose training did not converge within the maximum number of passes; a
+    /// smaller C or standardised features help.
     pub fn unfinished(&self) -> usize {
         self.unfinished
     }
 }
 
-/// The place of the highest score, the first of equals; 0 where there is none.
+/// Index of the highest score, the first of equals; 0 if there is none.
 pub fn strongest(scores: &[f64]) -> usize {
     let all = scores.iter().enumerate();
     let best = all.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
@@ -134,7 +132,7 @@ fn square(row: &[f32]) -> f64 {
     row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() + 1.0
 }
 
-/// One class against the others.
+/// One class versus the rest.
 struct Problem<'a> {
     rows: &'a Rows,
     squares: &'a [f64],
@@ -142,15 +140,15 @@ struct Problem<'a> {
     signs: Vec<f64>,
     /// The dual variable of each sample.
     alphas: Vec<f64>,
-    /// The greatest alpha there may be.
+    /// Upper bound of the alphas.
     ceiling: f64,
-    /// What the squared hinge adds to the diagonal.
+    /// Added to the diagonal by the squared hinge.
     diagonal: f64,
     /// Weights, then bias: the sum of the samples by sign and alpha.
     plane: Vec<f64>,
 }
 
-/// Least and greatest projected gradient of a pass.
+/// Lowest and highest projected gradient of a pass.
 #[derive(Clone, Copy)]
 struct Span {
     low: f64,
@@ -167,8 +165,8 @@ impl Span {
         high: f64::NEG_INFINITY,
     };
 
-    /// Beyond which a sample at its bound is put aside in the next pass. A bound
-    /// on the wrong side of zero bounds nothing.
+    /// Bounds beyond which the next pass shrinks samples at their limits. A bound on the
+    /// wrong side of zero is ignored.
     fn for_shrinking(self) -> Self {
         Self {
             low: if self.low < 0.0 {
@@ -202,13 +200,13 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// True if it came within the tolerance.
+    /// True if it converged.
     fn solve(&mut self, settings: &SvmSettings, class: usize) -> bool {
         let mut rng = rng(settings.seed, hash(0, "svm"), class as u64);
         let mut order: Vec<usize> = (0..self.signs.len()).collect();
         let mut active = order.len();
         let mut bounds = Span::ALL;
-        for _ in 0..settings.most_passes {
+        for _ in 0..settings.max_passes {
             order[..active].shuffle(&mut rng);
             let span = self.pass(&mut order, &mut active, bounds);
             if span.high - span.low > settings.tolerance {
@@ -216,7 +214,7 @@ impl<'a> Problem<'a> {
             } else if active == order.len() {
                 return true;
             } else {
-                // What was put aside may have to move after all.
+                // Shrunk samples may have to move after all.
                 active = order.len();
                 bounds = Span::ALL;
             }
@@ -224,8 +222,8 @@ impl<'a> Problem<'a> {
         false
     }
 
-    /// Moves each active sample once; those at a bound that press against it
-    /// beyond `bounds` are put aside.
+    /// Updates each active sample once; shrinks those at a limit with a gradient beyond
+    /// `bounds`.
     fn pass(&mut self, order: &mut [usize], active: &mut usize, bounds: Span) -> Span {
         let mut span = Span::NONE;
         let mut at = 0;
@@ -288,7 +286,7 @@ mod tests {
                     _ => Loss::SquaredHinge,
                 },
                 tolerance: 1e-9,
-                most_passes: 1_000_000,
+                max_passes: 1_000_000,
                 seed: 1,
             };
             let rows = set.rows();
@@ -334,7 +332,7 @@ mod tests {
         let set = &golden.sets[0];
         let settings = SvmSettings {
             c: 100.0,
-            most_passes: 2,
+            max_passes: 2,
             ..SvmSettings::default()
         };
         let svm = LinearSvm::train(&set.rows(), &set.labels, 3, &settings);

@@ -1,8 +1,9 @@
-//! z-score: every feature shifted and scaled to zero mean and unit variance.
+//! z-score: every feature is shifted and scaled to zero mean and unit variance.
 
 use super::rows::Rows;
 
-/// Mean and spread of each feature of the training set, to be applied to any.
+/// Mean and standard deviation of each feature of a training set, applicable to any
+/// rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ZScore {
     mean: Vec<f64>,
@@ -10,8 +11,8 @@ pub struct ZScore {
 }
 
 impl ZScore {
-    /// Of these rows; the deviation is that of the population. A feature that
-    /// never changes is shifted alone.
+    /// Computes them from rows; the deviation is that of the population. A constant
+    /// feature is shifted only.
     pub fn fit(rows: &Rows) -> Self {
         let n = rows.len().max(1) as f64;
         let mut mean = vec![0.0; rows.width()];
@@ -21,8 +22,8 @@ impl ZScore {
                 .for_each(|(m, &v)| *m += f64::from(v));
         }
         mean.iter_mut().for_each(|m| *m /= n);
-        // In a second pass: the sum of squares alone loses what is small beside
-        // the mean.
+        // In a second pass: a sum of squares loses deviations much smaller than the
+        // mean.
         let mut deviation = vec![0.0; rows.width()];
         for row in rows.iter() {
             for ((d, &v), m) in deviation.iter_mut().zip(row).zip(&mean) {
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_change_beside_a_great_mean_is_not_lost() {
+    fn a_small_deviation_from_a_large_mean_is_not_lost() {
         let mut rows = Rows::new(vec![1000.0, 1000.5, 1001.0], 1);
         ZScore::fit(&rows).apply(&mut rows);
         let expected = 1.5_f32.sqrt();

@@ -1,42 +1,41 @@
-//! Figures of judged scenes.
-
-use std::collections::BTreeMap;
+//! Scores of judged scenes, and what they are compared with.
 
 use serde::Serialize;
 
 use super::{Answer, Correspondences, Facts, JudgedScene};
 use crate::draw::strength;
+use crate::eval::experiment::grouped;
 use crate::eval::metrics::{Interval, mean, wilson};
 use crate::eval::overlap::{Bounds, area_under_successes, is_in, success};
 
-/// How well one judge points at what is heard.
+/// How well one judge points at the source.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Scores {
-    /// Share of scenes with the heatmap's peak in the box of what is heard.
+    /// Share of scenes with the heatmap's peak in the source's box.
     pub pointing: f64,
     /// Its interval (Wilson).
     pub pointing_95: Interval,
     /// Share of scenes with the peak in the box of anything.
     pub on_any_object: f64,
-    /// Share of scenes whose heatmap overlaps what is heard by one half (cIoU).
+    /// Share of scenes whose heatmap overlaps the source by at least one half (cIoU).
     pub overlap_half: f64,
-    /// Area under the share of scenes by the overlap that is asked for.
+    /// Area under the share of scenes by required overlap.
     pub overlap_auc: f64,
     /// Share of scenes whose correspondence is lower with another sound.
     pub falls_if_swapped: f64,
     /// Mean correspondence by sound.
     pub mean: BySound,
-    /// Share of scenes whose heatmap is dark as it is drawn, that is, whose
-    /// correspondence is at most one half, by sound.
+    /// Rejection rate by sound: share of scenes whose correspondence is at most one
+    /// half, so that no heatmap is drawn.
     pub dark: BySound,
 }
 
-/// A figure for each of the sounds that a picture is judged with.
+/// A figure for each sound that a picture is judged with.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct BySound {
-    /// The scene's own.
+    /// The scene's own sound.
     pub matched: f64,
-    /// Another one, of nothing that is seen.
+    /// Another sound, of nothing that is seen.
     pub swapped: f64,
     /// Silence.
     pub silence: f64,
@@ -93,28 +92,28 @@ impl Scores {
     }
 }
 
-/// What it comes to without listening.
+/// What pointing comes to without listening.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Baselines {
-    /// Pointing anywhere: the mean part of the picture in the boxes of what is heard.
+    /// Pointing anywhere: the mean share of the picture that the source covers.
     pub chance: f64,
-    /// Pointing always at the middle of the picture.
+    /// Always pointing at the middle of the picture.
     pub centre: f64,
-    /// Pointing always at a thing, any of them: one over their number, in the mean.
-    /// None where nothing else than what is heard is boxed.
+    /// Always pointing at some thing: the mean of one over their number. `None` if
+    /// only sources have boxes.
     pub any_object: Option<f64>,
-    /// Overlap of the middle of the picture, half as wide and half as high.
+    /// Overlap with the middle of the picture, half as wide and half as high.
     pub centre_overlap: Overlap,
-    /// Overlap of the whole picture.
+    /// Overlap with the whole picture.
     pub whole_overlap: Overlap,
 }
 
-/// An overlap over scenes, as [`Scores`] has it.
+/// Overlap over scenes, as in [`Scores`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Overlap {
-    /// Share of scenes of one half at least.
+    /// Share of scenes that overlap by at least one half.
     pub half: f64,
-    /// Area under the share of scenes by the overlap that is asked for.
+    /// Area under the share of scenes by required overlap.
     pub auc: f64,
 }
 
@@ -145,21 +144,21 @@ impl Baselines {
     }
 }
 
-/// The scenes that have something in common.
+/// Scenes with something in common.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
     /// What they have in common.
     pub name: String,
-    /// How many they are.
+    /// Number of scenes.
     pub scenes: usize,
-    /// How well the first judge points.
+    /// Scores of the first judge.
     #[serde(flatten)]
     pub scores: Scores,
     /// What pointing comes to without listening.
     pub baselines: Baselines,
 }
 
-/// The scenes by what is heard and among how many things.
+/// Scenes by sound and number of things seen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Groups {
     /// By the class of the sound.
@@ -172,29 +171,27 @@ impl Groups {
     /// Groups these scenes.
     pub fn of(scenes: &[&JudgedScene]) -> Self {
         Self {
-            heard: grouped(scenes, |f| f.heard.clone(), Clone::clone),
-            objects: grouped(scenes, |f| f.objects.len(), ToString::to_string),
+            heard: groups(scenes, |f| f.heard.clone(), Clone::clone),
+            objects: groups(scenes, |f| f.objects.len(), ToString::to_string),
         }
     }
 }
 
-/// Groups in the order of their keys.
-fn grouped<K: Ord>(
+fn groups<K: Ord>(
     scenes: &[&JudgedScene],
     key: impl Fn(&Facts) -> K,
     name: impl Fn(&K) -> String,
 ) -> Vec<Group> {
-    let mut groups: BTreeMap<K, Vec<&JudgedScene>> = BTreeMap::new();
-    for scene in scenes {
-        groups.entry(key(&scene.facts)).or_default().push(scene);
-    }
-    let groups = groups.iter().filter_map(|(key, members)| {
-        Some(Group {
-            name: name(key),
-            scenes: members.len(),
-            scores: Scores::of(members, 0)?,
-            baselines: Baselines::of(members)?,
-        })
-    });
-    groups.collect()
+    grouped(
+        scenes,
+        |scene| key(&scene.facts),
+        |key, members| {
+            Some(Group {
+                name: name(key),
+                scenes: members.len(),
+                scores: Scores::of(members, 0)?,
+                baselines: Baselines::of(members)?,
+            })
+        },
+    )
 }

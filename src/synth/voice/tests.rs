@@ -5,6 +5,8 @@ use crate::synth::kind::{KINDS, Kind};
 use crate::synth::rhythm::Rhythm;
 use crate::window_spec::WindowSpec;
 
+const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
+
 fn voice(kind: &Kind, position: u64) -> Box<dyn Voice> {
     let number = KINDS.iter().position(|k| k.name == kind.name);
     let mut rng = rng(1, number.expect("built in") as u64, position);
@@ -13,7 +15,7 @@ fn voice(kind: &Kind, position: u64) -> Box<dyn Voice> {
 }
 
 fn seconds(kind: &Kind, position: u64, seconds: usize) -> Vec<f32> {
-    let mut pcm = vec![0.0; seconds * WindowSpec::PAPER.window_samples];
+    let mut pcm = vec![0.0; seconds * WINDOW_SAMPLES];
     voice(kind, position).render(&mut pcm);
     pcm
 }
@@ -27,7 +29,7 @@ fn a_voice_is_the_same_in_blocks_of_any_size() {
     for kind in &KINDS {
         let whole = seconds(kind, 0, 1);
         let mut voice = voice(kind, 0);
-        let mut blocks = vec![0.0; WindowSpec::PAPER.window_samples];
+        let mut blocks = vec![0.0; WINDOW_SAMPLES];
         let mut sizes = [1, 7, 480, 1_000, 64].iter().cycle();
         let mut rest = &mut blocks[..];
         while !rest.is_empty() {

@@ -1,23 +1,22 @@
-//! What lies in folders of data: sounds and pictures by class, and recordings.
+//! The contents of folders of data: sounds and pictures by class, and recordings.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use crate::cmd::eval::labelled::{Kind as Files, Of};
 use crate::corpus::shards::holds_shards;
 use crate::corpus::{ClipRules, Clips, CorpusError, SplitRules, TEST_FOLD, unused_patterns};
-use crate::eval::labelled::Labelled;
+use crate::eval::labelled::{Labelled, MediaKind};
 use crate::text::folder_name;
 
-/// What lies in the folders.
+/// The contents of the folders.
 #[derive(Default)]
 pub(super) struct Data {
-    /// Of the folders; no two are the same.
+    /// Names in use; each is unique.
     names: BTreeSet<String>,
-    pub sounds: Vec<Kind>,
-    pub pictures: Vec<Kind>,
+    pub sounds: Vec<ClassFolder>,
+    pub pictures: Vec<ClassFolder>,
     pub recordings: Vec<Recordings>,
 }
 
@@ -31,23 +30,23 @@ pub(super) struct Recordings {
 }
 
 /// A folder of classes.
-pub(super) struct Kind {
-    pub of: Of,
+pub(super) struct ClassFolder {
+    pub of: MediaKind,
     /// For titles and files.
     pub name: String,
     pub folder: PathBuf,
     pub files: Vec<PathBuf>,
     pub classes: BTreeSet<String>,
-    /// All of it PNG: things that were cut out.
+    /// All files are PNG: cut-out objects.
     pub cut_out: bool,
-    /// Recordings in shards: pictures and sounds belong together.
+    /// Whether these are shards, whose pictures and sounds belong together.
     pub in_shards: bool,
 }
 
-impl Kind {
+impl ClassFolder {
     /// How many files are held out.
     pub fn held_out(&self, test: &[String]) -> usize {
-        let extensions = Files::of(self.of).extensions();
+        let extensions = self.of.extensions();
         let rules = SplitRules {
             test: (patterns(test, &self.files).into_iter())
                 .map(str::to_owned)
@@ -60,7 +59,7 @@ impl Kind {
 }
 
 impl Data {
-    /// Looks at the folders below each, or at itself if none of these is any data.
+    /// Reads the folders below each, or the folder itself if none of these has data.
     pub fn below(folders: &[PathBuf]) -> anyhow::Result<Self> {
         let mut data = Self::default();
         for folder in folders {
@@ -76,7 +75,7 @@ impl Data {
             let found = children.iter().filter(|child| data.add(child)).count();
             if found == 0 && !data.add(folder) {
                 bail!(
-                    "{}: nothing in it that can be looked at; expected folders of classes, \
+                    "{}: nothing in it that can be used; expected folders of classes, \
                      ESC-50, DCASE, shards or two recordings, or folders of these (`l3net eval \
                      sound --help` shows how they are laid out)",
                     folder.display()
@@ -86,7 +85,7 @@ impl Data {
         Ok(data)
     }
 
-    /// True if there was something in it, damaged or not.
+    /// Adds a folder. True if there was something in it, damaged or not.
     fn add(&mut self, folder: &Path) -> bool {
         let in_shards = holds_shards(folder);
         let name = self.free_name(folder);
@@ -97,13 +96,13 @@ impl Data {
         let recordings = in_shards || recorded.len() >= 2;
         let mut found = recordings;
         for (of, kinds) in [
-            (Of::Sounds, &mut self.sounds),
-            (Of::Pictures, &mut self.pictures),
+            (MediaKind::Sounds, &mut self.sounds),
+            (MediaKind::Pictures, &mut self.pictures),
         ] {
             match classes(folder, &name, of, in_shards) {
                 Ok(kind) => kinds.push(kind),
-                // A file that cannot be understood is of data; of other folders most are
-                // no data at all.
+                // An unreadable file is damaged data; most other folders are no data at
+                // all.
                 Err(error) if in_shards || matches!(error, CorpusError::File { .. }) => {
                     tracing::warn!("{} by class: {error}", of.name());
                 }
@@ -125,8 +124,8 @@ impl Data {
         found
     }
 
-    /// A folder's name; the second of that name is `NAME-2`, or its files would lie in
-    /// the place of the first one's.
+    /// A folder's name; the second of that name is `NAME-2`, so that its files do not
+    /// replace those of the first.
     fn free_name(&self, folder: &Path) -> String {
         let name = folder_name(folder).unwrap_or_else(|| "data".to_owned());
         let numbered = (2..).map(|nth| format!("{name}-{nth}"));
@@ -135,13 +134,13 @@ impl Data {
         free.expect("numbers do not end")
     }
 
-    /// Those that may be put together with pictures.
-    pub fn single_sounds(&self) -> impl Iterator<Item = &Kind> {
+    /// Sounds that may be combined with pictures.
+    pub fn single_sounds(&self) -> impl Iterator<Item = &ClassFolder> {
         self.sounds.iter().filter(|sounds| !sounds.in_shards)
     }
 
-    /// The classes of pictures that are heard, too.
-    pub fn shared(&self, pictures: &Kind) -> usize {
+    /// Number of classes that have both pictures and sounds.
+    pub fn shared(&self, pictures: &ClassFolder) -> usize {
         let heard: BTreeSet<&String> = self.single_sounds().flat_map(|s| &s.classes).collect();
         let shared = pictures.classes.iter().filter(|c| heard.contains(c));
         shared.count()
@@ -149,8 +148,13 @@ impl Data {
 }
 
 /// A folder of labelled files.
-fn classes(folder: &Path, name: &str, of: Of, in_shards: bool) -> Result<Kind, CorpusError> {
-    let extensions = Files::of(of).extensions();
+fn classes(
+    folder: &Path,
+    name: &str,
+    of: MediaKind,
+    in_shards: bool,
+) -> Result<ClassFolder, CorpusError> {
+    let extensions = of.extensions();
     let found = Labelled::read_all(&[folder.to_owned()], extensions)?;
     let files = found.files.iter().map(|file| file.media.recorded_as());
     let files: Vec<PathBuf> = files.collect();
@@ -158,7 +162,7 @@ fn classes(folder: &Path, name: &str, of: Of, in_shards: bool) -> Result<Kind, C
         path.extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("png"))
     };
-    Ok(Kind {
+    Ok(ClassFolder {
         of,
         name: name.to_owned(),
         folder: folder.to_owned(),
@@ -175,7 +179,7 @@ fn media_in(folder: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    // An .ogg may be either; classes of sounds are full of them.
+    // .ogg may be either; most are sounds.
     let is_film = |path: &PathBuf| {
         let end = path.extension().map(|e| e.to_ascii_lowercase());
         let is_sound =
@@ -185,14 +189,14 @@ fn media_in(folder: &Path) -> Vec<PathBuf> {
     paths.filter(is_film).collect()
 }
 
-/// Without GStreamer only what was decoded before can be looked at.
+/// Without GStreamer only shards can be read.
 #[cfg(not(feature = "gst"))]
 fn media_in(_: &Path) -> Vec<PathBuf> {
     Vec::new()
 }
 
-/// What the clips in shards were cut from. Nothing if they are damaged, which the
-/// experiment on them tells.
+/// The recordings that clips in shards were cut from. Empty if the shards are damaged:
+/// the experiment on them reports that.
 fn recorded_in(folder: &Path) -> Vec<PathBuf> {
     let opened = Clips::open(&[folder.to_owned()], &ClipRules::default());
     opened.map_or_else(
@@ -201,7 +205,7 @@ fn recorded_in(folder: &Path) -> Vec<PathBuf> {
     )
 }
 
-/// What of `--test` is for these files; what matches none of them is for those of
+/// The patterns of `--test` that match some of these files; others are meant for
 /// another folder.
 pub(super) fn patterns<'a>(test: &'a [String], files: &[PathBuf]) -> Vec<&'a str> {
     let files = files.iter().map(PathBuf::as_path);

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use super::AllArgs;
-use super::folders::{Data, Kind, patterns};
+use super::folders::{ClassFolder, Data, patterns};
 use crate::cmd::data::escaped;
 use crate::corpus::warn_of_unused_patterns;
+use crate::report::all::SectionFiles;
 
-/// What a unit fires on most are so many files.
-const LEAST_IN_A_SHEET: usize = 5;
-
+/// Units are judged by this many files.
+const MIN_FILES_OF_UNITS: usize = 5;
 /// A map of fewer files shows nothing.
-const LEAST_ON_A_MAP: usize = 10;
+const MIN_FILES_OF_MAP: usize = 10;
 
 /// All experiments, in the order of the paper.
 pub(super) struct Plan {
@@ -20,14 +20,14 @@ pub(super) struct Plan {
 
 /// One experiment.
 pub(super) struct Planned {
-    /// For the page.
+    /// Its heading.
     pub title: String,
-    /// Of its files.
+    /// The name of its files, without extensions.
     pub name: String,
     words: Vec<String>,
-    /// A picture that it makes, from the page.
+    /// A picture that it writes, relative to the page.
     pub picture: Option<String>,
-    /// A page that it makes, from the page.
+    /// A page that it writes, relative to the page.
     pub page: Option<String>,
 }
 
@@ -42,12 +42,21 @@ impl Planned {
         }
     }
 
-    /// What would be typed behind `l3net eval`.
+    /// The files of its section.
+    pub fn files(&self) -> SectionFiles {
+        SectionFiles {
+            figures: format!("{}.json", self.name),
+            picture: self.picture.clone(),
+            page: self.page.clone(),
+        }
+    }
+
+    /// The command line after `l3net eval`.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.words.iter().map(String::as_str)
     }
 
-    /// All of what would be typed into a shell.
+    /// The command line, quoted for a shell.
     pub fn command(&self) -> String {
         let plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
         let quoted = self.words.iter().map(|word| match word.chars().all(plain) {
@@ -58,7 +67,7 @@ impl Planned {
     }
 }
 
-/// `--test` and its patterns, if any are for these files.
+/// `--test` with those patterns that match these files.
 fn held_out_by<'a>(test: &'a [String], files: &[PathBuf]) -> impl Iterator<Item = &'a str> {
     let test = patterns(test, files);
     let option = (!test.is_empty()).then_some("--test");
@@ -66,7 +75,7 @@ fn held_out_by<'a>(test: &'a [String], files: &[PathBuf]) -> impl Iterator<Item 
 }
 
 /// Folders as one value of `synth:` and `classes:`.
-fn joined<'a>(kinds: impl Iterator<Item = &'a Kind>) -> String {
+fn joined<'a>(kinds: impl Iterator<Item = &'a ClassFolder>) -> String {
     let folders = kinds.map(|k| escaped(&k.folder.display().to_string()));
     folders.collect::<Vec<_>>().join("+")
 }
@@ -101,7 +110,7 @@ impl Plan {
                 };
                 pairs.push(of("1-2"));
                 if shared > 2 {
-                    // Two are seen, and another is heard that is not.
+                    // Two are seen, and a third is heard that is not.
                     scenes.push(of("2-3"));
                 }
             } else {
@@ -123,8 +132,8 @@ impl Plan {
             let name = &recordings.name;
             let title = format!("Do picture and sound correspond? {name}");
             let path = recordings.folder.display().to_string();
-            // Shards are held out as training does it and as their classes are;
-            // single recordings are too few for that.
+            // Shards are split as for training, by recording; single recordings are too
+            // few for that.
             let split = if recordings.in_shards { "clip" } else { "time" };
             let mut words = vec!["avc", &path, "--split", split, "--pairs", &count];
             words.extend(held_out_by(&args.test, &recordings.files));
@@ -144,7 +153,7 @@ impl Plan {
             plan.classes("image", "Classes of pictures", kind, &args.test);
         }
         for kind in data.pictures.iter().chain(&data.sounds) {
-            plan.looked_at(kind, args);
+            plan.unsupervised(kind, args);
         }
         Ok(plan)
     }
@@ -163,8 +172,8 @@ impl Plan {
         self.push(title.to_owned(), what.to_owned(), &words);
     }
 
-    /// An experiment that learns classes.
-    fn classes(&mut self, what: &str, title: &str, kind: &Kind, test: &[String]) {
+    /// An experiment that classifies.
+    fn classes(&mut self, what: &str, title: &str, kind: &ClassFolder, test: &[String]) {
         let name = &kind.name;
         let path = kind.folder.display().to_string();
         let mut words = vec![what, &path];
@@ -172,23 +181,23 @@ impl Plan {
         self.push(format!("{title}: {name}"), format!("{what}-{name}"), &words);
     }
 
-    /// Clusters, units and t-SNE of what is held out.
-    fn looked_at(&mut self, kind: &Kind, args: &AllArgs) {
+    /// Clusters, units and t-SNE of held-out files.
+    fn unsupervised(&mut self, kind: &ClassFolder, args: &AllArgs) {
         let name = &kind.name;
         let path = kind.folder.display().to_string();
         let mut shared = vec![path.as_str(), "--of", kind.of.name(), "--held-out"];
         shared.extend(held_out_by(&args.test, &kind.files));
-        // Shards hold both.
+        // The kind of file tells the two experiments on shards apart.
         let of = |what: &str| format!("{what} of {}: {name}", kind.of.name());
         let file = |what: &str| format!("{what}-{name}-{}", kind.of.name());
         let at = |file: &str| args.output.join(file).display().to_string();
-        // The paper's 64 clusters, and 30 neighbours, fewer where little is held out.
+        // The paper's 64 clusters and 30 neighbours, fewer if few files are held out.
         let files = kind.held_out(&args.test);
         let clusters = (files / 2).clamp(2, 64).to_string();
         let perplexity = (files / 4).clamp(2, 30).to_string();
         let words = [&["clusters"], &shared[..], &["--clusters", &clusters]].concat();
         self.push(of("Clusters"), file("clusters"), &words);
-        if files < LEAST_IN_A_SHEET {
+        if files < MIN_FILES_OF_UNITS {
             return;
         }
         let folder = file("units");
@@ -197,7 +206,7 @@ impl Plan {
         let planned = self.push(of("Units"), folder.clone(), &words);
         planned.picture = Some(format!("{folder}/units.png"));
         planned.page = Some(format!("{folder}/index.html"));
-        if files < LEAST_ON_A_MAP {
+        if files < MIN_FILES_OF_MAP {
             return;
         }
         let picture = format!("{}.svg", file("tsne"));

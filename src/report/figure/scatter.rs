@@ -1,6 +1,6 @@
-//! Panels of marks side by side, and below them what each mark stands for.
+//! Scatter plots side by side, with a legend below.
 
-use super::scene::{Mark, Scene, Shape, Words};
+use super::canvas::{Canvas, Label, Mark, Shape};
 use crate::corpus::hash_bytes;
 use crate::draw::{shortened, text};
 
@@ -14,84 +14,88 @@ const NOTE: f32 = 17.0;
 const HEAD: f32 = 62.0;
 const LEGEND: f32 = 17.0;
 const LEGEND_LINE: f32 = 25.0;
-/// Letters of a class's name in the legend.
-const MOST_LETTERS: usize = 28;
+/// Letters of a class's name in the legend, at most.
+const MAX_LETTERS: usize = 28;
 
-/// Marks of one network.
-pub(in crate::cmd::eval) struct Panel {
+/// A plot of one network's files.
+pub struct Panel {
+    /// First line above the plot.
     pub title: String,
+    /// Second line above the plot.
     pub note: String,
-    /// Place and class; what is farther up has more of the second number.
+    /// Place (x, y upwards) and class.
     pub marks: Vec<([f32; 2], usize)>,
 }
 
-/// Colour and shape of a class. Ten colours and seven shapes have no divisor in
-/// common: 70 classes differ in one or both, and neighbours in the legend in both.
+/// Colour and shape of a class. Ten colours and seven shapes are coprime: 70 classes
+/// differ in one or both, and neighbours in the legend in both.
 fn look(class: usize) -> ([u8; 3], Shape) {
     let colour = colorous::TABLEAU10[class % colorous::TABLEAU10.len()];
     let shape = Shape::ALL[class % Shape::ALL.len()];
     ([colour.r, colour.g, colour.b], shape)
 }
 
-/// Lays all of it out.
-pub(in crate::cmd::eval) fn map(panels: &[Panel], classes: &[String]) -> Scene {
+/// Lays the plots out.
+pub fn scatter(panels: &[Panel], classes: &[String]) -> Canvas {
     let width = MARGIN + panels.len() as f32 * (SIDE + MARGIN);
     let legend = MARGIN + HEAD + SIDE + MARGIN;
     let (columns, column) = legend_columns(classes, width - 2.0 * MARGIN);
     let lines = classes.len().div_ceil(columns);
     let height = legend + lines as f32 * LEGEND_LINE + MARGIN;
-    let mut scene = Scene {
+    let mut canvas = Canvas {
         width: width as u32,
         height: height as u32,
-        ..Scene::default()
+        ..Canvas::default()
     };
     for (nth, panel) in panels.iter().enumerate() {
         let x = MARGIN + nth as f32 * (SIDE + MARGIN);
-        draw_panel(&mut scene, panel, x);
+        draw_panel(&mut canvas, panel, x);
     }
     for (class, name) in classes.iter().enumerate() {
         let (colour, shape) = look(class);
         // Down the columns, as an index is read.
         let x = MARGIN + (class / lines) as f32 * column;
         let y = legend + (class % lines) as f32 * LEGEND_LINE;
-        scene.marks.push(Mark {
+        canvas.marks.push(Mark {
             at: [x + 8.0, y + LEGEND * 0.55],
             radius: 6.5,
             shape,
             colour,
         });
-        scene.words.push(Words {
+        canvas.labels.push(Label {
             at: [x + 22.0, y],
             height: LEGEND,
-            text: shortened(name, MOST_LETTERS),
+            text: shortened(name, MAX_LETTERS),
             dim: false,
         });
     }
-    scene
+    canvas
 }
 
 /// How many columns the legend has, and how wide they are.
-fn legend_columns(classes: &[String], room: f32) -> (usize, f32) {
+fn legend_columns(classes: &[String], width: f32) -> (usize, f32) {
     let letters = classes.iter().map(|c| c.chars().count()).max();
-    let longest = "x".repeat(letters.unwrap_or(0).min(MOST_LETTERS));
+    let longest = "x".repeat(letters.unwrap_or(0).min(MAX_LETTERS));
     let column = 22.0 + text::width(&longest, LEGEND) + 26.0;
-    let columns = ((room / column) as usize).clamp(1, classes.len().max(1));
+    let columns = ((width / column) as usize).clamp(1, classes.len().max(1));
     (columns, column)
 }
 
-fn draw_panel(scene: &mut Scene, panel: &Panel, x: f32) {
-    let words = |y: f32, height: f32, text: &str, dim: bool| Words {
+fn draw_panel(canvas: &mut Canvas, panel: &Panel, x: f32) {
+    let label = |y: f32, height: f32, text: &str, dim: bool| Label {
         at: [x, y],
         height,
         text: text.to_owned(),
         dim,
     };
-    scene.words.push(words(MARGIN, TITLE, &panel.title, false));
+    canvas
+        .labels
+        .push(label(MARGIN, TITLE, &panel.title, false));
     let below = MARGIN + TITLE + 7.0;
-    scene.words.push(words(below, NOTE, &panel.note, true));
+    canvas.labels.push(label(below, NOTE, &panel.note, true));
     let y = MARGIN + HEAD;
     // Half pixels: the lines are one wide.
-    scene
+    canvas
         .frames
         .push([x + 0.5, y + 0.5, SIDE - 1.0, SIDE - 1.0]);
 
@@ -104,13 +108,13 @@ fn draw_panel(scene: &mut Scene, panel: &Panel, x: f32) {
     let range = (across.1 - across.0).max(up.1 - up.0).max(1e-6);
     let scale = (SIDE - 2.0 * PAD) / range;
     let middle = [(across.0 + across.1) / 2.0, (up.0 + up.1) / 2.0];
-    // Files come sorted by class: painted so, the last class would lie over all.
+    // Files are sorted by class: in that order the last class would cover the others.
     let mut order: Vec<usize> = (0..panel.marks.len()).collect();
     order.sort_by_key(|&i| (hash_bytes(0, &i.to_le_bytes()), i));
     for i in order {
         let (place, class) = panel.marks[i];
         let (colour, shape) = look(class);
-        scene.marks.push(Mark {
+        canvas.marks.push(Mark {
             at: [
                 x + SIDE / 2.0 + (place[0] - middle[0]) * scale,
                 y + SIDE / 2.0 - (place[1] - middle[1]) * scale,
@@ -158,25 +162,25 @@ mod tests {
     }
 
     #[test]
-    fn everything_lies_on_the_paper_and_marks_in_their_panels() {
+    fn everything_lies_on_the_canvas_and_marks_in_their_panels() {
         for count in [2, 34, 70] {
             let panels = [panel(500, count), panel(500, count)];
-            let scene = map(&panels, &classes(count));
-            assert_eq!(scene.marks.len(), 1000 + count);
-            for mark in &scene.marks {
+            let canvas = scatter(&panels, &classes(count));
+            assert_eq!(canvas.marks.len(), 1000 + count);
+            for mark in &canvas.marks {
                 let [x, y] = mark.at;
-                assert!(x > 0.0 && x < scene.width as f32, "{x}");
-                assert!(y > 0.0 && y < scene.height as f32, "{y}");
+                assert!(x > 0.0 && x < canvas.width as f32, "{x}");
+                assert!(y > 0.0 && y < canvas.height as f32, "{y}");
             }
-            for (nth, mark) in scene.marks[..1000].iter().enumerate() {
-                let [left, top, width, height] = scene.frames[nth / 500];
+            for (nth, mark) in canvas.marks[..1000].iter().enumerate() {
+                let [left, top, width, height] = canvas.frames[nth / 500];
                 let [x, y] = mark.at;
                 assert!(x > left + mark.radius && x < left + width - mark.radius);
                 assert!(y > top + mark.radius && y < top + height - mark.radius);
             }
-            for words in &scene.words {
-                let right = words.at[0] + text::width(&words.text, words.height);
-                assert!(right <= scene.width as f32, "{}", words.text);
+            for label in &canvas.labels {
+                let right = label.at[0] + text::width(&label.text, label.height);
+                assert!(right <= canvas.width as f32, "{}", label.text);
             }
         }
     }
@@ -187,8 +191,8 @@ mod tests {
             marks: vec![([3.0, 3.0], 0); 4],
             ..panel(1, 1)
         };
-        let scene = map(&[panel], &classes(1));
-        assert!(scene.marks.iter().all(|m| m.at[0].is_finite()));
-        assert!(scene.picture().is_some());
+        let canvas = scatter(&[panel], &classes(1));
+        assert!(canvas.marks.iter().all(|m| m.at[0].is_finite()));
+        assert!(canvas.picture().is_some());
     }
 }

@@ -1,8 +1,8 @@
-//! Single files as the network met them, with the maps of some of its units.
+//! Single files as the network sees and hears them, with the maps of some units.
 //!
-//! Belongs here: the same pass that [`Extractor`](super::extract::Extractor) made,
-//! again, for the few files that somebody looks at: maps of all files and units
-//! would not fit anywhere.
+//! Belongs here: repeating the pass that [`Extractor`](super::extract::Extractor) made,
+//! for the few files that are shown: the maps of all files and units are too large to
+//! store.
 
 use super::error::EvalError;
 use super::extract::{framed, spectrogram_of};
@@ -12,44 +12,44 @@ use crate::features::{FrameScaler, LogSpectrogram, ScaledFrame};
 use crate::net::{L3Net, NetError, Response};
 use crate::result::{Crop, Heatmap};
 
-/// A picture and where it excites units.
+/// A picture, and where it excites units.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    /// What of the picture was looked at.
+pub struct PictureMaps {
+    /// The part of the picture that the network sees.
     pub frame: ScaledFrame,
-    /// conv4_2 of each unit that was asked for.
+    /// conv4_2 of each of the units.
     pub maps: Vec<Heatmap>,
 }
 
-/// A second of sound and where it excites units.
+/// A second of sound, and where it excites units.
 #[derive(Clone, Debug)]
-pub struct Heard {
-    /// The second that was listened to, 48 kHz, or what there is of it.
+pub struct SoundMaps {
+    /// The loudest second at 48 kHz, or less if the sound is shorter.
     pub second: Vec<f32>,
     /// Its log-spectrogram.
     pub spectrogram: Vec<f32>,
-    /// conv4_2 of each unit that was asked for, row 0 the lowest frequency.
+    /// conv4_2 of each of the units, row 0 the lowest frequency.
     pub maps: Vec<Heatmap>,
 }
 
-impl Seen {
-    /// What units see in a picture.
+impl PictureMaps {
+    /// The maps of some units for a picture.
     ///
     /// # Errors
     /// If the file cannot be read, or the network fails.
-    pub fn by(net: &L3Net, media: &Media, units: &[usize]) -> Result<Self, EvalError> {
+    pub fn of(net: &L3Net, media: &Media, units: &[usize]) -> Result<Self, EvalError> {
         let frame = framed(&mut FrameScaler::new(Crop::Full), media)?;
         let maps = maps(&net.vision_response(&[&frame])?, units)?;
         Ok(Self { frame, maps })
     }
 }
 
-impl Heard {
-    /// What units hear in the loudest of some seconds of a sound.
+impl SoundMaps {
+    /// The maps of some units for the loudest second of a sound.
     ///
     /// # Errors
     /// If the file cannot be read, or the network fails.
-    pub fn by(
+    pub fn of(
         net: &L3Net,
         media: &Media,
         seconds: Seconds,

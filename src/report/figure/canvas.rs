@@ -1,41 +1,56 @@
-//! Blocks, marks and words on white paper, as SVG or as pixels: both show the same.
+//! Rectangles, marks and labels on white paper, as SVG.
+//!
+//! The SVG is the one description of a figure: PNG files are rasterised from it.
 
 use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
 
-use tiny_skia::{Color, FillRule, Paint, Path, PathBuilder, Pixmap, Shader, Stroke, Transform};
+use resvg::usvg::fontdb::{Database, Source};
+use resvg::usvg::{Options, Tree};
+use tiny_skia::{Pixmap, Transform};
 
-use crate::cmd::eval::html::escaped;
-use crate::draw::{Layer, text};
 use crate::picture::Picture;
 
 const INK: [u8; 3] = [30; 3];
 const DIM: [u8; 3] = [110; 3];
 /// Frames around panels.
 const LINE: [u8; 3] = [205; 3];
-/// Width of the white rim of marks, which tells those apart that overlap.
+/// Width of the white rim of marks, which separates those that overlap.
 const RIM: f32 = 0.7;
 
-/// What is drawn, in this order; lengths in pixels from the upper left.
-#[derive(Default)]
-pub(in crate::cmd::eval) struct Scene {
+/// Text is drawn in the font that is built in, whatever the system has.
+static OPTIONS: LazyLock<Options<'static>> = LazyLock::new(|| {
+    let mut fonts = Database::new();
+    fonts.load_font_source(Source::Binary(Arc::new(epaint_default_fonts::HACK_REGULAR)));
+    Options {
+        fontdb: Arc::new(fonts),
+        ..Options::default()
+    }
+});
+
+/// A figure; its elements are painted in this order, with lengths in pixels from the
+/// upper left.
+#[derive(Clone, Debug, Default)]
+pub struct Canvas {
     pub(super) width: u32,
     pub(super) height: u32,
-    pub(super) blocks: Vec<Block>,
+    pub(super) rects: Vec<Rect>,
     /// Left, top, width, height.
     pub(super) frames: Vec<[f32; 4]>,
-    /// In the order in which they are painted.
     pub(super) marks: Vec<Mark>,
-    pub(super) words: Vec<Words>,
+    pub(super) labels: Vec<Label>,
 }
 
 /// A filled rectangle.
-pub(super) struct Block {
+#[derive(Clone, Debug)]
+pub(super) struct Rect {
     /// Left, top, width, height.
     pub at: [f32; 4],
     pub colour: [u8; 3],
 }
 
 /// A mark at its middle.
+#[derive(Clone, Debug)]
 pub(super) struct Mark {
     pub at: [f32; 2],
     pub radius: f32,
@@ -44,7 +59,8 @@ pub(super) struct Mark {
 }
 
 /// A line of text, with its upper left corner.
-pub(super) struct Words {
+#[derive(Clone, Debug)]
+pub(super) struct Label {
     pub at: [f32; 2],
     pub height: f32,
     pub text: String,
@@ -109,41 +125,22 @@ impl Shape {
 }
 
 impl Mark {
-    fn corners(&self) -> impl Iterator<Item = [f32; 2]> {
-        let ([x, y], radius) = (self.at, self.radius);
-        let corners = self.shape.corners().into_iter();
-        corners.map(move |[dx, dy]| [x + dx * radius, y + dy * radius])
-    }
-
-    fn path(&self) -> Option<Path> {
-        if self.shape == Shape::Circle {
-            return PathBuilder::from_circle(self.at[0], self.at[1], self.radius);
-        }
-        let mut path = PathBuilder::new();
-        for (nth, [x, y]) in self.corners().enumerate() {
-            match nth {
-                0 => path.move_to(x, y),
-                _ => path.line_to(x, y),
-            }
-        }
-        path.close();
-        path.finish()
-    }
-
     fn svg(&self) -> String {
+        let ([x, y], radius) = (self.at, self.radius);
         let fill = format!("fill=\"{}\"", hex(self.colour));
         if self.shape == Shape::Circle {
-            let ([x, y], radius) = (self.at, self.radius);
             return format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" {fill}/>\n");
         }
-        let corners = self.corners().map(|[x, y]| format!("{x:.1},{y:.1}"));
+        let corners = self.shape.corners().into_iter();
+        let corners =
+            corners.map(|[dx, dy]| format!("{:.1},{:.1}", x + dx * radius, y + dy * radius));
         let points = corners.collect::<Vec<_>>().join(" ");
         format!("<polygon points=\"{points}\" {fill}/>\n")
     }
 }
 
-impl Scene {
-    /// As the text of an SVG file.
+impl Canvas {
+    /// The text of an SVG file.
     pub fn svg(&self) -> String {
         let (w, h) = (self.width, self.height);
         let mut svg = format!(
@@ -156,7 +153,7 @@ impl Scene {
                 "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" {paint}/>"
             );
         };
-        for Block { at, colour } in &self.blocks {
+        for Rect { at, colour } in &self.rects {
             rect(*at, format!("fill=\"{}\"", hex(*colour)));
         }
         for frame in &self.frames {
@@ -165,72 +162,36 @@ impl Scene {
         let _ = writeln!(svg, "<g stroke=\"#fff\" stroke-width=\"{RIM}\">");
         self.marks.iter().for_each(|mark| svg += &mark.svg());
         svg += "</g>\n<g font-family=\"Hack, 'DejaVu Sans Mono', monospace\">\n";
-        for words in &self.words {
-            // From the upper edge to the line that letters stand on.
-            let (x, y) = (words.at[0], words.at[1] + words.height * 0.8);
-            let ink = hex(if words.dim { DIM } else { INK });
+        for label in &self.labels {
+            // From the upper edge to the baseline.
+            let (x, y) = (label.at[0], label.at[1] + label.height * 0.8);
+            let ink = hex(if label.dim { DIM } else { INK });
             let _ = writeln!(
                 svg,
                 "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{:.1}\" \
                  fill=\"{ink}\">{}</text>",
                 // A font's size is its height without the gap between lines.
-                words.height * 0.86,
-                escaped(&words.text)
+                label.height * 0.86,
+                escaped(&label.text)
             );
         }
         svg + "</g>\n</svg>\n"
     }
 
-    /// As pixels; `None` if they are too many.
+    /// The SVG in pixels; `None` if they are too many.
     pub fn picture(&self) -> Option<Picture> {
+        let tree = Tree::from_str(&self.svg(), &OPTIONS).ok()?;
         let mut paper = Pixmap::new(self.width, self.height)?;
-        paper.fill(Color::WHITE);
-        let mut layer = Layer::new(self.width, self.height);
-        for Block { at, colour } in &self.blocks {
-            let [x, y, width, height] = *at;
-            // A bar of nothing is not seen.
-            if let Some(rect) = tiny_skia::Rect::from_xywh(x, y, width, height) {
-                paper.fill_rect(rect, &paint(*colour), Transform::identity(), None);
-            }
-        }
-        for &[x, y, width, height] in &self.frames {
-            let frame = tiny_skia::Rect::from_xywh(x, y, width, height)?;
-            stroke(&mut paper, &PathBuilder::from_rect(frame), LINE, 1.0);
-        }
-        for mark in &self.marks {
-            let path = mark.path()?;
-            let rule = FillRule::Winding;
-            paper.fill_path(
-                &path,
-                &paint(mark.colour),
-                rule,
-                Transform::identity(),
-                None,
-            );
-            stroke(&mut paper, &path, [255; 3], RIM);
-        }
-        for words in &self.words {
-            let ink = if words.dim { DIM } else { INK };
-            text::draw(
-                &mut layer,
-                words.at[0],
-                words.at[1],
-                words.height,
-                &words.text,
-                ink,
-            );
-        }
+        resvg::render(&tree, Transform::identity(), &mut paper.as_mut());
         let pixels = paper.pixels().iter();
-        let mut picture = Picture {
+        Some(Picture {
             width: self.width,
             height: self.height,
-            // Nothing shows through white paper.
+            // Opaque: the paper is white.
             rgb: pixels
                 .flat_map(|p| [p.red(), p.green(), p.blue()])
                 .collect(),
-        };
-        layer.blend(&mut picture);
-        Some(picture)
+        })
     }
 }
 
@@ -238,45 +199,44 @@ fn hex([r, g, b]: [u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-fn paint(colour: [u8; 3]) -> Paint<'static> {
-    let [r, g, b] = colour;
-    Paint {
-        shader: Shader::SolidColor(Color::from_rgba8(r, g, b, 255)),
-        anti_alias: true,
-        ..Paint::default()
+/// Text as XML content. Control characters, which XML does not allow, become dots.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe += "&amp;",
+            '<' => safe += "&lt;",
+            '>' => safe += "&gt;",
+            '"' => safe += "&quot;",
+            '\'' => safe += "&#39;",
+            c if c.is_control() => safe.push('·'),
+            c => safe.push(c),
+        }
     }
-}
-
-fn stroke(paper: &mut Pixmap, path: &Path, colour: [u8; 3], width: f32) {
-    let stroke = Stroke {
-        width,
-        ..Stroke::default()
-    };
-    let all = Transform::identity();
-    paper.stroke_path(path, &paint(colour), &stroke, all, None);
+    safe
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn scene(words: &str) -> Scene {
+    fn canvas(words: &str) -> Canvas {
         let mark = |(nth, shape)| Mark {
             at: [20.0 + 30.0 * nth as f32, 30.0],
             radius: 8.0,
             shape,
             colour: [200, 0, 0],
         };
-        Scene {
+        Canvas {
             width: 240,
             height: 80,
-            blocks: vec![Block {
+            rects: vec![Rect {
                 at: [200.0, 58.0, 20.0, 10.0],
                 colour: [0, 200, 0],
             }],
             frames: vec![[4.5, 4.5, 230.0, 50.0]],
             marks: Shape::ALL.into_iter().enumerate().map(mark).collect(),
-            words: vec![Words {
+            labels: vec![Label {
                 at: [10.0, 60.0],
                 height: 14.0,
                 text: words.to_owned(),
@@ -287,7 +247,7 @@ mod tests {
 
     #[test]
     fn shapes_are_about_as_large_as_each_other_and_lie_around_their_middle() {
-        let picture = scene("").picture().expect("pixels");
+        let picture = canvas("").picture().expect("pixels");
         let red = |x: usize, y: usize| picture.rgb[(y * 240 + x) * 3 + 1] < 100;
         for (nth, shape) in Shape::ALL.into_iter().enumerate() {
             let middle = 20 + 30 * nth;
@@ -301,18 +261,18 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_filled_in_both() {
-        let scene = scene("");
+    fn rectangles_are_filled_in_svg_and_pixels() {
+        let canvas = canvas("");
         let block = "<rect x=\"200\" y=\"58\" width=\"20\" height=\"10\" fill=\"#00c800\"/>";
-        assert!(scene.svg().contains(block), "{}", scene.svg());
-        let picture = scene.picture().expect("pixels");
+        assert!(canvas.svg().contains(block), "{}", canvas.svg());
+        let picture = canvas.picture().expect("pixels");
         let green = picture.rgb.chunks_exact(3).filter(|p| **p == [0, 200, 0]);
         assert_eq!(green.count(), 200);
     }
 
     #[test]
-    fn words_are_words_in_both() {
-        let svg = scene("<dog> & \"cat\"").svg();
+    fn labels_are_text_in_svg_and_pixels() {
+        let svg = canvas("<dog> & \"cat\"").svg();
         assert!(
             svg.contains(">&lt;dog&gt; &amp; &quot;cat&quot;</text>"),
             "{svg}"
@@ -320,7 +280,16 @@ mod tests {
         assert_eq!(svg.matches("<polygon").count(), 6);
         assert_eq!(svg.matches("<circle").count(), 1);
         let dark = |picture: Picture| picture.rgb.iter().filter(|&&v| v < 60).count();
-        let words = dark(scene("dog").picture().expect("pixels"));
-        assert!(words > dark(scene("").picture().expect("pixels")));
+        let words = dark(canvas("dog").picture().expect("pixels"));
+        assert!(words > dark(canvas("").picture().expect("pixels")));
+    }
+
+    #[test]
+    fn names_are_text_and_nothing_else() {
+        assert_eq!(
+            escaped("<script>alert('a & \"b\"')</script>\n"),
+            "&lt;script&gt;alert(&#39;a &amp; &quot;b&quot;&#39;)&lt;/script&gt;·"
+        );
+        assert_eq!(escaped("plain ä 1.wav"), "plain ä 1.wav");
     }
 }

@@ -1,12 +1,15 @@
 //! Reports as HTML pages that open from disk.
 //!
-//! Belongs here: head, style, tables, escaping, links. Does not: what an experiment
+//! Belongs here: head, style, headings, tables, links. Does not: what an experiment
 //! shows.
 //!
-//! A page is one file: its style is in it, it has no script, and what it shows
-//! lies beside it. Nothing is fetched from a network.
+//! A page is one file: its style is in it, it has no script, and the pictures lie
+//! next to it. It loads nothing from a network.
 
-use super::output::{Line, Table};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::table::{Line, Table};
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --dim: #808080; }
@@ -31,145 +34,131 @@ audio { width: 200px; height: 2rem; margin-top: .2rem; }
 .under:hover img + img { opacity: 0; }
 ";
 
-/// A page that is being written.
-pub(super) struct Page {
+/// Bare, `#` and `?` would end a path, and `%` would start an escape.
+const NOT_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A page under construction.
+pub struct Page {
     title: String,
-    /// What stands below which heading, in the order of the page.
+    /// In the order of the page.
     headings: Vec<String>,
     body: String,
 }
 
 impl Page {
-    /// A page without anything below its title.
+    /// A page with nothing but its title.
     pub fn new(title: &str) -> Self {
         Self {
-            title: escaped(title),
+            title: title.to_owned(),
             headings: Vec::new(),
             body: String::new(),
         }
     }
 
-    /// A heading below the title, which the list at the top leads to.
+    /// A heading, which the list at the top links to.
     pub fn heading(&mut self, text: &str) {
-        let (number, text) = (self.headings.len() + 1, escaped(text));
-        self.body += &format!("<h2 id=\"{number}\">{text}</h2>\n");
-        self.headings.push(text);
-    }
-
-    /// The list at the top; a single heading needs none.
-    fn contents(&self) -> String {
-        if self.headings.len() < 2 {
-            return String::new();
-        }
-        let numbered = self.headings.iter().zip(1..);
-        let items = numbered.map(|(text, n)| format!("<li><a href=\"#{n}\">{text}</a></li>\n"));
-        format!("<ul>\n{}</ul>\n", items.collect::<String>())
+        let number = self.headings.len() + 1;
+        self.headings.push(text.to_owned());
+        self.add(html! { h2 id=(number) { (text) } "\n" });
     }
 
     /// A paragraph.
     pub fn text(&mut self, text: &str) {
-        self.body += &format!("<p>{}</p>\n", escaped(text));
+        self.add(html! { p { (text) } "\n" });
     }
 
-    /// The table that people get on the terminal. Its groups are folded: a click
-    /// opens them.
+    /// Any other part.
+    pub fn add(&mut self, part: Markup) {
+        self.body += &part.into_string();
+    }
+
+    /// The table that people get on the terminal, its groups folded.
     pub fn table(&mut self, table: &Table) {
-        let mut open = "";
         let mut header: &[String] = &[];
-        // Written before its first row: there may be none but in groups.
-        let mut is_due = false;
-        for line in table.lines() {
-            match line {
-                Line::Text(text) => {
-                    self.body += std::mem::take(&mut open);
-                    if !text.is_empty() {
-                        self.text(text.trim());
-                    }
-                }
-                Line::Group(kind) => {
-                    self.body += open;
-                    let kind = escaped(kind.trim());
-                    self.body += &format!("<details><summary>{kind}</summary>\n<table>\n");
-                    open = "</table>\n</details>\n";
-                    is_due = !header.is_empty();
-                }
-                Line::More(n) => self.row("td", &[format!("… {n} more in the JSON")]),
+        let continues = |line: &Line, next: &Line| {
+            !matches!(line, Line::Text(_)) && matches!(next, Line::Row(_) | Line::More(_))
+        };
+        for block in table.lines().chunk_by(continues) {
+            match &block[0] {
+                Line::Text(text) if text.is_empty() => (),
+                Line::Text(text) => self.text(text.trim()),
                 Line::Header(cells) => {
-                    self.body += std::mem::take(&mut open);
-                    (header, is_due) = (cells, true);
-                }
-                Line::Row(cells) => {
-                    if open.is_empty() {
-                        self.body += "<table>\n";
-                        open = "</table>\n";
+                    header = cells;
+                    if block.len() > 1 {
+                        self.add(rows(header, &block[1..]));
                     }
-                    if std::mem::take(&mut is_due) {
-                        self.row("th", header);
-                    }
-                    self.row("td", cells);
                 }
+                Line::Group(title) => self.add(html! {
+                    details { summary { (title.trim()) } "\n" (rows(header, &block[1..])) } "\n"
+                }),
+                Line::Row(_) | Line::More(_) => self.add(rows(&[], block)),
             }
         }
-        self.body += open;
     }
 
-    fn row(&mut self, kind: &str, cells: &[String]) {
-        self.body += "<tr>";
-        for cell in cells {
-            self.body += &format!("<{kind}>{}</{kind}>", escaped(cell.trim()));
+    /// The list at the top; a single heading needs none.
+    fn contents(&self) -> Markup {
+        html! {
+            @if self.headings.len() > 1 {
+                ul { "\n"
+                    @for (number, text) in (1..).zip(&self.headings) {
+                        li { a href=(format!("#{number}")) { (text) } } "\n"
+                    }
+                } "\n"
+            }
         }
-        self.body += "</tr>\n";
-    }
-
-    /// HTML as it is: all that comes from outside must be [`escaped`] in it.
-    pub fn raw(&mut self, html: &str) {
-        self.body += html;
     }
 
     /// The whole file, as far as it is written.
     pub fn html(&self) -> String {
-        format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{0}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{0}</h1>\n\
-             {1}{2}</body>\n</html>\n",
-            self.title,
-            self.contents(),
-            self.body
-        )
+        let page = html! {
+            (DOCTYPE) "\n"
+            html lang="en" { "\n"
+                head { "\n"
+                    meta charset="utf-8"; "\n"
+                    meta name="viewport" content="width=device-width, initial-scale=1"; "\n"
+                    title { (self.title) } "\n"
+                    style { (PreEscaped(STYLE)) } "\n"
+                } "\n"
+                body { "\n"
+                    h1 { (self.title) } "\n"
+                    (self.contents())
+                    (PreEscaped(&self.body))
+                } "\n"
+            } "\n"
+        };
+        page.into_string()
     }
 }
 
-/// Text that means itself in HTML and SVG, between tags and within quotes.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe += "&amp;",
-            '<' => safe += "&lt;",
-            '>' => safe += "&gt;",
-            '"' => safe += "&quot;",
-            '\'' => safe += "&#39;",
-            // SVG is XML, and XML has no place for them.
-            c if c.is_control() => safe.push('·'),
-            c => safe.push(c),
-        }
+/// A table of these rows; without a header if that is empty.
+fn rows(header: &[String], lines: &[Line]) -> Markup {
+    html! {
+        table { "\n"
+            @if !header.is_empty() {
+                tr { @for cell in header { th { (cell.trim()) } } } "\n"
+            }
+            @for line in lines {
+                @match line {
+                    Line::More(n) => { tr { td { "… " (n) " more in the JSON" } } "\n" }
+                    Line::Row(cells) => {
+                        tr { @for cell in cells { td { (cell.trim()) } } } "\n"
+                    }
+                    Line::Text(_) | Line::Header(_) | Line::Group(_) => {}
+                }
+            }
+        } "\n"
     }
-    safe
 }
 
-/// A path from the page as what `href` and `src` have. Bare, `#` and `?` would end it,
-/// and `%` would be read as more than it is.
-pub(super) fn link(path: &str) -> String {
-    let mut link = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'/' | b'-' | b'.' | b'_' | b'~' => link.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => link.push(char::from(byte)),
-            byte => link += &format!("%{byte:02X}"),
-        }
-    }
-    link
+/// A path relative to the page as `href` and `src` need it.
+pub fn link(path: &str) -> String {
+    utf8_percent_encode(path, NOT_IN_PATH).to_string()
 }
 
 #[cfg(test)]
@@ -199,11 +188,6 @@ mod tests {
         page.table(&table);
         let html = page.html();
         assert!(!html.contains("<script"), "{html}");
-        assert_eq!(
-            escaped(nasty),
-            "&lt;script&gt;alert(&#39;a &amp; &quot;b&quot;&#39;)&lt;/script&gt;·"
-        );
-        assert_eq!(escaped("plain ä 1.wav"), "plain ä 1.wav");
     }
 
     #[test]
@@ -221,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_of_a_group_is_told_within_it() {
+    fn rows_omitted_from_a_group_are_counted_in_it() {
         let mut table = Table::default();
         let many: Vec<usize> = (0..50).collect();
         table.groups("by number", &many, |n| (n.to_string(), Vec::new()));

@@ -1,77 +1,69 @@
-//! Figures as pictures: maps of marks and charts of bars, as SVG or PNG.
+//! Figures as pictures: bar charts and scatter plots, as SVG or PNG.
 //!
 //! Belongs here: how they are laid out, drawn and written. Does not: what an
 //! experiment shows.
 
+mod canvas;
 mod chart;
-mod map;
-mod scene;
+mod scatter;
 
 use std::path::{Path, PathBuf};
 
-use self::scene::Scene;
-use super::output::{check_place, write_whole};
-use crate::cmd::common::Usage;
+use super::{ReportError, check_output, write_file};
 use crate::sink::SinkError;
 use crate::sink::png::write_small_png;
 
-pub(super) use self::chart::{Chart, Of};
-pub(super) use self::map::{Panel, map};
+pub use self::canvas::Canvas;
+pub use self::chart::{Chart, Series};
+pub use self::scatter::{Panel, scatter};
 
-/// Where the figures go as a picture.
-#[derive(clap::Args, Clone, Debug)]
-pub struct PictureArgs {
-    /// Where to draw the figures as bars: .svg or .png
-    #[arg(long, value_name = "FILE")]
-    pub picture: Option<PathBuf>,
-}
-
-/// A file to be drawn.
-pub(super) struct PictureFile {
+/// The file of a figure.
+#[derive(Clone, Debug)]
+pub struct FigureFile {
     path: PathBuf,
     format: Format,
 }
 
-/// The way a picture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Svg,
     Png,
 }
 
-impl PictureFile {
-    /// Refuses what cannot be written before the work is done.
+impl FigureFile {
+    /// Checks the name, before the work rather than after it.
     ///
     /// # Errors
-    /// If the name ends otherwise than .svg or .png, or no file can be there.
-    pub fn of(path: &Path) -> anyhow::Result<Self> {
+    /// If it does not end in .svg or .png ([`SinkError::Extension`]), or no file can
+    /// be created there.
+    pub fn new(path: &Path) -> Result<Self, ReportError> {
         let extension = path.extension().map(|e| e.to_ascii_lowercase());
         let format = match extension.as_deref().and_then(|e| e.to_str()) {
             Some("svg") => Format::Svg,
             Some("png") => Format::Png,
             _ => {
-                return Err(Usage::error(SinkError::Extension {
+                return Err(ReportError::Write(SinkError::Extension {
                     path: path.to_owned(),
                     expected: ".svg or .png",
                 }));
             }
         };
-        check_place(path)?;
+        check_output(path)?;
         Ok(Self {
             path: path.to_owned(),
             format,
         })
     }
 
-    /// Draws it; the file appears whole or not at all.
+    /// Writes the figure atomically.
     ///
     /// # Errors
     /// If the file cannot be written, or the picture has too many pixels.
-    pub fn write(&self, scene: &Scene) -> Result<(), SinkError> {
+    pub fn write(&self, figure: &Canvas) -> Result<(), SinkError> {
         match self.format {
-            Format::Svg => write_whole(&self.path, scene.svg().as_bytes()),
+            Format::Svg => write_file(&self.path, figure.svg().as_bytes()),
             Format::Png => {
-                let picture = scene.picture().ok_or_else(|| SinkError::Format {
+                let picture = figure.picture().ok_or_else(|| SinkError::Format {
                     path: self.path.clone(),
                     what: "draw",
                     cause: "the picture is too large; write an .svg".to_owned(),
@@ -87,9 +79,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_says_how_the_picture_is_written() {
+    fn the_extension_sets_the_format() {
         let folder = tempfile::tempdir().expect("a folder");
-        let format = |name: &str| PictureFile::of(&folder.path().join(name)).map(|f| f.format);
+        let format = |name: &str| FigureFile::new(&folder.path().join(name)).map(|f| f.format);
         assert_eq!(format("a.SVG").ok(), Some(Format::Svg));
         assert_eq!(format("a.b.png").ok(), Some(Format::Png));
         for name in ["a", "a.jpg", "svg"] {

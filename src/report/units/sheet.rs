@@ -1,4 +1,4 @@
-//! Many units as one picture: a column for each, as in the paper's Figure 3.
+//! A contact sheet of units: a column for each, as in the paper's Figure 3.
 
 use image::imageops;
 use image::{Rgb, RgbImage};
@@ -6,17 +6,17 @@ use image::{Rgb, RgbImage};
 use crate::draw::{Layer, shortened, text};
 use crate::picture::Picture;
 
-/// Columns side by side; further ones stand below.
+/// Columns side by side; further ones follow below.
 const ACROSS: usize = 8;
 const GAP: u32 = 8;
-/// Room above a column for its title and note.
+/// Space above a column for its title and note.
 const HEAD: u32 = 46;
 const TITLE: f32 = 17.0;
 const NOTE: f32 = 14.0;
 const PAPER: [u8; 3] = [255; 3];
 const INK: [u8; 3] = [25; 3];
 const DIM: [u8; 3] = [110; 3];
-/// Around files of the class that the unit is for.
+/// Frame around files of the unit's class.
 const OWN: [u8; 3] = [40, 160, 90];
 const FRAME: u32 = 3;
 
@@ -30,7 +30,7 @@ pub(super) struct Column<'a> {
 /// A file.
 pub(super) struct Tile<'a> {
     pub picture: &'a Picture,
-    /// Whether it is of the class that the unit is for.
+    /// Whether it is of the unit's class.
     pub own: bool,
 }
 
@@ -66,8 +66,8 @@ pub(super) fn draw(columns: &[Column<'_>]) -> Option<Picture> {
 }
 
 /// As much of the text as fits.
-fn write(layer: &mut Layer, x: u32, y: u32, room: u32, size: f32, what: &str, ink: [u8; 3]) {
-    let letters = (room as f32 / (size * text::ADVANCE)) as usize;
+fn write(layer: &mut Layer, x: u32, y: u32, width: u32, size: f32, what: &str, ink: [u8; 3]) {
+    let letters = (width as f32 / (size * text::ADVANCE)) as usize;
     let what = shortened(what, letters);
     text::draw(layer, x as f32, y as f32, size, &what, ink);
 }

@@ -1,27 +1,26 @@
-//! What `eval units` draws: each of the strongest files, and over it where a unit
-//! is excited.
+//! The pictures of a page about units: each of the strongest files, and over it
+//! where a unit is excited.
 //!
-//! It lies in a folder of the report, `units-pictures` or `units-sounds`, under
-//! numbers: names of files may hold anything.
+//! They lie in a folder of the report, `units-pictures` or `units-sounds`, under
+//! numbers: file names may contain anything.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-use super::super::labelled::Of;
-use super::super::output::write_whole;
+use super::UnitsPage;
 use crate::corpus::wav;
 use crate::draw::{Area, Layer, glow, spectrogram_picture, under_sound_map};
-use crate::eval::labelled::Labelled;
+use crate::eval::labelled::MediaKind;
 use crate::eval::seconds::Seconds;
-use crate::eval::shown::{Heard, Seen};
+use crate::eval::unit_maps::{PictureMaps, SoundMaps};
 use crate::eval::units::Unit;
 use crate::features::{ScaledFrame, Viewport};
 use crate::net::L3Net;
 use crate::picture::Picture;
+use crate::report::{ReportError, write_file};
 use crate::result::Heatmap;
 use crate::sink::png::write_small_png;
 use crate::time::SAMPLE_RATE;
@@ -29,23 +28,22 @@ use crate::time::SAMPLE_RATE;
 /// Longest side of a picture in the report.
 const SIDE: u32 = 160;
 
-/// What was drawn, by file and unit.
-pub(super) struct Shown {
-    pub of: Of,
-    /// The file with the map of the unit over it.
-    pub drawn: BTreeMap<(usize, usize), Picture>,
-}
+/// Pictures with the map of a unit over them, by file and unit.
+pub(super) type Drawn = BTreeMap<(usize, usize), Picture>;
 
-/// Where it lies, within the report.
-pub(super) fn folder(of: Of) -> String {
+/// Where they lie, within the report.
+pub(super) fn folder(of: MediaKind) -> String {
     format!("units-{}", of.name())
 }
 
 /// Makes the folders of the report, before all the work.
-pub(super) fn make_folder(report: &Path, of: Of) -> anyhow::Result<()> {
-    let folder = report.join(folder(of));
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("{}: the folder cannot be made", folder.display()))
+pub(super) fn make_folder(report: &Path, of: MediaKind) -> Result<(), ReportError> {
+    let path = report.join(folder(of));
+    std::fs::create_dir_all(&path).map_err(|cause| ReportError::Folder {
+        path,
+        what: "the folder cannot be made",
+        cause,
+    })
 }
 
 /// The files that are shown, and the units that each is shown for.
@@ -60,49 +58,48 @@ pub(super) fn files_of(units: &[&Unit]) -> BTreeMap<usize, Vec<usize>> {
 }
 
 /// Draws every file of the units with and without their maps, and writes sounds
-/// beside their pictures.
+/// next to their pictures.
 pub(super) fn draw(
-    report: &Path,
-    of: Of,
+    page: &UnitsPage<'_>,
     net: &L3Net,
-    data: &Labelled,
-    units: &[&Unit],
     progress: impl Fn(),
-) -> anyhow::Result<Shown> {
-    let folder = report.join(folder(of));
-    let mut drawn = BTreeMap::new();
-    for (file, numbers) in files_of(units) {
-        let media = &data.files[file].media;
-        let (plain, maps) = match of {
-            Of::Pictures => {
-                let seen = Seen::by(net, media, &numbers)?;
+) -> Result<Drawn, ReportError> {
+    let folder = page.folder.join(folder(page.of));
+    let mut drawn = Drawn::new();
+    for (file, numbers) in files_of(&page.units) {
+        let media = &page.data.files[file].media;
+        let (plain, maps) = match page.of {
+            MediaKind::Pictures => {
+                let seen = PictureMaps::of(net, media, &numbers)?;
                 (thumbnail(&seen.frame), seen.maps)
             }
-            Of::Sounds => {
-                let heard = Heard::by(net, media, Seconds::default(), &numbers)?;
+            MediaKind::Sounds => {
+                let heard = SoundMaps::of(net, media, Seconds::default(), &numbers)?;
                 let bytes = wav(SAMPLE_RATE, heard.second.iter().copied());
-                write_whole(&folder.join(format!("{file}.wav")), &bytes)?;
+                write_file(&folder.join(format!("{file}.wav")), &bytes)?;
                 (spectrogram_picture(&heard.spectrogram), heard.maps)
             }
         };
-        let plain =
-            plain.with_context(|| format!("{}: cannot be drawn", media.name().display()))?;
+        let plain = plain.ok_or_else(|| ReportError::Empty(media.name()))?;
         write_small_png(&folder.join(format!("{file}.png")), &plain)?;
         for (&unit, map) in numbers.iter().zip(&maps) {
-            let picture = with_map(&plain, map, of);
+            let picture = with_map(&plain, map, page.of);
             write_small_png(&folder.join(format!("{file}-{unit}.png")), &picture)?;
             drawn.insert((file, unit), picture);
         }
         progress();
     }
-    remove_others(&folder, &drawn)
-        .with_context(|| format!("{}: old pictures cannot be removed", folder.display()))?;
-    Ok(Shown { of, drawn })
+    remove_others(&folder, &drawn).map_err(|cause| ReportError::Folder {
+        path: folder,
+        what: "old pictures cannot be removed",
+        cause,
+    })?;
+    Ok(drawn)
 }
 
-/// Removes what an earlier report drew and this one did not: `3.png`, `3.wav` or
-/// `3-17.png`, and no others.
-fn remove_others(folder: &Path, drawn: &BTreeMap<(usize, usize), Picture>) -> std::io::Result<()> {
+/// Removes files of an earlier report that this one did not write: `3.png`, `3.wav`
+/// or `3-17.png`, and no others.
+fn remove_others(folder: &Path, drawn: &Drawn) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -141,15 +138,15 @@ fn thumbnail(frame: &ScaledFrame) -> Option<Picture> {
     })
 }
 
-/// The map at its full strength: it is the excitement of one unit, not a guess
-/// that might be none.
-fn with_map(plain: &Picture, map: &Heatmap, of: Of) -> Picture {
+/// The map at full strength: it is the activation of one unit, not a guess that
+/// may be wrong.
+fn with_map(plain: &Picture, map: &Heatmap, of: MediaKind) -> Picture {
     let mut picture = plain.clone();
     let (width, height) = (picture.width, picture.height);
     let all = Area::of(width, height);
     let area = match of {
-        Of::Sounds => under_sound_map(all, map),
-        Of::Pictures => {
+        MediaKind::Sounds => under_sound_map(all, map),
+        MediaKind::Pictures => {
             let [_, _, right, bottom] =
                 Viewport::whole(width, height).under_map(map.rows, map.cols);
             Area {
@@ -160,7 +157,7 @@ fn with_map(plain: &Picture, map: &Heatmap, of: Of) -> Picture {
         }
     };
     let mut layer = Layer::new(width, height);
-    glow(&mut layer, area, map, 1.0, of == Of::Sounds);
+    glow(&mut layer, area, map, 1.0, of == MediaKind::Sounds);
     layer.blend(&mut picture);
     picture
 }
@@ -171,7 +168,7 @@ mod tests {
     use crate::eval::units::Entry;
 
     #[test]
-    fn what_an_earlier_report_drew_goes_and_nothing_else() {
+    fn pictures_of_an_earlier_report_are_removed_and_nothing_else() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         let old = ["3.png", "3.wav", "3-17.png", "12-9.png"];
@@ -222,8 +219,8 @@ mod tests {
             let lit = (0..160 * 160).find(|i| picture.rgb[i * 3..i * 3 + 3] != [90; 3]);
             lit.expect("a glow") / 160
         };
-        assert!(lit(Of::Pictures) < 16);
-        assert!(lit(Of::Sounds) > 130);
+        assert!(lit(MediaKind::Pictures) < 16);
+        assert!(lit(MediaKind::Sounds) > 130);
     }
 
     #[test]
