@@ -21,6 +21,8 @@ mod assemble;
 mod dispatch;
 mod extract;
 mod network;
+#[cfg(test)]
+mod simulated_tests;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -197,3 +197,94 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::dispatch::QueueLimits;
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::features::Viewport;
+    use tch::TchError;
+
+    /// Features that carry a number, as the width of their picture.
+    fn numbered(width: u32) -> Features {
+        Features {
+            spectrogram: Vec::new(),
+            image: Vec::new(),
+            image_width: width,
+            image_height: 1,
+            view: Viewport::whole(1, 1),
+        }
+    }
+
+    fn out_of_memory() -> NetError {
+        let text = "CUDA out of memory. Tried to allocate 2.00 GiB.";
+        let error = NetError::from(TchError::Torch(text.to_owned()));
+        assert!(error.is_out_of_memory());
+        error
+    }
+
+    type Answers = Result<Vec<Option<u32>>, NetError>;
+
+    /// Answers to pictures of these widths; the batches that the network was given; and
+    /// the largest batch from then on.
+    fn answers(
+        widths: &[u32],
+        mut fails: impl FnMut(&[u32]) -> Option<NetError>,
+    ) -> (Answers, Vec<usize>, usize) {
+        let mut batches = Vec::new();
+        let features: Vec<_> = widths.iter().copied().map(numbered).collect();
+        let dispatcher = Dispatcher::new(1, QueueLimits { file: 1, live: 1 });
+        let mut thread = NetworkThread {
+            network: |batch: &[&Features]| {
+                let widths: Vec<u32> = batch.iter().map(|f| f.image_width).collect();
+                batches.push(widths.len());
+                fails(&widths).map_or(Ok(widths), Err)
+            },
+            max_batch: 8,
+            dispatcher: &dispatcher,
+            outputs: crossbeam_channel::unbounded().0,
+            stats: &NetworkStats::default(),
+            clock: &SystemClock,
+        };
+        let answers = thread.answer(&features.iter().collect::<Vec<_>>());
+        let max_batch = thread.max_batch;
+        (answers, batches, max_batch)
+    }
+
+    #[test]
+    fn a_batch_that_lacks_memory_is_halved_until_it_fits_and_stays_small() {
+        let widths: Vec<u32> = (0..8).collect();
+        let fails = |batch: &[u32]| (batch.len() > 2).then(out_of_memory);
+        let (answers, batches, max_batch) = answers(&widths, fails);
+        let all: Vec<_> = widths.iter().copied().map(Some).collect();
+        assert_eq!(answers.expect("all fit"), all);
+        assert_eq!(batches, [8, 4, 2, 2, 4, 2, 2]);
+        assert_eq!(max_batch, 2);
+    }
+
+    #[test]
+    fn a_moment_that_does_not_fit_alone_is_a_gap_as_long_as_others_fit() {
+        let fails = |batch: &[u32]| batch.contains(&99).then(out_of_memory);
+        let (answers, _, max_batch) = answers(&[1, 99, 3, 4], fails);
+        let expected = [Some(1), None, Some(3), Some(4)];
+        assert_eq!(answers.expect("three fit"), expected);
+        assert_eq!(max_batch, 1);
+    }
+
+    #[test]
+    fn a_network_that_fails_at_a_batch_of_one_ends_the_run() {
+        for widths in [&[1][..], &[1, 2, 3]] {
+            let (answers, ..) = answers(widths, |_| Some(out_of_memory()));
+            assert!(answers.expect_err("nothing fits").is_out_of_memory());
+        }
+    }
+
+    #[test]
+    fn another_failure_is_not_tried_again() {
+        let fails = |_: &[u32]| Some(NetError::from(TchError::Torch("bad shape".to_owned())));
+        let (answers, batches, max_batch) = answers(&[1, 2], fails);
+        assert!(answers.is_err());
+        assert_eq!((batches.len(), max_batch), (1, 8));
+    }
+}

@@ -21,7 +21,7 @@ use crate::window::{GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// How often a waiting stream looks whether the run has been cancelled.
-const CANCEL_INTERVAL: Duration = Duration::from_millis(20);
+const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Between two queries of the length of a source that does not know it.
 const LENGTH_EVERY: Duration = Duration::from_secs(1);

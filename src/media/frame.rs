@@ -223,6 +223,39 @@ fn upright(picture: Picture, orientation: Orientation) -> Picture {
 }
 
 #[cfg(test)]
+impl Frame {
+    /// A frame that holds a picture, as if it had been decoded.
+    pub(crate) fn of_picture(at: MediaTime, picture: &Picture) -> Self {
+        gst::init().expect("GStreamer starts");
+        let (width, height) = (picture.width, picture.height);
+        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgb, width, height)
+            .fps(gst::Fraction::new(30, 1))
+            .build()
+            .expect("a format");
+        // GStreamer's rows are of whole words.
+        let stride = usize::try_from(info.stride()[0]).expect("positive");
+        let row = width as usize * 3;
+        let mut bytes = vec![0; info.size()];
+        for (to, from) in bytes.chunks_mut(stride).zip(picture.rgb.chunks(row)) {
+            to[..row].copy_from_slice(from);
+        }
+        let buffer = gst::Buffer::from_mut_slice(bytes);
+        let caps = info.to_caps().expect("caps");
+        let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
+        Self {
+            sample: sample.build(),
+            at,
+            video_state: Arc::default(),
+        }
+    }
+
+    /// The same picture at another time.
+    pub(crate) fn moved_to(self, at: MediaTime) -> Self {
+        Self { at, ..self }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,0 +1,349 @@
+//! Cameras on a simulated clock: outages, stalls and odd timestamps, hours of them.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::clock::SimulatedClock;
+use crate::media::{AudioBlock, End, Feed, Frame, Kind, MediaError, SessionOptions};
+use crate::picture::Picture;
+use crate::result::GapReason;
+use crate::time::SamplePos;
+use crate::window::GapSpan;
+use crate::window_spec::WindowSpec;
+
+/// Samples of a block: 100 ms.
+const BLOCK: usize = 4_800;
+const BLOCK_TIME: Duration = Duration::from_millis(100);
+
+/// What a source does when it is opened.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// It cannot be opened.
+    Refuses,
+    /// Sound and picture for so many blocks, then an error.
+    Breaks(u64),
+    /// Sound and picture for so many blocks, then nothing more.
+    Hangs(u64),
+    /// Plays on; from a block on, timestamps are off by so many milliseconds.
+    Jumps(u64, i64),
+}
+
+/// A camera that follows a script, one act each time that it is opened; the last one
+/// again and again.
+struct Script {
+    clock: Arc<SimulatedClock>,
+    acts: Vec<Act>,
+    /// When it was opened.
+    opened: Mutex<Vec<Duration>>,
+}
+
+impl Opener for Script {
+    fn open(&self, _: &Source, options: SessionOptions) -> Result<Box<dyn Feed>, MediaError> {
+        let mut opened = self.opened.lock().expect("no panic");
+        let act = self.acts[opened.len().min(self.acts.len() - 1)];
+        opened.push(self.clock.elapsed());
+        if matches!(act, Act::Refuses) {
+            return Err(MediaError::Network("no route to host".to_owned()));
+        }
+        let picture = Picture::filled(32, 32, [90, 120, 150]);
+        Ok(Box::new(Camera {
+            act,
+            offset: options.offset,
+            opened: self.clock.now(),
+            clock: Arc::clone(&self.clock),
+            blocks: 0,
+            frames: 0,
+            frame: Frame::of_picture(MediaTime::ZERO, &picture),
+            pcm: vec![0.1; BLOCK],
+        }))
+    }
+}
+
+struct Camera {
+    act: Act,
+    offset: MediaTime,
+    opened: Instant,
+    clock: Arc<SimulatedClock>,
+    blocks: u64,
+    frames: u64,
+    frame: Frame,
+    pcm: Vec<f32>,
+}
+
+impl Camera {
+    /// Blocks that it has recorded by now.
+    fn recorded(&self) -> u64 {
+        let since = self.clock.now().duration_since(self.opened);
+        let blocks = (since.as_millis() / BLOCK_TIME.as_millis()) as u64;
+        match self.act {
+            Act::Breaks(max) | Act::Hangs(max) => blocks.min(max),
+            Act::Refuses | Act::Jumps(..) => blocks,
+        }
+    }
+
+    /// The time that it stamps a block with.
+    fn stamp(&self, block: u64) -> MediaTime {
+        let ms = 100 * block as i64
+            + match self.act {
+                Act::Jumps(from, off) if block >= from => off,
+                _ => 0,
+            };
+        MediaTime(self.offset.0 + ms.max(0) as u64 * 1_000_000)
+    }
+}
+
+impl Feed for Camera {
+    fn next_block(&mut self) -> Option<AudioBlock<'_>> {
+        if self.blocks == self.recorded() {
+            return None;
+        }
+        let at = SamplePos::from_time(self.stamp(self.blocks));
+        self.blocks += 1;
+        Some(AudioBlock {
+            at,
+            arrived: self.clock.now(),
+            pcm: &self.pcm,
+        })
+    }
+
+    fn next_frame(&mut self) -> Option<Frame> {
+        if self.frames == self.recorded() {
+            return None;
+        }
+        let frame = self.frame.clone().moved_to(self.stamp(self.frames));
+        self.frames += 1;
+        Some(frame)
+    }
+
+    fn sound_is_done(&self) -> bool {
+        false
+    }
+
+    fn picture_is_done(&self) -> bool {
+        false
+    }
+
+    fn poll(&mut self) -> Option<End> {
+        let broken = matches!(self.act, Act::Breaks(max) if self.blocks == max);
+        let cause = || MediaError::Network("connection reset".to_owned());
+        broken.then(|| End::Failed(cause()))
+    }
+
+    fn has_failed_silently(&self) -> bool {
+        false
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn is_by_clock(&self) -> bool {
+        true
+    }
+
+    fn dropped(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
+    fn missing_decoder(&self) -> Option<&str> {
+        None
+    }
+
+    fn tail_samples(&self) -> usize {
+        0
+    }
+
+    fn duration(&self) -> Option<MediaTime> {
+        None
+    }
+
+    fn utc_origin(&self) -> Option<jiff::Timestamp> {
+        let running = self.clock.now().duration_since(self.opened);
+        let running = jiff::SignedDuration::try_from(running).ok()?;
+        self.clock.utc().checked_sub(running).ok()
+    }
+}
+
+/// What came of a run.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Starts of the moments, in seconds, and the times of day of their ends.
+    moments: Vec<(f64, Option<jiff::Timestamp>)>,
+    gaps: Vec<GapSpan>,
+    end: Option<StreamEnd>,
+    /// When the source was opened, in seconds.
+    opened: Vec<f64>,
+}
+
+/// Runs a camera for so many seconds of stream time.
+fn run(acts: &[Act], seconds: f64) -> Outcome {
+    run_until(acts, seconds, |_, _| {})
+}
+
+/// The same; `watch` sees the outcome so far and may cancel.
+fn run_until(
+    acts: &[Act],
+    seconds: f64,
+    mut watch: impl FnMut(&Outcome, &CancelToken),
+) -> Outcome {
+    let clock = Arc::new(SimulatedClock::new());
+    let script = Script {
+        clock: Arc::clone(&clock),
+        acts: acts.to_vec(),
+        opened: Mutex::default(),
+    };
+    let options = EngineOptions {
+        hop: Hop::SECOND,
+        crop: Crop::Full,
+        spec: WindowSpec::PAPER,
+        real_time: true,
+        limit: Some(MediaTime::from_secs_f64(seconds)),
+        jobs: 1,
+        batch: 4,
+        keep_pictures: false,
+    };
+    let (cancel, stats) = (CancelToken::default(), RunStats::new(1));
+    let source = Source {
+        name: "cam".into(),
+        kind: Kind::Camera(0),
+        label: None,
+    };
+    let engine = Engine {
+        options: &options,
+        cancel: &cancel,
+        stats: &stats,
+        opener: &script,
+        clock: &*clock,
+    };
+    let mut outcome = Outcome::default();
+    let network = |batch: &[&Features]| Ok(vec![(); batch.len()]);
+    let ended = engine.run(vec![Task::new(source)], network, |output| {
+        match output {
+            Output::Answered { job, .. } => {
+                outcome.moments.push((job.start.as_secs_f64(), job.utc));
+            }
+            Output::Gap { gap, .. } => outcome.gaps.push(gap),
+            Output::Ended { end, .. } => outcome.end = Some(end),
+            Output::NetworkFailed(error) => return Err(error),
+        }
+        watch(&outcome, &cancel);
+        Ok(())
+    });
+    ended.expect("the network does not fail");
+    let opened = script.opened.into_inner().expect("no panic");
+    outcome.opened = opened.iter().map(Duration::as_secs_f64).collect();
+    outcome
+}
+
+fn lost(gaps: &[GapSpan]) -> u64 {
+    gaps.iter().map(|gap| gap.lost).sum()
+}
+
+#[test]
+fn a_camera_that_is_away_is_opened_again_ever_more_slowly() {
+    let mut acts = vec![Act::Breaks(25)];
+    acts.extend([Act::Refuses; 7]);
+    acts.push(Act::Jumps(u64::MAX, 0));
+    let outcome = run(&acts, 150.0);
+    let waits: Vec<f64> = outcome.opened.windows(2).map(|w| w[1] - w[0]).collect();
+    let expected = [3.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0];
+    for (wait, expected) in waits.iter().zip(expected) {
+        // 2.5 s of sound before the first wait, and some polls.
+        assert!((wait - expected).abs() < 0.3, "{waits:?}");
+    }
+    assert_eq!(waits.len(), expected.len(), "{waits:?}");
+    let starts: Vec<f64> = outcome.moments.iter().map(|m| m.0).collect();
+    assert_eq!(starts[..2], [0.0, 1.0]);
+    // Back after 94 s and some.
+    assert!((94.0..96.5).contains(&starts[2]), "{starts:?}");
+    assert!(outcome.gaps.iter().all(|gap| gap.why == GapReason::Discontinuity));
+    assert_eq!(outcome.end.expect("it ends").error, None);
+}
+
+#[test]
+fn the_backoff_begins_anew_once_something_has_come() {
+    let acts = [Act::Refuses, Act::Refuses, Act::Breaks(20), Act::Refuses, Act::Jumps(u64::MAX, 0)];
+    let outcome = run(&acts, 20.0);
+    let waits: Vec<f64> = outcome.opened.windows(2).map(|w| w[1] - w[0]).collect();
+    for (wait, expected) in waits.iter().zip([1.0, 2.0, 3.0, 2.0]) {
+        assert!((wait - expected).abs() < 0.3, "{waits:?}");
+    }
+}
+
+#[test]
+fn a_camera_that_hangs_is_opened_again_after_ten_seconds() {
+    let outcome = run(&[Act::Hangs(30), Act::Jumps(u64::MAX, 0)], 30.0);
+    let waits: Vec<f64> = outcome.opened.windows(2).map(|w| w[1] - w[0]).collect();
+    // 3 s of sound, 10 s of nothing, 1 s of backoff.
+    assert!(matches!(waits[..], [wait] if (14.0..14.3).contains(&wait)), "{waits:?}");
+    assert_eq!(outcome.moments.len() as u64 + lost(&outcome.gaps), 30);
+}
+
+#[test]
+fn a_camera_whose_clock_jumps_ahead_gives_a_gap_and_continues() {
+    let outcome = run(&[Act::Jumps(50, 7_000)], 30.0);
+    let starts: Vec<f64> = outcome.moments.iter().map(|m| m.0).collect();
+    assert_eq!(starts[..5], [0.0, 1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(starts[5], 12.0);
+    assert!(starts.windows(2).all(|w| w[0] < w[1]), "{starts:?}");
+    let gaps = &outcome.gaps;
+    assert!(matches!(gaps[..], [gap] if gap.why == GapReason::Discontinuity && gap.lost == 7));
+}
+
+#[test]
+fn a_camera_whose_clock_jumps_back_is_judged_in_order_or_not_at_all() {
+    let outcome = run(&[Act::Jumps(50, -3_000)], 20.0);
+    let starts: Vec<f64> = outcome.moments.iter().map(|m| m.0).collect();
+    assert_eq!(starts[..5], [0.0, 1.0, 2.0, 3.0, 4.0]);
+    assert!(starts.windows(2).all(|w| w[0] < w[1]), "{starts:?}");
+    assert!(starts.len() > 10, "it continues: {starts:?}");
+}
+
+#[test]
+fn the_time_of_day_follows_the_clock_over_an_outage() {
+    let outcome = run(&[Act::Breaks(30), Act::Refuses, Act::Jumps(u64::MAX, 0)], 20.0);
+    let day = jiff::Timestamp::from_second(SimulatedClock::UTC_S).expect("in range");
+    for (start, utc) in outcome.moments {
+        let since = utc.expect("it is live").duration_since(day).as_secs_f64();
+        assert!((since - (start + 1.0)).abs() < 0.5, "{since} s at {start} s");
+    }
+}
+
+#[test]
+fn a_run_is_cancelled_while_its_camera_is_away() {
+    let outcome = run_until(&[Act::Breaks(25), Act::Refuses], 1e6, |outcome, cancel| {
+        if !outcome.gaps.is_empty() {
+            cancel.cancel();
+        }
+    });
+    assert_eq!(outcome.moments.len(), 2);
+    assert_eq!(outcome.end.expect("it ends").error, None);
+}
+
+#[test]
+fn two_thousand_hours_of_a_bad_camera_are_accounted_for() {
+    let mut acts = Vec::new();
+    for hour in 0..100 {
+        acts.push(if hour % 2 == 0 { Act::Breaks(34) } else { Act::Hangs(27) });
+        acts.extend(vec![Act::Refuses; 2_400]);
+    }
+    acts.push(Act::Jumps(u64::MAX, 0));
+    let hours = 2_000;
+    let seconds = hours * 3_600;
+    let outcome = run_until(&acts, seconds as f64, |outcome, cancel| {
+        // The camera is well again: enough has been seen.
+        if outcome.moments.len() > 400 {
+            cancel.cancel();
+        }
+    });
+    let last = outcome.moments.last().expect("moments").0;
+    assert!(last > 1_990.0 * 3_600.0, "{} h", last / 3_600.0);
+    // Every second up to the last moment was judged or is in a gap, but for what each
+    // return of the camera leaves of a second.
+    let accounted = outcome.moments.len() as u64 + lost(&outcome.gaps);
+    let off = (last as u64 + 1).abs_diff(accounted);
+    assert!(off <= 100, "{accounted} of {last} seconds");
+    assert!(outcome.moments.windows(2).all(|w| w[0].0 < w[1].0));
+    assert!(outcome.gaps.windows(2).all(|w| w[0].start < w[1].start));
+}
