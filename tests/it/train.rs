@@ -524,7 +524,14 @@ fn synthetic_scenes_are_trained_on() {
     );
     let mut command = l3net(["train", &data, "synth:", "-q", "--steps", "1", "-o"]);
     command.arg(folder.path().join("m.safetensors"));
-    command.args(["--batch", "2", "--precision", "f32"]);
+    command.args([
+        "--batch",
+        "2",
+        "--validation-pairs",
+        "4",
+        "--precision",
+        "f32",
+    ]);
     let done = run(command);
     assert_eq!(done.code, Some(0), "{}", done.err);
     let state = checkpoint(folder.path(), "m.last.checkpoint").state;
