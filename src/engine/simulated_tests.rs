@@ -182,11 +182,7 @@ fn run(acts: &[Act], seconds: f64) -> Outcome {
 }
 
 /// The same; `watch` sees the outcome so far and may cancel.
-fn run_until(
-    acts: &[Act],
-    seconds: f64,
-    mut watch: impl FnMut(&Outcome, &CancelToken),
-) -> Outcome {
+fn run_until(acts: &[Act], seconds: f64, mut watch: impl FnMut(&Outcome, &CancelToken)) -> Outcome {
     let clock = Arc::new(SimulatedClock::new());
     let script = Script {
         clock: Arc::clone(&clock),
@@ -257,13 +253,24 @@ fn a_camera_that_is_away_is_opened_again_ever_more_slowly() {
     assert_eq!(starts[..2], [0.0, 1.0]);
     // Back after 94 s and some.
     assert!((94.0..96.5).contains(&starts[2]), "{starts:?}");
-    assert!(outcome.gaps.iter().all(|gap| gap.why == GapReason::Discontinuity));
+    assert!(
+        outcome
+            .gaps
+            .iter()
+            .all(|gap| gap.why == GapReason::Discontinuity)
+    );
     assert_eq!(outcome.end.expect("it ends").error, None);
 }
 
 #[test]
 fn the_backoff_begins_anew_once_something_has_come() {
-    let acts = [Act::Refuses, Act::Refuses, Act::Breaks(20), Act::Refuses, Act::Jumps(u64::MAX, 0)];
+    let acts = [
+        Act::Refuses,
+        Act::Refuses,
+        Act::Breaks(20),
+        Act::Refuses,
+        Act::Jumps(u64::MAX, 0),
+    ];
     let outcome = run(&acts, 20.0);
     let waits: Vec<f64> = outcome.opened.windows(2).map(|w| w[1] - w[0]).collect();
     for (wait, expected) in waits.iter().zip([1.0, 2.0, 3.0, 2.0]) {
@@ -276,7 +283,10 @@ fn a_camera_that_hangs_is_opened_again_after_ten_seconds() {
     let outcome = run(&[Act::Hangs(30), Act::Jumps(u64::MAX, 0)], 30.0);
     let waits: Vec<f64> = outcome.opened.windows(2).map(|w| w[1] - w[0]).collect();
     // 3 s of sound, 10 s of nothing, 1 s of backoff.
-    assert!(matches!(waits[..], [wait] if (14.0..14.3).contains(&wait)), "{waits:?}");
+    assert!(
+        matches!(waits[..], [wait] if (14.0..14.3).contains(&wait)),
+        "{waits:?}"
+    );
     assert_eq!(outcome.moments.len() as u64 + lost(&outcome.gaps), 30);
 }
 
@@ -302,11 +312,17 @@ fn a_camera_whose_clock_jumps_back_is_judged_in_order_or_not_at_all() {
 
 #[test]
 fn the_time_of_day_follows_the_clock_over_an_outage() {
-    let outcome = run(&[Act::Breaks(30), Act::Refuses, Act::Jumps(u64::MAX, 0)], 20.0);
+    let outcome = run(
+        &[Act::Breaks(30), Act::Refuses, Act::Jumps(u64::MAX, 0)],
+        20.0,
+    );
     let day = jiff::Timestamp::from_second(SimulatedClock::UTC_S).expect("in range");
     for (start, utc) in outcome.moments {
         let since = utc.expect("it is live").duration_since(day).as_secs_f64();
-        assert!((since - (start + 1.0)).abs() < 0.5, "{since} s at {start} s");
+        assert!(
+            (since - (start + 1.0)).abs() < 0.5,
+            "{since} s at {start} s"
+        );
     }
 }
 
@@ -325,7 +341,11 @@ fn a_run_is_cancelled_while_its_camera_is_away() {
 fn two_thousand_hours_of_a_bad_camera_are_accounted_for() {
     let mut acts = Vec::new();
     for hour in 0..100 {
-        acts.push(if hour % 2 == 0 { Act::Breaks(34) } else { Act::Hangs(27) });
+        acts.push(if hour % 2 == 0 {
+            Act::Breaks(34)
+        } else {
+            Act::Hangs(27)
+        });
         acts.extend(vec![Act::Refuses; 2_400]);
     }
     acts.push(Act::Jumps(u64::MAX, 0));
