@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::archive_index::{End, Entry, EntryKind};
 use super::lines::{beside, foreign};
-use super::progress::{End, Entry, Kind};
-use super::{Progress, SinkError, jsonl, parquet};
+use super::{ArchiveIndex, SinkError, jsonl, parquet};
 use crate::lock::lock;
 use crate::result::{Crop, GapReason, Record};
 
@@ -43,7 +43,7 @@ pub struct Archive {
     /// Bytes of whole lines; `None` for a device or pipe.
     len: Option<u64>,
     line: Vec<u8>,
-    progress: Progress,
+    progress: ArchiveIndex,
     table: bool,
 }
 
@@ -66,7 +66,7 @@ impl Archive {
                 });
             }
         };
-        let mut progress = Progress::default();
+        let mut progress = ArchiveIndex::default();
         let lines = if table {
             if let Some(found) = is_regular(out)? {
                 if !found {
@@ -119,7 +119,7 @@ impl Archive {
     }
 
     /// What the output holds, with all that was appended.
-    pub fn progress(&self) -> &Progress {
+    pub fn index(&self) -> &ArchiveIndex {
         &self.progress
     }
 
@@ -195,7 +195,7 @@ fn is_regular(path: &Path) -> Result<Option<bool>, SinkError> {
     }
 }
 
-/// As much of a line as [`Progress`] needs; borrows from it where it can.
+/// As much of a line as [`ArchiveIndex`] needs; borrows from it where it can.
 #[derive(Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow, rename = "type")]
@@ -227,17 +227,17 @@ struct Looked {
 impl Line<'_> {
     fn entry(&self) -> Option<Entry<'_>> {
         let kind = match &*self.kind {
-            "moment" => Kind::Moment {
+            "moment" => EntryKind::Moment {
                 seq: self.seq?,
                 start_ns: self.start_ns?,
                 crop: self.heatmap.as_ref().map(|looked| looked.crop),
                 correspondence: self.correspondence.unwrap_or(f32::NAN),
             },
-            "gap" => Kind::Gap {
+            "gap" => EntryKind::Gap {
                 start_ns: self.start_ns?,
                 why: self.why?,
             },
-            "summary" => Kind::Summary(End {
+            "summary" => EntryKind::Summary(End {
                 moments: self.moments?,
                 gaps: self.gaps?,
                 model: self.model.as_deref(),
@@ -245,7 +245,7 @@ impl Line<'_> {
                 interrupted: self.interrupted,
                 error: self.error.as_deref(),
             }),
-            "error" => Kind::Error {
+            "error" => EntryKind::Error {
                 text: self.error.as_deref()?,
             },
             _ => return None,
