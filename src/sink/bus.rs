@@ -1,12 +1,12 @@
-//! The bus: from one publisher to many sinks, none of which can hold up another.
+//! The bus: one publisher, many sinks, none of which holds up another.
 //!
-//! Belongs here: queues, threads, and carrying out each sink's [`Policy`]. Does not:
-//! what any sink does with an event.
+//! Belongs here: queues, threads, and enforcing each sink's [`Policy`]. Does not: what a
+//! sink does with an event.
 //!
-//! Each sink has a bounded queue and its own thread, or several. A full queue blocks the
-//! publisher or drops its oldest moment, as the sink says. Once the run is cancelled,
-//! sinks have [`BusOptions::grace`] to take what waits and to close; one that hangs
-//! longer is abandoned and reported, and its thread ends with the process.
+//! Each sink has a bounded queue and one or more threads. A full queue blocks the
+//! publisher or drops its oldest moment, as the policy says. Once the run is cancelled,
+//! sinks have [`BusOptions::grace`] to drain their queues and close. One that hangs longer
+//! is abandoned and reported; its thread ends with the process.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,21 +24,21 @@ use crate::event::Event;
 use crate::result::StreamName;
 use crate::result::{Gap, GapReason};
 
-/// How often a blocked publisher looks whether the run has been cancelled.
+/// How often a blocked publisher checks for cancellation.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How a bus is to be run.
+/// Options of a bus.
 #[derive(Clone)]
 pub struct BusOptions {
-    /// Cancelled by whoever stops the run, and by the bus where a sink's failure ends it.
+    /// Cancelled by the caller to stop the run, and by the bus if a sink's failure ends it.
     pub cancel: CancelToken,
-    /// How long sinks may take to close once the run is cancelled.
+    /// How long sinks may take to close after the run is cancelled.
     pub grace: Duration,
-    /// Tells people what became of a sink, in one line.
+    /// Reports a failure of a sink to the user, in one line.
     pub report: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
-/// Hands events to sinks.
+/// Delivers events to sinks.
 pub struct Bus {
     lanes: Vec<Lane>,
     annotators: Vec<Annotator>,
@@ -54,17 +54,18 @@ struct Lane {
     name: &'static str,
     policy: Policy,
     queue: Sender<Arc<Event>>,
-    /// To take the oldest out of a full queue.
+    /// Receives the oldest event of a full queue, to drop it.
     oldest: Receiver<Arc<Event>>,
     overflow: Arc<Mutex<Overflow>>,
-    /// Workers that have not left.
+    /// Workers that are still running.
     alive: Arc<AtomicUsize>,
-    /// Disconnected once all workers have left.
+    /// Disconnected once all workers have ended.
     finished: Receiver<()>,
     workers: Vec<JoinHandle<()>>,
 }
 
-/// What came out of a full queue. Older than all that is in it, so it is served first.
+/// What replaces events dropped from a full queue. It is older than everything in the queue,
+/// so it is delivered first.
 #[derive(Default)]
 struct Overflow(Vec<Event>);
 
@@ -76,7 +77,7 @@ struct Shared {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // All that is guarded here is whole between any two statements.
+    // Guarded values are consistent between any two statements, so poisoning is harmless.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -111,28 +112,29 @@ impl Bus {
         })
     }
 
-    /// Whether a sink draws: moments then carry their picture and spectrogram.
+    /// Whether any sink needs moments with their picture and spectrogram.
     pub fn needs_pictures(&self) -> bool {
         self.lanes.iter().any(|lane| lane.policy.pictures)
     }
 
-    /// Those who want to see all of a stream.
+    /// Watchers of the sinks that want all sound and frames of a stream.
     #[cfg(feature = "gst")]
     pub fn watchers(&self, stream: &StreamName) -> Vec<Box<dyn Watcher>> {
         self.watch.iter().map(|watch| watch(stream)).collect()
     }
 
-    /// Lets sinks complete a moment's record.
+    /// Runs the sinks' annotators on a moment.
     pub fn annotate(&self, event: &mut Event) {
         if let Event::Moment(moment) = event {
             self.annotators.iter().for_each(|annotate| annotate(moment));
         }
     }
 
-    /// Hands an event to all sinks; `repeated` if an earlier run has it in the archive.
+    /// Queues an event for all sinks; `repeated` if the archive already has it from an
+    /// earlier run.
     ///
     /// # Errors
-    /// The failure of a sink that ends the run, once.
+    /// A sink's failure that ends the run; returned once.
     pub fn publish(&self, event: Event, repeated: bool) -> Result<(), SinkError> {
         if let Some(error) = lock(&self.shared.fatal).take() {
             return Err(error);
@@ -147,7 +149,7 @@ impl Bus {
     }
 
     fn hand_over(&self, lane: &Lane, mut event: Arc<Event>) {
-        // A sink that is detached has been reported as such.
+        // No workers: the sink is detached, which has been reported.
         while lane.alive.load(Ordering::Acquire) > 0 {
             let pushed = match lane.policy.when_full {
                 WhenFull::DropOldest => lane.push(event),
@@ -164,7 +166,7 @@ impl Bus {
         metrics::queue_depth(lane.name, None, lane.queue.len());
     }
 
-    /// Whether the run was cancelled so long ago that nothing is waited for any more.
+    /// Whether the grace period after cancellation is over.
     fn is_out_of_time(&self) -> bool {
         let options = &self.shared.options;
         options.cancel.is_cancelled()
@@ -174,15 +176,14 @@ impl Bus {
                 >= options.grace
     }
 
-    /// Waits until all sinks have taken what waits and are closed. Gives the number of
+    /// Waits until all sinks have drained their queues and closed. Returns the number of
     /// failures that did not end the run.
     ///
     /// # Errors
-    /// The failure of a sink that ended the run, if [`publish`](Self::publish) has not
-    /// given it.
+    /// The failure that ended the run, if [`publish`](Self::publish) has not returned it.
     pub fn finish(mut self) -> Result<usize, SinkError> {
         let lanes = std::mem::take(&mut self.lanes);
-        // All of them at once, before any is waited for.
+        // Close all of them before waiting for any.
         let closing: Vec<_> = lanes.into_iter().map(Lane::close).collect();
         for lane in closing {
             let mut closed = lane.finished.recv_timeout(POLL_INTERVAL);
@@ -198,7 +199,7 @@ impl Bus {
                 continue;
             }
             for worker in lane.workers {
-                // A panic has been reported by the worker's guard.
+                // A panic has been reported when the thread unwound.
                 let _ = worker.join();
             }
         }
@@ -264,14 +265,15 @@ impl Lane {
         })
     }
 
-    /// Never waits: takes the oldest event out where there is no room, and gives the new
-    /// one back to be tried again.
+    /// Never waits: if the queue is full, drops the oldest event and returns the new one to
+    /// be tried again.
     fn push(&self, event: Arc<Event>) -> Result<(), SendTimeoutError<Arc<Event>>> {
         let back = match self.queue.try_send(event) {
             Err(TrySendError::Full(back)) => back,
             _ => return Ok(()),
         };
-        // Under the lock, so that a worker that already has a newer event sees it.
+        // Locked before receiving, so that a worker that already holds a newer event sees
+        // the replacement first.
         let mut overflow = lock(&self.overflow);
         if let Ok(oldest) = self.oldest.try_recv()
             && overflow.add(&oldest)
@@ -282,7 +284,7 @@ impl Lane {
     }
 
     fn close(self) -> Closing {
-        // With the queue's sender gone, workers end once it is empty.
+        // Dropping the sender lets workers end once the queue is empty.
         Closing {
             name: self.name,
             finished: self.finished,
@@ -292,7 +294,7 @@ impl Lane {
 }
 
 impl Overflow {
-    /// Keeps what must not be lost of an event; true if a moment went.
+    /// Keeps what must not be lost of a dropped event; true if that was a moment.
     fn add(&mut self, event: &Event) -> bool {
         let gap = match event {
             Event::Ended(_) => {
@@ -320,7 +322,7 @@ impl Overflow {
     }
 }
 
-/// Kept by a worker's thread; says that it has left, whatever made it leave.
+/// Dropped when a worker's thread ends, for whatever reason.
 struct Leaving {
     name: &'static str,
     policy: Policy,
@@ -354,7 +356,7 @@ struct Worker {
     failing: bool,
 }
 
-/// What to do with a sink after an event.
+/// What a worker does after an event.
 #[derive(PartialEq)]
 enum Next {
     Continue,
@@ -411,7 +413,7 @@ impl Worker {
         Next::Continue
     }
 
-    /// Carries out [`Policy::on_failure`].
+    /// Applies [`Policy::on_failure`].
     fn judge(&mut self, result: Result<(), SinkError>) -> Next {
         let Err(error) = result else {
             self.failing = false;
@@ -444,7 +446,7 @@ impl Worker {
 }
 
 impl Shared {
-    /// A failure that does not end the run.
+    /// Counts and reports a failure that does not end the run.
     fn fail(&self, what: &str) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         (self.options.report)(&format!("l3net: {what}"));
