@@ -9,14 +9,14 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test build install lint bench
 
-# Where Rust was installed a moment ago, the shell's PATH lacks it still.
+# In a shell that is older than the Rust installation, PATH lacks cargo.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 PREFIX ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR = $(DESTDIR)$(PREFIX)/lib/l3net
-# Three objects, one of which makes a sound; half-way the sound is swapped for that of
-# something else.
+# Three objects, one of which makes a sound; half-way the sound is swapped for that
+# of something else.
 SCENE := --objects 3 --seconds 10 --swap-at 5 --split test --seed 3
 
 help: ## show this list
@@ -47,8 +47,8 @@ build: setup ## build the release binary
 	@cargo build --release
 	@echo "built $(TARGET)/release/l3net"
 
-# One folder, because the binary looks for libtorch and the models relative to itself.
-# PREFIX/bin gets a link to it.
+# One folder, because the binary looks for libtorch and the models relative to itself;
+# PREFIX/bin gets a symlink.
 install: build ## install to PREFIX (default /usr/local, or ~/.local unless root)
 	@install -d "$(LIB_DIR)/bin" "$(LIB_DIR)/lib" "$(DESTDIR)$(PREFIX)/bin"
 	@install -m 755 "$(TARGET)/release/l3net" "$(LIB_DIR)/bin/l3net"

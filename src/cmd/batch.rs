@@ -1,4 +1,4 @@
-//! `l3net batch`: files, as fast as the machine goes.
+//! `l3net batch`: files, as fast as the machine can.
 
 use std::path::PathBuf;
 
@@ -14,27 +14,27 @@ use crate::sink::archive::Archive;
 use crate::sink::retention::KeepLimits;
 use crate::sink::{ArchiveIndex, SinkError};
 
-/// Go through files and directories as fast as the machine can
+/// Process files and directories as fast as the machine can
 ///
-/// Run again with the same OUT it goes on where it was: files that are done are
-/// not decoded again, and each moment stands in OUT exactly once. A file with the
-/// name of one that is done but another size goes in by its path.
+/// The same command resumes where it stopped: finished files are not decoded again,
+/// and each moment is in OUT exactly once. A file with the name of a finished one
+/// but another size is recorded under its full path.
 #[derive(clap::Args, Clone, Debug)]
 pub struct BatchArgs {
     /// Files, directories (walked), URIs
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
-    /// Where results go: a .jsonl or .parquet file
+    /// Write results to this .jsonl or .parquet file
     #[arg(long, short, value_name = "OUT")]
     pub output: PathBuf,
-    /// Files that are decoded side by side; fitting the cores if not given
+    /// Files to decode in parallel; by the number of cores if not given
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     #[command(flatten)]
     pub(super) stream: StreamArgs,
 }
 
-/// Runs over all files.
+/// Runs over all files. True if all was done and nothing failed.
 ///
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
@@ -73,7 +73,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
             && progress.is_of_another(short, source.bytes())
         {
             tracing::warn!(
-                "{short}: {} holds a file of that name and another size; this one goes in as \
+                "{short}: {} has a file of that name and another size; this one is recorded as \
                  {longer}",
                 args.output.display()
             );
@@ -107,9 +107,9 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     .run()
 }
 
-/// Moments of two hops of a file in one OUT would leave out some and have others twice;
-/// those of two models, or of two parts of the picture, cannot be held against each other,
-/// whatever they are of.
+/// Refuses to mix settings in one OUT. With two hops of one file, some moments would be
+/// missing and others there twice; moments of two models or crops cannot be compared,
+/// whatever their files.
 fn refuse_other_settings(
     args: &BatchArgs,
     model: &str,
@@ -136,14 +136,14 @@ fn refuse_other_settings(
             continue;
         };
         return Err(Usage::error(format!(
-            "{}: holds {what}: go on with {how}, or name another output",
+            "{}: holds {what}: resume with {how}, or name another output",
             args.output.display()
         )));
     }
     Ok(())
 }
 
-/// Two keep the network busy over the end of a file; more where cores are idle.
+/// Two keep the network busy while one file ends; more if cores would be idle.
 pub(super) fn default_jobs() -> usize {
     (cores() / 2).clamp(2, 16)
 }

@@ -1,4 +1,4 @@
-//! Outputs that would be written over what is read, or over each other.
+//! Outputs that would overwrite a source or each other.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub(super) fn refuse(
         .iter()
         .cloned()
         .chain(overlays.into_iter().flatten());
-    // What is not there yet is nothing else.
+    // A file that does not exist yet clashes with nothing.
     for output in outputs.filter(|path| path.is_file()) {
         let is = |other: &Path| same_file::is_same_file(&output, other).unwrap_or(false);
         let is_read = |source: &&Source| source.files().iter().any(|file: &PathBuf| is(file));

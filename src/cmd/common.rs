@@ -1,4 +1,4 @@
-//! What the commands share: options of the network, the log, kinds of failure.
+//! What the commands share: options of the network, the log, signals, usage errors.
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ impl Usage {
     }
 }
 
-/// Whether an error only says that nobody reads stdout any more (`l3net … | head`).
+/// Whether an error only means that the reader of stdout has gone (`l3net … | head`).
 pub fn reader_has_gone(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
@@ -42,25 +42,25 @@ pub fn reader_has_gone(error: &anyhow::Error) -> bool {
 /// Exit code of a program that a second Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-/// How long streams and sinks may take to close once they were told to stop.
+/// How long streams and sinks may take to close after the first signal.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the message may take that a run did not close.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// The first Ctrl-C (or SIGTERM) requests an orderly end, a second one ends at once.
+/// The first Ctrl-C or SIGTERM cancels the run; a second one exits at once.
 ///
 /// # Errors
-/// If the system does not let signals be caught.
+/// If the system refuses the signal handler.
 pub fn cancel_on_signal() -> anyhow::Result<CancelToken> {
     on_signal(|| {})
 }
 
-/// The same for commands that must be closed within [`CLOSE_WITHIN`]: whatever hangs
-/// then (a sink, a driver, a file system) is left as it is, and the process ends.
+/// The same, and exits after [`CLOSE_WITHIN`] even if something hangs (a sink, a driver,
+/// a file system).
 ///
 /// # Errors
-/// If the system does not let signals be caught.
+/// If the system refuses the signal handler.
 pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
     on_signal(|| {
         let watchdog = || {
@@ -68,8 +68,8 @@ pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
             // Not on this thread: a terminal that is held would keep it for ever.
             let last_words = std::thread::Builder::new().spawn(|| {
                 say(&format!(
-                    "l3net: not closed after {} s: a source, a disk or a reader hangs; ending \
-                     now. What was written stays",
+                    "l3net: not closed after {} s: a source, a disk or a reader hangs; exiting. \
+                     What was written is kept",
                     CLOSE_WITHIN.as_secs()
                 ));
             });
@@ -77,7 +77,7 @@ pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
             drop(last_words);
             std::process::exit(1);
         };
-        // Without it a hung run needs a second signal.
+        // If no thread can be started, a hung run needs a second signal.
         let _ = std::thread::Builder::new().spawn(watchdog);
     })
 }
@@ -96,13 +96,13 @@ fn on_signal(first: impl Fn() + Send + 'static) -> anyhow::Result<CancelToken> {
     Ok(cancel)
 }
 
-/// Where to compute, and how exactly.
+/// Device, precision and threads.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub struct ComputeArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_name = "WHERE")]
     pub device: Device,
-    /// How exactly: auto, f32 or bf16
+    /// Precision: auto, f32 or bf16
     #[arg(long, default_value = "auto", value_name = "KIND")]
     pub precision: Precision,
     /// CPU threads of the network; all cores if not given
@@ -111,7 +111,7 @@ pub struct ComputeArgs {
 }
 
 impl ComputeArgs {
-    /// The same for the network.
+    /// As options of the network.
     pub fn options(self) -> NetOptions {
         NetOptions {
             device: self.device,
@@ -120,14 +120,14 @@ impl ComputeArgs {
         }
     }
 
-    /// Whether that is a GPU. One that cannot be had is told where it is needed.
+    /// Whether this selects a GPU. A device that is not available counts as no GPU; the
+    /// error is reported when the network is loaded.
     pub fn on_gpu(self) -> bool {
         self.device.resolve().is_ok_and(tch::Device::is_cuda)
     }
 
-    /// Threads that prepare batches beside the network, unless told otherwise: a
-    /// GPU takes all cores; on the CPU the network needs them itself, and one thread
-    /// feeds two of them.
+    /// Threads that prepare batches, by default: all cores for a GPU; on the CPU, where
+    /// the network needs the cores itself, one for every two.
     pub fn loaders(told: Option<u16>, on_gpu: bool) -> usize {
         match told {
             Some(loaders) => loaders.into(),
@@ -142,19 +142,19 @@ impl ComputeArgs {
     }
 }
 
-/// Which network, where, and how exactly.
+/// The model, and where to run it.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct NetArgs {
-    /// Model file (.safetensors); the one in models/ if not given
+    /// Model file (.safetensors); default is models/l3net-base.safetensors
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Where, and how exactly
+    /// Device, precision and threads
     #[command(flatten)]
     pub compute: ComputeArgs,
 }
 
 impl NetArgs {
-    /// Loads the network; says on stderr if it is untrained.
+    /// Loads the network; warns if it is untrained.
     ///
     /// # Errors
     /// Names the model file or the device, and what is wrong with it.
@@ -162,7 +162,7 @@ impl NetArgs {
         self.place(&self.weights()?)
     }
 
-    /// The weights that are to be loaded.
+    /// Reads the weights.
     ///
     /// # Errors
     /// Names the model file, and what is wrong with it.
@@ -170,7 +170,7 @@ impl NetArgs {
         Weights::open(self.model.as_deref())
     }
 
-    /// The network with these weights; says on stderr if they are untrained.
+    /// The network with these weights; warns if they are untrained.
     ///
     /// # Errors
     /// Names the device, and what is wrong with it.
@@ -187,8 +187,8 @@ impl NetArgs {
         }
         if weights.metadata().get("trained_task").map(String::as_str) == Some("classify") {
             tracing::warn!(
-                "{} learnt classes alone (--task classify): whether picture and sound belong \
-                 together it has never learnt",
+                "{} was trained on classes alone (--task classify), not on whether picture and \
+                 sound belong together",
                 weights.source().display()
             );
         }
@@ -198,7 +198,7 @@ impl NetArgs {
     }
 }
 
-/// What is drawn over picture and sound.
+/// Which heatmap is computed.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct MapArgs {
     /// Kind of heatmap: gradient, local or unit:K
@@ -206,13 +206,13 @@ pub struct MapArgs {
     pub heatmap: HeatmapKind,
 }
 
-/// What is looked at, and how often.
+/// Which windows and which part of the picture are judged.
 #[derive(clap::Args, Clone, Debug)]
 pub struct WindowArgs {
-    /// Seconds from window to window, 0.1 to 1
+    /// Time between windows, 0.1 to 1
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_hop)]
     pub hop: Hop,
-    /// Part of the picture to look at: the whole, or the paper's middle
+    /// Part of the picture to use: all of it, or the middle as in the paper
     #[arg(long, value_parser = choice::<Crop>(), default_value = "full", value_name = "WHAT")]
     pub crop: Crop,
     /// Stop each stream after this much of it
@@ -226,31 +226,31 @@ fn parse_hop(text: &str) -> Result<Hop, String> {
 
 fn parse_seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
-        // The longest time that the stream's nanoseconds can tell is 584 years.
+        // 64-bit nanoseconds reach 584 years.
         Ok(seconds) if (1e-9..1e10).contains(&seconds) => Ok(seconds),
         _ => Err("not a number of seconds over 0".to_owned()),
     }
 }
 
-/// A line on stderr for whoever watches; nobody watching is no failure.
+/// Prints a line on stderr; a closed stderr is not a failure.
 pub fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(io::stderr(), "{}", printable_lines(line));
 }
 
-/// How much to say on stderr.
+/// How much to print on stderr.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub struct TalkArgs {
-    /// Say nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more on stderr; twice for what developers want to know
+    /// Print more on stderr; twice for debugging
     #[arg(long, short, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
 impl TalkArgs {
-    /// Starts the log on stderr through `writer`. `RUST_LOG` goes before the options.
+    /// Starts the log on stderr through `writer`. `RUST_LOG` overrides the options.
     pub fn start_log<W>(self, writer: W)
     where
         W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,

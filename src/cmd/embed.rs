@@ -1,4 +1,4 @@
-//! `l3net embed`: what the trunks make of each window, for others to learn on.
+//! `l3net embed`: the trunk outputs of each window, for other models to learn on.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -20,24 +20,24 @@ use crate::stats::RunStats;
 use crate::text::plural;
 use crate::time::MediaTime;
 
-/// Write the network's features of each second as arrays for numpy
+/// Write the network's features of each second as numpy arrays
 ///
-/// OUT is opened by numpy.load. Its rows are the windows, by source and time: stream,
-/// start_ns, end_ns and frame_ns say which. audio_512 and vision_512 are what the
-/// network compares; audio_6144 and vision_8192 are what classes of sounds and of
-/// pictures are learnt from (sections 3.3 and 3.4 of the paper).
+/// Open OUT with numpy.load. Its rows are windows, ordered by source and time; stream,
+/// start_ns, end_ns and frame_ns identify them. The network compares audio_512 with
+/// vision_512; audio_6144 and vision_8192 are for classifying sounds and pictures
+/// (sections 3.3 and 3.4 of the paper).
 #[derive(clap::Args, Clone, Debug)]
 pub struct EmbedArgs {
     /// Files, directories (walked), URIs
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
-    /// Where features go: a .npz file
+    /// Write features to this .npz file
     #[arg(long, short, value_name = "OUT")]
     pub output: PathBuf,
-    /// Features to keep, with commas between; all if not given
+    /// Features to write, separated by commas; all if not given
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<FeatureKind>,
-    /// Files that are decoded side by side; fitting the cores if not given
+    /// Files to decode in parallel; by the number of cores if not given
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     #[command(flatten)]
@@ -51,16 +51,16 @@ pub struct EmbedArgs {
 /// A kind of features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FeatureKind {
-    /// What the network hears
+    /// Output of the audio trunk (pool4)
     #[value(name = "audio_512")]
     Audio512,
-    /// What the network sees
+    /// Output of the vision trunk (pool4)
     #[value(name = "vision_512")]
     Vision512,
-    /// The same by blocks of frequency and time
+    /// conv4_2 of the audio trunk, pooled by frequency and time
     #[value(name = "audio_6144")]
     Audio6144,
-    /// The same by places in the picture
+    /// conv4_2 of the vision trunk, pooled by place in the picture
     #[value(name = "vision_8192")]
     Vision8192,
 }
@@ -139,21 +139,21 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         taken.take(output)
     });
     bar.finish();
-    // What is there is written, whatever ended the run.
+    // Written even if the run was cut short.
     let well = taken.finish(args, &model, begun);
     ended?;
     well
 }
 
-/// What came of a run.
+/// The results of a run so far.
 struct Taken {
     npz: Npz,
     kinds: Vec<FeatureKind>,
     names: Vec<StreamName>,
     failed: usize,
-    /// Streams that came to their end.
+    /// Streams that reached their end.
     ended: usize,
-    /// Windows that there would have been in gaps.
+    /// Windows lost in gaps.
     lost: u64,
     bar: Bar,
 }

@@ -1,4 +1,4 @@
-//! `l3net launch`: a gst-launch description, live or not as it says itself.
+//! `l3net launch`: a gst-launch description; live if its pipeline is.
 
 use super::clash;
 use super::common::{Usage, cancel_on_signal_in_time};
@@ -8,10 +8,10 @@ use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::media::{Description, Source};
 use crate::sink::retention::KeepLimits;
 
-/// Judge what a gst-launch description brings
+/// Run on a gst-launch description
 ///
-/// The description sends its streams to the ends audio. and video., which convert
-/// and resample by themselves:
+/// The description sends its streams to audio. and video., which convert and
+/// resample as needed:
 ///
 ///   l3net launch 'uridecodebin uri=file:///clip.mp4 name=d
 ///                 d. ! queue ! audio.  d. ! queue ! video.'

@@ -10,13 +10,13 @@ use jiff::SignedDuration;
 
 use crate::sink::retention::KeepLimits;
 
-/// Watch cameras, microphones and streams in real time
+/// Monitor cameras, microphones and streams in real time
 ///
 /// Never falls behind: what cannot be judged in time is dropped, counted and
-/// told as a gap. Cameras and network streams that fail are opened again.
+/// reported as a gap. Cameras and network streams that fail are reopened.
 #[derive(clap::Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// What to watch: camera, camera:N, rtsp://…, test, a file, a description
+    /// What to monitor: camera, camera:N, rtsp://…, test, a file, a description
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     #[command(flatten)]
@@ -28,10 +28,10 @@ pub struct LiveArgs {
 /// Which pictures are kept.
 #[derive(clap::Args, Clone, Debug)]
 struct KeepArgs {
-    /// Keep at most this much of --heatmaps, such as 20GB; the oldest go
+    /// Delete the oldest --heatmaps beyond this size, such as 20GB
     #[arg(long, value_name = "SIZE", requires = "heatmaps")]
     heatmaps_max_size: Option<ByteSize>,
-    /// Keep --heatmaps for this long, such as 7d or 12h
+    /// Delete --heatmaps older than this, such as 7d or 12h
     #[arg(long, value_name = "TIME", requires = "heatmaps", value_parser = parse_age)]
     heatmaps_max_age: Option<SignedDuration>,
 }
@@ -46,12 +46,12 @@ impl From<&KeepArgs> for KeepLimits {
 }
 
 fn parse_age(text: &str) -> Result<SignedDuration, String> {
-    let wrong = |_| format!("{text} is no time: it is as 7d, 12h or 90m");
+    let wrong = |_| format!("{text} is not a time: write it like 7d, 12h or 90m");
     let age: jiff::Span = text.parse().map_err(wrong)?;
     let age = age.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
     age.map_err(wrong).and_then(|age| match age.is_positive() {
         true => Ok(age),
-        false => Err(format!("{text} is over before it begins")),
+        false => Err(format!("{text} is not a time over 0")),
     })
 }
 

@@ -1,8 +1,8 @@
 //! Where the results of `live`, `launch` and `batch` go: the list of sinks, from their
 //! arguments.
 //!
-//! Belongs here: which sinks a run has, what it says of itself on stderr. Does not: how
-//! a sink works, queues ([`crate::sink`]).
+//! Belongs here: which sinks a run has, its messages on stderr. Does not: how a sink
+//! works, queues ([`crate::sink`]).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,26 +28,26 @@ use crate::sink::{Sink, Watcher};
 use crate::stats::RunStats;
 use crate::time::Hop;
 
-/// Of the time in which a stopped run must be closed, what is left to whoever waits for
-/// its sinks.
+/// The part of [`CLOSE_WITHIN`] that sinks do not get, so that the run can end properly
+/// after one of them was abandoned.
 const CLOSING_MARGIN: Duration = Duration::from_secs(2);
 
-/// Outputs.
+/// Options of the sinks.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct OutputArgs {
-    /// Add results as JSON lines to a file; - is stdout
+    /// Append results as JSON lines to a file; - is stdout
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
-    /// Write a picture of each heatmap below this folder
+    /// Write a picture of each heatmap to this folder
     #[arg(long, value_name = "DIR")]
     pub heatmaps: Option<PathBuf>,
-    /// Write a video with heatmap and score drawn in (.mkv or .mp4)
+    /// Write a video with heatmap and score (.mkv or .mp4)
     #[arg(long, value_name = "FILE")]
     pub overlay: Option<PathBuf>,
     /// Serve Prometheus metrics at this address, such as :9000
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<String>,
-    /// Print a table of moments for people on stderr
+    /// Print a table of moments on stderr
     #[arg(long)]
     pub table: bool,
 }
@@ -60,32 +60,32 @@ pub struct SinkContext<'a> {
     pub keep: KeepLimits,
     /// The streams, in the order of the sources.
     pub names: &'a [StreamName],
-    /// Sources that were named, with those that are done already.
+    /// Sources that were named, including finished ones.
     pub asked: usize,
-    /// The run plays by the clock: nobody may wait for a display.
+    /// The run is in real time: it must not wait for a display.
     pub live: bool,
-    /// There is an archive, so the run has a purpose without readers.
+    /// There is an archive, so the run is useful without readers.
     pub has_archive: bool,
-    /// How far windows are apart.
+    /// Time between windows.
     pub hop: Hop,
     /// The run's counters.
     pub stats: &'a Arc<RunStats>,
     /// Requests the end of the run.
     pub cancel: &'a CancelToken,
-    /// Lines for people.
+    /// Prints messages.
     pub bar: &'a Bar,
 }
 
 type MakeSink = fn(&SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>>;
 
-/// All sinks that there are. Each is made if its arguments ask for it.
+/// All sinks. Each is made if its arguments request it.
 const SINKS: &[MakeSink] = &[json, table, metrics, heatmaps, overlay];
 
 fn boxed<S: Sink + 'static>(sink: Option<S>) -> anyhow::Result<Option<Box<dyn Sink>>> {
     Ok(sink.map(|sink| Box::new(sink) as Box<dyn Sink>))
 }
 
-/// Without an archive, results go to stdout if no file is named.
+/// Without an archive, stdout is the default.
 fn json(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
     let needs_reader = !context.has_archive;
     let stdout = || JsonSink::stdout(context.live, needs_reader);
@@ -141,14 +141,14 @@ pub struct Outputs {
     bar: Bar,
     /// Streams that failed.
     failed: usize,
-    /// Streams that have not come to their end. Most of a run that is stopped
-    /// have not even begun: nothing is heard of these.
+    /// Streams that have not reached their end. When a run is stopped, most have not
+    /// even begun, and the engine emits nothing for them.
     left: usize,
     resumes: bool,
 }
 
 impl Outputs {
-    /// Opens them. `model` is what results say of the model.
+    /// Opens them. `model` is the model's name in summaries.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
@@ -180,17 +180,17 @@ impl Outputs {
         })
     }
 
-    /// Whether a sink draws.
+    /// Whether a sink needs pictures.
     pub fn needs_pictures(&self) -> bool {
         self.publisher.bus().needs_pictures()
     }
 
-    /// Sinks that want to see all of a stream.
+    /// Watchers of the sinks that want a stream's raw sound and frames.
     pub fn watchers(&self, stream: &StreamName) -> Vec<Box<dyn Watcher>> {
         self.publisher.bus().watchers(stream)
     }
 
-    /// Takes what comes out of the engine.
+    /// Takes an output of the engine.
     ///
     /// # Errors
     /// Names the sink that ended the run; or the network's error.

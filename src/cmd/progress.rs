@@ -1,4 +1,4 @@
-//! The bar that shows how far files are, and lines above it.
+//! The progress bar, and lines printed above it.
 
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
@@ -10,15 +10,14 @@ use crate::media::{Source, SourceKind};
 use crate::stats::{RunStats, StreamStats};
 use crate::text::{plural, printable, printable_lines};
 
-/// How often a bar is drawn.
+/// How often a bar is redrawn.
 pub const BAR_STEP: Duration = Duration::from_millis(200);
 
-/// A progress bar on stderr, or nothing where stderr is no terminal.
+/// A progress bar on stderr; hidden if stderr is not a terminal.
 #[derive(Clone)]
 pub struct Bar {
     bar: ProgressBar,
-    /// Bytes of each source: the estimate needs a size for files not yet opened,
-    /// and the length in seconds is only known once they are.
+    /// Bytes of each source: the length in seconds is unknown until a file is opened.
     sizes: Vec<u64>,
 }
 
@@ -31,7 +30,7 @@ impl Bar {
         }
     }
 
-    /// A bar over the bytes of these sources, or none where little is to be said.
+    /// A bar over the bytes of these sources; none if `quiet`.
     pub fn for_files(sources: &[Source], quiet: bool) -> Self {
         if quiet {
             return Self::none();
@@ -55,7 +54,7 @@ impl Bar {
         Self { bar, sizes }
     }
 
-    /// A bar over so many steps of a kind.
+    /// A bar over this many steps.
     pub fn for_steps(steps: u64, kind: &'static str) -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(5);
         let bar = ProgressBar::with_draw_target(Some(steps.max(1)), target).with_message(kind);
@@ -70,12 +69,12 @@ impl Bar {
         }
     }
 
-    /// One step is done.
+    /// Advances by one step.
     pub fn step(&self) {
         self.bar.inc(1);
     }
 
-    /// Draws how far the streams are.
+    /// Shows the progress of the streams.
     pub fn show(&self, stats: &RunStats) {
         if self.bar.is_hidden() {
             return;
@@ -84,7 +83,7 @@ impl Bar {
         self.show_at(&stats.streams, plural(moments, "moment"));
     }
 
-    /// Draws how far the files are, and a word on what has come of them.
+    /// Shows the progress of the streams, with a message.
     pub fn show_at(&self, streams: &[StreamStats], message: String) {
         if self.bar.is_hidden() {
             return;
@@ -107,25 +106,25 @@ impl Bar {
         self.bar.set_message(message);
     }
 
-    /// A line above the bar.
+    /// Prints a line above the bar.
     pub fn say(&self, line: &str) {
         self.bar.suspend(|| {
-            // Nobody reads stderr: nothing to be done.
+            // A closed stderr is not a failure.
             let _ = writeln!(io::stderr(), "{}", printable_lines(line));
         });
     }
 
-    /// Says that a stream failed.
+    /// Reports that a stream failed.
     pub fn say_failed(&self, stream: &str, error: &str) {
         self.say(&format!("l3net: {}: {error}", printable(stream)));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// A writer to stderr that goes above the bar.
+    /// A writer to stderr for the log; its lines go above the bar.
     pub fn writer(
         &self,
     ) -> impl for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static {

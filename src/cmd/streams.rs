@@ -18,22 +18,22 @@ use crate::stats::RunStats;
 use crate::text::plural;
 use crate::time::MediaTime;
 
-/// Options that all three have.
+/// Options of all three commands.
 #[derive(clap::Args, Clone, Debug)]
 pub struct StreamArgs {
-    /// What is looked at.
+    /// Windows and crop.
     #[command(flatten)]
     pub window: WindowArgs,
-    /// Where it comes from.
+    /// Heatmap.
     #[command(flatten)]
     pub map: MapArgs,
-    /// By which network.
+    /// Model and device.
     #[command(flatten)]
     pub net: NetArgs,
-    /// Where it goes.
+    /// Sinks.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// How much is said.
+    /// Verbosity.
     #[command(flatten)]
     pub talk: TalkArgs,
 }
@@ -42,25 +42,25 @@ pub struct StreamArgs {
 pub struct Run<'a> {
     /// The streams.
     pub sources: Vec<Source>,
-    /// Sources that were asked for, with those that are done already.
+    /// Sources that were named, including finished ones.
     pub asked: usize,
     /// The options.
     pub args: &'a StreamArgs,
     /// Requests the end of the run.
     pub cancel: CancelToken,
-    /// What judges.
+    /// The model.
     pub weights: Weights,
-    /// What results say of it: [`Weights::identity`], which takes a while.
+    /// Its name in results: [`Weights::identity`], which is slow to compute.
     pub model: String,
-    /// Where results go that a later run resumes from; stdout without it.
+    /// The output that a later run resumes from; results go to stdout without it.
     pub archive: Option<Archive>,
     /// Which live pictures are kept.
     pub keep: KeepLimits,
-    /// Play by the clock.
+    /// Play in real time.
     pub real_time: bool,
-    /// Streams open at a time.
+    /// Streams to read in parallel.
     pub jobs: usize,
-    /// The bar, for whoever waits for an end.
+    /// The progress bar.
     pub bar: Bar,
 }
 
@@ -133,8 +133,8 @@ impl Run<'_> {
             taken
         });
         bar.finish();
-        // Everything is closed properly before an error is reported. An error, too,
-        // cancels the run.
+        // Everything is closed properly before an error is reported. An error cancels
+        // the run too; that is not being stopped.
         let quiet = args.talk.quiet;
         let closed = outputs.finish(cancel.is_cancelled() && ended.is_ok(), quiet);
         ended?;
@@ -157,8 +157,8 @@ impl Run<'_> {
     }
 }
 
-/// Moments of a source that need not be judged again. A video begins at the
-/// beginning, so for it they are, but none is written twice.
+/// Moments at the start of a source that need not be judged again. An overlay video
+/// starts at the beginning, so with one all are judged again (but none is written twice).
 fn there_already(source: &Source, archive: Option<&Archive>, args: &StreamArgs) -> u64 {
     if args.output.overlay.is_some() {
         return 0;
@@ -168,19 +168,19 @@ fn there_already(source: &Source, archive: Option<&Archive>, args: &StreamArgs) 
         .map_or(0, |p| p.contiguous())
 }
 
-/// Refuses what has no end where all of it is wanted.
+/// Refuses endless sources unless --seconds limits them.
 pub fn refuse_endless(sources: &[Source], window: &WindowArgs) -> anyhow::Result<()> {
     let endless = sources.iter().find(|s| s.is_endless());
     match endless.filter(|_| window.seconds.is_none()) {
         Some(source) => Err(Usage::error(format!(
-            "{}: has no end: say how much of it with --seconds (`l3net live` needs none)",
+            "{}: has no end: limit it with --seconds, or use `l3net live`",
             source.name
         ))),
         None => Ok(()),
     }
 }
 
-/// Refuses descriptions that GStreamer does not understand before anything runs.
+/// Refuses descriptions that GStreamer cannot parse, before anything runs.
 pub fn check_descriptions(sources: &[Source]) -> anyhow::Result<()> {
     for source in sources {
         if let SourceKind::Launch(description) = &source.kind {

@@ -1,7 +1,7 @@
-//! From the network's answers to events: the plain records that go out.
+//! Turns the engine's outputs into events.
 //!
-//! Belongs here: verdicts, with the places of heatmaps in picture and sound; what a
-//! summary counts. Does not: who receives them.
+//! Belongs here: verdicts, with the geometry of the heatmaps; counts of the summaries.
+//! Does not: who receives them.
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ pub struct Assembler {
     model: String,
 }
 
-/// What a summary says of a stream.
+/// What a summary counts.
 #[derive(Debug)]
 struct Stream {
     name: StreamName,
@@ -36,9 +36,8 @@ struct Stream {
 }
 
 impl Assembler {
-    /// Of a run over `sources`, in the order of their tasks, with these options. `model`
-    /// is what summaries say of the model
-    /// ([`Weights::identity`](crate::net::Weights::identity)).
+    /// For a run over `sources`, in the order of their tasks. `model` is the model's name
+    /// in summaries ([`Weights::identity`](crate::net::Weights::identity)).
     pub fn new(sources: &[Source], options: &EngineOptions, model: &str) -> Self {
         let stream = |source: &Source| Stream {
             name: source.name.clone(),
@@ -58,7 +57,7 @@ impl Assembler {
     /// The event of an output. `now` ends the latency of a moment.
     ///
     /// # Errors
-    /// That of the network, after which nothing more comes.
+    /// The network's error; no output follows it.
     pub fn event(&mut self, output: Output<Judgement>, now: Instant) -> Result<Event, NetError> {
         Ok(match output {
             Output::Answered {
@@ -157,7 +156,7 @@ impl Assembler {
     }
 }
 
-/// Where in frequency and time the map over the spectrogram has its peak.
+/// The sound heatmap's peak in Hz and seconds.
 fn sound_facts(map: &Heatmap, spec: WindowSpec) -> SoundHeatmapFacts {
     let (row, col, max) = map.peak();
     let whole = Viewport::whole(spec.frames as u32, spec.bins as u32);
@@ -184,7 +183,7 @@ mod tests {
 
     const SPEC: WindowSpec = WindowSpec::PAPER;
 
-    /// A window that is silent but for a short tone.
+    /// A window with one short tone, otherwise silent.
     fn tone(hz: f32, from_s: f32, to_s: f32) -> Vec<f32> {
         (0..SAMPLE_RATE)
             .map(|i| i as f32 / SAMPLE_RATE as f32)
@@ -195,8 +194,8 @@ mod tests {
             .collect()
     }
 
-    /// The spectrogram, pooled to the grid of a sound map: each cell is the mean of
-    /// 16 × 16 values, as the cells of conv4_2 lie over it.
+    /// The spectrogram, pooled to the grid of a sound heatmap: each cell is the mean of
+    /// the 16 × 16 values below a cell of conv4_2.
     fn pooled(spectrogram: &[f32]) -> Heatmap {
         let (rows, cols) = (16, 12);
         let mean = |i: usize| {

@@ -1,7 +1,7 @@
-//! The queue between the streams and the one network.
+//! The queues between the streams and the network.
 //!
-//! Belongs here: order within a stream, fairness between streams, and what a
-//! full queue does. Does not: threads, tensors.
+//! Belongs here: order within a stream, fairness between streams, full queues. Does
+//! not: threads, tensors.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,27 +9,27 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::result::GapReason;
 use crate::window::{GapSpan, Pace};
 
-/// What a stream hands on, in its order.
+/// What a stream submits, in order.
 #[derive(Debug)]
 pub enum Item<J> {
-    /// Something for the network.
+    /// Work for the network.
     Job(J),
-    /// A part without moments.
+    /// A part of the stream without moments.
     Gap(GapSpan),
     /// The stream is over.
     Ended(StreamEnd),
 }
 
-/// A job that can be dropped: then the span that it covers is reported as a gap.
+/// A job that can be dropped; its span is then reported as a gap.
 pub trait Droppable {
-    /// The part of the stream that is lost with it.
+    /// The part of the stream that the job covers.
     fn span(&self) -> GapSpan;
 }
 
 /// Lets streams share the network.
 ///
-/// Each stream has a queue of its own. A file waits while its queue is full; a
-/// live stream drops its oldest job, and the gap takes its place in the order.
+/// Each stream has its own queue. When it is full, a file waits; a live stream drops its
+/// oldest job, and a gap takes the job's place in the order.
 #[derive(Debug)]
 pub struct Dispatcher<J> {
     state: Mutex<State<J>>,
@@ -37,35 +37,35 @@ pub struct Dispatcher<J> {
     limits: QueueLimits,
 }
 
-/// How many jobs of a stream may wait, by its pace.
+/// How many jobs of a stream may wait.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueLimits {
-    /// At the pace of a file: enough to keep the network busy.
+    /// For files: enough to keep the network busy.
     pub file: usize,
-    /// At the pace of the clock: as long as they matter.
+    /// For live streams: as many as are recent enough to matter.
     pub live: usize,
 }
 
 #[derive(Debug)]
 struct State<J> {
     queues: Vec<VecDeque<Item<J>>>,
-    /// Where the next round begins, so that none starves.
+    /// The stream at which the next batch starts, so that none starves.
     turn: usize,
     closed: bool,
 }
 
-/// How a stream ended. One message: what comes of it is decided in one place.
+/// How a stream ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamEnd {
     /// Its length in seconds.
     pub seconds: f64,
-    /// Time that it took.
+    /// Wall time in seconds.
     pub wall_s: f64,
     /// The run was cancelled before its end.
     pub stopped: bool,
-    /// No more of it was wanted.
+    /// It reached the limit of the run ([`EngineOptions::limit`](super::EngineOptions::limit)).
     pub limited: bool,
-    /// It failed; the cause in one line.
+    /// Why it failed, in one line.
     pub error: Option<String>,
 }
 
@@ -84,9 +84,9 @@ impl<J: Droppable> Dispatcher<J> {
         }
     }
 
-    /// Hands on a job of `stream`. Returns how many jobs were dropped for it; blocks
-    /// while the queue is full at the pace of a file. After [`close`](Self::close) it is
-    /// dropped silently: nobody listens any more.
+    /// Queues a job of `stream`. If the queue is full, blocks at the pace of a file, and
+    /// drops old jobs at the pace of a live stream; returns how many. After
+    /// [`close`](Self::close) the job is discarded.
     pub fn submit(&self, stream: usize, job: J, pace: Pace) -> u64 {
         let mut state = self.lock();
         let limit = match pace {
@@ -120,12 +120,12 @@ impl<J: Droppable> Dispatcher<J> {
         dropped
     }
 
-    /// Reports a gap, in its place between the jobs.
+    /// Queues a gap, in its place between the jobs.
     pub fn gap(&self, stream: usize, gap: GapSpan) {
         self.push(stream, Item::Gap(gap));
     }
 
-    /// Reports the end of a stream, after its last job.
+    /// Queues the end of a stream, after its last job.
     pub fn end(&self, stream: usize, end: StreamEnd) {
         self.push(stream, Item::Ended(end));
     }
@@ -135,14 +135,13 @@ impl<J: Droppable> Dispatcher<J> {
         self.changed.notify_all();
     }
 
-    /// Jobs that wait now.
+    /// Jobs that are waiting.
     pub fn waiting(&self, stream: usize) -> usize {
         jobs(&self.lock().queues[stream])
     }
 
-    /// Waits for something to do and takes it: at most `max` jobs, one of each stream
-    /// in turn, and all gaps and ends before and between them. `None` when closed and
-    /// empty.
+    /// Waits for a batch: at most `max` jobs, one of each stream in turn, and all gaps and
+    /// ends before and between them. `None` when closed and empty.
     pub fn next_batch(&self, max: usize) -> Option<Vec<(usize, Item<J>)>> {
         let mut state = self.lock();
         loop {
@@ -161,14 +160,14 @@ impl<J: Droppable> Dispatcher<J> {
         }
     }
 
-    /// No more will come; wakes everybody. What waits is still taken.
+    /// Ends submission and wakes all threads. What is queued can still be taken.
     pub fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State<J>> {
-        // The queues are whole between any two statements.
+        // The queues are consistent between any two statements, so poisoning is harmless.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -207,8 +206,7 @@ fn jobs<J>(queue: &VecDeque<Item<J>>) -> usize {
     queue.iter().filter(|i| matches!(i, Item::Job(_))).count()
 }
 
-/// Puts an overload gap in the place of the oldest job; one gap where several
-/// jobs in a row go.
+/// Replaces the oldest job by an overload gap; consecutive jobs share one gap.
 fn drop_oldest<J: Droppable>(queue: &mut VecDeque<Item<J>>) {
     let Some(at) = queue.iter().position(|i| matches!(i, Item::Job(_))) else {
         return;

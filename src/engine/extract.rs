@@ -1,4 +1,4 @@
-//! A moment as the network takes it: features, and plain facts of sound and picture.
+//! Features of a moment, and facts about its sound and picture.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::window::{Moment, Timed};
 pub(super) struct Extractor {
     features: FeatureExtractor,
     keep_pictures: bool,
-    /// What the network saw of the moment before.
+    /// The network's image of the previous moment.
     last_image: Vec<u8>,
 }
 
@@ -28,8 +28,8 @@ impl Extractor {
         }
     }
 
-    /// Makes the features. `utc_zero` is the wall clock at stream time zero, for live
-    /// sources. Fails where the frame cannot be converted, and says why.
+    /// Computes the features. `utc_zero` is the wall clock at stream time zero, for live
+    /// sources. Fails, with the reason, if the frame cannot be converted.
     pub fn extract(
         &mut self,
         moment: Moment<Frame>,
@@ -66,9 +66,8 @@ impl Extractor {
     }
 }
 
-/// Whether a picture is the one before, but for the noise of coding: a frozen
-/// feed, or nothing that moves. Two pictures that differ in at most one byte in
-/// 10 000 by more than 4 of 255 steps.
+/// Whether two pictures are equal except for coding noise: a frozen feed, or no motion.
+/// At most one byte in 10 000 may differ by more than 4 (of 255).
 fn is_still(before: &[u8], now: &[u8]) -> bool {
     if before.len() != now.len() || now.is_empty() {
         return false;

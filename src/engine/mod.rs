@@ -1,21 +1,20 @@
-//! The threads, and who waits for whom.
+//! The threads of a run, and who waits for whom.
 //!
-//! Belongs here: running streams side by side, sharing the one network between
-//! them, shutting down. Does not: what a window is (`window`), what is written
-//! (`sink`).
+//! Belongs here: running streams in parallel, sharing one network between them,
+//! events, shutdown. Does not: what a window is (`window`), what is written (`sink`).
 //!
 //! ```text
-//! stream threads  Session -> MomentMaker -> Features --+
-//! stream threads  …                                    +-> Dispatcher -> net thread -> Outputs
+//! stream threads  Feed -> MomentMaker -> Features --+
+//! stream threads  …                                 +-> Dispatcher -> network thread -> Output
 //! ```
 //!
-//! A stream thread makes features, as decoding does on its side; the network
-//! thread does nothing else; the caller of [`Engine::run`] takes the outputs. Each hands
-//! over through a bounded queue, so the slowest sets the pace: files wait, live
-//! streams drop their oldest moment and report a gap.
+//! Features are computed on the stream threads; the network thread only runs the
+//! network; the caller of [`Engine::run`] takes the outputs, which an [`Assembler`] turns
+//! into events. Queues in between are bounded, so the slowest stage sets the pace: files
+//! wait, live streams drop their oldest moment and report a gap.
 //!
-//! Sources and clocks are parameters ([`Engine::opener`], [`Engine::clock`]), so that
-//! hours of a failing camera are tested in milliseconds.
+//! Sources and clocks are parameters ([`Engine::opener`], [`Engine::clock`]): tests run
+//! hours of a failing camera in milliseconds.
 
 mod assemble;
 mod dispatch;
@@ -50,23 +49,23 @@ pub use network::{Job, Output};
 /// How to run.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// How far windows start after each other.
+    /// Time from the start of a window to the start of the next.
     pub hop: Hop,
     /// Which part of the picture the network sees.
     pub crop: Crop,
-    /// The window and spectrogram that the network takes.
+    /// The window and spectrogram of the model.
     pub spec: WindowSpec,
-    /// Play by the clock, also what is not live by itself.
+    /// Play in real time, including sources that are not live.
     pub real_time: bool,
     /// Stop each stream after this much of it.
     pub limit: Option<MediaTime>,
-    /// Streams that are open at a time; all of them where it plays by the clock.
+    /// Streams that are open at a time; ignored in real time, where all are.
     pub jobs: usize,
     /// Moments in one forward pass, at most.
     pub batch: usize,
     /// How long a moment of a live stream may wait for the network before it is dropped.
     pub max_wait: Duration,
-    /// Keep the pictures for somebody who draws them.
+    /// Keep the pictures, for sinks that draw.
     pub keep_pictures: bool,
 }
 
@@ -74,8 +73,8 @@ impl EngineOptions {
     /// What has waited longer is too old to matter.
     pub const MAX_WAIT: Duration = Duration::from_secs(2);
 
-    /// As many moments in one forward pass as serve several streams well: more make each
-    /// wait for the others.
+    /// A batch size that suits several streams: with larger batches, moments would wait
+    /// for each other.
     pub fn batch_for(net: &L3Net) -> usize {
         if net.describe().device.is_cuda() {
             32
@@ -87,11 +86,11 @@ impl EngineOptions {
 
 /// One stream of a run.
 pub struct Task {
-    /// Where it comes from.
+    /// The source.
     pub source: Source,
-    /// Moments at its start that are judged already and only counted.
+    /// Moments at its start that an earlier run judged: counted, not judged again.
     pub skip: u64,
-    /// Those who see all of it.
+    /// Get all of its sound and frames.
     pub watchers: Vec<Box<dyn Watcher>>,
 }
 
@@ -108,19 +107,19 @@ impl Task {
 
 /// Runs streams through the network.
 pub struct Engine<'a> {
-    /// How.
+    /// Options.
     pub options: &'a EngineOptions,
     /// Requests the end of the run.
     pub cancel: &'a CancelToken,
-    /// What is counted meanwhile, of as many streams as there are tasks.
+    /// Counters, with as many streams as there are tasks.
     pub stats: &'a RunStats,
     /// Opens the sources.
     pub opener: &'a dyn Opener,
-    /// The clocks of the run. Those that GStreamer stamps arrivals with are the system's.
+    /// The clocks of the run. Arrivals in GStreamer's threads are stamped by the system's.
     pub clock: &'a dyn Clock,
 }
 
-/// Ends the run if its thread panics: all others would wait for it for ever.
+/// Ends the run if its thread panics; the others would wait for it for ever.
 struct EndIfPanicking<'a> {
     cancel: &'a CancelToken,
     dispatcher: &'a Dispatcher<Box<Job>>,
@@ -147,16 +146,16 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Runs all streams to their end or until cancelled. `network` runs on a thread of
-    /// its own and answers each of a batch of moments; what comes out goes to `emit`, on
-    /// the calling thread, in each stream's order. Where `emit` fails, everything is
-    /// stopped and its error comes back.
+    /// Runs all streams to their end or until cancelled. `network` runs on its own thread
+    /// and returns an answer for each moment of a batch. Outputs go to `emit` on the
+    /// calling thread, in order within each stream. If `emit` fails, the run stops and
+    /// its error is returned.
     ///
     /// # Errors
     /// What `emit` returns.
     ///
     /// # Panics
-    /// If `emit`, a stream or the network does; the others are stopped before.
+    /// If `emit`, a stream or the network panics; the others are stopped first.
     pub fn run<A: Send, E>(
         &self,
         tasks: Vec<Task>,
@@ -196,7 +195,7 @@ impl<'a> Engine<'a> {
                             break;
                         };
                         let task = slot.lock().ok().and_then(|mut t| t.take());
-                        // Cancelled: what has not begun is left for a later run.
+                        // If cancelled, streams that have not begun are left for a later run.
                         if let Some(task) = task.filter(|_| !self.cancel.is_cancelled()) {
                             stream::run(self, stream, task, &dispatcher);
                         }
@@ -232,7 +231,7 @@ impl<'a> Engine<'a> {
                 self.cancel.cancel();
                 dispatcher.close();
             }
-            // The network thread may wait to hand over what nobody takes now.
+            // Unblocks the network thread, which may be waiting to send.
             drop(outputs);
             result
         })

@@ -1,4 +1,4 @@
-//! The network thread: takes what waits, runs the network on one batch, hands it on.
+//! The network thread: takes a batch, runs the network on it, sends the outputs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::window::GapSpan;
 /// A moment on its way through the network.
 #[derive(Debug)]
 pub struct Job {
-    /// Counts the stream's moments.
+    /// Number of the moment in its stream.
     pub seq: u64,
     /// Start of the window.
     pub start: MediaTime,
@@ -28,21 +28,21 @@ pub struct Job {
     pub frame_at: MediaTime,
     /// Wall clock at the window's end, for live sources.
     pub utc: Option<jiff::Timestamp>,
-    /// What the network gets.
+    /// Input of the network.
     pub features: Features,
-    /// The frame, where somebody draws it.
+    /// The frame, if a sink draws.
     pub picture: Option<Arc<Picture>>,
     /// Level of the sound.
     pub audio: AudioFacts,
-    /// Size of the picture, and whether it stands still.
+    /// Size of the picture, and whether it is still.
     pub video: VideoFacts,
     /// The clip is shorter than a second.
     pub padded: bool,
     /// When the window's last sound arrived.
     pub arrived: Instant,
-    /// When the features were begun.
+    /// When feature extraction began.
     pub begun: Instant,
-    /// When the features were there.
+    /// When feature extraction ended.
     pub featured: Instant,
 }
 
@@ -57,10 +57,10 @@ impl Droppable for Box<Job> {
     }
 }
 
-/// What comes out of the engine, in each stream's order.
+/// An output of the engine, in order within each stream.
 #[derive(Debug)]
 pub enum Output<A> {
-    /// A moment has been through the network.
+    /// The network has processed a moment.
     Answered {
         /// Index of the source.
         stream: usize,
@@ -68,7 +68,7 @@ pub enum Output<A> {
         job: Box<Job>,
         /// The network's answer.
         answer: A,
-        /// When it was there.
+        /// When the network had finished.
         answered: Instant,
     },
     /// A part of a stream without moments.
@@ -85,15 +85,15 @@ pub enum Output<A> {
         /// How.
         end: StreamEnd,
     },
-    /// The network failed: nothing more comes.
+    /// The network failed; no output follows.
     NetworkFailed(NetError),
 }
 
 /// The network thread.
 pub(super) struct NetworkThread<'a, N, A> {
-    /// Answers each of a batch of moments.
+    /// Returns an answer for each moment of a batch.
     pub network: N,
-    /// Moments in one forward pass, at most. Halved where memory runs out.
+    /// Moments in one forward pass, at most. Halved if memory runs out.
     pub max_batch: usize,
     pub dispatcher: &'a Dispatcher<Box<Job>>,
     pub outputs: Sender<Output<A>>,
@@ -105,7 +105,7 @@ impl<N, A> NetworkThread<'_, N, A>
 where
     N: FnMut(&[&Features]) -> Result<Vec<A>, NetError>,
 {
-    /// Runs until the dispatcher is closed and empty, or nobody takes the outputs.
+    /// Runs until the dispatcher is closed and empty, or the receiver of outputs is gone.
     pub fn run(mut self) {
         let mut idle_since = None;
         while let Some(batch) = self.dispatcher.next_batch(self.max_batch) {
@@ -121,7 +121,7 @@ where
             let answers = match self.answer(&features) {
                 Ok(answers) => answers,
                 Err(error) => {
-                    // Nobody to send it to means that they have gone already.
+                    // Fails only if the receiver has gone, which ends the run too.
                     let _ = self.outputs.send(Output::NetworkFailed(error));
                     self.dispatcher.close();
                     return;
@@ -129,7 +129,7 @@ where
             };
             let answered = self.clock.now();
             if jobs > 0 {
-                // Waiting for the sinks counts as idle, too: it is time not used.
+                // Waiting for the publisher counts as idle too.
                 let idle = idle_since.map_or(Duration::ZERO, |since| begun - since);
                 self.stats.record(jobs, answered - begun, idle);
                 idle_since = Some(answered);
@@ -160,11 +160,11 @@ where
         }
     }
 
-    /// An answer for each moment; `None` for those that do not fit into memory even
-    /// alone, as long as others do.
+    /// An answer for each moment; `None` for one that does not fit into memory even alone,
+    /// as long as another does.
     ///
-    /// Where memory runs out the batch is halved and tried again, and batches stay that
-    /// small: what lacks memory once mostly does again, and each failure costs time.
+    /// If memory runs out, the batch is halved and tried again. Later batches stay that
+    /// small: larger ones would mostly fail again, and each failure costs time.
     fn answer(&mut self, features: &[&Features]) -> Result<Vec<Option<A>>, NetError> {
         if features.is_empty() {
             return Ok(Vec::new());

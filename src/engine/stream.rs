@@ -1,4 +1,4 @@
-//! One stream: open it, read it, make features, open it again if it fails.
+//! One stream: open it, read it, extract features, reopen it if it fails.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,13 +17,13 @@ use crate::stats::StreamStats;
 use crate::time::MediaTime;
 use crate::window::{GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
 
-/// First and longest wait before a source is opened again.
+/// First and longest wait before a source is reopened.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// How often a waiting stream looks whether the run has been cancelled.
+/// How often a waiting stream checks for cancellation.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Between two queries of the length of a source that does not know it.
+/// How often the length of a source is queried while it is unknown.
 const LENGTH_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs one stream to its end.
@@ -78,18 +78,18 @@ struct Reader<'a> {
     dispatcher: &'a Dispatcher<Box<Job>>,
     stats: &'a StreamStats,
     pace: Pace,
-    /// The source turned out to be live by itself.
+    /// The source turned out to be live.
     live: bool,
-    /// There once the source has been open, when its pace is known.
+    /// Set once the source has been opened and its pace is known.
     maker: Option<MomentMaker<Frame>>,
     extractor: Extractor,
     utc_zero: UtcZero,
     missing: Option<String>,
     tail: usize,
-    /// Blocks and frames that this session dropped, and those before it.
+    /// Blocks and frames dropped in this session.
     dropped: (u64, u64),
     dropped_before: (u64, u64),
-    /// When the source was last asked how long it is.
+    /// When the source's length was last queried.
     asked_at: Option<Instant>,
     made: Vec<MomentOrGap<Frame>>,
 }
@@ -99,7 +99,7 @@ impl Reader<'_> {
         &self.task.source
     }
 
-    /// Opens the source, again and again where it is of that kind.
+    /// Opens and reads the source; reopens it if it is of that kind.
     fn run(&mut self, begun: Instant) -> Ending {
         let mut offset = MediaTime::ZERO;
         let mut wait = BACKOFF.0;
@@ -121,7 +121,7 @@ impl Reader<'_> {
             }
             let again = match ending {
                 Ending::Failed(_) => self.reopens(),
-                // A stream that is live ends when its camera is switched off.
+                // A live stream ends when its camera is switched off.
                 Ending::Whole => self.reopens() && self.live,
                 Ending::Stopped | Ending::Limit => false,
             };
@@ -143,7 +143,7 @@ impl Reader<'_> {
             );
             let goes_on = self.sleep(wait);
             wait = (wait * 2).min(BACKOFF.1);
-            // It goes on in the same timeline, where the clock is now.
+            // The timeline continues at the current time.
             let outage = self.engine.clock.now().duration_since(begun);
             offset = MediaTime::from_secs_f64(outage.as_secs_f64()).max(self.length());
             let (spec, hop) = (self.engine.options.spec, self.engine.options.hop);
@@ -161,7 +161,7 @@ impl Reader<'_> {
                 true => Ending::Limit,
                 false => Ending::Stopped,
             };
-            // What was never there is no stream that was stopped.
+            // A source that never yielded anything has failed, even if stopped now.
             return if nothing_came { ending } else { over };
         }
     }
@@ -182,7 +182,7 @@ impl Reader<'_> {
         self.engine.options.real_time && self.source().reopens(self.live)
     }
 
-    /// False if asked to stop meanwhile.
+    /// False if the run was cancelled meanwhile.
     fn sleep(&self, time: Duration) -> bool {
         let clock = self.engine.clock;
         let end = clock.now() + time;
@@ -218,7 +218,7 @@ impl Reader<'_> {
         self.live |= feed.is_live();
         let stall = match self.source().stall() {
             Stall::Never if self.reopens() => Stall::OnceBegun,
-            // A hole in a file takes as long by the clock as it is.
+            // In real time, a hole in a file takes as long as it is.
             Stall::Always if feed.is_by_clock() && self.source().is_file() => Stall::Never,
             stall => stall,
         };
@@ -264,12 +264,12 @@ impl Reader<'_> {
         }
     }
 
-    /// The rest, when nothing more comes. Returns the stream's length.
+    /// Submits what remains at the end. Returns the stream's length.
     fn finish(&mut self, ending: &Ending) -> MediaTime {
         let Some(mut maker) = self.maker.take() else {
             return MediaTime::ZERO;
         };
-        // What failed half-way may be read again: nothing is filled up for it.
+        // A stream that failed half-way may be read again, so it is not padded.
         let whole = *ending == Ending::Whole;
         maker.finish(whole, self.tail, &mut self.made);
         let (sound, picture) = maker.has_sound_and_picture();
@@ -278,7 +278,7 @@ impl Reader<'_> {
         }
         self.missing = self.missing.take().filter(|_| !(sound && picture));
         let length = match *ending {
-            // A file may have been read far ahead of what came of it.
+            // A file may have been read far ahead of its last moment.
             Ending::Stopped if self.pace == Pace::File => maker.emitted(),
             Ending::Limit => maker.length().min(self.limit()),
             _ => maker.length(),
@@ -287,7 +287,7 @@ impl Reader<'_> {
         length
     }
 
-    /// What is to be told as an error, if anything.
+    /// The error to report, if any.
     fn failure(&self, ending: &Ending) -> Option<MediaError> {
         match ending {
             Ending::Failed(cause) => return Some(cause.clone()),
@@ -318,7 +318,7 @@ impl Reader<'_> {
     }
 
     fn hand_on(&mut self, made: MomentOrGap<Frame>) {
-        // One of the two may have been read far beyond where the other is.
+        // Sound or picture may have been read far beyond the limit.
         let beyond = match &made {
             MomentOrGap::Gap(gap) => gap.start >= self.limit(),
             MomentOrGap::Moment(moment) => moment.end > self.limit(),
@@ -331,7 +331,7 @@ impl Reader<'_> {
             MomentOrGap::Moment(moment) => moment,
         };
         let there_already = moment.seq < self.task.skip;
-        // The last that is there is what the first new one is held against.
+        // The last one already there is still needed: `still` compares the next with it.
         if moment.seq + 1 < self.task.skip {
             return;
         }

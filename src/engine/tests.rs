@@ -1,4 +1,4 @@
-//! Runs that do not end by themselves, and what watchers are told.
+//! Runs that do not end by themselves, and what watchers get.
 
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::media::{AudioBlock, Description, Frame, expand};
 use crate::net::{Conv1Stride, HeatmapKind, NetOptions, Weights};
 use crate::result::Judgement;
 
-/// What hangs cannot be asked to stop, but told from what is slow.
+/// A run that takes longer has hung.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 const ENDLESS: &str = "videotestsrc is-live=true ! video.  audiotestsrc is-live=true ! audio.";

@@ -1,28 +1,27 @@
-//! The time of day of a live stream.
+//! UTC of a live stream.
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// How often the wall clock is looked at. Not at every moment: each look is some
-/// milliseconds off, which would show between moments that follow each other.
+/// How often the wall clock is read. Not at every moment: each reading is off by some
+/// milliseconds, and consecutive moments would show that.
 const STEP: Duration = Duration::from_secs(60);
 
-/// What the wall clock showed at stream time zero.
+/// The wall-clock time at stream time zero.
 ///
-/// The clock that a source runs by and the wall clock drift apart, by seconds in a
-/// few days, so this is found anew every minute.
+/// The source's clock and the wall clock drift apart, by seconds in a few days, so this
+/// is measured again every minute.
 #[derive(Default)]
 pub(super) struct UtcZero(Option<(Instant, Timestamp)>);
 
 impl UtcZero {
-    /// As it was found last.
+    /// The last measurement.
     pub fn get(&self) -> Option<Timestamp> {
         self.0.map(|(_, zero)| zero)
     }
 
-    /// Finds it by `look`, if it is time to. Where that gives nothing, the last one
-    /// stands.
+    /// Measures with `look`, if due. If that gives nothing, the last measurement stays.
     pub fn refresh(&mut self, now: Instant, look: impl FnOnce() -> Option<Timestamp>) {
         if self.0.is_none_or(|(at, _)| now.duration_since(at) >= STEP)
             && let Some(zero) = look()
@@ -31,7 +30,7 @@ impl UtcZero {
         }
     }
 
-    /// The source is opened again, and starts a clock of its own.
+    /// The source is being reopened, and its clock starts anew.
     pub fn forget(&mut self) {
         self.0 = None;
     }

@@ -1,4 +1,4 @@
-//! What a pipeline's bus says, in words for a person.
+//! Turns messages of a pipeline's bus into errors for users.
 
 use gst::glib;
 use gstreamer as gst;
@@ -7,8 +7,8 @@ use super::error::MediaError;
 use super::secrets::without_secrets;
 use super::source::SourceKind;
 
-/// Turns an error message of the bus of a source into the cause and the next step.
-/// `missing` is the decoder that an earlier message asked for, if one did.
+/// Turns an error message into the cause and the next step. `missing` is the decoder
+/// that an earlier message asked for, if any.
 pub(super) fn explain(
     message: &gst::message::Error,
     kind: &SourceKind,
@@ -50,7 +50,7 @@ fn explain_error(
         (e, _) if e.matches(S::Failed) && debug.contains("not-negotiated") => {
             MediaError::Pipeline(format!("the elements cannot agree on a format: {detail}"))
         }
-        // An element behind a source that fails says that its stream did.
+        // If a source fails, the element after it reports a failed stream.
         (e, SourceKind::Uri { .. }) if of_resource || e.matches(S::Failed) => {
             MediaError::Network(detail)
         }
@@ -76,11 +76,11 @@ fn shown(text: &str, kind: &SourceKind) -> String {
     }
 }
 
-/// The last part of GStreamer's debug text says what happened; before it stand
-/// file names and element paths of its own source.
+/// The last line of GStreamer's debug text says what happened; the lines before it are
+/// source locations and element paths.
 fn detail(debug: &str) -> Option<String> {
     let last = debug.lines().map(str::trim).rfind(|l| !l.is_empty())?;
-    // A lone source position says nothing to anybody else.
+    // A source location alone says nothing to users.
     if last.contains(".c(") || last.starts_with("../") {
         return None;
     }
@@ -95,7 +95,7 @@ fn one_line(text: &str) -> String {
         .to_owned()
 }
 
-/// The decoder that a message asks for, if it is such a message.
+/// The decoder that a missing-plugin message asks for.
 pub(super) fn missing_plugin(message: &gst::MessageRef) -> Option<String> {
     let structure = message.structure()?;
     if structure.name() != "missing-plugin" {

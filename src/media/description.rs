@@ -1,8 +1,8 @@
-//! gst-launch descriptions: checked, completed with the ends, errors shown in place.
+//! gst-launch descriptions: checks, the appended ends, errors with a caret.
 //!
-//! A description sends its streams to `audio.` and `video.`. They are the names
-//! of two elements that are appended to its text; they convert and resample, so
-//! a description needs no caps.
+//! A description sends its streams to `audio.` and `video.`, the names of two elements
+//! that are appended to its text. They convert and resample, so a description needs no
+//! caps.
 
 use std::path::PathBuf;
 
@@ -14,27 +14,27 @@ pub(super) const SOUND_SINK: &str = "l3net-sound";
 /// The name of the appsink behind `video.`.
 pub(super) const FRAME_SINK: &str = "l3net-frames";
 
-/// Behind `audio.`: mono by audioconvert's downmix, 48 kHz, 32-bit floats.
+/// After `audio.`: mono (audioconvert's downmix), 48 kHz, 32-bit float.
 const AUDIO_END: &str = "queue name=audio ! audioconvert ! audioresample \
     ! audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=1 \
     ! appsink name=l3net-sound async=false enable-last-sample=false qos=false";
 
-/// Behind `video.`: frames stay as the decoder made them; the few that are looked
-/// at are converted later. videoconvert is there for memory that only it reads.
+/// After `video.`: frames stay in the decoder's format; the few that are used are
+/// converted later. videoconvert is only for memory that we cannot map.
 const VIDEO_END: &str = "queue name=video max-size-buffers=4 ! videoconvert ! video/x-raw \
     ! appsink name=l3net-frames async=false enable-last-sample=false qos=false";
 
-/// A description that cannot be used, with the place where.
+/// A description that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DescriptionError {
-    /// GStreamer does not understand it.
+    /// GStreamer cannot parse it.
     #[error("the description does not parse: {cause}\n  {text}\n  {mark}")]
     Syntax {
-        /// What GStreamer says.
+        /// GStreamer's message.
         cause: String,
-        /// The description in one line.
+        /// The description on one line.
         text: String,
-        /// A caret under the place.
+        /// A caret under the culprit.
         mark: String,
     },
     /// Nothing goes to the ends.
@@ -48,10 +48,10 @@ pub enum DescriptionError {
         /// `sound` or `picture`.
         what: &'static str,
     },
-    /// A name that the ends need is taken.
+    /// The name of an end is taken.
     #[error("the description calls an element `{0}`, the name of one of its ends: rename it")]
     NameTaken(&'static str),
-    /// An environment variable that a .launch file needs.
+    /// A .launch file uses an environment variable that is not set.
     #[error("the description needs the environment variable {0}: run it as {0}=… l3net …")]
     Variable(String),
 }
@@ -61,8 +61,8 @@ pub enum DescriptionError {
 pub struct Description(String);
 
 impl Description {
-    /// Checks that both ends are used and their names are free. What GStreamer
-    /// thinks of the rest shows when it is built.
+    /// Checks that both ends are used and their names are free. Other errors are found
+    /// when the pipeline is built.
     ///
     /// # Errors
     /// Names the end that is missing or the name that is taken.
@@ -80,8 +80,8 @@ impl Description {
         Ok(Self(text))
     }
 
-    /// The text of a .launch file: lines that start with `#` are comments, `${NAME}`
-    /// and `${NAME:-default}` are taken from `variable`.
+    /// Reads the text of a .launch file: lines that start with `#` are comments;
+    /// `${NAME}` and `${NAME:-default}` are looked up with `variable`.
     ///
     /// # Errors
     /// As [`new`](Self::new); names a variable that is not set and has no default.
@@ -117,7 +117,7 @@ impl Description {
     /// Builds the pipeline with both ends.
     ///
     /// # Errors
-    /// Shows the place that GStreamer does not understand.
+    /// Points to what GStreamer cannot parse.
     pub fn build(&self) -> Result<gst::Pipeline, DescriptionError> {
         build(&self.0).map_err(|error| self.explain(&error))
     }
@@ -133,11 +133,10 @@ impl Description {
         }
     }
 
-    /// GStreamer names the word that it stumbles over, not its place.
+    /// GStreamer's message has the offending word, not its position.
     fn place_of(&self, cause: &str) -> Option<usize> {
-        // The quoted words of the message, the last one first: in `no property
-        // "x" in element "y"` the first is the culprit, so the earliest match of
-        // the first word wins.
+        // Quoted words first: in `no property "x" in element "y"` the first one is the
+        // culprit. Then the other words, from the last.
         let quoted = cause.split('"').skip(1).step_by(2);
         quoted
             .chain(cause.split_whitespace().rev())
@@ -157,7 +156,7 @@ impl Description {
 }
 
 impl Description {
-    /// Files that properties name, such as `location=clip.mp4`.
+    /// Existing files named by properties, such as `location=clip.mp4`.
     pub fn files(&self) -> Vec<PathBuf> {
         let values = words(&self.0).filter_map(|word| Some(word.split_once('=')?.1));
         let paths = values.map(|value| {
@@ -189,7 +188,7 @@ pub(super) fn build(text: &str) -> Result<gst::Pipeline, gst::glib::Error> {
         .downcast::<gst::Pipeline>()
         .unwrap_or_else(|element| {
             let pipeline = gst::Pipeline::new();
-            // A fresh pipeline takes any element that has no parent yet.
+            // Cannot fail: the element has no parent yet.
             let _ = pipeline.add(&element);
             pipeline
         }))

@@ -1,8 +1,8 @@
-//! Reads an open source to its end, whoever listens.
+//! Reads an open source to its end.
 //!
-//! Belongs here: who is called for what and when, and how a source that hangs, or
-//! that gave up without an error, is noticed. Does not: what becomes of sound and
-//! frames (the [`Listener`]), opening a source again, the clock (a parameter).
+//! Belongs here: the read loop, and detecting a source that hangs or failed silently.
+//! Does not: what happens to sound and frames (the [`Listener`]), reopening a source, the
+//! clock (a parameter).
 
 use std::time::Duration;
 
@@ -14,35 +14,35 @@ use super::session::{CHANNEL_FRAMES, End};
 use super::stall::Stall;
 use crate::clock::Clock;
 
-/// How long a thread that found nothing sleeps. Half of it is added to the
-/// latency; less would cost more in waking up than it gains.
+/// How long the loop sleeps when nothing has arrived. It adds half of that to the
+/// latency on average; a shorter sleep would cost more in wake-ups than it gains.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
-/// A network stream from which nothing comes for this long is opened again; what
-/// may wait for longer is reported.
+/// A live stream that is silent for this long is reopened; a source that may be silent for
+/// longer is reported.
 const LIVE_STALL: Duration = Duration::from_secs(10);
-/// A file from which nothing comes for this long is abandoned.
+/// A file that is silent for this long is abandoned.
 const FILE_STALL: Duration = Duration::from_secs(60);
-/// How long a file may take to say why its demuxer stopped.
+/// How long a stopped demuxer may take to report its error.
 const SILENT_FAILURE: Duration = Duration::from_millis(300);
 
-/// How often a source is opened that ends as [`MediaError::SilentFailure`]. It mostly
+/// How often to open a source that ends with [`MediaError::SilentFailure`]. It mostly
 /// reports its error the second time.
 pub const OPENINGS: usize = 5;
 
-/// Why a session is over.
+/// Why reading ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// All was read.
     Whole,
-    /// The listener has what it wants.
+    /// The listener has reached its limit.
     Limit,
-    /// The listener was cancelled.
+    /// The run was cancelled.
     Stopped,
     /// The source failed.
     Failed(MediaError),
 }
 
-/// Takes all that a source yields, on the thread that drives it.
+/// Receives everything that a source yields, on the thread that reads it.
 pub trait Listener {
     /// Takes a block of sound.
     fn sound(&mut self, block: &AudioBlock<'_>);
@@ -56,18 +56,17 @@ pub trait Listener {
     /// No further frame will come.
     fn picture_ended(&mut self);
 
-    /// Hands on what has come of it. Called after every block of sound, as a file
-    /// may yield many at once, and after the frames of a round.
+    /// Submits what is complete. Called after every block of sound, as a file may yield
+    /// many at once, and after the frames of a round.
     fn hand_on(&mut self, feed: &dyn Feed);
 
-    /// Nothing has come for this long, and it is waited for. Called once until
-    /// something comes.
+    /// Nothing has arrived for this long. Called once per silence.
     fn waits(&mut self, _: Duration) {}
 
-    /// Whether to end here. Called once a round, and `is_stopped` after each block.
+    /// Whether to end now, and why. Called once a round.
     fn over(&mut self, feed: &dyn Feed) -> Option<Ending>;
 
-    /// Whether the run has been cancelled.
+    /// Whether the run has been cancelled. Called after each block.
     fn is_stopped(&self) -> bool;
 }
 
@@ -92,7 +91,7 @@ pub fn drive(
                 break;
             }
         }
-        // A slow listener finds new ones for ever: sound has its turn.
+        // Bounded: with a slow listener new frames would arrive for ever, and sound wait.
         for _ in 0..CHANNEL_FRAMES {
             let Some(frame) = feed.next_frame() else {
                 break;
@@ -116,7 +115,7 @@ pub fn drive(
             can_stall |= stall == Stall::OnceBegun;
             continue;
         }
-        // What was on its way when the session ended has come by the next turn.
+        // One more round after the end, for what was still in flight.
         match end {
             Some(End::Whole) => return Ending::Whole,
             Some(End::Failed(cause)) => return Ending::Failed(cause),

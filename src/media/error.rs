@@ -1,64 +1,63 @@
-//! What can be wrong with a source, as one line for a person.
+//! What can be wrong with a source, as one line for users.
 
 /// A source that cannot be read, or not to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
-    /// There is nothing under that name.
+    /// No such file or directory.
     #[error("no such file or directory: check the path")]
     NotFound,
     /// The file cannot be opened.
     #[error("cannot be opened: {0}")]
     Unreadable(String),
-    /// A directory in which nothing looks like media.
+    /// A directory without media files.
     #[error("a directory without media: no file in it ends in one of {0}")]
     NoMedia(String),
     /// A file of zero bytes.
     #[error("an empty file (0 bytes): copy or record it again")]
     Empty,
-    /// Content of no known format.
+    /// Unknown format.
     #[error("not a media file: {0}")]
     NotMedia(String),
-    /// Decoders that this machine lacks.
+    /// This machine lacks a decoder.
     #[error(
         "cannot be decoded here: {0} is missing; `l3net doctor` says which package brings the usual ones"
     )]
     MissingPlugin(String),
-    /// Content that breaks off or contradicts itself.
+    /// Truncated or inconsistent content.
     #[error("damaged or truncated media: {0}; copy it again from its source")]
     Damaged(String),
-    /// A demuxer gave up without an error.
+    /// A demuxer stopped without an error.
     #[error("damaged media: its demuxer gave up at the start; `ffprobe` may say more")]
     SilentFailure,
     /// Protected content.
     #[error("encrypted media: decrypt it first")]
     Encrypted,
-    /// A container from which nothing came.
+    /// A container without any stream that can be decoded.
     #[error("holds neither sound nor picture that can be decoded")]
     Nothing,
-    /// No sound to hold against the picture.
+    /// No sound to compare with the picture.
     #[error("no sound in it{0}: without sound there is nothing to compare the picture with")]
     NoSound(String),
-    /// No picture to hold against the sound.
+    /// No picture to compare with the sound.
     #[error("no picture in it{0}: without picture there is nothing to compare the sound with")]
     NoPicture(String),
-    /// A device that does not open.
+    /// A device that cannot be opened.
     #[error("cannot open the device: {0}; `l3net doctor` lists cameras and microphones")]
     Device(String),
-    /// A network stream that does not open, or broke off.
+    /// A network stream that cannot be opened, or broke off.
     #[error("network stream failed: {0}")]
     Network(String),
-    /// Nothing came for a long time.
+    /// Nothing arrived for this many seconds.
     #[error("nothing came for {0} seconds: the source hangs")]
     Stalled(u64),
-    /// Anything else that GStreamer says.
+    /// Any other error of GStreamer.
     #[error("{0}")]
     Pipeline(String),
 }
 
 impl MediaError {
-    /// What is to be told of a source that was read to its end, if anything: it
-    /// had no sound or no picture. `missing` is the decoder that would have been
-    /// needed, where there was none.
+    /// The error of a source that was read to its end but had no sound or no picture;
+    /// `None` if it had both. `missing` is the missing decoder, if known.
     pub fn lacking(sound: bool, picture: bool, missing: Option<&str>) -> Option<Self> {
         let because = match missing {
             Some(what) => {

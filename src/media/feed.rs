@@ -1,7 +1,7 @@
-//! What reads a source, as the rest of the program sees it.
+//! How the engine opens and reads a source.
 //!
-//! Belongs here: the two traits between a stream's thread and GStreamer. A test gives
-//! an opener of its own and needs neither a camera nor time. Does not: GStreamer.
+//! Belongs here: the two traits between a stream's thread and GStreamer. Tests provide
+//! their own [`Opener`] and need neither cameras nor waiting. Does not: GStreamer.
 
 use super::error::MediaError;
 use super::frame::Frame;
@@ -15,7 +15,7 @@ pub trait Opener: Sync {
     /// Opens a source and starts it.
     ///
     /// # Errors
-    /// Says why it does not start.
+    /// Why it does not start.
     fn open(&self, source: &Source, options: SessionOptions) -> Result<Box<dyn Feed>, MediaError>;
 }
 
@@ -29,45 +29,45 @@ impl Opener for GstOpener {
     }
 }
 
-/// An open source: sound and frames as they come, and how it ends.
+/// An open source: sound and frames as they arrive, and how it ends.
 pub trait Feed {
-    /// The next block of sound, if one is there.
+    /// The next block of sound, if one has arrived. Never waits.
     fn next_block(&mut self) -> Option<AudioBlock<'_>>;
 
-    /// The next frame, if one is there.
+    /// The next frame, if one has arrived. Never waits.
     fn next_frame(&mut self) -> Option<Frame>;
 
-    /// All sound has been read, and no more will come.
+    /// All sound has been read, and no more will arrive.
     fn sound_is_done(&self) -> bool;
 
-    /// All frames have been read, and no more will come.
+    /// All frames have been read, and no more will arrive.
     fn picture_is_done(&self) -> bool;
 
-    /// Whether the source is over; what has come until then can still be read.
+    /// `Some` once the source has ended; what has arrived can still be read.
     fn poll(&mut self) -> Option<End>;
 
-    /// The source gave up at its start without an error.
+    /// The source stopped at its start without an error.
     fn has_failed_silently(&self) -> bool;
 
-    /// The source is live by itself.
+    /// The source is live, such as a camera.
     fn is_live(&self) -> bool;
 
-    /// It runs by the clock: what is not read in time is lost.
+    /// It runs in real time: what is not read in time is lost.
     fn is_by_clock(&self) -> bool;
 
-    /// Blocks of sound and frames that were dropped since it was opened.
+    /// Blocks of sound and frames dropped since it was opened.
     fn dropped(&self) -> (u64, u64);
 
-    /// The decoder that a part of the source would have needed.
+    /// A decoder that is missing for a part of the source.
     fn missing_decoder(&self) -> Option<&str>;
 
     /// How many samples the last window may lack and still count as whole.
     fn tail_samples(&self) -> usize;
 
-    /// The length of the source, where it is known.
+    /// The length of the source, if known.
     fn duration(&self) -> Option<MediaTime>;
 
-    /// The time of day at running time zero; `None` before it plays.
+    /// UTC at running time zero; `None` before it plays.
     fn utc_origin(&self) -> Option<jiff::Timestamp>;
 }
 

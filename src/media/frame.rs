@@ -1,4 +1,4 @@
-//! A decoded frame in the decoder's own format, and its one conversion to RGB.
+//! A decoded frame in the decoder's format, and its conversion to RGB.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use crate::picture::{Picture, ToPicture};
 use crate::time::MediaTime;
 use crate::window::Timed;
 
-/// A frame as it came from the source; cloning shares its memory.
+/// A frame as it arrived from the source; clones share its memory.
 #[derive(Clone)]
 pub struct Frame {
     pub(super) sample: gst::Sample,
@@ -19,7 +19,7 @@ pub struct Frame {
     pub(super) video_state: Arc<VideoState>,
 }
 
-/// What the frames of one stream have in common.
+/// State shared by the frames of a stream.
 #[derive(Default)]
 pub(super) struct VideoState {
     /// An [`Orientation`], set by tags, also in the middle of a stream.
@@ -33,11 +33,11 @@ struct Converter {
     inner: gst_video::VideoConverter,
 }
 
-/// How a picture is turned to stand upright, as the `image-orientation` tag says it.
+/// How to turn a picture upright, from the `image-orientation` tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Orientation {
     quarter_turns: u8,
-    /// Mirrored left to right before it is turned.
+    /// Mirror left to right before turning.
     mirrored: bool,
 }
 
@@ -73,7 +73,7 @@ impl Orientation {
 }
 
 impl VideoState {
-    /// Takes note of a tag list that passes by.
+    /// Reads the orientation from a tag list.
     pub(super) fn note_tags(&self, tags: &gst::TagListRef) {
         if let Some(tag) = tags.get::<gst::tags::ImageOrientation>()
             && let Some(orientation) = Orientation::from_tag(tag.get())
@@ -132,12 +132,12 @@ impl ToPicture for Frame {
 }
 
 impl Converter {
-    /// To RGB at the size at which the picture is meant to be seen.
+    /// Converts to RGB at the display size.
     fn new(from: gst_video::VideoInfo) -> Result<Self, String> {
         let par = from.par();
         let (n, d) = (par.numer().max(1) as u64, par.denom().max(1) as u64);
         let (w, h) = (u64::from(from.width()), u64::from(from.height()));
-        // Of the two ways to make pixels square, the one that loses nothing.
+        // Make pixels square by enlarging, which loses nothing.
         let (w, h) = if n >= d {
             (w * n / d, h)
         } else {
@@ -177,8 +177,8 @@ impl Converter {
     }
 }
 
-/// Keeps one field of an interlaced picture: the two were taken at two times, and
-/// their combs would look like texture to the network.
+/// Keeps one field of an interlaced picture: the fields are of different times, and the
+/// comb would look like texture to the network.
 fn bob(picture: &mut Picture) {
     let row = picture.width as usize * 3;
     let rows = picture.height as usize;
@@ -203,7 +203,7 @@ fn upright(picture: Picture, orientation: Orientation) -> Picture {
     let mut rgb = Vec::with_capacity(picture.rgb.len());
     for y in 0..out_h {
         for x in 0..out_w {
-            // Where this pixel lies before the clockwise turn.
+            // The pixel's place before the clockwise turn.
             let (sx, sy) = match orientation.quarter_turns {
                 1 => (y, h - 1 - x),
                 2 => (w - 1 - x, h - 1 - y),

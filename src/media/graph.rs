@@ -1,4 +1,4 @@
-//! The pipeline of a source: its elements, and how their pads meet the ends.
+//! Builds the pipeline of a source and links its pads to the ends.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use super::source::{Source, SourceKind};
 
 fn start_gstreamer() -> Result<(), MediaError> {
     gst::init().map_err(|e| MediaError::Pipeline(format!("GStreamer does not start: {e}")))?;
-    // They fail on files whose alpha frames are not there one for one (1.22), and
-    // nobody needs the alpha: the plain decoders take over.
+    // In 1.22 they fail on files that lack some alpha frames. Alpha is not needed: the
+    // plain decoders take over.
     let registry = gst::Registry::get();
     for name in ["vp8alphadecodebin", "vp9alphadecodebin"] {
         if let Some(feature) = registry.lookup_feature(name) {
@@ -77,8 +77,8 @@ fn file_uri(path: &Path) -> Result<String, MediaError> {
         .map_err(|e| MediaError::Unreadable(e.message().to_owned()))
 }
 
-/// The first stream of sound and the first of pictures are taken, also when they
-/// come late; a further one finds its end taken and stays unlinked.
+/// Links the first sound pad and the first video pad to the ends, whenever they appear;
+/// further pads stay unlinked.
 fn link_by_caps(pipeline: &gst::Pipeline, pad: &gst::Pad) {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     let Some(end) = caps.structure(0).and_then(|s| match s.name().as_str() {
@@ -96,15 +96,15 @@ fn link_by_caps(pipeline: &gst::Pipeline, pad: &gst::Pad) {
     }
 }
 
-/// Whether something leads to an end. In a description the elements before it are
-/// linked from the start; what counts is whether a source, or a pad that came, is
-/// behind them.
+/// Whether data can reach an end. In a description the elements before it are linked from
+/// the start; what counts is whether there is a source, or a pad that has appeared, at
+/// the other end.
 pub(super) fn is_fed(pipeline: &gst::Pipeline, end: &str) -> bool {
     pipeline.by_name(end).is_some_and(|e| is_reached(&e))
 }
 
-/// Whether what an element takes in comes from anywhere. Of elements with several
-/// inputs, one may do.
+/// Whether an element's input is connected to a source. For elements with several inputs
+/// it is assumed.
 fn is_reached(element: &gst::Element) -> bool {
     match &element.sink_pads()[..] {
         [pad] => pad.peer().is_some_and(|source| {

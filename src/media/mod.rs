@@ -1,9 +1,9 @@
 //! From the text of a SOURCE to blocks of sound and frames.
 //!
-//! Belongs here: what a SOURCE is ([`Source`]), the GStreamer pipeline of it
-//! ([`Session`]), the two appsinks, the ring of sound and the channel of frames
-//! behind them, and the bus. Does not: windows, pairing, pictures in RGB other
-//! than the one conversion of a frame that somebody wants to see.
+//! Belongs here: what a SOURCE is ([`Source`]), opening it ([`Opener`], [`Feed`]), its
+//! GStreamer pipeline ([`Session`]) with two appsinks, the ring of sound and the channel
+//! of frames behind them, its bus, the conversion of a frame to RGB. Does not: windows,
+//! pairing.
 
 mod bus;
 mod description;

@@ -15,26 +15,26 @@ pub fn expand(texts: &[String]) -> Result<Vec<Source>, SourceError> {
     Ok(sources)
 }
 
-/// Whose a name is already.
+/// Who holds a name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// Nobody's.
+    /// Nobody.
     Free,
-    /// That of the source itself, from an earlier run.
+    /// The source itself, from an earlier run.
     ByIt,
-    /// That of another one.
+    /// Another source.
     ByOther,
 }
 
-/// Gives each source a name of its own: the one that it has already, else the first
-/// that is free. The short and the new names of those that are called otherwise.
+/// Gives each source a unique name: the one that it holds already, else the first that
+/// is free. Returns the short and the new name of each renamed source.
 pub fn name(sources: &mut [Source], held: impl Fn(&Source, &str) -> Held) -> Vec<[StreamName; 2]> {
     let mut given: Vec<Option<StreamName>> = vec![None; sources.len()];
     let mut taken: HashSet<StreamName> = HashSet::new();
-    // First those that have a name, or another might take it.
+    // Sources that hold a name come first, or another source might take it.
     for (source, given) in sources.iter().zip(&mut given) {
         let whole = names(source).take(2);
-        // A number is given where those before it are held.
+        // Numbered names are used only while those before them are held.
         let numbered = names(source).skip(2);
         let numbered = numbered.take_while(|name| held(source, name) != Held::Free);
         let mut known = whole.chain(numbered);
@@ -55,8 +55,7 @@ pub fn name(sources: &mut [Source], held: impl Fn(&Source, &str) -> Held) -> Vec
     renamed
 }
 
-/// The names that it may have, the best first: the short one, its whole path,
-/// which is the same from wherever it is named, then that with a number.
+/// Candidates, best first: the short name, the absolute path, the path with a number.
 fn names(source: &Source) -> impl Iterator<Item = StreamName> {
     let longer = match &source.kind {
         SourceKind::File(path) => std::path::absolute(path)

@@ -1,8 +1,8 @@
-//! The ring of sound between an appsink and the thread that cuts windows.
+//! The ring buffer of sound between an appsink and the thread that cuts windows.
 //!
-//! One writer, one reader, no locks. The ring keeps samples and, beside them,
-//! one small header for each block: where it begins and when it came. It does
-//! not wait, on either side; who wants to wait does so outside.
+//! One writer, one reader, no locks. One ring holds samples, another a small header per
+//! block: its position and arrival time. Neither side waits; callers that want to wait
+//! do so themselves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use crate::time::SamplePos;
 
-/// A stretch of sound as it came from the source.
+/// Consecutive sound as it arrived from the source.
 #[derive(Debug, PartialEq)]
 pub struct AudioBlock<'a> {
     /// Position of its first sample.
@@ -78,7 +78,7 @@ impl SoundWriter {
         self.pcm.vacant_len() >= samples && !self.headers.is_full()
     }
 
-    /// Takes a block; says whether it fitted.
+    /// Writes a block; false if it did not fit.
     ///
     /// Never allocates, locks, logs or waits. A full ring drops the *new* block and
     /// counts it; the reader sees the hole as a discontinuity.
@@ -94,7 +94,7 @@ impl SoundWriter {
             return false;
         }
         self.pcm.push_iter(pcm);
-        // The header goes last: a reader that sees it finds the samples there.
+        // The header goes last: a reader that sees it also sees the samples.
         let header = Header {
             at,
             arrived,
@@ -103,29 +103,29 @@ impl SoundWriter {
         self.headers.try_push(header).is_ok()
     }
 
-    /// Says that nothing more will come.
+    /// Marks the end of the sound.
     pub fn end(&self) {
         self.ender().end();
     }
 
-    /// Something that can say so from elsewhere.
+    /// A handle that can mark the end from elsewhere.
     pub fn ender(&self) -> SoundEnder {
         SoundEnder(Arc::clone(&self.shared))
     }
 }
 
-/// Ends a ring of sound.
+/// Marks the end of a ring of sound.
 pub struct SoundEnder(Arc<Shared>);
 
 impl SoundEnder {
-    /// Says that nothing more will come.
+    /// Marks the end of the sound.
     pub fn end(&self) {
         self.0.ended.store(true, Ordering::Release);
     }
 }
 
 impl SoundReader {
-    /// The next block, if one is there.
+    /// The next block, if there is one.
     pub fn next_block(&mut self) -> Option<AudioBlock<'_>> {
         let header = self.headers.try_pop()?;
         self.block.resize(header.samples, 0.0);
@@ -138,7 +138,7 @@ impl SoundReader {
         })
     }
 
-    /// Whether everything has been read and nothing more will come.
+    /// Whether everything has been read and nothing more will be written.
     pub fn is_done(&self) -> bool {
         self.shared.ended.load(Ordering::Acquire) && self.headers.is_empty()
     }

@@ -1,7 +1,7 @@
 //! The `test` source: a generated scene in place of a camera and a microphone.
 //!
-//! Belongs here: feeding its pipeline without end, at the pace of the clock. Does
-//! not: what is seen and heard, which the program provides as a [`SceneSource`].
+//! Belongs here: feeding its pipeline endlessly, in real time. Does not: the scene
+//! itself, which the program provides as a [`SceneSource`].
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -10,7 +10,7 @@ use gstreamer_app as gst_app;
 use super::error::MediaError;
 use crate::time::{MediaTime, SamplePos};
 
-/// Behind an appsrc that only says that it is live, clocksync keeps the pace.
+/// An appsrc with is-live does not pace itself; clocksync does.
 pub(super) const DESCRIPTION: &str = "appsrc name=l3net-scene-picture is-live=true format=time \
      caps=\"video/x-raw,format=RGB,width=1280,height=720,framerate=30/1\" ! clocksync ! video.  \
      appsrc name=l3net-scene-sound is-live=true format=time \
@@ -25,7 +25,8 @@ const BLOCK: usize = 480;
 /// How to start the scene of a `test` source.
 #[derive(Clone, Copy, Debug)]
 pub struct SceneSource {
-    /// Starts it with pictures of this width and height in pixels, or says why not.
+    /// Starts it with pictures of this width and height in pixels; the error says why it
+    /// cannot.
     pub start: fn(u32, u32) -> Result<SceneFeed, String>,
 }
 
@@ -37,11 +38,11 @@ impl PartialEq for SceneSource {
 
 impl Eq for SceneSource {}
 
-/// A scene that has started; its halves run on different threads.
+/// A running scene; picture and sound are used on different threads.
 pub struct SceneFeed {
     /// The picture at a time in seconds: RGB, row by row.
     pub picture: Box<dyn FnMut(f64) -> Vec<u8> + Send>,
-    /// The next so many samples: 48 kHz, mono, in `[-1, 1]`.
+    /// The next samples, this many: 48 kHz, mono, in `[-1, 1]`.
     pub sound: Box<dyn FnMut(usize) -> Vec<f32> + Send>,
 }
 
@@ -92,6 +93,6 @@ fn push(source: &gst_app::AppSrc, bytes: Vec<u8>, from_s: f64, to_s: f64) {
         buffer.set_pts(gst::ClockTime::from_nseconds(from.0));
         buffer.set_duration(gst::ClockTime::from_nseconds(to.distance(from)));
     }
-    // Fails only when the pipeline is being stopped.
+    // Fails only while the pipeline is being stopped.
     let _ = source.push_buffer(buffer);
 }

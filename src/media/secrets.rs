@@ -1,7 +1,7 @@
-//! Addresses without what is nobody else's.
+//! Removes credentials from addresses.
 
-/// A text as it may be shown: results and logs are read by others, and what is in the
-/// URI before its host, or behind keys like `password`, is for nobody else.
+/// `text` without the credentials in `uri`: user and password before the host, values of
+/// query keys such as `password`. Results and logs are read by others.
 pub(super) fn without_secrets(text: &str, uri: &str) -> String {
     let Some((_, rest)) = uri.split_once("://") else {
         return text.to_owned();
@@ -25,8 +25,8 @@ pub(super) fn without_secrets(text: &str, uri: &str) -> String {
     shown
 }
 
-/// User and password before the host. There may be a slash in a password: what stands
-/// behind the first colon is no port then.
+/// User and password before the host. A password may contain a slash; then what follows
+/// the last colon before it is not a port number.
 fn user_of(place: &str) -> Option<&str> {
     let authority = place.split('/').next().unwrap_or_default();
     let port = authority.rsplit_once(':').map_or("", |(_, port)| port);

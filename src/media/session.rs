@@ -21,34 +21,33 @@ use crate::cancel::CancelToken;
 use crate::time::{MediaTime, SAMPLE_RATE};
 use crate::window::TAIL_SAMPLES;
 
-/// Sound that the ring holds, in seconds. A live thread that is behind by more
-/// has lost the stream anyhow.
+/// Sound that the ring holds, in seconds. A live reader that is further behind has lost
+/// the stream anyway.
 const RING_SECONDS: usize = 4;
 /// Blocks that the ring holds: 4 s in blocks of 2 ms.
 const RING_BLOCKS: usize = 2_048;
-/// Frames that the channel holds. Few, as decoders and cameras own their memory.
+/// Frames that the channel holds. Few, because they occupy memory of decoders and cameras.
 pub(super) const CHANNEL_FRAMES: usize = 8;
-/// Buffers that a sink holds before it blocks.
+/// Buffers that an appsink holds before it blocks.
 const SINK_BUFFERS: u32 = 4;
-/// GStreamer's qtdemux drops the last AAC block of an MP4 with an edit
-/// list (seen in 1.22): 1 024 samples at 44.1 kHz are 1 115 here, with a
-/// resampler's tail 1 200.
+/// GStreamer's qtdemux drops the last AAC block of an MP4 with an edit list (seen in
+/// 1.22): 1 024 samples at 44.1 kHz are 1 115 at 48 kHz; 1 200 with a resampler's tail.
 const MP4_TAIL_SAMPLES: usize = 1_200;
-/// How long a source may take to say whether it is live.
+/// How long a description may take to start; until then it is unknown whether it is live.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How to open a source.
 #[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
-    /// Play by the clock, also what is not live by itself.
+    /// Play in real time, even if the source is not live.
     pub real_time: bool,
-    /// Added to all times: a source that is opened again goes on in its timeline.
+    /// Added to all times, so that a reopened source continues in its timeline.
     pub offset: MediaTime,
-    /// Who asks it does not wait for what takes long to open.
+    /// Cancels a slow opening.
     pub stop: CancelToken,
 }
 
-/// How a session ends by itself.
+/// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// All was read.
@@ -80,8 +79,7 @@ impl Session {
     /// Opens a source and starts it.
     ///
     /// # Errors
-    /// Says why it does not start. A file that turns out to be damaged later ends
-    /// the session through [`poll`](Self::poll).
+    /// Why it does not start. Later errors are returned by [`poll`](Self::poll).
     pub fn open(source: &Source, options: SessionOptions) -> Result<Self, MediaError> {
         let pipeline = build(source)?;
         let (sound_sink, frame_sink) = sinks(&pipeline)?;
@@ -112,7 +110,7 @@ impl Session {
         session.by_clock |= live;
         let by_clock = options.real_time && !live;
         for sink in [&sound_sink, &frame_sink] {
-            // A live source is as late as it is; waiting again would add to it.
+            // A live source keeps its own time; synchronising again would add latency.
             sink.set_sync(by_clock);
         }
         let sound_tap = SoundTap {
@@ -143,28 +141,29 @@ impl Session {
         if session.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(session.first_error());
         }
-        // Not before: a sink whose first buffer comes just while it is set to
-        // PLAYING shows it and the next ones under the lock that the change needs.
-        // Full, it would keep this thread waiting, and nobody would empty it. A
-        // change that goes on in a thread of GStreamer may wait: somebody reads then.
+        // Not earlier: an appsink whose first buffer arrives while it is being set to
+        // PLAYING renders it, and the next ones, under the lock that the state change
+        // needs. If it were full, this thread would block, and nobody would drain it. A
+        // state change that continues in a thread of GStreamer may block: by then the
+        // sink is being read.
         for sink in [sound_sink, frame_sink] {
             sink.set_max_buffers(SINK_BUFFERS);
         }
         Ok(session)
     }
 
-    /// Whether the source is live by itself.
+    /// Whether the source is live.
     pub fn is_live(&self) -> bool {
         self.live
     }
 
-    /// Whether it runs by the clock: what is not read in time is lost.
+    /// Whether it runs in real time: what is not read in time is lost.
     pub fn is_by_clock(&self) -> bool {
         self.by_clock
     }
 
-    /// VideoState at the bus. `Some` when the session is over; what is still in the
-    /// ring and the channel counts all the same.
+    /// Handles bus messages. `Some` when the session has ended; what is still in the ring
+    /// and the channel remains valid.
     pub fn poll(&mut self) -> Option<End> {
         let bus = self.pipeline.bus()?;
         while let Some(message) = bus.pop() {
@@ -179,9 +178,9 @@ impl Session {
                         self.missing.get_or_insert(what);
                     }
                 }
-                // Without it, elements that joined late are played too early. It
-                // waits for a state change to end, which may wait for a full sink:
-                // not for a file, whose sinks are emptied by this very thread.
+                // Without it, elements that were added late play too early. It waits for
+                // state changes, which may wait for a full sink; so not for a file,
+                // whose sinks this very thread drains.
                 gst::MessageView::Latency(_) if self.by_clock => {
                     let _ = self.pipeline.recalculate_latency();
                 }
@@ -194,10 +193,10 @@ impl Session {
         (self.sound_ended() && self.picture_ended()).then_some(End::Whole)
     }
 
-    /// Whether a demuxer stopped by itself before anything came, without an error.
+    /// Whether a demuxer stopped before anything arrived, without an error.
     ///
-    /// decodebin swallows what a demuxer says while decodebin still sets it up
-    /// (1.22): whether an error is heard depends on which thread is quicker.
+    /// decodebin swallows errors of a demuxer that it is still setting up (1.22): whether
+    /// an error is reported depends on which thread is faster.
     pub fn has_failed_silently(&self) -> bool {
         let seen = |state: &TapState| state.seen.load(Ordering::Relaxed);
         if seen(&self.sound_state) || seen(&self.frame_state) {
@@ -216,12 +215,12 @@ impl Session {
         demuxers.iter().filter_map(|d| d.upgrade()).any(gave_up)
     }
 
-    /// No more sound will come into the ring.
+    /// No more sound will be written to the ring.
     pub fn sound_ended(&self) -> bool {
         self.sound_state.ended.load(Ordering::Acquire)
     }
 
-    /// No more frames will come into the channel.
+    /// No more frames will be sent to the channel.
     pub fn picture_ended(&self) -> bool {
         self.frame_state.ended.load(Ordering::Acquire)
     }
@@ -231,13 +230,13 @@ impl Session {
         self.frame_state.dropped.load(Ordering::Relaxed)
     }
 
-    /// The decoder that a part of the source would have needed.
+    /// A decoder that is missing for a part of the source.
     pub fn missing_decoder(&self) -> Option<&str> {
         self.missing.as_deref()
     }
 
-    /// How many samples the last window may lack and still count as whole: more
-    /// where GStreamer loses the end of the sound by itself.
+    /// How many samples the last window may lack and still count as whole: more if
+    /// GStreamer is known to drop the end of the sound.
     pub fn tail_samples(&self) -> usize {
         if self.loses_tail.load(Ordering::Relaxed) {
             MP4_TAIL_SAMPLES
@@ -246,28 +245,28 @@ impl Session {
         }
     }
 
-    /// The length of the source, where it is known.
+    /// The length of the source, if known.
     pub fn duration(&self) -> Option<MediaTime> {
         let duration = self.pipeline.query_duration::<gst::ClockTime>()?;
         Some(MediaTime(duration.nseconds()))
     }
 
-    /// Wall-clock time at running time zero of this session, as both clocks show it
-    /// now; none before it plays.
+    /// Wall-clock time at running time zero of this session, measured now; `None` before it
+    /// plays.
     pub fn utc_origin(&self) -> Option<jiff::Timestamp> {
         let running = self.pipeline.current_running_time()?;
         let running = jiff::SignedDuration::from_nanos(i64::try_from(running.nseconds()).ok()?);
         jiff::Timestamp::now().checked_sub(running).ok()
     }
 
-    /// Goes to PAUSED and says whether the source is live.
+    /// Sets PAUSED; true if the source is live.
     fn pause(&mut self, source: &Source, stop: &CancelToken) -> Result<bool, MediaError> {
         let change = self.pipeline.set_state(gst::State::Paused);
         match (change, &source.kind) {
             (Err(_), _) => Err(self.first_error()),
             (Ok(gst::StateChangeSuccess::NoPreroll), _) => Ok(true),
             (_, SourceKind::Uri { live, .. }) => Ok(*live),
-            // Only a description can be anything.
+            // Only a description can be either.
             (Ok(gst::StateChangeSuccess::Async), SourceKind::Launch(_)) => {
                 let end = Instant::now() + START_TIMEOUT;
                 while Instant::now() < end && !stop.is_cancelled() {
@@ -285,7 +284,7 @@ impl Session {
         }
     }
 
-    /// The cause of a state change that failed is on the bus.
+    /// The error on the bus that explains a failed state change.
     fn first_error(&mut self) -> MediaError {
         match self.poll() {
             Some(End::Failed(cause)) => cause,
@@ -293,7 +292,7 @@ impl Session {
         }
     }
 
-    /// Sets right what elements that decodebin brings do by themselves.
+    /// Configures elements that decodebin adds.
     fn watch_elements(&self) {
         let loses_tail = Arc::clone(&self.loses_tail);
         let demuxers = Arc::clone(&self.demuxers);
@@ -319,8 +318,8 @@ impl Session {
             });
     }
 
-    /// Learns which streams the source does not have: an element that says that
-    /// it has no more pads leaves an end to which nothing leads.
+    /// Detects which streams the source does not have: after `no-more-pads`, an end that
+    /// nothing is linked to gets no data.
     fn watch_pads(&self, sound: SoundEnder) {
         let weak = self.pipeline.downgrade();
         let sound_state = Arc::clone(&self.sound_state);
@@ -344,7 +343,7 @@ impl Session {
             .flatten()
             .filter(has_pads_to_come)
             .collect();
-        // Each of several may still bring what the others lack: the last one tells.
+        // If there are several such elements, only the last one decides.
         let left = Arc::new(AtomicUsize::new(growing.len()));
         let missing_ends = Arc::new(missing_ends);
         for element in growing {
@@ -360,7 +359,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // The pumps go on, but throw away: full sinks would hold up the state change.
+        // The pumps continue but discard: full sinks would block the state change.
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.pipeline.set_state(gst::State::Null);
         for pump in self.pumps.drain(..) {

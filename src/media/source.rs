@@ -1,7 +1,7 @@
 //! What a SOURCE on the command line means.
 //!
-//! Belongs here: the text, the kind, the short name of the stream. Does not: unique
-//! names (`naming`); opening anything but a directory and a .launch file.
+//! Belongs here: parsing it, its kind, the short name of the stream; walking directories
+//! and reading .launch files. Does not: unique names (`naming`), opening the source.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::stall::Stall;
 use crate::result::StreamName;
 use crate::text::folder_name;
 
-/// Endings of files that a directory is searched for.
+/// File extensions that count as media in a directory.
 const MEDIA_ENDINGS: &[&str] = &[
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "ogv", "ogg",
     "3gp", "flv", "wmv", "asf", "mxf", "vob",
@@ -41,9 +41,9 @@ pub struct Source {
     pub name: StreamName,
     /// What it is.
     pub kind: SourceKind,
-    /// The class: the first folder that it lies in below a directory that was walked.
-    /// Of several SOURCEs, a directory without folders is a class itself, so that
-    /// `cameras/*` says the same as `cameras/`.
+    /// The class: its first folder below the directory that was walked. Among several
+    /// SOURCEs, a directory without subfolders is a class itself, so that `cameras/*`
+    /// means the same as `cameras/`.
     pub label: Option<String>,
 }
 
@@ -56,31 +56,31 @@ pub enum SourceKind {
     Uri {
         /// As given, with user and password where there are any.
         uri: String,
-        /// A stream that runs by the clock.
+        /// A live stream.
         live: bool,
     },
     /// Camera N with its microphone.
     Camera(u32),
-    /// The built-in moving and sounding scene, where the program provides one.
+    /// The built-in scene, if the program provides one.
     Test(Option<SceneSource>),
     /// A gst-launch description.
     Launch(Description),
-    /// Something that cannot be opened; found out before anything began.
+    /// A source that is known to be unusable before the run starts.
     Broken(MediaError),
 }
 
 /// A SOURCE that is wrong usage rather than a bad file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// No such scheme.
+    /// Unknown URI scheme.
     #[error("{uri}: unknown URI scheme `{scheme}`; known are {}", known_schemes())]
     Scheme {
         /// The SOURCE.
         uri: String,
-        /// What stands before `://`.
+        /// The part before `://`.
         scheme: String,
     },
-    /// A camera that is no number.
+    /// A camera without a valid number.
     #[error("{0}: a camera is `camera` or `camera:N` with a number; `l3net doctor` lists them")]
     Camera(String),
     /// A description that cannot be used.
@@ -107,7 +107,7 @@ fn known_schemes() -> String {
 }
 
 impl Source {
-    /// A description that was given as such.
+    /// A description from the command line.
     pub fn launch(description: Description) -> Self {
         Self {
             name: "launch".into(),
@@ -116,7 +116,7 @@ impl Source {
         }
     }
 
-    /// The files that it is read from, as far as it names any.
+    /// The files that it reads, as far as they are known.
     pub fn files(&self) -> Vec<PathBuf> {
         match &self.kind {
             SourceKind::File(path) => vec![path.clone()],
@@ -125,7 +125,7 @@ impl Source {
         }
     }
 
-    /// Size of a file now; `None` of other kinds, and if it cannot be told.
+    /// Current size of a file; `None` for other kinds, or if unknown.
     pub fn bytes(&self) -> Option<u64> {
         match &self.kind {
             SourceKind::File(path) => Some(std::fs::metadata(path).ok()?.len()),
@@ -133,8 +133,8 @@ impl Source {
         }
     }
 
-    /// Whether it is opened again when it fails: cameras and network streams, and
-    /// descriptions that turned out to be `live`, as they are mostly one of these.
+    /// Whether it is reopened when it fails: cameras, network streams, and descriptions that
+    /// turned out to be `live` (most of them are cameras or network streams).
     pub fn reopens(&self, live: bool) -> bool {
         match self.kind {
             SourceKind::Camera(_) | SourceKind::Uri { .. } => true,
@@ -148,7 +148,7 @@ impl Source {
         matches!(self.kind, SourceKind::File(_))
     }
 
-    /// Whether it goes on until somebody stops it.
+    /// Whether it has no end of its own.
     pub fn is_endless(&self) -> bool {
         matches!(
             self.kind,
@@ -156,8 +156,7 @@ impl Source {
         )
     }
 
-    /// Whether silence from it means that it hangs. A description may wait for
-    /// something for as long as it likes.
+    /// Whether silence means that it hangs. A description may be silent for any time.
     pub fn stall(&self) -> Stall {
         match self.kind {
             SourceKind::Launch(_) | SourceKind::Test(_) => Stall::Never,
@@ -165,7 +164,7 @@ impl Source {
         }
     }
 
-    /// The description of kinds that are one.
+    /// The gst-launch description of kinds that are built from one.
     pub(super) fn description(&self) -> Option<String> {
         match &self.kind {
             SourceKind::Test(_) => Some(scene::DESCRIPTION.to_owned()),
@@ -179,9 +178,9 @@ impl Source {
     }
 }
 
-/// The SOURCEs of a command line by their short names, of which some may be equal.
-/// Directories are walked; what does not exist becomes [`SourceKind::Broken`], so that
-/// the other sources go on.
+/// The SOURCEs of a command line, with short names that need not be unique. Directories
+/// are walked; what does not exist becomes [`SourceKind::Broken`], so that the others
+/// continue.
 ///
 /// # Errors
 /// Wrong usage: an unknown scheme, a description that cannot be used.
@@ -196,7 +195,7 @@ pub fn find(texts: &[String]) -> Result<Vec<Source>, SourceError> {
         }
     }
     for (found, name, text) in &folders {
-        // site1/day and site2/day are two.
+        // site1/day and site2/day are two classes.
         let is_other = |other: &&(_, _, &str)| other.1 == *name && other.2 != *text;
         let label = match folders.iter().find(is_other) {
             Some(_) => (*text).to_owned(),
@@ -352,7 +351,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
     }
 }
 
-/// The name of a directory without folders of media, for the class of what lies in it.
+/// The name of a directory whose media are not in subfolders, as their class.
 fn flat_folder(text: &str, found: &[Source]) -> Option<String> {
     let path = file_of_uri(text).unwrap_or_else(|| PathBuf::from(text));
     if !path.is_dir() || found.iter().any(|source| source.label.is_some()) {
@@ -369,7 +368,7 @@ fn label(below: &Path) -> Option<String> {
     Some(first.to_string_lossy().into_owned())
 }
 
-/// Whether a directory is searched for files that end so.
+/// Whether the file extension counts as media.
 pub fn is_media(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())

@@ -1,27 +1,27 @@
-//! Recordings that were joined byte by byte: timestamps that begin anew.
+//! Recordings that were joined byte by byte, so that timestamps start again.
 //!
 //! `cat a.mpg b.mpg` and the cells of a DVD's `.vob` give a program stream whose
-//! timestamps jump back. Decoders of GStreamer (1.22) hold the time of the last picture
-//! from there on, so it is made good before them, where the demuxer lets buffers out.
+//! timestamps jump back. From there on GStreamer's decoders (1.22) repeat the time of the
+//! last picture, so timestamps are corrected before them, at the demuxer's output.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gst::prelude::*;
 use gstreamer as gst;
 
-/// A jump by more is one: less is the order of pictures that refer to later ones, and
-/// how far streams are apart in a file.
+/// Smallest jump in ns that counts as a splice. Smaller steps come from reordered frames and
+/// from the interleaving of streams.
 const JUMP: i64 = 1_000_000_000;
 
-/// What the next recording begins after the one before: the end of whatever was stamped
-/// last lies within it, and it is hole enough to end a window.
+/// Gap in ns inserted between two recordings: long enough for the last buffer to end in it,
+/// and for the hole to end a window.
 const APART: i64 = 100_000_000;
 
-/// Recordings whose times may still come: another stream's last ones of the one before.
+/// Number of recent recordings whose timestamps may still arrive, from streams that lag.
 const OPEN: usize = 3;
 
-/// Moves the timestamps of a demuxer's later recordings behind those of the earlier ones,
-/// its streams all alike.
+/// Shifts the timestamps of each later recording after those of the earlier ones, by the
+/// same offset in all streams of a demuxer.
 pub(super) fn follow_splices(demuxer: &gst::Element) {
     let shared = Arc::new(Mutex::new(Splices::default()));
     demuxer.connect_pad_added(move |_, pad| {
@@ -52,28 +52,28 @@ fn moved(at: gst::ClockTime, offset: i64) -> gst::ClockTime {
     gst::ClockTime::from_nseconds(at.nseconds().saturating_add_signed(offset))
 }
 
-/// The recordings of a demuxer, which all of its streams share: one may be missing from
-/// some of them, and come late.
+/// The recordings of a demuxer, shared by its streams. A stream may lack a recording, or
+/// reach it late.
 #[derive(Debug, Default)]
 struct Splices {
-    /// How far each recording after the first is moved.
+    /// Offset of each recording after the first.
     offsets: Vec<i64>,
-    /// The latest time of each stream, as it is in the file.
+    /// Latest timestamp of each stream, as in the file.
     streams: Vec<Option<i64>>,
-    /// Where the whole has got to, as it came out.
+    /// Latest shifted timestamp of all streams.
     latest: Option<i64>,
-    /// A time far ahead of that. One alone is damaged.
+    /// A timestamp far ahead of it. A single one is taken for damage.
     ahead: Option<i64>,
 }
 
 impl Splices {
-    /// Its number.
+    /// Adds a stream; returns its number.
     fn add(&mut self) -> usize {
         self.streams.push(None);
         self.streams.len() - 1
     }
 
-    /// How far the time `at` of a stream is moved.
+    /// The offset for a stream's timestamp `at`.
     fn offset(&mut self, stream: usize, at: i64) -> i64 {
         let own = &mut self.streams[stream];
         let is_back = own.is_some_and(|own| at + JUMP < own);
@@ -88,7 +88,7 @@ impl Splices {
                 self.offsets.push(offset);
                 offset
             }
-            // A hole, or a stream that is far from the others.
+            // A hole, or a stream far from the others.
             None => self.offsets.last().copied().unwrap_or(0),
         };
         self.reach(at + offset);

@@ -3,9 +3,9 @@
 /// Whether silence from a source means that it hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stall {
-    /// It may wait for as long as it likes.
+    /// Silence is never an error.
     Never,
-    /// Once something has come, more has to.
+    /// Only after something has arrived.
     OnceBegun,
     /// From the start.
     Always,

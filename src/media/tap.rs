@@ -1,9 +1,8 @@
 //! The two ends of a pipeline: appsink to ring, appsink to channel.
 //!
-//! A live source is tapped by appsink callbacks, which run on the source's own
-//! thread: they never allocate, lock, log or wait, and drop what does not fit. A
-//! file is tapped by two pump threads, which wait for room and so block upstream:
-//! nothing is lost.
+//! A live source is read by appsink callbacks on the source's thread: they never
+//! allocate, lock, log or wait, and drop what does not fit. A file is read by two pump
+//! threads, which wait for space and so block upstream: nothing is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,21 +17,21 @@ use super::frame::{Frame, VideoState};
 use super::ring::SoundWriter;
 use crate::time::{MediaTime, SamplePos};
 
-/// How long a pump waits for room before it checks whether anybody still reads.
+/// How long a pump waits for space before it checks for the end of the session.
 const PUMP_STEP: Duration = Duration::from_millis(2);
 
-/// The largest piece in which a pump hands sound on: a container may hold
-/// seconds in one buffer, more than the ring.
+/// The largest block that a pump writes: one buffer of a container may hold seconds, more
+/// than the ring.
 const PUMP_PIECE: usize = 4_800;
 
-/// State of a tap that the session reads.
+/// State of a tap, read by the session.
 #[derive(Default)]
 pub(super) struct TapState {
-    /// No more will come.
+    /// The stream has ended.
     pub ended: AtomicBool,
-    /// Something did come.
+    /// Something has arrived.
     pub seen: AtomicBool,
-    /// Frames that found the channel full (live only).
+    /// Frames dropped because the channel was full (live only).
     pub dropped: AtomicU64,
 }
 
@@ -40,7 +39,7 @@ pub(super) struct TapState {
 pub(super) struct SoundTap {
     pub writer: SoundWriter,
     pub offset: MediaTime,
-    /// It is played by the clock: what a buffer holds is there when it is heard.
+    /// A file played in real time: sound within a buffer arrives when it is played.
     pub plays: bool,
     pub state: Arc<TapState>,
 }
@@ -107,9 +106,8 @@ impl SoundTap {
         );
     }
 
-    /// Taps a file, on a thread of its own, to the end of the pipeline, also where it
-    /// plays by the clock: a buffer may hold more than the ring. From `stop` on it
-    /// throws away what does not fit.
+    /// Taps a file on its own thread until the pipeline ends, also in real time: a buffer
+    /// may hold more than the ring. Once `stop` is set, it discards what does not fit.
     pub fn pump(mut self, sink: gst_app::AppSink, stop: Arc<AtomicBool>) -> JoinHandle<()> {
         std::thread::spawn(move || {
             'samples: while let Some(sample) = pull(&sink, &self.state) {
@@ -191,14 +189,14 @@ impl FrameTap {
     }
 }
 
-/// The next sample; none at the end of the stream or of the pipeline.
+/// The next sample; `None` at the end of the stream or pipeline.
 fn pull(sink: &gst_app::AppSink, state: &TapState) -> Option<gst::Sample> {
     let step = gst::ClockTime::from_mseconds(20);
     loop {
         if let Some(sample) = sink.try_pull_sample(step) {
             return Some(sample);
         }
-        // Ended from outside: the source has no such stream.
+        // The session marks it as ended if the source has no such stream.
         if sink.is_eos() || state.ended.load(Ordering::Acquire) {
             return None;
         }

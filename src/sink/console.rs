@@ -1,10 +1,9 @@
-//! Results for people: a table of seconds and correspondences, and how it
-//! ended. To whatever `Write` the caller passes (stderr, mostly; stdout carries
-//! JSON lines only).
+//! `--table`: results for people, one line per record, on any `Write` (usually stderr, as
+//! stdout carries JSON lines only).
 //!
-//! Policy: a line a record, never wrapped, readable without colour. A live run does not
-//! wait for a terminal that is held (Ctrl-S); others do. A terminal that goes away ends
-//! a run that has no archive, as there is nobody left to run for.
+//! Policy: lines are never wrapped and need no colour. A live run does not wait for a paused
+//! terminal (Ctrl-S); others do. If the terminal goes away, a run without an archive ends,
+//! because nobody gets its results.
 
 use std::io::Write;
 
@@ -14,12 +13,12 @@ use crate::event::Event;
 use crate::result::{Gap, Record, Summary, Verdict};
 use crate::text::{plural, printable};
 
-/// Columns of a stream's name.
+/// Width of the stream's name.
 const NAME: usize = 24;
-/// Columns of the bar.
+/// Width of the bar.
 const BAR: usize = 20;
 
-/// A table that grows by a line a record.
+/// A table with one line per record.
 pub struct Table<W> {
     out: W,
     started: bool,
@@ -108,7 +107,7 @@ impl Sink for TableSink {
 
     fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
         for record in event.records() {
-            // Errors are reported above the table already.
+            // Errors have been printed above the table.
             if !matches!(record, Record::Error(_)) {
                 self.table.row(&record)?;
             }
@@ -171,7 +170,7 @@ pub fn summary_line(s: &Summary) -> String {
     )
 }
 
-/// A part of one in eighths of a column.
+/// A bar for a value of 0 to 1, in eighths of a column.
 fn bar(part: f32) -> String {
     let eighths = (unit(part) * (BAR * 8) as f32).round() as usize;
     let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];

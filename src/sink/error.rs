@@ -1,35 +1,33 @@
-//! What can go wrong on the way out, each in one line: the culprit, the cause,
-//! the next step.
+//! Errors of sinks, each in one line: the culprit, the cause, the next step.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a result could not be handed over.
+/// Why a result could not be written.
 ///
-/// The text is whole in itself: causes are part of it and not in `source()`,
-/// so that printing the chain of an `anyhow` error says nothing twice.
+/// The text is complete: causes are part of it and not in `source()`, so that printing
+/// the chain of an `anyhow` error repeats nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// Whoever read our output has gone (`l3net … | head`). No failure: the
-    /// program ends quietly.
+    /// The reader has gone (`l3net … | head`). Not a failure: the program ends quietly.
     #[error("nobody reads the output any more")]
     Closed,
-    /// The system refused.
+    /// An I/O error.
     #[error("{}: cannot {what}: {cause}; {}", .path.display(), next_step(.cause))]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What was tried: "write", "make the folder".
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// There is a file in the way that this program did not write.
+    /// The file exists and was not written by this program, or must not be replaced.
     #[error("{}: {why}; it is left as it is: name another output, or move it away", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// How that shows.
+        /// Why it is refused.
         why: String,
     },
     /// Another run writes the same file.
@@ -38,12 +36,12 @@ pub enum SinkError {
         /// The file.
         path: PathBuf,
     },
-    /// The name does not say a format that there is.
+    /// The name has no known extension.
     #[error("{}: the name should end in {expected}, which says the format", .path.display())]
     Extension {
         /// The name.
         path: PathBuf,
-        /// The endings that there are.
+        /// The known extensions.
         expected: &'static str,
     },
     /// A table or picture could not be encoded or decoded.
@@ -53,10 +51,10 @@ pub enum SinkError {
         path: PathBuf,
         /// What was tried.
         what: &'static str,
-        /// What the encoder said.
+        /// The encoder's error.
         cause: String,
     },
-    /// The address for metrics is none, or is taken.
+    /// The address for metrics is invalid or taken.
     #[error("metrics at {address}: {cause}")]
     Address {
         /// As it was given.
@@ -107,7 +105,7 @@ impl SinkError {
     }
 }
 
-/// What a person can do about it.
+/// What the user can do about it.
 pub(crate) fn next_step(cause: &io::Error) -> &'static str {
     use io::ErrorKind as K;
     match cause.kind() {

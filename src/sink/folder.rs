@@ -1,17 +1,16 @@
 //! The folder of a stream, by its name.
 //!
-//! Belongs here: making any name harmless as a path. Does not: making the folder.
+//! Belongs here: turning any name into a safe path. Does not: creating the folder.
 
 use crate::hash::fnv1a;
 
-/// The folder of a stream: a relative path that stays below where it is put,
-/// never the same for two streams, and always the same for one.
+/// The folder of a stream: a relative path without `..`, different for every stream, and
+/// always the same for one.
 ///
-/// A name of harmless parts, as `lectures/clip 1.mp4`, stays as it is. In any
-/// other (an address, `../x`, a control character, a part that is too long, one
-/// that looks like one of our pictures) what is harmful becomes `_`, and `~`
-/// with a hash of the whole name tells it from others; harmless names have no
-/// `~`.
+/// A safe name, such as `lectures/clip 1.mp4`, is unchanged. In any other (an address,
+/// `../x`, control characters, a component that is too long or looks like one of our
+/// pictures) unsafe characters become `_`, and `~` with a hash of the name is appended.
+/// Safe names contain no `~`.
 pub fn folder_of(stream: &str) -> String {
     if !stream.is_empty() && stream.split('/').all(is_harmless) {
         return stream.to_owned();

@@ -1,18 +1,18 @@
-//! `--heatmaps DIR`: a picture a moment (the frame with its heatmap) and one of its
-//! sound (the spectrogram with its heatmap), in a folder for each stream.
+//! `--heatmaps DIR`: for each moment a picture of the frame and one of the spectrogram, with
+//! their heatmaps, in one folder per stream.
 //!
-//! Policy: several threads encode, so that a run waits for the disk at most. Names are
-//! worked out before, not waited for. Files: a full queue is waited for, a failure ends
-//! the run. Live: the oldest moment goes without pictures, a failure (a full disk) is
-//! reported once and counted, and the next pictures are tried all the same. A picture is
-//! written beside its name and then renamed, so that no reader sees half of one.
-//! Compression is the fast kind: the pictures are made while the network works. Streams
-//! keep their names as folders as far as those are harmless ([`super::folder`]).
+//! Policy: several threads encode. File names are computed in advance, so records do not
+//! wait for pictures. Not live: a full queue blocks the run, a failure ends it. Live: if
+//! the queue is full, the oldest moment gets no pictures; a failure (such as a full disk)
+//! is reported once and counted, and the next pictures are still tried. A picture is
+//! written to a temporary file and renamed, so no reader sees half of one. Compression is
+//! fast, because the network needs the cores. Folders are named after their streams, with
+//! unsafe names replaced ([`super::folder`]).
 //!
-//! Files are numbered: `<stream>/000000.png` and `<stream>/000000.sound.png`; one of an
-//! earlier run is replaced. Live pictures carry the time of day of the window's end,
-//! `<stream>/20261128T193000.250Z_000012.png`, so that those of an earlier run stay; they
-//! may be kept within limits ([`super::retention`]).
+//! Pictures are numbered: `<stream>/000000.png` and `<stream>/000000.sound.png`; those of an
+//! earlier run are overwritten. Live pictures are named by the UTC end of their window,
+//! `<stream>/20261128T193000.250Z_000012.png`, so that those of earlier runs stay; limits
+//! may apply ([`super::retention`]).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,20 +31,20 @@ use crate::event::{Event, JudgedMoment};
 use crate::picture::Picture;
 use crate::result::Verdict;
 
-/// Ending of the picture of the sound.
+/// Ending of pictures of the spectrogram.
 const SOUND: &str = ".sound.png";
-/// Ending of the picture of the frame.
+/// Ending of pictures of the frame.
 const FRAME: &str = ".png";
-/// How the time of day is written: sorts as text, and no file system minds it.
+/// UTC in file names: sorts as text and is valid on every file system.
 const TIME: &str = "%Y%m%dT%H%M%S.%3fZ";
-/// How often pictures are looked through for those that are too old.
+/// How often pictures that are too old are deleted while nothing arrives.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
 /// A folder of heatmap pictures. Clones write to the same folder.
 #[derive(Clone, Debug)]
 pub struct Heatmaps {
     dir: PathBuf,
-    /// Of a live run: pictures carry the time, and only so many are kept.
+    /// Set in a live run: pictures are named by time, and limits may apply.
     live: Option<Arc<Live>>,
 }
 
@@ -54,10 +54,10 @@ struct Live {
 }
 
 impl Heatmaps {
-    /// Makes the folder, and its parents, where they are missing.
+    /// Creates the folder and its parents if they are missing.
     ///
     /// # Errors
-    /// Names the folder and why it cannot be made.
+    /// Names the folder and why it cannot be created.
     pub fn create(dir: &Path) -> Result<Self, SinkError> {
         fs::create_dir_all(dir).map_err(SinkError::io(dir, "make the folder"))?;
         Ok(Self {
@@ -66,8 +66,8 @@ impl Heatmaps {
         })
     }
 
-    /// The same for a live run, whose pictures carry the time of day. Of all such
-    /// pictures in the folder, those of earlier runs included, `keep` stays.
+    /// The same for a live run, whose pictures are named by time. The limits `keep` apply to
+    /// all such pictures in the folder, including those of earlier runs.
     ///
     /// # Errors
     /// Those of [`create`](Self::create).
@@ -81,8 +81,8 @@ impl Heatmaps {
         })
     }
 
-    /// Puts the names of the pictures that [`write`](Self::write) will make into the
-    /// record; none where the moment came without evidence.
+    /// Sets the record's names of the pictures that [`write`](Self::write) will write; none
+    /// for a moment without picture or spectrogram.
     pub fn name(&self, moment: &mut JudgedMoment) {
         let stem = self.stem(&moment.verdict);
         let evidence = &moment.evidence;
@@ -143,7 +143,7 @@ fn time_of(verdict: &Verdict) -> Option<Timestamp> {
     verdict.utc.as_ref()?.parse().ok()
 }
 
-/// When the window of a live picture ended, by the picture's name; `None` of any other
+/// When the window of a live picture ended, from the picture's name; `None` for any other
 /// file.
 fn date_of(name: &str) -> Option<Timestamp> {
     let stem = name
@@ -166,7 +166,7 @@ impl Sink for Heatmaps {
         Policy {
             pictures: true,
             repeats: true,
-            // Pictures in full size wait: few.
+            // Few, because full-size pictures are held in memory.
             queue: 16,
             when_full: if live {
                 WhenFull::DropOldest

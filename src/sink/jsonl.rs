@@ -1,11 +1,10 @@
 //! JSON lines, to stdout or a file.
 //!
-//! Policy: one record, one line, one write, then a flush, so that a reader on
-//! a pipe sees a moment as soon as there is one and never half a line. A file, and the
-//! reader of an archive's run, are waited for; a live stdout that nobody reads loses
-//! its oldest moments and gets a gap in their place. A reader that goes away is
-//! [`SinkError::Closed`]. A file that cannot be written ends the run. For files that
-//! survive being killed and can be resumed, see [`super::archive`].
+//! Policy: one record is one line, one write and one flush, so that a reader on a pipe sees
+//! each moment at once and never half a line. The run waits for a file, and for stdout
+//! unless it is live; a live stdout that is not read loses its oldest moments and gets a
+//! gap in their place. A reader that goes away is [`SinkError::Closed`]. A file that cannot
+//! be written ends the run. For files that a later run can resume, see [`super::archive`].
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -23,7 +22,7 @@ pub struct JsonLines<W> {
 }
 
 impl JsonLines<File> {
-    /// Makes the file, or empties it.
+    /// Creates or truncates the file.
     ///
     /// # Errors
     /// Names the file and why it cannot be written.
@@ -34,7 +33,7 @@ impl JsonLines<File> {
 }
 
 impl<W: Write> JsonLines<W> {
-    /// Writes to `out`, which errors call `name` ("stdout").
+    /// Writes to `out`; errors call it `name` ("stdout").
     pub fn new(out: W, name: impl Into<PathBuf>) -> Self {
         Self {
             out,
@@ -56,7 +55,7 @@ impl<W: Write> JsonLines<W> {
             .map_err(SinkError::io(&self.name, "write"))
     }
 
-    /// Gives the output back.
+    /// Returns the output.
     pub fn into_inner(self) -> W {
         self.out
     }
@@ -66,7 +65,7 @@ impl<W: Write> JsonLines<W> {
 pub struct JsonSink {
     lines: JsonLines<Box<dyn Write + Send>>,
     when_full: WhenFull,
-    /// Without a reader the run ends.
+    /// If the reader goes away, the run ends.
     needs_reader: bool,
     is_closed: bool,
 }
@@ -83,8 +82,8 @@ impl JsonSink {
         Self::new(lines, when_full, needs_reader)
     }
 
-    /// Adds to a file, and begins on a line of its own also where an earlier run was
-    /// killed in the middle of one.
+    /// Appends to a file. Starts on a new line if an earlier run was killed in the middle of
+    /// one.
     ///
     /// # Errors
     /// Names the file and why it cannot be written.
@@ -116,9 +115,9 @@ impl JsonSink {
     }
 }
 
-/// Whether the last byte of a regular file that is not empty ends a line.
+/// Whether a regular, non-empty file ends with a newline; `None` if unknown.
 fn ends_in_a_line(path: &Path) -> Option<bool> {
-    // What cannot be read (a pipe, a file for writing only) is left as it is.
+    // Pipes and write-only files cannot be checked.
     if !std::fs::metadata(path).ok()?.is_file() {
         return None;
     }
@@ -158,7 +157,7 @@ impl Sink for JsonSink {
     }
 }
 
-/// The record as a line with its end, in place of what `line` held.
+/// Replaces `line` with the record and a newline.
 pub(crate) fn to_line(record: &Record, line: &mut Vec<u8>) {
     line.clear();
     serde_json::to_writer(&mut *line, record)

@@ -1,5 +1,5 @@
-//! What the two forms of an archive, lines and table, share: the journal's records, the
-//! names of files beside OUT, and refusing what is not ours.
+//! Shared by both formats of an archive, lines and table: reading the journal, names of
+//! files next to OUT, refusing foreign files.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::SinkError;
 use crate::result::Record;
 
-/// `path` with something added to its whole name.
+/// `path` with `ending` appended to its file name.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -22,7 +22,7 @@ pub(super) fn foreign(path: &Path, why: impl Into<String>) -> SinkError {
     }
 }
 
-/// Reads the whole records of a journal.
+/// Reads the records of a journal.
 pub(super) fn read_records(
     path: &Path,
     mut take: impl FnMut(Record) -> Result<(), SinkError>,

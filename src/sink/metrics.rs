@@ -1,10 +1,9 @@
-//! `--metrics ADDR`: figures for Prometheus, at `http://ADDR/metrics`.
+//! `--metrics ADDR`: Prometheus metrics at `http://ADDR/metrics`.
 //!
-//! Policy: counts the records that go out, so the figures agree with the lines; the
-//! engine's own counters ([`RunStats`]) are copied beside them, once a second where
-//! nothing comes. Waits for room, never blocks anybody for long, and is detached if it
-//! fails. The address is of this machine only unless told otherwise: there is no
-//! password.
+//! Policy: counts the records of the output, so metrics and lines agree. The engine's
+//! counters ([`RunStats`]) are copied with every event, and every second without one. It
+//! does no slow work, and is detached if it fails. By default only this machine can
+//! connect, because there is no password.
 //!
 //! | name | kind | labels |
 //! |---|---|---|
@@ -14,7 +13,7 @@
 //! | `l3net_dropped_blocks_total`, `l3net_dropped_frames_total` | counter | `stream` |
 //! | `l3net_sink_dropped_total`, `l3net_sink_failures_total` | counter | `sink` |
 //! | `l3net_correspondence` | gauge | `stream` |
-//! | `l3net_queue_depth` | gauge | `queue`, `stream` where it is of one |
+//! | `l3net_queue_depth` | gauge | `queue`; `stream`, if the queue belongs to one |
 //! | `l3net_wait_seconds`, `l3net_features_seconds`, `l3net_net_seconds`, `l3net_latency_seconds` | histogram | `stream` |
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -32,19 +31,19 @@ use crate::event::Event;
 use crate::result::{Record, StreamName, Verdict};
 use crate::stats::RunStats;
 
-/// From a GPU's batch to a network that does not keep up, in seconds.
+/// In seconds: from a GPU's batch to a network that does not keep up.
 const BUCKETS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// Counts what goes out and what the engine counts.
+/// The sink of `--metrics`.
 pub struct Metrics {
     names: Vec<StreamName>,
     stats: Arc<RunStats>,
 }
 
 impl Metrics {
-    /// Of these streams, whose counters are in `stats`, in the same order.
+    /// For these streams; `stats` has their counters, in the same order.
     pub fn new(names: Vec<StreamName>, stats: Arc<RunStats>) -> Self {
         Self { names, stats }
     }
@@ -86,20 +85,19 @@ impl Sink for Metrics {
     }
 }
 
-/// Serves the metrics of this program from now on; gives the address, whose
-/// port the system chose if it was 0.
+/// Starts serving the metrics of this process. Returns the address; the system chooses the
+/// port if it was 0.
 ///
 /// # Errors
-/// Names the address if it is none, if it is taken, or if metrics are served
-/// already.
+/// If the address is invalid or taken, or if metrics are already served.
 pub fn serve(address: &str) -> Result<SocketAddr, SinkError> {
     let fail = |cause: String| SinkError::Address {
         address: address.to_owned(),
         cause,
     };
     let wanted = parse(address).map_err(fail)?;
-    // The exporter's own error would not tell a taken port from others; and the
-    // port 0 must be known.
+    // The exporter's own error does not distinguish a taken port, and port 0 must be
+    // resolved.
     let found = TcpListener::bind(wanted)
         .and_then(|listener| listener.local_addr())
         .map_err(|cause| {
@@ -130,7 +128,7 @@ fn builder() -> PrometheusBuilder {
         .expect("there are buckets")
 }
 
-/// `9000` and `:9000` are of this machine only.
+/// `9000` and `:9000` are on the loopback interface only.
 fn parse(address: &str) -> Result<SocketAddr, String> {
     let port = address.strip_prefix(':').unwrap_or(address);
     let full = if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) {
@@ -149,12 +147,12 @@ fn describe() {
     describe_counter!("l3net_gaps_total", "Parts of a stream that were not judged");
     describe_counter!(
         "l3net_lost_moments_total",
-        "Moments that there would have been in gaps"
+        "Moments that were lost in gaps of the stream"
     );
     describe_counter!("l3net_errors_total", "Failures of a stream");
     describe_counter!(
         "l3net_dropped_frames_total",
-        "Frames that a live source lost because nobody took them in time"
+        "Frames of a live source dropped because they were not read in time"
     );
     describe_counter!(
         "l3net_dropped_blocks_total",
@@ -162,14 +160,14 @@ fn describe() {
     );
     describe_counter!(
         "l3net_sink_dropped_total",
-        "Moments that a sink lost because it was too slow"
+        "Moments that a sink dropped because it was too slow"
     );
     describe_counter!("l3net_sink_failures_total", "Failures of a sink");
     describe_gauge!(
         "l3net_correspondence",
         "Probability that sound and picture of the latest moment belong together"
     );
-    describe_gauge!("l3net_queue_depth", "Things waiting in a queue");
+    describe_gauge!("l3net_queue_depth", "Items waiting in a queue");
     let seconds = [
         (
             "l3net_wait_seconds",
@@ -187,7 +185,7 @@ fn describe() {
     }
 }
 
-/// Counts a record that goes out.
+/// Counts a record of the output.
 pub fn observe(record: &Record) {
     let stream = record.stream().clone();
     match record {
@@ -215,8 +213,7 @@ fn observe_moment(verdict: &Verdict) {
     histogram!("l3net_latency_seconds", "stream" => stream()).record(seconds(latency.total));
 }
 
-/// How many things wait in a queue ("moments", "overlay"), of a stream or of
-/// all together.
+/// Length of a queue ("moments", or the name of a sink), of one stream or of all.
 pub fn queue_depth(queue: &'static str, stream: Option<&StreamName>, waiting: usize) {
     match stream {
         Some(stream) => gauge!("l3net_queue_depth", "queue" => queue, "stream" => stream.clone()),
@@ -225,7 +222,7 @@ pub fn queue_depth(queue: &'static str, stream: Option<&StreamName>, waiting: us
     .set(waiting as f64);
 }
 
-/// A sink lost a moment because it was too slow.
+/// A sink dropped a moment because it was too slow.
 pub(super) fn sink_dropped(sink: &'static str) {
     counter!("l3net_sink_dropped_total", "sink" => sink).increment(1);
 }

@@ -1,18 +1,20 @@
-//! Sinks: one file each, with its policy at its head.
+//! Sinks, the outputs of a run: one file each, with its policy in the module docs.
 //!
-//! Belongs here: what becomes of an event once it is plain data: lines, files,
-//! pictures, video, metrics, a table. Does not: tensors, decoding, deciding what to
-//! judge. Nothing here prints by itself; callers pass a `Write`.
+//! Belongs here: consumers of events: lines, files, pictures, video, metrics, a table.
+//! Does not: tensors, decoding, deciding what to judge. Nothing here prints by itself;
+//! callers pass a `Write`.
 //!
-//! - [`bus`] hands events to sinks, each on its own queue and thread
+//! - [`bus`] delivers events to sinks, each on its own queue and thread
+//! - [`publish`] writes the archive first, then publishes to the bus
 //! - [`jsonl`] writes JSON lines to stdout or a file
-//! - [`archive`] keeps a `.jsonl` or `.parquet` that survives being killed
-//! - [`heatmaps`] writes PNG pictures with the heatmap over them
-//! - `overlay` makes a video with glow, score and sound (feature `gst`)
+//! - [`archive`] writes a `.jsonl` or `.parquet` that survives being killed
+//! - [`heatmaps`] writes PNG pictures with the heatmap drawn over them; [`retention`]
+//!   limits how many are kept
+//! - `overlay` writes a video with glow, score and sound (feature `gst`)
 //! - `video` writes plain videos (feature `gst`)
-//! - [`metrics`] counts for Prometheus
-//! - [`npz`] keeps vectors for numpy
-//! - [`console`] is for people
+//! - [`metrics`] serves Prometheus metrics
+//! - [`npz`] writes vectors for numpy
+//! - [`console`] prints a table
 //!
 //! To add a sink: one file with its `impl Sink`, one line in the list of
 //! `cmd/outputs.rs`, its arguments there.

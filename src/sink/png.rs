@@ -1,7 +1,7 @@
 //! PNG files.
 //!
-//! Belongs here: encoding a picture and putting the file in its place. Does not: what is
-//! in the picture ([`crate::draw`]).
+//! Belongs here: encoding a picture and replacing the file. Does not: what is in the picture
+//! ([`crate::draw`]).
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::SinkError;
 use crate::atomic_file;
 use crate::picture::Picture;
 
-/// Writes a picture; a file of that name changes in one step or not at all.
+/// Writes a picture. An existing file is replaced atomically.
 ///
 /// # Errors
 /// Names the picture and why it cannot be written.
@@ -21,7 +21,7 @@ pub fn write_png(path: &Path, picture: &Picture) -> Result<(), SinkError> {
     write_as(path, picture, CompressionType::Fast, FilterType::Sub)
 }
 
-/// The same for pictures that are kept: half as large, in several times the time.
+/// The same, half as large but several times slower: for pictures that are kept for long.
 ///
 /// # Errors
 /// Names the picture and why it cannot be written.

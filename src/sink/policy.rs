@@ -1,7 +1,7 @@
-//! What a sink is, and what it promises.
+//! The sink interface and its policies.
 //!
-//! Belongs here: the trait and the policies that a sink states. Does not: the threads
-//! and queues that carry them out ([`super::bus`]).
+//! Belongs here: the trait, and the policies that a sink declares. Does not: the threads
+//! and queues that enforce them ([`super::bus`]).
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use crate::media::{AudioBlock, Frame};
 #[cfg(feature = "gst")]
 use crate::result::StreamName;
 
-/// A consumer of events. The [bus](super::bus) calls it on a thread of its own.
+/// A consumer of events. The [bus](super::bus) calls it on its own thread.
 pub trait Sink: Send {
     /// Its name in messages and metrics.
     fn name(&self) -> &'static str;
 
-    /// How it is to be treated. Asked once, before the first event.
+    /// Its policy. Queried once, before the first event.
     fn policy(&self) -> Policy;
 
-    /// Takes an event. May block: only this sink's queue waits for it.
+    /// Takes an event. May block: only this sink's queue waits.
     ///
     /// # Errors
-    /// What came of it follows [`Policy::on_failure`]. [`SinkError::Closed`] says that
-    /// the reader has gone, which is no failure.
+    /// Handled by [`Policy::on_failure`]. [`SinkError::Closed`] means that the reader has
+    /// gone, which does not count as a failure.
     fn receive(&mut self, event: &Event) -> Result<(), SinkError>;
 
-    /// Called where nothing has come for [`Policy::tick`].
+    /// Called when no event has arrived for [`Policy::tick`].
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -35,7 +35,7 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// The run is over: closes what is open.
+    /// Called at the end of the run: closes what is open.
     ///
     /// # Errors
     /// As [`receive`](Self::receive).
@@ -43,37 +43,37 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// What it writes into a moment's record before any sink gets it, such as the name
-    /// of a picture that it is going to make.
+    /// Completes a moment's record before any sink gets it, for example with the name of the
+    /// picture that this sink is going to write.
     fn annotator(&self) -> Option<Annotator> {
         None
     }
 
-    /// Another worker for [`Policy::workers`] over 1: takes events from the same queue,
-    /// on another thread.
+    /// Another worker, if [`Policy::workers`] is over 1: takes events from the same queue on
+    /// another thread.
     fn another_worker(&self) -> Option<Box<dyn Sink>> {
         None
     }
 
-    /// For sinks that want all sound and all frames, not only the moments.
+    /// For sinks that want all sound and frames, not only moments.
     #[cfg(feature = "gst")]
     fn watch_stream(&self) -> Option<WatchStream> {
         None
     }
 }
 
-/// Completes a moment's record on the publishing thread; works things out, never waits.
+/// Completes a moment's record on the publishing thread. Must not wait.
 pub type Annotator = Box<dyn Fn(&mut JudgedMoment) + Send>;
 
-/// Makes a [`Watcher`] of a stream.
+/// Makes a [`Watcher`] for a stream.
 #[cfg(feature = "gst")]
 pub type WatchStream = Box<dyn Fn(&StreamName) -> Box<dyn Watcher> + Send>;
 
-/// Sees all the sound and all the frames of a stream. Runs on the stream's thread; may
-/// block where the source is a file.
+/// Receives all sound and frames of a stream, on the stream's thread. May block only if the
+/// source is a file.
 #[cfg(feature = "gst")]
 pub trait Watcher: Send {
-    /// The source has been opened, perhaps again. Where it is live, nobody may block.
+    /// The source has been opened or reopened. If it is live, the watcher must not block.
     fn opened(&mut self, live: bool);
     /// A block of sound.
     fn sound(&mut self, block: &AudioBlock<'_>);
@@ -81,27 +81,27 @@ pub trait Watcher: Send {
     fn frame(&mut self, frame: &Frame);
 }
 
-/// How a sink is to be treated.
+/// How the bus treats a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Moments carry their picture and spectrogram ([`Evidence`](crate::event::Evidence)).
+    /// It needs moments with picture and spectrogram ([`Evidence`](crate::event::Evidence)).
     pub pictures: bool,
-    /// Also gets what an earlier run has written to the archive already.
+    /// It also gets events that an earlier run has written to the archive.
     pub repeats: bool,
-    /// Events that may wait for it.
+    /// Length of its queue, in events.
     pub queue: usize,
-    /// What happens when that many wait.
+    /// What happens when the queue is full.
     pub when_full: WhenFull,
     /// What happens when it fails.
     pub on_failure: OnFailure,
-    /// Threads that serve it. More than one get events in no order.
+    /// Number of its threads. With more than one, events are processed in any order.
     pub workers: usize,
-    /// How long nothing may come before [`Sink::tick`].
+    /// Time without events after which [`Sink::tick`] is called.
     pub tick: Option<Duration>,
 }
 
 impl Policy {
-    /// Of a sink that loses nothing and without which a run is pointless.
+    /// For a sink that loses nothing and without which the run is pointless.
     pub const LOSSLESS: Self = Self {
         pictures: false,
         repeats: false,
@@ -116,22 +116,22 @@ impl Policy {
 /// What happens when a sink's queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
-    /// The run waits for it: archives and files.
+    /// The run waits: for files.
     Wait,
-    /// The oldest moment goes and is counted: live displays. The sink gets a gap,
-    /// `overload`, in its place. Ends of streams are never dropped.
+    /// The oldest moment is dropped and counted: for live displays. The sink gets an
+    /// `overload` gap in its place. Ends of streams are never dropped.
     DropOldest,
 }
 
-/// What a failure of a sink does.
+/// What happens when a sink fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
     /// The run ends with the error.
     EndRun,
-    /// The error is reported once; the sink gets nothing more, the run continues.
+    /// The error is reported, the sink gets no more events, the run continues.
     Detach,
-    /// Each error is reported; the sink gets the next events all the same.
+    /// Each error is reported; the sink still gets the next events.
     ReportEach,
-    /// As `ReportEach`, but of failures in a row only the first is reported.
+    /// Like `ReportEach`, but of consecutive failures only the first is reported.
     ReportFirst,
 }

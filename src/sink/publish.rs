@@ -1,21 +1,21 @@
-//! Where a run's events go: the archive first, then the bus.
+//! Publishes a run's events: to the archive first, then to the bus.
 //!
-//! Belongs here: the order, and that what an archive has is not sent twice. Does not:
-//! queues and failures of sinks ([`super::bus`]).
+//! Belongs here: that order, and marking what the archive already has. Does not: queues
+//! and failures of sinks ([`super::bus`]).
 
 use super::SinkError;
 use super::archive::Archive;
 use super::bus::Bus;
 use crate::event::Event;
 
-/// Hands events to an archive and to a bus.
+/// Writes events to an archive and publishes them to a bus.
 pub struct Publisher {
     archive: Option<Archive>,
     bus: Bus,
 }
 
 impl Publisher {
-    /// Without an archive everything is new.
+    /// Without an archive every event is new.
     pub fn new(archive: Option<Archive>, bus: Bus) -> Self {
         Self { archive, bus }
     }
@@ -25,7 +25,7 @@ impl Publisher {
         &self.bus
     }
 
-    /// Publishes an event. The archive has it when this returns; sinks have it soon.
+    /// Publishes an event. When this returns, the archive has it and sinks have it queued.
     ///
     /// # Errors
     /// Names the archive that cannot be written, or the sink whose failure ends the run.
@@ -34,7 +34,7 @@ impl Publisher {
         let mut repeated = false;
         if let Some(archive) = &mut self.archive {
             if let Event::Ended(summary) = &mut event
-                // What a run before this one has written counts, too.
+                // Count what earlier runs have written too.
                 && let Some(there) = archive.index().stream(&summary.stream)
             {
                 summary.moments = there.moments();
@@ -44,16 +44,16 @@ impl Publisher {
             for record in event.records() {
                 repeated |= !archive.append(&record)?;
             }
-            // A stream that ends again is news, as it took part in this run.
+            // The end of a stream is always new: it took part in this run.
             repeated &= !matches!(event, Event::Ended(_));
         }
         self.bus.publish(event, repeated)
     }
 
-    /// Closes everything. Gives the number of sinks' failures that did not end the run.
+    /// Closes everything. Returns the number of sink failures that did not end the run.
     ///
     /// # Errors
-    /// Names the archive or the sink that could not be closed; everything else is.
+    /// Names the archive or the sink that could not be closed. Everything else is closed.
     pub fn finish(self) -> Result<usize, SinkError> {
         let closed = self.bus.finish();
         let archived = self.archive.map(Archive::finish).transpose();

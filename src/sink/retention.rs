@@ -1,9 +1,8 @@
-//! Keeps a folder of dated files within a limit of bytes and of age: the oldest go.
+//! Deletes the oldest files of a folder beyond a limit of size or age.
 //!
-//! Belongs here: which files go, and deleting them. Does not: what the files hold, and
-//! how they are called (callers pass a function that dates a name).
-//!
-//! Only files whose name the caller can date are counted and deleted; all others stay.
+//! Belongs here: choosing and deleting files. Does not: their contents and names; the caller
+//! passes a function that reads the date from a name. Files without a date are neither
+//! counted nor deleted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,17 +13,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::SinkError;
 
-/// How much is kept.
+/// Limits of what is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeepLimits {
-    /// Bytes of all files together.
+    /// Total size in bytes.
     pub bytes: Option<u64>,
-    /// Age by the time in the name.
+    /// Age, by the date in the name.
     pub age: Option<SignedDuration>,
 }
 
 impl KeepLimits {
-    /// Whether everything is kept.
+    /// Whether there is no limit.
     pub fn is_unlimited(&self) -> bool {
         self.bytes.is_none() && self.age.is_none()
     }
@@ -39,13 +38,13 @@ pub struct Retention {
 
 #[derive(Debug, Default)]
 struct Index {
-    /// Bytes by time and path, the oldest first.
+    /// Size by date and path, oldest first.
     files: BTreeMap<(Timestamp, PathBuf), u64>,
     bytes: u64,
 }
 
 impl Retention {
-    /// Finds the dated files below `folder`, which an earlier run may have left.
+    /// Indexes the dated files below `folder`, such as those of earlier runs.
     pub fn open(folder: &Path, limits: KeepLimits, date: fn(&str) -> Option<Timestamp>) -> Self {
         let mut index = Index::default();
         let files = walkdir::WalkDir::new(folder).into_iter().flatten();
@@ -62,7 +61,7 @@ impl Retention {
         }
     }
 
-    /// A file has been written; deletes what is over the limits now.
+    /// Adds a file that has been written, and enforces the limits.
     ///
     /// # Errors
     /// Names a file that cannot be deleted.
@@ -72,10 +71,10 @@ impl Retention {
         self.enforce(now)
     }
 
-    /// Deletes what is over the limits at the time `now`.
+    /// Deletes what is over the limits at `now`.
     ///
     /// # Errors
-    /// Names a file that cannot be deleted. It is not tried again before the next run.
+    /// Names a file that cannot be deleted. It is not tried again in this run.
     pub fn enforce(&self, now: Timestamp) -> Result<(), SinkError> {
         let over = self.lock().take_over(self.limits, now);
         let mut result = Ok(());
@@ -101,7 +100,7 @@ impl Index {
         self.bytes -= before.unwrap_or(0);
     }
 
-    /// Takes out the oldest files that are over the limits.
+    /// Removes the oldest files from the index until the limits hold.
     fn take_over(&mut self, limits: KeepLimits, now: Timestamp) -> Vec<PathBuf> {
         let oldest_kept = limits.age.and_then(|age| now.checked_sub(age).ok());
         let mut over = Vec::new();
@@ -185,7 +184,7 @@ mod tests {
         assert_eq!(names(folder.path()).len(), 2, "60 s is not over 60 s");
         retention.enforce(second(161)).expect("deleted");
         assert_eq!(names(folder.path()), ["200.png"]);
-        // Somebody else may have been quicker.
+        // Somebody else has deleted it already.
         std::fs::remove_file(folder.path().join("200.png")).expect("removed");
         retention.enforce(second(900)).expect("gone is gone");
     }

@@ -118,14 +118,14 @@ fn a_file_of_the_same_name_in_another_folder_is_another() {
         assert_eq!(second.code, Some(0), "{}", second.err);
         let path = two.to_str().expect("text");
         assert!(
-            second.err.contains(&format!("goes in as {path}")),
+            second.err.contains(&format!("is recorded as {path}")),
             "{}",
             second.err
         );
         for order in [[&one, &two], [&two, &one]] {
             let again = batch_with(&order.map(PathBuf::as_path), &out, &[]);
             assert!(again.err.contains("2 of 2 done already"), "{}", again.err);
-            assert!(!again.err.contains("goes in as"), "{}", again.err);
+            assert!(!again.err.contains("is recorded as"), "{}", again.err);
         }
     }
     let path = two.to_str().expect("text");
@@ -370,7 +370,7 @@ fn judged_otherwise_they_go_into_another_output() {
         assert_eq!(batch_with(&[&clip], &out, &[]).code, Some(0));
         let before = fs::read(&out).expect("results");
         for (more, cause) in [
-            (["--crop", "center"], "go on with --crop full"),
+            (["--crop", "center"], "resume with --crop full"),
             (["--model", random], "not by l3net-random@"),
         ] {
             let other = batch_with(&[&clip], &out, &more);

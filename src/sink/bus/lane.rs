@@ -17,17 +17,18 @@ pub(super) struct Lane {
     pub(super) name: &'static str,
     pub(super) policy: Policy,
     pub(super) queue: Sender<Arc<Event>>,
-    /// To take the oldest out of a full queue.
+    /// Receives the oldest event of a full queue, to drop it.
     pub(super) oldest: Receiver<Arc<Event>>,
     pub(super) overflow: Arc<Mutex<Overflow>>,
-    /// Workers that have not left.
+    /// Workers that are still running.
     pub(super) alive: Arc<AtomicUsize>,
-    /// Disconnected once all workers have left.
+    /// Disconnected once all workers have ended.
     pub(super) finished: Receiver<()>,
     pub(super) workers: Vec<JoinHandle<()>>,
 }
 
-/// What came out of a full queue. Older than all that is in it, so it is served first.
+/// What replaces events dropped from a full queue. It is older than everything in the queue,
+/// so it is delivered first.
 #[derive(Default)]
 pub(super) struct Overflow(pub(super) Vec<Event>);
 
@@ -86,14 +87,15 @@ impl Lane {
         })
     }
 
-    /// Never waits: takes the oldest event out where there is no room, and gives the new
-    /// one back to be tried again.
+    /// Never waits: if the queue is full, drops the oldest event and returns the new one to
+    /// be tried again.
     pub(super) fn push(&self, event: Arc<Event>) -> Result<(), SendTimeoutError<Arc<Event>>> {
         let back = match self.queue.try_send(event) {
             Err(TrySendError::Full(back)) => back,
             _ => return Ok(()),
         };
-        // Under the lock, so that a worker that already has a newer event sees it.
+        // Locked before receiving, so that a worker that already holds a newer event sees
+        // the replacement first.
         let mut overflow = lock(&self.overflow);
         if let Ok(oldest) = self.oldest.try_recv()
             && overflow.add(&oldest)
@@ -104,7 +106,7 @@ impl Lane {
     }
 
     pub(super) fn close(self) -> Closing {
-        // With the queue's sender gone, workers end once it is empty.
+        // Dropping the sender lets workers end once the queue is empty.
         Closing {
             name: self.name,
             finished: self.finished,
@@ -114,7 +116,7 @@ impl Lane {
 }
 
 impl Overflow {
-    /// Keeps what must not be lost of an event; true if a moment went.
+    /// Keeps what must not be lost of a dropped event; true if that was a moment.
     pub(super) fn add(&mut self, event: &Event) -> bool {
         let gap = match event {
             Event::Ended(_) => {

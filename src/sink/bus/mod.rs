@@ -1,12 +1,12 @@
-//! The bus: from one publisher to many sinks, none of which can hold up another.
+//! The bus: one publisher, many sinks, none of which holds up another.
 //!
-//! Belongs here: queues, threads, and carrying out each sink's [`Policy`]. Does not:
-//! what any sink does with an event.
+//! Belongs here: queues, threads, and enforcing each sink's [`Policy`]. Does not: what a
+//! sink does with an event.
 //!
-//! Each sink has a bounded queue and its own thread, or several. A full queue blocks the
-//! publisher or drops its oldest moment, as the sink says. Once the run is cancelled,
-//! sinks have [`BusOptions::grace`] to take what waits and to close; one that hangs
-//! longer is abandoned and reported, and its thread ends with the process.
+//! Each sink has a bounded queue and one or more threads. A full queue blocks the
+//! publisher or drops its oldest moment, as the policy says. Once the run is cancelled,
+//! sinks have [`BusOptions::grace`] to drain their queues and close. One that hangs longer
+//! is abandoned and reported; its thread ends with the process.
 
 mod lane;
 mod worker;
@@ -26,21 +26,21 @@ use crate::event::Event;
 use crate::result::StreamName;
 use lane::Lane;
 
-/// How often a blocked publisher looks whether the run has been cancelled.
+/// How often a blocked publisher checks for cancellation.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How a bus is to be run.
+/// Options of a bus.
 #[derive(Clone)]
 pub struct BusOptions {
-    /// Cancelled by whoever stops the run, and by the bus where a sink's failure ends it.
+    /// Cancelled by the caller to stop the run, and by the bus if a sink's failure ends it.
     pub cancel: CancelToken,
-    /// How long sinks may take to close once the run is cancelled.
+    /// How long sinks may take to close after the run is cancelled.
     pub grace: Duration,
-    /// Tells people what became of a sink, in one line.
+    /// Reports a failure of a sink to the user, in one line.
     pub report: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
-/// Hands events to sinks.
+/// Delivers events to sinks.
 pub struct Bus {
     lanes: Vec<Lane>,
     annotators: Vec<Annotator>,
@@ -59,7 +59,7 @@ struct Shared {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // All that is guarded here is whole between any two statements.
+    // Guarded values are consistent between any two statements, so poisoning is harmless.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -94,28 +94,29 @@ impl Bus {
         })
     }
 
-    /// Whether a sink draws: moments then carry their picture and spectrogram.
+    /// Whether any sink needs moments with their picture and spectrogram.
     pub fn needs_pictures(&self) -> bool {
         self.lanes.iter().any(|lane| lane.policy.pictures)
     }
 
-    /// Those who want to see all of a stream.
+    /// Watchers of the sinks that want all sound and frames of a stream.
     #[cfg(feature = "gst")]
     pub fn watchers(&self, stream: &StreamName) -> Vec<Box<dyn Watcher>> {
         self.watch.iter().map(|watch| watch(stream)).collect()
     }
 
-    /// Lets sinks complete a moment's record.
+    /// Runs the sinks' annotators on a moment.
     pub fn annotate(&self, event: &mut Event) {
         if let Event::Moment(moment) = event {
             self.annotators.iter().for_each(|annotate| annotate(moment));
         }
     }
 
-    /// Hands an event to all sinks; `repeated` if an earlier run has it in the archive.
+    /// Queues an event for all sinks; `repeated` if the archive already has it from an
+    /// earlier run.
     ///
     /// # Errors
-    /// The failure of a sink that ends the run, once.
+    /// A sink's failure that ends the run; returned once.
     pub fn publish(&self, event: Event, repeated: bool) -> Result<(), SinkError> {
         if let Some(error) = lock(&self.shared.fatal).take() {
             return Err(error);
@@ -130,7 +131,7 @@ impl Bus {
     }
 
     fn hand_over(&self, lane: &Lane, mut event: Arc<Event>) {
-        // A sink that is detached has been reported as such.
+        // No workers: the sink is detached, which has been reported.
         while lane.alive.load(Ordering::Acquire) > 0 {
             let pushed = match lane.policy.when_full {
                 WhenFull::DropOldest => lane.push(event),
@@ -147,7 +148,7 @@ impl Bus {
         metrics::queue_depth(lane.name, None, lane.queue.len());
     }
 
-    /// Whether the run was cancelled so long ago that nothing is waited for any more.
+    /// Whether the grace period after cancellation is over.
     fn is_out_of_time(&self) -> bool {
         let options = &self.shared.options;
         options.cancel.is_cancelled()
@@ -157,15 +158,14 @@ impl Bus {
                 >= options.grace
     }
 
-    /// Waits until all sinks have taken what waits and are closed. Gives the number of
+    /// Waits until all sinks have drained their queues and closed. Returns the number of
     /// failures that did not end the run.
     ///
     /// # Errors
-    /// The failure of a sink that ended the run, if [`publish`](Self::publish) has not
-    /// given it.
+    /// The failure that ended the run, if [`publish`](Self::publish) has not returned it.
     pub fn finish(mut self) -> Result<usize, SinkError> {
         let lanes = std::mem::take(&mut self.lanes);
-        // All of them at once, before any is waited for.
+        // Close all of them before waiting for any.
         let closing: Vec<_> = lanes.into_iter().map(Lane::close).collect();
         for lane in closing {
             let mut closed = lane.finished.recv_timeout(POLL_INTERVAL);
@@ -181,7 +181,7 @@ impl Bus {
                 continue;
             }
             for worker in lane.workers {
-                // A panic has been reported by the worker's guard.
+                // A panic has been reported when the thread unwound.
                 let _ = worker.join();
             }
         }
@@ -193,7 +193,7 @@ impl Bus {
 }
 
 impl Shared {
-    /// A failure that does not end the run.
+    /// Counts and reports a failure that does not end the run.
     fn fail(&self, what: &str) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         (self.options.report)(&format!("l3net: {what}"));

@@ -11,7 +11,7 @@ use super::{Shared, lock};
 use crate::event::Event;
 use crate::sink::{OnFailure, Policy, Sink, SinkError, WhenFull, metrics};
 
-/// Kept by a worker's thread; says that it has left, whatever made it leave.
+/// Dropped when a worker's thread ends, for whatever reason.
 pub(super) struct Leaving {
     pub(super) name: &'static str,
     pub(super) policy: Policy,
@@ -45,7 +45,7 @@ pub(super) struct Worker {
     pub(super) failing: bool,
 }
 
-/// What to do with a sink after an event.
+/// What a worker does after an event.
 #[derive(PartialEq)]
 pub(super) enum Next {
     Continue,
@@ -102,7 +102,7 @@ impl Worker {
         Next::Continue
     }
 
-    /// Carries out [`Policy::on_failure`].
+    /// Applies [`Policy::on_failure`].
     fn judge(&mut self, result: Result<(), SinkError>) -> Next {
         let Err(error) = result else {
             self.failing = false;
