@@ -182,7 +182,19 @@ fn run(acts: &[Act], seconds: f64) -> Outcome {
 }
 
 /// The same; `watch` sees the outcome so far and may cancel.
-fn run_until(acts: &[Act], seconds: f64, mut watch: impl FnMut(&Outcome, &CancelToken)) -> Outcome {
+fn run_until(acts: &[Act], seconds: f64, watch: impl FnMut(&Outcome, &CancelToken)) -> Outcome {
+    let (outcome, ended) = run_through(acts, seconds, |batch| Ok(vec![(); batch]), watch);
+    ended.expect("the network does not fail");
+    outcome
+}
+
+/// The same through a network that answers a batch of so many moments.
+fn run_through(
+    acts: &[Act],
+    seconds: f64,
+    mut network: impl FnMut(usize) -> Result<Vec<()>, NetError> + Send,
+    mut watch: impl FnMut(&Outcome, &CancelToken),
+) -> (Outcome, Result<(), NetError>) {
     let clock = Arc::new(SimulatedClock::new());
     let script = Script {
         clock: Arc::clone(&clock),
@@ -215,7 +227,7 @@ fn run_until(acts: &[Act], seconds: f64, mut watch: impl FnMut(&Outcome, &Cancel
         clock: &*clock,
     };
     let mut outcome = Outcome::default();
-    let network = |batch: &[&Features]| Ok(vec![(); batch.len()]);
+    let network = |batch: &[&Features]| network(batch.len());
     let ended = engine.run(vec![Task::new(source)], network, |output| {
         match output {
             Output::Answered { job, .. } => {
@@ -228,10 +240,9 @@ fn run_until(acts: &[Act], seconds: f64, mut watch: impl FnMut(&Outcome, &Cancel
         watch(&outcome, &cancel);
         Ok(())
     });
-    ended.expect("the network does not fail");
     let opened = script.opened.into_inner().expect("no panic");
     outcome.opened = opened.iter().map(Duration::as_secs_f64).collect();
-    outcome
+    (outcome, ended)
 }
 
 fn lost(gaps: &[GapSpan]) -> u64 {
@@ -338,6 +349,24 @@ fn a_run_is_cancelled_while_its_camera_is_away() {
     });
     assert_eq!(outcome.moments.len(), 2);
     assert_eq!(outcome.end.expect("it ends").error, None);
+}
+
+#[test]
+fn a_network_that_fails_ends_the_run_with_its_error() {
+    let mut answered = 0;
+    let network = |batch| {
+        answered += batch;
+        match answered {
+            0..5 => Ok(vec![(); batch]),
+            _ => Err(NetError::from(tch::TchError::Torch(
+                "the GPU is gone".to_owned(),
+            ))),
+        }
+    };
+    let (outcome, ended) = run_through(&[Act::Jumps(u64::MAX, 0)], 1e6, network, |_, _| {});
+    let error = ended.expect_err("it fails").to_string();
+    assert!(error.contains("the GPU is gone"), "{error}");
+    assert!(outcome.moments.len() < 5);
 }
 
 #[test]

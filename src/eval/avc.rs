@@ -9,7 +9,7 @@
 
 use serde::Serialize;
 
-use super::draws::Draws;
+use super::experiment::Draws;
 use super::experiment::{Experiment, Question, grouped};
 use super::metrics::{Interval, cross_entropy, mean, roc_auc, roc_auc_interval, wilson};
 use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Tag};

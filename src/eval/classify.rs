@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::draws::Unreadable;
+use super::experiment::Unreadable;
 use super::labelled::{Labelled, Round};
 use super::learn::{LinearSvm, Rows, SvmSettings, ZScore, strongest};
 use crate::corpus::CorpusError;

@@ -8,17 +8,15 @@
 //! other random numbers, and the file is named at the end.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-use serde::{Serialize, Serializer};
+use std::path::PathBuf;
 
 use super::error::EvalError;
-use super::experiment::{Experiment, Question};
+use super::experiment::{Draws, Experiment, Question, Unreadable};
 use super::feed::in_order;
-use crate::corpus::{Corpus, CorpusError, Rng, Split, hash, rng};
+use crate::corpus::{CorpusError, Rng, hash, rng};
 use crate::features::{FeatureExtractor, Features};
 use crate::net::NetError;
-use crate::result::{Crop, Judgement};
+use crate::result::Judgement;
 use crate::window_spec::WindowSpec;
 
 /// Features judged at a time: enough to keep a GPU busy. The network splits them
@@ -29,42 +27,6 @@ const MAX_ATTEMPTS: u64 = 20;
 
 /// A network as an experiment sees it: features in, answers out, in the same order.
 pub type Judge<'a> = Box<dyn Fn(&[&Features]) -> Result<Vec<Judgement>, NetError> + 'a>;
-
-/// The corpus of an experiment, and how it is drawn from.
-#[derive(Clone, Copy)]
-pub struct Draws<'a> {
-    /// The corpus.
-    pub corpus: &'a dyn Corpus,
-    /// Which part of it.
-    pub split: Split,
-    /// The same seed draws the same, however many threads there are.
-    pub seed: u64,
-    /// Which part of a picture the network sees.
-    pub crop: Crop,
-    /// Threads that draw and compute features.
-    pub loaders: usize,
-}
-
-/// A file that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Unreadable {
-    /// The file.
-    #[serde(serialize_with = "as_text")]
-    pub file: PathBuf,
-    /// What is wrong with it, and the next step.
-    pub error: String,
-    /// How many draws had to be repeated.
-    pub draws: usize,
-}
-
-/// Serialises a path as people see it. serde fails on a path that is not UTF-8,
-/// which would lose the evaluation's work.
-///
-/// # Errors
-/// Those of the serialiser.
-pub fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&path.display())
-}
 
 /// A question, and the unreadable files that came before it.
 type Prepared<F> = (Result<Question<F>, CorpusError>, Vec<CorpusError>);
@@ -194,6 +156,8 @@ mod tests {
     use super::super::testing::{Scenes, judgement, map};
     use super::*;
     use crate::corpus::Example;
+    use crate::corpus::{Corpus, Split};
+    use crate::result::Crop;
 
     fn draws(corpus: &Scenes, loaders: usize) -> Draws<'_> {
         Draws {

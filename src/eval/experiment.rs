@@ -4,13 +4,49 @@
 //! Does not: how draws are made and judged (`draws`), which experiments there are.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::draws::{Draws, Unreadable};
-use crate::corpus::{Corpus, CorpusError, Example, Rng};
+use crate::corpus::{Corpus, CorpusError, Example, Rng, Split};
 use crate::features::{FeatureExtractor, Features};
-use crate::result::Judgement;
+use crate::result::{Crop, Judgement};
+
+/// The corpus of an experiment, and how it is drawn from.
+#[derive(Clone, Copy)]
+pub struct Draws<'a> {
+    /// The corpus.
+    pub corpus: &'a dyn Corpus,
+    /// Which part of it.
+    pub split: Split,
+    /// The same seed draws the same, however many threads there are.
+    pub seed: u64,
+    /// Which part of a picture the network sees.
+    pub crop: Crop,
+    /// Threads that draw and compute features.
+    pub loaders: usize,
+}
+
+/// A file that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unreadable {
+    /// The file.
+    #[serde(serialize_with = "as_text")]
+    pub file: PathBuf,
+    /// What is wrong with it, and the next step.
+    pub error: String,
+    /// How many draws had to be repeated.
+    pub draws: usize,
+}
+
+/// Serialises a path as people see it. serde fails on a path that is not UTF-8,
+/// which would lose the evaluation's work.
+///
+/// # Errors
+/// Those of the serialiser.
+pub fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
+}
 
 /// An experiment: the question of each draw, and what the answers mean.
 pub trait Experiment: Sync {

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use super::classify::Described;
-use super::draws::Unreadable;
 use super::error::EvalError;
+use super::experiment::Unreadable;
 use super::feed::in_order;
 use super::labelled::{LabelledFile, Media};
 use super::learn::Rows;

@@ -14,7 +14,7 @@ pub use scores::{Baselines, BySound, Group, Groups, Overlap, Scores};
 
 use rand::RngExt;
 
-use super::draws::Draws;
+use super::experiment::Draws;
 use super::experiment::{Experiment, Question};
 use super::overlap::{Bounds, Boxed, area};
 use crate::corpus::{Annotated, Corpus, CorpusError, Cut, Example, Rng, Split};

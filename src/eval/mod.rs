@@ -37,6 +37,8 @@ mod testing;
 pub mod unit_maps;
 pub mod units;
 
-pub use draws::{Draws, Judge, Unreadable, as_text};
+pub use draws::Judge;
 pub use error::EvalError;
-pub use experiment::{CorpusResult, Experiment, FailedCorpus, Question, Results};
+pub use experiment::{
+    CorpusResult, Draws, Experiment, FailedCorpus, Question, Results, Unreadable, as_text,
+};

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::direct::Direct;
-use super::draws::{Judge, as_text};
+use super::draws::Judge;
+use super::experiment::as_text;
 use crate::net::{HeatmapKind, L3Net, NetError, NetOptions, Weights};
 
 /// The name of the baseline that combines two classifiers.

@@ -1,7 +1,7 @@
 //! Errors that end training; each prints as one line.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::corpus::CorpusError;
 use crate::net::{ModelError, NetError};
@@ -94,4 +94,9 @@ fn next_step(cause: &io::Error) -> &'static str {
         K::PermissionDenied | K::ReadOnlyFilesystem => "name an -o that you may write to",
         _ => "free some space and continue with --resume",
     }
+}
+
+pub(super) fn cannot_write(file: &Path) -> impl FnOnce(std::io::Error) -> TrainError {
+    let file = file.to_owned();
+    move |cause| TrainError::Write { file, cause }
 }

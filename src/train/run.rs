@@ -3,13 +3,12 @@
 //! Belongs here: their order. Does not: what each does (`trainer`), the command line,
 //! output on a terminal.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::Batch;
 use super::checkpoint::RunFiles;
-use super::error::TrainError;
+use super::error::{TrainError, cannot_write};
 use super::events::EventFile;
 use super::loader::Loader;
 use super::sampler::{Mixture, Sampler};
@@ -118,11 +117,6 @@ pub fn train(
         skipped: sampler.skipped(),
         waiting: loader.waited().as_secs_f64() / started.elapsed().as_secs_f64(),
     })
-}
-
-pub(super) fn cannot_write(file: &Path) -> impl FnOnce(std::io::Error) -> TrainError {
-    let file = file.to_owned();
-    move |cause| TrainError::Write { file, cause }
 }
 
 fn validation_set(sampler: &Sampler, pairs: usize) -> Result<Vec<Batch>, TrainError> {

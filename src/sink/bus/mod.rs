@@ -9,6 +9,7 @@
 //! is abandoned and reported; its thread ends with the process.
 
 mod lane;
+mod overflow;
 mod worker;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

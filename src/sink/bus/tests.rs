@@ -2,7 +2,7 @@
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::lane::Overflow;
+use super::overflow::Overflow;
 use super::*;
 use crate::event::{Evidence, JudgedMoment, Region};
 use crate::result::{GapReason, Heatmap, Judgement, Summary};

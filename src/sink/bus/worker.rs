@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::lane::Overflow;
+use super::overflow::Overflow;
 use super::{Shared, lock};
 use crate::event::Event;
 use crate::sink::{OnFailure, Policy, Sink, SinkError, WhenFull, metrics};
