@@ -12,7 +12,7 @@ use crate::media::{Held, Source, name};
 use crate::result::StreamName;
 use crate::sink::archive::Archive;
 use crate::sink::retention::KeepLimits;
-use crate::sink::{Progress, SinkError};
+use crate::sink::{ArchiveIndex, SinkError};
 
 /// Process files and directories as fast as the machine can
 ///
@@ -47,7 +47,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         other => other.into(),
     })?;
     let all = sources.len();
-    let progress = archive.progress();
+    let progress = archive.index();
     let renamed = name(&mut sources, |source, name| match progress.stream(name) {
         None => Held::Free,
         Some(_) if progress.is_of_another(name, source.bytes()) => Held::ByOther,
@@ -113,7 +113,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
 fn refuse_other_settings(
     args: &BatchArgs,
     model: &str,
-    progress: &Progress,
+    progress: &ArchiveIndex,
     sources: &[Source],
 ) -> anyhow::Result<()> {
     let WindowArgs { hop, crop, .. } = args.stream.window;

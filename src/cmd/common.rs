@@ -45,6 +45,9 @@ const INTERRUPTED: i32 = 130;
 /// How long streams and sinks may take to close after the first signal.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long the message may take that a run did not close.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// The first Ctrl-C or SIGTERM cancels the run; a second one exits at once.
 ///
 /// # Errors
@@ -62,11 +65,16 @@ pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
     on_signal(|| {
         let watchdog = || {
             std::thread::sleep(CLOSE_WITHIN);
-            say(&format!(
-                "l3net: not closed after {} s: a source, a disk or a reader hangs; exiting. What \
-                 was written is kept",
-                CLOSE_WITHIN.as_secs()
-            ));
+            // Not on this thread: a terminal that is held would keep it for ever.
+            let last_words = std::thread::Builder::new().spawn(|| {
+                say(&format!(
+                    "l3net: not closed after {} s: a source, a disk or a reader hangs; exiting. \
+                     What was written is kept",
+                    CLOSE_WITHIN.as_secs()
+                ));
+            });
+            std::thread::sleep(LAST_WORDS);
+            drop(last_words);
             std::process::exit(1);
         };
         // If no thread can be started, a hung run needs a second signal.

@@ -36,7 +36,7 @@ pub struct EmbedArgs {
     pub output: PathBuf,
     /// Features to write, separated by commas; all if not given
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAMES")]
-    pub only: Vec<Kind>,
+    pub only: Vec<FeatureKind>,
     /// Files to decode in parallel; by the number of cores if not given
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -50,7 +50,7 @@ pub struct EmbedArgs {
 
 /// A kind of features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum FeatureKind {
     /// Output of the audio trunk (pool4)
     #[value(name = "audio_512")]
     Audio512,
@@ -65,7 +65,7 @@ pub enum Kind {
     Vision8192,
 }
 
-impl Kind {
+impl FeatureKind {
     /// Name and width of its matrix.
     fn column(self) -> (&'static str, usize) {
         match self {
@@ -94,9 +94,9 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     let sources = expand(&args.sources)?;
     refuse_endless(&sources, &args.window)?;
     check_descriptions(&sources)?;
-    let is_kept = |kind: &Kind| args.only.is_empty() || args.only.contains(kind);
-    let all = Kind::value_variants().iter().copied();
-    let kinds: Vec<Kind> = all.filter(is_kept).collect();
+    let is_kept = |kind: &FeatureKind| args.only.is_empty() || args.only.contains(kind);
+    let all = FeatureKind::value_variants().iter().copied();
+    let kinds: Vec<FeatureKind> = all.filter(is_kept).collect();
     let columns: Vec<_> = kinds.iter().map(|kind| kind.column()).collect();
     let npz = Npz::create(&args.output, &columns).map_err(|error| match error {
         SinkError::Extension { .. } | SinkError::Foreign { .. } => Usage::error(error),
@@ -117,6 +117,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         limit: args.window.seconds.map(MediaTime::from_secs_f64),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
         batch: EngineOptions::batch_for(&net),
+        max_wait: EngineOptions::MAX_WAIT,
         keep_pictures: false,
     };
     let begun = Instant::now();
@@ -147,7 +148,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
 /// The results of a run so far.
 struct Taken {
     npz: Npz,
-    kinds: Vec<Kind>,
+    kinds: Vec<FeatureKind>,
     names: Vec<StreamName>,
     failed: usize,
     /// Streams that reached their end.

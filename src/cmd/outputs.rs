@@ -216,7 +216,7 @@ impl Outputs {
         let failures = self.publisher.finish();
         if stopped && self.left > 0 && !quiet {
             self.bar.say(if self.resumes {
-                "l3net: stopped; the same command resumes where it was"
+                "l3net: stopped; the same command resumes the run"
             } else {
                 "l3net: stopped before the end"
             });

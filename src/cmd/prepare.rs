@@ -128,7 +128,7 @@ pub(super) fn print_report(report: &PrepareReport, bar: &Bar, quiet: bool) {
         bar.say(&format!("  {}: {why}", printable(name)));
     }
     if report.interrupted {
-        bar.say("l3net: stopped; the same command goes on where it was");
+        bar.say("l3net: stopped; the same command resumes the run");
     }
 }
 

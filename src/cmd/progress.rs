@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::media::{Kind, Source};
+use crate::media::{Source, SourceKind};
 use crate::stats::{RunStats, StreamStats};
 use crate::text::{plural, printable, printable_lines};
 
@@ -38,7 +38,7 @@ impl Bar {
         let sizes: Vec<u64> = sources
             .iter()
             .map(|s| match &s.kind {
-                Kind::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
+                SourceKind::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
                 _ => 0,
             })
             .collect();

@@ -1,7 +1,7 @@
 //! The SOURCEs of a command line, with the built-in scene behind `test`.
 
 use super::common::Usage;
-use crate::media::{self, Kind, SceneFeed, SceneSource, Source, SourceError};
+use crate::media::{self, SceneFeed, SceneSource, Source, SourceError, SourceKind};
 use crate::synth::{Renderer, demo_scene};
 
 /// The sources by their short names, of which some may be equal.
@@ -23,7 +23,7 @@ pub fn expand(texts: &[String]) -> anyhow::Result<Vec<Source>> {
 fn with_scene(sources: Result<Vec<Source>, SourceError>) -> anyhow::Result<Vec<Source>> {
     let mut sources = sources.map_err(Usage::error)?;
     for source in &mut sources {
-        if let Kind::Test(scene) = &mut source.kind {
+        if let SourceKind::Test(scene) = &mut source.kind {
             *scene = Some(SceneSource { start: start_scene });
         }
     }
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn the_test_source_is_the_built_in_scene() {
         let sources = expand(&["test".to_owned(), "camera".to_owned()]).expect("good usage");
-        let Kind::Test(Some(scene)) = sources[0].kind else {
+        let SourceKind::Test(Some(scene)) = sources[0].kind else {
             panic!("{:?}", sources[0].kind);
         };
         let mut feed = (scene.start)(160, 90).expect("needs no file");
@@ -56,6 +56,6 @@ mod tests {
         assert_ne!(first, later, "it moves");
         let loudest = (feed.sound)(48_000).into_iter().fold(0.0, f32::max);
         assert!(loudest > 0.01, "{loudest}");
-        assert_eq!(sources[1].kind, Kind::Camera(0));
+        assert_eq!(sources[1].kind, SourceKind::Camera(0));
     }
 }

@@ -10,7 +10,7 @@ use super::progress::Bar;
 use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Task};
 use crate::features::Features;
-use crate::media::{Kind, Source};
+use crate::media::{Source, SourceKind};
 use crate::net::Weights;
 use crate::sink::archive::Archive;
 use crate::sink::retention::KeepLimits;
@@ -114,6 +114,7 @@ impl Run<'_> {
             limit: window.seconds.map(MediaTime::from_secs_f64),
             jobs,
             batch: EngineOptions::batch_for(&net),
+            max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
         };
         let mut outputs = Outputs::open(&context, archive, &sources, &options, &model)?;
@@ -163,7 +164,7 @@ fn there_already(source: &Source, archive: Option<&Archive>, args: &StreamArgs) 
         return 0;
     }
     archive
-        .and_then(|a| a.progress().stream(&source.name))
+        .and_then(|a| a.index().stream(&source.name))
         .map_or(0, |p| p.contiguous())
 }
 
@@ -182,7 +183,7 @@ pub fn refuse_endless(sources: &[Source], window: &WindowArgs) -> anyhow::Result
 /// Refuses descriptions that GStreamer cannot parse, before anything runs.
 pub fn check_descriptions(sources: &[Source]) -> anyhow::Result<()> {
     for source in sources {
-        if let Kind::Launch(description) = &source.kind {
+        if let SourceKind::Launch(description) = &source.kind {
             gstreamer::init()?;
             description
                 .build()

@@ -29,6 +29,7 @@ mod utc;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::cancel::CancelToken;
 use crate::clock::{Clock, SystemClock};
@@ -38,7 +39,7 @@ use crate::net::{L3Net, NetError};
 use crate::result::Crop;
 use crate::sink::Watcher;
 use crate::stats::RunStats;
-use crate::time::{Hop, MediaTime};
+use crate::time::{Hop, MediaTime, SAMPLE_RATE};
 use crate::window_spec::WindowSpec;
 
 pub use assemble::Assembler;
@@ -62,11 +63,16 @@ pub struct EngineOptions {
     pub jobs: usize,
     /// Moments in one forward pass, at most.
     pub batch: usize,
+    /// How long a moment of a live stream may wait for the network before it is dropped.
+    pub max_wait: Duration,
     /// Keep the pictures, for sinks that draw.
     pub keep_pictures: bool,
 }
 
 impl EngineOptions {
+    /// What has waited longer is too old to matter.
+    pub const MAX_WAIT: Duration = Duration::from_secs(2);
+
     /// A batch size that suits several streams: with larger batches, moments would wait
     /// for each other.
     pub fn batch_for(net: &L3Net) -> usize {
@@ -163,10 +169,9 @@ impl<'a> Engine<'a> {
         } else {
             options.jobs.clamp(1, streams.max(1))
         };
-        let hops_a_second = 48_000_usize.div_ceil(options.hop.samples());
+        let hops_a_second = (SAMPLE_RATE as usize).div_ceil(options.hop.samples());
         let limits = QueueLimits {
-            // A moment that waits longer than about two seconds is too old to matter.
-            live: 2 * hops_a_second,
+            live: (options.max_wait.as_secs_f64() * hops_a_second as f64) as usize,
             file: 2,
         };
         let dispatcher = Dispatcher::new(streams, limits);

@@ -42,6 +42,7 @@ fn run_tasks(
         limit: None,
         jobs: tasks.len(),
         batch: 2,
+        max_wait: EngineOptions::MAX_WAIT,
         keep_pictures: false,
     };
     let stats = RunStats::new(tasks.len());

@@ -5,13 +5,13 @@ use gstreamer as gst;
 
 use super::error::MediaError;
 use super::secrets::without_secrets;
-use super::source::Kind;
+use super::source::SourceKind;
 
 /// Turns an error message into the cause and the next step. `missing` is the decoder
 /// that an earlier message asked for, if any.
 pub(super) fn explain(
     message: &gst::message::Error,
-    kind: &Kind,
+    kind: &SourceKind,
     missing: Option<&str>,
 ) -> MediaError {
     let error = message.error();
@@ -22,7 +22,7 @@ pub(super) fn explain(
 fn explain_error(
     error: &glib::Error,
     debug: &str,
-    kind: &Kind,
+    kind: &SourceKind,
     missing: Option<&str>,
 ) -> MediaError {
     use gst::{CoreError as C, ResourceError as R, StreamError as S};
@@ -51,11 +51,15 @@ fn explain_error(
             MediaError::Pipeline(format!("the elements cannot agree on a format: {detail}"))
         }
         // If a source fails, the element after it reports a failed stream.
-        (e, Kind::Uri { .. }) if of_resource || e.matches(S::Failed) => MediaError::Network(detail),
-        (e, Kind::Camera(_)) if of_resource || e.matches(S::Failed) => MediaError::Device(detail),
+        (e, SourceKind::Uri { .. }) if of_resource || e.matches(S::Failed) => {
+            MediaError::Network(detail)
+        }
+        (e, SourceKind::Camera(_)) if of_resource || e.matches(S::Failed) => {
+            MediaError::Device(detail)
+        }
         (e, _) if e.matches(S::Failed) => MediaError::Damaged(detail),
         (e, _) if e.matches(R::NotFound) => MediaError::Pipeline(format!("not found: {detail}")),
-        (e, Kind::File(_)) if e.matches(R::OpenRead) || e.matches(R::Read) => {
+        (e, SourceKind::File(_)) if e.matches(R::OpenRead) || e.matches(R::Read) => {
             MediaError::Unreadable(detail)
         }
         (e, _) if e.matches(R::OpenRead) || e.matches(R::Read) || e.matches(R::Busy) => {
@@ -65,9 +69,9 @@ fn explain_error(
     }
 }
 
-fn shown(text: &str, kind: &Kind) -> String {
+fn shown(text: &str, kind: &SourceKind) -> String {
     match kind {
-        Kind::Uri { uri, .. } => without_secrets(text, uri),
+        SourceKind::Uri { uri, .. } => without_secrets(text, uri),
         _ => text.to_owned(),
     }
 }
@@ -111,7 +115,7 @@ mod tests {
         let debug =
             "../gst/isomp4/qtdemux.c(123): parse ():\n/GstPipeline:p/GstQTDemux:d:\nno moov";
         assert_eq!(
-            explain_error(&error, debug, &Kind::Test(None), None),
+            explain_error(&error, debug, &SourceKind::Test(None), None),
             MediaError::Damaged("This file is corrupt (no moov)".into())
         );
     }
@@ -120,7 +124,7 @@ mod tests {
     fn a_missing_decoder_is_named() {
         let error = glib::Error::new(gst::CoreError::MissingPlugin, "x");
         assert_eq!(
-            explain_error(&error, "", &Kind::Test(None), Some("AV9 decoder")),
+            explain_error(&error, "", &SourceKind::Test(None), Some("AV9 decoder")),
             MediaError::MissingPlugin("AV9 decoder".into())
         );
     }
@@ -128,7 +132,7 @@ mod tests {
     #[test]
     fn what_fails_is_named_after_its_source_and_no_password_is_told() {
         let uri = "http://me:p4ss@host/a.ts?token=t0ken".to_owned();
-        let network = Kind::Uri { uri, live: false };
+        let network = SourceKind::Uri { uri, live: false };
         let refused = glib::Error::new(gst::ResourceError::OpenReadWrite, "Refused.");
         let debug = "URL: http://me:p4ss@host/a.ts?token=t0ken, of me:p4ss";
         let found = explain_error(&refused, debug, &network, None);
@@ -141,9 +145,9 @@ mod tests {
             let found = explain_error(&failed, "", kind, None);
             matches!(found, MediaError::Network(_))
         };
-        assert!(is_network(&network) && !is_network(&Kind::Test(None)));
+        assert!(is_network(&network) && !is_network(&SourceKind::Test(None)));
         let busy = glib::Error::new(gst::ResourceError::Busy, "In use.");
-        let found = explain_error(&busy, "", &Kind::Camera(0), None);
+        let found = explain_error(&busy, "", &SourceKind::Camera(0), None);
         assert_eq!(found, MediaError::Device("In use".into()));
     }
 }

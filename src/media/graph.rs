@@ -11,7 +11,7 @@ use super::description::{self, FRAME_SINK, SOUND_SINK};
 use super::error::MediaError;
 use super::frame::VideoState;
 use super::scene;
-use super::source::{Kind, Source};
+use super::source::{Source, SourceKind};
 
 fn start_gstreamer() -> Result<(), MediaError> {
     gst::init().map_err(|e| MediaError::Pipeline(format!("GStreamer does not start: {e}")))?;
@@ -30,19 +30,19 @@ pub(super) fn build(source: &Source) -> Result<gst::Pipeline, MediaError> {
     start_gstreamer()?;
     if let Some(text) = source.description() {
         let pipeline = description::build(&text).map_err(|e| match &source.kind {
-            Kind::Camera(_) => MediaError::Device(e.message().to_owned()),
+            SourceKind::Camera(_) => MediaError::Device(e.message().to_owned()),
             _ => MediaError::Pipeline(e.message().to_owned()),
         })?;
-        if let Kind::Test(scene) = source.kind {
+        if let SourceKind::Test(scene) = source.kind {
             let none = || MediaError::Pipeline("this program has no built-in scene".to_owned());
             scene::feed(&pipeline, scene.ok_or_else(none)?)?;
         }
         return Ok(pipeline);
     }
     let uri = match &source.kind {
-        Kind::File(path) => file_uri(path)?,
-        Kind::Uri { uri, .. } => uri.clone(),
-        Kind::Broken(cause) => return Err(cause.clone()),
+        SourceKind::File(path) => file_uri(path)?,
+        SourceKind::Uri { uri, .. } => uri.clone(),
+        SourceKind::Broken(cause) => return Err(cause.clone()),
         _ => return Err(MediaError::Nothing),
     };
     let pipeline = description::build(

@@ -31,5 +31,5 @@ pub use naming::{Held, expand, name};
 pub use ring::{AudioBlock, SoundEnder, SoundReader, SoundWriter, sound_ring};
 pub use scene::{SceneFeed, SceneSource};
 pub use session::{End, Session, SessionOptions};
-pub use source::{Kind, Source, SourceError, find, is_media};
+pub use source::{Source, SourceError, SourceKind, find, is_media};
 pub use stall::Stall;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::source::{Kind, Source, SourceError, find};
+use super::source::{Source, SourceError, SourceKind, find};
 use crate::result::StreamName;
 
 /// Turns the SOURCEs of a command line into streams with unique names.
@@ -58,7 +58,7 @@ pub fn name(sources: &mut [Source], held: impl Fn(&Source, &str) -> Held) -> Vec
 /// Candidates, best first: the short name, the absolute path, the path with a number.
 fn names(source: &Source) -> impl Iterator<Item = StreamName> {
     let longer = match &source.kind {
-        Kind::File(path) => std::path::absolute(path)
+        SourceKind::File(path) => std::path::absolute(path)
             .unwrap_or_else(|_| path.clone())
             .display()
             .to_string(),
@@ -109,12 +109,12 @@ mod tests {
             for (source, text) in sources.iter_mut().zip(order) {
                 *source = Source {
                     name: "a.mp4".into(),
-                    kind: Kind::File(text.into()),
+                    kind: SourceKind::File(text.into()),
                     label: None,
                 };
             }
             name(&mut sources, |source, name| match (&source.kind, name) {
-                (Kind::File(path), "a.mp4") if path.ends_with("one/a.mp4") => Held::ByIt,
+                (SourceKind::File(path), "a.mp4") if path.ends_with("one/a.mp4") => Held::ByIt,
                 (_, "a.mp4") => Held::ByOther,
                 _ => Held::Free,
             });

@@ -14,7 +14,7 @@ use super::error::MediaError;
 use super::frame::{Frame, VideoState};
 use super::graph::{build, has_pads_to_come, is_fed, sinks, watch_tags};
 use super::ring::{SoundEnder, SoundReader, sound_ring};
-use super::source::{Kind, Source};
+use super::source::{Source, SourceKind};
 use super::splice::follow_splices;
 use super::tap::{FrameTap, SoundTap, TapState};
 use crate::cancel::CancelToken;
@@ -65,7 +65,7 @@ pub struct Session {
     pub frames: Receiver<Frame>,
     sound_state: Arc<TapState>,
     frame_state: Arc<TapState>,
-    kind: Kind,
+    kind: SourceKind,
     missing: Option<String>,
     loses_tail: Arc<AtomicBool>,
     demuxers: Arc<Mutex<Vec<gst::glib::WeakRef<gst::Element>>>>,
@@ -265,9 +265,9 @@ impl Session {
         match (change, &source.kind) {
             (Err(_), _) => Err(self.first_error()),
             (Ok(gst::StateChangeSuccess::NoPreroll), _) => Ok(true),
-            (_, Kind::Uri { live, .. }) => Ok(*live),
+            (_, SourceKind::Uri { live, .. }) => Ok(*live),
             // Only a description can be either.
-            (Ok(gst::StateChangeSuccess::Async), Kind::Launch(_)) => {
+            (Ok(gst::StateChangeSuccess::Async), SourceKind::Launch(_)) => {
                 let end = Instant::now() + START_TIMEOUT;
                 while Instant::now() < end && !stop.is_cancelled() {
                     let step = gst::ClockTime::from_mseconds(50);

@@ -40,7 +40,7 @@ pub struct Source {
     /// Unique among the sources of a run.
     pub name: StreamName,
     /// What it is.
-    pub kind: Kind,
+    pub kind: SourceKind,
     /// The class: its first folder below the directory that was walked. Among several
     /// SOURCEs, a directory without subfolders is a class itself, so that `cameras/*`
     /// means the same as `cameras/`.
@@ -49,7 +49,7 @@ pub struct Source {
 
 /// The kinds of SOURCE.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SourceKind {
     /// A media file.
     File(PathBuf),
     /// Anything that GStreamer opens by its URI.
@@ -111,7 +111,7 @@ impl Source {
     pub fn launch(description: Description) -> Self {
         Self {
             name: "launch".into(),
-            kind: Kind::Launch(description),
+            kind: SourceKind::Launch(description),
             label: None,
         }
     }
@@ -119,8 +119,8 @@ impl Source {
     /// The files that it reads, as far as they are known.
     pub fn files(&self) -> Vec<PathBuf> {
         match &self.kind {
-            Kind::File(path) => vec![path.clone()],
-            Kind::Launch(description) => description.files(),
+            SourceKind::File(path) => vec![path.clone()],
+            SourceKind::Launch(description) => description.files(),
             _ => Vec::new(),
         }
     }
@@ -128,7 +128,7 @@ impl Source {
     /// Current size of a file; `None` for other kinds, or if unknown.
     pub fn bytes(&self) -> Option<u64> {
         match &self.kind {
-            Kind::File(path) => Some(std::fs::metadata(path).ok()?.len()),
+            SourceKind::File(path) => Some(std::fs::metadata(path).ok()?.len()),
             _ => None,
         }
     }
@@ -137,29 +137,29 @@ impl Source {
     /// turned out to be `live` (most of them are cameras or network streams).
     pub fn reopens(&self, live: bool) -> bool {
         match self.kind {
-            Kind::Camera(_) | Kind::Uri { .. } => true,
-            Kind::Launch(_) => live,
-            Kind::File(_) | Kind::Test(_) | Kind::Broken(_) => false,
+            SourceKind::Camera(_) | SourceKind::Uri { .. } => true,
+            SourceKind::Launch(_) => live,
+            SourceKind::File(_) | SourceKind::Test(_) | SourceKind::Broken(_) => false,
         }
     }
 
     /// Whether it is a file.
     pub fn is_file(&self) -> bool {
-        matches!(self.kind, Kind::File(_))
+        matches!(self.kind, SourceKind::File(_))
     }
 
     /// Whether it has no end of its own.
     pub fn is_endless(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Test(_) | Kind::Camera(_) | Kind::Uri { live: true, .. }
+            SourceKind::Test(_) | SourceKind::Camera(_) | SourceKind::Uri { live: true, .. }
         )
     }
 
     /// Whether silence means that it hangs. A description may be silent for any time.
     pub fn stall(&self) -> Stall {
         match self.kind {
-            Kind::Launch(_) | Kind::Test(_) => Stall::Never,
+            SourceKind::Launch(_) | SourceKind::Test(_) => Stall::Never,
             _ => Stall::Always,
         }
     }
@@ -167,19 +167,20 @@ impl Source {
     /// The gst-launch description of kinds that are built from one.
     pub(super) fn description(&self) -> Option<String> {
         match &self.kind {
-            Kind::Test(_) => Some(scene::DESCRIPTION.to_owned()),
-            Kind::Launch(description) => Some(description.to_string()),
+            SourceKind::Test(_) => Some(scene::DESCRIPTION.to_owned()),
+            SourceKind::Launch(description) => Some(description.to_string()),
             // decodebin, because many cameras send JPEG or H.264.
-            Kind::Camera(n) => Some(format!(
+            SourceKind::Camera(n) => Some(format!(
                 "v4l2src device=/dev/video{n} ! decodebin ! video.  autoaudiosrc ! audio."
             )),
-            Kind::File(_) | Kind::Uri { .. } | Kind::Broken(_) => None,
+            SourceKind::File(_) | SourceKind::Uri { .. } | SourceKind::Broken(_) => None,
         }
     }
 }
 
 /// The SOURCEs of a command line, with short names that need not be unique. Directories
-/// are walked; what does not exist becomes [`Kind::Broken`], so that the others continue.
+/// are walked; what does not exist becomes [`SourceKind::Broken`], so that the others
+/// continue.
 ///
 /// # Errors
 /// Wrong usage: an unknown scheme, a description that cannot be used.
@@ -216,7 +217,7 @@ fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
         })
     };
     if text == "test" {
-        add(text, Kind::Test(None));
+        add(text, SourceKind::Test(None));
     } else if text == "camera" || text.starts_with("camera:") {
         let n = match text.strip_prefix("camera:") {
             None => 0,
@@ -224,17 +225,17 @@ fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
                 .parse()
                 .map_err(|_| SourceError::Camera(text.to_owned()))?,
         };
-        add(&format!("camera:{n}"), Kind::Camera(n));
+        add(&format!("camera:{n}"), SourceKind::Camera(n));
     } else if text.ends_with(".launch") {
         let description = launch_file(Path::new(text))?;
         let stem = Path::new(text).file_stem().unwrap_or_default();
-        add(&stem.to_string_lossy(), Kind::Launch(description));
+        add(&stem.to_string_lossy(), SourceKind::Launch(description));
     } else if is_description(text) {
         let description = Description::new(text).map_err(|error| SourceError::Description {
             source_text: "description".to_owned(),
             error,
         })?;
-        add("launch", Kind::Launch(description));
+        add("launch", SourceKind::Launch(description));
     } else if let Some((scheme, _)) = text
         .split_once(":")
         .filter(|(_, r)| r.starts_with("//") || text.starts_with("file:"))
@@ -250,7 +251,7 @@ fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
             ("file", Some(path)) => add_path(&path, &path.to_string_lossy(), sources),
             _ => add(
                 &without_secrets(text, text),
-                Kind::Uri {
+                SourceKind::Uri {
                     uri: text.to_owned(),
                     live,
                 },
@@ -298,17 +299,17 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
     let meta = match std::fs::metadata(path) {
         Ok(meta) => meta,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return add(text.to_owned(), Kind::Broken(MediaError::NotFound));
+            return add(text.to_owned(), SourceKind::Broken(MediaError::NotFound));
         }
         Err(e) => {
             return add(
                 text.to_owned(),
-                Kind::Broken(MediaError::Unreadable(e.to_string())),
+                SourceKind::Broken(MediaError::Unreadable(e.to_string())),
             );
         }
     };
     if !meta.is_dir() {
-        return add(file_name, Kind::File(path.to_owned()));
+        return add(file_name, SourceKind::File(path.to_owned()));
     }
     let before = sources.len();
     let walk = walkdir::WalkDir::new(path)
@@ -322,7 +323,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
                 let below = entry.path().strip_prefix(path).unwrap_or(entry.path());
                 (
                     below.to_string_lossy().into_owned(),
-                    Kind::File(entry.into_path()),
+                    SourceKind::File(entry.into_path()),
                 )
             }
             Ok(_) => continue,
@@ -331,7 +332,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
                 let cause = e
                     .io_error()
                     .map_or_else(|| e.to_string(), ToString::to_string);
-                (name, Kind::Broken(MediaError::Unreadable(cause)))
+                (name, SourceKind::Broken(MediaError::Unreadable(cause)))
             }
         };
         sources.push(Source {
@@ -344,7 +345,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
         let endings = MEDIA_ENDINGS.join(" ");
         sources.push(Source {
             name: text.into(),
-            kind: Kind::Broken(MediaError::NoMedia(endings)),
+            kind: SourceKind::Broken(MediaError::NoMedia(endings)),
             label: None,
         });
     }

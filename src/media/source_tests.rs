@@ -12,22 +12,25 @@ fn names(texts: &[&str]) -> Vec<String> {
 #[test]
 fn every_kind_of_source_is_known() {
     let kind = |text: &str| expand(&[text.to_owned()]).map(|mut s| s.remove(0).kind);
-    assert_eq!(kind("test"), Ok(Kind::Test(None)));
-    assert_eq!(kind("camera"), Ok(Kind::Camera(0)));
-    assert_eq!(kind("camera:2"), Ok(Kind::Camera(2)));
+    assert_eq!(kind("test"), Ok(SourceKind::Test(None)));
+    assert_eq!(kind("camera"), Ok(SourceKind::Camera(0)));
+    assert_eq!(kind("camera:2"), Ok(SourceKind::Camera(2)));
     assert!(matches!(
         kind("rtsp://a/b"),
-        Ok(Kind::Uri { live: true, .. })
+        Ok(SourceKind::Uri { live: true, .. })
     ));
     assert!(matches!(
         kind("https://a/b.mp4"),
-        Ok(Kind::Uri { live: false, .. })
+        Ok(SourceKind::Uri { live: false, .. })
     ));
     assert!(matches!(
         kind("videotestsrc ! video. audiotestsrc ! audio."),
-        Ok(Kind::Launch(_))
+        Ok(SourceKind::Launch(_))
     ));
-    assert_eq!(kind("no/such.mp4"), Ok(Kind::Broken(MediaError::NotFound)));
+    assert_eq!(
+        kind("no/such.mp4"),
+        Ok(SourceKind::Broken(MediaError::NotFound))
+    );
     assert!(matches!(
         kind("gopher://a/b"),
         Err(SourceError::Scheme { .. })
@@ -91,7 +94,7 @@ fn directories_are_walked_and_names_are_unique() {
     let sources = expand(&[text]).expect("good usage");
     assert!(matches!(
         sources[0].kind,
-        Kind::Broken(MediaError::NoMedia(_))
+        SourceKind::Broken(MediaError::NoMedia(_))
     ));
 }
 

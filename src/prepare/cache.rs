@@ -8,7 +8,7 @@ use super::{PrepareOptions, PrepareProgress, PrepareReport, prepare};
 use crate::cache;
 use crate::cancel::CancelToken;
 use crate::corpus::{CorpusError, hash};
-use crate::media::{Kind, Source};
+use crate::media::{Source, SourceKind};
 
 /// Prepares recordings into a folder of the user's cache (`prepared/` in
 /// [`cache::folder`]); the report says which. The same files, unchanged, with the
@@ -40,7 +40,7 @@ fn folder(sources: &[Source], options: &PrepareOptions) -> PathBuf {
 /// Name, label, place, size and time of change.
 fn identity(source: &Source) -> String {
     let place = match &source.kind {
-        Kind::File(path) => {
+        SourceKind::File(path) => {
             let meta = std::fs::metadata(path).ok();
             let size = meta.as_ref().map_or(0, std::fs::Metadata::len);
             let changed = meta.and_then(|m| m.modified().ok());

@@ -16,7 +16,7 @@ use super::shard_set::ShardSet;
 use crate::cancel::CancelToken;
 use crate::corpus::shards::{Clip, ClipInfo, FORMAT, encode_sound};
 use crate::corpus::{CorpusError, hash, hash_bytes};
-use crate::media::{Kind, Source};
+use crate::media::{Source, SourceKind};
 use crate::result::StreamName;
 use crate::time::SAMPLE_RATE;
 
@@ -84,19 +84,21 @@ pub(super) fn plan(
 /// Where a source is, and a number made of its content.
 fn identity(source: &Source) -> Result<(String, String), String> {
     let (place, number) = match &source.kind {
-        Kind::Broken(cause) => return Err(cause.to_string()),
-        Kind::File(path) => {
+        SourceKind::Broken(cause) => return Err(cause.to_string()),
+        SourceKind::File(path) => {
             let place = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             let number = fingerprint(path).map_err(|e| format!("cannot be read: {e}"))?;
             (place.display().to_string(), number)
         }
-        Kind::Uri { uri, .. } => (uri.clone(), hash(0, uri)),
-        Kind::Launch(description) => {
+        SourceKind::Uri { uri, .. } => (uri.clone(), hash(0, uri)),
+        SourceKind::Launch(description) => {
             let text = description.to_string();
             let number = hash(0, &text);
             (text, number)
         }
-        Kind::Camera(_) | Kind::Test(_) => return Err("has no end: record it first".to_owned()),
+        SourceKind::Camera(_) | SourceKind::Test(_) => {
+            return Err("has no end: record it first".to_owned());
+        }
     };
     Ok((place, format!("{number:016x}")))
 }

@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::archive_index::{End, Entry, EntryKind};
 use super::lines::{beside, foreign};
-use super::progress::{End, Entry, Kind};
-use super::{Progress, SinkError, jsonl, parquet};
+use super::{ArchiveIndex, SinkError, jsonl, parquet};
 use crate::lock::lock;
 use crate::result::{Crop, GapReason, Record};
 
@@ -43,7 +43,7 @@ pub struct Archive {
     /// Bytes of whole lines; `None` for a device or pipe.
     len: Option<u64>,
     line: Vec<u8>,
-    progress: Progress,
+    progress: ArchiveIndex,
     table: bool,
 }
 
@@ -65,7 +65,7 @@ impl Archive {
                 });
             }
         };
-        let mut progress = Progress::default();
+        let mut progress = ArchiveIndex::default();
         let lines = if table {
             if let Some(found) = is_regular(out)? {
                 if !found {
@@ -118,7 +118,7 @@ impl Archive {
     }
 
     /// What the output holds, including what has been appended.
-    pub fn progress(&self) -> &Progress {
+    pub fn index(&self) -> &ArchiveIndex {
         &self.progress
     }
 
@@ -194,7 +194,7 @@ fn is_regular(path: &Path) -> Result<Option<bool>, SinkError> {
     }
 }
 
-/// The part of a line that [`Progress`] needs; borrows from the line where possible.
+/// The part of a line that [`ArchiveIndex`] needs; borrows from the line where possible.
 #[derive(Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow, rename = "type")]
@@ -226,17 +226,17 @@ struct Looked {
 impl Line<'_> {
     fn entry(&self) -> Option<Entry<'_>> {
         let kind = match &*self.kind {
-            "moment" => Kind::Moment {
+            "moment" => EntryKind::Moment {
                 seq: self.seq?,
                 start_ns: self.start_ns?,
                 crop: self.heatmap.as_ref().map(|looked| looked.crop),
                 correspondence: self.correspondence.unwrap_or(f32::NAN),
             },
-            "gap" => Kind::Gap {
+            "gap" => EntryKind::Gap {
                 start_ns: self.start_ns?,
                 why: self.why?,
             },
-            "summary" => Kind::Summary(End {
+            "summary" => EntryKind::Summary(End {
                 moments: self.moments?,
                 gaps: self.gaps?,
                 model: self.model.as_deref(),
@@ -244,7 +244,7 @@ impl Line<'_> {
                 interrupted: self.interrupted,
                 error: self.error.as_deref(),
             }),
-            "error" => Kind::Error {
+            "error" => EntryKind::Error {
                 text: self.error.as_deref()?,
             },
             _ => return None,

@@ -86,7 +86,7 @@ fn progress_says_what_is_there() {
     drop(archive);
 
     let archive = Archive::open(&out).unwrap();
-    let progress = archive.progress();
+    let progress = archive.index();
     assert!(progress.is_finished("done"));
     let half = progress.stream("half").unwrap();
     assert_eq!(
@@ -103,14 +103,14 @@ fn a_stream_that_failed_is_tried_again_and_nothing_is_lost() {
     let out = dir.path().join("out.jsonl");
     let first = [Record::Moment(moment("a", 0)), error("a", "cut short")];
     run(&out, &first);
-    assert!(!Archive::open(&out).unwrap().progress().is_finished("a"));
+    assert!(!Archive::open(&out).unwrap().index().is_finished("a"));
     run(&out, &first);
     assert_eq!(lines(&out), first);
     run(&out, &clip("a", 2));
     let all = lines(&out);
     assert_eq!(all[..2], first);
     assert_eq!(all[2..], clip("a", 2)[1..]);
-    assert!(Archive::open(&out).unwrap().progress().is_finished("a"));
+    assert!(Archive::open(&out).unwrap().index().is_finished("a"));
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_table_is_gone_on_with_and_keeps_its_rows() {
     );
     // Killed in the second run, after a moment and half of another.
     let mut archive = Archive::open(&out).unwrap();
-    assert_eq!(archive.progress().stream("a").unwrap().moments(), 1);
+    assert_eq!(archive.index().stream("a").unwrap().moments(), 1);
     for record in &clip("a", 3)[..3] {
         archive.append(record).unwrap();
     }
@@ -265,7 +265,7 @@ fn a_table_is_gone_on_with_and_keeps_its_rows() {
     fs::write(&journal, &half[..half.len() - 9]).unwrap();
     // The third comes to the end.
     let archive = Archive::open(&out).unwrap();
-    let a = archive.progress().stream("a").unwrap();
+    let a = archive.index().stream("a").unwrap();
     assert_eq!((a.moments(), a.gaps(), a.finished()), (1, 1, false));
     drop(archive);
     run(&out, &clip("a", 3));
@@ -281,7 +281,7 @@ fn a_table_is_gone_on_with_and_keeps_its_rows() {
         ]
     );
     let archive = Archive::open(&out).unwrap();
-    assert!(archive.progress().is_finished("a"));
+    assert!(archive.index().is_finished("a"));
     drop(archive);
     // A run with nothing to do leaves the table as it is.
     let before = fs::metadata(&out).unwrap().modified().unwrap();
@@ -306,7 +306,7 @@ fn killed_between_the_table_and_the_end_of_its_journal_no_row_is_there_twice() {
     fs::write(&journal, stale).unwrap();
     run(&out, &[]);
     assert_eq!(rows(&out), expected);
-    assert!(Archive::open(&out).unwrap().progress().is_finished("a"));
+    assert!(Archive::open(&out).unwrap().index().is_finished("a"));
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn a_stream_that_always_fails_is_always_tried_again_and_told_once() {
         for _ in 0..3 {
             run(out, &tries);
             let archive = Archive::open(out).unwrap();
-            assert!(!archive.progress().is_finished("a"), "{}", out.display());
+            assert!(!archive.index().is_finished("a"), "{}", out.display());
         }
     }
     assert_eq!(lines(&lines_of), tries);
@@ -332,14 +332,14 @@ fn a_stream_that_always_fails_is_always_tried_again_and_told_once() {
     fs::copy(&lines_of, journal).unwrap();
     run(&table, &[]);
     assert_eq!(rows(&table), expected);
-    assert!(!Archive::open(&table).unwrap().progress().is_finished("a"));
+    assert!(!Archive::open(&table).unwrap().index().is_finished("a"));
 
     // Killed at any byte of the lines.
     let whole = fs::read(&lines_of).unwrap();
     for cut in 0..=whole.len() {
         fs::write(&lines_of, &whole[..cut]).unwrap();
         let archive = Archive::open(&lines_of).unwrap();
-        assert!(!archive.progress().is_finished("a"), "cut at byte {cut}");
+        assert!(!archive.index().is_finished("a"), "cut at byte {cut}");
         drop(archive);
         run(&lines_of, &tries);
         assert_eq!(fs::read(&lines_of).unwrap(), whole, "cut at byte {cut}");
@@ -355,7 +355,7 @@ fn a_table_of_many_rows_is_written_and_read_in_parts() {
         .collect();
     run(&out, &records);
     let mut archive = Archive::open(&out).unwrap();
-    assert_eq!(archive.progress().stream("a").unwrap().next_seq(), 9000);
+    assert_eq!(archive.index().stream("a").unwrap().next_seq(), 9000);
     archive.append(&summary("a", 9000)).unwrap();
     archive.finish().unwrap();
     assert_eq!(rows(&out).len(), 9001);

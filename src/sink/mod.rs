@@ -20,6 +20,7 @@
 //! `cmd/outputs.rs`, its arguments there.
 
 pub mod archive;
+mod archive_index;
 pub mod bus;
 pub mod console;
 mod error;
@@ -34,17 +35,16 @@ pub mod overlay;
 mod parquet;
 pub mod png;
 mod policy;
-mod progress;
 pub mod publish;
 pub mod retention;
 #[cfg(feature = "gst")]
 pub mod video;
 
+pub use archive_index::{ArchiveIndex, ArchivedStream};
 pub use error::SinkError;
 pub use policy::{Annotator, OnFailure, Policy, Sink, WhenFull};
 #[cfg(feature = "gst")]
 pub use policy::{WatchStream, Watcher};
-pub use progress::{Progress, StreamProgress};
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -23,9 +23,9 @@ use parquet::file::properties::WriterProperties;
 use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 
+use super::archive_index::{End, Entry, EntryKind};
 use super::lines::{beside, foreign, read_records};
-use super::progress::{End, Entry, Kind};
-use super::{Progress, SinkError};
+use super::{ArchiveIndex, SinkError};
 use crate::result::Record;
 
 /// Rows converted to columns at a time.
@@ -132,7 +132,7 @@ const COLUMNS: &[Column] = &[
     column!(error: Utf8, Error(e) => Cell::Text(&e.error), Summary(s) => Cell::text(s.error.as_ref())),
 ];
 
-/// The columns that [`Progress`] needs.
+/// The columns that [`ArchiveIndex`] needs.
 const KEYS: [&str; 13] = [
     "moments",
     "gaps",
@@ -207,7 +207,7 @@ fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, SinkError>
 }
 
 /// Adds every row to `progress`, reading only the columns it needs.
-pub(super) fn read_progress(path: &Path, progress: &mut Progress) -> Result<(), SinkError> {
+pub(super) fn read_progress(path: &Path, progress: &mut ArchiveIndex) -> Result<(), SinkError> {
     let builder = open(path)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), KEYS);
     let reader = builder.with_projection(mask).build();
@@ -233,7 +233,7 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
         u64::try_from(value).ok()
     };
     let kind = match text("type")? {
-        "moment" => Kind::Moment {
+        "moment" => EntryKind::Moment {
             seq: int("seq")?,
             start_ns: int("start_ns")?,
             crop: word(text("heatmap_crop")),
@@ -241,11 +241,11 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
                 .as_primitive_opt::<Float32Type>()?
                 .value(row),
         },
-        "gap" => Kind::Gap {
+        "gap" => EntryKind::Gap {
             start_ns: int("start_ns")?,
             why: word(text("why"))?,
         },
-        "summary" => Kind::Summary(End {
+        "summary" => EntryKind::Summary(End {
             moments: int("moments")?,
             gaps: int("gaps")?,
             model: text("model"),
@@ -253,7 +253,7 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
             interrupted: column("interrupted")?.as_boolean_opt()?.value(row),
             error: text("error"),
         }),
-        "error" => Kind::Error {
+        "error" => EntryKind::Error {
             text: text("error")?,
         },
         _ => return None,
@@ -296,7 +296,7 @@ pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), 
         ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed(&part, "write"))?;
     // A run that was killed between writing the table and removing its journal left rows
     // in both.
-    let mut there = Progress::default();
+    let mut there = ArchiveIndex::default();
     if old {
         read_progress(path, &mut there)?;
         for batch in open(path)?.build().map_err(failed(path, "read"))? {

@@ -85,7 +85,7 @@ fn a_table_of_a_version_with_fewer_columns_is_gone_on_with() {
     let newer = ["model", "bytes"];
     let older: Vec<&str> = all.into_iter().filter(|c| !newer.contains(c)).collect();
     write(&older);
-    let mut progress = Progress::default();
+    let mut progress = ArchiveIndex::default();
     read_progress(&table, &mut progress).unwrap();
     assert_eq!(progress.stream("clip.mp4").unwrap().moments(), 1);
 
@@ -104,5 +104,5 @@ fn a_table_of_a_version_with_fewer_columns_is_gone_on_with() {
 
     // Somebody else's has columns that are not ours, or lacks those that name a record.
     write(&["stream", "seq"]);
-    assert!(read_progress(&table, &mut Progress::default()).is_err());
+    assert!(read_progress(&table, &mut ArchiveIndex::default()).is_err());
 }

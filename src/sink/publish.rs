@@ -35,7 +35,7 @@ impl Publisher {
         if let Some(archive) = &mut self.archive {
             if let Event::Ended(summary) = &mut event
                 // Count what earlier runs have written too.
-                && let Some(there) = archive.progress().stream(&summary.stream)
+                && let Some(there) = archive.index().stream(&summary.stream)
             {
                 summary.moments = there.moments();
                 summary.mean_correspondence = there.mean_correspondence();

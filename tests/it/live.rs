@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::common::{
     Running, Told, batch, by_stream, data, l3net, only, repo, run, streams_in, wait_for,
 };
-use l3net::media::{Kind, expand};
+use l3net::media::{SourceKind, expand};
 
 fn text(path: &Path) -> String {
     path.to_str().expect("text").to_owned()
@@ -171,7 +171,7 @@ fn the_pipelines_that_come_along_are_understood() {
         let [source] = &sources[..] else {
             panic!("{path}: {sources:?}")
         };
-        let Kind::Launch(description) = &source.kind else {
+        let SourceKind::Launch(description) = &source.kind else {
             panic!("{path}: {source:?}")
         };
         description

@@ -27,5 +27,7 @@ mod prepare;
 mod resume;
 mod shipped_model;
 #[cfg(feature = "gst")]
+mod sinks;
+#[cfg(feature = "gst")]
 mod synth;
 mod train;

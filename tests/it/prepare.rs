@@ -396,7 +396,11 @@ fn ctrl_c_keeps_what_is_done_and_the_same_command_goes_on() {
     let done = stopped(&recordings, &out, "INT");
     done.assert_no_panic();
     assert_eq!(done.code, Some(1), "not all was done: {}", done.err);
-    assert!(done.err.contains("goes on where it was"), "{}", done.err);
+    assert!(
+        done.err.contains("the same command resumes"),
+        "{}",
+        done.err
+    );
     assert!(names(&out).iter().all(|n| !n.ends_with(".part")));
     content(&out);
 

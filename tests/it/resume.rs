@@ -257,7 +257,11 @@ fn ctrl_c_ends_in_order_and_the_same_command_goes_on() {
     let done = stopped(&clips, &out, &out, "INT");
     done.assert_no_panic();
     assert_eq!(done.code, Some(1), "not all was done: {}", done.err);
-    assert!(done.err.contains("goes on where it was"), "{}", done.err);
+    assert!(
+        done.err.contains("the same command resumes"),
+        "{}",
+        done.err
+    );
     let streams = streams_in(&out);
     let mut interrupted = 0;
     for (stream, told) in &streams {
@@ -324,7 +328,11 @@ fn ctrl_c_before_anything_has_begun_is_no_end() {
     let done = running.wait();
     done.assert_no_panic();
     assert_eq!(done.code, Some(1), "nothing was done: {}", done.err);
-    assert!(done.err.contains("goes on where it was"), "{}", done.err);
+    assert!(
+        done.err.contains("the same command resumes"),
+        "{}",
+        done.err
+    );
     assert!(read(&out).is_empty(), "{}", done.err);
 
     let done = common::batch(&[&clip], &out);

@@ -1,5 +1,5 @@
 //! Training through the built program: what it leaves behind, how it ends, and
-//! that it goes on where it was.
+//! that it resumes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -77,6 +77,7 @@ pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> 
             limit: Some(MediaTime::from_secs_f64(seconds)),
             jobs: 1,
             batch,
+            max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
         },
     )?;
@@ -190,6 +191,7 @@ pub fn throughput(
             limit: None,
             jobs: crate::cmd::batch::default_jobs(),
             batch,
+            max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
         },
     )?;

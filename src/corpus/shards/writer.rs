@@ -163,7 +163,7 @@ fn finish(open: &mut OpenShard) -> io::Result<()> {
 fn refuse(file: &Path, cause: &io::Error) -> CorpusError {
     let next_step = match cause.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; make room and run the same command again: it goes on where it was"
+            "; make room and run the same command again to resume"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "; name a folder that can be written to"

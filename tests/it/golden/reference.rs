@@ -1,6 +1,6 @@
 //! The reference values, and how results are held against them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use l3net::features::{Features, LogSpectrogram, Viewport};
 use l3net::net::{Device, L3Net, NetOptions, Precision, Weights};
@@ -49,12 +49,6 @@ impl Golden {
             .collect();
         samples.chunks(48_000).map(<[f32]>::to_vec).collect()
     }
-}
-
-/// The folder beside the sources that some checkouts have.
-pub fn shared() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
-    path.is_dir().then_some(path)
 }
 
 #[track_caller]

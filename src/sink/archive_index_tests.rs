@@ -3,13 +3,13 @@ use crate::time::MediaTime;
 use super::super::testing::{error, failed, gap, moment, summary, summary_of};
 use super::*;
 
-fn admit(progress: &mut Progress, record: &Record) -> bool {
+fn admit(progress: &mut ArchiveIndex, record: &Record) -> bool {
     progress.admit(&Entry::from(record))
 }
 
 #[test]
 fn a_moment_is_new_once_in_whatever_order_moments_come() {
-    let mut progress = Progress::default();
+    let mut progress = ArchiveIndex::default();
     for seq in [0, 1, 5, 3, 4] {
         assert!(admit(&mut progress, &Record::Moment(moment("a", seq))));
     }
@@ -28,7 +28,7 @@ fn a_moment_is_new_once_in_whatever_order_moments_come() {
 
 #[test]
 fn an_error_opens_a_finished_stream_again_and_is_told_once() {
-    let mut progress = Progress::default();
+    let mut progress = ArchiveIndex::default();
     assert!(admit(&mut progress, &error("a", "broken")));
     assert!(!progress.is_finished("a"));
     assert!(!admit(&mut progress, &error("a", "broken")));
@@ -44,7 +44,7 @@ fn an_error_opens_a_finished_stream_again_and_is_told_once() {
 
 #[test]
 fn a_gap_is_known_by_its_start_and_reason() {
-    let mut progress = Progress::default();
+    let mut progress = ArchiveIndex::default();
     assert!(admit(&mut progress, &gap("a", 1, GapReason::NoAudio)));
     assert!(!admit(&mut progress, &gap("a", 1, GapReason::NoAudio)));
     assert!(admit(&mut progress, &gap("a", 1, GapReason::NoVideo)));
@@ -54,7 +54,7 @@ fn a_gap_is_known_by_its_start_and_reason() {
 
 #[test]
 fn a_stream_that_was_stopped_goes_on_later() {
-    let mut progress = Progress::default();
+    let mut progress = ArchiveIndex::default();
     let Record::Summary(mut stopped) = summary("a", 1) else {
         unreachable!("a summary")
     };
@@ -69,7 +69,7 @@ fn a_stream_that_was_stopped_goes_on_later() {
 
 #[test]
 fn a_file_of_another_size_is_another() {
-    let mut progress = Progress::default();
+    let mut progress = ArchiveIndex::default();
     assert!(!progress.is_of_another("a", Some(3)), "nothing is there");
     assert!(admit(&mut progress, &summary_of("a", 2, 7)));
     assert!(!progress.is_of_another("a", Some(7)));
@@ -89,7 +89,7 @@ fn a_file_of_another_size_is_another() {
 
 #[test]
 fn another_hop_is_seen_once_it_is_sure() {
-    let mut progress = Progress::default();
+    let mut progress = ArchiveIndex::default();
     let hop = |seconds| Hop::from_secs(seconds).expect("a hop");
     // Every third of a second, and nothing is known from 1 s to 5 s.
     for seq in 0..8_u64 {
@@ -118,7 +118,7 @@ fn another_hop_is_seen_once_it_is_sure() {
 
 #[test]
 fn a_stream_that_fails_again_and_again_is_never_finished() {
-    let mut progress = Progress::default();
+    let mut progress = ArchiveIndex::default();
     let [end, cause] = failed("a", 0, "broken");
     assert!(admit(&mut progress, &end));
     assert!(!progress.is_finished("a"), "killed before the error's line");
@@ -140,7 +140,7 @@ fn a_stream_that_fails_again_and_again_is_never_finished() {
 
 #[test]
 fn another_crop_and_another_model_are_seen() {
-    let mut progress = Progress::default();
+    let mut progress = ArchiveIndex::default();
     assert!(admit(&mut progress, &Record::Moment(moment("a", 0))));
     let stream = progress.stream("a").expect("there");
     assert_eq!(stream.other_crop(Crop::Full), None);

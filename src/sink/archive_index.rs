@@ -12,13 +12,13 @@ const ROUNDING_NS: u64 = 1_000;
 
 /// What an output holds of every stream.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
-    streams: HashMap<StreamName, StreamProgress>,
+pub struct ArchiveIndex {
+    streams: HashMap<StreamName, ArchivedStream>,
 }
 
 /// What an output holds of one stream.
 #[derive(Clone, Debug, Default)]
-pub struct StreamProgress {
+pub struct ArchivedStream {
     finished: bool,
     /// Crop of the last moment.
     crop: Option<Crop>,
@@ -49,11 +49,11 @@ pub struct StreamProgress {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
     pub stream: &'a str,
-    pub kind: Kind<'a>,
+    pub kind: EntryKind<'a>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind<'a> {
+pub(crate) enum EntryKind<'a> {
     Moment {
         seq: u64,
         start_ns: u64,
@@ -94,17 +94,17 @@ impl End<'_> {
 impl<'a> From<&'a Record> for Entry<'a> {
     fn from(record: &'a Record) -> Self {
         let kind = match record {
-            Record::Moment(m) => Kind::Moment {
+            Record::Moment(m) => EntryKind::Moment {
                 seq: m.seq,
                 start_ns: m.start_ns.0,
                 crop: Some(m.heatmap.crop),
                 correspondence: m.correspondence,
             },
-            Record::Gap(g) => Kind::Gap {
+            Record::Gap(g) => EntryKind::Gap {
                 start_ns: g.start_ns.0,
                 why: g.why,
             },
-            Record::Summary(s) => Kind::Summary(End {
+            Record::Summary(s) => EntryKind::Summary(End {
                 moments: s.moments,
                 gaps: s.gaps,
                 model: s.model.as_deref(),
@@ -112,7 +112,7 @@ impl<'a> From<&'a Record> for Entry<'a> {
                 interrupted: s.interrupted,
                 error: s.error.as_deref(),
             }),
-            Record::Error(e) => Kind::Error { text: &e.error },
+            Record::Error(e) => EntryKind::Error { text: &e.error },
         };
         Self {
             stream: record.stream(),
@@ -121,14 +121,14 @@ impl<'a> From<&'a Record> for Entry<'a> {
     }
 }
 
-impl Progress {
+impl ArchiveIndex {
     /// What the output holds of a stream, if anything.
-    pub fn stream(&self, name: &str) -> Option<&StreamProgress> {
+    pub fn stream(&self, name: &str) -> Option<&ArchivedStream> {
         self.streams.get(name)
     }
 
     /// All streams with a record.
-    pub fn streams(&self) -> impl Iterator<Item = (&StreamName, &StreamProgress)> {
+    pub fn streams(&self) -> impl Iterator<Item = (&StreamName, &ArchivedStream)> {
         self.streams.iter()
     }
 
@@ -152,12 +152,12 @@ impl Progress {
             return true;
         };
         match entry.kind {
-            Kind::Moment { seq, .. } => seq >= stream.below && !stream.above.contains(&seq),
-            Kind::Gap { start_ns, why } => !stream.gaps.contains(&(start_ns, why)),
-            Kind::Summary(end) => {
+            EntryKind::Moment { seq, .. } => seq >= stream.below && !stream.above.contains(&seq),
+            EntryKind::Gap { start_ns, why } => !stream.gaps.contains(&(start_ns, why)),
+            EntryKind::Summary(end) => {
                 !stream.finished && (end.is_whole() || !stream.unfinished.contains(&end.key()))
             }
-            Kind::Error { text } => !stream.errors.contains(text),
+            EntryKind::Error { text } => !stream.errors.contains(text),
         }
     }
 
@@ -168,11 +168,11 @@ impl Progress {
         }
         if !self.streams.contains_key(entry.stream) {
             self.streams
-                .insert(entry.stream.into(), StreamProgress::default());
+                .insert(entry.stream.into(), ArchivedStream::default());
         }
         let stream = self.streams.get_mut(entry.stream).expect("just put there");
         match entry.kind {
-            Kind::Moment {
+            EntryKind::Moment {
                 seq,
                 start_ns,
                 crop,
@@ -182,10 +182,10 @@ impl Progress {
                 stream.add_start(seq, start_ns);
                 stream.add_moment(seq, correspondence);
             }
-            Kind::Gap { start_ns, why } => {
+            EntryKind::Gap { start_ns, why } => {
                 stream.gaps.insert((start_ns, why));
             }
-            Kind::Summary(end) => {
+            EntryKind::Summary(end) => {
                 stream.bytes = end.bytes.or(stream.bytes);
                 if let Some(model) = end.model.filter(|_| end.moments > 0) {
                     stream.model = Some(model.to_owned());
@@ -196,7 +196,7 @@ impl Progress {
                     stream.unfinished.insert(end.key());
                 }
             }
-            Kind::Error { text } => {
+            EntryKind::Error { text } => {
                 stream.errors.insert(text.to_owned());
                 stream.finished = false;
             }
@@ -205,7 +205,7 @@ impl Progress {
     }
 }
 
-impl StreamProgress {
+impl ArchivedStream {
     fn add_start(&mut self, seq: u64, start_ns: u64) {
         let before = self.last.replace((seq, start_ns));
         let Some((_, start)) = before.filter(|(before, _)| before + 1 == seq) else {
@@ -292,5 +292,5 @@ impl StreamProgress {
 }
 
 #[cfg(test)]
-#[path = "progress_tests.rs"]
+#[path = "archive_index_tests.rs"]
 mod tests;

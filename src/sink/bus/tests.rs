@@ -2,10 +2,12 @@
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::super::testing::moment;
+use super::lane::Overflow;
 use super::*;
 use crate::event::{Evidence, JudgedMoment, Region};
-use crate::result::{Heatmap, Judgement, Summary};
+use crate::result::{GapReason, Heatmap, Judgement, Summary};
+use crate::sink::testing::moment;
+use crate::sink::{OnFailure, Policy};
 use crate::time::MediaTime;
 
 /// A test that takes longer has hung.
