@@ -110,7 +110,7 @@ fn a_thread_that_panics_wakes_all_who_wait_for_it() {
     assert!(cancel.is_cancelled());
 }
 
-/// Passes on what it is told, and cancels the run.
+/// Forwards what it receives, and cancels the run.
 struct Opened(Sender<bool>, CancelToken);
 
 impl Watcher for Opened {

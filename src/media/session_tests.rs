@@ -1,6 +1,6 @@
-//! A state change that takes long must not stop the session: GStreamer makes some
-//! on threads of its own, and a sink's may wait until somebody reads. Who listens
-//! slowly, or to nothing.
+//! Slow state changes must not block the session: GStreamer makes some on its own threads,
+//! and an appsink's may wait until it is read. Also slow listeners, and sources that
+//! yield nothing.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -26,7 +26,7 @@ fn open(text: &str, options: SessionOptions) -> Session {
     Session::open(&source, options).expect("it needs no device")
 }
 
-/// Does it on a thread of its own, as what hangs cannot be asked to stop.
+/// Runs it on its own thread, because a hung call cannot be cancelled.
 fn in_time<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, is_done) = channel();
     std::thread::spawn(move || done.send(what()));
@@ -65,7 +65,7 @@ fn reading_a_file_goes_on_while_its_state_changes() {
     let mut session = open_endless();
     let (go_on, may_go_on) = channel();
     start_slowly(&session, may_go_on);
-    // As any element does whose latency is known only now.
+    // As elements do whose latency becomes known late.
     let message = gst::message::Latency::new();
     session
         .pipeline
@@ -81,7 +81,7 @@ fn reading_a_file_goes_on_while_its_state_changes() {
     in_time(|| drop(session));
 }
 
-/// How many buffers came to the sinks so far.
+/// How many buffers have arrived at the sinks.
 fn count_buffers(session: &Session) -> Arc<AtomicUsize> {
     let count = Arc::new(AtomicUsize::new(0));
     let (sound, frames) = sinks(&session.pipeline).expect("it has both");
@@ -117,7 +117,7 @@ fn a_file_that_is_closed_while_its_state_changes_is_read_until_then() {
     in_time(|| closing.join()).expect("it ends in order");
 }
 
-/// Takes a frame more slowly than the next ones come, and is asked to stop meanwhile.
+/// Takes frames more slowly than they arrive, and is cancelled meanwhile.
 #[derive(Default)]
 struct Slow {
     blocks: usize,

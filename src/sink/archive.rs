@@ -1,20 +1,20 @@
 //! The OUT of `l3net batch`: `.jsonl` or `.parquet` that survives being killed.
 //!
 //! Policy:
-//! - Every record is in the file's memory of the system before `append` comes
-//!   back: a killed program loses at most the line it was writing.
-//! - On opening, an incomplete last line is cut off; nothing else is ever
-//!   removed or changed. A file with anything but our records is refused.
-//! - A record that is there is not written again, so an unfinished stream can
-//!   simply be decoded from its start: each moment is there exactly once.
-//! - A stream that failed is tried again: its summary says that it did, in
-//!   files of older versions an error behind the summary. What was said stays,
-//!   as history; of a stream's summaries the last one holds. An error, or a
-//!   summary of a try that came no further, is not told twice.
-//! - `.parquet` cannot be appended to: records go to the journal
-//!   `OUT.parquet.part.jsonl` and become `OUT.parquet` at [`Archive::finish`],
-//!   in one step, with the rows that an older `OUT.parquet` held.
-//! - One program at a time: the file is locked while it is open.
+//! - Every record has been passed to the system before `append` returns: a killed program
+//!   loses at most the line that it was writing.
+//! - On opening, an incomplete last line is cut off; nothing else is ever removed or
+//!   changed. A file with anything but our records is refused.
+//! - A record that is already there is not written again, so an unfinished stream can simply
+//!   be decoded from its start: each moment is there exactly once.
+//! - A stream that failed is tried again. Its summary has the error; in files of older
+//!   versions an error record follows the summary. Earlier records stay as history; the
+//!   last summary of a stream is valid. An error, or the summary of a try that got no
+//!   further, is not repeated.
+//! - `.parquet` cannot be appended to: records go to the journal `OUT.parquet.part.jsonl`.
+//!   At [`Archive::finish`] they atomically become `OUT.parquet`, together with the rows
+//!   of an older `OUT.parquet`.
+//! - The file is locked while it is open: one program at a time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -28,13 +28,13 @@ use super::{ArchiveIndex, SinkError, jsonl, parquet};
 use crate::lock::lock;
 use crate::result::{Crop, GapReason, Record};
 
-/// A line longer than this is not ours: ours are under 2 kB and hold a stream's
-/// name or an error twice at most. Keeps memory bounded on foreign files.
+/// A line longer than this is not ours: ours are under 2 kB, plus at most two names or
+/// errors. Bounds memory for foreign files.
 const LONGEST_LINE: u64 = 1 << 20;
-/// What each of our lines starts with.
+/// The start of each of our lines.
 const LINE_START: &[u8] = br#"{"type":""#;
 
-/// An output file that can be gone on with.
+/// An output file that a later run can resume.
 pub struct Archive {
     out: PathBuf,
     /// The file of JSON lines: OUT itself, or the journal of a table.
@@ -48,12 +48,11 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens OUT, or makes it, and reads what it holds.
+    /// Opens or creates OUT and reads what it holds.
     ///
     /// # Errors
-    /// Names the file if its ending is neither `.jsonl` nor `.parquet`, if it
-    /// cannot be written, if another run writes it, or if it holds anything
-    /// that is not ours.
+    /// If the extension is neither `.jsonl` nor `.parquet`, if the file cannot be written, if
+    /// another run is writing it, or if it holds anything that is not ours.
     pub fn open(out: &Path) -> Result<Self, SinkError> {
         let ending = out.extension().unwrap_or_default();
         let table = match ending.to_str() {
@@ -118,16 +117,16 @@ impl Archive {
         &self.out
     }
 
-    /// What the output holds, with all that was appended.
+    /// What the output holds, including what has been appended.
     pub fn index(&self) -> &ArchiveIndex {
         &self.progress
     }
 
-    /// Writes the record, unless it is there; true if it was written.
+    /// Writes the record unless it is already there; true if it was written.
     ///
     /// # Errors
-    /// Names the file and the cause. The file then holds whole lines still, and
-    /// the record counts as not written.
+    /// Names the file and the cause. The file still holds whole lines only, and the record
+    /// counts as not written.
     pub fn append(&mut self, record: &Record) -> Result<bool, SinkError> {
         let entry = Entry::from(record);
         if !self.progress.is_new(&entry) {
@@ -136,7 +135,7 @@ impl Archive {
         jsonl::to_line(record, &mut self.line);
         if let Err(cause) = self.file.write_all(&self.line) {
             if let Some(len) = self.len {
-                // What fails here is mended when the file is opened again.
+                // If this fails, the next opening repairs the file.
                 let _ = self.file.set_len(len);
             }
             return Err(SinkError::io(&self.lines, "write")(cause));
@@ -148,10 +147,10 @@ impl Archive {
         Ok(true)
     }
 
-    /// Closes it without having written anything.
+    /// Closes an archive to which nothing was written.
     ///
     /// # Errors
-    /// Names the journal of a table that cannot be removed.
+    /// If the journal of a table cannot be removed.
     pub fn leave(self) -> Result<(), SinkError> {
         if self.table && self.len == Some(0) {
             return std::fs::remove_file(&self.lines).map_err(SinkError::io(&self.lines, "remove"));
@@ -159,13 +158,13 @@ impl Archive {
         Ok(())
     }
 
-    /// Brings everything to the disk; a journal becomes the table.
+    /// Syncs everything to the disk; a journal becomes the table.
     ///
-    /// Without this (the program was killed) nothing is lost either: the next
+    /// Without this call (if the program is killed) nothing is lost either: the next
     /// [`Archive::open`] finds the lines.
     ///
     /// # Errors
-    /// Names the file and the cause; the journal of a table then stays.
+    /// Names the file and the cause; the journal of a table is kept.
     pub fn finish(self) -> Result<(), SinkError> {
         if self.len.is_some() {
             let synced = self.file.sync_all();
@@ -178,12 +177,12 @@ impl Archive {
         if self.len != Some(0) || !old {
             parquet::write_table(&self.out, old, &self.lines)?;
         }
-        // Locked until it is gone: nobody else appends to a journal that dies.
+        // Removed while still locked, so that nobody appends to it.
         std::fs::remove_file(&self.lines).map_err(SinkError::io(&self.lines, "remove"))
     }
 }
 
-/// Whether there is something of that name, and whether it is a regular file.
+/// Whether the path exists, and whether it is a regular file.
 fn is_regular(path: &Path) -> Result<Option<bool>, SinkError> {
     match std::fs::metadata(path) {
         Ok(m) if m.is_dir() => Err(SinkError::io(path, "write")(
@@ -195,7 +194,7 @@ fn is_regular(path: &Path) -> Result<Option<bool>, SinkError> {
     }
 }
 
-/// As much of a line as [`ArchiveIndex`] needs; borrows from it where it can.
+/// The part of a line that [`ArchiveIndex`] needs; borrows from the line where possible.
 #[derive(Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow, rename = "type")]
@@ -218,7 +217,7 @@ pub(super) struct Line<'a> {
     error: Option<std::borrow::Cow<'a, str>>,
 }
 
-/// What a moment looked at.
+/// The `heatmap` of a moment's line.
 #[derive(Deserialize)]
 struct Looked {
     crop: Crop,
@@ -259,16 +258,16 @@ impl Line<'_> {
 
 /// How a file of lines ends.
 struct Whole {
-    /// Bytes up to where the file is whole.
+    /// Bytes up to the end of the last complete record.
     len: u64,
-    /// There is half a line behind that.
+    /// An incomplete line follows.
     torn: bool,
-    /// The last record is whole and lacks only the end of its line.
+    /// The last record is complete except for its newline.
     open: bool,
 }
 
 impl Whole {
-    /// Makes the file end with a whole line; gives its length.
+    /// Repairs the end of the file; returns its length.
     fn mend(self, file: &mut File) -> io::Result<u64> {
         if self.torn {
             file.set_len(self.len)?;
@@ -280,7 +279,7 @@ impl Whole {
     }
 }
 
-/// Reads line by line, in memory of one line, and changes nothing.
+/// Reads line by line, with memory for one line, and changes nothing.
 fn read_lines(
     file: &File,
     path: &Path,
@@ -300,7 +299,7 @@ fn read_lines(
         let whole = line.last() == Some(&b'\n');
         let parsed = serde_json::from_slice::<Line<'_>>(&line).ok();
         if read == 0 || (whole && line.trim_ascii().is_empty()) {
-            // Nothing to judge.
+            // Empty.
         } else if parsed.as_ref().and_then(&mut take).is_some() {
             if !whole {
                 return Ok(Whole {

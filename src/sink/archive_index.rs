@@ -1,14 +1,13 @@
-//! What an output holds already, stream by stream, and so what is new.
+//! What an output already holds of each stream, and so which records are new.
 //!
-//! Belongs here: the rule that each moment is written exactly once, on plain
-//! numbers. Does not: files.
+//! Belongs here: the rule that each moment is written exactly once. Does not: files.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::result::{Crop, GapReason, Record, StreamName};
 use crate::time::{Hop, SamplePos};
 
-/// Two times between moments are the same if they differ by no more.
+/// Times between moments that differ by at most this are equal.
 const ROUNDING_NS: u64 = 1_000;
 
 /// What an output holds of every stream.
@@ -21,32 +20,32 @@ pub struct ArchiveIndex {
 #[derive(Clone, Debug, Default)]
 pub struct ArchivedStream {
     finished: bool,
-    /// Of the last moment.
+    /// Crop of the last moment.
     crop: Option<Crop>,
-    /// The model, as the last summary that knows it has it.
+    /// The model, from the last summary that has it.
     model: Option<String>,
-    /// Size of the file, as the last summary that knows it has it.
+    /// Size of the file, from the last summary that has it.
     bytes: Option<u64>,
     /// All moments below this one are there …
     below: u64,
-    /// … and these above it. Empty, as moments come in order; kept so that a
-    /// file that somebody cut lines out of is filled up rightly.
+    /// … and these above it. Usually empty, as moments are in order; needed to fill up a file
+    /// from which lines were removed.
     above: BTreeSet<u64>,
     correspondence_sum: f64,
     correspondences: u64,
     /// Number and start of the last moment.
     last: Option<(u64, u64)>,
-    /// The shortest time from one moment to the next, and how often it was met. Where
-    /// something is missing between two, it is longer.
+    /// The shortest time from one moment to the next, and how often it occurred. Longer times
+    /// mean that something is missing in between.
     hop: Option<(u64, u64)>,
     gaps: HashSet<(u64, GapReason)>,
-    /// Ends that were none: moments, gaps and, where it failed, the cause.
-    /// Another try that comes no further says nothing new.
+    /// Summaries of unfinished tries: moments, gaps and, if it failed, the cause. A further
+    /// try with the same values is not new.
     unfinished: HashSet<(u64, u64, Option<String>)>,
     errors: HashSet<String>,
 }
 
-/// As much of a record as tells whether it is there already.
+/// The part of a record that identifies it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
     pub stream: &'a str,
@@ -71,7 +70,7 @@ pub(crate) enum EntryKind<'a> {
     },
 }
 
-/// As much of a summary as tells whether it is there already.
+/// The part of a summary that identifies it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End<'a> {
     pub moments: u64,
@@ -123,31 +122,31 @@ impl<'a> From<&'a Record> for Entry<'a> {
 }
 
 impl ArchiveIndex {
-    /// What is there of a stream, if anything.
+    /// What the output holds of a stream, if anything.
     pub fn stream(&self, name: &str) -> Option<&ArchivedStream> {
         self.streams.get(name)
     }
 
-    /// All streams that have a record.
+    /// All streams with a record.
     pub fn streams(&self) -> impl Iterator<Item = (&StreamName, &ArchivedStream)> {
         self.streams.iter()
     }
 
-    /// True if the stream need not be decoded again: a summary is there that says
-    /// that all was well, and no error came after it.
+    /// Whether the stream need not be decoded again: it has a summary without error or
+    /// interruption, and no error after it.
     pub fn is_finished(&self, name: &str) -> bool {
         self.stream(name).is_some_and(|s| s.finished)
     }
 
-    /// True if the stream is finished, and of a file of another size. What is not
-    /// finished is gone on with: a file that failed may have been repaired.
+    /// Whether the stream is finished but its file had another size. Unfinished streams are
+    /// resumed whatever the size: a file that failed may have been repaired.
     pub fn is_of_another(&self, name: &str, bytes: Option<u64>) -> bool {
         let finished = self.stream(name).filter(|stream| stream.finished);
         let there = finished.and_then(|stream| stream.bytes);
         matches!((there, bytes), (Some(there), Some(now)) if there != now)
     }
 
-    /// True if nothing that says the same is there.
+    /// Whether the output does not hold this record yet.
     pub(crate) fn is_new(&self, entry: &Entry<'_>) -> bool {
         let Some(stream) = self.streams.get(entry.stream) else {
             return true;
@@ -162,7 +161,7 @@ impl ArchiveIndex {
         }
     }
 
-    /// Takes note of a record; false (and no change) if it was there.
+    /// Adds a record; false (and no change) if it is already there.
     pub(crate) fn admit(&mut self, entry: &Entry<'_>) -> bool {
         if !self.is_new(entry) {
             return false;
@@ -220,23 +219,23 @@ impl ArchivedStream {
         });
     }
 
-    /// Nanoseconds from one moment to the next, if that is not `hop`; none if it is,
-    /// or where too few are there to tell.
+    /// Nanoseconds from one moment to the next if that differs from `hop`; `None` if it is
+    /// equal or unknown.
     pub fn other_hop(&self, hop: Hop) -> Option<u64> {
         let asked = SamplePos(hop.samples() as u64).to_time().0;
-        // Where something is missing between the only two, a gap says so.
+        // A single time may span a gap.
         let (there, _) = self
             .hop
             .filter(|(_, met)| *met > 1 || self.gaps.is_empty())?;
         (there.abs_diff(asked) > ROUNDING_NS).then_some(there)
     }
 
-    /// What the moments look at, if that is not `crop`.
+    /// The moments' crop, if it differs from `crop`.
     pub fn other_crop(&self, crop: Crop) -> Option<Crop> {
         self.crop.filter(|there| *there != crop)
     }
 
-    /// What judged, if it has other weights than `model`, by whatever name.
+    /// The model, if its weights differ from those of `model`, whatever their names.
     pub fn other_model(&self, model: &str) -> Option<&str> {
         let weights = |name: &str| name.rsplit('@').next().map(str::to_owned);
         let there = self.model.as_deref();
@@ -254,39 +253,39 @@ impl ArchivedStream {
         }
     }
 
-    /// A summary is there that says that all was well, and no error came after it.
+    /// Whether it has a summary without error or interruption, and no error after it.
     pub fn finished(&self) -> bool {
         self.finished
     }
 
-    /// Moments that are there.
+    /// Number of moments.
     pub fn moments(&self) -> u64 {
         self.below + self.above.len() as u64
     }
 
-    /// The highest number of a moment that is there, plus one.
+    /// The highest number of a moment, plus one.
     pub fn next_seq(&self) -> u64 {
         self.above.last().map_or(self.below, |last| last + 1)
     }
 
-    /// All moments below this number are there.
+    /// The number below which all moments are there.
     pub fn contiguous(&self) -> u64 {
         self.below
     }
 
-    /// Sum of the correspondences of the moments that are there.
+    /// Sum of the moments' correspondences.
     pub fn correspondence_sum(&self) -> f64 {
         self.correspondence_sum
     }
 
-    /// Mean correspondence of the moments that are there, for a summary over
-    /// all runs; none without moments.
+    /// Mean correspondence of the moments, for a summary over all runs; `None` without
+    /// moments.
     pub fn mean_correspondence(&self) -> Option<f32> {
         (self.correspondences > 0)
             .then(|| (self.correspondence_sum / self.correspondences as f64) as f32)
     }
 
-    /// Gaps that are there.
+    /// Number of gaps.
     pub fn gaps(&self) -> u64 {
         self.gaps.len() as u64
     }

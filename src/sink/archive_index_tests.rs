@@ -61,7 +61,7 @@ fn a_stream_that_was_stopped_goes_on_later() {
     stopped.interrupted = true;
     assert!(admit(&mut progress, &Record::Summary(stopped.clone())));
     assert!(!progress.is_finished("a"));
-    // Stopped again before it came any further.
+    // Stopped again before it got any further.
     assert!(!admit(&mut progress, &Record::Summary(stopped)));
     assert!(admit(&mut progress, &summary("a", 2)));
     assert!(progress.is_finished("a"));
@@ -75,7 +75,7 @@ fn a_file_of_another_size_is_another() {
     assert!(!progress.is_of_another("a", Some(7)));
     assert!(!progress.is_of_another("a", None), "nobody knows");
     assert!(progress.is_of_another("a", Some(8)));
-    // It failed; now it is longer, and goes on.
+    // It failed; now it is longer, and is resumed.
     let [mut end, cause] = failed("bad", 1, "cut off");
     if let Record::Summary(end) = &mut end {
         end.bytes = Some(7);
@@ -128,7 +128,7 @@ fn a_stream_that_fails_again_and_again_is_never_finished() {
         assert!(!admit(&mut progress, &cause));
         assert!(!progress.is_finished("a"));
     }
-    // It comes further, and fails in the same way.
+    // It gets further, and fails in the same way.
     assert!(admit(&mut progress, &Record::Moment(moment("a", 0))));
     assert!(admit(&mut progress, &failed("a", 1, "broken")[0]));
     assert!(!progress.is_finished("a"));

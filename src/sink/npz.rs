@@ -1,12 +1,12 @@
 //! Vectors of moments as a `.npz`, which `numpy.load` opens.
 //!
 //! Policy:
-//! - Rows wait in nameless files beside the output, not in memory: an hour is 220 MB.
-//!   They go as the output is made of them: beside it, room for the widest is needed.
-//! - The file appears whole or not at all, at [`Npz::finish`]; one that is there is not
-//!   written over, also if it has come since.
-//! - Rows stand in the order of the streams and of their moments, whatever the order in
-//!   which they came: the same sources give the same file.
+//! - Rows are collected in unnamed temporary files next to the output, not in memory: an hour
+//!   is 220 MB. They are freed column by column while the output is written, so that takes
+//!   only the space of the widest column in addition.
+//! - The file appears atomically, at [`Npz::finish`]. An existing file is never overwritten,
+//!   even if it was created meanwhile.
+//! - Rows are sorted by stream and time, so the same sources give the same file.
 //! - No array needs pickle.
 
 use std::fs::File;
@@ -21,7 +21,7 @@ use super::SinkError;
 use crate::result::StreamName;
 use crate::time::MediaTime;
 
-/// Where a row stands, and what it is about.
+/// The window of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Number of the stream.
@@ -48,11 +48,11 @@ struct Column {
 }
 
 impl Npz {
-    /// Begins one with a matrix of each name and width.
+    /// Starts a table with matrices of these names and widths.
     ///
     /// # Errors
-    /// If `out` does not end in `.npz`, is there already, or is in no folder that can be
-    /// written to.
+    /// If `out` does not end in `.npz`, exists already, or is in a folder that cannot be
+    /// written.
     pub fn create(out: &Path, columns: &[(&'static str, usize)]) -> Result<Self, SinkError> {
         let ending = out.extension().unwrap_or_default();
         if !ending.eq_ignore_ascii_case("npz") {
@@ -91,13 +91,13 @@ impl Npz {
         self.places.len()
     }
 
-    /// Adds a row: a vector for each matrix, in their order.
+    /// Adds a row: one vector for each matrix, in order.
     ///
     /// # Errors
     /// Names the output and the cause.
     ///
     /// # Panics
-    /// If a vector has another width than its matrix.
+    /// If a vector and its matrix differ in width.
     pub fn push(&mut self, place: Place, vectors: &[&[f32]]) -> Result<(), SinkError> {
         assert_eq!(vectors.len(), self.columns.len());
         for (column, vector) in self.columns.iter_mut().zip(vectors) {
@@ -110,12 +110,12 @@ impl Npz {
         Ok(())
     }
 
-    /// Writes the file: the matrices, `stream`, `start_ns`, `end_ns` and `frame_ns` of
-    /// each row, and the `model`.
+    /// Writes the file: the matrices, each row's `stream`, `start_ns`, `end_ns` and
+    /// `frame_ns`, and the `model`.
     ///
     /// # Errors
-    /// Names the output and the cause; nothing is there then. Where somebody else has
-    /// written it meanwhile, says where this one is.
+    /// Names the output and the cause; no file is left. If the output was created by
+    /// someone else meanwhile, names the file that has the data instead.
     pub fn finish(mut self, streams: &[StreamName], model: &str) -> Result<(), SinkError> {
         let out = self.out.clone();
         let io = |error| SinkError::io(&out, "write")(error);
@@ -148,7 +148,7 @@ impl Npz {
     fn write(&mut self, file: &mut File, streams: &[StreamName], model: &str) -> io::Result<()> {
         let mut zip = Archive(ZipWriter::new(BufWriter::new(file)));
         if let Err(error) = self.fill(&mut zip, streams, model) {
-            // Dropped, it would try again and complain by itself.
+            // Its Drop would try to finish again.
             std::mem::forget(zip);
             return Err(error);
         }
@@ -193,13 +193,13 @@ fn folder_of(out: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Arrays into a zip, as they are: floats do not shrink.
+/// Writes arrays to a zip, uncompressed: floats do not compress well.
 struct Archive<W: Write + Seek>(ZipWriter<W>);
 
 impl<W: Write + Seek> Archive<W> {
-    /// Begins an array; its values follow, row by row.
+    /// Starts an array; its values follow, row by row.
     fn begin(&mut self, name: &str, kind: &str, shape: &str) -> io::Result<()> {
-        // Arrays of more than 4 GiB are known to be such only when they are written.
+        // The size is unknown in advance and may exceed 4 GiB.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .large_file(true);
@@ -214,14 +214,14 @@ impl<W: Write + Seek> Archive<W> {
     ) -> io::Result<()> {
         self.begin(name, "<i8", &format!("({},)", times.len()))?;
         for time in times {
-            // No time that a stream can reach is over i64::MAX.
+            // Times of a stream stay below i64::MAX.
             let ns = i64::try_from(time.0).unwrap_or(i64::MAX);
             self.0.write_all(&ns.to_le_bytes())?;
         }
         Ok(())
     }
 
-    /// Texts, each as long as the longest, in UTF-32.
+    /// Strings in UTF-32, padded to the longest.
     fn texts(&mut self, name: &str, texts: &[&str], shape: &str) -> io::Result<()> {
         let longest = texts.iter().map(|t| t.chars().count()).max();
         let longest = longest.unwrap_or(0).max(1);
@@ -236,10 +236,10 @@ impl<W: Write + Seek> Archive<W> {
     }
 }
 
-/// The head of a `.npy`, version 1.0 (numpy.lib.format).
+/// The header of a `.npy`, version 1.0 (numpy.lib.format).
 fn header(kind: &str, shape: &str) -> Vec<u8> {
     let mut dict = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
-    // Values begin at a multiple of 64 bytes.
+    // Values start at a multiple of 64 bytes.
     while (10 + dict.len() + 1) % 64 != 0 {
         dict.push(' ');
     }

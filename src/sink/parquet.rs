@@ -1,10 +1,9 @@
-//! Records as a table: one flat, typed schema for all kinds of records.
+//! Records as a table: one flat, typed schema for all types of records.
 //!
-//! Belongs here: the columns, and Parquet files of them. Does not: when a table
-//! is written (see [`super::archive`]). A column that a kind of record does not
-//! have is null in its rows. Whole numbers are signed 64-bit (times in
-//! nanoseconds), as every reader of Parquet has those; names are those of the
-//! JSON lines, nested ones joined by `_`.
+//! Belongs here: the columns, reading and writing Parquet files. Does not: when a table is
+//! written ([`super::archive`]). Columns that a type of record does not have are null.
+//! Integers are signed 64-bit (times in nanoseconds), which every Parquet reader supports.
+//! Names are those of the JSON lines, with nested ones joined by `_`.
 
 use std::fs::File;
 use std::path::Path;
@@ -29,9 +28,9 @@ use super::lines::{beside, foreign, read_records};
 use super::{ArchiveIndex, SinkError};
 use crate::result::Record;
 
-/// Rows that are turned into columns at a time.
+/// Rows converted to columns at a time.
 const BATCH: usize = 4096;
-/// Rows of a row group: what is in memory while writing, some 10 MB.
+/// Rows of a row group, which is held in memory while writing: about 10 MB.
 const ROW_GROUP: usize = 1 << 16;
 
 /// One value of one record.
@@ -133,7 +132,7 @@ const COLUMNS: &[Column] = &[
     column!(error: Utf8, Error(e) => Cell::Text(&e.error), Summary(s) => Cell::text(s.error.as_ref())),
 ];
 
-/// The columns that tell what is there; see [`ArchiveIndex`].
+/// The columns that [`ArchiveIndex`] needs.
 const KEYS: [&str; 13] = [
     "moments",
     "gaps",
@@ -169,7 +168,7 @@ fn array(column: &Column, records: &[Record]) -> ArrayRef {
     let cells = records.iter().map(column.of);
     match column.kind {
         DataType::Int64 => Arc::new(Int64Array::from_iter(cells.map(|c| match c {
-            // No time or count that a run can reach is over i64::MAX.
+            // Times and counts of a run stay below i64::MAX.
             Cell::Int(v) => Some(i64::try_from(v).unwrap_or(i64::MAX)),
             _ => None,
         }))),
@@ -192,8 +191,7 @@ fn array(column: &Column, records: &[Record]) -> ArrayRef {
     }
 }
 
-/// Opens a table and makes sure that it is ours, of this version or of one that had
-/// fewer columns.
+/// Opens a table and checks that it is ours, from this version or one with fewer columns.
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, SinkError> {
     let file = File::open(path).map_err(SinkError::io(path, "read"))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)
@@ -208,7 +206,7 @@ fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, SinkError>
     Ok(builder.with_batch_size(BATCH))
 }
 
-/// Takes note of every row, reading only the columns that it needs.
+/// Adds every row to `progress`, reading only the columns it needs.
 pub(super) fn read_progress(path: &Path, progress: &mut ArchiveIndex) -> Result<(), SinkError> {
     let builder = open(path)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), KEYS);
@@ -266,7 +264,7 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
     })
 }
 
-/// Rows of a version with fewer columns: what they lack is null.
+/// Rows from a version with fewer columns; missing ones become null.
 fn widened(batch: &RecordBatch) -> RecordBatch {
     let columns = COLUMNS
         .iter()
@@ -278,14 +276,14 @@ fn widened(batch: &RecordBatch) -> RecordBatch {
         .expect("columns are made by the schema")
 }
 
-/// One of a few words.
+/// Parses one of a few words.
 fn word<'a, T: Deserialize<'a>>(text: Option<&'a str>) -> Option<T> {
     let word = StrDeserializer::<serde::de::value::Error>::new(text?);
     T::deserialize(word).ok()
 }
 
-/// Writes the table anew: the rows it has, if `old`, and those of the journal
-/// that it has not. The file of that name changes in one step or not at all.
+/// Rewrites the table: its own rows, if `old`, and those of the journal that it lacks. The
+/// file is replaced atomically.
 pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), SinkError> {
     let part = beside(path, ".part");
     let file = File::create(&part).map_err(SinkError::io(&part, "write"))?;
@@ -296,8 +294,8 @@ pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), 
     let schema = Arc::new(schema());
     let mut writer =
         ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed(&part, "write"))?;
-    // A run that was killed between the new table and the end of its journal
-    // left rows in both.
+    // A run that was killed between writing the table and removing its journal left rows
+    // in both.
     let mut there = ArchiveIndex::default();
     if old {
         read_progress(path, &mut there)?;
@@ -327,7 +325,7 @@ pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), 
     let file = writer.into_inner().map_err(failed(&part, "write"))?;
     file.sync_all().map_err(SinkError::io(&part, "write"))?;
     std::fs::rename(&part, path).map_err(SinkError::io(path, "write"))?;
-    // The new name, too, is to outlast a power cut; not all systems can.
+    // So that the rename survives a power failure; not supported everywhere.
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
         let _ = folder.sync_all();
@@ -335,7 +333,7 @@ pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), 
     Ok(())
 }
 
-/// An error of the table's writer; one of the system keeps its next step.
+/// An error of the Parquet library; I/O errors keep their next step.
 fn failed(path: &Path, what: &'static str) -> impl Fn(ParquetError) -> SinkError {
     move |error| {
         if let ParquetError::External(cause) = &error

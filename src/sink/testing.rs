@@ -1,4 +1,4 @@
-//! Made-up results that the tests of the sinks share.
+//! Made-up results, shared by the tests of the sinks.
 
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ pub fn summary(stream: &str, moments: u64) -> Record {
     })
 }
 
-/// The same of a file of so many bytes.
+/// The same, of a file of this size.
 pub fn summary_of(stream: &str, moments: u64, bytes: u64) -> Record {
     let Record::Summary(mut end) = summary(stream, moments) else {
         unreachable!("a summary")
@@ -110,7 +110,7 @@ pub fn error(stream: &str, text: &str) -> Record {
     })
 }
 
-/// One of each, with every optional field once there and once not.
+/// One of each type, with every optional field once present and once not.
 pub fn every_kind_of_record() -> Vec<Record> {
     let mut live = moment("cam \"1\"\n", 7);
     live.utc = Some("2024-05-01T12:00:00.25Z".into());

@@ -1,4 +1,4 @@
-//! The queue of a sink: what happens when it is full, and closing it.
+//! The queue of a sink: adding events, overflow, closing.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};

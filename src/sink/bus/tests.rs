@@ -10,7 +10,7 @@ use crate::sink::testing::moment;
 use crate::sink::{OnFailure, Policy};
 use crate::time::MediaTime;
 
-/// What hangs is told from what is slow.
+/// A test that takes longer has hung.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn judged(stream: &str, seq: u64) -> Event {
@@ -66,7 +66,7 @@ struct Fake {
     policy: Policy,
     /// Everything that it receives, and `finish`.
     received: Sender<String>,
-    /// It waits for a word before each event; for ever once these have gone, if it
+    /// It waits for a permit before each event; for ever once the sender has gone, if it
     /// `hangs`.
     go: Option<Receiver<()>>,
     hangs: bool,
@@ -108,7 +108,7 @@ impl Sink for Fake {
     }
 }
 
-/// A bus of one fake and one sink that is always quick.
+/// A bus of one fake and one sink that is always fast.
 struct Setup {
     bus: Bus,
     cancel: CancelToken,
@@ -178,7 +178,7 @@ fn a_full_queue_that_waits_loses_nothing() {
         bus.publish(ended("a"), false).expect("no failure");
         bus.finish()
     });
-    // One is at the sink, two wait, and the publisher stands with the next one.
+    // One is at the sink, two are queued, and the publisher is blocked on the next.
     for _ in 0..21 {
         assert!(!publisher.is_finished(), "it waits for the sink");
         go.send(()).expect("the sink is there");
@@ -203,7 +203,7 @@ fn a_full_queue_that_drops_gives_a_gap_in_place_of_the_oldest_and_keeps_ends() {
         ..
     } = setup(policy, TIMEOUT, |_| {});
     bus.publish(judged("a", 0), false).expect("no failure");
-    // The sink has the first one in its hands before the others come.
+    // The sink has taken the first one before the others arrive.
     while !bus.lanes[0].queue.is_empty() {
         std::thread::yield_now();
     }

@@ -1,5 +1,4 @@
-//! The threads of a sink: they take events from its queue and carry out what a failure
-//! does.
+//! The threads of a sink: deliver events from its queue, and handle its failures.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

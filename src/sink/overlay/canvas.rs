@@ -1,4 +1,4 @@
-//! The picture of the overlay video: one size from first to last frame.
+//! Fits frames to the overlay video, whose size is constant.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -7,14 +7,13 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use crate::draw::Area;
 use crate::picture::Picture;
 
-/// Larger ones are scaled down: the video is to look at, and encoding takes
-/// the processor that the network wants.
+/// Larger frames are scaled down: encoding takes CPU time from the network.
 const LARGEST: u32 = 1280;
-/// Smaller ones are scaled up: encoders refuse a few pixels, and nobody could
-/// read the score.
+/// Smaller frames are scaled up: encoders refuse tiny pictures, and the score would be
+/// unreadable.
 const SMALLEST: u32 = 320;
 
-/// The size of the video, which its first frame fixes.
+/// The size of the video, fixed by its first frame.
 pub struct Canvas {
     pub width: u32,
     pub height: u32,
@@ -22,7 +21,7 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas that suits a frame of that size.
+    /// A canvas for a frame of this size.
     pub fn for_frame(width: u32, height: u32) -> Self {
         let long = width.max(height).max(1);
         let (w, h) = if long > LARGEST {
@@ -32,8 +31,8 @@ impl Canvas {
             let times = SMALLEST.div_ceil(long);
             (width * times, height * times)
         };
-        // Chroma has half of the lines and columns; rows of four pixels need no
-        // padding in GStreamer's RGB; and encoders want 16 at least.
+        // Even, because chroma is subsampled; a multiple of four, so that GStreamer's RGB
+        // rows need no padding; at least 16, because encoders need that.
         Self {
             width: w.max(16).next_multiple_of(4),
             height: h.max(16).next_multiple_of(2),
@@ -41,9 +40,8 @@ impl Canvas {
         }
     }
 
-    /// The frame on the canvas, whole and with its own aspect, between black
-    /// bars where the aspects differ, and where it lies. `None` for a picture
-    /// whose size and bytes do not agree.
+    /// Scales the whole frame onto the canvas, with black bars if the aspect ratios differ;
+    /// also returns its area. `None` if the picture's size and bytes do not match.
     pub fn place(&mut self, frame: Picture) -> Option<(Picture, Area)> {
         let (w, h) = (frame.width, frame.height);
         if w == 0 || h == 0 || frame.rgb.len() != w as usize * h as usize * 3 {
@@ -81,8 +79,8 @@ impl Canvas {
             return Some(frame.clone());
         }
         let mut rgb = vec![0; width as usize * height as usize * 3];
-        // Typed: the untyped `resize` would have its code for every kind of
-        // pixel and processor compiled into this crate, minutes of it.
+        // Typed: the untyped `resize` would be instantiated here for every pixel type and
+        // instruction set, which takes minutes to compile.
         let from = TypedImageRef::<U8x3>::from_buffer(frame.width, frame.height, &frame.rgb);
         let mut to = TypedImage::<U8x3>::from_buffer(width, height, &mut rgb).ok()?;
         let bilinear = ResizeAlg::Convolution(FilterType::Bilinear);

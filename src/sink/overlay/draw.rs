@@ -1,4 +1,4 @@
-//! Frames and sound to the encoder, drawn with what is known of them.
+//! Draws verdicts on frames and sends frames and sound to the encoder.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -11,23 +11,23 @@ use crate::draw::{Area, Caption, Layer, Score, clock, draw_judged};
 use crate::picture::{Picture, ToPicture};
 use crate::time::{MediaTime, SAMPLE_RATE};
 
-/// Sound that waits for a first frame before the stream counts as sound only.
+/// Samples of sound without any frame after which the stream counts as sound only.
 const SOUND_ONLY_AFTER: usize = 10 * SAMPLE_RATE as usize;
 
-/// A picture that stalls is repeated so often: encoders keep tens of them back.
+/// Interval at which a stalled picture is repeated: encoders hold back tens of frames.
 const STILL_NS: u64 = 500_000_000;
 
-/// A frame on the canvas, and where it lies on it.
+/// A frame on the canvas, and its area.
 type Placed = (Picture, Area);
 
-/// The layer that was drawn last: most frames show the same as the one before.
+/// The last drawn layer, reused because most frames show the same as the previous one.
 struct Drawn {
     shown: Shown,
     area: Area,
     layer: Layer,
 }
 
-/// Makes the video.
+/// Writes the video.
 pub struct Writer {
     path: PathBuf,
     container: Container,
@@ -65,17 +65,17 @@ impl Writer {
         self.schedule.waiting()
     }
 
-    /// Memory of the frames that wait.
+    /// Bytes of the frames that wait.
     pub fn waiting_bytes(&self) -> usize {
         let frame = |c: &Canvas| c.width as usize * c.height as usize * 3;
         self.waiting() * self.canvas.as_ref().map_or(0, frame)
     }
 
-    /// Takes a frame, on the canvas at once: the decoder gets its memory back,
-    /// and 4K does not wait as 4K.
+    /// Takes a frame and scales it at once: that frees the decoder's memory, and 4K frames
+    /// do not wait in full size.
     pub fn frame(&mut self, at: MediaTime, frame: &dyn ToPicture) -> Result<(), String> {
         if self.encode.is_some() && self.canvas.is_none() {
-            // Sound only, by now.
+            // The file has been started with sound only.
             self.report.dropped += 1;
             return Ok(());
         }
@@ -123,8 +123,8 @@ impl Writer {
         self.stand_still(at)
     }
 
-    /// The last picture again, where a live one does not come: the muxer would wait
-    /// for it with all the sound. A picture that is only late still finds its place.
+    /// Repeats the last picture while a live one stalls; otherwise the muxer would hold back
+    /// the sound. A picture that is only late still gets its place.
     fn stand_still(&mut self, heard: MediaTime) -> Result<(), String> {
         let stalls = self.options.live && self.report.frames > 0 && self.waiting() == 0;
         while stalls && heard.0 > self.last.0 + 2 * BEHIND_NS {
@@ -160,7 +160,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Draws the oldest frames with what is known.
+    /// Draws the oldest frames with what is known by now.
     pub fn draw_at_once(&mut self, count: usize) -> Result<(), String> {
         for _ in 0..count {
             let Some((at, frame, shown)) = self.schedule.next_at_once() else {
@@ -172,7 +172,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Draws the frames that have waited too long, or for which there is no room.
+    /// Draws frames that have waited too long or exceed the memory limit.
     pub fn draw_older_than(&mut self, wait_ns: u64, bytes: usize) -> Result<(), String> {
         while self.schedule.span_ns() > wait_ns || self.waiting_bytes() > bytes {
             self.draw_at_once(1)?;
@@ -182,7 +182,7 @@ impl Writer {
 
     fn write(&mut self, at: MediaTime, frame: Placed, shown: Shown) -> Result<(), String> {
         if self.report.frames > 0 && at <= self.last {
-            // Another stood in its place.
+            // A repeated picture has taken its place.
             self.report.dropped += 1;
             return Ok(());
         }
@@ -205,7 +205,7 @@ impl Writer {
         encode.picture(at, picture.rgb)
     }
 
-    /// Silence, where there is no sound to the picture.
+    /// Adds silence where sound is missing.
     fn keep_company(&mut self, at: MediaTime, behind_ns: u64) -> Result<(), String> {
         if let Some(encode) = &self.encode
             && self.options.sound
@@ -216,7 +216,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Draws what waits and ends the file. Where nothing came there is none.
+    /// Draws what waits and closes the file. If nothing arrived, there is no file.
     pub fn finish(mut self) -> Result<Report, String> {
         self.schedule.end();
         let begun = Instant::now();
@@ -231,14 +231,14 @@ impl Writer {
             self.start(None)?;
         }
         if self.report.frames > 0 {
-            // All sound has come: a track must not end before its picture, or
-            // some players end with it.
+            // Some players stop when the sound track ends, so it must not end before the
+            // picture.
             self.keep_company(self.last, 0)?;
         }
         match self.encode.take() {
             Some(encode) => encode.finish()?,
             None => {
-                // It is empty: made to see whether it can be written.
+                // The file is empty; it was created to check that it can be written.
                 let _ = std::fs::remove_file(&self.path);
             }
         }
@@ -254,7 +254,7 @@ fn draw(layer: &mut Layer, area: Area, shown: &Shown, at: MediaTime, stream: &st
     };
     let caption = Caption {
         score,
-        // Of the first frame that shows it.
+        // The time of the first frame that shows it.
         when: clock(at),
         stream: stream.to_owned(),
     };

@@ -1,22 +1,20 @@
-//! `--overlay FILE.mkv` (or `.mp4`): a video of one stream with the glow over
-//! it, the score in its corner and its sound, at the stream's own times.
+//! `--overlay FILE.mkv` (or `.mp4`): a video of one stream with glow, score and sound, at the
+//! stream's own times.
 //!
 //! Policy:
-//! - A thread of its own draws and encodes. Frames wait there until their
-//!   second has been judged, so each shows its own verdict (`schedule.rs`).
-//! - Files: nothing is lost. When 400 MiB of frames wait, no more are
-//!   taken until some can be drawn; the sender waits. Verdicts come by a channel of
-//!   their own, so that waiting cannot stop what it waits for; should none come
-//!   for 10 s, half of the frames are drawn with what is known, and the next
-//!   ones soon after, until a verdict comes again.
-//! - Live: no sender ever waits. A frame older than 3 s, or beyond
-//!   the store, is drawn with the judgement before, if that is at most a second
-//!   off, or with none; when even the thread's queue is full, new frames and
-//!   sounds are dropped. Both are counted.
-//! - The first frame fixes the size (`canvas.rs`); sound becomes stereo without
-//!   holes (`video/sound.rs`). Sound only gives a file with sound only.
-//! - A failure (disk full) ends the video, not the run: senders are told
-//!   [`Delivery::Gone`], and [`Overlay::finish`] says why.
+//! - Each video has a thread that draws and encodes. It holds frames until their second has
+//!   been judged, so that each shows its own verdict (`schedule.rs`).
+//! - Files: nothing is lost. When 400 MiB of frames are held, no more are accepted until some
+//!   can be drawn; the sender waits. Verdicts have their own channel, so this cannot
+//!   deadlock. If no verdict arrives for 10 s, half of the frames are drawn with what is
+//!   known, and further ones soon after, until a verdict arrives.
+//! - Live: senders never wait. A frame that is over 3 s old, or over the memory limit, is drawn
+//!   with the previous verdict if that is at most a second off, otherwise with none. If the
+//!   thread's queue is full, new frames and sound are dropped. Both are counted.
+//! - The first frame fixes the size (`canvas.rs`). Sound becomes gapless stereo
+//!   (`video/sound.rs`). Without any frame the file has sound only.
+//! - A failure (such as a full disk) ends the video, not the run: senders get
+//!   [`Delivery::Gone`], and [`Overlay::finish`] returns the error.
 
 mod canvas;
 mod draw;
@@ -45,14 +43,14 @@ use schedule::{Shown, Span};
 
 pub use streams::{Overlays, video_paths};
 
-/// How much waits, and for how long.
+/// Limits on waiting.
 #[derive(Clone, Copy)]
 struct Limits {
-    /// Frames that may wait for their judgement, in memory.
+    /// Bytes of frames that may wait for their verdict.
     store_bytes: usize,
-    /// How long a live frame waits for its judgement.
+    /// How long a live frame waits for its verdict.
     live_wait_ns: u64,
-    /// How long nothing may come while no frame can be taken.
+    /// How long to wait for a verdict while the memory limit blocks new frames.
     timeout: Duration,
 }
 
@@ -61,57 +59,56 @@ const LIMITS: Limits = Limits {
     live_wait_ns: 3_000_000_000,
     timeout: Duration::from_secs(10),
 };
-/// How long nothing may come once timeout has run out: where the sound has ended
-/// and the picture goes on, no verdict comes before the film's end.
+/// The same once that has passed: if the sound ends before the picture, no verdict arrives
+/// until the end of the film.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
-/// Frames and blocks of sound on their way to the thread. Frames are the
-/// decoder's own memory there, so few.
+/// Length of the thread's queue of frames and blocks. Small, because these frames still
+/// occupy the decoder's memory.
 const QUEUE: usize = 64;
-/// How long the end may take: what waits is drawn and encoded.
+/// How long finishing may take: held frames are drawn and encoded.
 const END: Duration = Duration::from_secs(180);
 
-/// How long a cancelled run may still draw what waits, before the file is closed.
+/// How long a cancelled run may draw held frames before the file is closed.
 const HURRIED_END: Duration = Duration::from_secs(3);
 
-/// What kind of stream it is.
+/// Options of a video.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Its name, for the caption.
     pub stream: StreamName,
-    /// Nobody waits: what does not fit is dropped and counted.
+    /// Senders do not wait: what does not fit is dropped and counted.
     pub live: bool,
-    /// The stream has sound, or may get some; until it does the track is
-    /// silent. With `false` there is no track.
+    /// Add a sound track; it is silent until sound arrives.
     pub sound: bool,
-    /// How far the windows are apart.
+    /// Time between windows.
     pub hop: Hop,
-    /// Once cancelled, frames that wait are not all drawn: see [`HURRIED_END`].
+    /// Once cancelled, only some of the held frames are still drawn.
     pub cancel: CancelToken,
 }
 
-/// What became of a frame or sound.
+/// What happened to a frame or block that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It will be in the video.
     Taken,
-    /// There was no room (live only); counted in [`Report::dropped`].
+    /// The queue was full (live only); counted in [`Report::dropped`].
     Dropped,
     /// The video has ended or failed: send no more.
     Gone,
 }
 
-/// What is in the video.
+/// Counters of a finished video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Frames written.
     pub frames: u64,
-    /// Of these, frames that could not wait for their own judgement.
+    /// Of these, frames drawn before their own verdict had arrived.
     pub late: u64,
-    /// Frames and blocks of sound left out: no room, or a time that goes back.
+    /// Frames and blocks dropped: the queue was full, or time went back.
     pub dropped: u64,
-    /// Frames that the decoder's format could not be converted of.
+    /// Frames that could not be converted to RGB.
     pub unreadable: u64,
-    /// There is a file: something came.
+    /// A file was written.
     pub written: bool,
 }
 
@@ -121,8 +118,8 @@ enum Media {
     End,
 }
 
-/// A video that is being made. Dropped without [`Overlay::finish`] it is ended
-/// too, but nobody waits for that or hears of its errors.
+/// A video that is being made. If dropped without [`Overlay::finish`] it is finished in the
+/// background, and errors are lost.
 pub struct Overlay {
     path: PathBuf,
     sender: OverlaySender,
@@ -130,7 +127,7 @@ pub struct Overlay {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where frames, sound and verdicts go. Clones send to the same video.
+/// Sends frames, sound and verdicts to a video. Clones send to the same one.
 #[derive(Clone)]
 pub struct OverlaySender {
     media: Sender<Media>,
@@ -140,7 +137,7 @@ pub struct OverlaySender {
 }
 
 impl Overlay {
-    /// Starts a video; an old file of that name is replaced.
+    /// Starts a video; an existing file is overwritten.
     ///
     /// # Errors
     /// If the name ends in neither `.mkv` nor `.mp4`, if the file cannot be
@@ -149,7 +146,7 @@ impl Overlay {
         Self::create_within(path, options, LIMITS)
     }
 
-    /// Says whether a video of that name can be made, and leaves the place as it is.
+    /// Checks whether a video can be written here, without leaving a file.
     ///
     /// # Errors
     /// Those of [`create`](Self::create).
@@ -169,7 +166,7 @@ impl Overlay {
 
     fn create_within(path: &Path, options: Options, limits: Limits) -> Result<Self, SinkError> {
         let container = container_of(path)?;
-        // Span now rather than when the first frame comes.
+        // Fails now rather than when the first frame arrives.
         std::fs::File::create(path).map_err(SinkError::io(path, "write"))?;
         let (media_in, media) = bounded(QUEUE);
         let (spans_in, spans) = unbounded();
@@ -179,7 +176,7 @@ impl Overlay {
         let thread = std::thread::Builder::new()
             .name("overlay".into())
             .spawn(move || {
-                // Nobody listens if the program ends without finish().
+                // Nobody receives this if the video was dropped without finish().
                 let _ = done_in.send(run(writer, live, limits, &media, &spans));
             })
             .map_err(SinkError::io(path, "start a thread"))?;
@@ -196,17 +193,17 @@ impl Overlay {
         })
     }
 
-    /// Where frames, sound and verdicts go.
+    /// A sender of frames, sound and verdicts.
     pub fn sender(&self) -> OverlaySender {
         self.sender.clone()
     }
 
-    /// Draws what waits, ends the file so that it plays, and says what is in it.
+    /// Draws the held frames, closes the file so that it plays, and returns the counters.
     ///
     /// # Errors
-    /// What went wrong, now or before.
+    /// The first error of the video, now or earlier.
     pub fn finish(mut self) -> Result<Report, SinkError> {
-        // Fails if the thread has ended, which `done` tells.
+        // Fails if the thread has ended; then `done` has its result.
         let _ = self.sender.media.send_timeout(Media::End, END);
         let result = self.done.recv_timeout(END).unwrap_or_else(|error| {
             Err(match error {
@@ -215,8 +212,7 @@ impl Overlay {
             })
         });
         if let Some(thread) = self.thread.take() {
-            // It has sent its last word, or panicked, which is told; one that
-            // hangs is not waited for.
+            // Not joined if it hangs.
             if thread.is_finished() || result.is_ok() {
                 let _ = thread.join();
             }
@@ -237,12 +233,12 @@ fn container_of(path: &Path) -> Result<Container, SinkError> {
 }
 
 impl OverlaySender {
-    /// A frame of the stream. Times rise.
+    /// Sends a frame. Times must increase.
     pub fn frame(&self, at: MediaTime, frame: Box<dyn ToPicture>) -> Delivery {
         self.send(Media::Frame(at, frame))
     }
 
-    /// Sound of the stream, 48 kHz, `channels` interleaved.
+    /// Sends sound, 48 kHz, `channels` interleaved.
     pub fn sound(&self, at: MediaTime, pcm: Vec<f32>, channels: usize) -> Delivery {
         self.send(Media::Sound(at, pcm, channels))
     }
@@ -264,8 +260,8 @@ impl OverlaySender {
         }
     }
 
-    /// The judgement of a window; never waits. What drawing does not need (the
-    /// picture, the spectrogram) is not kept.
+    /// Sends the verdict of a window; never waits. Its picture and spectrogram are not
+    /// needed here and not kept.
     pub fn verdict(&self, judged: &JudgedMoment) -> Delivery {
         let light = JudgedMoment {
             verdict: judged.verdict.clone(),
@@ -283,7 +279,7 @@ impl OverlaySender {
         })
     }
 
-    /// A part of the stream without judgement; never waits.
+    /// Sends a gap; never waits.
     pub fn gap(&self, start: MediaTime, end: MediaTime, why: GapReason) -> Delivery {
         self.label(Span {
             start,
@@ -300,7 +296,8 @@ impl OverlaySender {
     }
 }
 
-/// The thread: takes, draws what is settled, and ends the file whatever happens.
+/// The thread: receives, draws frames whose verdict is known, and closes the file in any
+/// case.
 fn run(
     mut writer: Writer,
     live: bool,
@@ -314,7 +311,7 @@ fn run(
     loop {
         let room = live || writer.waiting_bytes() < limits.store_bytes;
         let media = if room { media } else { &closed };
-        // Disconnected channels are always ready: not asked again.
+        // A disconnected channel is always ready, so it is no longer selected.
         let never = crossbeam_channel::never();
         let spans = spans_open.unwrap_or(&never);
         let mut ended = false;

@@ -1,10 +1,10 @@
-//! Which judgement a frame of the overlay video shows. Pure, over any frames.
+//! Which verdict a frame of the overlay video shows. Pure, generic over frames.
 //!
-//! A frame shows the window that it lies in, of several the one whose middle is
-//! nearest, so it waits until no better one can come: windows come in order, a
-//! hop apart. A frame that lies in none (the last part of a clip, under a
-//! second) shows the nearest one that is at most a second off; the caption
-//! gives that one's time. In a gap it shows the gap.
+//! A frame shows the window that contains it; of several, the one whose middle is nearest.
+//! So it waits until no better one can arrive: windows arrive in order, one hop apart. A
+//! frame in no window (the last part of a clip, under a second) shows the nearest window
+//! that is at most a second off; the caption has that window's time. In a gap it shows the
+//! gap.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::event::JudgedMoment;
 use crate::result::GapReason;
 use crate::time::{Hop, MediaTime, SamplePos};
 
-/// How far a judgement reaches over its window.
+/// How far a verdict reaches beyond its window.
 const REACH_NS: u64 = 1_000_000_000;
 
 /// What a frame shows.
@@ -25,7 +25,7 @@ pub enum Shown {
 }
 
 impl Shown {
-    /// True if both are drawn alike.
+    /// Whether both look the same.
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Judged(a), Self::Judged(b)) => Arc::ptr_eq(a, b),
@@ -44,7 +44,7 @@ pub struct Span {
     pub what: Shown,
 }
 
-/// Frames that wait for their judgement.
+/// Frames that wait for their verdict.
 pub struct Schedule<F> {
     hop_ns: u64,
     waiting: VecDeque<(MediaTime, F)>,
@@ -64,7 +64,7 @@ impl<F> Schedule<F> {
         }
     }
 
-    /// Takes a frame; gives back one that is not later than the one before.
+    /// Takes a frame; returns it as an error if it is not later than the previous one.
     pub fn frame(&mut self, at: MediaTime, frame: F) -> Result<(), F> {
         if self.newest.is_some_and(|newest| at <= newest) {
             return Err(frame);
@@ -78,7 +78,7 @@ impl<F> Schedule<F> {
         self.spans.push_back(span);
     }
 
-    /// No more spans will come.
+    /// No more spans will arrive.
     pub fn end(&mut self) {
         self.ended = true;
     }
@@ -87,7 +87,7 @@ impl<F> Schedule<F> {
         self.waiting.len()
     }
 
-    /// How much time the waiting frames span.
+    /// Time from the first to the last waiting frame.
     pub fn span_ns(&self) -> u64 {
         match (self.waiting.front(), self.waiting.back()) {
             (Some(first), Some(last)) => last.0.distance(first.0),
@@ -95,7 +95,7 @@ impl<F> Schedule<F> {
         }
     }
 
-    /// The next frame whose judgement is known.
+    /// The next frame, if its verdict is known.
     pub fn next(&mut self) -> Option<(MediaTime, F, Shown)> {
         let at = self.waiting.front()?.0;
         if !self.ended && !self.is_settled(at) {
@@ -115,7 +115,7 @@ impl<F> Schedule<F> {
         Some((at, frame, shown))
     }
 
-    /// True if nothing that comes later suits the frame better.
+    /// Whether no later span can suit the frame better.
     fn is_settled(&self, at: MediaTime) -> bool {
         let Some(last) = self.spans.back() else {
             return false;

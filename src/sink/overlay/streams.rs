@@ -1,11 +1,11 @@
-//! The overlay videos of a run, one for each stream, as a sink.
+//! The sink of `--overlay`: one video per stream.
 //!
-//! Belongs here: what they are called, when each begins and ends, and that one
-//! that fails takes nothing from the others. Does not: how a video is made.
+//! Belongs here: names of the videos, when each starts and ends, isolating failures. Does
+//! not: how a video is made.
 //!
-//! Policy: a stream's video begins when its source is opened and is finished on a thread
-//! of its own when the stream ends, so that others do not wait for it. A failure ends
-//! that video and is reported; the run continues.
+//! Policy: a video starts when its source is opened. When the stream ends, it is finished on
+//! another thread, so that other streams do not wait. A failure ends that video and is
+//! reported; the run continues.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use crate::sink::{OnFailure, Policy, Sink, SinkError, WatchStream, Watcher};
 use crate::time::Hop;
 use crate::window::Timed;
 
-/// Videos that may be finished at a time. Each has an encoder; one more waits.
+/// Videos that may be finishing at a time, as each has an encoder.
 const MAX_FINISHING: usize = 4;
 
 /// The videos of a run.
@@ -33,8 +33,8 @@ pub struct Overlays {
 
 type Slots = Arc<HashMap<StreamName, Slot>>;
 
-/// The video of one stream. Its thread and its file are there only while the
-/// stream is open: an archive has more files than a machine has threads.
+/// The video of one stream. Its thread and file exist only while the stream is open, because
+/// a run may have thousands of files.
 struct Slot {
     path: PathBuf,
     hop: Hop,
@@ -43,8 +43,8 @@ struct Slot {
 }
 
 impl Overlays {
-    /// Videos of these streams, each of a name of its own if there are `several`. A run
-    /// that is cancelled does not draw what still waits.
+    /// Videos of these streams, each with its own name if there are `several`. When the run
+    /// is cancelled, waiting frames are not all drawn.
     ///
     /// # Errors
     /// Names the first video, if it cannot be written.
@@ -56,7 +56,7 @@ impl Overlays {
         cancel: &CancelToken,
     ) -> Result<Self, SinkError> {
         let paths = video_paths(path, streams, several);
-        // Reported before any work is done; what is wrong with one mostly is with all.
+        // Fails before any work is done; an error of one mostly affects all.
         if let Some(first) = paths.first() {
             Overlay::check(first)?;
         }
@@ -80,7 +80,7 @@ impl Overlays {
         overlay.as_ref()?.as_ref().ok().map(Overlay::sender)
     }
 
-    /// Begins to finish a video, so that it plays.
+    /// Starts finishing a video on another thread.
     fn begin_to_finish(&mut self, stream: &StreamName) -> Result<(), SinkError> {
         let open = self.slots.get(stream).and_then(|slot| slot.lock().take());
         let Some(overlay) = open.transpose()? else {
@@ -95,14 +95,14 @@ impl Overlays {
         Ok(())
     }
 
-    /// The outcome of videos that are finished, and of the oldest ones where more than
-    /// `at_most` are not.
+    /// Collects the results of finished videos; waits for the oldest while more than
+    /// `at_most` are still finishing.
     fn reap(&mut self, at_most: usize) -> Result<(), SinkError> {
         let mut result = Ok(());
         while let Some(at) = (self.finishing.iter().position(JoinHandle::is_finished))
             .or_else(|| (self.finishing.len() > at_most).then_some(0))
         {
-            // A panic of the writer is its error; there is none on the way to it.
+            // A panic of the writer thread is returned as an error; nothing else panics.
             if let Ok(outcome) = self.finishing.remove(at).join() {
                 result = result.and(outcome);
             }
@@ -118,7 +118,7 @@ impl Sink for Overlays {
 
     fn policy(&self) -> Policy {
         Policy {
-            // A video begins at the beginning, also where an archive has a part of it.
+            // A video starts at the beginning, even if the archive has a part of the stream.
             repeats: true,
             on_failure: OnFailure::ReportEach,
             ..Policy::LOSSLESS
@@ -171,7 +171,7 @@ impl Slot {
     }
 }
 
-/// Sends all that a stream's thread reads to its video.
+/// Sends everything that a stream's thread reads to its video.
 struct ToOverlay {
     slots: Slots,
     stream: StreamName,
@@ -184,7 +184,7 @@ impl Watcher for ToOverlay {
             return;
         };
         let mut overlay = slot.lock();
-        // A source that is opened again continues in its video.
+        // A reopened source continues in its video.
         let overlay = overlay.get_or_insert_with(|| {
             let options = Options {
                 stream: self.stream.clone(),
@@ -200,7 +200,7 @@ impl Watcher for ToOverlay {
 
     fn sound(&mut self, block: &AudioBlock<'_>) {
         if let Some(sender) = &self.sender {
-            // The video counts what it loses, and reports it at its end.
+            // The video counts what it drops, and reports it at its end.
             let _ = sender.sound(block.at.to_time(), block.pcm.to_vec(), 1);
         }
     }
@@ -212,7 +212,7 @@ impl Watcher for ToOverlay {
     }
 }
 
-/// What the videos of these streams are called.
+/// File names of the videos of these streams.
 pub fn video_paths(path: &Path, streams: &[StreamName], several: bool) -> Vec<PathBuf> {
     let video = |stream: &StreamName| match several {
         true => one_of_several(path, stream),
@@ -221,8 +221,8 @@ pub fn video_paths(path: &Path, streams: &[StreamName], several: bool) -> Vec<Pa
     streams.iter().map(video).collect()
 }
 
-/// The name of one of several files: `all.mkv` of stream `a/b.mp4` is `all-a~b.mp4.mkv`.
-/// Not `_`, which a stream may have in its name.
+/// The name of one of several videos: `all.mkv` of stream `a/b.mp4` is `all-a~b.mp4.mkv`.
+/// Not `_`, which may be in a stream's name.
 fn one_of_several(path: &Path, stream: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let ending = path.extension().unwrap_or_default().to_string_lossy();

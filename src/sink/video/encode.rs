@@ -1,7 +1,7 @@
-//! The GStreamer side of a video: raw pictures and sound in, a file out.
+//! The GStreamer pipeline of a video: raw pictures and sound in, a file out.
 //!
-//! Belongs here: the pipeline, caps, buffers, the end of the stream. Does not:
-//! what is on the pictures, which encoders there are.
+//! Belongs here: the pipeline, caps, buffers, end of stream. Does not: what the pictures
+//! show, which encoders exist.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use super::encoders::{Container, Encoder, choose};
 use super::sound::{CHANNELS, Chunk};
 use crate::time::{MediaTime, SAMPLE_RATE};
 
-/// Raw pictures that may wait for the encoder.
+/// Raw pictures that may be queued for the encoder.
 const FRAMES_AHEAD: u64 = 4;
-/// How often a wait looks for an error.
+/// How often errors are polled while waiting.
 const GLANCE: Duration = Duration::from_millis(5);
-/// How long the encoder may take to come to an end.
+/// How long the encoder may take to finish.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a frame is shown that is the only one.
+/// Duration of a frame that is the only one.
 const USUAL_NS: u64 = 40_000_000;
 
 const UNLIMITED: &str = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=0";
@@ -33,15 +33,15 @@ pub struct Encode {
     video: Option<gst_app::AppSrc>,
     audio: Option<gst_app::AppSrc>,
     frame_bytes: u64,
-    /// The last frame: how long it is shown is known when the next one comes.
+    /// The last frame, held until the next one determines its duration.
     held: Option<(MediaTime, Vec<u8>)>,
-    /// How long the frame before it was shown.
+    /// Duration of the frame before it.
     last_ns: u64,
 }
 
 impl Encode {
-    /// Starts a file with a picture of that size, or none, and with sound or
-    /// without.
+    /// Starts a file with pictures of this size (none: no pictures), and with or without
+    /// sound.
     pub fn start(
         path: &Path,
         container: Container,
@@ -62,9 +62,9 @@ impl Encode {
         let mut text = format!("{} ! filesink name=file ", container.muxer());
         let steady = video.is_some_and(|encoder| encoder.steady);
         if let Some(encoder) = video {
-            // Behind the encoder a queue without limit: one track never holds
-            // the other up, and coded frames are small. I420, as converters
-            // would keep RGB's full chroma, which few players know.
+            // An unlimited queue after the encoder, so that one track never blocks the
+            // other; encoded frames are small. I420, because otherwise full chroma would
+            // be kept, which few players support.
             text += &format!(
                 "appsrc name=video ! videoconvert ! video/x-raw,format=I420 ! {} ! {UNLIMITED} ! mux. ",
                 encoder.chain
@@ -88,8 +88,8 @@ impl Encode {
         let (video, audio) = (source("video"), source("audio"));
         for source in video.iter().chain(&audio) {
             source.set_format(gst::Format::Time);
-            // The level is watched here: a blocked push would not wake up when
-            // the disk is full.
+            // We check the level ourselves: a blocked push would not wake up on an error
+            // such as a full disk.
             source.set_max_bytes(0);
         }
         let (width, height) = size.unwrap_or_default();
@@ -133,7 +133,7 @@ impl Encode {
         Ok(encode)
     }
 
-    /// Writes a frame of the size that was said; times rise.
+    /// Writes a frame of the size given at the start; times must increase.
     pub fn picture(&mut self, at: MediaTime, rgb: Vec<u8>) -> Result<(), String> {
         self.check()?;
         let Some((shown_at, shown)) = self.held.replace((at, rgb)) else {
@@ -143,7 +143,7 @@ impl Encode {
         self.push_picture(shown_at, shown, self.last_ns)
     }
 
-    /// Shows the last frame again: from `at` on, for who waits for a picture.
+    /// Repeats the last frame from `at` on.
     pub fn again(&mut self, at: MediaTime) -> Result<(), String> {
         match self.held.as_ref().map(|(_, rgb)| rgb.clone()) {
             Some(rgb) => self.picture(at, rgb),
@@ -167,7 +167,7 @@ impl Encode {
         self.pushed(source.push_buffer(buffer))
     }
 
-    /// Writes sound that goes on where the last one ended, or says otherwise.
+    /// Writes sound that continues the last one, unless it is marked as after a hole.
     pub fn sound(&self, chunk: &Chunk) -> Result<(), String> {
         let Some(source) = &self.audio else {
             return Ok(());
@@ -191,7 +191,7 @@ impl Encode {
         let Err(flow) = result else {
             return Ok(());
         };
-        // The element that failed says why, a moment later at most.
+        // The failed element posts its error at most a moment later.
         let wait = gst::ClockTime::from_mseconds(500);
         let said = self
             .bus
@@ -199,7 +199,7 @@ impl Encode {
         Err(said.map_or_else(|| format!("GStreamer takes no more: {flow}"), |m| cause(&m)))
     }
 
-    /// An error that happened meanwhile.
+    /// Returns an error that has happened meanwhile.
     pub fn check(&self) -> Result<(), String> {
         match self.bus.pop_filtered(&[gst::MessageType::Error]) {
             Some(message) => Err(cause(&message)),
@@ -207,14 +207,14 @@ impl Encode {
         }
     }
 
-    /// Ends the file so that it plays in full.
+    /// Closes the file so that all of it plays.
     pub fn finish(mut self) -> Result<(), String> {
         if let Some((at, rgb)) = self.held.take() {
-            // As long as the one before it.
+            // With the duration of the one before it.
             self.push_picture(at, rgb, self.last_ns)?;
         }
         for source in self.video.iter().chain(&self.audio) {
-            // Fails only if the pipeline has; its own word comes below.
+            // Fails only if the pipeline has failed, which is reported below.
             let _ = source.end_of_stream();
         }
         let started = Instant::now();
@@ -233,12 +233,12 @@ impl Encode {
 
 impl Drop for Encode {
     fn drop(&mut self) {
-        // Lets go of the file. An error here has been told, or does not matter.
+        // Closes the file. An error here has been reported, or does not matter.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
 }
 
-/// GStreamer's error in one line, with what to do where that is known.
+/// GStreamer's error in one line, with the next step if known.
 fn cause(message: &gst::Message) -> String {
     let gst::MessageView::Error(error) = message.view() else {
         return "GStreamer stopped".into();

@@ -1,14 +1,13 @@
-//! What videos are made with: containers and the encoders for them,
-//! best first, each with the Debian package that brings it.
+//! Containers and their encoders, best first, each with its Debian package.
 //!
-//! Matroska lays itself out so that a file that was not ended plays; MP4 is
-//! written in fragments with the same effect, and made a plain MP4 at its end.
+//! A Matroska file plays even if it was not closed. MP4 is written in fragments for the same
+//! reason, and becomes a plain MP4 when it is closed.
 
 use std::path::Path;
 
 use gstreamer as gst;
 
-/// What the file is.
+/// The container format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
     Matroska,
@@ -16,7 +15,7 @@ pub enum Container {
 }
 
 impl Container {
-    /// By the ending of the name.
+    /// From the file extension.
     pub fn of(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         match ending.as_str() {
@@ -27,18 +26,17 @@ impl Container {
     }
 }
 
-/// An encoder: its element, the package that brings it, the rest of its chain.
+/// An encoder: its element, its Debian package, its gst-launch chain.
 pub struct Encoder {
     pub element: &'static str,
     package: &'static str,
     pub chain: &'static str,
-    /// It needs a frame rate; the others take frames as they come.
+    /// It needs a constant frame rate.
     pub steady: bool,
 }
 
-// Quality 23 of x264 and like it: good to look at, small enough to keep. No
-// B-frames: then pictures are written in the order of their times. Few frames
-// of look-ahead, which are raw frames in memory.
+// About x264's quality 23: good enough to watch, small enough to keep. No B-frames, so that
+// pictures are written in order. Short look-ahead, because it holds raw frames in memory.
 const H264: [Encoder; 2] = [
     Encoder {
         element: "x264enc",
@@ -124,7 +122,7 @@ impl Container {
         }
     }
 
-    /// Elements besides encoders, and the package of each.
+    /// The other elements, and the package of each.
     fn needs(self) -> [(&'static str, &'static str); 6] {
         let good = "gstreamer1.0-plugins-good";
         let base = "gstreamer1.0-plugins-base";
@@ -141,7 +139,7 @@ impl Container {
         ]
     }
 
-    /// Tells what is missing, and the package that brings it.
+    /// Checks that everything is installed; the error names the missing package.
     pub fn check(self) -> Result<(), String> {
         gst::init().map_err(|e| format!("GStreamer does not start: {e}"))?;
         for (element, package) in self.needs() {
@@ -159,7 +157,7 @@ pub fn exists(element: &str) -> bool {
     gst::ElementFactory::find(element).is_some()
 }
 
-/// The first of the encoders that is there.
+/// The first encoder that is installed.
 pub fn choose<'a>(encoders: &[&'a Encoder]) -> Result<&'a Encoder, String> {
     let there = encoders.iter().find(|e| exists(e.element));
     there.copied().ok_or_else(|| {

@@ -1,7 +1,7 @@
-//! Videos with sound: containers, encoders, and a plain video file.
+//! Videos with sound: containers, encoders, a plain video file.
 //!
-//! Belongs here: making a file of pictures and sound, whatever they show. Does
-//! not: drawing on them, waiting for verdicts (`overlay`).
+//! Belongs here: writing pictures and sound to a file. Does not: drawing, waiting for
+//! verdicts (`overlay`).
 
 mod encode;
 mod encoders;
@@ -17,8 +17,8 @@ use super::SinkError;
 use crate::picture::Picture;
 use crate::time::MediaTime;
 
-/// A Matroska video that is being made, whatever its name ends in. Dropped
-/// without [`finish`](Self::finish) it lacks its end.
+/// A Matroska video that is being written, whatever its extension. If dropped without
+/// [`finish`](Self::finish) it lacks its end.
 pub struct VideoFile {
     path: PathBuf,
     encode: Encode,
@@ -27,7 +27,7 @@ pub struct VideoFile {
 }
 
 impl VideoFile {
-    /// Starts a video with sound; an old file of that name is replaced.
+    /// Starts a video with sound; an existing file is overwritten.
     ///
     /// # Errors
     /// If the file cannot be written, or if GStreamer lacks something (says which
@@ -45,10 +45,10 @@ impl VideoFile {
         })
     }
 
-    /// Writes a picture; times rise. Waits while the encoder is behind.
+    /// Writes a picture; times must increase. Waits while the encoder is behind.
     ///
     /// # Errors
-    /// If the picture has another size, or what went wrong with the file.
+    /// If the picture has another size, or the file cannot be written.
     pub fn picture(&mut self, at: MediaTime, picture: Picture) -> Result<(), SinkError> {
         let refuse = video_error(&self.path);
         if (picture.width, picture.height) != self.size {
@@ -57,10 +57,10 @@ impl VideoFile {
         self.encode.picture(at, padded(picture)).map_err(refuse)
     }
 
-    /// Writes mono sound at 48 kHz that goes on where the last one ended.
+    /// Writes mono sound at 48 kHz that continues the previous sound.
     ///
     /// # Errors
-    /// What went wrong with the file.
+    /// If the file cannot be written.
     pub fn sound(&mut self, at: MediaTime, pcm: &[f32]) -> Result<(), SinkError> {
         for chunk in self.track.sound(at, pcm, 1) {
             self.encode.sound(&chunk).map_err(video_error(&self.path))?;
@@ -68,10 +68,10 @@ impl VideoFile {
         Ok(())
     }
 
-    /// Ends the file so that it plays in full.
+    /// Closes the file so that all of it plays.
     ///
     /// # Errors
-    /// What went wrong with the file.
+    /// If the file cannot be written.
     pub fn finish(self) -> Result<(), SinkError> {
         self.encode.finish().map_err(video_error(&self.path))
     }
@@ -85,7 +85,7 @@ pub(super) fn video_error(path: &Path) -> impl Fn(String) -> SinkError {
     }
 }
 
-/// GStreamer's rows of RGB begin at multiples of four bytes.
+/// The bytes as GStreamer lays out RGB: rows start at multiples of four.
 fn padded(picture: Picture) -> Vec<u8> {
     let row = picture.width as usize * 3;
     let stride = row.next_multiple_of(4);

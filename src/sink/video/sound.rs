@@ -1,20 +1,18 @@
-//! The sound track of a video: without holes, one or two channels.
+//! The sound track of a video: stereo, without holes.
 //!
-//! An encoder wants sound that goes on where it left off, and a muxer holds the
-//! picture back until there is sound. So holes become silence, and what comes
-//! twice is cut. Less than 20 ms off is smoothed over, as everywhere.
+//! Encoders need continuous sound, and muxers hold back the picture until there is sound. So
+//! holes become silence, and overlaps are cut. Steps of less than 20 ms are ignored.
 
 use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};
 
-/// Channels of the track: what players and encoders agree on.
+/// Channels of the track: supported by all players and encoders.
 pub const CHANNELS: usize = 2;
 const TOLERANCE: u64 = SAMPLE_RATE as u64 / 50;
-/// A longer hole is left a hole: hours of silence would have to be encoded.
+/// Longer holes stay holes, or hours of silence would be encoded.
 const LONGEST_SILENCE: u64 = 10 * SAMPLE_RATE as u64;
-/// How far the track may lie behind the picture before it becomes silence.
-/// Sound comes that much later than its frame where a file is interleaved badly
-/// or the threads that send them are not in step. No harm in it: until then the
-/// picture waits coded, in front of the muxer.
+/// How far the track may lag behind the picture before silence is inserted. Sound is late in
+/// badly interleaved files, or if its thread lags. That is harmless: meanwhile the picture
+/// waits, encoded, before the muxer.
 pub const BEHIND_NS: u64 = 5_000_000_000;
 
 /// Sound to write.
@@ -23,18 +21,18 @@ pub struct Chunk {
     pub at: SamplePos,
     /// Interleaved, [`CHANNELS`] channels.
     pub pcm: Vec<f32>,
-    /// There is a hole before it.
+    /// It follows a hole.
     pub after_hole: bool,
 }
 
-/// Where the track is.
+/// The position of the track.
 #[derive(Default)]
 pub struct Track {
     next: Option<SamplePos>,
 }
 
 impl Track {
-    /// Sound of a time, as the chunks that go on where the track is.
+    /// Takes sound at a time; returns the chunks that continue the track.
     pub fn sound(&mut self, at: MediaTime, pcm: &[f32], channels: usize) -> Vec<Chunk> {
         let at = SamplePos::from_time(at);
         let next = *self.next.get_or_insert(at);
@@ -50,7 +48,7 @@ impl Track {
             }
         }
         if !stereo.is_empty() {
-            // After a hole that is left a hole the track starts anew here.
+            // After a hole that stays a hole, the track restarts here.
             let after_hole = self.next.is_none();
             let start = *self.next.get_or_insert(at);
             self.next = Some(start.plus(stereo.len() / CHANNELS));
@@ -63,17 +61,17 @@ impl Track {
         chunks
     }
 
-    /// The picture has come to this time: silence, where the track is more than
+    /// The picture has reached this time: returns silence if the track is more than
     /// `behind_ns` behind.
     pub fn picture_at(&mut self, at: MediaTime, behind_ns: u64) -> Option<Chunk> {
         let to = SamplePos::from_time(MediaTime(at.0.saturating_sub(behind_ns)));
         let next = *self.next.get_or_insert(SamplePos::from_time(at));
-        // Not for less than a tenth: an encoder's frame is a fifth of that.
+        // Only in pieces of at least 0.1 s, five frames of an encoder.
         if to.minus(next) < i64::from(SAMPLE_RATE / 10) {
             return None;
         }
         self.silence_to(to).or_else(|| {
-            // The picture jumped: a tenth of silence keeps the track with it.
+            // The picture jumped: 0.1 s of silence moves the track along.
             let start = SamplePos(to.0 - u64::from(SAMPLE_RATE / 10));
             self.next = Some(start);
             let mut chunk = self.silence_to(to)?;
@@ -82,8 +80,8 @@ impl Track {
         })
     }
 
-    /// Silence from where the track is; nothing, and no place, where that would
-    /// be too much.
+    /// Silence from the track's position to `to`. If that would be too long: nothing, and the
+    /// position is reset.
     fn silence_to(&mut self, to: SamplePos) -> Option<Chunk> {
         let from = self.next?;
         let missing = u64::try_from(to.minus(from)).ok()?;
@@ -100,9 +98,8 @@ impl Track {
     }
 }
 
-/// Two channels of any number: one is doubled; of more than two, the left,
-/// right and middle ones of the usual orders (FL FR FC LFE, then pairs) keep
-/// their sides.
+/// Converts any number of channels to two: mono is doubled; with more than two, channels in
+/// the usual order (FL FR FC LFE, then pairs) keep their sides.
 fn to_stereo(pcm: &[f32], channels: usize) -> Vec<f32> {
     const HALF_POWER: f32 = std::f32::consts::FRAC_1_SQRT_2;
     match channels {
@@ -110,8 +107,7 @@ fn to_stereo(pcm: &[f32], channels: usize) -> Vec<f32> {
         1 => pcm.iter().flat_map(|&v| [v, v]).collect(),
         2 => pcm[..pcm.len() / 2 * 2].to_vec(),
         n => {
-            // Left and right parts of each channel; the low effects are left
-            // out, as downmixes do.
+            // Left and right parts of each channel; LFE is omitted, as usual in downmixes.
             let parts: Vec<[f32; 2]> = (0..n)
                 .map(|c| match c {
                     0 => [1.0, 0.0],
@@ -155,7 +151,7 @@ mod tests {
             spans(&track.sound(at(100), &[0.1; 480], 1)),
             [(100, 480, false)]
         );
-        // 5 samples off: timestamps in milliseconds do that.
+        // 5 samples off, as with timestamps in milliseconds.
         assert_eq!(
             spans(&track.sound(at(585), &[0.1; 480], 1)),
             [(580, 480, false)]
@@ -199,7 +195,7 @@ mod tests {
         assert_eq!(track.picture_at(at(60_000), HALF), None);
         let chunk = track.picture_at(at(96_000), HALF).unwrap();
         assert_eq!(spans(&[chunk]), [(48_000, 24_000, false)]);
-        // Sound that comes after all goes on there.
+        // Sound that arrives later continues there.
         let chunks = track.sound(at(71_000), &[0.1; 4000], 1);
         assert_eq!(spans(&chunks), [(72_000, 3000, false)]);
     }

@@ -1,4 +1,4 @@
-//! What becomes of frames that wait when there is no room for more.
+//! What happens to waiting frames at the memory limit.
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn a_full_store_to_which_nothing_is_said_is_drawn_after_a_while() {
     assert!(report.late > 100, "{report:?}");
 }
 
-/// The sound ends, the picture goes on: nothing is said of it.
+/// The sound ends but the picture continues, so no verdict arrives.
 #[test]
 fn timeout_runs_out_once() {
     let dir = TempDir::new().unwrap();
