@@ -141,7 +141,7 @@ impl Reader<'_> {
                 self.source().name,
                 wait.as_secs()
             );
-            let goes_on = self.sleep(wait);
+            let not_cancelled = self.sleep(wait);
             wait = (wait * 2).min(BACKOFF.1);
             // The timeline continues at the current time.
             let outage = self.engine.clock.now().duration_since(begun);
@@ -156,7 +156,7 @@ impl Reader<'_> {
                 self.hand_on(made);
             }
             self.utc_zero.forget();
-            let over = match goes_on {
+            let over = match not_cancelled {
                 true if offset < self.limit() => continue,
                 true => Ending::Limit,
                 false => Ending::Stopped,

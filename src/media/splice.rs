@@ -79,9 +79,9 @@ impl Splices {
         let is_back = own.is_some_and(|own| at + JUMP < own);
         *own = Some(own.filter(|_| !is_back).unwrap_or(at).max(at));
         let latest = self.latest.unwrap_or(at);
-        let goes_on = |offset: &i64| (at + offset - latest).abs() <= JUMP;
+        let continues = |offset: &i64| (at + offset - latest).abs() <= JUMP;
         let newest_first = self.offsets.iter().rev().copied().chain([0]);
-        let offset = match newest_first.take(OPEN).find(goes_on) {
+        let offset = match newest_first.take(OPEN).find(continues) {
             Some(offset) => offset,
             None if is_back => {
                 let offset = latest + APART - at;

@@ -125,7 +125,7 @@ impl Report for LocalizeReport {
             for (name, pointing, _) in without_listening(&data.baselines) {
                 chart.bar(name, Series::Reference, pointing, None);
             }
-            chart.shares("the model's heatmap is dark");
+            chart.shares("rejection rate of the model's heatmap");
             let dark = &data.scores.model().dark;
             for (sound, share) in [
                 ("with the scene's sound", dark.matched),

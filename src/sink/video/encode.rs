@@ -17,12 +17,12 @@ use crate::time::{MediaTime, SAMPLE_RATE};
 /// Raw pictures that may be queued for the encoder.
 const FRAMES_AHEAD: u64 = 4;
 /// How often errors are polled while waiting.
-const GLANCE: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How long the encoder may take to finish.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Duration of a frame that is the only one.
-const USUAL_NS: u64 = 40_000_000;
+const DEFAULT_FRAME_NS: u64 = 40_000_000;
 
 const UNLIMITED: &str = "queue max-size-buffers=0 max-size-bytes=0 max-size-time=0";
 
@@ -121,7 +121,7 @@ impl Encode {
             audio,
             frame_bytes: u64::from(width) * u64::from(height) * 3,
             held: None,
-            last_ns: USUAL_NS,
+            last_ns: DEFAULT_FRAME_NS,
         };
         if encode.pipeline.set_state(gst::State::Playing).is_err() {
             let wait = gst::ClockTime::from_mseconds(500);
@@ -156,7 +156,7 @@ impl Encode {
             return Ok(());
         };
         while source.current_level_bytes() >= FRAMES_AHEAD * self.frame_bytes.max(1) {
-            std::thread::sleep(GLANCE);
+            std::thread::sleep(POLL_INTERVAL);
             self.check()?;
         }
         let mut buffer = gst::Buffer::from_mut_slice(rgb);
@@ -219,7 +219,7 @@ impl Encode {
         }
         let started = Instant::now();
         let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-        let wait = gst::ClockTime::from_mseconds(PATIENCE.as_millis() as u64);
+        let wait = gst::ClockTime::from_mseconds(TIMEOUT.as_millis() as u64);
         match self.bus.timed_pop_filtered(wait, &kinds) {
             Some(message) if message.type_() == gst::MessageType::Eos => Ok(()),
             Some(message) => Err(cause(&message)),
