@@ -40,6 +40,7 @@ pub mod cancel;
 pub mod clock;
 pub mod cores;
 pub mod event;
+pub mod exit;
 pub mod hash;
 pub mod lock;
 pub mod picture;

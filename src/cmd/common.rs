@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::value::choice;
 use crate::cancel::CancelToken;
 use crate::cores::cores;
+use crate::exit;
 use crate::net::{Device, HeatmapKind, L3Net, ModelError, NetOptions, Precision, Weights};
 use crate::result::Crop;
 use crate::sink::SinkError;
@@ -75,7 +76,7 @@ pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
             });
             std::thread::sleep(LAST_WORDS);
             drop(last_words);
-            std::process::exit(1);
+            exit::immediately(1);
         };
         // If no thread can be started, a hung run needs a second signal.
         let _ = std::thread::Builder::new().spawn(watchdog);
@@ -88,7 +89,7 @@ fn on_signal(first: impl Fn() + Send + 'static) -> anyhow::Result<CancelToken> {
     let token = cancel.clone();
     ctrlc::set_handler(move || {
         if signalled.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED);
+            exit::immediately(INTERRUPTED);
         }
         token.cancel();
         first();

@@ -54,6 +54,8 @@ pub struct FrameBuffer<F> {
     ended: bool,
     newest: Option<MediaTime>,
     shown_until: MediaTime,
+    /// The newest frame is of the source that is open now.
+    continues: bool,
     /// The middle of the last window, once the sound has ended.
     last_middle: Option<MediaTime>,
 }
@@ -68,6 +70,7 @@ impl<F: Timed> FrameBuffer<F> {
             ended: false,
             newest: None,
             shown_until: MediaTime::ZERO,
+            continues: false,
             last_middle: None,
         }
     }
@@ -78,8 +81,11 @@ impl<F: Timed> FrameBuffer<F> {
         if self.newest.is_some_and(|newest| at <= newest) {
             return;
         }
-        // Without a duration, the distance to the previous frame is the best guess.
-        let step = self.newest.replace(at).map(|newest| at.distance(newest));
+        // Without a duration, the distance to the previous frame is the best guess, but
+        // not over an outage.
+        let previous = self.newest.replace(at).filter(|_| self.continues);
+        self.continues = true;
+        let step = previous.map(|previous| at.distance(previous));
         let length = frame.duration_ns().or(step).unwrap_or(LAST_FRAME_NS);
         self.shown_until = MediaTime(at.0.saturating_add(length));
         let is_passed = |middle| self.frames.back().is_some_and(|last| last.at() >= middle);
@@ -98,6 +104,7 @@ impl<F: Timed> FrameBuffer<F> {
     /// dropped: no window after the outage may get them.
     pub fn reopen(&mut self) {
         self.ended = false;
+        self.continues = false;
         self.last_middle = None;
         self.frames.clear();
         self.bytes = 0;
