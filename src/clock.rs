@@ -39,13 +39,13 @@ impl Clock for SystemClock {
 
 /// A clock that stands still except where somebody sleeps: sleeping costs nothing and
 /// moves it on. For one sleeping thread at a time; several would add up.
-#[cfg(test)]
+#[cfg(all(test, feature = "gst"))]
 pub(crate) struct SimulatedClock {
     begun: Instant,
     elapsed_ns: std::sync::atomic::AtomicU64,
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gst"))]
 impl SimulatedClock {
     /// The wall clock at the start: 2026-01-01T00:00:00Z.
     pub const UTC_S: i64 = 1_767_225_600;
@@ -63,7 +63,7 @@ impl SimulatedClock {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gst"))]
 impl Clock for SimulatedClock {
     fn now(&self) -> Instant {
         self.begun + self.elapsed()

@@ -28,6 +28,26 @@ impl Event {
         }
     }
 
+    /// The same moment without the picture and spectrogram that it carries, if any.
+    pub fn without_pictures(&self) -> Option<Self> {
+        let Self::Moment(moment) = self else {
+            return None;
+        };
+        let evidence = &moment.evidence;
+        let carries = evidence.picture.is_some() || evidence.spectrogram.is_some();
+        carries.then(|| {
+            Self::Moment(Box::new(JudgedMoment {
+                verdict: moment.verdict.clone(),
+                evidence: Evidence {
+                    judgement: evidence.judgement.clone(),
+                    picture: None,
+                    spectrogram: None,
+                    covered: evidence.covered,
+                },
+            }))
+        })
+    }
+
     /// The lines of output that say it, in their order.
     pub fn records(&self) -> impl Iterator<Item = Record> {
         let (first, second) = match self {

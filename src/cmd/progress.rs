@@ -16,7 +16,9 @@ pub const BAR_STEP: Duration = Duration::from_millis(200);
 /// A progress bar on stderr; hidden if stderr is not a terminal.
 #[derive(Clone)]
 pub struct Bar {
-    bar: ProgressBar,
+    /// None where it is hidden: a hidden bar has a lock, too, which a writer to a held
+    /// terminal would keep.
+    bar: Option<ProgressBar>,
     /// Bytes of each source: the length in seconds is unknown until a file is opened.
     sizes: Vec<u64>,
 }
@@ -25,7 +27,7 @@ impl Bar {
     /// No bar.
     pub fn none() -> Self {
         Self {
-            bar: ProgressBar::hidden(),
+            bar: None,
             sizes: Vec::new(),
         }
     }
@@ -51,7 +53,10 @@ impl Bar {
             bar.set_style(style);
         }
         bar.enable_steady_tick(BAR_STEP);
-        Self { bar, sizes }
+        Self {
+            bar: shown(bar),
+            sizes,
+        }
     }
 
     /// A bar over this many steps.
@@ -64,19 +69,21 @@ impl Bar {
         }
         bar.enable_steady_tick(BAR_STEP);
         Self {
-            bar,
+            bar: shown(bar),
             sizes: Vec::new(),
         }
     }
 
     /// Advances by one step.
     pub fn step(&self) {
-        self.bar.inc(1);
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
     }
 
     /// Shows the progress of the streams.
     pub fn show(&self, stats: &RunStats) {
-        if self.bar.is_hidden() {
+        if self.bar.is_none() {
             return;
         }
         let moments = stats.network.moments();
@@ -85,9 +92,9 @@ impl Bar {
 
     /// Shows the progress of the streams, with a message.
     pub fn show_at(&self, streams: &[StreamStats], message: String) {
-        if self.bar.is_hidden() {
+        let Some(bar) = &self.bar else {
             return;
-        }
+        };
         let done: f64 = streams
             .iter()
             .zip(&self.sizes)
@@ -102,16 +109,15 @@ impl Bar {
                 share * size as f64
             })
             .sum();
-        self.bar.set_position(done as u64);
-        self.bar.set_message(message);
+        bar.set_position(done as u64);
+        bar.set_message(message);
     }
 
     /// Prints a line above the bar.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| {
-            // A closed stderr is not a failure.
-            let _ = writeln!(io::stderr(), "{}", printable_lines(line));
-        });
+        // A closed stderr is not a failure.
+        let line = printable_lines(line) + "\n";
+        let _ = AboveBar(self.bar.clone()).write_all(line.as_bytes());
     }
 
     /// Reports that a stream failed.
@@ -121,7 +127,9 @@ impl Bar {
 
     /// Removes the bar.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 
     /// A writer to stderr for the log; its lines go above the bar.
@@ -138,11 +146,19 @@ impl Bar {
     }
 }
 
-struct AboveBar(ProgressBar);
+/// The bar if anybody sees it.
+fn shown(bar: ProgressBar) -> Option<ProgressBar> {
+    (!bar.is_hidden()).then_some(bar)
+}
+
+struct AboveBar(Option<ProgressBar>);
 
 impl Write for AboveBar {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write(bytes))
+        match &self.0 {
+            Some(bar) => bar.suspend(|| io::stderr().write(bytes)),
+            None => io::stderr().write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::common::{MapArgs, NetArgs, TalkArgs, Usage, WindowArgs};
+use super::common::{MapArgs, NetArgs, TalkArgs, Usage, WindowArgs, reader_has_gone};
 use super::outputs::{OutputArgs, Outputs, SinkContext};
 use super::progress::Bar;
 use crate::cancel::CancelToken;
@@ -13,6 +13,7 @@ use crate::features::Features;
 use crate::media::{Source, SourceKind};
 use crate::net::Weights;
 use crate::sink::archive::Archive;
+use crate::sink::heatmaps::Heatmaps;
 use crate::sink::retention::KeepLimits;
 use crate::stats::RunStats;
 use crate::text::plural;
@@ -137,6 +138,12 @@ impl Run<'_> {
         // the run too; that is not being stopped.
         let quiet = args.talk.quiet;
         let closed = outputs.finish(cancel.is_cancelled() && ended.is_ok(), quiet);
+        if let (Err(_), Err(error)) = (&ended, &closed)
+            && !reader_has_gone(error)
+        {
+            // Only the first one is the command's; the other would be lost.
+            bar.say(&format!("l3net: {error:#}"));
+        }
         ended?;
         let succeeded = closed?;
         let (moments, batches) = (stats.network.moments(), stats.network.batches());
@@ -163,9 +170,14 @@ fn there_already(source: &Source, archive: Option<&Archive>, args: &StreamArgs) 
     if args.output.overlay.is_some() {
         return 0;
     }
-    archive
+    let judged = archive
         .and_then(|a| a.index().stream(&source.name))
-        .map_or(0, |p| p.contiguous())
+        .map_or(0, |p| p.contiguous());
+    // A run that was killed may have recorded moments whose pictures still waited.
+    let pictures = args.output.heatmaps.as_deref();
+    pictures.map_or(judged, |dir| {
+        judged.min(Heatmaps::numbered(dir, &source.name, judged))
+    })
 }
 
 /// Refuses endless sources unless --seconds limits them.

@@ -343,13 +343,15 @@ fn the_time_of_day_follows_the_clock_over_an_outage() {
 
 #[test]
 fn a_run_is_cancelled_while_its_camera_is_away() {
-    let outcome = run_until(&[Act::Breaks(25), Act::Refuses], 1e6, |outcome, cancel| {
+    let outcome = run_until(&[Act::Breaks(25), Act::Refuses], 1e7, |outcome, cancel| {
         if !outcome.gaps.is_empty() {
             cancel.cancel();
         }
     });
     assert_eq!(outcome.moments.len(), 2);
     assert_eq!(outcome.end.expect("it ends").error, None);
+    let last = outcome.opened.last().expect("it was opened");
+    assert!(*last < 1e6, "long before the limit: {last} s");
 }
 
 #[test]

@@ -62,6 +62,9 @@ pub enum SinkError {
         /// What is wrong with it, and the next step.
         cause: String,
     },
+    /// Several outputs of one kind failed.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nl3net: "))]
+    Several(Vec<SinkError>),
     /// A video could not be made.
     #[error("video {}: {cause}", .path.display())]
     Video {
@@ -96,6 +99,15 @@ impl SinkError {
             path: path.to_owned(),
             what,
             cause: cause.to_string(),
+        }
+    }
+
+    /// All failures as one; none is left out.
+    pub(crate) fn all(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
         }
     }
 

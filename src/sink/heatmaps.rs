@@ -92,6 +92,17 @@ impl Heatmaps {
             (evidence.spectrogram.as_ref()).map(|_| format!("{stem}{SOUND}"));
     }
 
+    /// How many of the first `max` moments of a stream have both their pictures in a
+    /// folder, without a hole.
+    pub fn numbered(dir: &Path, stream: &str, max: u64) -> u64 {
+        let folder = dir.join(folder_of(stream));
+        let is_there = |seq: &u64| {
+            let file = |ending| folder.join(format!("{seq:06}{ending}")).is_file();
+            file(FRAME) && file(SOUND)
+        };
+        (0..max).take_while(is_there).count() as u64
+    }
+
     fn stem(&self, verdict: &Verdict) -> String {
         let folder = folder_of(&verdict.stream);
         let seq = verdict.seq;
@@ -126,11 +137,20 @@ impl Heatmaps {
             return Ok(());
         };
         let path = self.dir.join(name);
-        write_png(&path, &picture)?;
+        if let Err(error) = write_png(&path, &picture) {
+            // What is too old goes all the more where the disk is full.
+            let _ = self.enforce_limits();
+            return Err(error);
+        }
         match (self.retention(), time_of(of)) {
             (Some(retention), Some(at)) => retention.added(&path, at, Timestamp::now()),
             _ => Ok(()),
         }
+    }
+
+    fn enforce_limits(&self) -> Result<(), SinkError> {
+        self.retention()
+            .map_or(Ok(()), |retention| retention.enforce(Timestamp::now()))
     }
 
     fn retention(&self) -> Option<&Retention> {
@@ -191,8 +211,7 @@ impl Sink for Heatmaps {
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
-        self.retention()
-            .map_or(Ok(()), |retention| retention.enforce(Timestamp::now()))
+        self.enforce_limits()
     }
 
     fn annotator(&self) -> Option<Annotator> {

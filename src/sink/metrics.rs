@@ -19,7 +19,7 @@
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -36,16 +36,24 @@ const BUCKETS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// How often the engine's counters are copied.
+const COPY_EVERY: Duration = Duration::from_secs(1);
+
 /// The sink of `--metrics`.
 pub struct Metrics {
     names: Vec<StreamName>,
     stats: Arc<RunStats>,
+    copied: Option<Instant>,
 }
 
 impl Metrics {
     /// For these streams; `stats` has their counters, in the same order.
     pub fn new(names: Vec<StreamName>, stats: Arc<RunStats>) -> Self {
-        Self { names, stats }
+        Self {
+            names,
+            stats,
+            copied: None,
+        }
     }
 
     fn copy_counters(&self) {
@@ -69,18 +77,23 @@ impl Sink for Metrics {
     fn policy(&self) -> Policy {
         Policy {
             on_failure: OnFailure::Detach,
-            tick: Some(Duration::from_secs(1)),
+            tick: Some(COPY_EVERY),
             ..Policy::LOSSLESS
         }
     }
 
     fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
         event.records().for_each(|record| observe(&record));
-        self.tick()
+        // All streams: not at each event of one.
+        match self.copied {
+            Some(at) if at.elapsed() < COPY_EVERY => Ok(()),
+            _ => self.tick(),
+        }
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
         self.copy_counters();
+        self.copied = Some(Instant::now());
         Ok(())
     }
 }
@@ -223,8 +236,10 @@ pub fn queue_depth(queue: &'static str, stream: Option<&StreamName>, waiting: us
 }
 
 /// A sink dropped a moment because it was too slow.
-pub(super) fn sink_dropped(sink: &'static str) {
-    counter!("l3net_sink_dropped_total", "sink" => sink).increment(1);
+pub(super) fn sink_dropped(sink: &'static str, moments: u64) {
+    if moments > 0 {
+        counter!("l3net_sink_dropped_total", "sink" => sink).increment(moments);
+    }
 }
 
 /// A sink failed.
@@ -283,7 +298,7 @@ mod tests {
             observe(&error("bad", "broken"));
             queue_depth("moments", None, 3);
             queue_depth("overlay", Some(&"cam".into()), 4);
-            sink_dropped("table");
+            sink_dropped("table", 1);
             sink_failed("heatmaps");
             let stats = RunStats::new(1);
             stats.streams[0].dropped_blocks.store(5, Ordering::Relaxed);

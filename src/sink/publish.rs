@@ -31,8 +31,13 @@ impl Publisher {
     /// Names the archive that cannot be written, or the sink whose failure ends the run.
     pub fn publish(&mut self, mut event: Event) -> Result<(), SinkError> {
         self.bus.annotate(&mut event);
+        self.bus.check()?;
         let mut repeated = false;
         if let Some(archive) = &mut self.archive {
+            if matches!(event, Event::Ended(_)) {
+                // A stream that is complete in the archive is not looked at again.
+                self.bus.drain_pictures()?;
+            }
             if let Event::Ended(summary) = &mut event
                 // Count what earlier runs have written too.
                 && let Some(there) = archive.index().stream(&summary.stream)
@@ -55,10 +60,15 @@ impl Publisher {
     /// # Errors
     /// Names the archive or the sink that could not be closed. Everything else is closed.
     pub fn finish(self) -> Result<usize, SinkError> {
-        let closed = self.bus.finish();
-        let archived = self.archive.map(Archive::finish).transpose();
-        let failures = closed?;
-        archived?;
-        Ok(failures)
+        let Self { archive, bus } = self;
+        std::thread::scope(|scope| {
+            // Beside the sinks: neither takes the other's time to close.
+            let archived = scope.spawn(|| archive.map(Archive::finish).transpose());
+            let closed = bus.finish();
+            if let Ok(archived) = archived.join() {
+                archived?;
+            }
+            closed
+        })
     }
 }

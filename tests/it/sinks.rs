@@ -39,7 +39,9 @@ fn a_run_whose_stdout_nobody_reads_ends_when_it_is_stopped() {
         status.is_some()
     });
     assert_eq!(status.expect("it ended").code(), Some(1), "{}", table());
-    assert!(table().contains("json did not close within"), "{}", table());
+    let said = table();
+    let hangs = ["json did not close within", "not closed after"];
+    assert!(hangs.iter().any(|text| said.contains(text)), "{said}");
     drop(reader);
 }
 
@@ -111,11 +113,7 @@ fn pictures_that_cannot_be_written_do_not_end_a_live_run() {
     assert_eq!(told.summaries.len(), 1);
     let said = done.err.matches("cannot make the folder").count();
     assert_eq!(done.code, Some(1), "something failed: {}", done.err);
-    assert!(
-        (1..=4).contains(&said),
-        "once for each worker: {}",
-        done.err
-    );
+    assert_eq!(said, 1, "{}", done.err);
 }
 
 #[test]
@@ -124,9 +122,16 @@ fn pictures_that_cannot_be_written_end_a_batch() {
     std::fs::write(dir.path().join("whole_3s_aac.mp4"), "").expect("written");
     let clip = data("made/whole_3s_aac.mp4");
     let out = dir.path().join("out.jsonl");
-    let done = batch_with(&[&clip], &out, &["--heatmaps", &text(dir.path())]);
+    let again = || batch_with(&[&clip], &out, &["--heatmaps", &text(dir.path())]);
+    let done = again();
     assert_eq!(done.code, Some(1), "{}", done.err);
     assert!(done.err.contains("cannot make the folder"), "{}", done.err);
+    // Once there is room, the same command makes what is missing.
+    std::fs::remove_file(dir.path().join("whole_3s_aac.mp4")).expect("removed");
+    assert_eq!(again().code, Some(0));
+    let pictures = std::fs::read_dir(dir.path().join("whole_3s_aac.mp4")).expect("a folder");
+    assert_eq!(pictures.count(), 6);
+    assert_eq!(only(crate::common::streams_in(&out)).moments.len(), 3);
 }
 
 #[test]

@@ -10,15 +10,14 @@
 
 mod lane;
 mod overflow;
+mod queue;
 mod worker;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, SendTimeoutError};
-
-use super::{Annotator, Sink, SinkError, WhenFull, metrics};
+use super::{Annotator, OnFailure, Sink, SinkError, WhenFull, metrics};
 #[cfg(feature = "gst")]
 use super::{WatchStream, Watcher};
 use crate::cancel::CancelToken;
@@ -48,8 +47,6 @@ pub struct Bus {
     #[cfg(feature = "gst")]
     watch: Vec<WatchStream>,
     shared: Arc<Shared>,
-    /// When a cancelled run was first noticed.
-    cancelled_at: Mutex<Option<Instant>>,
 }
 
 struct Shared {
@@ -91,7 +88,6 @@ impl Bus {
             #[cfg(feature = "gst")]
             watch,
             shared,
-            cancelled_at: Mutex::default(),
         })
     }
 
@@ -117,46 +113,71 @@ impl Bus {
     /// earlier run.
     ///
     /// # Errors
-    /// A sink's failure that ends the run; returned once.
+    /// As [`check`](Self::check).
     pub fn publish(&self, event: Event, repeated: bool) -> Result<(), SinkError> {
-        if let Some(error) = lock(&self.shared.fatal).take() {
-            return Err(error);
-        }
+        self.check()?;
         let event = Arc::new(event);
+        let light = event.without_pictures().map(Arc::new);
         for lane in &self.lanes {
             if !repeated || lane.policy.repeats {
-                self.hand_over(lane, Arc::clone(&event));
+                // Hundreds may wait in the queues of sinks that need no pictures.
+                let light = light.as_ref().filter(|_| !lane.policy.pictures);
+                self.hand_over(lane, light.unwrap_or(&event));
             }
         }
         Ok(())
     }
 
-    fn hand_over(&self, lane: &Lane, mut event: Arc<Event>) {
-        // No workers: the sink is detached, which has been reported.
-        while lane.alive.load(Ordering::Acquire) > 0 {
-            let pushed = match lane.policy.when_full {
-                WhenFull::DropOldest => lane.push(event),
-                WhenFull::Wait => lane.queue.send_timeout(event, POLL_INTERVAL),
-            };
-            match pushed {
-                Ok(()) | Err(SendTimeoutError::Disconnected(_)) => break,
-                Err(SendTimeoutError::Timeout(back)) => event = back,
+    /// Whether no sink has ended the run.
+    ///
+    /// # Errors
+    /// A sink's failure that ends the run; returned once.
+    pub fn check(&self) -> Result<(), SinkError> {
+        match lock(&self.shared.fatal).take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the pictures of all events so far are written, where a failure to write
+    /// them ends the run.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn drain_pictures(&self) -> Result<(), SinkError> {
+        let ends_run = |lane: &&Lane| lane.policy.on_failure == OnFailure::EndRun;
+        let lanes = self.lanes.iter().filter(|lane| lane.policy.pictures);
+        for lane in lanes.filter(ends_run) {
+            while !lane.queue.is_drained(POLL_INTERVAL) && !self.is_over(self.patience()) {}
+        }
+        self.check()
+    }
+
+    fn hand_over(&self, lane: &Lane, event: &Arc<Event>) {
+        let max = lane.policy.queue.max(1);
+        match lane.policy.when_full {
+            WhenFull::DropOldest => {
+                let dropped = lane.queue.push_or_drop(event, max);
+                metrics::sink_dropped(lane.name, dropped);
             }
-            if self.is_out_of_time() {
-                break;
+            WhenFull::Wait => {
+                while !lane.queue.push_or_wait(event, max, POLL_INTERVAL)
+                    && !self.is_over(self.patience())
+                {}
             }
         }
         metrics::queue_depth(lane.name, None, lane.queue.len());
     }
 
-    /// Whether the grace period after cancellation is over.
-    fn is_out_of_time(&self) -> bool {
-        let options = &self.shared.options;
-        options.cancel.is_cancelled()
-            && lock(&self.cancelled_at)
-                .get_or_insert_with(Instant::now)
-                .elapsed()
-                >= options.grace
+    /// Of the grace period, what a single sink may use before the others are closed.
+    fn patience(&self) -> Duration {
+        self.shared.options.grace / 4
+    }
+
+    /// Whether the run was cancelled longer ago than this.
+    fn is_over(&self, time: Duration) -> bool {
+        let since = self.shared.options.cancel.cancelled_for();
+        since.is_some_and(|since| since >= time)
     }
 
     /// Waits until all sinks have drained their queues and closed. Returns the number of
@@ -167,17 +188,18 @@ impl Bus {
     pub fn finish(mut self) -> Result<usize, SinkError> {
         let lanes = std::mem::take(&mut self.lanes);
         // Close all of them before waiting for any.
-        let closing: Vec<_> = lanes.into_iter().map(Lane::close).collect();
-        for lane in closing {
-            let mut closed = lane.finished.recv_timeout(POLL_INTERVAL);
-            while closed == Err(RecvTimeoutError::Timeout) && !self.is_out_of_time() {
-                closed = lane.finished.recv_timeout(POLL_INTERVAL);
+        lanes.iter().for_each(|lane| lane.queue.close());
+        let grace = self.shared.options.grace;
+        for lane in lanes {
+            let mut closed = lane.queue.is_left(POLL_INTERVAL);
+            while !closed && !self.is_over(grace) {
+                closed = lane.queue.is_left(POLL_INTERVAL);
             }
-            if closed == Err(RecvTimeoutError::Timeout) {
-                let grace = self.shared.options.grace.as_secs();
+            if !closed {
                 self.shared.fail(&format!(
-                    "{} did not close within {grace} s; its last output may be missing",
-                    lane.name
+                    "{} did not close within {} s; its last output may be missing",
+                    lane.name,
+                    grace.as_secs()
                 ));
                 continue;
             }
@@ -186,10 +208,8 @@ impl Bus {
                 let _ = worker.join();
             }
         }
-        match lock(&self.shared.fatal).take() {
-            Some(error) => Err(error),
-            None => Ok(self.shared.failures.load(Ordering::Relaxed)),
-        }
+        self.check()?;
+        Ok(self.shared.failures.load(Ordering::Relaxed))
     }
 }
 

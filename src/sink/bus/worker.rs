@@ -1,22 +1,31 @@
-//! The threads of a sink: deliver events from its queue, and handle its failures.
+//! The threads of a sink: they take events from its queue and apply what a failure does.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-
-use super::overflow::Overflow;
+use super::queue::{Next, Queue};
 use super::{Shared, lock};
 use crate::event::Event;
-use crate::sink::{OnFailure, Policy, Sink, SinkError, WhenFull, metrics};
+use crate::sink::{OnFailure, Policy, Sink, SinkError, metrics};
+
+/// A thread of a sink.
+pub(super) struct Worker {
+    pub sink: Box<dyn Sink>,
+    pub name: &'static str,
+    pub policy: Policy,
+    pub queue: Arc<Queue>,
+    pub shared: Arc<Shared>,
+    /// The last moment of any worker of the sink failed.
+    pub failing: Arc<AtomicBool>,
+}
 
 /// Dropped when a worker's thread ends, for whatever reason.
-pub(super) struct Leaving {
-    pub(super) name: &'static str,
-    pub(super) policy: Policy,
-    pub(super) alive: Arc<AtomicUsize>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) _finished: Sender<()>,
+struct Leaving {
+    name: &'static str,
+    policy: Policy,
+    queue: Arc<Queue>,
+    shared: Arc<Shared>,
+    in_service: bool,
 }
 
 impl Drop for Leaving {
@@ -28,86 +37,55 @@ impl Drop for Leaving {
                 self.shared.options.cancel.cancel();
             }
         }
-        self.alive.fetch_sub(1, Ordering::AcqRel);
+        self.queue.leave(self.in_service);
     }
-}
-
-/// A thread of a sink.
-pub(super) struct Worker {
-    pub(super) sink: Box<dyn Sink>,
-    pub(super) name: &'static str,
-    pub(super) policy: Policy,
-    pub(super) queue: Receiver<Arc<Event>>,
-    pub(super) overflow: Arc<Mutex<Overflow>>,
-    pub(super) shared: Arc<Shared>,
-    /// The last event failed.
-    pub(super) failing: bool,
-}
-
-/// What a worker does after an event.
-#[derive(PartialEq)]
-pub(super) enum Next {
-    Continue,
-    Leave,
 }
 
 impl Worker {
-    pub(super) fn run(mut self) {
+    pub fn run(mut self) {
+        let mut leaving = Leaving {
+            name: self.name,
+            policy: self.policy,
+            queue: Arc::clone(&self.queue),
+            shared: Arc::clone(&self.shared),
+            in_service: false,
+        };
         loop {
-            let next = match self.next_event() {
-                Ok(event) => self.serve(&event),
-                Err(RecvTimeoutError::Timeout) => {
-                    let ticked = self.sink.tick();
-                    self.judge(ticked)
+            let stays = match self.queue.next(self.policy.tick) {
+                Next::Event(event) => {
+                    leaving.in_service = true;
+                    let received = self.sink.receive(&event);
+                    let is_moment = matches!(*event, Event::Moment(_));
+                    drop(event);
+                    let stays = self.stays_after(received, is_moment);
+                    leaving.in_service = false;
+                    self.queue.served();
+                    stays
                 }
-                Err(RecvTimeoutError::Disconnected) => break,
+                Next::Idle => {
+                    let ticked = self.sink.tick();
+                    self.stays_after(ticked, false)
+                }
+                Next::Closed => break,
             };
-            if next == Next::Leave {
+            if !stays {
                 return;
             }
         }
-        if self.serve_overflow() == Next::Continue {
-            let finished = self.sink.finish();
-            self.judge(finished);
-        }
+        let finished = self.sink.finish();
+        self.stays_after(finished, false);
     }
 
-    fn next_event(&self) -> Result<Arc<Event>, RecvTimeoutError> {
-        match self.policy.tick {
-            Some(tick) => self.queue.recv_timeout(tick),
-            None => self
-                .queue
-                .recv()
-                .map_err(|_| RecvTimeoutError::Disconnected),
-        }
-    }
-
-    fn serve(&mut self, event: &Event) -> Next {
-        if self.policy.when_full == WhenFull::DropOldest && self.serve_overflow() == Next::Leave {
-            return Next::Leave;
-        }
-        let received = self.sink.receive(event);
-        self.judge(received)
-    }
-
-    fn serve_overflow(&mut self) -> Next {
-        let older = std::mem::take(&mut lock(&self.overflow).0);
-        for event in older {
-            let received = self.sink.receive(&event);
-            if self.judge(received) == Next::Leave {
-                return Next::Leave;
-            }
-        }
-        Next::Continue
-    }
-
-    /// Applies [`Policy::on_failure`].
-    fn judge(&mut self, result: Result<(), SinkError>) -> Next {
+    /// Applies [`Policy::on_failure`]; whether the sink gets more events.
+    fn stays_after(&mut self, result: Result<(), SinkError>, is_moment: bool) -> bool {
         let Err(error) = result else {
-            self.failing = false;
-            return Next::Continue;
+            // A gap that nothing is written of does not show that writing works again.
+            if is_moment {
+                self.failing.store(false, Ordering::Relaxed);
+            }
+            return true;
         };
-        let was_failing = std::mem::replace(&mut self.failing, true);
+        let was_failing = self.failing.swap(true, Ordering::Relaxed);
         let closed = error.is_closed();
         if !closed {
             metrics::sink_failed(self.name);
@@ -116,18 +94,18 @@ impl Worker {
             OnFailure::EndRun => {
                 lock(&self.shared.fatal).get_or_insert(error);
                 self.shared.options.cancel.cancel();
-                Next::Leave
+                false
             }
             OnFailure::Detach => {
                 if !closed {
                     self.shared.fail(&error.to_string());
                 }
-                Next::Leave
+                false
             }
-            OnFailure::ReportFirst if was_failing => Next::Continue,
+            OnFailure::ReportFirst if was_failing => true,
             OnFailure::ReportEach | OnFailure::ReportFirst => {
                 self.shared.fail(&error.to_string());
-                Next::Continue
+                true
             }
         }
     }

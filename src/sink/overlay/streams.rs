@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use super::{Options, Overlay, OverlaySender};
+use super::{Delivery, Options, Overlay, OverlaySender};
 use crate::cancel::CancelToken;
 use crate::event::Event;
 use crate::media::{AudioBlock, Frame};
@@ -23,7 +24,7 @@ use crate::time::Hop;
 use crate::window::Timed;
 
 /// Videos that may be finishing at a time, as each has an encoder.
-const MAX_FINISHING: usize = 4;
+const MAX_FINISHING: usize = 16;
 
 /// The videos of a run.
 pub struct Overlays {
@@ -39,7 +40,17 @@ struct Slot {
     path: PathBuf,
     hop: Hop,
     cancel: CancelToken,
-    overlay: Mutex<Option<Result<Overlay, SinkError>>>,
+    video: Mutex<Video>,
+}
+
+enum Video {
+    /// The source has not been opened.
+    NotBegun,
+    Open(Overlay),
+    /// It could not be made, which is still to be reported.
+    Failed(SinkError),
+    /// Finished or failed, and reported: a source that is opened again gets no other.
+    Ended,
 }
 
 impl Overlays {
@@ -65,7 +76,7 @@ impl Overlays {
                 path,
                 hop,
                 cancel: cancel.clone(),
-                overlay: Mutex::default(),
+                video: Mutex::new(Video::NotBegun),
             };
             (stream.clone(), slot)
         };
@@ -75,16 +86,37 @@ impl Overlays {
         })
     }
 
-    fn sender(&self, stream: &StreamName) -> Option<OverlaySender> {
-        let overlay = self.slots.get(stream)?.lock();
-        overlay.as_ref()?.as_ref().ok().map(Overlay::sender)
+    /// Passes something on to the video of a stream. One that has failed is reported now,
+    /// not when the stream ends.
+    fn pass_on(
+        &mut self,
+        stream: &StreamName,
+        to: impl FnOnce(&OverlaySender) -> Delivery,
+    ) -> Result<(), SinkError> {
+        let Some(slot) = self.slots.get(stream) else {
+            return Ok(());
+        };
+        let delivery = match &*slot.lock() {
+            Video::Open(overlay) => to(&overlay.sender()),
+            Video::Failed(_) => Delivery::Gone,
+            Video::NotBegun | Video::Ended => return Ok(()),
+        };
+        match delivery {
+            Delivery::Gone => self.begin_to_finish(stream),
+            Delivery::Taken | Delivery::Dropped => Ok(()),
+        }
     }
 
-    /// Starts finishing a video on another thread.
+    /// Starts to finish a video, so that it plays.
     fn begin_to_finish(&mut self, stream: &StreamName) -> Result<(), SinkError> {
-        let open = self.slots.get(stream).and_then(|slot| slot.lock().take());
-        let Some(overlay) = open.transpose()? else {
+        let Some(slot) = self.slots.get(stream) else {
             return Ok(());
+        };
+        let video = std::mem::replace(&mut *slot.lock(), Video::Ended);
+        let overlay = match video {
+            Video::Open(overlay) => overlay,
+            Video::Failed(error) => return Err(error),
+            Video::NotBegun | Video::Ended => return Ok(()),
         };
         let stream = stream.clone();
         self.finishing.push(std::thread::spawn(move || {
@@ -95,19 +127,19 @@ impl Overlays {
         Ok(())
     }
 
-    /// Collects the results of finished videos; waits for the oldest while more than
+    /// Collects the failures of finished videos; waits for the oldest while more than
     /// `at_most` are still finishing.
-    fn reap(&mut self, at_most: usize) -> Result<(), SinkError> {
-        let mut result = Ok(());
+    fn reap(&mut self, at_most: usize) -> Vec<SinkError> {
+        let mut failures = Vec::new();
         while let Some(at) = (self.finishing.iter().position(JoinHandle::is_finished))
             .or_else(|| (self.finishing.len() > at_most).then_some(0))
         {
             // A panic of the writer thread is returned as an error; nothing else panics.
             if let Ok(outcome) = self.finishing.remove(at).join() {
-                result = result.and(outcome);
+                failures.extend(outcome.err());
             }
         }
-        result
+        failures
     }
 }
 
@@ -121,36 +153,36 @@ impl Sink for Overlays {
             // A video starts at the beginning, even if the archive has a part of the stream.
             repeats: true,
             on_failure: OnFailure::ReportEach,
+            tick: Some(Duration::from_secs(1)),
             ..Policy::LOSSLESS
         }
     }
 
     fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
-        match event {
+        let passed = match event {
             Event::Moment(moment) => {
-                if let Some(overlay) = self.sender(&moment.verdict.stream) {
-                    overlay.verdict(moment);
-                }
+                self.pass_on(&moment.verdict.stream, |overlay| overlay.verdict(moment))
             }
-            Event::Gap(gap) => {
-                if let Some(overlay) = self.sender(&gap.stream) {
-                    overlay.gap(gap.start_ns, gap.end_ns, gap.why);
-                }
-            }
-            Event::Ended(summary) => {
-                self.begin_to_finish(&summary.stream)?;
-                return self.reap(MAX_FINISHING);
-            }
-        }
-        Ok(())
+            Event::Gap(gap) => self.pass_on(&gap.stream, |overlay| {
+                overlay.gap(gap.start_ns, gap.end_ns, gap.why)
+            }),
+            Event::Ended(summary) => self.begin_to_finish(&summary.stream),
+        };
+        let mut failures = self.reap(MAX_FINISHING);
+        failures.extend(passed.err());
+        SinkError::all(failures)
+    }
+
+    fn tick(&mut self) -> Result<(), SinkError> {
+        SinkError::all(self.reap(MAX_FINISHING))
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
-        let mut result = Ok(());
-        for stream in Arc::clone(&self.slots).keys() {
-            result = result.and(self.begin_to_finish(stream));
-        }
-        result.and(self.reap(0))
+        let slots = Arc::clone(&self.slots);
+        let begun = slots.keys().map(|stream| self.begin_to_finish(stream));
+        let mut failures: Vec<_> = begun.filter_map(Result::err).collect();
+        failures.extend(self.reap(0));
+        SinkError::all(failures)
     }
 
     fn watch_stream(&self) -> Option<WatchStream> {
@@ -166,8 +198,8 @@ impl Sink for Overlays {
 }
 
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, Option<Result<Overlay, SinkError>>> {
-        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Video> {
+        self.video.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -183,9 +215,9 @@ impl Watcher for ToOverlay {
         let Some(slot) = self.slots.get(&self.stream) else {
             return;
         };
-        let mut overlay = slot.lock();
+        let mut video = slot.lock();
         // A reopened source continues in its video.
-        let overlay = overlay.get_or_insert_with(|| {
+        if matches!(*video, Video::NotBegun) {
             let options = Options {
                 stream: self.stream.clone(),
                 live,
@@ -193,9 +225,15 @@ impl Watcher for ToOverlay {
                 hop: slot.hop,
                 cancel: slot.cancel.clone(),
             };
-            Overlay::create(&slot.path, options)
-        });
-        self.sender = overlay.as_ref().ok().map(Overlay::sender);
+            *video = match Overlay::create(&slot.path, options) {
+                Ok(overlay) => Video::Open(overlay),
+                Err(error) => Video::Failed(error),
+            };
+        }
+        self.sender = match &*video {
+            Video::Open(overlay) => Some(overlay.sender()),
+            _ => None,
+        };
     }
 
     fn sound(&mut self, block: &AudioBlock<'_>) {
