@@ -103,6 +103,7 @@ impl SinkError {
     }
 
     /// All failures as one; none is left out.
+    #[cfg(feature = "gst")]
     pub(crate) fn all(mut errors: Vec<Self>) -> Result<(), Self> {
         match errors.len() {
             0 => Ok(()),

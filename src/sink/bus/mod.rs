@@ -1,7 +1,7 @@
 //! The bus: one publisher, many sinks, none of which holds up another.
 //!
-//! Belongs here: queues, threads, and enforcing each sink's [`Policy`]. Does not: what a
-//! sink does with an event.
+//! Belongs here: queues, threads, and enforcing each sink's [policy](super::Policy). Does
+//! not: what a sink does with an event.
 //!
 //! Each sink has a bounded queue and one or more threads. A full queue blocks the
 //! publisher or drops its oldest moment, as the policy says. Once the run is cancelled,
