@@ -188,7 +188,7 @@ fn a_signal_before_training_ends_it_in_order_too() {
     let done = running.wait();
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(
-        done.err.contains("the same command goes on"),
+        done.err.contains("the same command resumes"),
         "{}",
         done.err
     );
