@@ -35,17 +35,7 @@ impl Event {
         };
         let evidence = &moment.evidence;
         let carries = evidence.picture.is_some() || evidence.spectrogram.is_some();
-        carries.then(|| {
-            Self::Moment(Box::new(JudgedMoment {
-                verdict: moment.verdict.clone(),
-                evidence: Evidence {
-                    judgement: evidence.judgement.clone(),
-                    picture: None,
-                    spectrogram: None,
-                    covered: evidence.covered,
-                },
-            }))
-        })
+        carries.then(|| Self::Moment(Box::new(moment.without_pictures())))
     }
 
     /// The lines of output that say it, in their order.
@@ -72,6 +62,21 @@ pub struct JudgedMoment {
     pub verdict: Verdict,
     /// What the verdict rests on.
     pub evidence: Evidence,
+}
+
+impl JudgedMoment {
+    /// The same without picture and spectrogram.
+    pub fn without_pictures(&self) -> Self {
+        Self {
+            verdict: self.verdict.clone(),
+            evidence: Evidence {
+                judgement: self.evidence.judgement.clone(),
+                picture: None,
+                spectrogram: None,
+                covered: self.evidence.covered,
+            },
+        }
+    }
 }
 
 /// What a verdict rests on, for sinks that draw.

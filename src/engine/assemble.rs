@@ -222,8 +222,7 @@ mod tests {
             (9_000.0, 0.85),
             (20_000.0, 0.1),
         ] {
-            let mut spectrogram = vec![0.0; SPEC.spectrogram_len()];
-            features.write(&tone(hz, at_s - 0.04, at_s + 0.04), &mut spectrogram);
+            let spectrogram = features.of(&tone(hz, at_s - 0.04, at_s + 0.04));
             let facts = sound_facts(&pooled(&spectrogram), SPEC);
             // A cell is 1,500 Hz high and 80 ms wide.
             assert!((facts.peak_hz - hz).abs() <= 750.0, "{hz} Hz: {facts:?}");

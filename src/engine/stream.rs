@@ -1,5 +1,7 @@
 //! One stream: open it, read it, extract features, reopen it if it fails.
 
+mod listening;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,13 +11,13 @@ use super::network::Job;
 use super::utc::UtcZero;
 use super::{Engine, Task};
 use crate::media::{
-    AudioBlock, Ending, Feed, Frame, Listener, MediaError, OPENINGS, SessionOptions, Source, Stall,
-    drive,
+    Ending, Feed, Frame, MediaError, OPENINGS, SessionOptions, Source, Stall, drive,
 };
 use crate::result::GapReason;
 use crate::stats::StreamStats;
 use crate::time::MediaTime;
 use crate::window::{GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
+use listening::Listening;
 
 /// First and longest wait before a source is reopened.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -359,65 +361,5 @@ impl Reader<'_> {
                 self.dispatcher.gap(self.stream, span);
             }
         }
-    }
-}
-
-/// A reader while its source is open.
-struct Listening<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    maker: MomentMaker<Frame>,
-    offset: MediaTime,
-}
-
-impl Listener for Listening<'_, '_> {
-    fn sound(&mut self, block: &AudioBlock<'_>) {
-        for watcher in &mut self.reader.task.watchers {
-            watcher.sound(block);
-        }
-        self.maker
-            .push_sound(block.at, block.pcm, block.arrived, &mut self.reader.made);
-    }
-
-    fn frame(&mut self, frame: Frame) {
-        for watcher in &mut self.reader.task.watchers {
-            watcher.frame(&frame);
-        }
-        self.maker.push_frame(frame);
-    }
-
-    fn sound_ended(&mut self) {
-        self.maker.end_sound();
-    }
-
-    fn picture_ended(&mut self) {
-        self.maker.end_picture();
-    }
-
-    fn hand_on(&mut self, feed: &dyn Feed) {
-        let now = self.reader.engine.clock.now();
-        self.maker.poll(now, &mut self.reader.made);
-        self.reader.deliver(feed, self.offset);
-    }
-
-    fn waits(&mut self, since: Duration) {
-        tracing::warn!(
-            "{}: nothing has come for {} seconds; waiting for more",
-            self.reader.source().name,
-            since.as_secs()
-        );
-    }
-
-    fn over(&mut self, feed: &dyn Feed) -> Option<Ending> {
-        self.reader.update_stats(feed, &self.maker);
-        if self.is_stopped() {
-            return Some(Ending::Stopped);
-        }
-        let limit = self.reader.engine.options.limit?;
-        let sound_ended = feed.sound_is_done();
-        (self.maker.has_reached(limit, sound_ended)).then_some(Ending::Limit)
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.reader.engine.cancel.is_cancelled()
     }
 }

@@ -55,7 +55,7 @@ fn a_listening_judge_points_at_the_source_and_a_deaf_one_at_anything() {
     assert_eq!((knowing.pointing, knowing.on_any_object), (1.0, 1.0));
     assert_eq!(deaf.on_any_object, 1.0);
     assert!((0.3..0.7).contains(&deaf.pointing), "{}", deaf.pointing);
-    // Its sound swapped, a picture is rejected by who listens.
+    // A network that uses the sound rejects a picture whose sound was swapped.
     assert_eq!((knowing.dark.matched, knowing.dark.swapped), (0.0, 1.0));
     assert_eq!(
         (knowing.falls_if_swapped, deaf.falls_if_swapped),

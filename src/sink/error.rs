@@ -102,7 +102,7 @@ impl SinkError {
         }
     }
 
-    /// All failures as one; none is left out.
+    /// All failures as one error, so that each is reported.
     #[cfg(feature = "gst")]
     pub(crate) fn all(mut errors: Vec<Self>) -> Result<(), Self> {
         match errors.len() {

@@ -44,13 +44,10 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Heatmaps {
     dir: PathBuf,
-    /// Set in a live run: pictures are named by time, and limits may apply.
-    live: Option<Arc<Live>>,
-}
-
-#[derive(Debug)]
-struct Live {
-    retention: Option<Retention>,
+    /// Pictures are named by time.
+    live: bool,
+    /// Limits of a live run, if there are any.
+    retention: Option<Arc<Retention>>,
 }
 
 impl Heatmaps {
@@ -62,7 +59,8 @@ impl Heatmaps {
         fs::create_dir_all(dir).map_err(SinkError::io(dir, "make the folder"))?;
         Ok(Self {
             dir: dir.to_owned(),
-            live: None,
+            live: false,
+            retention: None,
         })
     }
 
@@ -72,11 +70,10 @@ impl Heatmaps {
     /// # Errors
     /// Those of [`create`](Self::create).
     pub fn create_live(dir: &Path, keep: KeepLimits) -> Result<Self, SinkError> {
-        let retention = |dir| Retention::open(dir, keep, date_of);
+        let limited = !keep.is_unlimited();
         Ok(Self {
-            live: Some(Arc::new(Live {
-                retention: (!keep.is_unlimited()).then(|| retention(dir)),
-            })),
+            live: true,
+            retention: limited.then(|| Arc::new(Retention::open(dir, keep, date_of))),
             ..Self::create(dir)?
         })
     }
@@ -106,7 +103,7 @@ impl Heatmaps {
     fn stem(&self, verdict: &Verdict) -> String {
         let folder = folder_of(&verdict.stream);
         let seq = verdict.seq;
-        match time_of(verdict).filter(|_| self.live.is_some()) {
+        match time_of(verdict).filter(|_| self.live) {
             Some(at) => format!("{folder}/{}_{seq:06}", at.strftime(TIME)),
             None => format!("{folder}/{seq:06}"),
         }
@@ -138,23 +135,18 @@ impl Heatmaps {
         };
         let path = self.dir.join(name);
         if let Err(error) = write_png(&path, &picture) {
-            // What is too old goes all the more where the disk is full.
+            // Deleting old pictures may free the space that is missing.
             let _ = self.enforce_limits();
             return Err(error);
         }
-        match (self.retention(), time_of(of)) {
+        match (&self.retention, time_of(of)) {
             (Some(retention), Some(at)) => retention.added(&path, at, Timestamp::now()),
             _ => Ok(()),
         }
     }
 
     fn enforce_limits(&self) -> Result<(), SinkError> {
-        self.retention()
-            .map_or(Ok(()), |retention| retention.enforce(Timestamp::now()))
-    }
-
-    fn retention(&self) -> Option<&Retention> {
-        self.live.as_ref()?.retention.as_ref()
+        (self.retention.as_ref()).map_or(Ok(()), |retention| retention.enforce(Timestamp::now()))
     }
 }
 
@@ -182,7 +174,7 @@ impl Sink for Heatmaps {
     }
 
     fn policy(&self) -> Policy {
-        let live = self.live.is_some();
+        let live = self.live;
         Policy {
             pictures: true,
             repeats: true,
@@ -199,7 +191,7 @@ impl Sink for Heatmaps {
                 OnFailure::EndRun
             },
             workers: cores().clamp(1, 4),
-            tick: self.retention().map(|_| EXPIRE_EVERY),
+            tick: self.retention.as_ref().map(|_| EXPIRE_EVERY),
         }
     }
 

@@ -34,17 +34,15 @@ impl Publisher {
         self.bus.check()?;
         let mut repeated = false;
         if let Some(archive) = &mut self.archive {
-            if matches!(event, Event::Ended(_)) {
-                // A stream that is complete in the archive is not looked at again.
+            if let Event::Ended(summary) = &mut event {
+                // A stream that is complete in the archive is not read again.
                 self.bus.drain_pictures()?;
-            }
-            if let Event::Ended(summary) = &mut event
                 // Count what earlier runs have written too.
-                && let Some(there) = archive.index().stream(&summary.stream)
-            {
-                summary.moments = there.moments();
-                summary.mean_correspondence = there.mean_correspondence();
-                summary.gaps = there.gaps();
+                if let Some(there) = archive.index().stream(&summary.stream) {
+                    summary.moments = there.moments();
+                    summary.mean_correspondence = there.mean_correspondence();
+                    summary.gaps = there.gaps();
+                }
             }
             for record in event.records() {
                 repeated |= !archive.append(&record)?;

@@ -148,7 +148,7 @@ impl Bus {
         let ends_run = |lane: &&Lane| lane.policy.on_failure == OnFailure::EndRun;
         let lanes = self.lanes.iter().filter(|lane| lane.policy.pictures);
         for lane in lanes.filter(ends_run) {
-            while !lane.queue.is_drained(POLL_INTERVAL) && !self.is_over(self.patience()) {}
+            while !lane.queue.drained_within(POLL_INTERVAL) && !self.is_over(self.sink_timeout()) {}
         }
         self.check()
     }
@@ -162,15 +162,15 @@ impl Bus {
             }
             WhenFull::Wait => {
                 while !lane.queue.push_or_wait(event, max, POLL_INTERVAL)
-                    && !self.is_over(self.patience())
+                    && !self.is_over(self.sink_timeout())
                 {}
             }
         }
         metrics::queue_depth(lane.name, None, lane.queue.len());
     }
 
-    /// Of the grace period, what a single sink may use before the others are closed.
-    fn patience(&self) -> Duration {
+    /// The share of the grace period for which one sink may delay closing the others.
+    fn sink_timeout(&self) -> Duration {
         self.shared.options.grace / 4
     }
 
@@ -191,9 +191,9 @@ impl Bus {
         lanes.iter().for_each(|lane| lane.queue.close());
         let grace = self.shared.options.grace;
         for lane in lanes {
-            let mut closed = lane.queue.is_left(POLL_INTERVAL);
+            let mut closed = lane.queue.stopped_within(POLL_INTERVAL);
             while !closed && !self.is_over(grace) {
-                closed = lane.queue.is_left(POLL_INTERVAL);
+                closed = lane.queue.stopped_within(POLL_INTERVAL);
             }
             if !closed {
                 self.shared.fail(&format!(

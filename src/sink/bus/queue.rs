@@ -143,7 +143,7 @@ impl Queue {
     }
 
     /// Waits for at most `time` until all events have been served; whether they have.
-    pub fn is_drained(&self, time: Duration) -> bool {
+    pub fn drained_within(&self, time: Duration) -> bool {
         let drained = |s: &State| s.workers == 0 || (s.events.is_empty() && s.in_service == 0);
         let mut state = self.lock();
         if !drained(&state) {
@@ -153,7 +153,7 @@ impl Queue {
     }
 
     /// Waits for at most `time` until all workers have ended; whether they have.
-    pub fn is_left(&self, time: Duration) -> bool {
+    pub fn stopped_within(&self, time: Duration) -> bool {
         let mut state = self.lock();
         if state.workers > 0 {
             state = self.wait(state, time);

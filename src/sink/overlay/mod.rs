@@ -34,7 +34,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use super::SinkError;
 use super::video::{Container, video_error};
 use crate::cancel::CancelToken;
-use crate::event::{Evidence, JudgedMoment};
+use crate::event::JudgedMoment;
 use crate::picture::ToPicture;
 use crate::result::{GapReason, StreamName};
 use crate::time::{Hop, MediaTime};
@@ -263,15 +263,7 @@ impl OverlaySender {
     /// Sends the verdict of a window; never waits. Its picture and spectrogram are not
     /// needed here and not kept.
     pub fn verdict(&self, judged: &JudgedMoment) -> Delivery {
-        let light = JudgedMoment {
-            verdict: judged.verdict.clone(),
-            evidence: Evidence {
-                judgement: judged.evidence.judgement.clone(),
-                picture: None,
-                spectrogram: None,
-                covered: judged.evidence.covered,
-            },
-        };
+        let light = judged.without_pictures();
         self.label(Span {
             start: light.verdict.start_ns,
             end: light.verdict.end_ns,
