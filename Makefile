@@ -59,7 +59,7 @@ install: build ## install to PREFIX (default /usr/local, or ~/.local unless root
 	@echo "installed $(DESTDIR)$(PREFIX)/bin/l3net"
 
 lint: setup ## check format, clippy and documentation, warnings denied
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps

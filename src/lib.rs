@@ -8,21 +8,18 @@ pub mod media;
 
 pub mod window;
 
-pub mod features;
+/// Sounds, pictures and results, optimised in every build.
+pub use l3net_data::{
+    corpus, draw, event, features, hash, picture, result, synth, text, time, window_spec,
+};
 
 pub mod net;
-
-pub mod corpus;
-
-pub mod synth;
 
 pub mod train;
 
 pub mod eval;
 
 pub mod report;
-
-pub mod draw;
 
 pub mod sink;
 
@@ -39,13 +36,6 @@ pub mod cache;
 pub mod cancel;
 pub mod clock;
 pub mod cores;
-pub mod event;
 pub mod exit;
-pub mod hash;
 pub mod lock;
-pub mod picture;
-pub mod result;
 pub mod stats;
-pub mod text;
-pub mod time;
-pub mod window_spec;

@@ -126,7 +126,7 @@ fn draw_bar(layer: &mut Layer, bar: Area, correspondence: f32) {
 }
 
 /// A time for people: `0:07`, `12:30`, `1:02:03`, with tenths if any.
-pub(crate) fn clock(time: MediaTime) -> String {
+pub fn clock(time: MediaTime) -> String {
     let tenths = (time.0 + 50_000_000) / 100_000_000;
     let (seconds, tenth) = (tenths / 10, tenths % 10);
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

@@ -12,13 +12,13 @@
 mod badge;
 mod layer;
 mod sound;
-pub(crate) mod text;
+pub mod text;
 
-pub(crate) use badge::clock;
+pub use badge::clock;
 pub use badge::{Caption, Score};
 pub use layer::{Area, Layer};
 pub use sound::{sound_picture, spectrogram_picture, under_sound_map};
-pub(crate) use text::shortened;
+pub use text::shortened;
 
 use crate::event::{JudgedMoment, Region};
 use crate::picture::Picture;
@@ -44,7 +44,7 @@ pub fn strength(correspondence: f32) -> f32 {
 }
 
 /// The value clamped to 0 to 1; NaN gives 0.
-pub(crate) fn unit(value: f32) -> f32 {
+pub fn unit(value: f32) -> f32 {
     if value > 0.0 { value.min(1.0) } else { 0.0 }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sink::testing::{bump, judged};
+use crate::testing::{bump, judged};
 
 fn changed(before: &Picture, after: &Picture, x: u32, y: u32) -> bool {
     let at = ((y * before.width + x) * 3) as usize;

@@ -308,7 +308,7 @@ fn shards_that_other_tools_packed_again_are_read() {
 /// A shard that an earlier program wrote, and what Python reads in it.
 #[test]
 fn shards_of_this_format_stay_readable() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data");
     let expected = std::fs::read(data.join("expected_shard_v1.json")).expect("read");
     let expected: serde_json::Value = serde_json::from_slice(&expected).expect("json");
     let clips = read_shard(&data.join("shard_v1.tar")).expect("a shard");

@@ -1,0 +1,28 @@
+//! Sounds, pictures and results: what they are, how they are read, made, measured and
+//! drawn.
+//!
+//! A package of its own because it works on every sample and pixel: it is compiled with
+//! optimisation, and once, while the rest is edited. Neither libtorch nor GStreamer.
+
+pub mod time;
+
+pub mod window_spec;
+
+pub mod picture;
+
+pub mod features;
+
+pub mod result;
+
+pub mod event;
+
+pub mod draw;
+
+pub mod corpus;
+
+pub mod synth;
+
+pub mod hash;
+#[cfg(test)]
+mod testing;
+pub mod text;
