@@ -10,7 +10,8 @@ pub mod window;
 
 /// Sounds, pictures and results, optimised in every build.
 pub use l3net_data::{
-    corpus, draw, event, features, hash, picture, result, synth, text, time, window_spec,
+    cores, corpus, draw, event, features, hash, learn, picture, result, synth, text, time,
+    window_spec,
 };
 
 pub mod net;
@@ -35,7 +36,6 @@ pub mod atomic_file;
 pub mod cache;
 pub mod cancel;
 pub mod clock;
-pub mod cores;
 pub mod exit;
 pub mod lock;
 pub mod stats;

@@ -3,7 +3,7 @@
 //! Belongs here: the counters of the engine, for progress bars, metrics and benches.
 //! Does not: who shows them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Counters of a run.
@@ -13,6 +13,7 @@ pub struct RunStats {
     pub network: NetworkStats,
     /// One for each stream, in the order of the sources.
     pub streams: Vec<StreamStats>,
+    live: AtomicBool,
 }
 
 impl RunStats {
@@ -21,7 +22,19 @@ impl RunStats {
         Self {
             network: NetworkStats::default(),
             streams: (0..streams).map(|_| StreamStats::default()).collect(),
+            live: AtomicBool::new(false),
         }
+    }
+
+    /// A source that runs in real time has been opened.
+    pub fn set_live(&self) {
+        self.live.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a source runs in real time: then the run must not wait for displays. Known
+    /// once the source is open.
+    pub fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
     }
 }
 

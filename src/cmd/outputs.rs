@@ -62,8 +62,6 @@ pub struct SinkContext<'a> {
     pub names: &'a [StreamName],
     /// Sources that were named, including finished ones.
     pub asked: usize,
-    /// The run is in real time: it must not wait for a display.
-    pub live: bool,
     /// There is an archive, so the run is useful without readers.
     pub has_archive: bool,
     /// Time between windows.
@@ -88,7 +86,7 @@ fn boxed<S: Sink + 'static>(sink: Option<S>) -> anyhow::Result<Option<Box<dyn Si
 /// Without an archive, stdout is the default.
 fn json(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
     let needs_reader = !context.has_archive;
-    let stdout = || JsonSink::stdout(context.live, needs_reader);
+    let stdout = || JsonSink::stdout(needs_reader);
     boxed(match &context.args.json {
         Some(path) if path.as_os_str() == "-" => Some(stdout()),
         Some(path) => Some(JsonSink::append(path, needs_reader)?),
@@ -97,13 +95,7 @@ fn json(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
 }
 
 fn table(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
-    let table = || {
-        TableSink::new(
-            Box::new(context.bar.lines()),
-            context.live,
-            !context.has_archive,
-        )
-    };
+    let table = || TableSink::new(Box::new(context.bar.lines()), !context.has_archive);
     boxed(context.args.table.then(table))
 }
 
@@ -120,11 +112,8 @@ fn metrics(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
 }
 
 fn heatmaps(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
-    boxed(match &context.args.heatmaps {
-        Some(dir) if context.live => Some(Heatmaps::create_live(dir, context.keep)?),
-        Some(dir) => Some(Heatmaps::create(dir)?),
-        None => None,
-    })
+    let create = |dir: &PathBuf| Heatmaps::create(dir, context.keep);
+    boxed(context.args.heatmaps.as_ref().map(create).transpose()?)
 }
 
 fn overlay(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
@@ -169,6 +158,7 @@ impl Outputs {
             cancel: context.cancel.clone(),
             grace: CLOSE_WITHIN - CLOSING_MARGIN,
             report: Arc::new(move |line| lines.say(line)),
+            stats: Arc::clone(context.stats),
         };
         Ok(Self {
             assembler: Assembler::new(sources, engine, model),

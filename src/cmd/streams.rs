@@ -100,7 +100,6 @@ impl Run<'_> {
             keep,
             names: &names,
             asked,
-            live: real_time,
             has_archive: archive.is_some(),
             hop: window.hop,
             stats: &stats,

@@ -22,6 +22,9 @@ pub mod corpus;
 
 pub mod synth;
 
+pub mod learn;
+
+pub mod cores;
 pub mod hash;
 #[cfg(test)]
 mod testing;

@@ -207,6 +207,7 @@ impl Reader<'_> {
     fn read(&mut self, feed: &mut dyn Feed, offset: MediaTime) -> Ending {
         if feed.is_by_clock() {
             self.pace = Pace::Live;
+            self.engine.stats.set_live();
         }
         for watcher in &mut self.task.watchers {
             watcher.opened(self.pace == Pace::Live);

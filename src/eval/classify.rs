@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::experiment::Unreadable;
 use super::labelled::{Labelled, Round};
-use super::learn::{LinearSvm, Rows, SvmSettings, ZScore, strongest};
 use crate::corpus::CorpusError;
+use crate::learn::{LinearSvm, Rows, SvmSettings, ZScore, strongest};
 
 /// Values of C for thousands of features; ties go to the smaller one. Larger values
 /// separate all training rows, and take six times as long.

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::learn::{KMeans, KMeansSettings, Rows, chance_nmi, nmi};
+use crate::learn::{KMeans, KMeansSettings, Rows, chance_nmi, nmi};
 
 /// Clusters of rows, compared with their classes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -14,8 +14,8 @@ use super::classify::Described;
 use super::error::EvalError;
 use super::feed::in_order;
 use super::labelled::Labelled;
-use super::learn::Rows;
 use crate::corpus::CorpusError;
+use crate::learn::Rows;
 use crate::time::SAMPLE_RATE;
 
 /// Samples of a frame, 43 ms.

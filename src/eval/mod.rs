@@ -7,7 +7,7 @@
 //! In the order of the data: an [`Experiment`] says what is drawn and asked;
 //! [`Draws`] makes the draws that a seed fixes and has [`networks`] judge them;
 //! [`avc`] asks whether picture and sound correspond, [`localize`] where the sound
-//! comes from; [`metrics`] turns answers into figures with intervals; [`learn`] is
+//! comes from; [`metrics`] turns answers into figures with intervals; [`learn`](crate::learn) is
 //! trained on frozen features, [`units`] ranks files by single ones of them.
 //!
 //! A draw depends on the seed and its number alone, and answers come back in the
@@ -23,7 +23,6 @@ mod experiment;
 pub mod extract;
 mod feed;
 pub mod labelled;
-pub mod learn;
 pub mod linear;
 pub mod localize;
 pub mod metrics;

@@ -206,8 +206,8 @@ pub fn purest(units: &[Unit], max: usize) -> Vec<&Unit> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::learn::Rows;
     use super::*;
+    use crate::learn::Rows;
 
     /// Twelve files of three classes in order, a row each; `unit` gives what a
     /// file excites each unit with.

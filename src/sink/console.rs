@@ -68,17 +68,14 @@ impl<W: Write> Table<W> {
 /// The sink of `--table`.
 pub struct TableSink {
     table: Table<Box<dyn Write + Send>>,
-    live: bool,
     needs_reader: bool,
 }
 
 impl TableSink {
-    /// A table on `out`. A `live` run does not wait for it; one that `needs_reader`
-    /// ends with it.
-    pub fn new(out: Box<dyn Write + Send>, live: bool, needs_reader: bool) -> Self {
+    /// A table on `out`. A run that `needs_reader` ends with it.
+    pub fn new(out: Box<dyn Write + Send>, needs_reader: bool) -> Self {
         Self {
             table: Table::new(out),
-            live,
             needs_reader,
         }
     }
@@ -91,11 +88,7 @@ impl Sink for TableSink {
 
     fn policy(&self) -> Policy {
         Policy {
-            when_full: if self.live {
-                WhenFull::DropOldest
-            } else {
-                WhenFull::Wait
-            },
+            when_full: WhenFull::DropOldestIfLive,
             on_failure: if self.needs_reader {
                 OnFailure::EndRun
             } else {

@@ -2,9 +2,9 @@
 //! their heatmaps, in one folder per stream.
 //!
 //! Policy: several threads encode. File names are computed in advance, so records do not
-//! wait for pictures. Not live: a full queue blocks the run, a failure ends it. Live: if
-//! the queue is full, the oldest moment gets no pictures; a failure (such as a full disk)
-//! is reported once and counted, and the next pictures are still tried. A picture is
+//! wait for pictures. In real time the oldest moment of a full queue gets no pictures, and
+//! a failure (such as a full disk) is reported once and counted, and the next pictures are
+//! still tried. Otherwise a full queue blocks the run, and a failure ends it. A picture is
 //! written to a temporary file and renamed, so no reader sees half of one. Compression is
 //! fast, because the network needs the cores. Folders are named after their streams, with
 //! unsafe names replaced ([`super::folder`]).
@@ -44,37 +44,22 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Heatmaps {
     dir: PathBuf,
-    /// Pictures are named by time.
-    live: bool,
-    /// Limits of a live run, if there are any.
+    /// Limits of live pictures, if there are any.
     retention: Option<Arc<Retention>>,
 }
 
 impl Heatmaps {
-    /// Creates the folder and its parents if they are missing.
+    /// Creates the folder and its parents if they are missing. The limits `keep` apply to
+    /// all pictures in it that are named by time, including those of earlier runs.
     ///
     /// # Errors
     /// Names the folder and why it cannot be created.
-    pub fn create(dir: &Path) -> Result<Self, SinkError> {
+    pub fn create(dir: &Path, keep: KeepLimits) -> Result<Self, SinkError> {
         fs::create_dir_all(dir).map_err(SinkError::io(dir, "make the folder"))?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            live: false,
-            retention: None,
-        })
-    }
-
-    /// The same for a live run, whose pictures are named by time. The limits `keep` apply to
-    /// all such pictures in the folder, including those of earlier runs.
-    ///
-    /// # Errors
-    /// Those of [`create`](Self::create).
-    pub fn create_live(dir: &Path, keep: KeepLimits) -> Result<Self, SinkError> {
         let limited = !keep.is_unlimited();
         Ok(Self {
-            live: true,
+            dir: dir.to_owned(),
             retention: limited.then(|| Arc::new(Retention::open(dir, keep, date_of))),
-            ..Self::create(dir)?
         })
     }
 
@@ -103,7 +88,7 @@ impl Heatmaps {
     fn stem(&self, verdict: &Verdict) -> String {
         let folder = folder_of(&verdict.stream);
         let seq = verdict.seq;
-        match time_of(verdict).filter(|_| self.live) {
+        match time_of(verdict) {
             Some(at) => format!("{folder}/{}_{seq:06}", at.strftime(TIME)),
             None => format!("{folder}/{seq:06}"),
         }
@@ -174,22 +159,13 @@ impl Sink for Heatmaps {
     }
 
     fn policy(&self) -> Policy {
-        let live = self.live;
         Policy {
             pictures: true,
             repeats: true,
             // Few, because full-size pictures are held in memory.
             queue: 16,
-            when_full: if live {
-                WhenFull::DropOldest
-            } else {
-                WhenFull::Wait
-            },
-            on_failure: if live {
-                OnFailure::ReportFirst
-            } else {
-                OnFailure::EndRun
-            },
+            when_full: WhenFull::DropOldestIfLive,
+            on_failure: OnFailure::ReportFirstIfLive,
             workers: cores().clamp(1, 4),
             tick: self.retention.as_ref().map(|_| EXPIRE_EVERY),
         }
@@ -224,7 +200,8 @@ mod tests {
     #[test]
     fn both_pictures_of_a_moment_are_written_and_named() {
         let dir = tempfile::tempdir().unwrap();
-        let heatmaps = Heatmaps::create(&dir.path().join("new/maps")).unwrap();
+        let heatmaps =
+            Heatmaps::create(&dir.path().join("new/maps"), KeepLimits::default()).unwrap();
         let mut moment = judged("clips/a.mp4", 12, Picture::filled(160, 90, [60; 3]), 0.9);
         heatmaps.name(&mut moment);
         heatmaps.write(&moment).unwrap();
@@ -255,7 +232,7 @@ mod tests {
     #[test]
     fn a_moment_without_pictures_names_none() {
         let dir = tempfile::tempdir().unwrap();
-        let heatmaps = Heatmaps::create(dir.path()).unwrap();
+        let heatmaps = Heatmaps::create(dir.path(), KeepLimits::default()).unwrap();
         let mut moment = judged("a", 0, Picture::filled(2, 2, [60; 3]), 0.9);
         moment.evidence.picture = None;
         moment.evidence.spectrogram = None;
@@ -277,7 +254,7 @@ mod tests {
     fn a_live_run_that_starts_again_replaces_no_picture() {
         let dir = tempfile::tempdir().unwrap();
         for second in [1, 2] {
-            let heatmaps = Heatmaps::create_live(dir.path(), KeepLimits::default()).unwrap();
+            let heatmaps = Heatmaps::create(dir.path(), KeepLimits::default()).unwrap();
             let mut moment = live(0, second);
             heatmaps.name(&mut moment);
             heatmaps.write(&moment).unwrap();
@@ -296,7 +273,7 @@ mod tests {
             bytes: Some(1),
             age: None,
         };
-        let heatmaps = Heatmaps::create_live(dir.path(), keep).unwrap();
+        let heatmaps = Heatmaps::create(dir.path(), keep).unwrap();
         let mut moment = live(0, 1);
         heatmaps.name(&mut moment);
         heatmaps.write(&moment).unwrap();
@@ -327,13 +304,14 @@ mod tests {
     fn a_place_that_cannot_be_written_is_named() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "").unwrap();
-        let said = Heatmaps::create(&dir.path().join("file/maps")).unwrap_err();
+        let said =
+            Heatmaps::create(&dir.path().join("file/maps"), KeepLimits::default()).unwrap_err();
         assert!(
             said.to_string()
                 .contains("file/maps: cannot make the folder"),
             "{said}"
         );
-        let heatmaps = Heatmaps::create(dir.path()).unwrap();
+        let heatmaps = Heatmaps::create(dir.path(), KeepLimits::default()).unwrap();
         fs::create_dir_all(dir.path().join("a/000000.png")).unwrap();
         let mut moment = judged("a", 0, Picture::filled(2, 2, [60; 3]), 0.9);
         heatmaps.name(&mut moment);

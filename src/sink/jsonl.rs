@@ -71,15 +71,10 @@ pub struct JsonSink {
 }
 
 impl JsonSink {
-    /// To stdout. A `live` run does not wait for its reader.
-    pub fn stdout(live: bool, needs_reader: bool) -> Self {
-        let when_full = if live {
-            WhenFull::DropOldest
-        } else {
-            WhenFull::Wait
-        };
+    /// To stdout. A live run does not wait for its reader.
+    pub fn stdout(needs_reader: bool) -> Self {
         let lines = JsonLines::new(Box::new(std::io::stdout()) as Box<_>, "stdout");
-        Self::new(lines, when_full, needs_reader)
+        Self::new(lines, WhenFull::DropOldestIfLive, needs_reader)
     }
 
     /// Appends to a file. Starts on a new line if an earlier run was killed in the middle of

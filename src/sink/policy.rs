@@ -118,9 +118,10 @@ impl Policy {
 pub enum WhenFull {
     /// The run waits: for files.
     Wait,
-    /// The oldest moment is dropped and counted: for live displays. The sink gets an
-    /// `overload` gap in its place. Ends of streams are never dropped.
-    DropOldest,
+    /// In real time ([`RunStats::is_live`](crate::stats::RunStats::is_live)) the oldest
+    /// moment is dropped and counted: for displays. The sink gets an `overload` gap in its
+    /// place. Ends of streams are never dropped. Otherwise the run waits.
+    DropOldestIfLive,
 }
 
 /// What happens when a sink fails.
@@ -132,6 +133,7 @@ pub enum OnFailure {
     Detach,
     /// Each error is reported; the sink still gets the next events.
     ReportEach,
-    /// Like `ReportEach`, but of consecutive failures only the first is reported.
-    ReportFirst,
+    /// In real time like `ReportEach`, but of consecutive failures only the first is
+    /// reported. Otherwise like `EndRun`.
+    ReportFirstIfLive,
 }

@@ -17,13 +17,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Annotator, OnFailure, Sink, SinkError, WhenFull, metrics};
+use super::{Annotator, OnFailure, Policy, Sink, SinkError, WhenFull, metrics};
 #[cfg(feature = "gst")]
 use super::{WatchStream, Watcher};
 use crate::cancel::CancelToken;
 use crate::event::Event;
 #[cfg(feature = "gst")]
 use crate::result::StreamName;
+use crate::stats::RunStats;
 use lane::Lane;
 
 /// How often a blocked publisher checks for cancellation.
@@ -38,6 +39,8 @@ pub struct BusOptions {
     pub grace: Duration,
     /// Reports a failure of a sink to the user, in one line.
     pub report: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Of the run: they tell whether it is live.
+    pub stats: Arc<RunStats>,
 }
 
 /// Delivers events to sinks.
@@ -145,7 +148,7 @@ impl Bus {
     /// # Errors
     /// As [`check`](Self::check).
     pub fn drain_pictures(&self) -> Result<(), SinkError> {
-        let ends_run = |lane: &&Lane| lane.policy.on_failure == OnFailure::EndRun;
+        let ends_run = |lane: &&Lane| self.shared.failure_ends_run(&lane.policy);
         let lanes = self.lanes.iter().filter(|lane| lane.policy.pictures);
         for lane in lanes.filter(ends_run) {
             while !lane.queue.drained_within(POLL_INTERVAL) && !self.is_over(self.sink_timeout()) {}
@@ -156,11 +159,11 @@ impl Bus {
     fn hand_over(&self, lane: &Lane, event: &Arc<Event>) {
         let max = lane.policy.queue.max(1);
         match lane.policy.when_full {
-            WhenFull::DropOldest => {
+            WhenFull::DropOldestIfLive if self.shared.options.stats.is_live() => {
                 let dropped = lane.queue.push_or_drop(event, max);
                 metrics::sink_dropped(lane.name, dropped);
             }
-            WhenFull::Wait => {
+            WhenFull::Wait | WhenFull::DropOldestIfLive => {
                 while !lane.queue.push_or_wait(event, max, POLL_INTERVAL)
                     && !self.is_over(self.sink_timeout())
                 {}
@@ -214,6 +217,15 @@ impl Bus {
 }
 
 impl Shared {
+    /// Whether a failure of a sink with this policy ends the run.
+    fn failure_ends_run(&self, policy: &Policy) -> bool {
+        match policy.on_failure {
+            OnFailure::EndRun => true,
+            OnFailure::ReportFirstIfLive => !self.options.stats.is_live(),
+            OnFailure::Detach | OnFailure::ReportEach => false,
+        }
+    }
+
     /// Counts and reports a failure that does not end the run.
     fn fail(&self, what: &str) {
         self.failures.fetch_add(1, Ordering::Relaxed);

@@ -116,6 +116,7 @@ struct Setup {
     received: Receiver<String>,
     other: Receiver<String>,
     reports: Receiver<String>,
+    stats: Arc<RunStats>,
 }
 
 fn setup(policy: Policy, grace: Duration, change: impl FnOnce(&mut Fake)) -> Setup {
@@ -142,7 +143,9 @@ fn setup(policy: Policy, grace: Duration, change: impl FnOnce(&mut Fake)) -> Set
     };
     let (report, reports) = unbounded();
     let cancel = CancelToken::default();
+    let stats = Arc::new(RunStats::default());
     let options = BusOptions {
+        stats: Arc::clone(&stats),
         cancel: cancel.clone(),
         grace,
         report: Arc::new(move |line| report.send(line.to_owned()).expect("it is read")),
@@ -155,6 +158,7 @@ fn setup(policy: Policy, grace: Duration, change: impl FnOnce(&mut Fake)) -> Set
         received,
         other,
         reports,
+        stats,
     }
 }
 
@@ -164,10 +168,16 @@ fn all(of: &Receiver<String>) -> Vec<String> {
 
 #[test]
 fn a_full_queue_that_waits_loses_nothing() {
-    let policy = Policy {
-        queue: 2,
-        ..Policy::LOSSLESS
-    };
+    for when_full in [WhenFull::Wait, WhenFull::DropOldestIfLive] {
+        loses_nothing(Policy {
+            queue: 2,
+            when_full,
+            ..Policy::LOSSLESS
+        });
+    }
+}
+
+fn loses_nothing(policy: Policy) {
     let Setup {
         bus, go, received, ..
     } = setup(policy, TIMEOUT, |_| {});
@@ -195,7 +205,7 @@ fn a_full_queue_that_waits_loses_nothing() {
 fn a_full_queue_that_drops_gives_a_gap_in_place_of_the_oldest_and_keeps_ends() {
     let policy = Policy {
         queue: 2,
-        when_full: WhenFull::DropOldest,
+        when_full: WhenFull::DropOldestIfLive,
         ..Policy::LOSSLESS
     };
     let Setup {
@@ -203,8 +213,10 @@ fn a_full_queue_that_drops_gives_a_gap_in_place_of_the_oldest_and_keeps_ends() {
         go,
         received,
         other,
+        stats,
         ..
     } = setup(policy, TIMEOUT, |_| {});
+    stats.set_live();
     bus.publish(judged("a", 0), false).expect("no failure");
     // The sink has taken the first one before the others arrive.
     while bus.lanes[0].queue.len() > 0 {
@@ -234,24 +246,16 @@ fn a_full_queue_that_drops_gives_a_gap_in_place_of_the_oldest_and_keeps_ends() {
 
 #[test]
 fn what_a_failure_does_is_the_policy_of_the_sink() {
-    // Policy, what the sink receives, lines of report, whether the run ends.
-    let table: [(OnFailure, &[&str], usize, bool); 4] = [
-        (OnFailure::EndRun, &["a0", "a1"], 0, true),
-        (OnFailure::Detach, &["a0", "a1"], 1, false),
-        (
-            OnFailure::ReportEach,
-            &["a0", "a1", "a2", "a3", "a4", "finish"],
-            3,
-            false,
-        ),
-        (
-            OnFailure::ReportFirst,
-            &["a0", "a1", "a2", "a3", "a4", "finish"],
-            2,
-            false,
-        ),
+    // Policy, whether the run is live, what the sink receives, lines of report, whether the run ends.
+    const EVERYTHING: &[&str] = &["a0", "a1", "a2", "a3", "a4", "finish"];
+    let table: [(OnFailure, bool, &[&str], usize, bool); 5] = [
+        (OnFailure::EndRun, true, &["a0", "a1"], 0, true),
+        (OnFailure::Detach, true, &["a0", "a1"], 1, false),
+        (OnFailure::ReportEach, true, EVERYTHING, 3, false),
+        (OnFailure::ReportFirstIfLive, true, EVERYTHING, 2, false),
+        (OnFailure::ReportFirstIfLive, false, &["a0", "a1"], 0, true),
     ];
-    for (on_failure, receives, reports, ends) in table {
+    for (on_failure, live, receives, reports, ends) in table {
         let policy = Policy {
             on_failure,
             ..Policy::LOSSLESS
@@ -263,6 +267,9 @@ fn what_a_failure_does_is_the_policy_of_the_sink() {
                     .then(|| disk_full(event))
             };
         });
+        if live {
+            setup.stats.set_live();
+        }
         let mut outcome = Ok(());
         for seq in 0..5 {
             outcome = outcome.and(setup.bus.publish(judged("a", seq), false));
@@ -327,7 +334,7 @@ fn a_sink_that_has_left_is_not_waited_for() {
 
 #[test]
 fn a_cancelled_run_does_not_wait_for_a_sink_that_hangs() {
-    for when_full in [WhenFull::Wait, WhenFull::DropOldest] {
+    for when_full in [WhenFull::Wait, WhenFull::DropOldestIfLive] {
         let policy = Policy {
             queue: 2,
             when_full,
@@ -335,6 +342,7 @@ fn a_cancelled_run_does_not_wait_for_a_sink_that_hangs() {
         };
         let setup = setup(policy, Duration::from_secs(1), |fake| fake.hangs = true);
         drop(setup.go);
+        setup.stats.set_live();
         setup.cancel.cancel();
         for seq in 0..9 {
             setup

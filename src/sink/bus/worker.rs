@@ -33,7 +33,7 @@ impl Drop for Leaving {
         if std::thread::panicking() {
             let what = format!("{} broke down; please report it", self.name);
             self.shared.fail(&what);
-            if self.policy.on_failure == OnFailure::EndRun {
+            if self.shared.failure_ends_run(&self.policy) {
                 self.shared.options.cancel.cancel();
             }
         }
@@ -90,20 +90,20 @@ impl Worker {
         if !closed {
             metrics::sink_failed(self.name);
         }
+        if self.shared.failure_ends_run(&self.policy) {
+            lock(&self.shared.fatal).get_or_insert(error);
+            self.shared.options.cancel.cancel();
+            return false;
+        }
         match self.policy.on_failure {
-            OnFailure::EndRun => {
-                lock(&self.shared.fatal).get_or_insert(error);
-                self.shared.options.cancel.cancel();
-                false
-            }
             OnFailure::Detach => {
                 if !closed {
                     self.shared.fail(&error.to_string());
                 }
                 false
             }
-            OnFailure::ReportFirst if was_failing => true,
-            OnFailure::ReportEach | OnFailure::ReportFirst => {
+            OnFailure::ReportFirstIfLive if was_failing => true,
+            OnFailure::EndRun | OnFailure::ReportEach | OnFailure::ReportFirstIfLive => {
                 self.shared.fail(&error.to_string());
                 true
             }
