@@ -49,8 +49,11 @@ pub struct StreamStats {
     pub queued_moments: AtomicU64,
     /// Blocks of sound that found the ring full, since the run began.
     pub dropped_blocks: AtomicU64,
-    /// Frames that found the channel full, since the run began.
+    /// Frames that found the channel full, and pictures that were not decoded because they
+    /// were late, since the run began.
     pub dropped_frames: AtomicU64,
+    /// How far a live source is behind the clock, in nanoseconds.
+    pub lag_ns: AtomicU64,
 }
 
 /// How the network thread spent its time.

@@ -4,13 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::clock::SimulatedClock;
+use crate::clock::{Clock, SimulatedClock};
 use crate::media::{AudioBlock, End, Feed, Frame, MediaError, SessionOptions, SourceKind};
 use crate::picture::Picture;
 use crate::result::GapReason;
 use crate::time::SamplePos;
 use crate::window::GapSpan;
 use crate::window_spec::WindowSpec;
+
+/// How often a camera looks whether it has recorded something.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Samples of a block: 100 ms.
 const BLOCK: usize = 4_800;
@@ -27,6 +30,8 @@ enum Act {
     Hangs(u64),
     /// Plays on; from a block on, timestamps are off by so many milliseconds.
     Jumps(u64, i64),
+    /// Plays on; blocks from the first on, before the second, come so many blocks late.
+    Late(u64, u64, u64),
 }
 
 /// A camera that follows a script, one act each time that it is opened; the last one
@@ -79,6 +84,10 @@ impl Camera {
         match self.act {
             Act::Breaks(max) | Act::Hangs(max) => blocks.min(max),
             Act::Refuses | Act::Jumps(..) => blocks,
+            Act::Late(from, until, by) => match blocks.saturating_sub(by) {
+                late if late < until => blocks.min(from).max(late),
+                _ => blocks,
+            },
         }
     }
 
@@ -122,6 +131,10 @@ impl Feed for Camera {
 
     fn picture_is_done(&self) -> bool {
         false
+    }
+
+    fn wait(&mut self, clock: &dyn Clock, at_most: Duration) {
+        clock.sleep(at_most.min(POLL_INTERVAL));
     }
 
     fn poll(&mut self) -> Option<End> {
@@ -399,4 +412,19 @@ fn two_thousand_hours_of_a_bad_camera_are_accounted_for() {
     assert!(off <= 102, "{accounted} of {last} seconds");
     assert!(outcome.moments.windows(2).all(|w| w[0].0 < w[1].0));
     assert!(outcome.gaps.windows(2).all(|w| w[0].start < w[1].start));
+}
+
+#[test]
+fn a_camera_that_stays_behind_is_opened_again_and_one_that_catches_up_is_not() {
+    // Blocks late, for how many blocks; whether it is opened again.
+    for (by, blocks, again) in [(15, 500, false), (30, 50, false), (30, 500, true)] {
+        let acts = [Act::Late(100, 100 + blocks, by), Act::Hangs(u64::MAX)];
+        let outcome = run(&acts, 60.0);
+        let what = format!("{by} blocks late for {blocks}: {outcome:?}");
+        assert_eq!(outcome.opened.len() > 1, again, "{what}");
+        assert_eq!(outcome.gaps.is_empty(), !again, "{what}");
+        let judged = outcome.moments.len();
+        let expected = if again { 50..=59 } else { 60..=60 };
+        assert!(expected.contains(&judged), "{judged} moments: {what}");
+    }
 }

@@ -16,11 +16,14 @@ use crate::media::{
 use crate::result::GapReason;
 use crate::stats::StreamStats;
 use crate::time::MediaTime;
-use crate::window::{GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
-use listening::Listening;
+use crate::window::{FRAME_MEMORY, GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
+use listening::{Lag, Listening};
 
 /// First and longest wait before a source is reopened.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// Memory for a stream's frames, however many streams there are: a second at 1080p, thinned.
+const MIN_FRAME_MEMORY: usize = 8 << 20;
 
 /// How often a waiting stream checks for cancellation.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
@@ -148,11 +151,8 @@ impl Reader<'_> {
             // The timeline continues at the current time.
             let outage = self.engine.clock.now().duration_since(begun);
             offset = MediaTime::from_secs_f64(outage.as_secs_f64()).max(self.length());
-            let (spec, hop) = (self.engine.options.spec, self.engine.options.hop);
-            let pace = Pace::Live;
-            let maker = self
-                .maker
-                .get_or_insert_with(|| MomentMaker::new(spec, hop, pace));
+            let new = self.new_maker(Pace::Live);
+            let maker = self.maker.get_or_insert(new);
             maker.reopen(offset, &mut self.made);
             for made in std::mem::take(&mut self.made) {
                 self.hand_on(made);
@@ -203,6 +203,13 @@ impl Reader<'_> {
             .map_or(MediaTime::ZERO, MomentMaker::length)
     }
 
+    /// Streams that are open at once share the memory for frames.
+    fn new_maker(&self, pace: Pace) -> MomentMaker<Frame> {
+        let options = self.engine.options;
+        let memory = (FRAME_MEMORY / options.jobs.max(1)).max(MIN_FRAME_MEMORY);
+        MomentMaker::new(options.spec, options.hop, pace).with_frame_memory(memory)
+    }
+
     /// Reads an open source to its end.
     fn read(&mut self, feed: &mut dyn Feed, offset: MediaTime) -> Ending {
         if feed.is_by_clock() {
@@ -212,12 +219,8 @@ impl Reader<'_> {
         for watcher in &mut self.task.watchers {
             watcher.opened(self.pace == Pace::Live);
         }
-        let (spec, hop) = (self.engine.options.spec, self.engine.options.hop);
-        let pace = self.pace;
-        let maker = self
-            .maker
-            .take()
-            .unwrap_or_else(|| MomentMaker::new(spec, hop, pace));
+        let maker = self.maker.take();
+        let maker = maker.unwrap_or_else(|| self.new_maker(self.pace));
         self.live |= feed.is_live();
         let stall = match self.source().stall() {
             Stall::Never if self.reopens() => Stall::OnceBegun,
@@ -226,10 +229,12 @@ impl Reader<'_> {
             stall => stall,
         };
         let clock = self.engine.clock;
+        let lag = feed.is_live().then(|| Lag::new(clock.now()));
         let mut listening = Listening {
             reader: self,
             maker,
             offset,
+            lag,
         };
         let ending = drive(feed, clock, stall, &mut listening);
         let maker = listening.maker;

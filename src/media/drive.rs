@@ -13,10 +13,16 @@ use super::ring::AudioBlock;
 use super::session::{CHANNEL_FRAMES, End};
 use super::stall::Stall;
 use crate::clock::Clock;
+use crate::time::SAMPLE_RATE;
 
-/// How long the loop sleeps when nothing has arrived. It adds half of that to the
-/// latency on average; a shorter sleep would cost more in wake-ups than it gains.
-const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// How long the loop waits at most for something to arrive before it looks for errors,
+/// cancellation and timeouts. What arrives wakes it at once.
+const WAIT: Duration = Duration::from_millis(50);
+/// A listener that has enough sound gets no more while pictures arrive. If none has for
+/// this long, sound may lie before them in the container: some more is read.
+const HOLD_SOUND: Duration = Duration::from_secs(1);
+/// How much more: 1 s.
+const MORE_SAMPLES: usize = SAMPLE_RATE as usize;
 /// A live stream that is silent for this long is reopened; a source that may be silent for
 /// longer is reported.
 const LIVE_STALL: Duration = Duration::from_secs(10);
@@ -46,6 +52,12 @@ pub enum Ending {
 pub trait Listener {
     /// Takes a block of sound.
     fn sound(&mut self, block: &AudioBlock<'_>);
+
+    /// Whether it holds as much sound as it should while it waits for pictures. Sound is
+    /// then left in the source.
+    fn has_enough_sound(&self) -> bool {
+        false
+    }
 
     /// Takes a frame.
     fn frame(&mut self, frame: Frame);
@@ -78,13 +90,22 @@ pub fn drive(
     listener: &mut impl Listener,
 ) -> Ending {
     let mut last_news = clock.now();
+    let mut last_frame = last_news;
     let mut can_stall = stall == Stall::Always;
     let mut reported = false;
     let mut end: Option<End> = None;
     loop {
         let mut news = false;
-        while let Some(block) = feed.next_block() {
+        let mut more = 0;
+        if listener.has_enough_sound() && clock.now().duration_since(last_frame) > HOLD_SOUND {
+            more = MORE_SAMPLES;
+            last_frame = clock.now();
+        }
+        while (more > 0 || !listener.has_enough_sound())
+            && let Some(block) = feed.next_block()
+        {
             news = true;
+            more = more.saturating_sub(block.pcm.len());
             listener.sound(&block);
             listener.hand_on(feed);
             if listener.is_stopped() {
@@ -97,6 +118,7 @@ pub fn drive(
                 break;
             };
             news = true;
+            last_frame = clock.now();
             listener.frame(frame);
         }
         if feed.sound_is_done() {
@@ -137,6 +159,6 @@ pub fn drive(
             reported = true;
             listener.waits(LIVE_STALL);
         }
-        clock.sleep(POLL_INTERVAL);
+        feed.wait(clock, WAIT);
     }
 }

@@ -50,6 +50,12 @@ pub enum MediaError {
     /// Nothing arrived for this many seconds.
     #[error("nothing came for {0} seconds: the source hangs")]
     Stalled(u64),
+    /// Decoding has been behind the clock for long, by this many seconds.
+    #[error(
+        "decoding is {0} s behind and does not catch up: run fewer streams at once, or give \
+         the camera a smaller picture"
+    )]
+    Behind(u64),
     /// Any other error of GStreamer.
     #[error("{0}")]
     Pipeline(String),

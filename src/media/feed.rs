@@ -3,11 +3,14 @@
 //! Belongs here: the two traits between a stream's thread and GStreamer. Tests provide
 //! their own [`Opener`] and need neither cameras nor waiting. Does not: GStreamer.
 
+use std::time::Duration;
+
 use super::error::MediaError;
 use super::frame::Frame;
 use super::ring::AudioBlock;
 use super::session::{End, Session, SessionOptions};
 use super::source::Source;
+use crate::clock::Clock;
 use crate::time::MediaTime;
 
 /// Opens sources.
@@ -43,6 +46,9 @@ pub trait Feed {
     /// All frames have been read, and no more will arrive.
     fn picture_is_done(&self) -> bool;
 
+    /// Waits until something has arrived, for at most this long by this clock.
+    fn wait(&mut self, clock: &dyn Clock, at_most: Duration);
+
     /// `Some` once the source has ended; what has arrived can still be read.
     fn poll(&mut self) -> Option<End>;
 
@@ -77,7 +83,7 @@ impl Feed for Session {
     }
 
     fn next_frame(&mut self) -> Option<Frame> {
-        self.frames.try_recv().ok()
+        self.frames.try_recv().ok().map(Frame::off_the_device)
     }
 
     fn sound_is_done(&self) -> bool {
@@ -86,6 +92,11 @@ impl Feed for Session {
 
     fn picture_is_done(&self) -> bool {
         self.picture_ended() && self.frames.is_empty()
+    }
+
+    /// Sleeps through the news if another thread than the one that opened it waits.
+    fn wait(&mut self, _: &dyn Clock, at_most: Duration) {
+        std::thread::park_timeout(at_most);
     }
 
     fn poll(&mut self) -> Option<End> {

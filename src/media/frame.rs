@@ -1,6 +1,6 @@
 //! A decoded frame in the decoder's format, and its conversion to RGB.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
@@ -24,6 +24,8 @@ pub struct Frame {
 pub(super) struct VideoState {
     /// An [`Orientation`], set by tags, also in the middle of a stream.
     orientation: AtomicU8,
+    /// Frames lie in a fixed number of buffers of a device, which stops when all are held.
+    is_pool_fixed: AtomicBool,
     converter: Mutex<Option<Converter>>,
 }
 
@@ -73,6 +75,14 @@ impl Orientation {
 }
 
 impl VideoState {
+    /// Notes whether frames come from an element with few buffers: a camera's driver or a
+    /// decoder in hardware.
+    pub(super) fn note_element(&self, factory: &gst::ElementFactory) {
+        let klass = factory.metadata("klass").unwrap_or_default();
+        let is_device = klass.contains("Source/Video") || klass.contains("Hardware");
+        self.is_pool_fixed.fetch_or(is_device, Ordering::Relaxed);
+    }
+
     /// Reads the orientation from a tag list.
     pub(super) fn note_tags(&self, tags: &gst::TagListRef) {
         if let Some(tag) = tags.get::<gst::tags::ImageOrientation>()
@@ -80,6 +90,25 @@ impl VideoState {
         {
             self.orientation
                 .store(orientation.pack(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Frame {
+    /// The same in memory of its own, if the device that it came from has few buffers.
+    /// Frames wait for their window to end; a device without free buffers loses frames.
+    pub(super) fn off_the_device(self) -> Self {
+        if !self.video_state.is_pool_fixed.load(Ordering::Relaxed) {
+            return self;
+        }
+        let buffer = self.sample.buffer().and_then(|b| b.copy_deep().ok());
+        let (Some(buffer), Some(caps)) = (buffer, self.sample.caps_owned()) else {
+            return self;
+        };
+        let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
+        Self {
+            sample: sample.build(),
+            ..self
         }
     }
 }

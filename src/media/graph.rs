@@ -133,6 +133,22 @@ pub(super) fn has_pads_to_come(element: &gst::Element) -> bool {
     })
 }
 
+/// Calls `watch` for each element that the pipeline has or will get.
+pub(super) fn for_each_element(
+    pipeline: &gst::Pipeline,
+    watch: impl Fn(&gst::Element, &gst::ElementFactory) + Send + Sync + 'static,
+) {
+    let watch = move |element: &gst::Element| {
+        if let Some(factory) = element.factory() {
+            watch(element, &factory);
+        }
+    };
+    for element in pipeline.iterate_recurse().into_iter().flatten() {
+        watch(&element);
+    }
+    pipeline.connect_deep_element_added(move |_, _, element| watch(element));
+}
+
 pub(super) fn watch_tags(sink: &gst_app::AppSink, video_state: &Arc<VideoState>) {
     let video_state = Arc::clone(video_state);
     if let Some(pad) = sink.static_pad("sink") {

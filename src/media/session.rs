@@ -12,7 +12,8 @@ use gstreamer as gst;
 use super::bus;
 use super::error::MediaError;
 use super::frame::{Frame, VideoState};
-use super::graph::{build, has_pads_to_come, is_fed, sinks, watch_tags};
+use super::gate::skip_late_pictures;
+use super::graph::{build, for_each_element, has_pads_to_come, is_fed, sinks, watch_tags};
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Source, SourceKind};
 use super::splice::follow_splices;
@@ -70,13 +71,14 @@ pub struct Session {
     loses_tail: Arc<AtomicBool>,
     demuxers: Arc<Mutex<Vec<gst::glib::WeakRef<gst::Element>>>>,
     live: bool,
-    by_clock: bool,
+    by_clock: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     pumps: Vec<JoinHandle<()>>,
 }
 
 impl Session {
-    /// Opens a source and starts it.
+    /// Opens a source and starts it. What arrives wakes the calling thread, which is to read
+    /// it.
     ///
     /// # Errors
     /// Why it does not start. Later errors are returned by [`poll`](Self::poll).
@@ -90,24 +92,29 @@ impl Session {
             pipeline,
             sound,
             frames,
-            sound_state: Arc::default(),
-            frame_state: Arc::default(),
+            sound_state: Arc::new(TapState::new()),
+            frame_state: Arc::new(TapState::new()),
             kind: source.kind.clone(),
             missing: None,
             loses_tail: Arc::default(),
             demuxers: Arc::default(),
             live: false,
-            by_clock: options.real_time,
+            by_clock: Arc::new(AtomicBool::new(options.real_time)),
             stop: Arc::default(),
             pumps: Vec::new(),
         };
         watch_tags(&frame_sink, &video_state);
         session.watch_pads(writer.ender());
         session.watch_elements();
+        let frames_state = Arc::clone(&video_state);
+        for_each_element(&session.pipeline, move |_, factory| {
+            frames_state.note_element(factory);
+        });
+        skip_late_pictures(&session.pipeline, &session.by_clock, &session.frame_state);
 
         let live = session.pause(source, &options.stop)?;
         session.live = live;
-        session.by_clock |= live;
+        session.by_clock.fetch_or(live, Ordering::Relaxed);
         let by_clock = options.real_time && !live;
         for sink in [&sound_sink, &frame_sink] {
             // A live source keeps its own time; synchronising again would add latency.
@@ -132,7 +139,7 @@ impl Session {
             let pump = sound_tap.pump(sound_sink.clone(), Arc::clone(stop));
             session.pumps.push(pump);
         }
-        if session.by_clock {
+        if session.is_by_clock() {
             frame_tap.watch(&frame_sink);
         } else {
             let pump = frame_tap.pump(frame_sink.clone(), Arc::clone(stop));
@@ -159,7 +166,7 @@ impl Session {
 
     /// Whether it runs in real time: what is not read in time is lost.
     pub fn is_by_clock(&self) -> bool {
-        self.by_clock
+        self.by_clock.load(Ordering::Relaxed)
     }
 
     /// Handles bus messages. `Some` when the session has ended; what is still in the ring
@@ -181,7 +188,7 @@ impl Session {
                 // Without it, elements that were added late play too early. It waits for
                 // state changes, which may wait for a full sink; so not for a file,
                 // whose sinks this very thread drains.
-                gst::MessageView::Latency(_) if self.by_clock => {
+                gst::MessageView::Latency(_) if self.is_by_clock() => {
                     let _ = self.pipeline.recalculate_latency();
                 }
                 gst::MessageView::Warning(warning) => {
@@ -225,7 +232,8 @@ impl Session {
         self.frame_state.ended.load(Ordering::Acquire)
     }
 
-    /// Frames that a live source lost because the channel was full.
+    /// Frames that a live source lost because the channel was full, and pictures that were
+    /// not decoded because they were late.
     pub fn dropped_frames(&self) -> u64 {
         self.frame_state.dropped.load(Ordering::Relaxed)
     }
@@ -330,10 +338,10 @@ impl Session {
             };
             if !is_fed(&pipeline, "audio") {
                 sound.end();
-                sound_state.ended.store(true, Ordering::Release);
+                sound_state.end();
             }
             if !is_fed(&pipeline, "video") {
-                frame_state.ended.store(true, Ordering::Release);
+                frame_state.end();
             }
         };
         let growing: Vec<_> = self

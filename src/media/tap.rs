@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
@@ -25,14 +25,39 @@ const PUMP_STEP: Duration = Duration::from_millis(2);
 const PUMP_PIECE: usize = 4_800;
 
 /// State of a tap, read by the session.
-#[derive(Default)]
 pub(super) struct TapState {
+    /// The thread that reads the source; it parks while nothing arrives.
+    reader: Thread,
     /// The stream has ended.
     pub ended: AtomicBool,
     /// Something has arrived.
     pub seen: AtomicBool,
     /// Frames dropped because the channel was full (live only).
     pub dropped: AtomicU64,
+}
+
+impl TapState {
+    /// For a source that this thread is going to read.
+    pub fn new() -> Self {
+        Self {
+            reader: std::thread::current(),
+            ended: AtomicBool::new(false),
+            seen: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Something has arrived: wakes the reader. Neither allocates, locks nor waits.
+    fn arrived(&self) {
+        self.seen.store(true, Ordering::Relaxed);
+        self.reader.unpark();
+    }
+
+    /// Nothing more will arrive.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.reader.unpark();
+    }
 }
 
 /// Puts sound into the ring.
@@ -72,18 +97,18 @@ impl SoundTap {
         if let Some(at) = stream_time(sample, self.offset)
             && let Some(Ok(map)) = sample.buffer().map(gst::BufferRef::map_readable)
         {
-            self.state.seen.store(true, Ordering::Relaxed);
             self.writer.accept(
                 SamplePos::from_time(at),
                 arrived,
                 samples_of(map.as_slice()),
             );
+            self.state.arrived();
         }
     }
 
     fn end(&self) {
         self.writer.end();
-        self.state.ended.store(true, Ordering::Release);
+        self.state.end();
     }
 
     /// Taps a live source.
@@ -100,7 +125,7 @@ impl SoundTap {
                 })
                 .eos(move |_| {
                     ender.end();
-                    state.ended.store(true, Ordering::Release);
+                    state.end();
                 })
                 .build(),
         );
@@ -118,7 +143,6 @@ impl SoundTap {
                 let Some(Ok(map)) = sample.buffer().map(gst::BufferRef::map_readable) else {
                     continue;
                 };
-                self.state.seen.store(true, Ordering::Relaxed);
                 let begin = SamplePos::from_time(at);
                 let mut at = begin;
                 for piece in map.as_slice().chunks(PUMP_PIECE * 4) {
@@ -132,6 +156,7 @@ impl SoundTap {
                     let heard = at.to_time().distance(begin.to_time());
                     let later = Duration::from_nanos(if self.plays { heard } else { 0 });
                     self.writer.accept(at, arrived + later, samples_of(piece));
+                    self.state.arrived();
                     at = at.plus(samples);
                 }
             }
@@ -157,14 +182,14 @@ impl FrameTap {
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                     if let Some(frame) = self.frame(sample) {
-                        self.state.seen.store(true, Ordering::Relaxed);
                         if let Err(TrySendError::Full(_)) = self.sender.try_send(frame) {
                             self.state.dropped.fetch_add(1, Ordering::Relaxed);
                         }
+                        self.state.arrived();
                     }
                     Ok(gst::FlowSuccess::Ok)
                 })
-                .eos(move |_| state.ended.store(true, Ordering::Release))
+                .eos(move |_| state.end())
                 .build(),
         );
     }
@@ -176,15 +201,15 @@ impl FrameTap {
                 let Some(mut frame) = self.frame(sample) else {
                     continue;
                 };
-                self.state.seen.store(true, Ordering::Relaxed);
                 while let Err(back) = self.sender.send_timeout(frame, PUMP_STEP) {
                     if back.is_disconnected() || stop.load(Ordering::Relaxed) {
                         break;
                     }
                     frame = back.into_inner();
                 }
+                self.state.arrived();
             }
-            self.state.ended.store(true, Ordering::Release);
+            self.state.end();
         })
     }
 }

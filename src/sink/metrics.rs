@@ -13,6 +13,7 @@
 //! | `l3net_dropped_blocks_total`, `l3net_dropped_frames_total` | counter | `stream` |
 //! | `l3net_sink_dropped_total`, `l3net_sink_failures_total` | counter | `sink` |
 //! | `l3net_correspondence` | gauge | `stream` |
+//! | `l3net_lag_seconds` | gauge | `stream` |
 //! | `l3net_queue_depth` | gauge | `queue`; `stream`, if the queue belongs to one |
 //! | `l3net_wait_seconds`, `l3net_features_seconds`, `l3net_net_seconds`, `l3net_latency_seconds` | histogram | `stream` |
 
@@ -63,6 +64,8 @@ impl Metrics {
                 .absolute(of(&stats.dropped_blocks));
             counter!("l3net_dropped_frames_total", "stream" => name.clone())
                 .absolute(of(&stats.dropped_frames));
+            gauge!("l3net_lag_seconds", "stream" => name.clone())
+                .set(of(&stats.lag_ns) as f64 / 1e9);
             let waiting = usize::try_from(of(&stats.queued_moments)).unwrap_or(usize::MAX);
             queue_depth("moments", Some(name), waiting);
         }
@@ -181,6 +184,11 @@ fn describe() {
         "Probability that sound and picture of the latest moment belong together"
     );
     describe_gauge!("l3net_queue_depth", "Items waiting in a queue");
+    describe_gauge!(
+        "l3net_lag_seconds",
+        Unit::Seconds,
+        "How far a live source is behind the clock"
+    );
     let seconds = [
         (
             "l3net_wait_seconds",
@@ -320,6 +328,7 @@ mod tests {
         l3net_features_seconds_count{stream="cam"} 2
         l3net_features_seconds_sum{stream="cam"} 0.0012000000476837158
         l3net_gaps_total{stream="cam",why="overload"} 1
+        l3net_lag_seconds{stream="cam"} 0
         l3net_latency_seconds_count{stream="cam"} 2
         l3net_latency_seconds_sum{stream="cam"} 0.06619999694824219
         l3net_lost_moments_total{stream="cam",why="overload"} 1

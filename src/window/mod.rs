@@ -14,5 +14,5 @@ mod windower;
 
 pub use moment::{GapSpan, Moment, MomentOrGap, Pace};
 pub use moments::MomentMaker;
-pub use pairing::{FrameBuffer, NearestFrame, Timed};
+pub use pairing::{FRAME_MEMORY, FrameBuffer, NearestFrame, Timed};
 pub use windower::{Discontinuity, SoundEvent, SoundWindow, TAIL_SAMPLES, Windower};

@@ -22,6 +22,9 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// ring holds no more than that. Sound that arrives later still is not judged.
 const SOUND_TIMEOUT_NS: u64 = 4 * SECOND_NS;
 
+/// Memory for windows of a file that wait for their pictures.
+const WAITING_BYTES: usize = 128 << 20;
+
 /// Makes moments from blocks of sound and frames.
 #[derive(Debug)]
 pub struct MomentMaker<F> {
@@ -60,6 +63,14 @@ impl<F: Timed + Clone> MomentMaker<F> {
         }
     }
 
+    /// The same with this much memory for frames, in bytes.
+    pub fn with_frame_memory(self, max_bytes: usize) -> Self {
+        Self {
+            frames: self.frames.with_memory(max_bytes),
+            ..self
+        }
+    }
+
     /// Length of the stream so far, by sound and picture.
     pub fn length(&self) -> MediaTime {
         self.sound_end.to_time().max(self.frames.shown_until())
@@ -84,6 +95,13 @@ impl<F: Timed + Clone> MomentMaker<F> {
         let late = self.pace == Pace::Live && self.length() >= timeout;
         let complete = sound_ended && self.frames.has_ended();
         (sound && picture && !complete) || late
+    }
+
+    /// Whether as much sound waits for pictures as may be held in memory: no more of a file
+    /// should be read. In a live stream none waits for long.
+    pub fn has_enough_sound(&self) -> bool {
+        let window_bytes = self.spec.window_samples * size_of::<f32>();
+        self.pace == Pace::File && self.waiting.len() * window_bytes >= WAITING_BYTES
     }
 
     /// Whether any sound, and any picture, has arrived.

@@ -28,15 +28,15 @@ pub enum NearestFrame<'a, F> {
     Missing,
 }
 
-/// The newest frames are all kept up to this limit: sound may still start, or restart,
-/// near any of them. Older frames are thinned to those that the current grid of
-/// windows needs. Decoded frames are large, and a source whose picture runs ahead of
-/// its sound must not fill the memory.
-const KEEP_ALL_BYTES: usize = 128 << 20;
+/// Memory for frames where nothing else is said. Beyond it the oldest frames are dropped
+/// even if the grid of windows needs them: a picture that is ahead by so much most likely
+/// has no sound. Decoded frames are large, and a source whose picture runs ahead of its
+/// sound must not fill the memory.
+pub const FRAME_MEMORY: usize = 512 << 20;
 
-/// Beyond this limit the oldest frames are dropped even if the grid needs them. A
-/// picture that is ahead by so much most likely has no sound.
-const KEEP_BYTES: usize = 512 << 20;
+/// The newest frames are all kept up to this share of it: sound may still start, or restart,
+/// near any of them. Older frames are thinned to those that the current grid needs.
+const KEEP_ALL_ONE_IN: usize = 4;
 
 /// Every frame counts as at least this much, which bounds the number of tiny ones.
 const MIN_FRAME_BYTES: usize = 64 << 10;
@@ -48,6 +48,8 @@ const LAST_FRAME_NS: u64 = 100_000_000;
 #[derive(Debug)]
 pub struct FrameBuffer<F> {
     half_window_ns: u64,
+    /// Limit of memory.
+    max_bytes: usize,
     frames: VecDeque<F>,
     /// Memory of all frames.
     bytes: usize,
@@ -65,6 +67,7 @@ impl<F: Timed> FrameBuffer<F> {
     pub fn new(window_length: MediaTime) -> Self {
         Self {
             half_window_ns: window_length.0 / 2,
+            max_bytes: FRAME_MEMORY,
             frames: VecDeque::new(),
             bytes: 0,
             ended: false,
@@ -73,6 +76,15 @@ impl<F: Timed> FrameBuffer<F> {
             continues: false,
             last_middle: None,
         }
+    }
+
+    /// The same with this much memory, in bytes.
+    pub fn with_memory(self, max_bytes: usize) -> Self {
+        Self { max_bytes, ..self }
+    }
+
+    fn keep_all_bytes(&self) -> usize {
+        self.max_bytes / KEEP_ALL_ONE_IN
     }
 
     /// Takes the next frame. One that is not later than the previous is dropped.
@@ -181,10 +193,10 @@ impl<F: Timed> FrameBuffer<F> {
     /// hops after it, and the oldest beyond the limits of memory.
     pub fn drop_unneeded(&mut self, next_middle: MediaTime, hop_ns: u64) {
         self.drop_before(next_middle);
-        if self.bytes > KEEP_ALL_BYTES {
+        if self.bytes > self.keep_all_bytes() {
             self.thin(next_middle, hop_ns);
         }
-        while self.bytes > KEEP_BYTES && self.frames.len() > 1 {
+        while self.bytes > self.max_bytes && self.frames.len() > 1 {
             self.drop_oldest();
         }
     }
@@ -216,11 +228,11 @@ impl<F: Timed> FrameBuffer<F> {
 
     /// Drops those of the older frames that the grid does not need.
     fn thin(&mut self, next_middle: MediaTime, hop_ns: u64) {
-        let half_window_ns = self.half_window_ns;
+        let (half_window_ns, keep_all_bytes) = (self.half_window_ns, self.keep_all_bytes());
         let mut newer_bytes = 0;
         let newer = self.frames.iter().rev().take_while(|frame| {
             newer_bytes += counted_bytes(*frame);
-            newer_bytes <= KEEP_ALL_BYTES
+            newer_bytes <= keep_all_bytes
         });
         let older = self.frames.len() - newer.count().max(1);
         // A frame is needed if some middle is nearer to it than to its neighbours, or if

@@ -105,7 +105,11 @@ fn memory_stays_bounded_when_the_picture_runs_ahead() {
     for k in 0..18_000 {
         frames.push(k * 16_666_667);
         frames.drop_unneeded(MediaTime(SECOND / 2), SECOND);
-        assert!(frames.bytes <= KEEP_BYTES, "{} frames", frames.frames.len());
+        assert!(
+            frames.bytes <= FRAME_MEMORY,
+            "{} frames",
+            frames.frames.len()
+        );
     }
     // Sound that restarts near the newest frame finds all frames around it.
     let newest = frames.newest().unwrap().0;
@@ -136,7 +140,7 @@ fn frames_of_any_size_are_bounded_in_number() {
         frames.push(Tiny(k));
         frames.drop_unneeded(MediaTime(0), 1);
     }
-    assert_eq!(frames.frames.len(), KEEP_BYTES / MIN_FRAME_BYTES);
+    assert_eq!(frames.frames.len(), FRAME_MEMORY / MIN_FRAME_BYTES);
 }
 
 #[test]

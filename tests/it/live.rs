@@ -147,6 +147,24 @@ fn a_live_description_that_fails_is_opened_again() {
 }
 
 #[test]
+fn a_decoder_that_is_too_slow_skips_pictures_and_does_not_fall_behind() {
+    // Twice the time that there is for each picture, and a queue without end before it.
+    let camera = "videotestsrc is-live=true ! video/x-raw,width=64,height=64,framerate=25/1 \
+         ! jpegenc ! queue max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! jpegdec \
+         ! identity sleep-time=80000 ! video.  audiotestsrc is-live=true ! audio.";
+    let done = run(["live", camera, "--seconds", "8"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(
+        done.err.contains("s behind: pictures are skipped"),
+        "{}",
+        done.err
+    );
+    let told = only(by_stream(done.records()));
+    assert!(accounted(&told) >= 7, "{told:?}");
+    assert_in_order(&told);
+}
+
+#[test]
 fn a_read_that_fails_fills_nothing_up() {
     // Half a second of three: a whole clip of that length would be judged, with silence.
     let description = format!(
