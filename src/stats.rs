@@ -38,6 +38,12 @@ pub struct StreamStats {
     pub dropped_blocks: AtomicU64,
     /// Frames that found the channel full, since the run began.
     pub dropped_frames: AtomicU64,
+    /// Blocks of sound that came without a timestamp.
+    pub untimed_blocks: AtomicU64,
+    /// Blocks and frames whose timestamps were not believed.
+    pub doubted_times: AtomicU64,
+    /// Jumps of timestamps, of sound or picture.
+    pub time_jumps: AtomicU64,
 }
 
 /// How the network thread spent its time.

@@ -11,7 +11,8 @@ use super::network::Job;
 use super::utc::UtcZero;
 use super::{Engine, Task};
 use crate::media::{
-    Ending, Feed, Frame, MediaError, OPENINGS, SessionOptions, Source, Stall, drive,
+    Doubting, Ending, Feed, Frame, MediaError, OPENINGS, Origin, SessionOptions, Source, Stall,
+    drive,
 };
 use crate::result::GapReason;
 use crate::stats::StreamStats;
@@ -225,12 +226,20 @@ impl Reader<'_> {
             stall => stall,
         };
         let clock = self.engine.clock;
+        let (name, stats) = (self.source().name.clone(), self.stats);
         let mut listening = Listening {
             reader: self,
             maker,
             offset,
+            unanswered: None,
+            last_arrival: clock.now(),
         };
-        let ending = drive(feed, clock, stall, &mut listening);
+        let origin = match feed.is_live() {
+            true => Origin::Live,
+            false => Origin::File,
+        };
+        let mut doubting = Doubting::new(&mut listening, origin, offset, clock, &name, stats);
+        let ending = drive(feed, clock, stall, &mut doubting);
         let maker = listening.maker;
         self.missing = feed.missing_decoder().map(str::to_owned);
         self.tail = feed.tail_samples();

@@ -50,6 +50,12 @@ pub enum MediaError {
     /// Nothing arrived for this many seconds.
     #[error("nothing came for {0} seconds: the source hangs")]
     Stalled(u64),
+    /// Sound or pictures arrived for this many seconds, and no window came of them.
+    #[error(
+        "what came for {0} seconds gave not one window: its timestamps make no sense; \
+         restart the sender, or set its clock"
+    )]
+    Unanswered(u64),
     /// Any other error of GStreamer.
     #[error("{0}")]
     Pipeline(String),

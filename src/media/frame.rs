@@ -84,6 +84,14 @@ impl VideoState {
     }
 }
 
+impl Frame {
+    /// The same picture at another time.
+    #[must_use]
+    pub(crate) fn moved_to(self, at: MediaTime) -> Self {
+        Self { at, ..self }
+    }
+}
+
 impl Timed for Frame {
     fn at(&self) -> MediaTime {
         self.at
@@ -247,11 +255,6 @@ impl Frame {
             at,
             video_state: Arc::default(),
         }
-    }
-
-    /// The same picture at another time.
-    pub(crate) fn moved_to(self, at: MediaTime) -> Self {
-        Self { at, ..self }
     }
 }
 

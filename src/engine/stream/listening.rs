@@ -1,20 +1,47 @@
 //! A stream while its source is open: what it reads goes to the watchers and into moments.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Reader;
-use crate::media::{AudioBlock, Ending, Feed, Frame, Listener};
+use crate::media::{AudioBlock, Ending, Feed, Frame, Listener, MediaError};
 use crate::time::MediaTime;
 use crate::window::MomentMaker;
+
+/// A live source from which sound or pictures arrive for this long without one moment or
+/// gap is at fault. At most 5 s pass between two where only one of the two arrives.
+const UNANSWERED: Duration = Duration::from_secs(30);
+
+/// A source from which nothing arrives for this long is not judged by that.
+const ARRIVING: Duration = Duration::from_secs(5);
 
 /// A reader while its source is open.
 pub(super) struct Listening<'r, 'a> {
     pub reader: &'r mut Reader<'a>,
     pub maker: MomentMaker<Frame>,
     pub offset: MediaTime,
+    /// When the first arrived of what no moment or gap has followed yet.
+    pub unanswered: Option<Instant>,
+    pub last_arrival: Instant,
+}
+
+impl Listening<'_, '_> {
+    /// Whether much has arrived and nothing come of it.
+    fn is_at_fault(&self) -> bool {
+        let now = self.reader.engine.clock.now();
+        let since = |then| now.saturating_duration_since(then);
+        let long = |first| since(first) > UNANSWERED;
+        self.reader.live
+            && self.unanswered.is_some_and(long)
+            && since(self.last_arrival) < ARRIVING
+    }
 }
 
 impl Listener for Listening<'_, '_> {
+    fn arrives(&mut self) {
+        self.last_arrival = self.reader.engine.clock.now();
+        self.unanswered.get_or_insert(self.last_arrival);
+    }
+
     fn sound(&mut self, block: &AudioBlock<'_>) {
         for watcher in &mut self.reader.task.watchers {
             watcher.sound(block);
@@ -41,6 +68,9 @@ impl Listener for Listening<'_, '_> {
     fn hand_on(&mut self, feed: &dyn Feed) {
         let now = self.reader.engine.clock.now();
         self.maker.poll(now, &mut self.reader.made);
+        if !self.reader.made.is_empty() {
+            self.unanswered = None;
+        }
         self.reader.deliver(feed, self.offset);
     }
 
@@ -56,6 +86,10 @@ impl Listener for Listening<'_, '_> {
         self.reader.update_stats(feed, &self.maker);
         if self.is_stopped() {
             return Some(Ending::Stopped);
+        }
+        if self.is_at_fault() {
+            let cause = MediaError::Unanswered(UNANSWERED.as_secs());
+            return Some(Ending::Failed(cause));
         }
         let limit = self.reader.engine.options.limit?;
         let sound_ended = feed.sound_is_done();

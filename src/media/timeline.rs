@@ -1,0 +1,493 @@
+//! Timestamps are doubted before they are believed.
+//!
+//! What should be in this file: the one policy for times that cannot be, that jump, that
+//! jitter or drift, with its figures. What should not: GStreamer, clocks (times of arrival
+//! are parameters), samples and pixels (whoever asks keeps what is held back), the windows.
+//!
+//! A [`Timeline`] is asked about each block of sound and each frame of a source, in the
+//! order in which they arrived, and says where it belongs.
+//!
+//! | what the timestamps do | a file | a live source |
+//! |---|---|---|
+//! | differ by less than [`NEAR`] from where the last block ended | believed; the windows smooth over up to 20 ms and report the rest | sound goes on by its samples and follows them slowly ([`Following`](following::Following)) |
+//! | differ by more, once | that block continues the last one; that frame is dropped | the same |
+//! | jump ahead | a hole of up to [`FILE_HOLE`] | up to [`LIVE_AHEAD`] more than the clock says |
+//! | jump further, or back | a splice: goes on [`APART`] after the last one | goes on where the clock says, at least [`APART`] after the last one |
+//!
+//! After a splice all timestamps are shifted, of sound and picture by the same, as they
+//! share one clock. A stream that does not jump keeps its old shift.
+
+use std::time::{Duration, Instant};
+
+use super::following::Following;
+use crate::time::{MediaTime, SamplePos};
+
+/// Times in thirds of a nanosecond: of these a sample and a nanosecond are whole numbers.
+pub(super) type Ticks = i64;
+
+const TICKS_PER_NS: Ticks = 3;
+const TICKS_PER_SAMPLE: Ticks = 62_500;
+pub(super) const MS: Ticks = 1_000_000 * TICKS_PER_NS;
+pub(super) const SECOND: Ticks = 1_000 * MS;
+const HOUR: Ticks = 3_600 * SECOND;
+
+/// No time is further than this (24 years), so that sums of a few never overflow.
+const FURTHEST: Ticks = i64::MAX / 4;
+
+/// A timestamp this close to the end of the last block continues it. More than the
+/// jitter of networks and the overlap of segments; less than any step of a clock.
+pub(super) const NEAR: Ticks = SECOND;
+
+/// The first timestamps of a source lie this close to its start: pictures that are
+/// reordered, and tracks that start late, by seconds.
+const FIRST: Ticks = 10 * SECOND;
+
+/// Sound of a file whose timestamps jump is held back this long before it is believed:
+/// more than a container's largest usual block, so that no block confirms itself.
+const FILE_DOUBT: Ticks = SECOND;
+
+/// The same for a live source, where it is latency: two blocks, of 20 to 100 ms mostly.
+const LIVE_DOUBT: Ticks = 200 * MS;
+
+/// A hole in a file is at most this long. Recordings pause for minutes; hours are a
+/// timestamp that wrapped or a clock that was set.
+const FILE_HOLE: Ticks = HOUR;
+
+/// Where a file may start: some count from midnight.
+const FILE_START: Ticks = 24 * HOUR;
+
+/// How far a live source may jump ahead of the clock: RTSP sender reports move a stream
+/// by up to 3 s, buffers of a sender hold some seconds. More is a clock that was set.
+const LIVE_AHEAD: Ticks = 10 * SECOND;
+
+/// What lies between two recordings: enough to end a window.
+const APART: Ticks = 100 * MS;
+
+/// Sound and picture may reach a splice this far apart.
+const JOIN: Ticks = 10 * SECOND;
+
+/// Shifts that are tried, from the latest: streams may lag behind by a splice or two.
+const SHIFTS_TRIED: usize = 3;
+
+/// Whose timestamps they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file: nothing is lost, and what its timestamps say is exact.
+    File,
+    /// A live source: timestamps are when something arrived, more or less.
+    Live,
+}
+
+/// What becomes of a block or frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It belongs here.
+    At(MediaTime),
+    /// Keep it: what follows will tell.
+    Hold,
+    /// Discard it. It is counted.
+    Drop,
+}
+
+/// What becomes of what was held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It stays held back, or there is nothing.
+    Wait,
+    /// Its timestamps are believed: the first goes here, and the others lie as far from
+    /// it as they say.
+    From(MediaTime),
+    /// Its timestamps are not believed: it follows the last block, from here on.
+    Continues(MediaTime),
+    /// Discard it. It is counted.
+    Drop,
+}
+
+/// The answer for a block or frame: first do as `held` says, then as `place` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// For what was held back of the same stream.
+    pub held: Held,
+    /// For the one that was asked about.
+    pub place: Place,
+}
+
+/// Something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The timestamps of the sound or picture jumped.
+    Jumped {
+        /// Which of the two.
+        stream: Stream,
+        /// From here.
+        from: MediaTime,
+        /// To here, as the source has it.
+        to: MediaTime,
+        /// And continue here.
+        at: MediaTime,
+    },
+    /// Only this one jumped, and the other did not follow: they may be apart now.
+    Alone(Stream),
+}
+
+/// Sound or picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// The sound.
+    Sound,
+    /// The picture.
+    Picture,
+}
+
+/// How often timestamps were not believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// Jumps that were followed or spliced.
+    pub jumps: u64,
+    /// Blocks of sound that continued the last one whatever their timestamps said.
+    pub continued: u64,
+    /// Blocks and frames that were discarded.
+    pub discarded: u64,
+}
+
+/// The timestamps of one open source.
+#[derive(Debug)]
+pub struct Timeline {
+    origin: Origin,
+    /// Added to timestamps; the first one is zero. Whole samples.
+    shifts: Vec<Ticks>,
+    tracks: [Track; 2],
+    following: Following,
+    doubts: Doubts,
+    notes: Vec<Note>,
+    /// A splice that one stream has not reached yet: where it was.
+    alone_since: Option<Ticks>,
+}
+
+/// Sound or picture, as far as it is believed.
+#[derive(Debug)]
+struct Track {
+    begun: bool,
+    /// Which shift applies.
+    shift: usize,
+    /// Where the last block ended or the last frame was.
+    end: Ticks,
+    /// When that arrived.
+    arrived: Instant,
+    doubt: Option<Doubt>,
+}
+
+/// What is held back: times as the source has them.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    first: Ticks,
+    end: Ticks,
+    /// Of the sound in it.
+    length: Ticks,
+    blocks: u64,
+    since: Instant,
+}
+
+impl Timeline {
+    /// The timeline of a source that was opened at `opened`, whose times begin at `start`.
+    pub fn new(origin: Origin, start: MediaTime, opened: Instant) -> Self {
+        let track = || Track {
+            begun: false,
+            shift: 0,
+            end: from_time(start),
+            arrived: opened,
+            doubt: None,
+        };
+        Self {
+            origin,
+            shifts: vec![0],
+            tracks: [track(), track()],
+            following: Following::default(),
+            doubts: Doubts::default(),
+            notes: Vec::new(),
+            alone_since: None,
+        }
+    }
+
+    /// Where a block of sound belongs.
+    pub fn sound(&mut self, at: SamplePos, samples: usize, arrived: Instant) -> Answer {
+        let at = from_samples(at.0);
+        self.ask(Stream::Sound, at, from_samples(samples as u64), arrived)
+    }
+
+    /// Where a frame belongs.
+    pub fn picture(&mut self, at: MediaTime, arrived: Instant) -> Answer {
+        self.ask(Stream::Picture, from_time(at), 0, arrived)
+    }
+
+    /// Sound was lost on the way: where timestamps are ahead, it is missing.
+    pub fn sound_was_lost(&mut self) {
+        self.following.expect_a_hole();
+    }
+
+    /// The stream ended, so nothing will tell whether what is held back is right.
+    pub fn ends(&mut self, stream: Stream) -> Held {
+        match self.tracks[stream as usize].doubt.take() {
+            Some(doubt) => self.believe(stream, doubt),
+            None => Held::Wait,
+        }
+    }
+
+    /// How often timestamps were not believed.
+    pub fn doubts(&self) -> Doubts {
+        self.doubts
+    }
+
+    /// What there is to tell since the last call.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    fn ask(&mut self, stream: Stream, raw: Ticks, length: Ticks, arrived: Instant) -> Answer {
+        let mut held = Held::Wait;
+        if let Some(mut doubt) = self.tracks[stream as usize].doubt.take() {
+            match self.weigh(stream, &doubt, raw) {
+                Opinion::Unsure => {
+                    doubt.end = raw + length;
+                    doubt.length += length;
+                    doubt.blocks += 1;
+                    self.tracks[stream as usize].doubt = Some(doubt);
+                    return Answer { held, place: Place::Hold };
+                }
+                Opinion::Right => held = self.believe(stream, doubt),
+                Opinion::Wrong => held = self.refute(stream, doubt),
+                Opinion::Extra => {
+                    self.doubts.discarded += doubt.blocks;
+                    held = Held::Drop;
+                }
+            }
+        }
+        let place = self.place(stream, raw, length, arrived);
+        Answer { held, place }
+    }
+
+    /// What a block or frame says about those that are held back before it.
+    fn weigh(&self, stream: Stream, doubt: &Doubt, raw: Ticks) -> Opinion {
+        let track = &self.tracks[stream as usize];
+        let at = raw + self.shifts[track.shift];
+        let filled = track.end + doubt.length;
+        let (to_end, to_filled) = ((at - track.end).abs(), (at - filled).abs());
+        if track.begun && to_end.min(to_filled) <= NEAR {
+            return match stream {
+                Stream::Sound if to_filled <= to_end => Opinion::Wrong,
+                _ => Opinion::Extra,
+            };
+        }
+        let step = raw - doubt.end;
+        let is_next = match stream {
+            Stream::Sound => (-NEAR..=FILE_HOLE).contains(&step),
+            Stream::Picture => (0..=FILE_HOLE).contains(&step),
+        };
+        match stream {
+            _ if !is_next => Opinion::Wrong,
+            Stream::Sound if step <= NEAR && doubt.length < self.patience() => Opinion::Unsure,
+            _ => Opinion::Right,
+        }
+    }
+
+    /// How much sound is held back before its timestamps are believed.
+    fn patience(&self) -> Ticks {
+        match self.origin {
+            Origin::File => FILE_DOUBT,
+            Origin::Live => LIVE_DOUBT,
+        }
+    }
+
+    /// What was held back is where its timestamps say, one way or another.
+    fn believe(&mut self, stream: Stream, doubt: Doubt) -> Held {
+        let elapsed = match self.origin {
+            Origin::File => 0,
+            Origin::Live => from_duration(
+                (doubt.since).saturating_duration_since(self.tracks[stream as usize].arrived),
+            ),
+        };
+        let track = &self.tracks[stream as usize];
+        let from = track.end;
+        let furthest = match (self.origin, track.begun) {
+            (Origin::File, true) => FILE_HOLE,
+            (Origin::File, false) => FILE_START,
+            (Origin::Live, _) => LIVE_AHEAD + elapsed,
+        };
+        let ahead = doubt.first + self.shifts[track.shift] - from;
+        let shift = if (0..=furthest).contains(&ahead) {
+            track.shift
+        } else if let Some(known) = self.shift_for(track, doubt.first) {
+            // The other stream was here before: both go on together.
+            let behind = from - (doubt.first + self.shifts[known]);
+            self.shifts[known] += whole_samples(behind.max(0));
+            self.alone_since = None;
+            known
+        } else {
+            let gap = match (self.origin, track.begun) {
+                (Origin::File, false) => 0,
+                _ => APART.max(elapsed),
+            };
+            self.shifts.push(whole_samples(from + gap - doubt.first));
+            self.alone_since = Some(from);
+            self.shifts.len() - 1
+        };
+        let by = self.shifts[shift];
+        let track = &mut self.tracks[stream as usize];
+        track.shift = shift;
+        track.begun = true;
+        track.end = doubt.end + by;
+        track.arrived = doubt.since;
+        self.doubts.jumps += 1;
+        self.notes.push(Note::Jumped {
+            stream,
+            from: to_time(from),
+            to: to_time(doubt.first),
+            at: to_time(doubt.first + by),
+        });
+        if stream == Stream::Sound {
+            self.following.restart();
+        }
+        Held::From(to_time(doubt.first + by))
+    }
+
+    /// The shift that another stream got at a splice, if it fits here too.
+    fn shift_for(&self, track: &Track, raw: Ticks) -> Option<usize> {
+        let mut tried = (0..self.shifts.len()).rev().take(SHIFTS_TRIED);
+        tried.find(|&known| {
+            known != track.shift && (raw + self.shifts[known] - track.end).abs() <= JOIN
+        })
+    }
+
+    /// What was held back has wrong timestamps.
+    fn refute(&mut self, stream: Stream, doubt: Doubt) -> Held {
+        let track = &mut self.tracks[stream as usize];
+        match stream {
+            Stream::Picture => {
+                self.doubts.discarded += doubt.blocks;
+                Held::Drop
+            }
+            Stream::Sound => {
+                let at = to_time(track.end);
+                track.begun = true;
+                track.end += doubt.length;
+                track.arrived = doubt.since;
+                self.doubts.continued += doubt.blocks;
+                Held::Continues(at)
+            }
+        }
+    }
+
+    /// Where a block or frame belongs that nothing is held back before.
+    fn place(&mut self, stream: Stream, raw: Ticks, length: Ticks, arrived: Instant) -> Place {
+        let own = &self.tracks[stream as usize];
+        let elapsed = match self.origin {
+            Origin::File => 0,
+            Origin::Live => from_duration(arrived.saturating_duration_since(own.arrived)),
+        };
+        let late = match (stream, self.origin) {
+            (Stream::Picture, Origin::Live) => self.following.off_by(),
+            _ => 0,
+        };
+        let slack = if own.begun { NEAR } else { FIRST };
+        let allowed = -NEAR..=slack + elapsed;
+        let fits = |shift: usize| allowed.contains(&(raw + self.shifts[shift] - late - own.end));
+        // Where the other stream has passed a splice, this one needs no second opinion.
+        let joins = || Some(self.shifts.len() - 1).filter(|&last| last != own.shift && fits(last));
+        let shift = match fits(own.shift) {
+            true => Some(own.shift),
+            false => joins(),
+        };
+        let Some(shift) = shift else {
+            self.tracks[stream as usize].doubt = Some(Doubt {
+                first: raw,
+                end: raw + length,
+                length,
+                blocks: 1,
+                since: arrived,
+            });
+            return Place::Hold;
+        };
+        if shift != own.shift {
+            self.alone_since = None;
+            self.following.restart();
+        }
+        let at = raw + self.shifts[shift] - late;
+        let place = match (stream, self.origin) {
+            (Stream::Sound, Origin::Live) => self.following.place(at, own.end, length),
+            _ => at,
+        };
+        let track = &mut self.tracks[stream as usize];
+        let is_repeated = place + length < track.end && track.begun;
+        track.shift = shift;
+        track.begun = true;
+        track.arrived = arrived;
+        track.end = track.end.max(place + length);
+        if stream == Stream::Sound && self.origin == Origin::Live {
+            track.end = place + length;
+        }
+        self.note_who_is_alone(stream);
+        match stream {
+            Stream::Picture if is_repeated => {
+                self.doubts.discarded += 1;
+                Place::Drop
+            }
+            // The windows skip it; it is counted here.
+            Stream::Sound if is_repeated && self.origin == Origin::File => {
+                self.doubts.discarded += 1;
+                Place::At(to_time(place))
+            }
+            _ => Place::At(to_time(place)),
+        }
+    }
+
+    /// Tells if one stream has gone on after a splice and the other has not reached it.
+    fn note_who_is_alone(&mut self, stream: Stream) {
+        let (track, last) = (&self.tracks[stream as usize], self.shifts.len() - 1);
+        let others = self.tracks.iter().filter(|t| t.shift != last && t.begun);
+        if track.shift == last
+            && self.alone_since.is_some_and(|since| track.end - since > JOIN)
+        {
+            let is_alone = others.count() > 0;
+            self.alone_since = None;
+            self.notes.extend(is_alone.then_some(Note::Alone(stream)));
+        }
+    }
+}
+
+/// What is thought of timestamps that jumped.
+enum Opinion {
+    /// They may be right.
+    Unsure,
+    Right,
+    Wrong,
+    /// They are wrong, and the place that they would have had is taken.
+    Extra,
+}
+
+fn from_time(time: MediaTime) -> Ticks {
+    let ticks = i128::from(time.0) * i128::from(TICKS_PER_NS);
+    i64::try_from(ticks).unwrap_or(FURTHEST).min(FURTHEST)
+}
+
+fn from_samples(samples: u64) -> Ticks {
+    let ticks = i128::from(samples) * i128::from(TICKS_PER_SAMPLE);
+    i64::try_from(ticks).unwrap_or(FURTHEST).min(FURTHEST)
+}
+
+fn from_duration(time: Duration) -> Ticks {
+    from_time(MediaTime(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
+}
+
+fn to_time(ticks: Ticks) -> MediaTime {
+    MediaTime(u64::try_from(ticks).unwrap_or(0) / TICKS_PER_NS as u64)
+}
+
+/// Rounded up, so that sound stays on its grid.
+fn whole_samples(ticks: Ticks) -> Ticks {
+    let rest = ticks.rem_euclid(TICKS_PER_SAMPLE);
+    if rest == 0 { ticks } else { ticks - rest + TICKS_PER_SAMPLE }
+}
+
+#[cfg(test)]
+#[path = "timeline_tests.rs"]
+mod tests;
