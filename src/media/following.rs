@@ -9,7 +9,7 @@
 //! earlier) than the samples, they are right by the least of it. Of jitter nothing is
 //! left; a clock that drifts by 2 % is followed 30 ms behind.
 
-use super::timeline::{MS, NEAR, SECOND, Ticks};
+use super::timeline::{MS, NEAR, SECOND, STEP, Ticks};
 
 /// Timestamps that disagree by more than this for over a second end the window, as in
 /// GStreamer's audio sinks (`alignment-threshold`, `discont-wait`). To it comes how far
@@ -22,17 +22,13 @@ const FOLLOW_WITHIN: Ticks = SECOND / 2;
 /// But by no more than a twentieth of the sound: a step of 40 ms takes a second.
 const FASTEST: Ticks = 20;
 
-/// A hole that is expected, since blocks were dropped, is at least this long: what the
-/// windows do not smooth over.
-const HOLE: Ticks = 20 * MS;
-
 /// Sound that follows its timestamps.
 #[derive(Debug)]
 pub(super) struct Following {
     /// How far timestamps lie after the samples, both counted from the last restart.
     recent: Extremes,
     earlier: Extremes,
-    /// Where it was restarted; `None` before the first block.
+    /// Where it was restarted or last broke off; `None` before the first block.
     begun: Option<Ticks>,
     /// What has been followed since.
     corrected: Ticks,
@@ -75,7 +71,7 @@ impl Following {
     /// at `end`.
     pub(super) fn place(&mut self, at: Ticks, end: Ticks, length: Ticks) -> Ticks {
         let ahead = at - end;
-        let is_hole = self.hole && ahead > HOLE;
+        let is_hole = self.hole && ahead > STEP;
         let Some(begun) = self.begun.filter(|_| !is_hole && ahead.abs() <= NEAR) else {
             self.restart();
             self.begun = Some(at);
@@ -96,6 +92,7 @@ impl Following {
         // The last two may hold what is being judged.
         let jitter = self.earlier.span(2).map_or(0, |(least, most)| most - least);
         let step = if agreed.abs() > ALIGNMENT + jitter.min(NEAR) {
+            self.begun = Some(end);
             agreed
         } else {
             let most = length / FASTEST;

@@ -31,12 +31,16 @@ pub(super) const MS: Ticks = 1_000_000 * TICKS_PER_NS;
 pub(super) const SECOND: Ticks = 1_000 * MS;
 const HOUR: Ticks = 3_600 * SECOND;
 
-/// No time is further than this (24 years), so that sums of a few never overflow.
+/// No time is further than this (24 years), so that sums of a few never overflow. One that
+/// is was never a time.
 const FURTHEST: Ticks = i64::MAX / 4;
 
 /// A timestamp this close to the end of the last block continues it. More than the
 /// jitter of networks and the overlap of segments; less than any step of a clock.
 pub(super) const NEAR: Ticks = SECOND;
+
+/// Windows smooth over as much.
+pub(super) const STEP: Ticks = 20 * MS;
 
 /// The first timestamps of a source lie this close to its start: pictures that are
 /// reordered, and tracks that start late, by seconds.
@@ -48,6 +52,11 @@ const FILE_DOUBT: Ticks = SECOND;
 
 /// The same for a live source, where it is latency: two blocks, of 20 to 100 ms mostly.
 const LIVE_DOUBT: Ticks = 200 * MS;
+
+/// Pictures are held back a little longer than sound, so that the sound, which nothing may
+/// be missing from, decides where both go on: by their times, but no more than this many.
+const PICTURE_DOUBT: Ticks = 100 * MS;
+const MOST_PICTURES: u64 = 16;
 
 /// A hole in a file is at most this long. Recordings pause for minutes; hours are a
 /// timestamp that wrapped or a clock that was set.
@@ -65,6 +74,15 @@ const APART: Ticks = 100 * MS;
 
 /// Sound and picture may reach a splice this far apart.
 const JOIN: Ticks = 10 * SECOND;
+
+/// How far a stream goes on beyond a splice of the other before it counts as not taking
+/// part. In a file one may be read ahead of the other.
+const FILE_ALONE: Ticks = 5 * SECOND;
+const LIVE_ALONE: Ticks = 2 * SECOND;
+
+/// Live sound and picture that arrive together are at most this far apart; a window does
+/// not wait much longer for its frame.
+const TOGETHER: Ticks = 300 * MS;
 
 /// Shifts that are tried, from the latest: streams may lag behind by a splice or two.
 const SHIFTS_TRIED: usize = 3;
@@ -139,6 +157,15 @@ pub enum Stream {
     Picture,
 }
 
+impl Stream {
+    const fn other(self) -> Self {
+        match self {
+            Self::Sound => Self::Picture,
+            Self::Picture => Self::Sound,
+        }
+    }
+}
+
 /// How often timestamps were not believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Doubts {
@@ -154,18 +181,19 @@ pub struct Doubts {
 #[derive(Debug)]
 pub struct Timeline {
     origin: Origin,
+    opened: Instant,
     /// Added to timestamps; the first one is zero. Whole samples.
     shifts: Vec<Ticks>,
     tracks: [Track; 2],
     following: Following,
     doubts: Doubts,
     notes: Vec<Note>,
-    /// A splice that one stream has not reached yet: where it was.
-    alone_since: Option<Ticks>,
+    /// A splice that one stream has not reached yet: where it was, and of which other.
+    apart_since: Option<(Stream, Ticks)>,
 }
 
 /// Sound or picture, as far as it is believed.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Track {
     begun: bool,
     /// Which shift applies.
@@ -200,12 +228,13 @@ impl Timeline {
         };
         Self {
             origin,
+            opened,
             shifts: vec![0],
             tracks: [track(), track()],
             following: Following::default(),
             doubts: Doubts::default(),
             notes: Vec::new(),
-            alone_since: None,
+            apart_since: None,
         }
     }
 
@@ -283,18 +312,20 @@ impl Timeline {
             Stream::Sound => (-NEAR..=FILE_HOLE).contains(&step),
             Stream::Picture => (0..=FILE_HOLE).contains(&step),
         };
-        match stream {
-            _ if !is_next => Opinion::Wrong,
-            Stream::Sound if step <= NEAR && doubt.length < self.patience() => Opinion::Unsure,
-            _ => Opinion::Right,
-        }
-    }
-
-    /// How much sound is held back before its timestamps are believed.
-    fn patience(&self) -> Ticks {
-        match self.origin {
+        let patience = match self.origin {
             Origin::File => FILE_DOUBT,
             Origin::Live => LIVE_DOUBT,
+        };
+        let may_be_wrong = match stream {
+            Stream::Sound => doubt.length < patience,
+            Stream::Picture => {
+                doubt.blocks < MOST_PICTURES && raw - doubt.first < patience + PICTURE_DOUBT
+            }
+        };
+        match step {
+            _ if !is_next || doubt.end >= FURTHEST => Opinion::Wrong,
+            ..=NEAR if may_be_wrong => Opinion::Unsure,
+            _ => Opinion::Right,
         }
     }
 
@@ -320,7 +351,6 @@ impl Timeline {
             // The other stream was here before: both go on together.
             let behind = from - (doubt.first + self.shifts[known]);
             self.shifts[known] += whole_samples(behind.max(0));
-            self.alone_since = None;
             known
         } else {
             let gap = match (self.origin, track.begun) {
@@ -328,7 +358,6 @@ impl Timeline {
                 _ => APART.max(elapsed),
             };
             self.shifts.push(whole_samples(from + gap - doubt.first));
-            self.alone_since = Some(from);
             self.shifts.len() - 1
         };
         let by = self.shifts[shift];
@@ -337,6 +366,7 @@ impl Timeline {
         track.begun = true;
         track.end = doubt.end + by;
         track.arrived = doubt.since;
+        self.note_shifts(stream, from);
         self.doubts.jumps += 1;
         self.notes.push(Note::Jumped {
             stream,
@@ -379,7 +409,7 @@ impl Timeline {
 
     /// Where a block or frame belongs that nothing is held back before.
     fn place(&mut self, stream: Stream, raw: Ticks, length: Ticks, arrived: Instant) -> Place {
-        let own = &self.tracks[stream as usize];
+        let own = self.tracks[stream as usize];
         let elapsed = match self.origin {
             Origin::File => 0,
             Origin::Live => from_duration(arrived.saturating_duration_since(own.arrived)),
@@ -408,7 +438,6 @@ impl Timeline {
             return Place::Hold;
         };
         if shift != own.shift {
-            self.alone_since = None;
             self.following.restart();
         }
         let at = raw + self.shifts[shift] - late;
@@ -416,6 +445,10 @@ impl Timeline {
             (Stream::Sound, Origin::Live) => self.following.place(at, own.end, length),
             _ => at,
         };
+        // The windows see it by themselves; here it is counted and told.
+        if own.begun && stream == Stream::Sound && self.origin == Origin::Live {
+            self.note_step(own.end, at, place);
+        }
         let track = &mut self.tracks[stream as usize];
         let is_repeated = place + length < track.end && track.begun;
         track.shift = shift;
@@ -425,7 +458,10 @@ impl Timeline {
         if stream == Stream::Sound && self.origin == Origin::Live {
             track.end = place + length;
         }
-        self.note_who_is_alone(stream);
+        if shift != own.shift {
+            self.note_shifts(stream, own.end);
+        }
+        self.bring_together(stream);
         match stream {
             Stream::Picture if is_repeated => {
                 self.doubts.discarded += 1;
@@ -440,16 +476,53 @@ impl Timeline {
         }
     }
 
-    /// Tells if one stream has gone on after a splice and the other has not reached it.
-    fn note_who_is_alone(&mut self, stream: Stream) {
-        let (track, last) = (&self.tracks[stream as usize], self.shifts.len() - 1);
-        let others = self.tracks.iter().filter(|t| t.shift != last && t.begun);
-        if track.shift == last
-            && self.alone_since.is_some_and(|since| track.end - since > JOIN)
-        {
-            let is_alone = others.count() > 0;
-            self.alone_since = None;
-            self.notes.extend(is_alone.then_some(Note::Alone(stream)));
+    /// Counts and tells where live sound does not go on by its samples.
+    fn note_step(&mut self, from: Ticks, to: Ticks, at: Ticks) {
+        if (at - from).abs() > STEP {
+            self.doubts.jumps += 1;
+            self.notes.push(Note::Jumped {
+                stream: Stream::Sound,
+                from: to_time(from),
+                to: to_time(to),
+                at: to_time(at),
+            });
+        }
+    }
+
+    /// After a splice at `from`, the streams have the same shift, or not yet.
+    fn note_shifts(&mut self, stream: Stream, from: Ticks) {
+        let [sound, picture] = &self.tracks;
+        let apart = sound.begun && picture.begun && sound.shift != picture.shift;
+        self.apart_since = apart.then_some((stream, from));
+    }
+
+    /// If this stream has passed a splice of the other without one of its own, that is
+    /// told; a live stream that arrives with the other follows it if they are apart.
+    fn bring_together(&mut self, stream: Stream) {
+        let (track, other) = (self.tracks[stream as usize], self.tracks[stream.other() as usize]);
+        let far = match self.origin {
+            Origin::File => FILE_ALONE,
+            Origin::Live => LIVE_ALONE,
+        };
+        let has_passed = |(who, since)| who != stream && track.end - since > far;
+        if track.shift == other.shift || !self.apart_since.is_some_and(has_passed) {
+            return;
+        }
+        self.apart_since = None;
+        let lead = |track: &Track| {
+            track.end - from_duration(track.arrived.saturating_duration_since(self.opened))
+        };
+        let behind = lead(&other) - lead(&track);
+        let ahead = self.shifts[other.shift] - self.shifts[track.shift];
+        let brings_nearer = ahead > 0 && (behind - ahead).abs() < behind;
+        if self.origin == Origin::Live && behind > TOGETHER && brings_nearer {
+            self.tracks[stream as usize].shift = other.shift;
+            self.doubts.jumps += 1;
+            // It may go ahead by as much at once.
+            self.tracks[stream as usize].end += ahead;
+            self.following.restart();
+        } else {
+            self.notes.push(Note::Alone(stream.other()));
         }
     }
 }
