@@ -54,6 +54,12 @@ pub struct StreamStats {
     pub dropped_frames: AtomicU64,
     /// How far a live source is behind the clock, in nanoseconds.
     pub lag_ns: AtomicU64,
+    /// Blocks of sound that came without a timestamp.
+    pub untimed_blocks: AtomicU64,
+    /// Blocks and frames whose timestamps were not believed.
+    pub doubted_times: AtomicU64,
+    /// Jumps of timestamps, of sound or picture.
+    pub time_jumps: AtomicU64,
 }
 
 /// How the network thread spent its time.

@@ -45,7 +45,7 @@ impl SamplePos {
     /// The position `samples` later.
     #[must_use]
     pub fn plus(self, samples: usize) -> Self {
-        Self(self.0 + samples as u64)
+        Self(self.0.saturating_add(samples as u64))
     }
 
     /// Samples from `other` to here; negative where `other` is later.

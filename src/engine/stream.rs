@@ -1,5 +1,6 @@
 //! One stream: open it, read it, extract features, reopen it if it fails.
 
+mod lag;
 mod listening;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +12,15 @@ use super::network::Job;
 use super::utc::UtcZero;
 use super::{Engine, Task};
 use crate::media::{
-    Ending, Feed, Frame, MediaError, OPENINGS, SessionOptions, Source, Stall, drive,
+    Doubting, Ending, Feed, Frame, MediaError, OPENINGS, Origin, SessionOptions, Source, Stall,
+    drive,
 };
 use crate::result::GapReason;
 use crate::stats::StreamStats;
 use crate::time::MediaTime;
 use crate::window::{FRAME_MEMORY, GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
-use listening::{Lag, Listening};
+use lag::Lag;
+use listening::Listening;
 
 /// First and longest wait before a source is reopened.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -230,13 +233,21 @@ impl Reader<'_> {
         };
         let clock = self.engine.clock;
         let lag = feed.is_live().then(|| Lag::new(clock.now()));
+        let (name, stats) = (self.source().name.clone(), self.stats);
         let mut listening = Listening {
             reader: self,
             maker,
             offset,
             lag,
+            unanswered: None,
+            last_arrival: clock.now(),
         };
-        let ending = drive(feed, clock, stall, &mut listening);
+        let origin = match feed.is_live() {
+            true => Origin::Live,
+            false => Origin::File,
+        };
+        let mut doubting = Doubting::new(&mut listening, origin, offset, clock, &name, stats);
+        let ending = drive(feed, clock, stall, &mut doubting);
         let maker = listening.maker;
         self.missing = feed.missing_decoder().map(str::to_owned);
         self.tail = feed.tail_samples();

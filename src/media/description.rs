@@ -11,11 +11,13 @@ use gstreamer as gst;
 
 /// The name of the appsink behind `audio.`.
 pub(super) const SOUND_SINK: &str = "l3net-sound";
+/// The name of the resampler in front of it.
+pub(super) const RESAMPLER: &str = "l3net-resampler";
 /// The name of the appsink behind `video.`.
 pub(super) const FRAME_SINK: &str = "l3net-frames";
 
 /// After `audio.`: mono (audioconvert's downmix), 48 kHz, 32-bit float.
-const AUDIO_END: &str = "queue name=audio ! audioconvert ! audioresample \
+const AUDIO_END: &str = "queue name=audio ! audioconvert ! audioresample name=l3net-resampler \
     ! audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=1 \
     ! appsink name=l3net-sound async=false enable-last-sample=false qos=false";
 

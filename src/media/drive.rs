@@ -50,6 +50,9 @@ pub enum Ending {
 
 /// Receives everything that a source yields, on the thread that reads it.
 pub trait Listener {
+    /// A block or frame has arrived, whatever becomes of it.
+    fn arrives(&mut self) {}
+
     /// Takes a block of sound.
     fn sound(&mut self, block: &AudioBlock<'_>);
 

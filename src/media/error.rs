@@ -56,6 +56,12 @@ pub enum MediaError {
          the camera a smaller picture"
     )]
     Behind(u64),
+    /// Sound or pictures arrived for this many seconds, and no window came of them.
+    #[error(
+        "what came for {0} seconds gave not one window: its timestamps make no sense; \
+         restart the sender, or set its clock"
+    )]
+    Unanswered(u64),
     /// Any other error of GStreamer.
     #[error("{0}")]
     Pipeline(String),

@@ -64,6 +64,11 @@ pub trait Feed {
     /// Blocks of sound and frames dropped since it was opened.
     fn dropped(&self) -> (u64, u64);
 
+    /// Blocks of sound without a timestamp since it was opened.
+    fn untimed(&self) -> u64 {
+        0
+    }
+
     /// A decoder that is missing for a part of the source.
     fn missing_decoder(&self) -> Option<&str>;
 
@@ -117,6 +122,10 @@ impl Feed for Session {
 
     fn dropped(&self) -> (u64, u64) {
         (self.sound.dropped_blocks(), self.dropped_frames())
+    }
+
+    fn untimed(&self) -> u64 {
+        self.untimed_blocks()
     }
 
     fn missing_decoder(&self) -> Option<&str> {

@@ -111,6 +111,12 @@ impl Frame {
             ..self
         }
     }
+
+    /// The same picture at another time.
+    #[must_use]
+    pub(crate) fn moved_to(self, at: MediaTime) -> Self {
+        Self { at, ..self }
+    }
 }
 
 impl Timed for Frame {
@@ -276,11 +282,6 @@ impl Frame {
             at,
             video_state: Arc::default(),
         }
-    }
-
-    /// The same picture at another time.
-    pub(crate) fn moved_to(self, at: MediaTime) -> Self {
-        Self { at, ..self }
     }
 }
 

@@ -7,14 +7,17 @@
 
 mod bus;
 mod description;
+mod doubting;
 mod drive;
 mod error;
 mod feed;
+mod following;
 mod frame;
 mod gate;
 mod graph;
 mod lag;
 mod naming;
+mod restamp;
 mod ring;
 mod scene;
 mod secrets;
@@ -23,8 +26,10 @@ mod source;
 mod splice;
 mod stall;
 mod tap;
+mod timeline;
 
 pub use description::{Description, DescriptionError};
+pub use doubting::Doubting;
 pub use drive::{Ending, Listener, OPENINGS, drive};
 pub use error::MediaError;
 pub use feed::{Feed, GstOpener, Opener};
@@ -36,3 +41,4 @@ pub use scene::{SceneFeed, SceneSource};
 pub use session::{End, Session, SessionOptions};
 pub use source::{Source, SourceError, SourceKind, find, is_media};
 pub use stall::Stall;
+pub use timeline::Origin;

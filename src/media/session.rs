@@ -10,10 +10,12 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use super::bus;
+use super::description::RESAMPLER;
 use super::error::MediaError;
 use super::frame::{Frame, VideoState};
 use super::gate::skip_late_pictures;
 use super::graph::{build, for_each_element, has_pads_to_come, is_fed, sinks, watch_tags};
+use super::restamp::keep_timestamps;
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Source, SourceKind};
 use super::splice::follow_splices;
@@ -104,6 +106,10 @@ impl Session {
             pumps: Vec::new(),
         };
         watch_tags(&frame_sink, &video_state);
+        let jitters = Arc::new(AtomicBool::new(false));
+        if let Some(resampler) = session.pipeline.by_name(RESAMPLER) {
+            keep_timestamps(&resampler, &jitters);
+        }
         session.watch_pads(writer.ender());
         session.watch_elements();
         let frames_state = Arc::clone(&video_state);
@@ -114,6 +120,7 @@ impl Session {
 
         let live = session.pause(source, &options.stop)?;
         session.live = live;
+        jitters.store(live, Ordering::Relaxed);
         session.by_clock.fetch_or(live, Ordering::Relaxed);
         let by_clock = options.real_time && !live;
         for sink in [&sound_sink, &frame_sink] {
@@ -124,6 +131,7 @@ impl Session {
             writer,
             offset: options.offset,
             plays: by_clock,
+            next: None,
             state: Arc::clone(&session.sound_state),
         };
         let frame_tap = FrameTap {
@@ -236,6 +244,11 @@ impl Session {
     /// not decoded because they were late.
     pub fn dropped_frames(&self) -> u64 {
         self.frame_state.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Blocks of sound that came without a timestamp.
+    pub fn untimed_blocks(&self) -> u64 {
+        self.sound_state.untimed.load(Ordering::Relaxed)
     }
 
     /// A decoder that is missing for a part of the source.

@@ -34,6 +34,8 @@ pub(super) struct TapState {
     pub seen: AtomicBool,
     /// Frames dropped because the channel was full (live only).
     pub dropped: AtomicU64,
+    /// Blocks of sound that came without a timestamp.
+    pub untimed: AtomicU64,
 }
 
 impl TapState {
@@ -44,6 +46,7 @@ impl TapState {
             ended: AtomicBool::new(false),
             seen: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
+            untimed: AtomicU64::new(0),
         }
     }
 
@@ -66,6 +69,8 @@ pub(super) struct SoundTap {
     pub offset: MediaTime,
     /// A file played in real time: sound within a buffer arrives when it is played.
     pub plays: bool,
+    /// Where the last block ended: there, one without a timestamp goes on.
+    pub next: Option<SamplePos>,
     pub state: Arc<TapState>,
 }
 
@@ -94,16 +99,24 @@ impl SoundTap {
     /// Never allocates, locks, logs or waits.
     fn accept(&mut self, sample: &gst::Sample) {
         let arrived = Instant::now();
-        if let Some(at) = stream_time(sample, self.offset)
+        if let Some(at) = self.position(sample)
             && let Some(Ok(map)) = sample.buffer().map(gst::BufferRef::map_readable)
         {
-            self.writer.accept(
-                SamplePos::from_time(at),
-                arrived,
-                samples_of(map.as_slice()),
-            );
+            let samples = samples_of(map.as_slice());
+            self.next = Some(at.plus(samples.len()));
+            self.writer.accept(at, arrived, samples);
             self.state.arrived();
         }
+    }
+
+    /// Where a block begins; `None` where that is unknown, or outside of the stream. A
+    /// block without a timestamp continues the one before, and is counted.
+    fn position(&self, sample: &gst::Sample) -> Option<SamplePos> {
+        if sample.buffer()?.pts().is_none() {
+            self.state.untimed.fetch_add(1, Ordering::Relaxed);
+            return self.next;
+        }
+        stream_time(sample, self.offset).map(SamplePos::from_time)
     }
 
     fn end(&self) {
@@ -137,14 +150,14 @@ impl SoundTap {
         std::thread::spawn(move || {
             'samples: while let Some(sample) = pull(&sink, &self.state) {
                 let arrived = Instant::now();
-                let Some(at) = stream_time(&sample, self.offset) else {
+                let Some(begin) = self.position(&sample) else {
                     continue;
                 };
                 let Some(Ok(map)) = sample.buffer().map(gst::BufferRef::map_readable) else {
                     continue;
                 };
-                let begin = SamplePos::from_time(at);
                 let mut at = begin;
+                self.next = Some(begin.plus(map.len() / 4));
                 for piece in map.as_slice().chunks(PUMP_PIECE * 4) {
                     let samples = piece.len() / 4;
                     while !self.writer.has_room(samples) {

@@ -10,12 +10,13 @@ use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
 use crate::features::FrameScaler;
 use crate::media::{
-    AudioBlock, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions,
-    Source, drive,
+    AudioBlock, Doubting, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Origin, Session,
+    SessionOptions, Source, drive,
 };
 use crate::picture::ToPicture;
 use crate::result::Crop;
 use crate::stats::StreamStats;
+use crate::time::MediaTime;
 use crate::window::{TAIL_SAMPLES, Timed};
 
 /// Frames as JPEG.
@@ -67,7 +68,15 @@ pub(super) fn record(
                 "runs by the clock: record it to a file, and prepare that".to_owned(),
             )),
             Ok(mut session) => {
-                let ending = drive(&mut session, &SystemClock, source.stall(), &mut recorder);
+                let mut doubting = Doubting::new(
+                    &mut recorder,
+                    Origin::File,
+                    MediaTime::ZERO,
+                    &SystemClock,
+                    &source.name,
+                    position,
+                );
+                let ending = drive(&mut session, &SystemClock, source.stall(), &mut doubting);
                 missing = session.missing_decoder().map(str::to_owned);
                 tail = session.tail_samples();
                 ending

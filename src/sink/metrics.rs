@@ -11,6 +11,7 @@
 //! | `l3net_gaps_total`, `l3net_lost_moments_total` | counter | `stream`, `why` |
 //! | `l3net_errors_total` | counter | `stream` |
 //! | `l3net_dropped_blocks_total`, `l3net_dropped_frames_total` | counter | `stream` |
+//! | `l3net_untimed_blocks_total`, `l3net_doubted_times_total`, `l3net_time_jumps_total` | counter | `stream` |
 //! | `l3net_sink_dropped_total`, `l3net_sink_failures_total` | counter | `sink` |
 //! | `l3net_correspondence` | gauge | `stream` |
 //! | `l3net_lag_seconds` | gauge | `stream` |
@@ -66,6 +67,12 @@ impl Metrics {
                 .absolute(of(&stats.dropped_frames));
             gauge!("l3net_lag_seconds", "stream" => name.clone())
                 .set(of(&stats.lag_ns) as f64 / 1e9);
+            counter!("l3net_untimed_blocks_total", "stream" => name.clone())
+                .absolute(of(&stats.untimed_blocks));
+            counter!("l3net_doubted_times_total", "stream" => name.clone())
+                .absolute(of(&stats.doubted_times));
+            counter!("l3net_time_jumps_total", "stream" => name.clone())
+                .absolute(of(&stats.time_jumps));
             let waiting = usize::try_from(of(&stats.queued_moments)).unwrap_or(usize::MAX);
             queue_depth("moments", Some(name), waiting);
         }
@@ -173,6 +180,18 @@ fn describe() {
     describe_counter!(
         "l3net_dropped_blocks_total",
         "Blocks of sound dropped because the ring was full"
+    );
+    describe_counter!(
+        "l3net_untimed_blocks_total",
+        "Blocks of sound that came without a timestamp"
+    );
+    describe_counter!(
+        "l3net_doubted_times_total",
+        "Blocks and frames whose timestamps were not believed"
+    );
+    describe_counter!(
+        "l3net_time_jumps_total",
+        "Jumps of the timestamps of sound or picture"
     );
     describe_counter!(
         "l3net_sink_dropped_total",
@@ -310,6 +329,7 @@ mod tests {
             sink_failed("heatmaps");
             let stats = RunStats::new(1);
             stats.streams[0].dropped_blocks.store(5, Ordering::Relaxed);
+            stats.streams[0].time_jumps.store(3, Ordering::Relaxed);
             stats.streams[0].queued_moments.store(2, Ordering::Relaxed);
             Metrics::new(vec!["cam".into()], stats.into()).copy_counters();
         });
@@ -322,6 +342,7 @@ mod tests {
         text.sort();
         insta::assert_snapshot!(text.join("\n"), @r###"
         l3net_correspondence{stream="cam"} 0.8299999833106995
+        l3net_doubted_times_total{stream="cam"} 0
         l3net_dropped_blocks_total{stream="cam"} 5
         l3net_dropped_frames_total{stream="cam"} 0
         l3net_errors_total{stream="bad"} 1
@@ -340,6 +361,8 @@ mod tests {
         l3net_queue_depth{queue="overlay",stream="cam"} 4
         l3net_sink_dropped_total{sink="table"} 1
         l3net_sink_failures_total{sink="heatmaps"} 1
+        l3net_time_jumps_total{stream="cam"} 3
+        l3net_untimed_blocks_total{stream="cam"} 0
         l3net_wait_seconds_count{stream="cam"} 2
         l3net_wait_seconds_sum{stream="cam"} 0.0024000000953674316
         "###);

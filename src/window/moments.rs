@@ -24,6 +24,9 @@ const SOUND_TIMEOUT_NS: u64 = 4 * SECOND_NS;
 
 /// Memory for windows of a file that wait for their pictures.
 const WAITING_BYTES: usize = 128 << 20;
+/// A picture that is further ahead came after a pause or a jump: one gap, not one for
+/// each second.
+const CATCH_UP_NS: u64 = SOUND_TIMEOUT_NS + 10 * SECOND_NS;
 
 /// Makes moments from blocks of sound and frames.
 #[derive(Debug)]
@@ -311,14 +314,23 @@ impl<F: Timed + Clone> MomentMaker<F> {
             return;
         };
         let mut start = self.emitted.max(self.sound_end.to_time());
-        while newest.0 > start.0 + SOUND_TIMEOUT_NS {
-            let end = MediaTime(start.0 + SECOND_NS);
+        loop {
+            let behind = newest.0.saturating_sub(start.0);
+            if behind <= SOUND_TIMEOUT_NS {
+                break;
+            }
+            let length = if behind > CATCH_UP_NS {
+                (behind - SOUND_TIMEOUT_NS).next_multiple_of(SECOND_NS)
+            } else {
+                SECOND_NS
+            };
+            let end = MediaTime(start.0.saturating_add(length));
             out.push(MomentOrGap::Gap(GapSpan {
                 start,
                 end,
                 why: GapReason::NoAudio,
                 // Not `lost_windows`: while the silence lasts, a window starts at each hop.
-                lost: SECOND_NS.div_ceil(self.hop_ns),
+                lost: length.div_ceil(self.hop_ns),
             }));
             self.emitted = end;
             self.abandoned = end;
@@ -334,7 +346,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
         out: &mut Vec<MomentOrGap<F>>,
     ) {
         let first_end = self.emitted.0.saturating_add(self.spec.window_length().0);
-        if end.0 + tail_ns() >= first_end {
+        if end.0.saturating_add(tail_ns()) >= first_end {
             self.emit_gap(end, why, out);
         }
     }
@@ -357,8 +369,9 @@ impl<F: Timed + Clone> MomentMaker<F> {
 
     /// Windows that there would have been between two times, at least one.
     fn lost_windows(&self, start: MediaTime, end: MediaTime) -> u64 {
-        let first_end = start.0 + self.spec.window_length().0;
-        1 + (end.0 + tail_ns()).saturating_sub(first_end) / self.hop_ns
+        let first_end = start.0.saturating_add(self.spec.window_length().0);
+        let more = end.0.saturating_add(tail_ns()).saturating_sub(first_end);
+        1 + more / self.hop_ns
     }
 
     fn close_gap(&mut self, out: &mut Vec<MomentOrGap<F>>) {

@@ -261,7 +261,8 @@ fn counted_bytes(frame: &impl Timed) -> usize {
 /// The first of `origin, origin + hop, …` that is not before `time`.
 fn first_middle_at_or_after(time: u64, origin: u64, hop: u64) -> u64 {
     let hop = hop.max(1);
-    origin + time.saturating_sub(origin).div_ceil(hop) * hop
+    let hops = time.saturating_sub(origin).div_ceil(hop);
+    origin.saturating_add(hops.saturating_mul(hop))
 }
 
 #[cfg(test)]

@@ -4,13 +4,17 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Reader;
-use crate::media::{AudioBlock, Ending, Feed, Frame, LAG_LIMIT, LagMeter, Listener, MediaError};
+use super::lag::Lag;
+use crate::media::{AudioBlock, Ending, Feed, Frame, Listener, MediaError};
 use crate::time::MediaTime;
 use crate::window::{MomentMaker, Timed};
 
-/// How long a live source may be far behind before it is opened again. Skipping late
-/// pictures brings most back within a second or at their next key picture.
-const CATCH_UP: Duration = Duration::from_secs(10);
+/// A live source from which sound or pictures arrive for this long without one moment or
+/// gap is at fault. At most 5 s pass between two where only one of the two arrives.
+const UNANSWERED: Duration = Duration::from_secs(30);
+
+/// A source from which nothing arrives for this long is not judged by that.
+const ARRIVING: Duration = Duration::from_secs(5);
 
 /// A reader while its source is open.
 pub(super) struct Listening<'r, 'a> {
@@ -19,65 +23,27 @@ pub(super) struct Listening<'r, 'a> {
     pub offset: MediaTime,
     /// Lag of what arrives, where the source is live.
     pub lag: Option<Lag>,
+    /// When the first arrived of what no moment or gap has followed yet.
+    pub unanswered: Option<Instant>,
+    pub last_arrival: Instant,
 }
 
-/// How far a live source is behind, since it was opened.
-pub(super) struct Lag {
-    opened: Instant,
-    sound: LagMeter,
-    picture: LagMeter,
-    /// The newest of both.
-    current: [Duration; 2],
-    /// Since when it has been behind by more than [`LAG_LIMIT`].
-    behind: Option<Instant>,
-}
-
-impl Lag {
-    pub fn new(opened: Instant) -> Self {
-        Self {
-            opened,
-            sound: LagMeter::default(),
-            picture: LagMeter::default(),
-            current: [Duration::ZERO; 2],
-            behind: None,
-        }
-    }
-
-    fn current(&self) -> Duration {
-        self.current[0].max(self.current[1])
-    }
-
-    fn since_opening(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.opened);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    fn measure_sound(&mut self, at: MediaTime, arrived: Instant) {
-        self.current[0] = self.sound.measure(at.0, self.since_opening(arrived));
-    }
-
-    fn measure_picture(&mut self, at: MediaTime, arrived: Instant) {
-        self.current[1] = self.picture.measure(at.0, self.since_opening(arrived));
-    }
-
-    /// Whether it began to be behind by more than [`LAG_LIMIT`] just now.
-    fn begins(&mut self, now: Instant) -> bool {
-        let is_behind = self.current() > LAG_LIMIT;
-        let begins = is_behind && self.behind.is_none();
-        self.behind = is_behind.then(|| self.behind.unwrap_or(now));
-        begins
-    }
-
-    /// Whether it has been behind for longer than [`CATCH_UP`].
-    fn is_hopeless(&self, now: Instant) -> bool {
-        let since = self
-            .behind
-            .map(|since| now.saturating_duration_since(since));
-        since.is_some_and(|since| since > CATCH_UP)
+impl Listening<'_, '_> {
+    /// Whether much has arrived and nothing come of it.
+    fn is_at_fault(&self) -> bool {
+        let now = self.reader.engine.clock.now();
+        let since = |then| now.saturating_duration_since(then);
+        let long = |first| since(first) > UNANSWERED;
+        self.reader.live && self.unanswered.is_some_and(long) && since(self.last_arrival) < ARRIVING
     }
 }
 
 impl Listener for Listening<'_, '_> {
+    fn arrives(&mut self) {
+        self.last_arrival = self.reader.engine.clock.now();
+        self.unanswered.get_or_insert(self.last_arrival);
+    }
+
     fn sound(&mut self, block: &AudioBlock<'_>) {
         for watcher in &mut self.reader.task.watchers {
             watcher.sound(block);
@@ -114,6 +80,9 @@ impl Listener for Listening<'_, '_> {
     fn hand_on(&mut self, feed: &dyn Feed) {
         let now = self.reader.engine.clock.now();
         self.maker.poll(now, &mut self.reader.made);
+        if !self.reader.made.is_empty() {
+            self.unanswered = None;
+        }
         self.reader.deliver(feed, self.offset);
     }
 
@@ -132,6 +101,10 @@ impl Listener for Listening<'_, '_> {
         }
         if let Some(failure) = self.falls_behind() {
             return Some(failure);
+        }
+        if self.is_at_fault() {
+            let cause = MediaError::Unanswered(UNANSWERED.as_secs());
+            return Some(Ending::Failed(cause));
         }
         let limit = self.reader.engine.options.limit?;
         let sound_ended = feed.sound_is_done();

@@ -1,0 +1,250 @@
+//! A [`Listener`] whose blocks and frames are where they belong, whatever their timestamps
+//! say.
+//!
+//! Belongs here: keeping what the [`Timeline`] holds back, and telling what it finds. Does
+//! not: what is plausible (`timeline`).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::drive::{Ending, Listener};
+use super::feed::Feed;
+use super::frame::Frame;
+use super::ring::AudioBlock;
+use super::timeline::{Answer, Doubts, Held, Note, Origin, Place, Stream, Timeline};
+use crate::clock::Clock;
+use crate::stats::StreamStats;
+use crate::time::{MediaTime, SamplePos};
+use crate::window::Timed;
+
+/// Jumps of a source that are told one by one; after that they are only counted.
+const TOLD: u64 = 10;
+
+/// Asks a [`Timeline`] about everything before it passes it on.
+pub struct Doubting<'a, L> {
+    inner: &'a mut L,
+    timeline: Timeline,
+    clock: &'a dyn Clock,
+    /// The name of the source, for what is told.
+    name: &'a str,
+    stats: &'a StreamStats,
+    blocks: Vec<HeldBlock>,
+    frames: Vec<Frame>,
+    /// Blocks that the ring had dropped when last asked.
+    dropped: u64,
+    /// Blocks without a timestamp, when last asked.
+    untimed: u64,
+    /// What was counted of doubts so far.
+    doubts: Doubts,
+    /// Jumps that have been told.
+    told: u64,
+}
+
+struct HeldBlock {
+    at: SamplePos,
+    arrived: Instant,
+    pcm: Vec<f32>,
+}
+
+impl<'a, L: Listener> Doubting<'a, L> {
+    /// For a source that has just been opened and whose times begin at `start`.
+    pub fn new(
+        inner: &'a mut L,
+        origin: Origin,
+        start: MediaTime,
+        clock: &'a dyn Clock,
+        name: &'a str,
+        stats: &'a StreamStats,
+    ) -> Self {
+        Self {
+            inner,
+            timeline: Timeline::new(origin, start, clock.now()),
+            clock,
+            name,
+            stats,
+            blocks: Vec::new(),
+            frames: Vec::new(),
+            dropped: 0,
+            untimed: 0,
+            doubts: Doubts::default(),
+            told: 0,
+        }
+    }
+
+    fn settle_blocks(&mut self, held: Held) {
+        let mut next = match held {
+            Held::Wait => return,
+            Held::Drop => return self.blocks.clear(),
+            Held::From(first) | Held::Continues(first) => SamplePos::from_time(first),
+        };
+        let first = self
+            .blocks
+            .first()
+            .map_or(SamplePos::ZERO, |block| block.at);
+        let from = next;
+        for block in std::mem::take(&mut self.blocks) {
+            if let Held::From(_) = held {
+                let later = block.at.minus(first);
+                next = SamplePos(from.0.saturating_add_signed(later));
+            }
+            self.inner.sound(&AudioBlock {
+                at: next,
+                arrived: block.arrived,
+                pcm: &block.pcm,
+            });
+            next = next.plus(block.pcm.len());
+        }
+    }
+
+    fn settle_frames(&mut self, held: Held) {
+        let from = match held {
+            Held::Wait => return,
+            Held::Drop | Held::Continues(_) => return self.frames.clear(),
+            Held::From(first) => first,
+        };
+        let first = self.frames.first().map_or(MediaTime::ZERO, Timed::at);
+        for frame in std::mem::take(&mut self.frames) {
+            let later = frame.at().0.saturating_sub(first.0);
+            let at = MediaTime(from.0.saturating_add(later));
+            self.inner.frame(frame.moved_to(at));
+        }
+    }
+
+    fn count(&mut self, feed: &dyn Feed) {
+        let (dropped, _) = feed.dropped();
+        if std::mem::replace(&mut self.dropped, dropped) != dropped {
+            self.timeline.sound_was_lost();
+        }
+        let untimed = feed.untimed();
+        if self.untimed == 0 && untimed > 0 {
+            tracing::warn!(
+                "{}: sound without timestamps: it continues what came before, if anything did",
+                self.name
+            );
+        }
+        let doubts = self.timeline.doubts();
+        let add = |counter: &AtomicU64, now: u64, before: u64| {
+            if now != before {
+                counter.fetch_add(now.saturating_sub(before), Ordering::Relaxed);
+            }
+        };
+        add(&self.stats.untimed_blocks, untimed, self.untimed);
+        add(&self.stats.time_jumps, doubts.jumps, self.doubts.jumps);
+        let doubted = |doubts: Doubts| doubts.continued + doubts.discarded;
+        add(
+            &self.stats.doubted_times,
+            doubted(doubts),
+            doubted(self.doubts),
+        );
+        (self.untimed, self.doubts) = (untimed, doubts);
+    }
+
+    fn tell(&mut self) {
+        for note in self.timeline.take_notes() {
+            self.told += 1;
+            if self.told > TOLD {
+                continue;
+            }
+            let called = |stream| match stream {
+                Stream::Sound => "sound",
+                Stream::Picture => "picture",
+            };
+            let name = self.name;
+            match note {
+                Note::Jumped {
+                    stream,
+                    from,
+                    to,
+                    at,
+                } => tracing::warn!(
+                    "{name}: the timestamps of the {} jump from {:.1} s to {:.1} s; \
+                     it continues at {:.1} s",
+                    called(stream),
+                    from.as_secs_f64(),
+                    to.as_secs_f64(),
+                    at.as_secs_f64(),
+                ),
+                Note::Alone(stream) => tracing::warn!(
+                    "{name}: only the timestamps of the {} jumped; \
+                     sound and picture may be apart from here on",
+                    called(stream),
+                ),
+            }
+            if self.told == TOLD {
+                tracing::warn!("{name}: further jumps of its timestamps are only counted");
+            }
+        }
+    }
+}
+
+impl<L: Listener> Listener for Doubting<'_, L> {
+    fn arrives(&mut self) {
+        self.inner.arrives();
+    }
+
+    fn sound(&mut self, block: &AudioBlock<'_>) {
+        self.arrives();
+        let Answer { held, place } =
+            (self.timeline).sound(block.at, block.pcm.len(), block.arrived);
+        self.settle_blocks(held);
+        match place {
+            Place::At(at) => self.inner.sound(&AudioBlock {
+                at: SamplePos::from_time(at),
+                arrived: block.arrived,
+                pcm: block.pcm,
+            }),
+            Place::Hold => self.blocks.push(HeldBlock {
+                at: block.at,
+                arrived: block.arrived,
+                pcm: block.pcm.to_vec(),
+            }),
+            Place::Drop => {}
+        }
+        self.tell();
+    }
+
+    fn has_enough_sound(&self) -> bool {
+        self.inner.has_enough_sound()
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        self.arrives();
+        let Answer { held, place } = self.timeline.picture(frame.at(), self.clock.now());
+        self.settle_frames(held);
+        match place {
+            Place::At(at) => self.inner.frame(frame.moved_to(at)),
+            Place::Hold => self.frames.push(frame),
+            Place::Drop => {}
+        }
+        self.tell();
+    }
+
+    fn sound_ended(&mut self) {
+        let held = self.timeline.ends(Stream::Sound);
+        self.settle_blocks(held);
+        self.inner.sound_ended();
+    }
+
+    fn picture_ended(&mut self) {
+        let held = self.timeline.ends(Stream::Picture);
+        self.settle_frames(held);
+        self.inner.picture_ended();
+    }
+
+    fn hand_on(&mut self, feed: &dyn Feed) {
+        self.count(feed);
+        self.inner.hand_on(feed);
+    }
+
+    fn waits(&mut self, since: Duration) {
+        self.inner.waits(since);
+    }
+
+    fn over(&mut self, feed: &dyn Feed) -> Option<Ending> {
+        self.inner.over(feed)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.inner.is_stopped()
+    }
+}

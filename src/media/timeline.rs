@@ -1,0 +1,578 @@
+//! Timestamps are doubted before they are believed.
+//!
+//! What should be in this file: the one policy for times that cannot be, that jump, that
+//! jitter or drift, with its figures. What should not: GStreamer, clocks (times of arrival
+//! are parameters), samples and pixels (whoever asks keeps what is held back), the windows.
+//!
+//! A [`Timeline`] is asked about each block of sound and each frame of a source, in the
+//! order in which they arrived, and says where it belongs.
+//!
+//! | what the timestamps do | a file | a live source |
+//! |---|---|---|
+//! | differ by less than [`NEAR`] from where the last block ended | believed; the windows smooth over up to 20 ms and report the rest | sound goes on by its samples and follows them slowly ([`Following`](following::Following)) |
+//! | differ by more, once | that block continues the last one; that frame is dropped | the same |
+//! | jump ahead | a hole of up to [`FILE_HOLE`] | up to [`LIVE_AHEAD`] more than the clock says |
+//! | jump further, or back | a splice: goes on [`APART`] after the last one | goes on where the clock says, at least [`APART`] after the last one |
+//!
+//! After a splice all timestamps are shifted, of sound and picture by the same, as they
+//! share one clock. A stream that does not jump keeps its old shift.
+
+use std::time::{Duration, Instant};
+
+use super::following::Following;
+use crate::time::{MediaTime, SamplePos};
+
+/// Times in thirds of a nanosecond: of these a sample and a nanosecond are whole numbers.
+pub(super) type Ticks = i64;
+
+const TICKS_PER_NS: Ticks = 3;
+const TICKS_PER_SAMPLE: Ticks = 62_500;
+pub(super) const MS: Ticks = 1_000_000 * TICKS_PER_NS;
+pub(super) const SECOND: Ticks = 1_000 * MS;
+const HOUR: Ticks = 3_600 * SECOND;
+
+/// No time is further than this (24 years), so that sums of a few never overflow. One that
+/// is was never a time.
+const FURTHEST: Ticks = i64::MAX / 4;
+
+/// A timestamp this close to the end of the last block continues it. More than the
+/// jitter of networks and the overlap of segments; less than any step of a clock.
+pub(super) const NEAR: Ticks = SECOND;
+
+/// Windows smooth over as much.
+pub(super) const STEP: Ticks = 20 * MS;
+
+/// The first timestamps of a source lie this close to its start: pictures that are
+/// reordered, and tracks that start late, by seconds.
+const FIRST: Ticks = 10 * SECOND;
+
+/// Sound of a file whose timestamps jump is held back this long before it is believed:
+/// more than a container's largest usual block, so that no block confirms itself.
+const FILE_DOUBT: Ticks = SECOND;
+
+/// The same for a live source, where it is latency: two blocks, of 20 to 100 ms mostly.
+const LIVE_DOUBT: Ticks = 200 * MS;
+
+/// Pictures are held back a little longer than sound, so that the sound, which nothing may
+/// be missing from, decides where both go on: by their times, but no more than this many.
+const PICTURE_DOUBT: Ticks = 100 * MS;
+const MOST_PICTURES: u64 = 16;
+
+/// A hole in a file is at most this long. Recordings pause for minutes; hours are a
+/// timestamp that wrapped or a clock that was set.
+const FILE_HOLE: Ticks = HOUR;
+
+/// Where a file may start: some count from midnight.
+const FILE_START: Ticks = 24 * HOUR;
+
+/// How far a live source may jump ahead of the clock: RTSP sender reports move a stream
+/// by up to 3 s, buffers of a sender hold some seconds. More is a clock that was set.
+const LIVE_AHEAD: Ticks = 10 * SECOND;
+
+/// What lies between two recordings: enough to end a window.
+const APART: Ticks = 100 * MS;
+
+/// Sound and picture may reach a splice this far apart.
+const JOIN: Ticks = 10 * SECOND;
+
+/// How far a stream goes on beyond a splice of the other before it counts as not taking
+/// part. In a file one may be read ahead of the other.
+const FILE_ALONE: Ticks = 5 * SECOND;
+const LIVE_ALONE: Ticks = 2 * SECOND;
+
+/// Live sound and picture that arrive together are at most this far apart; a window does
+/// not wait much longer for its frame.
+const TOGETHER: Ticks = 300 * MS;
+
+/// Shifts that are tried, from the latest: streams may lag behind by a splice or two.
+const SHIFTS_TRIED: usize = 3;
+
+/// Whose timestamps they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file: nothing is lost, and what its timestamps say is exact.
+    File,
+    /// A live source: timestamps are when something arrived, more or less.
+    Live,
+}
+
+/// What becomes of a block or frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It belongs here.
+    At(MediaTime),
+    /// Keep it: what follows will tell.
+    Hold,
+    /// Discard it. It is counted.
+    Drop,
+}
+
+/// What becomes of what was held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It stays held back, or there is nothing.
+    Wait,
+    /// Its timestamps are believed: the first goes here, and the others lie as far from
+    /// it as they say.
+    From(MediaTime),
+    /// Its timestamps are not believed: it follows the last block, from here on.
+    Continues(MediaTime),
+    /// Discard it. It is counted.
+    Drop,
+}
+
+/// The answer for a block or frame: first do as `held` says, then as `place` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// For what was held back of the same stream.
+    pub held: Held,
+    /// For the one that was asked about.
+    pub place: Place,
+}
+
+/// Something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The timestamps of the sound or picture jumped.
+    Jumped {
+        /// Which of the two.
+        stream: Stream,
+        /// From here.
+        from: MediaTime,
+        /// To here, as the source has it.
+        to: MediaTime,
+        /// And continue here.
+        at: MediaTime,
+    },
+    /// Only this one jumped, and the other did not follow: they may be apart now.
+    Alone(Stream),
+}
+
+/// Sound or picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// The sound.
+    Sound,
+    /// The picture.
+    Picture,
+}
+
+impl Stream {
+    const fn other(self) -> Self {
+        match self {
+            Self::Sound => Self::Picture,
+            Self::Picture => Self::Sound,
+        }
+    }
+}
+
+/// How often timestamps were not believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// Jumps that were followed or spliced.
+    pub jumps: u64,
+    /// Blocks of sound that continued the last one whatever their timestamps said.
+    pub continued: u64,
+    /// Blocks and frames that were discarded.
+    pub discarded: u64,
+}
+
+/// The timestamps of one open source.
+#[derive(Debug)]
+pub struct Timeline {
+    origin: Origin,
+    opened: Instant,
+    /// Added to timestamps; the first one is zero. Whole samples.
+    shifts: Vec<Ticks>,
+    tracks: [Track; 2],
+    following: Following,
+    doubts: Doubts,
+    notes: Vec<Note>,
+    /// A splice that one stream has not reached yet: where it was, and of which other.
+    apart_since: Option<(Stream, Ticks)>,
+}
+
+/// Sound or picture, as far as it is believed.
+#[derive(Clone, Copy, Debug)]
+struct Track {
+    begun: bool,
+    /// Which shift applies.
+    shift: usize,
+    /// Where the last block ended or the last frame was.
+    end: Ticks,
+    /// When that arrived.
+    arrived: Instant,
+    doubt: Option<Doubt>,
+}
+
+/// What is held back: times as the source has them.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    first: Ticks,
+    end: Ticks,
+    /// Of the sound in it.
+    length: Ticks,
+    blocks: u64,
+    since: Instant,
+}
+
+impl Timeline {
+    /// The timeline of a source that was opened at `opened`, whose times begin at `start`.
+    pub fn new(origin: Origin, start: MediaTime, opened: Instant) -> Self {
+        let track = || Track {
+            begun: false,
+            shift: 0,
+            end: from_time(start),
+            arrived: opened,
+            doubt: None,
+        };
+        Self {
+            origin,
+            opened,
+            shifts: vec![0],
+            tracks: [track(), track()],
+            following: Following::default(),
+            doubts: Doubts::default(),
+            notes: Vec::new(),
+            apart_since: None,
+        }
+    }
+
+    /// Where a block of sound belongs.
+    pub fn sound(&mut self, at: SamplePos, samples: usize, arrived: Instant) -> Answer {
+        let at = from_samples(at.0);
+        self.ask(Stream::Sound, at, from_samples(samples as u64), arrived)
+    }
+
+    /// Where a frame belongs.
+    pub fn picture(&mut self, at: MediaTime, arrived: Instant) -> Answer {
+        self.ask(Stream::Picture, from_time(at), 0, arrived)
+    }
+
+    /// Sound was lost on the way: where timestamps are ahead, it is missing.
+    pub fn sound_was_lost(&mut self) {
+        self.following.expect_a_hole();
+    }
+
+    /// The stream ended, so nothing will tell whether what is held back is right.
+    pub fn ends(&mut self, stream: Stream) -> Held {
+        match self.tracks[stream as usize].doubt.take() {
+            Some(doubt) => self.believe(stream, doubt),
+            None => Held::Wait,
+        }
+    }
+
+    /// How often timestamps were not believed.
+    pub fn doubts(&self) -> Doubts {
+        self.doubts
+    }
+
+    /// What there is to tell since the last call.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    fn ask(&mut self, stream: Stream, raw: Ticks, length: Ticks, arrived: Instant) -> Answer {
+        let mut held = Held::Wait;
+        if let Some(mut doubt) = self.tracks[stream as usize].doubt.take() {
+            match self.weigh(stream, &doubt, raw) {
+                Opinion::Unsure => {
+                    doubt.end = raw + length;
+                    doubt.length += length;
+                    doubt.blocks += 1;
+                    self.tracks[stream as usize].doubt = Some(doubt);
+                    return Answer {
+                        held,
+                        place: Place::Hold,
+                    };
+                }
+                Opinion::Right => held = self.believe(stream, doubt),
+                Opinion::Wrong => held = self.refute(stream, doubt),
+                Opinion::Extra => {
+                    self.doubts.discarded += doubt.blocks;
+                    held = Held::Drop;
+                }
+            }
+        }
+        let place = self.place(stream, raw, length, arrived);
+        Answer { held, place }
+    }
+
+    /// What a block or frame says about those that are held back before it.
+    fn weigh(&self, stream: Stream, doubt: &Doubt, raw: Ticks) -> Opinion {
+        let track = &self.tracks[stream as usize];
+        let at = raw + self.shifts[track.shift];
+        let filled = track.end + doubt.length;
+        let (to_end, to_filled) = ((at - track.end).abs(), (at - filled).abs());
+        if track.begun && to_end.min(to_filled) <= NEAR {
+            return match stream {
+                Stream::Sound if to_filled <= to_end => Opinion::Wrong,
+                _ => Opinion::Extra,
+            };
+        }
+        let step = raw - doubt.end;
+        let is_next = match stream {
+            Stream::Sound => (-NEAR..=FILE_HOLE).contains(&step),
+            Stream::Picture => (0..=FILE_HOLE).contains(&step),
+        };
+        let patience = match self.origin {
+            Origin::File => FILE_DOUBT,
+            Origin::Live => LIVE_DOUBT,
+        };
+        let may_be_wrong = match stream {
+            Stream::Sound => doubt.length < patience,
+            Stream::Picture => {
+                doubt.blocks < MOST_PICTURES && raw - doubt.first < patience + PICTURE_DOUBT
+            }
+        };
+        match step {
+            _ if !is_next || doubt.end >= FURTHEST => Opinion::Wrong,
+            ..=NEAR if may_be_wrong => Opinion::Unsure,
+            _ => Opinion::Right,
+        }
+    }
+
+    /// What was held back is where its timestamps say, one way or another.
+    fn believe(&mut self, stream: Stream, doubt: Doubt) -> Held {
+        let elapsed = match self.origin {
+            Origin::File => 0,
+            Origin::Live => from_duration(
+                (doubt.since).saturating_duration_since(self.tracks[stream as usize].arrived),
+            ),
+        };
+        let track = &self.tracks[stream as usize];
+        let from = track.end;
+        let furthest = match (self.origin, track.begun) {
+            (Origin::File, true) => FILE_HOLE,
+            (Origin::File, false) => FILE_START,
+            (Origin::Live, _) => LIVE_AHEAD + elapsed,
+        };
+        let ahead = doubt.first + self.shifts[track.shift] - from;
+        let shift = if (0..=furthest).contains(&ahead) {
+            track.shift
+        } else if let Some(known) = self.shift_for(track, doubt.first) {
+            // The other stream was here before: both go on together.
+            let behind = from - (doubt.first + self.shifts[known]);
+            self.shifts[known] += whole_samples(behind.max(0));
+            known
+        } else {
+            let gap = match (self.origin, track.begun) {
+                (Origin::File, false) => 0,
+                _ => APART.max(elapsed),
+            };
+            self.shifts.push(whole_samples(from + gap - doubt.first));
+            self.shifts.len() - 1
+        };
+        let by = self.shifts[shift];
+        let track = &mut self.tracks[stream as usize];
+        track.shift = shift;
+        track.begun = true;
+        track.end = doubt.end + by;
+        track.arrived = doubt.since;
+        self.note_shifts(stream, from);
+        self.doubts.jumps += 1;
+        self.notes.push(Note::Jumped {
+            stream,
+            from: to_time(from),
+            to: to_time(doubt.first),
+            at: to_time(doubt.first + by),
+        });
+        if stream == Stream::Sound {
+            self.following.restart();
+        }
+        Held::From(to_time(doubt.first + by))
+    }
+
+    /// The shift that another stream got at a splice, if it fits here too.
+    fn shift_for(&self, track: &Track, raw: Ticks) -> Option<usize> {
+        let mut tried = (0..self.shifts.len()).rev().take(SHIFTS_TRIED);
+        tried.find(|&known| {
+            known != track.shift && (raw + self.shifts[known] - track.end).abs() <= JOIN
+        })
+    }
+
+    /// What was held back has wrong timestamps.
+    fn refute(&mut self, stream: Stream, doubt: Doubt) -> Held {
+        let track = &mut self.tracks[stream as usize];
+        match stream {
+            Stream::Picture => {
+                self.doubts.discarded += doubt.blocks;
+                Held::Drop
+            }
+            Stream::Sound => {
+                let at = to_time(track.end);
+                track.begun = true;
+                track.end += doubt.length;
+                track.arrived = doubt.since;
+                self.doubts.continued += doubt.blocks;
+                Held::Continues(at)
+            }
+        }
+    }
+
+    /// Where a block or frame belongs that nothing is held back before.
+    fn place(&mut self, stream: Stream, raw: Ticks, length: Ticks, arrived: Instant) -> Place {
+        let own = self.tracks[stream as usize];
+        let elapsed = match self.origin {
+            Origin::File => 0,
+            Origin::Live => from_duration(arrived.saturating_duration_since(own.arrived)),
+        };
+        let late = match (stream, self.origin) {
+            (Stream::Picture, Origin::Live) => self.following.off_by(),
+            _ => 0,
+        };
+        let slack = if own.begun { NEAR } else { FIRST };
+        let allowed = -NEAR..=slack + elapsed;
+        let fits = |shift: usize| allowed.contains(&(raw + self.shifts[shift] - late - own.end));
+        // Where the other stream has passed a splice, this one needs no second opinion.
+        let joins = || Some(self.shifts.len() - 1).filter(|&last| last != own.shift && fits(last));
+        let shift = match fits(own.shift) {
+            true => Some(own.shift),
+            false => joins(),
+        };
+        let Some(shift) = shift else {
+            self.tracks[stream as usize].doubt = Some(Doubt {
+                first: raw,
+                end: raw + length,
+                length,
+                blocks: 1,
+                since: arrived,
+            });
+            return Place::Hold;
+        };
+        if shift != own.shift {
+            self.following.restart();
+        }
+        let at = raw + self.shifts[shift] - late;
+        let place = match (stream, self.origin) {
+            (Stream::Sound, Origin::Live) => self.following.place(at, own.end, length),
+            _ => at,
+        };
+        // The windows see it by themselves; here it is counted and told.
+        if own.begun && stream == Stream::Sound && self.origin == Origin::Live {
+            self.note_step(own.end, at, place);
+        }
+        let track = &mut self.tracks[stream as usize];
+        let is_repeated = place + length < track.end && track.begun;
+        track.shift = shift;
+        track.begun = true;
+        track.arrived = arrived;
+        track.end = track.end.max(place + length);
+        if stream == Stream::Sound && self.origin == Origin::Live {
+            track.end = place + length;
+        }
+        if shift != own.shift {
+            self.note_shifts(stream, own.end);
+        }
+        self.bring_together(stream);
+        match stream {
+            Stream::Picture if is_repeated => {
+                self.doubts.discarded += 1;
+                Place::Drop
+            }
+            // The windows skip it; it is counted here.
+            Stream::Sound if is_repeated && self.origin == Origin::File => {
+                self.doubts.discarded += 1;
+                Place::At(to_time(place))
+            }
+            _ => Place::At(to_time(place)),
+        }
+    }
+
+    /// Counts and tells where live sound does not go on by its samples.
+    fn note_step(&mut self, from: Ticks, to: Ticks, at: Ticks) {
+        if (at - from).abs() > STEP {
+            self.doubts.jumps += 1;
+            self.notes.push(Note::Jumped {
+                stream: Stream::Sound,
+                from: to_time(from),
+                to: to_time(to),
+                at: to_time(at),
+            });
+        }
+    }
+
+    /// After a splice at `from`, the streams have the same shift, or not yet.
+    fn note_shifts(&mut self, stream: Stream, from: Ticks) {
+        let [sound, picture] = &self.tracks;
+        let apart = sound.begun && picture.begun && sound.shift != picture.shift;
+        self.apart_since = apart.then_some((stream, from));
+    }
+
+    /// If this stream has passed a splice of the other without one of its own, that is
+    /// told; a live stream that arrives with the other follows it if they are apart.
+    fn bring_together(&mut self, stream: Stream) {
+        let (track, other) = (
+            self.tracks[stream as usize],
+            self.tracks[stream.other() as usize],
+        );
+        let far = match self.origin {
+            Origin::File => FILE_ALONE,
+            Origin::Live => LIVE_ALONE,
+        };
+        let has_passed = |(who, since)| who != stream && track.end - since > far;
+        if track.shift == other.shift || !self.apart_since.is_some_and(has_passed) {
+            return;
+        }
+        self.apart_since = None;
+        let lead = |track: &Track| {
+            track.end - from_duration(track.arrived.saturating_duration_since(self.opened))
+        };
+        let behind = lead(&other) - lead(&track);
+        let ahead = self.shifts[other.shift] - self.shifts[track.shift];
+        let brings_nearer = ahead > 0 && (behind - ahead).abs() < behind;
+        if self.origin == Origin::Live && behind > TOGETHER && brings_nearer {
+            self.tracks[stream as usize].shift = other.shift;
+            self.doubts.jumps += 1;
+            // It may go ahead by as much at once.
+            self.tracks[stream as usize].end += ahead;
+            self.following.restart();
+        } else {
+            self.notes.push(Note::Alone(stream.other()));
+        }
+    }
+}
+
+/// What is thought of timestamps that jumped.
+enum Opinion {
+    /// They may be right.
+    Unsure,
+    Right,
+    Wrong,
+    /// They are wrong, and the place that they would have had is taken.
+    Extra,
+}
+
+fn from_time(time: MediaTime) -> Ticks {
+    let ticks = i128::from(time.0) * i128::from(TICKS_PER_NS);
+    i64::try_from(ticks).unwrap_or(FURTHEST).min(FURTHEST)
+}
+
+fn from_samples(samples: u64) -> Ticks {
+    let ticks = i128::from(samples) * i128::from(TICKS_PER_SAMPLE);
+    i64::try_from(ticks).unwrap_or(FURTHEST).min(FURTHEST)
+}
+
+fn from_duration(time: Duration) -> Ticks {
+    from_time(MediaTime(
+        u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
+    ))
+}
+
+fn to_time(ticks: Ticks) -> MediaTime {
+    MediaTime(u64::try_from(ticks).unwrap_or(0) / TICKS_PER_NS as u64)
+}
+
+/// Rounded up, so that sound stays on its grid.
+fn whole_samples(ticks: Ticks) -> Ticks {
+    let rest = ticks.rem_euclid(TICKS_PER_SAMPLE);
+    if rest == 0 {
+        ticks
+    } else {
+        ticks - rest + TICKS_PER_SAMPLE
+    }
+}
+
+#[cfg(test)]
+#[path = "timeline_tests.rs"]
+mod tests;

@@ -1,0 +1,626 @@
+//! Each lie that timestamps tell, and what comes of it: the timeline and the windows behind
+//! it, without media.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of a test are small"
+)]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::time::Hop;
+use crate::window::{MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES, Timed};
+use crate::window_spec::WindowSpec;
+
+const HOUR_MS: i64 = 3_600_000;
+/// Where the 33 bits of an MPEG timestamp wrap.
+const WRAP_MS: i64 = 95_443_718;
+
+/// A frame that knows when it was really taken.
+#[derive(Clone, Debug)]
+struct Shown {
+    at: MediaTime,
+    taken_ms: i64,
+}
+
+impl Timed for Shown {
+    fn at(&self) -> MediaTime {
+        self.at
+    }
+    fn duration_ns(&self) -> Option<u64> {
+        Some(40_000_000)
+    }
+    fn bytes(&self) -> usize {
+        1
+    }
+}
+
+/// What came out.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Starts in ms.
+    moments: Vec<u64>,
+    /// From and to in ms.
+    gaps: Vec<(u64, u64)>,
+    /// By how much the frame of each was taken before or after its middle, in ms.
+    apart: Vec<f64>,
+    doubts: Doubts,
+    alone: bool,
+}
+
+impl Outcome {
+    /// The most of them.
+    fn apart_ms(&self) -> f64 {
+        self.apart.iter().copied().fold(0.0, f64::max)
+    }
+}
+
+/// Asks a timeline, keeps what it holds back, and makes moments of the rest. A sample's
+/// value is when it was really recorded.
+struct Player {
+    timeline: Timeline,
+    maker: MomentMaker<Shown>,
+    begun: Instant,
+    blocks: Vec<(SamplePos, Vec<f32>, Instant)>,
+    frames: Vec<Shown>,
+    made: Vec<MomentOrGap<Shown>>,
+    placed: Vec<(SamplePos, usize)>,
+}
+
+impl Player {
+    fn new(origin: Origin) -> Self {
+        let begun = Instant::now();
+        let pace = match origin {
+            Origin::File => Pace::File,
+            Origin::Live => Pace::Live,
+        };
+        Self {
+            timeline: Timeline::new(origin, MediaTime::ZERO, begun),
+            maker: MomentMaker::new(WindowSpec::PAPER, Hop::SECOND, pace),
+            begun,
+            blocks: Vec::new(),
+            frames: Vec::new(),
+            made: Vec::new(),
+            placed: Vec::new(),
+        }
+    }
+
+    fn hear(&mut self, at: SamplePos, pcm: &[f32], arrived: Instant) {
+        self.placed.push((at, pcm.len()));
+        self.maker.push_sound(at, pcm, arrived, &mut self.made);
+        self.maker.poll(arrived, &mut self.made);
+    }
+
+    fn settle_sound(&mut self, held: Held) {
+        let mut next = match held {
+            Held::Wait => return,
+            Held::Drop => return self.blocks.clear(),
+            Held::From(at) | Held::Continues(at) => SamplePos::from_time(at),
+        };
+        let (from, blocks) = (next, std::mem::take(&mut self.blocks));
+        let first = blocks[0].0;
+        for (at, pcm, arrived) in blocks {
+            if let Held::From(_) = held {
+                next = SamplePos(from.0.saturating_add_signed(at.minus(first)));
+            }
+            self.hear(next, &pcm, arrived);
+            next = next.plus(pcm.len());
+        }
+    }
+
+    fn settle_picture(&mut self, held: Held) {
+        let from = match held {
+            Held::Wait => return,
+            Held::Drop | Held::Continues(_) => return self.frames.clear(),
+            Held::From(at) => at,
+        };
+        let frames = std::mem::take(&mut self.frames);
+        let first = frames[0].at;
+        for frame in frames {
+            let at = MediaTime(from.0 + (frame.at.0 - first.0));
+            self.maker.push_frame(Shown { at, ..frame });
+        }
+    }
+
+    fn sound(&mut self, at_ns: u64, pcm: &[f32], arrived_ms: i64) {
+        let arrived = self.begun + Duration::from_millis(arrived_ms as u64);
+        let at = SamplePos::from_time(MediaTime(at_ns));
+        let answer = self.timeline.sound(at, pcm.len(), arrived);
+        self.settle_sound(answer.held);
+        match answer.place {
+            Place::At(at) => self.hear(SamplePos::from_time(at), pcm, arrived),
+            Place::Hold => self.blocks.push((at, pcm.to_vec(), arrived)),
+            Place::Drop => {}
+        }
+    }
+
+    fn picture(&mut self, at_ns: u64, taken_ms: i64) {
+        let arrived = self.begun + Duration::from_millis(taken_ms as u64);
+        let at = MediaTime(at_ns);
+        let answer = self.timeline.picture(at, arrived);
+        self.settle_picture(answer.held);
+        match answer.place {
+            Place::At(at) => self.maker.push_frame(Shown { at, taken_ms }),
+            Place::Hold => self.frames.push(Shown { at, taken_ms }),
+            Place::Drop => {}
+        }
+        self.maker.poll(arrived, &mut self.made);
+    }
+
+    fn finish(mut self) -> Outcome {
+        let held = self.timeline.ends(Stream::Sound);
+        self.settle_sound(held);
+        let held = self.timeline.ends(Stream::Picture);
+        self.settle_picture(held);
+        self.maker.finish(true, TAIL_SAMPLES, &mut self.made);
+        let mut outcome = Outcome {
+            doubts: self.timeline.doubts(),
+            alone: self
+                .timeline
+                .take_notes()
+                .iter()
+                .any(|n| matches!(n, Note::Alone(_))),
+            ..Outcome::default()
+        };
+        for made in self.made {
+            match made {
+                MomentOrGap::Moment(moment) => {
+                    outcome.moments.push(moment.start.0 / 1_000_000);
+                    let middle = f64::from(moment.pcm[moment.pcm.len() / 2]) * 1e3;
+                    let apart = (middle - moment.frame.taken_ms as f64).abs();
+                    outcome.apart.push(apart);
+                }
+                MomentOrGap::Gap(gap) => {
+                    let ms = |time: MediaTime| time.0 / 1_000_000;
+                    outcome.gaps.push((ms(gap.start), ms(gap.end)));
+                }
+            }
+        }
+        outcome
+    }
+}
+
+/// A source with a block of sound every `block_ms` and a frame every 40 ms. What is
+/// recorded at a time in ms is stamped with what `sound` and `picture` make of it.
+struct Recorded<S, P> {
+    seconds: i64,
+    block_ms: i64,
+    /// The sound's clock: samples recorded in a real second, more or less than 48 000.
+    ppm: i64,
+    sound: S,
+    picture: P,
+}
+
+impl<S: Fn(i64) -> i64, P: Fn(i64) -> i64> Recorded<S, P> {
+    fn play(self, origin: Origin) -> Outcome {
+        let mut player = Player::new(origin);
+        let ns = |ms: i64| ms.max(0) as u64 * 1_000_000;
+        let mut recorded = 0_i64;
+        for now_ms in (0..self.seconds * 1_000).step_by(10) {
+            if now_ms % 40 == 0 {
+                player.picture(ns((self.picture)(now_ms)), now_ms);
+            }
+            if now_ms % self.block_ms == 0 {
+                let samples = self.block_ms * 48 * (1_000_000 + self.ppm) / 1_000_000;
+                let pcm: Vec<f32> = (0..samples)
+                    .map(|k| (now_ms as f64 / 1e3 + k as f64 / 48e3) as f32)
+                    .collect();
+                player.sound(ns((self.sound)(now_ms)), &pcm, now_ms);
+                recorded += samples;
+            }
+        }
+        assert!(recorded > 0);
+        player.finish()
+    }
+}
+
+/// Both clocks right, except that from `at_ms` on, for `for_ms`, timestamps are off by
+/// these many ms.
+fn off(origin: Origin, at_ms: i64, for_ms: i64, sound: i64, picture: i64) -> Outcome {
+    let by = move |off: i64| {
+        move |ms: i64| {
+            ms + if (at_ms..at_ms + for_ms).contains(&ms) {
+                off
+            } else {
+                0
+            }
+        }
+    };
+    Recorded {
+        seconds: 20,
+        block_ms: 20,
+        ppm: 0,
+        sound: by(sound),
+        picture: by(picture),
+    }
+    .play(origin)
+}
+
+const FOR_EVER: i64 = i64::MAX / 2;
+
+#[test]
+fn a_single_wrong_timestamp_costs_nothing() {
+    for origin in [Origin::File, Origin::Live] {
+        for wrong in [
+            1_500,
+            7_000,
+            HOUR_MS,
+            30 * HOUR_MS,
+            i64::MAX / 4_000_000,
+            -5_000,
+            -WRAP_MS,
+        ] {
+            for (for_ms, sound, picture) in [
+                (20, wrong, 0),
+                (40, 0, wrong),
+                (40, wrong, wrong),
+                (160, wrong, 0),
+            ] {
+                let got = off(origin, 10_200, for_ms, sound, picture);
+                assert_eq!(
+                    got.moments.len(),
+                    20,
+                    "{origin:?} {wrong} {for_ms}: {got:?}"
+                );
+                assert_eq!(got.gaps, [], "{origin:?} {wrong} {for_ms}");
+                assert!(
+                    got.apart_ms() <= 41.0,
+                    "{origin:?} {wrong} {for_ms}: {got:?}"
+                );
+                let doubts = got.doubts;
+                assert_eq!(doubts.jumps, 0, "{origin:?} {wrong}");
+                assert!(doubts.continued + doubts.discarded > 0, "it is counted");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_jump_of_both_is_one_gap_and_the_stream_goes_on() {
+    for (origin, jump, gap_ms) in [
+        // Recordings pause; a sender report moves a live stream by seconds.
+        (Origin::File, 7_000, 7_200),
+        (Origin::File, HOUR_MS / 2, HOUR_MS / 2 + 200),
+        (Origin::Live, 7_000, 7_200),
+        // A wrapped timestamp, a clock that was set, a file that is looped.
+        (Origin::File, 2 * HOUR_MS, 300),
+        (Origin::File, WRAP_MS, 300),
+        (Origin::File, -5_000, 300),
+        (Origin::File, -10_200, 300),
+        (Origin::Live, HOUR_MS, 300),
+        (Origin::Live, WRAP_MS, 300),
+        (Origin::Live, -3_000, 300),
+        (Origin::Live, -10_200, 300),
+    ] {
+        let got = off(origin, 10_200, FOR_EVER, jump, jump);
+        let case = format!("{origin:?} {jump}: {got:?}");
+        let [(from, to)] = got.gaps[..] else {
+            panic!("{case}")
+        };
+        assert_eq!(from, 10_000, "{case}");
+        // The picture may be the first to tell, and its last frame is some ms earlier.
+        assert!((to - from).abs_diff(gap_ms as u64) <= 60, "{case}");
+        // 10 before, and 9.8 s after.
+        assert_eq!(got.moments.len(), 19, "{case}");
+        assert!(got.moments.is_sorted(), "{case}");
+        assert!(got.apart_ms() <= 41.0, "{case}");
+        assert!(!got.alone, "{case}");
+    }
+}
+
+#[test]
+fn a_sender_that_loops_its_file_gives_one_gap_a_loop() {
+    for origin in [Origin::File, Origin::Live] {
+        let looped = |ms: i64| ms % 7_000;
+        let source = Recorded {
+            seconds: 30,
+            block_ms: 20,
+            ppm: 0,
+            sound: looped,
+            picture: looped,
+        };
+        let got = source.play(origin);
+        assert_eq!(got.gaps.len(), 4, "{origin:?} {got:?}");
+        assert!(got.moments.len() >= 24, "{origin:?} {got:?}");
+        assert!(got.apart_ms() <= 41.0, "{origin:?} {got:?}");
+    }
+}
+
+#[test]
+fn a_jump_there_and_back_ends_where_it_began() {
+    for origin in [Origin::File, Origin::Live] {
+        let got = off(origin, 10_200, 8_000, 50 * HOUR_MS, 50 * HOUR_MS);
+        assert!(got.gaps.len() <= 2, "{origin:?} {got:?}");
+        assert!(got.moments.len() >= 17, "{origin:?} {got:?}");
+        assert!(got.apart_ms() <= 41.0, "{origin:?} {got:?}");
+    }
+}
+
+#[test]
+fn where_only_one_jumps_by_hours_the_other_stays_and_it_is_told() {
+    for origin in [Origin::File, Origin::Live] {
+        for jump in [5 * HOUR_MS, WRAP_MS, -10_000, -4_000] {
+            let sound = off(origin, 10_200, FOR_EVER, jump, 0);
+            assert_eq!(sound.gaps.len(), 1, "{origin:?} {jump} {sound:?}");
+            assert!(sound.moments.len() >= 18, "{origin:?} {jump} {sound:?}");
+            // As far apart as the gap is long: what lies in it is not known.
+            assert!(sound.apart_ms() <= 341.0, "{origin:?} {jump} {sound:?}");
+            assert!(sound.alone, "{origin:?} {jump}");
+            let picture = off(origin, 10_200, FOR_EVER, 0, jump);
+            assert_eq!(picture.gaps, [], "{origin:?} {jump}");
+            assert_eq!(picture.moments.len(), 20, "{origin:?} {jump}");
+            assert!(picture.apart_ms() <= 341.0, "{origin:?} {jump} {picture:?}");
+            assert!(picture.alone, "{origin:?} {jump}");
+        }
+    }
+}
+
+#[test]
+fn sound_and_picture_that_reach_a_splice_apart_go_on_together() {
+    // The picture of the first part is two seconds shorter, or longer.
+    for lead in [-2_000, 2_000] {
+        let mut player = Player::new(Origin::File);
+        let parts = [(0, 10_000, 10_000 - lead), (12_000, 24_000, 24_000)];
+        for (from, sound_to, picture_to) in parts {
+            let stamp = |ms: i64| (ms - from) as u64 * 1_000_000;
+            for ms in (from..24_000).step_by(20) {
+                if ms % 40 == 0 && ms < picture_to {
+                    player.picture(stamp(ms), ms);
+                }
+                if ms < sound_to {
+                    player.sound(stamp(ms), &[ms as f32 / 1e3; 960], ms);
+                }
+            }
+        }
+        let got = player.finish();
+        let later: Vec<f64> = got
+            .moments
+            .iter()
+            .zip(&got.apart)
+            .filter(|(start, _)| **start > 11_000)
+            .map(|(_, apart)| *apart)
+            .collect();
+        assert!(later.len() >= 9, "{lead} {got:?}");
+        assert!(later.iter().all(|&apart| apart <= 41.0), "{lead} {got:?}");
+        assert!(!got.alone, "{lead} {got:?}");
+    }
+}
+
+#[test]
+fn a_source_may_start_late_but_not_in_another_day() {
+    for (origin, start, first) in [
+        (Origin::File, 0, 0),
+        (Origin::File, 8_000, 8_000),
+        (Origin::File, 3 * HOUR_MS, 3 * HOUR_MS),
+        (Origin::File, WRAP_MS, 0),
+        (Origin::Live, 2_000, 2_000),
+        (Origin::Live, WRAP_MS, 100),
+    ] {
+        let got = off(origin, 0, FOR_EVER, start, start);
+        assert_eq!(
+            got.moments.first(),
+            Some(&(first as u64)),
+            "{origin:?} {start} {got:?}"
+        );
+        assert!(got.moments.len() >= 19, "{origin:?} {start} {got:?}");
+        assert!(got.gaps.len() <= 1, "{origin:?} {start} {got:?}");
+        assert!(got.apart_ms() <= 41.0, "{origin:?} {start} {got:?}");
+    }
+}
+
+#[test]
+fn a_slide_show_is_not_doubted() {
+    let mut file = Player::new(Origin::File);
+    for ms in (0..57_000).step_by(20) {
+        if ms % 7_000 == 0 {
+            file.picture(ms as u64 * 1_000_000, ms);
+        }
+        file.sound(ms as u64 * 1_000_000, &[0.1; 960], ms);
+    }
+    let got = file.finish();
+    assert_eq!((got.moments.len(), got.gaps.len()), (57, 0), "{got:?}");
+    assert_eq!(got.doubts.discarded, 0);
+}
+
+#[test]
+fn holes_of_a_file_stay_where_they_are() {
+    let got = off(Origin::File, 10_200, FOR_EVER, 300, 300);
+    assert_eq!(got.gaps, [(10_000, 10_500)]);
+    assert_eq!(got.doubts, Doubts::default());
+    // Sound that is missing now and then, for longer than it is there.
+    let mut file = Player::new(Origin::File);
+    for second in (0..60).step_by(3) {
+        for k in 0..5 {
+            file.sound((second * 1_000 + k * 20) * 1_000_000, &[0.1; 960], 0);
+        }
+    }
+    let starts: Vec<u64> = file.placed.iter().map(|(at, _)| at.0 / 48).collect();
+    let wanted = (0..60_u64)
+        .step_by(3)
+        .flat_map(|s| (0..5).map(move |k| s * 1_000 + k * 20));
+    let wanted: Vec<u64> = wanted.collect();
+    assert_eq!(starts[..], wanted[..starts.len()]);
+    assert_eq!(file.finish().doubts.continued, 0);
+}
+
+/// A pseudo-random number below `n`, the same for the same `k`.
+fn random(k: i64, n: i64) -> i64 {
+    let mixed = (k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33) as i64 % n
+}
+
+#[test]
+fn jitter_of_a_live_source_is_no_gap() {
+    // Packets that are up to 150 ms late, each on its own.
+    for block_ms in [20, 100, 250] {
+        let late = |ms: i64| ms + random(ms, 150);
+        let source = Recorded {
+            seconds: 60,
+            block_ms,
+            ppm: 0,
+            sound: late,
+            picture: late,
+        };
+        let got = source.play(Origin::Live);
+        assert_eq!(
+            (got.moments.len(), got.gaps.len()),
+            (60, 0),
+            "{block_ms} {got:?}"
+        );
+        assert!(got.apart_ms() <= 230.0, "{block_ms} {got:?}");
+    }
+    // A sender that sends in bursts: half a second early, then half a second late.
+    for period in [400, 1_000, 2_000] {
+        let bursts = |ms: i64| ms + 500 + (ms % period) * 1_000 / period - 500;
+        let source = Recorded {
+            seconds: 60,
+            block_ms: 20,
+            ppm: 0,
+            sound: bursts,
+            picture: bursts,
+        };
+        let got = source.play(Origin::Live);
+        assert!(got.gaps.len() <= 1, "{period} {got:?}");
+        assert!(got.moments.len() >= 57, "{period} {got:?}");
+        // How much it jitters is not known at first.
+        let later = got.apart[4..].iter().copied().fold(0.0, f64::max);
+        assert!(later <= 100.0, "{period} {got:?}");
+    }
+}
+
+#[test]
+fn live_timestamps_that_disagree_for_long_are_one_gap() {
+    // Where they are earlier nothing is missing: sound is cut.
+    for (by, gaps, jumps) in [
+        (30, 0, 0),
+        (60, 1, 1),
+        (100, 1, 1),
+        (300, 1, 1),
+        (900, 1, 1),
+        (-30, 0, 0),
+        (-100, 0, 1),
+        (-900, 0, 1),
+    ] {
+        let got = off(Origin::Live, 10_200, FOR_EVER, by, by);
+        assert_eq!(got.gaps.len(), gaps, "{by} {got:?}");
+        assert_eq!(got.doubts.jumps, jumps, "{by} {got:?}");
+        assert!(got.moments.len() >= 18, "{by} {got:?}");
+    }
+}
+
+#[test]
+fn a_hole_where_blocks_were_dropped_is_one_at_once() {
+    let mut live = Player::new(Origin::Live);
+    for ms in (0..5_000)
+        .step_by(20)
+        .filter(|ms| !(2_500..2_800).contains(ms))
+    {
+        if ms == 2_800 {
+            live.timeline.sound_was_lost();
+        }
+        live.sound(ms as u64 * 1_000_000, &[0.1; 960], ms);
+    }
+    let placed = |at: u64| live.placed.iter().any(|(p, _)| *p == SamplePos(at * 48));
+    assert!(
+        placed(2_480) && !placed(2_500) && placed(2_800),
+        "{:?}",
+        live.placed
+    );
+}
+
+#[test]
+fn a_drifting_clock_is_no_gap_and_frames_stay_in_the_middle() {
+    for origin in [Origin::File, Origin::Live] {
+        for ppm in [3_000, -3_000, 20_000, -20_000] {
+            for block_ms in [20, 250] {
+                let right = |ms: i64| ms;
+                let source = Recorded {
+                    seconds: 60,
+                    block_ms,
+                    ppm,
+                    sound: right,
+                    picture: right,
+                };
+                let got = source.play(origin);
+                let case = format!("{origin:?} {ppm} {block_ms}: {got:?}");
+                assert_eq!(got.gaps, [], "{case}");
+                assert!(got.moments.len() >= 59, "{case}");
+                // A frame is 40 ms, a live clock is followed up to 30 ms behind.
+                assert!(got.apart_ms() <= 75.0, "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_day_of_300_ppm_is_followed() {
+    for (origin, ppm) in [
+        (Origin::File, 300),
+        (Origin::Live, 300),
+        (Origin::Live, -300),
+    ] {
+        let mut timeline = Timeline::new(origin, MediaTime::ZERO, Instant::now());
+        let begun = Instant::now();
+        let (samples, mut end) = (12_000_i64, None::<SamplePos>);
+        for k in 0..24 * 3_600 * 48_000 / samples {
+            let at = k * samples + k * samples * ppm / 1_000_000;
+            let ms = at as u64 / 48;
+            let arrived = begun + Duration::from_millis(ms);
+            // Timestamps in whole milliseconds, as in Matroska.
+            let stamp = SamplePos(ms * 48);
+            let answer = timeline.sound(stamp, samples as usize, arrived);
+            let Place::At(placed) = answer.place else {
+                panic!("{k}: {answer:?}")
+            };
+            let placed = SamplePos::from_time(placed);
+            let off = placed.minus(SamplePos(at as u64));
+            assert!(off.abs() <= 240, "{k}: {off}");
+            let step = end.map_or(0, |end| placed.minus(end));
+            assert!(step.abs() <= 100, "{k}: {step}");
+            end = Some(placed.plus(samples as usize));
+        }
+        assert_eq!(timeline.doubts(), Doubts::default());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Whatever comes, nothing panics, moments stay in order, and once the timestamps are
+    /// right again the stream goes on.
+    #[test]
+    fn no_timestamps_end_a_stream(
+        live in any::<bool>(),
+        lies in prop::collection::vec(
+            (any::<bool>(), prop_oneof![
+                any::<u64>(),
+                0..4_000_000_000_u64,
+                Just(u64::MAX),
+                Just(0),
+            ], 1_usize..6_000), 1..60),
+    ) {
+        let mut player = Player::new(if live { Origin::Live } else { Origin::File });
+        let mut now = 0;
+        for (is_sound, at, samples) in lies {
+            now += 50;
+            match is_sound {
+                true => player.sound(at, &vec![0.1; samples], now),
+                false => player.picture(at, now),
+            }
+        }
+        let begun = now;
+        for ms in (0..12_000).step_by(20) {
+            now = begun + ms;
+            if ms % 40 == 0 {
+                player.picture(ms as u64 * 1_000_000, now);
+            }
+            player.sound(ms as u64 * 1_000_000, &[0.1; 960], now);
+        }
+        let got = player.finish();
+        prop_assert!(got.moments.is_sorted(), "{got:?}");
+        prop_assert!(got.moments.len() >= 5, "{got:?}");
+        prop_assert!(got.gaps.len() <= 80, "{} gaps", got.gaps.len());
+    }
+}
