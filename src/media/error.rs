@@ -50,6 +50,16 @@ pub enum MediaError {
     /// Nothing arrived for this many seconds.
     #[error("nothing came for {0} seconds: the source hangs")]
     Stalled(u64),
+    /// One of several recordings in a file.
+    #[error("recording {number} of the {of} that were joined in it: {cause}")]
+    InPart {
+        /// Which one, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// What is wrong with it.
+        cause: Box<MediaError>,
+    },
     /// Any other error of GStreamer.
     #[error("{0}")]
     Pipeline(String),

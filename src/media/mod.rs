@@ -12,6 +12,8 @@ mod error;
 mod feed;
 mod frame;
 mod graph;
+mod joined;
+mod mov;
 mod naming;
 mod ring;
 mod scene;
