@@ -62,6 +62,16 @@ pub enum MediaError {
          restart the sender, or set its clock"
     )]
     Unanswered(u64),
+    /// One of several recordings in a file.
+    #[error("recording {number} of the {of} that were joined in it: {cause}")]
+    InPart {
+        /// Which one, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// What is wrong with it.
+        cause: Box<MediaError>,
+    },
     /// Any other error of GStreamer.
     #[error("{0}")]
     Pipeline(String),

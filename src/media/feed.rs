@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::error::MediaError;
 use super::frame::Frame;
+use super::joined::{self, Joined};
 use super::ring::AudioBlock;
 use super::session::{End, Session, SessionOptions};
 use super::source::Source;
@@ -22,13 +23,17 @@ pub trait Opener: Sync {
     fn open(&self, source: &Source, options: SessionOptions) -> Result<Box<dyn Feed>, MediaError>;
 }
 
-/// Opens sources with GStreamer.
+/// Opens sources with GStreamer: all recordings in a file, if several were joined.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GstOpener;
 
 impl Opener for GstOpener {
     fn open(&self, source: &Source, options: SessionOptions) -> Result<Box<dyn Feed>, MediaError> {
-        Ok(Box::new(Session::open(source, options)?))
+        let parts = joined::find(source);
+        match parts.len() {
+            0 | 1 => Ok(Box::new(Session::open(source, options)?)),
+            _ => Ok(Box::new(Joined::open(source, parts, options)?)),
+        }
     }
 }
 

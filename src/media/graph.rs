@@ -1,5 +1,6 @@
 //! Builds the pipeline of a source and links its pads to the ends.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use gstreamer_app as gst_app;
 use super::description::{self, FRAME_SINK, SOUND_SINK};
 use super::error::MediaError;
 use super::frame::VideoState;
+use super::joined::read_part;
 use super::scene;
 use super::source::{Source, SourceKind};
 
@@ -26,7 +28,11 @@ fn start_gstreamer() -> Result<(), MediaError> {
     Ok(())
 }
 
-pub(super) fn build(source: &Source) -> Result<gst::Pipeline, MediaError> {
+/// The pipeline of a source; of a file perhaps only for a part of it.
+pub(super) fn build(
+    source: &Source,
+    part: Option<Range<u64>>,
+) -> Result<gst::Pipeline, MediaError> {
     start_gstreamer()?;
     if let Some(text) = source.description() {
         let pipeline = description::build(&text).map_err(|e| match &source.kind {
@@ -51,7 +57,10 @@ pub(super) fn build(source: &Source) -> Result<gst::Pipeline, MediaError> {
     )
     .map_err(|e| MediaError::Pipeline(e.message().to_owned()))?;
     if let Some(decoder) = pipeline.by_name("l3net-source") {
-        decoder.set_property("uri", uri);
+        match (part, &source.kind) {
+            (Some(part), SourceKind::File(path)) => read_part(&decoder, path, &part)?,
+            _ => decoder.set_property("uri", uri),
+        }
         let weak = pipeline.downgrade();
         decoder.connect_pad_added(move |_, pad| {
             if let Some(pipeline) = weak.upgrade() {

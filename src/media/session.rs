@@ -1,5 +1,6 @@
 //! One open source: its pipeline, its taps, its bus.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -15,6 +16,7 @@ use super::error::MediaError;
 use super::frame::{Frame, VideoState};
 use super::gate::skip_late_pictures;
 use super::graph::{build, for_each_element, has_pads_to_come, is_fed, sinks, watch_tags};
+use super::mov;
 use super::restamp::keep_timestamps;
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Source, SourceKind};
@@ -33,9 +35,6 @@ const RING_BLOCKS: usize = 2_048;
 pub(super) const CHANNEL_FRAMES: usize = 8;
 /// Buffers that an appsink holds before it blocks.
 const SINK_BUFFERS: u32 = 4;
-/// GStreamer's qtdemux drops the last AAC block of an MP4 with an edit list (seen in
-/// 1.22): 1 024 samples at 44.1 kHz are 1 115 at 48 kHz; 1 200 with a resampler's tail.
-const MP4_TAIL_SAMPLES: usize = 1_200;
 /// How long a description may take to start; until then it is unknown whether it is live.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -70,7 +69,6 @@ pub struct Session {
     frame_state: Arc<TapState>,
     kind: SourceKind,
     missing: Option<String>,
-    loses_tail: Arc<AtomicBool>,
     demuxers: Arc<Mutex<Vec<gst::glib::WeakRef<gst::Element>>>>,
     live: bool,
     by_clock: Arc<AtomicBool>,
@@ -85,7 +83,19 @@ impl Session {
     /// # Errors
     /// Why it does not start. Later errors are returned by [`poll`](Self::poll).
     pub fn open(source: &Source, options: SessionOptions) -> Result<Self, MediaError> {
-        let pipeline = build(source)?;
+        Self::open_part(source, options, None)
+    }
+
+    /// Opens a part of a file as if it were the whole, or all of any source.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn open_part(
+        source: &Source,
+        options: SessionOptions,
+        part: Option<Range<u64>>,
+    ) -> Result<Self, MediaError> {
+        let pipeline = build(source, part)?;
         let (sound_sink, frame_sink) = sinks(&pipeline)?;
         let (writer, sound) = sound_ring(RING_SECONDS * SAMPLE_RATE as usize, RING_BLOCKS);
         let (sender, frames) = crossbeam_channel::bounded(CHANNEL_FRAMES);
@@ -98,7 +108,6 @@ impl Session {
             frame_state: Arc::new(TapState::new()),
             kind: source.kind.clone(),
             missing: None,
-            loses_tail: Arc::default(),
             demuxers: Arc::default(),
             live: false,
             by_clock: Arc::new(AtomicBool::new(options.real_time)),
@@ -256,14 +265,9 @@ impl Session {
         self.missing.as_deref()
     }
 
-    /// How many samples the last window may lack and still count as whole: more if
-    /// GStreamer is known to drop the end of the sound.
+    /// How many samples the last window may lack and still count as whole.
     pub fn tail_samples(&self) -> usize {
-        if self.loses_tail.load(Ordering::Relaxed) {
-            MP4_TAIL_SAMPLES
-        } else {
-            TAIL_SAMPLES
-        }
+        TAIL_SAMPLES
     }
 
     /// The length of the source, if known.
@@ -315,7 +319,6 @@ impl Session {
 
     /// Configures elements that decodebin adds.
     fn watch_elements(&self) {
-        let loses_tail = Arc::clone(&self.loses_tail);
         let demuxers = Arc::clone(&self.demuxers);
         self.pipeline
             .connect_deep_element_added(move |_, _, element| {
@@ -333,7 +336,7 @@ impl Session {
                         element.set_property("ignore-scr", true);
                         follow_splices(element);
                     }
-                    Some("qtdemux") => loses_tail.store(true, Ordering::Relaxed),
+                    Some("qtdemux") => mov::correct(element),
                     _ => {}
                 }
             });

@@ -10,7 +10,7 @@ use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
 use crate::features::FrameScaler;
 use crate::media::{
-    AudioBlock, Doubting, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Origin, Session,
+    AudioBlock, Doubting, Ending, Feed, Frame, GstOpener, Listener, MediaError, OPENINGS, Opener, Origin,
     SessionOptions, Source, drive,
 };
 use crate::picture::ToPicture;
@@ -63,11 +63,11 @@ pub(super) fn record(
             stop: stop.clone(),
             ..SessionOptions::default()
         };
-        ending = match Session::open(source, options) {
-            Ok(session) if session.is_by_clock() => Ending::Failed(MediaError::Pipeline(
+        ending = match GstOpener.open(source, options) {
+            Ok(feed) if feed.is_by_clock() => Ending::Failed(MediaError::Pipeline(
                 "runs by the clock: record it to a file, and prepare that".to_owned(),
             )),
-            Ok(mut session) => {
+            Ok(mut feed) => {
                 let mut doubting = Doubting::new(
                     &mut recorder,
                     Origin::File,
@@ -76,9 +76,9 @@ pub(super) fn record(
                     &source.name,
                     position,
                 );
-                let ending = drive(&mut session, &SystemClock, source.stall(), &mut doubting);
-                missing = session.missing_decoder().map(str::to_owned);
-                tail = session.tail_samples();
+                let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut doubting);
+                missing = feed.missing_decoder().map(str::to_owned);
+                tail = feed.tail_samples();
                 ending
             }
             Err(cause) => Ending::Failed(cause),

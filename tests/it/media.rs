@@ -360,3 +360,106 @@ fn recordings_that_were_joined_are_judged_to_their_end() {
         assert!(off.abs() < 0.1, "{first:?} {later:?}");
     }
 }
+
+/// What `cat a.mp4 b.mp4` makes. Each is judged as it is alone, one after the other.
+#[test]
+fn files_that_were_joined_are_judged_one_after_the_other() {
+    let dir = tempfile::tempdir().expect("a folder");
+    // (names, how many moments each has)
+    let cases: [(&str, &[&str], &[usize]); 5] = [
+        (
+            "two.mp4",
+            &["made/whole_3s_aac.mp4", "made/one_frame_a_second.mp4"],
+            &[3, 4],
+        ),
+        (
+            "cut.mov",
+            &[
+                "movies/cut_pcm.mov",
+                "movies/cut_pcm.mov",
+                "made/whole_3s_aac.mov",
+            ],
+            &[4, 4, 3],
+        ),
+        (
+            "two.mkv",
+            &[
+                "made/whole_3s_flac.mkv",
+                "made/short_400ms.mkv",
+                "made/lacks_5ms.mkv",
+            ],
+            &[3, 0, 3],
+        ),
+        (
+            "live.webm",
+            &["odd/no_duration.webm", "made/whole_3s_opus.webm"],
+            &[0, 3],
+        ),
+        ("three.avi", &["made/whole_3s_pcm.avi"; 3], &[3, 3, 3]),
+    ];
+    for (name, files, moments) in cases {
+        let joined: Vec<_> = files
+            .iter()
+            .map(|f| std::fs::read(data(f)).expect("there"))
+            .collect();
+        std::fs::write(dir.path().join(name), joined.concat()).expect("written");
+        let (done, told) = alone(
+            &dir.path().join(name),
+            &dir.path().join(format!("{name}.jsonl")),
+        );
+        assert_eq!(done.code, Some(0), "{name}: {}", done.err);
+        let mut left = &told.moments[..];
+        let mut begin = 0;
+        for (file, expected) in files.iter().zip(moments) {
+            let out = dir.path().join("alone.jsonl");
+            let _ = std::fs::remove_file(&out);
+            let (_, own) = alone(&data(file), &out);
+            let own: Vec<_> = own.moments.into_iter().filter(|m| !m.padded).collect();
+            assert!(own.len() >= *expected, "{file}");
+            let (these, rest) = left.split_at(own.len());
+            left = rest;
+            for (alone, here) in own.iter().zip(these) {
+                let off = here.start_ns.0 - alone.start_ns.0;
+                assert!(
+                    off >= begin && off < begin + 1_500_000_000,
+                    "{name}: {here:?}"
+                );
+                assert!(
+                    (here.audio.rms_dbfs - alone.audio.rms_dbfs).abs() < 0.1,
+                    "{name}: {here:?}"
+                );
+                let frame = here.frame_ns.0 - off;
+                assert!(
+                    frame.abs_diff(alone.frame_ns.0) < 1_000_000,
+                    "{name}: {here:?}"
+                );
+            }
+            begin = these.last().map_or(begin, |last| last.end_ns.0);
+        }
+        assert!(left.is_empty(), "{name}: {left:?}");
+    }
+}
+
+#[test]
+fn a_broken_recording_behind_another_is_told() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let [joined, out] = ["joined.mp4", "out.jsonl"].map(|name| dir.path().join(name));
+    let [good, bad] = ["made/whole_3s_aac.mp4", "odd/invalid-codec.mp4"];
+    let parts = [good, bad].map(|file| std::fs::read(data(file)).expect("there"));
+    std::fs::write(&joined, parts.concat()).expect("written");
+    let (done, told) = alone(&joined, &out);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert_eq!(told.moments.len(), 3);
+    assert_eq!(told.errors.len(), 1, "{:?}", told.errors);
+    let error = &told.errors[0].error;
+    assert!(
+        error.starts_with("recording 2 of the 2 that were joined in it: "),
+        "{error}"
+    );
+}
+
+/// Judges one file.
+fn alone(file: &std::path::Path, out: &std::path::Path) -> (crate::common::Done, Told) {
+    let done = batch(&[file], out);
+    (done, only(streams_in(out)))
+}

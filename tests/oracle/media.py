@@ -227,10 +227,6 @@ DIFFERS = {
     "clips/grid_sbwe5n.mpg": "mpegpsdemux jumps by 79 ms at 1.9 s unless ignore-scr is set",
     "odd/no_duration.webm": "vp9alphadecodebin refuses it; vp9dec alone decodes it",
     "odd/pattern.ogv": "97 frames: repeated frames count in Theora, FFmpeg passes them by",
-    "made/whole_3s_aac.mp4": "qtdemux leaves out the last block of AAC (13 ms) where the film's length is "
-                             "reached; the length that the container tells is 3 s",
-    "made/whole_3s_aac.mov": "as whole_3s_aac.mp4",
-    "made/one_frame_a_second.mp4": "as whole_3s_aac.mp4: 10.7 ms are left out, and the length told is 4 s",
     "made/interlaced.ts": "tsdemux begins 10.02 ms late and cuts the sound before it: the last second lacks more "
                           "than 10 ms, and the pictures' times are as much earlier",
     "made/truncated_faststart.mp4": "56 frames: the last one is cut off",
