@@ -12,13 +12,15 @@ use gstreamer as gst;
 use super::bus;
 use super::error::MediaError;
 use super::frame::{Frame, VideoState};
-use super::graph::{build, has_pads_to_come, is_fed, sinks, watch_tags};
+use super::graph::{
+    build, configure, has_pads_to_come, is_fed, note_lost_start, sinks, watch_tags,
+};
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Source, SourceKind};
-use super::splice::follow_splices;
 use super::tap::{FrameTap, SoundTap, TapState};
+use super::tracks::Trouble;
 use crate::cancel::CancelToken;
-use crate::time::{MediaTime, SAMPLE_RATE};
+use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};
 use crate::window::TAIL_SAMPLES;
 
 /// Sound that the ring holds, in seconds. A live reader that is further behind has lost
@@ -67,7 +69,8 @@ pub struct Session {
     frame_state: Arc<TapState>,
     kind: SourceKind,
     missing: Option<String>,
-    loses_tail: Arc<AtomicBool>,
+    trouble: Trouble,
+    tail: Arc<AtomicUsize>,
     demuxers: Arc<Mutex<Vec<gst::glib::WeakRef<gst::Element>>>>,
     live: bool,
     by_clock: bool,
@@ -81,7 +84,8 @@ impl Session {
     /// # Errors
     /// Why it does not start. Later errors are returned by [`poll`](Self::poll).
     pub fn open(source: &Source, options: SessionOptions) -> Result<Self, MediaError> {
-        let pipeline = build(source)?;
+        let trouble = Trouble::default();
+        let pipeline = build(source, &trouble)?;
         let (sound_sink, frame_sink) = sinks(&pipeline)?;
         let (writer, sound) = sound_ring(RING_SECONDS * SAMPLE_RATE as usize, RING_BLOCKS);
         let (sender, frames) = crossbeam_channel::bounded(CHANNEL_FRAMES);
@@ -94,7 +98,8 @@ impl Session {
             frame_state: Arc::default(),
             kind: source.kind.clone(),
             missing: None,
-            loses_tail: Arc::default(),
+            trouble,
+            tail: Arc::new(AtomicUsize::new(TAIL_SAMPLES)),
             demuxers: Arc::default(),
             live: false,
             by_clock: options.real_time,
@@ -165,6 +170,9 @@ impl Session {
     /// Handles bus messages. `Some` when the session has ended; what is still in the ring
     /// and the channel remains valid.
     pub fn poll(&mut self) -> Option<End> {
+        if let Some(cause) = self.trouble.lock().ok()?.take() {
+            return Some(End::Failed(cause));
+        }
         let bus = self.pipeline.bus()?;
         while let Some(message) = bus.pop() {
             match message.view() {
@@ -238,11 +246,7 @@ impl Session {
     /// How many samples the last window may lack and still count as whole: more if
     /// GStreamer is known to drop the end of the sound.
     pub fn tail_samples(&self) -> usize {
-        if self.loses_tail.load(Ordering::Relaxed) {
-            MP4_TAIL_SAMPLES
-        } else {
-            TAIL_SAMPLES
-        }
+        self.tail.load(Ordering::Relaxed)
     }
 
     /// The length of the source, if known.
@@ -294,7 +298,7 @@ impl Session {
 
     /// Configures elements that decodebin adds.
     fn watch_elements(&self) {
-        let loses_tail = Arc::clone(&self.loses_tail);
+        let tail = Arc::clone(&self.tail);
         let demuxers = Arc::clone(&self.demuxers);
         self.pipeline
             .connect_deep_element_added(move |_, _, element| {
@@ -306,15 +310,21 @@ impl Session {
                 {
                     demuxers.push(element.downgrade());
                 }
-                match Some(factory.name().as_str()) {
-                    Some("mpegpsdemux") => {
-                        // Its clock references jump in many files, timestamps in few.
-                        element.set_property("ignore-scr", true);
-                        follow_splices(element);
+                match factory.name().as_str() {
+                    "qtdemux" => tail.store(MP4_TAIL_SAMPLES, Ordering::Relaxed),
+                    "tsdemux" | "mpegpsdemux" => {
+                        let tail = Arc::clone(&tail);
+                        note_lost_start(element, move |lost| {
+                            // What lacks at the start, the last window lacks at the end.
+                            let samples = TAIL_SAMPLES + SamplePos::from_time(lost).0 as usize;
+                            if samples <= MP4_TAIL_SAMPLES {
+                                tail.store(samples, Ordering::Relaxed);
+                            }
+                        });
                     }
-                    Some("qtdemux") => loses_tail.store(true, Ordering::Relaxed),
                     _ => {}
                 }
+                configure(element);
             });
     }
 
