@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::clash;
 use super::common::{Usage, WindowArgs, cancel_on_signal_in_time};
 use super::progress::Bar;
-use super::sources::find;
+use super::sources::{TrackArgs, find};
 use super::streams::{Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
 use crate::media::{Held, Source, name};
@@ -24,6 +24,8 @@ pub struct BatchArgs {
     /// Files, directories (walked), URIs
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
+    #[command(flatten)]
+    tracks: TrackArgs,
     /// Write results to this .jsonl or .parquet file
     #[arg(long, short, value_name = "OUT")]
     pub output: PathBuf,
@@ -39,7 +41,7 @@ pub struct BatchArgs {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
-    let mut sources = find(&args.sources)?;
+    let mut sources = args.tracks.of(find(&args.sources)?);
     refuse_endless(&sources, &args.stream.window)?;
     check_descriptions(&sources)?;
     let archive = Archive::open(&args.output).map_err(|error| match error {

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::batch::default_jobs;
 use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, cancel_on_signal};
 use super::progress::Bar;
-use super::sources::expand;
+use super::sources::{TrackArgs, expand};
 use super::streams::{check_descriptions, refuse_endless};
 use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::Features;
@@ -31,6 +31,8 @@ pub struct EmbedArgs {
     /// Files, directories (walked), URIs
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
+    #[command(flatten)]
+    tracks: TrackArgs,
     /// Write features to this .npz file
     #[arg(long, short, value_name = "OUT")]
     pub output: PathBuf,
@@ -91,7 +93,7 @@ impl FeatureKind {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
-    let sources = expand(&args.sources)?;
+    let sources = args.tracks.of(expand(&args.sources)?);
     refuse_endless(&sources, &args.window)?;
     check_descriptions(&sources)?;
     let is_kept = |kind: &FeatureKind| args.only.is_empty() || args.only.contains(kind);

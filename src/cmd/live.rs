@@ -3,7 +3,7 @@
 use super::clash;
 use super::common::cancel_on_signal_in_time;
 use super::progress::Bar;
-use super::sources::expand;
+use super::sources::{TrackArgs, expand};
 use super::streams::{Run, StreamArgs, check_descriptions};
 use bytesize::ByteSize;
 use jiff::SignedDuration;
@@ -19,6 +19,8 @@ pub struct LiveArgs {
     /// What to monitor: camera, camera:N, rtsp://…, test, a file, a description
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
+    #[command(flatten)]
+    tracks: TrackArgs,
     #[command(flatten)]
     pub(super) stream: StreamArgs,
     #[command(flatten)]
@@ -62,7 +64,7 @@ fn parse_age(text: &str) -> Result<SignedDuration, String> {
 pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let bar = Bar::none();
     args.stream.talk.start_log(bar.writer());
-    let sources = expand(&args.sources)?;
+    let sources = args.tracks.of(expand(&args.sources)?);
     check_descriptions(&sources)?;
     clash::refuse(&args.stream.output, None, &sources)?;
     // Before the weights: reading them may take long.

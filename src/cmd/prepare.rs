@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::common::{TalkArgs, Usage, cancel_on_signal};
 use super::progress::Bar;
-use super::sources::expand;
+use super::sources::{TrackArgs, expand};
 use super::streams::check_descriptions;
 use crate::prepare::{PrepareOptions, PrepareProgress, PrepareReport, prepare};
 use crate::text::{plural, printable};
@@ -21,6 +21,8 @@ pub struct PrepareArgs {
     /// Files, directories (walked), URIs
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
+    #[command(flatten)]
+    tracks: TrackArgs,
     /// Folder for the shards
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
@@ -56,7 +58,7 @@ fn parse_size(text: &str) -> Result<f64, String> {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
-    let sources = expand(&args.sources)?;
+    let sources = args.tracks.of(expand(&args.sources)?);
     if let Some(source) = sources.iter().find(|s| s.is_endless()) {
         return Err(Usage::error(format!(
             "{}: has no end: record it to a file first, and prepare that",

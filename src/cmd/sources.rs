@@ -1,8 +1,33 @@
 //! The SOURCEs of a command line, with the built-in scene behind `test`.
 
 use super::common::Usage;
-use crate::media::{self, SceneFeed, SceneSource, Source, SourceError, SourceKind};
+use crate::media::{self, AskedTracks, SceneFeed, SceneSource, Source, SourceError, SourceKind};
 use crate::synth::{Renderer, demo_scene};
+
+/// Which tracks of the sources to read.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub struct TrackArgs {
+    /// Take this audio track of each source, counted from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    audio_track: Option<u16>,
+    /// Take this video track of each source, counted from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    video_track: Option<u16>,
+}
+
+impl TrackArgs {
+    /// The sources with what was asked for.
+    pub fn of(self, mut sources: Vec<Source>) -> Vec<Source> {
+        let asked = AskedTracks {
+            audio: self.audio_track.map(usize::from),
+            video: self.video_track.map(usize::from),
+        };
+        for source in &mut sources {
+            source.tracks = asked;
+        }
+        sources
+    }
+}
 
 /// The sources by their short names, of which some may be equal.
 ///

@@ -231,6 +231,7 @@ fn run_through(
         name: "cam".into(),
         kind: SourceKind::Camera(0),
         label: None,
+        tracks: Default::default(),
     };
     let engine = Engine {
         options: &options,

@@ -41,6 +41,16 @@ pub enum MediaError {
     /// No picture to compare with the sound.
     #[error("no picture in it{0}: without picture there is nothing to compare the sound with")]
     NoPicture(String),
+    /// No track of the asked-for number.
+    #[error("no {what} track {asked}: there are {there}, counted from 1")]
+    NoTrack {
+        /// `audio` or `video`.
+        what: &'static str,
+        /// The number.
+        asked: usize,
+        /// How many can be decoded.
+        there: usize,
+    },
     /// A device that cannot be opened.
     #[error("cannot open the device: {0}; `l3net doctor` lists cameras and microphones")]
     Device(String),

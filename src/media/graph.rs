@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -12,8 +12,13 @@ use super::description::{self, FRAME_SINK, SOUND_SINK};
 use super::error::MediaError;
 use super::frame::VideoState;
 use super::joined::read_part;
+use super::lpcm::unpack_samples;
 use super::scene;
 use super::source::{Source, SourceKind};
+use super::splice::follow_splices;
+use super::tracks::{AskedTracks, Counted, FileTracks, Trouble};
+use super::transport::declare_streams;
+use crate::time::MediaTime;
 
 fn start_gstreamer() -> Result<(), MediaError> {
     gst::init().map_err(|e| MediaError::Pipeline(format!("GStreamer does not start: {e}")))?;
@@ -28,10 +33,15 @@ fn start_gstreamer() -> Result<(), MediaError> {
     Ok(())
 }
 
-/// The pipeline of a source; of a file perhaps only for a part of it.
+/// What decoders are asked for.
+pub(super) const DECODED: &str = "video/x-raw(ANY);audio/x-raw(ANY)";
+
+/// Builds a source's pipeline; of a file perhaps only for a part of it. What goes wrong once
+/// it runs is left in `trouble`.
 pub(super) fn build(
     source: &Source,
     part: Option<Range<u64>>,
+    trouble: &Trouble,
 ) -> Result<gst::Pipeline, MediaError> {
     start_gstreamer()?;
     if let Some(text) = source.description() {
@@ -51,22 +61,32 @@ pub(super) fn build(
         SourceKind::Broken(cause) => return Err(cause.clone()),
         _ => return Err(MediaError::Nothing),
     };
-    let pipeline = description::build(
-        "uridecodebin name=l3net-source expose-all-streams=false \
-         caps=\"video/x-raw(ANY);audio/x-raw(ANY)\"",
-    )
+    let pipeline = description::build(&format!(
+        "uridecodebin name=l3net-source expose-all-streams=false caps=\"{DECODED}\""
+    ))
     .map_err(|e| MediaError::Pipeline(e.message().to_owned()))?;
     if let Some(decoder) = pipeline.by_name("l3net-source") {
-        match (part, &source.kind) {
-            (Some(part), SourceKind::File(path)) => read_part(&decoder, path, &part)?,
-            _ => decoder.set_property("uri", uri),
-        }
-        let weak = pipeline.downgrade();
-        decoder.connect_pad_added(move |_, pad| {
-            if let Some(pipeline) = weak.upgrade() {
-                link_by_caps(&pipeline, pad);
+        match (&source.kind, part) {
+            (SourceKind::File(path), Some(part)) => {
+                read_part(&decoder, path, &part)?;
+                link_as_they_come(&pipeline, &decoder, source.tracks);
             }
-        });
+            (SourceKind::File(path), None) => {
+                decoder.set_property("uri", &uri);
+                let tracks = FileTracks {
+                    name: source.name.to_string(),
+                    path: path.clone(),
+                    uri,
+                    asked: source.tracks,
+                    trouble: Arc::clone(trouble),
+                };
+                tracks.choose_when_known(&pipeline, &decoder);
+            }
+            _ => {
+                decoder.set_property("uri", &uri);
+                link_as_they_come(&pipeline, &decoder, source.tracks);
+            }
+        }
     }
     Ok(pipeline)
 }
@@ -86,23 +106,105 @@ fn file_uri(path: &Path) -> Result<String, MediaError> {
         .map_err(|e| MediaError::Unreadable(e.message().to_owned()))
 }
 
-/// Links the first sound pad and the first video pad to the ends, whenever they appear;
-/// further pads stay unlinked.
-fn link_by_caps(pipeline: &gst::Pipeline, pad: &gst::Pad) {
+/// Links the first sound pad and the first video pad, or those that are asked for, whenever
+/// they appear; further pads stay unlinked.
+fn link_as_they_come(pipeline: &gst::Pipeline, decoder: &gst::Element, asked: AskedTracks) {
+    let weak = pipeline.downgrade();
+    let counted = Mutex::new(Counted::new(asked));
+    decoder.connect_pad_added(move |_, pad| {
+        if let (Some(pipeline), Some(kind)) = (weak.upgrade(), kind_of(pad))
+            && counted.lock().is_ok_and(|mut counted| counted.is_it(kind))
+        {
+            link(&pipeline, pad, kind);
+        }
+    });
+}
+
+/// What a decoded stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Sound,
+    Picture,
+}
+
+impl Kind {
+    /// As in the options of the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sound => "audio",
+            Self::Picture => "video",
+        }
+    }
+
+    /// The option that chooses among several.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Sound => "--audio-track",
+            Self::Picture => "--video-track",
+        }
+    }
+}
+
+/// What comes out of a decoder's pad.
+pub(super) fn kind_of(pad: &gst::Pad) -> Option<Kind> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-    let Some(end) = caps.structure(0).and_then(|s| match s.name().as_str() {
-        "audio/x-raw" => Some("audio"),
-        "video/x-raw" => Some("video"),
+    match caps.structure(0)?.name().as_str() {
+        "audio/x-raw" => Some(Kind::Sound),
+        "video/x-raw" => Some(Kind::Picture),
         _ => None,
-    }) else {
-        return;
-    };
+    }
+}
+
+/// Links a pad to the end of its kind, if that is still free.
+pub(super) fn link(pipeline: &gst::Pipeline, pad: &gst::Pad, kind: Kind) {
+    let end = kind.name();
     let sink = pipeline.by_name(end).and_then(|e| e.static_pad("sink"));
     if let Some(sink) = sink.filter(|s| !s.is_linked())
         && let Err(error) = pad.link(&sink)
     {
         tracing::debug!(%error, end, "a stream that does not fit its end");
     }
+}
+
+/// Configures an element that a decoder has added, by what it gets wrong (1.22).
+pub(super) fn configure(element: &gst::Element) {
+    let factory = element.factory();
+    match factory.as_ref().map(|factory| factory.name()).as_deref() {
+        Some("mpegpsdemux") => {
+            // Its clock references jump in many files, timestamps in few.
+            element.set_property("ignore-scr", true);
+            follow_splices(element);
+        }
+        Some("tsdemux") => declare_streams(element),
+        Some("dvdlpcmdec") => unpack_samples(element),
+        _ => {}
+    }
+}
+
+/// Tells how much sound a demuxer drops at the start: the segments of the MPEG demuxers
+/// (1.22) begin with the first timestamp in the file, mostly a picture's; sound before it is
+/// cut by the decoder.
+pub(super) fn note_lost_start(
+    demuxer: &gst::Element,
+    lost: impl Fn(MediaTime) + Send + Sync + 'static,
+) {
+    let lost = Arc::new(lost);
+    demuxer.connect_pad_added(move |_, pad| {
+        if !pad.name().starts_with("audio") {
+            return;
+        }
+        let lost = Arc::clone(&lost);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            let segment = pad.sticky_event::<gst::event::Segment<_>>(0);
+            let start =
+                segment.and_then(|event| event.segment().downcast_ref::<gst::ClockTime>()?.start());
+            let first = info.buffer().and_then(|buffer| buffer.pts());
+            if let (Some(start), Some(first)) = (start, first) {
+                lost(MediaTime(start.saturating_sub(first).nseconds()));
+            }
+            gst::PadProbeReturn::Remove
+        });
+    });
 }
 
 /// Whether data can reach an end. In a description the elements before it are linked from

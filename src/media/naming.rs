@@ -111,6 +111,7 @@ mod tests {
                     name: "a.mp4".into(),
                     kind: SourceKind::File(text.into()),
                     label: None,
+                    tracks: Default::default(),
                 };
             }
             name(&mut sources, |source, name| match (&source.kind, name) {

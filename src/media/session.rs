@@ -15,15 +15,18 @@ use super::description::RESAMPLER;
 use super::error::MediaError;
 use super::frame::{Frame, VideoState};
 use super::gate::skip_late_pictures;
-use super::graph::{build, for_each_element, has_pads_to_come, is_fed, sinks, watch_tags};
+use super::graph::{
+    build, configure, for_each_element, has_pads_to_come, is_fed, note_lost_start, sinks,
+    watch_tags,
+};
 use super::mov;
 use super::restamp::keep_timestamps;
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Source, SourceKind};
-use super::splice::follow_splices;
 use super::tap::{FrameTap, SoundTap, TapState};
+use super::tracks::Trouble;
 use crate::cancel::CancelToken;
-use crate::time::{MediaTime, SAMPLE_RATE};
+use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};
 use crate::window::TAIL_SAMPLES;
 
 /// Sound that the ring holds, in seconds. A live reader that is further behind has lost
@@ -35,6 +38,9 @@ const RING_BLOCKS: usize = 2_048;
 pub(super) const CHANNEL_FRAMES: usize = 8;
 /// Buffers that an appsink holds before it blocks.
 const SINK_BUFFERS: u32 = 4;
+/// The most that the last window may lack where a demuxer has dropped the start of the sound:
+/// 25 ms.
+const MAX_TAIL_SAMPLES: usize = 1_200;
 /// How long a description may take to start; until then it is unknown whether it is live.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -69,6 +75,8 @@ pub struct Session {
     frame_state: Arc<TapState>,
     kind: SourceKind,
     missing: Option<String>,
+    trouble: Trouble,
+    tail: Arc<AtomicUsize>,
     demuxers: Arc<Mutex<Vec<gst::glib::WeakRef<gst::Element>>>>,
     live: bool,
     by_clock: Arc<AtomicBool>,
@@ -95,7 +103,8 @@ impl Session {
         options: SessionOptions,
         part: Option<Range<u64>>,
     ) -> Result<Self, MediaError> {
-        let pipeline = build(source, part)?;
+        let trouble = Trouble::default();
+        let pipeline = build(source, part, &trouble)?;
         let (sound_sink, frame_sink) = sinks(&pipeline)?;
         let (writer, sound) = sound_ring(RING_SECONDS * SAMPLE_RATE as usize, RING_BLOCKS);
         let (sender, frames) = crossbeam_channel::bounded(CHANNEL_FRAMES);
@@ -108,6 +117,8 @@ impl Session {
             frame_state: Arc::new(TapState::new()),
             kind: source.kind.clone(),
             missing: None,
+            trouble,
+            tail: Arc::new(AtomicUsize::new(TAIL_SAMPLES)),
             demuxers: Arc::default(),
             live: false,
             by_clock: Arc::new(AtomicBool::new(options.real_time)),
@@ -189,6 +200,9 @@ impl Session {
     /// Handles bus messages. `Some` when the session has ended; what is still in the ring
     /// and the channel remains valid.
     pub fn poll(&mut self) -> Option<End> {
+        if let Some(cause) = self.trouble.lock().ok()?.take() {
+            return Some(End::Failed(cause));
+        }
         let bus = self.pipeline.bus()?;
         while let Some(message) = bus.pop() {
             match message.view() {
@@ -267,7 +281,7 @@ impl Session {
 
     /// How many samples the last window may lack and still count as whole.
     pub fn tail_samples(&self) -> usize {
-        TAIL_SAMPLES
+        self.tail.load(Ordering::Relaxed)
     }
 
     /// The length of the source, if known.
@@ -319,6 +333,7 @@ impl Session {
 
     /// Configures elements that decodebin adds.
     fn watch_elements(&self) {
+        let tail = Arc::clone(&self.tail);
         let demuxers = Arc::clone(&self.demuxers);
         self.pipeline
             .connect_deep_element_added(move |_, _, element| {
@@ -330,15 +345,21 @@ impl Session {
                 {
                     demuxers.push(element.downgrade());
                 }
-                match Some(factory.name().as_str()) {
-                    Some("mpegpsdemux") => {
-                        // Its clock references jump in many files, timestamps in few.
-                        element.set_property("ignore-scr", true);
-                        follow_splices(element);
+                match factory.name().as_str() {
+                    "qtdemux" => mov::correct(element),
+                    "tsdemux" | "mpegpsdemux" => {
+                        let tail = Arc::clone(&tail);
+                        note_lost_start(element, move |lost| {
+                            // What lacks at the start, the last window lacks at the end.
+                            let samples = TAIL_SAMPLES + SamplePos::from_time(lost).0 as usize;
+                            if samples <= MAX_TAIL_SAMPLES {
+                                tail.store(samples, Ordering::Relaxed);
+                            }
+                        });
                     }
-                    Some("qtdemux") => mov::correct(element),
                     _ => {}
                 }
+                configure(element);
             });
     }
 

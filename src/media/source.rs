@@ -10,6 +10,7 @@ use super::error::MediaError;
 use super::scene::{self, SceneSource};
 use super::secrets::without_secrets;
 use super::stall::Stall;
+use super::tracks::AskedTracks;
 use crate::result::StreamName;
 use crate::text::folder_name;
 
@@ -45,6 +46,8 @@ pub struct Source {
     /// SOURCEs, a directory without subfolders is a class itself, so that `cameras/*`
     /// means the same as `cameras/`.
     pub label: Option<String>,
+    /// Which of several tracks to read; a description chooses by itself.
+    pub tracks: AskedTracks,
 }
 
 /// The kinds of SOURCE.
@@ -113,6 +116,7 @@ impl Source {
             name: "launch".into(),
             kind: SourceKind::Launch(description),
             label: None,
+            tracks: AskedTracks::default(),
         }
     }
 
@@ -214,6 +218,7 @@ fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
             name: name.into(),
             kind,
             label: None,
+            tracks: AskedTracks::default(),
         })
     };
     if text == "test" {
@@ -294,6 +299,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
             name: name.into(),
             kind,
             label: None,
+            tracks: AskedTracks::default(),
         })
     };
     let meta = match std::fs::metadata(path) {
@@ -337,6 +343,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
         };
         sources.push(Source {
             label: label(Path::new(&name)),
+            tracks: AskedTracks::default(),
             name: name.into(),
             kind,
         });
@@ -347,6 +354,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
             name: text.into(),
             kind: SourceKind::Broken(MediaError::NoMedia(endings)),
             label: None,
+            tracks: AskedTracks::default(),
         });
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! `cat a.mpg b.mpg` and the cells of a DVD's `.vob` give a program stream whose
 //! timestamps jump back. From there on GStreamer's decoders (1.22) repeat the time of the
-//! last picture, so timestamps are corrected before them, at the demuxer's output.
+//! last picture, so timestamps are corrected before them, at the demuxer's output. So are
+//! those that start again because the clock has wrapped (`wrap`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gst::prelude::*;
 use gstreamer as gst;
+
+use super::wrap::{Wraps, beside};
 
 /// Smallest jump in ns that counts as a splice. Smaller steps come from reordered frames and
 /// from the interleaving of streams.
@@ -29,14 +32,21 @@ pub(super) fn follow_splices(demuxer: &gst::Element) {
         let stream = lock(&shared).add();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             if let Some(buffer) = info.buffer_mut()
-                && let Some(at) = buffer.pts().or(buffer.dts())
+                && let Some(at) = ns(buffer.pts()).or(ns(buffer.dts()))
             {
-                let at = i64::try_from(at.nseconds()).unwrap_or(i64::MAX);
-                let offset = lock(&shared).offset(stream, at);
-                if offset != 0 {
+                let time = lock(&shared).time(stream, at);
+                let pts = buffer.pts().map(|_| time);
+                let dts = ns(buffer.dts()).map(|dts| time.saturating_add(beside(dts, at) - at));
+                if pts.is_some_and(|pts| pts < 0) {
+                    // Before the beginning: it began just behind a wrap.
+                    return gst::PadProbeReturn::Drop;
+                }
+                let clock_time = |time| u64::try_from(time).ok().map(gst::ClockTime::from_nseconds);
+                let (pts, dts) = (pts.and_then(clock_time), dts.and_then(clock_time));
+                if (pts, dts) != (buffer.pts(), buffer.dts()) {
                     let buffer = buffer.make_mut();
-                    buffer.set_pts(buffer.pts().map(|at| moved(at, offset)));
-                    buffer.set_dts(buffer.dts().map(|at| moved(at, offset)));
+                    buffer.set_pts(pts);
+                    buffer.set_dts(dts);
                 }
             }
             gst::PadProbeReturn::Ok
@@ -48,8 +58,8 @@ fn lock(shared: &Mutex<Splices>) -> MutexGuard<'_, Splices> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn moved(at: gst::ClockTime, offset: i64) -> gst::ClockTime {
-    gst::ClockTime::from_nseconds(at.nseconds().saturating_add_signed(offset))
+fn ns(time: Option<gst::ClockTime>) -> Option<i64> {
+    Some(i64::try_from(time?.nseconds()).unwrap_or(i64::MAX))
 }
 
 /// The recordings of a demuxer, shared by its streams. A stream may lack a recording, or
@@ -58,24 +68,41 @@ fn moved(at: gst::ClockTime, offset: i64) -> gst::ClockTime {
 struct Splices {
     /// Offset of each recording after the first.
     offsets: Vec<i64>,
-    /// Latest timestamp of each stream, as in the file.
-    streams: Vec<Option<i64>>,
+    /// Of each stream.
+    streams: Vec<Stream>,
+    /// A recent timestamp of any of them, as in the file but without wraps.
+    recent: Option<i64>,
     /// Latest shifted timestamp of all streams.
     latest: Option<i64>,
     /// A timestamp far ahead of it. A single one is taken for damage.
     ahead: Option<i64>,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+struct Stream {
+    /// Its latest timestamp, as in the file but without wraps.
+    latest: Option<i64>,
+    wraps: Wraps,
+}
+
 impl Splices {
     /// Adds a stream; returns its number.
     fn add(&mut self) -> usize {
-        self.streams.push(None);
+        self.streams.push(Stream::default());
         self.streams.len() - 1
+    }
+
+    /// The time that a stream's timestamp `at` stands for.
+    fn time(&mut self, stream: usize, at: i64) -> i64 {
+        let Stream { latest, wraps } = &mut self.streams[stream];
+        let at = wraps.unwrap(at, latest.or(self.recent).unwrap_or(at));
+        self.recent = Some(at);
+        at.saturating_add(self.offset(stream, at))
     }
 
     /// The offset for a stream's timestamp `at`.
     fn offset(&mut self, stream: usize, at: i64) -> i64 {
-        let own = &mut self.streams[stream];
+        let own = &mut self.streams[stream].latest;
         let is_back = own.is_some_and(|own| at + JUMP < own);
         *own = Some(own.filter(|_| !is_back).unwrap_or(at).max(at));
         let latest = self.latest.unwrap_or(at);
@@ -120,7 +147,7 @@ mod tests {
         let number = |which| if which == 's' { sound } else { picture };
         let moved = times.iter().map(|&(which, ms)| {
             let ns = ms * 1_000_000;
-            (ns + splices.offset(number(which), ns)) / 1_000_000
+            splices.time(number(which), ns) / 1_000_000
         });
         moved.collect()
     }
@@ -195,6 +222,33 @@ mod tests {
             assert_eq!(told[..3], [0, 0, 900]);
             assert_eq!(told[4..], [1_000, 1_000], "{wrong}");
         }
+    }
+
+    #[test]
+    fn streams_go_on_together_behind_a_wrap() {
+        // 2^33 / 90 ms is no whole number of them.
+        let wrap = 95_443_717;
+        let times = [
+            ('p', wrap - 200),
+            ('s', wrap - 240),
+            ('p', 80), // presented behind the wrap, before those that follow
+            ('p', wrap - 160),
+            ('s', wrap - 20),
+            ('p', 40),
+            ('s', 100),
+            ('p', 1_000),
+            ('s', 1_000),
+        ];
+        let told = out(&times).into_iter().map(|ms| ms - wrap);
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [-200, -240, 80, -160, -20, 40, 100, 1_000, 1_000]
+        );
+        // The picture begins behind it.
+        assert_eq!(
+            out(&[('p', 20), ('s', wrap - 40), ('s', 60)]),
+            [20, -40, 60]
+        );
     }
 
     #[test]

@@ -314,6 +314,70 @@ fn odd_files_end_well_or_with_a_reason() {
     assert!(complaints.0.is_empty(), "{}", complaints.0);
 }
 
+#[test]
+fn tracks_are_chosen_by_number() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let film = data("made/two_sounds.mkv");
+    for (number, level) in [("1", -6.02), ("2", -0.92)] {
+        let out = dir.path().join(format!("{number}.jsonl"));
+        let done = batch_with(&[&film], &out, &["--audio-track", number]);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        assert!(
+            !done.err.contains("tracks"),
+            "it was asked for: {}",
+            done.err
+        );
+        let told = only(streams_in(&out));
+        let off = told.moments[0].audio.rms_dbfs - level;
+        assert!(
+            off.abs() < 0.2,
+            "track {number}: {:?}",
+            told.moments[0].audio
+        );
+    }
+    let out = dir.path().join("3.jsonl");
+    let done = batch_with(&[&film], &out, &["--audio-track", "3"]);
+    assert_eq!(done.code, Some(1));
+    let told = only(streams_in(&out));
+    assert_eq!(
+        told.errors[0].error,
+        "no audio track 3: there are 2, counted from 1"
+    );
+}
+
+#[test]
+fn several_tracks_are_told_once_with_what_was_taken() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let cases = [
+        (
+            "two_sounds.mkv",
+            "2 audio tracks: taken is 1, flagged default",
+        ),
+        (
+            "second_default.mp4",
+            "2 audio tracks: taken is 2, flagged default",
+        ),
+        (
+            "four_microphones.mov",
+            "4 audio tracks: taken is 2, 3, mixed",
+        ),
+        (
+            "silent_first.mkv",
+            "2 audio tracks: taken is 2, the first that is heard",
+        ),
+        (
+            "cover_first.mkv",
+            "2 video tracks: taken is 2, flagged default",
+        ),
+    ];
+    for (file, word) in cases {
+        let out = dir.path().join(file).with_extension("jsonl");
+        let done = batch(&[&data("made").join(file)], &out);
+        let line = format!("{file}: {word}");
+        assert_eq!(done.err.matches(&line).count(), 1, "{line}: {}", done.err);
+    }
+}
+
 /// As a DVD's cells, and what `cat a.mpg b.mpg` makes: the timestamps begin anew.
 #[test]
 fn recordings_that_were_joined_are_judged_to_their_end() {

@@ -79,6 +79,38 @@ def main():
     ffmpeg("two_sounds.mkv", picture(2), sound(2), sound(2, expressions=("0.9*(1-2*floor(2*mod(3000*t+1e-6,1)))",)),
            "-map", "0", "-map", "1", "-map", "2", H264, FLAC)
 
+    # Several tracks: which one is the recording.
+    other = sound(2, expressions=("0.02*sin(2*PI*300*t)",))
+    ffmpeg("second_default.mp4", picture(2), other, sound(2), "-map", "0", "-map", "1", "-map", "2", H264,
+           "-c:a", "aac", "-b:a", "48k", "-disposition:a:0", "0", "-disposition:a:1", "default")
+    ffmpeg("second_default.mkv", picture(2), other, sound(2), "-map", "0", "-map", "1", "-map", "2", H264,
+           FLAC, "-disposition:a:0", "0", "-disposition:a:1", "default")
+    ffmpeg("four_microphones.mov", picture(2), *(sound(2, 8000, (e,)) for e in ("0", STEPS, STEPS, "0")),
+           *(w for n in range(5) for w in ("-map", str(n))), H264, PCM)
+    ffmpeg("silent_first.mkv", picture(2), sound(2, expressions=("0",)), sound(2),
+           "-map", "0", "-map", "1", "-map", "2", H264, FLAC, "-disposition:a", "0")
+    ffmpeg("commentary_first.mkv", picture(2), other, sound(2), "-map", "0", "-map", "1", "-map", "2", H264,
+           FLAC, "-disposition:a", "0", "-metadata:s:a:0", "title=Director's commentary")
+    ffmpeg("cover_first.mkv", "-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=0.04", picture(2), sound(2),
+           "-map", "0", "-map", "1", "-map", "2", "-c:v:0", "mjpeg", "-c:v:1", "libx264", "-crf:v:1", "32",
+           "-pix_fmt:v:0", "yuvj420p", "-pix_fmt:v:1", "yuv420p", FLAC,
+           "-disposition:v:0", "0", "-disposition:v:1", "default")
+
+    # Transport streams whose tables do not say what the sound is, and Blu-ray's packets.
+    for name, codec in (("aac", ["aac", "-b:a", "48k"]), ("mp2", ["mp2", "-b:a", "64k"]),
+                        ("mp3", ["libmp3lame", "-b:a", "64k"]), ("dts", ["dca", "-strict", "-2", "-b:a", "256k"])):
+        ffmpeg(f"private_{name}.m2ts", picture(2), sound(2), H264, "-c:a", *codec)
+    ffmpeg("dts.ts", picture(2), sound(2), H264, "-c:a", "dca", "-strict", "-2", "-b:a", "256k")
+    ffmpeg("lpcm_24.m2ts", picture(1), sound(1), H264, "-c:a", "pcm_bluray", "-sample_fmt", "s32")
+    for bits, kind in ((16, "s16"), (24, "s32")):
+        ffmpeg(f"lpcm_{bits}.vob", picture(1), sound(1), "-ac", "2" if bits == 16 else "1", "-c:v", "mpeg2video", "-q:v", "24",
+               "-c:a", "pcm_dvd", "-sample_fmt", kind, "-f", "vob")
+
+    # The clock of 33 bits wraps after 1.3 s; one that starts late.
+    for name, begin in (("wrap.mpg", 95_442.4), ("far.mpg", 50_000)):
+        ffmpeg(name, picture(4), sound(4), "-c:v", "mpeg2video", "-bf", "2", "-q:v", "24",
+               "-c:a", "mp2", "-b:a", "64k", "-output_ts_offset", str(begin), "-f", "vob")
+
     # Pictures of every shape.
     ffmpeg("odd_size.webm", picture(2, "74x46"), sound(2), "-vf", "scale=37:23", "-c:v", "libvpx-vp9", "-b:v", "40k",
            "-c:a", "libvorbis", "-q:a", "2")
