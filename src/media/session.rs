@@ -103,7 +103,7 @@ impl Session {
         };
         watch_tags(&frame_sink, &video_state);
         session.watch_pads(writer.ender());
-        session.watch_elements();
+        session.watch_elements(&video_state);
 
         let live = session.pause(source, &options.stop)?;
         session.live = live;
@@ -293,7 +293,8 @@ impl Session {
     }
 
     /// Configures elements that decodebin adds.
-    fn watch_elements(&self) {
+    fn watch_elements(&self, video_state: &Arc<VideoState>) {
+        let video_state = Arc::clone(video_state);
         let loses_tail = Arc::clone(&self.loses_tail);
         let demuxers = Arc::clone(&self.demuxers);
         self.pipeline
@@ -312,6 +313,7 @@ impl Session {
                         element.set_property("ignore-scr", true);
                         follow_splices(element);
                     }
+                    Some("pngdec") => video_state.note_pngdec(),
                     Some("qtdemux") => loses_tail.store(true, Ordering::Relaxed),
                     _ => {}
                 }
