@@ -11,7 +11,7 @@ use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{check_descriptions, refuse_endless};
 use crate::engine::{Engine, EngineOptions, Output, Task};
-use crate::features::Features;
+use crate::features::{Damage, Features};
 use crate::net::{Embedding, FEATURE, PICTURE_WIDTH, SOUND_WIDTH};
 use crate::result::StreamName;
 use crate::sink::SinkError;
@@ -133,6 +133,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         failed: 0,
         ended: 0,
         lost: 0,
+        damage: Damage::default(),
         bar: bar.clone(),
     };
     let embed = move |batch: &[&Features]| net.embed(batch);
@@ -157,6 +158,8 @@ struct Taken {
     ended: usize,
     /// Windows lost in gaps.
     lost: u64,
+    /// Damaged samples of the sound.
+    damage: Damage,
     bar: Bar,
 }
 
@@ -169,6 +172,7 @@ impl Taken {
                 answer,
                 ..
             } => {
+                self.damage += job.audio.damage();
                 let place = Place {
                     stream,
                     start: job.start,
@@ -213,6 +217,9 @@ impl Taken {
                 plural(self.names.len(), "source"),
                 begun.elapsed().as_secs_f64(),
             ));
+            if !self.damage.is_none() {
+                self.bar.say(&format!("damaged sound: {}", self.damage));
+            }
             if left > 0 {
                 let left = plural(left, "source");
                 self.bar

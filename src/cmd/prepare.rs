@@ -116,6 +116,9 @@ pub(super) fn print_report(report: &PrepareReport, bar: &Bar, quiet: bool) {
             report.folder.display(),
             bytes as f64 / 1e6,
         ));
+        for (name, damage) in &report.damaged {
+            bar.say(&format!("  {}: damaged sound: {damage}", printable(name)));
+        }
         if !report.skipped.is_empty() {
             bar.say(&format!("{} left out:", recordings(report.skipped.len())));
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::features::{Damage, Level};
 use crate::time::MediaTime;
 
 /// The name of a stream in results, file names and metrics.
@@ -89,10 +90,29 @@ fn nans_from_null<'de, D: Deserializer<'de>>(from: D) -> Result<[f32; 2], D::Err
 /// Level of a window of sound.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AudioFacts {
-    /// Root mean square relative to full scale, not under [`SILENCE_FLOOR_DBFS`].
+    /// Root mean square relative to full scale, without the constant offset; not under
+    /// [`SILENCE_FLOOR_DBFS`].
     pub rms_dbfs: f32,
     /// Under [`SILENT_BELOW_DBFS`].
     pub silent: bool,
+    /// The constant offset (mean of the samples; 1 is full scale), if it is at least
+    /// [`LARGE_OFFSET`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dc_offset: Option<f32>,
+    /// Samples that were NaN or infinite, and are judged as silence.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub invalid_samples: u64,
+    /// Samples beyond ±[`MAX_SAMPLE`](crate::features::MAX_SAMPLE), and clipped to it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clipped_samples: u64,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A window quieter than this is silent: below the noise of a quiet room through a
@@ -100,16 +120,30 @@ pub struct AudioFacts {
 pub const SILENT_BELOW_DBFS: f32 = -70.0;
 /// The level of digital silence, which has no finite one.
 pub const SILENCE_FLOOR_DBFS: f32 = -120.0;
+/// An offset from here on is told, half a percent of full scale: more than sound cards
+/// have, less than the -1/128 of 8-bit silence.
+pub const LARGE_OFFSET: f32 = 0.005;
 
 impl AudioFacts {
-    /// Measures a window.
-    pub fn of(pcm: &[f32]) -> Self {
-        let power: f64 = pcm.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
-        let mean = power / pcm.len().max(1) as f64;
-        let rms_dbfs = (10.0 * mean.log10()).max(f64::from(SILENCE_FLOOR_DBFS)) as f32;
+    /// Measures a window that was cleaned, in which `damage` was found.
+    pub fn of(pcm: &[f32], damage: Damage) -> Self {
+        let level = Level::of(pcm);
+        let rms_dbfs = level.dbfs(SILENCE_FLOOR_DBFS);
+        let offset = level.offset as f32;
         Self {
             rms_dbfs,
             silent: rms_dbfs < SILENT_BELOW_DBFS,
+            dc_offset: (offset.abs() >= LARGE_OFFSET).then_some(offset),
+            invalid_samples: damage.invalid,
+            clipped_samples: damage.clipped,
+        }
+    }
+
+    /// What was damaged in the window.
+    pub fn damage(&self) -> Damage {
+        Damage {
+            invalid: self.invalid_samples,
+            clipped: self.clipped_samples,
         }
     }
 }
@@ -325,16 +359,38 @@ mod tests {
         let wave: Vec<f32> = (0..480)
             .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
             .collect();
-        let facts = AudioFacts::of(&wave);
+        let facts = AudioFacts::of(&wave, Damage::default());
         assert!(facts.rms_dbfs.abs() < 1e-4);
         assert!(!facts.silent);
     }
 
     #[test]
     fn digital_silence_has_a_finite_level() {
-        let facts = AudioFacts::of(&[0.0; 100]);
+        let facts = AudioFacts::of(&[0.0; 100], Damage::default());
         assert_eq!(facts.rms_dbfs, SILENCE_FLOOR_DBFS);
         assert!(facts.silent);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_sound_is_told_only_where_something_is() {
+        let line = |pcm: &[f32], damage| {
+            serde_json::to_string(&AudioFacts::of(pcm, damage)).expect("plain data")
+        };
+        assert_eq!(
+            line(&[0.004; 480], Damage::default()),
+            r#"{"rms_dbfs":-120.0,"silent":true}"#
+        );
+        let damage = Damage {
+            invalid: 3,
+            clipped: 1,
+        };
+        let told = line(&[-0.25; 480], damage);
+        assert_eq!(
+            told,
+            r#"{"rms_dbfs":-120.0,"silent":true,"dc_offset":-0.25,"invalid_samples":3,"clipped_samples":1}"#
+        );
+        let read: AudioFacts = serde_json::from_str(&told).expect("it was written so");
+        assert_eq!(read, AudioFacts::of(&[-0.25; 480], damage));
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub fn moment(stream: &str, seq: u64) -> Verdict {
         audio: AudioFacts {
             rms_dbfs: -21.4,
             silent: false,
+            dc_offset: None,
+            invalid_samples: 0,
+            clipped_samples: 0,
         },
         video: VideoFacts {
             width: 1280,

@@ -5,26 +5,32 @@ use std::sync::Arc;
 use super::EngineOptions;
 use super::network::Job;
 use crate::clock::Clock;
-use crate::features::FeatureExtractor;
+use crate::features::{Damage, FeatureExtractor, clean};
 use crate::media::Frame;
 use crate::picture::ToPicture;
-use crate::result::{AudioFacts, VideoFacts};
+use crate::result::{AudioFacts, StreamName, VideoFacts};
+use crate::time::MediaTime;
 use crate::window::{Moment, Timed};
 
 /// Extracts the features of one stream's moments.
 pub(super) struct Extractor {
+    stream: StreamName,
     features: FeatureExtractor,
     keep_pictures: bool,
     /// The network's image of the previous moment.
     last_image: Vec<u8>,
+    /// Damaged sound was reported.
+    damage_told: bool,
 }
 
 impl Extractor {
-    pub fn new(options: &EngineOptions) -> Self {
+    pub fn new(stream: StreamName, options: &EngineOptions) -> Self {
         Self {
+            stream,
             features: FeatureExtractor::new(options.spec, options.crop),
             keep_pictures: options.keep_pictures,
             last_image: Vec::new(),
+            damage_told: false,
         }
     }
 
@@ -32,12 +38,14 @@ impl Extractor {
     /// sources. Fails, with the reason, if the frame cannot be converted.
     pub fn extract(
         &mut self,
-        moment: Moment<Frame>,
+        mut moment: Moment<Frame>,
         utc_zero: Option<jiff::Timestamp>,
         clock: &dyn Clock,
     ) -> Result<Job, String> {
         let begun = clock.now();
         let picture = moment.frame.to_picture()?;
+        let damage = clean(&mut moment.pcm);
+        self.tell(damage, moment.start);
         let features = self.features.extract(&moment.pcm, &picture);
         let still = is_still(&self.last_image, &features.image);
         self.last_image.clone_from(&features.image);
@@ -50,7 +58,7 @@ impl Extractor {
                 let end = i64::try_from(moment.end.0).ok()?;
                 zero.checked_add(jiff::SignedDuration::from_nanos(end)).ok()
             }),
-            audio: AudioFacts::of(&moment.pcm),
+            audio: AudioFacts::of(&moment.pcm, damage),
             video: VideoFacts {
                 width: picture.width,
                 height: picture.height,
@@ -63,6 +71,19 @@ impl Extractor {
             begun,
             featured: clock.now(),
         })
+    }
+
+    /// Reports the first damage of the stream; all of it is in the results.
+    fn tell(&mut self, damage: Damage, at: MediaTime) {
+        if damage.is_none() || std::mem::replace(&mut self.damage_told, true) {
+            return;
+        }
+        tracing::warn!(
+            "{}: damaged sound in the second from {:.3} s on: {damage}; \
+             its results count what follows",
+            self.stream,
+            at.as_secs_f64()
+        );
     }
 }
 

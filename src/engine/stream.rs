@@ -54,7 +54,7 @@ pub(super) fn run(
         },
         live: false,
         maker: None,
-        extractor: Extractor::new(engine.options),
+        extractor: Extractor::new(task.source.name.clone(), engine.options),
         utc_zero: UtcZero::default(),
         missing: None,
         tail: TAIL_SAMPLES,

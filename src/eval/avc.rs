@@ -14,7 +14,8 @@ use super::experiment::{Experiment, Question, grouped};
 use super::metrics::{Interval, cross_entropy, mean, roc_auc, roc_auc_interval, wilson};
 use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Tag};
 use crate::features::FeatureExtractor;
-use crate::result::{AudioFacts, Judgement};
+use crate::features::Level;
+use crate::result::{Judgement, SILENCE_FLOOR_DBFS};
 
 /// Judges pairs of picture and sound, of which every other one corresponds.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,7 @@ impl Facts {
         Self {
             corresponds: pair.corresponds,
             heard: heard(pair.heard()),
-            rms_dbfs: AudioFacts::of(&pair.heard().pcm).rms_dbfs,
+            rms_dbfs: Level::of(&pair.heard().pcm).dbfs(SILENCE_FLOOR_DBFS),
             objects: pair.seen.shows.len().max(pair.seen.regions.len()),
         }
     }

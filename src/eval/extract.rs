@@ -20,7 +20,7 @@ use crate::net::{FEATURE, L3Net, PICTURE_WIDTH, Response, SOUND_WIDTH, TensorSpe
 use crate::result::Crop;
 
 /// Part of the names of cached files; to be raised if features change.
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 
 /// Features of files: a row for each second of a sound or each picture.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! Which seconds of a sound are used.
 
-use crate::result::AudioFacts;
+use crate::features::Level;
+use crate::result::SILENCE_FLOOR_DBFS;
 use crate::window_spec::WindowSpec;
 
 /// Upper limit of [`Seconds::ByLength`].
@@ -45,7 +46,7 @@ impl Seconds {
 
 /// Level of a second in dBFS.
 pub(super) fn level(second: &[f32]) -> f32 {
-    AudioFacts::of(second).rms_dbfs
+    Level::of(second).dbfs(SILENCE_FLOOR_DBFS)
 }
 
 /// Index of the greatest; of equals, the first.

@@ -6,6 +6,7 @@
 //! pairing.
 
 mod bus;
+mod colour;
 mod description;
 mod doubting;
 mod drive;

@@ -131,7 +131,7 @@ impl Session {
             keep_timestamps(&resampler, &jitters);
         }
         session.watch_pads(writer.ender());
-        session.watch_elements();
+        session.watch_elements(&video_state);
         let frames_state = Arc::clone(&video_state);
         for_each_element(&session.pipeline, move |_, factory| {
             frames_state.note_element(factory);
@@ -332,7 +332,8 @@ impl Session {
     }
 
     /// Configures elements that decodebin adds.
-    fn watch_elements(&self) {
+    fn watch_elements(&self, video_state: &Arc<VideoState>) {
+        let video_state = Arc::clone(video_state);
         let tail = Arc::clone(&self.tail);
         let demuxers = Arc::clone(&self.demuxers);
         self.pipeline
@@ -357,6 +358,7 @@ impl Session {
                             }
                         });
                     }
+                    "pngdec" => video_state.note_pngdec(),
                     _ => {}
                 }
                 configure(element);

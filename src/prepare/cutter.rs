@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::corpus::SILENT_RMS;
+use crate::features::LevelSums;
 use crate::time::{Hop, MediaTime, SAMPLE_RATE, SamplePos};
 use crate::window::{SoundEvent, SoundWindow, Windower};
 use crate::window_spec::WindowSpec;
@@ -234,17 +235,11 @@ fn take(event: SoundEvent, sound: &mut Stretch, waiting: &mut VecDeque<(SamplePo
     }
 }
 
-/// Whether every second, looked at each tenth, is silent.
+/// Whether every second, looked at each tenth, is silent but for a constant offset.
 fn is_silent(pcm: &[i16]) -> bool {
-    let powers: Vec<f64> = pcm
-        .chunks(STEP_SAMPLES)
-        .map(|step| step.iter().map(|&v| (f64::from(v) / 32768.0).powi(2)).sum())
-        .collect();
-    let loudest = powers
-        .windows(WINDOW_SAMPLES / STEP_SAMPLES)
-        .map(|second| second.iter().sum::<f64>())
-        .fold(0.0, f64::max);
-    (loudest / WINDOW_SAMPLES as f64).sqrt() <= f64::from(SILENT_RMS)
+    let steps: Vec<LevelSums> = pcm.chunks(STEP_SAMPLES).map(LevelSums::of_i16).collect();
+    let mut seconds = steps.windows(WINDOW_SAMPLES / STEP_SAMPLES);
+    seconds.all(|second| second.iter().copied().sum::<LevelSums>().level().rms <= SILENT_RMS)
 }
 
 #[cfg(test)]

@@ -187,10 +187,17 @@ fn less_than_a_second_gives_nothing() {
 
 #[test]
 fn one_loud_second_makes_a_piece_that_is_not_silent() {
-    let mut pcm = vec![0_i16; 5 * SECOND];
-    assert!(is_silent(&pcm));
-    pcm[2 * SECOND..3 * SECOND].fill(33);
-    assert!(!is_silent(&pcm), "-59.9 dBFS");
-    pcm[2 * SECOND..3 * SECOND].fill(32);
-    assert!(is_silent(&pcm), "-60.2 dBFS");
+    // A constant offset is no sound.
+    for offset in [0, 20, -3_000] {
+        let mut pcm = vec![offset; 5 * SECOND];
+        assert!(is_silent(&pcm), "an offset of {offset}");
+        let mut loud = |level: i16| {
+            for pair in pcm[2 * SECOND..3 * SECOND].chunks_exact_mut(2) {
+                pair.copy_from_slice(&[offset + level, offset - level]);
+            }
+            !is_silent(&pcm)
+        };
+        assert!(loud(33), "-59.9 dBFS");
+        assert!(!loud(32), "-60.2 dBFS");
+    }
 }

@@ -33,8 +33,9 @@ use crate::cancel::CancelToken;
 use crate::cores::cores;
 use crate::corpus::CorpusError;
 use crate::corpus::shards::{JPEG_QUALITY, Settings};
-use crate::features::SHORT_SIDE;
+use crate::features::{Damage, SHORT_SIDE};
 use crate::media::Source;
+use crate::result::StreamName;
 use crate::stats::StreamStats;
 use report::TaskOutcome;
 use shard_set::ShardSet;
@@ -85,6 +86,8 @@ pub struct PrepareProgress {
     pub frames: AtomicU64,
     /// Milliseconds of sound in them.
     pub ms: AtomicU64,
+    /// Recordings with damaged sound, and how much of it was made harmless.
+    pub damaged: Mutex<Vec<(StreamName, Damage)>>,
 }
 
 impl PrepareProgress {
@@ -94,6 +97,7 @@ impl PrepareProgress {
             clips: AtomicU64::new(0),
             frames: AtomicU64::new(0),
             ms: AtomicU64::new(0),
+            damaged: Mutex::default(),
         }
     }
 }

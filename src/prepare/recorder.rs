@@ -8,7 +8,7 @@ use crate::cancel::CancelToken;
 use crate::clock::SystemClock;
 use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
-use crate::features::FrameScaler;
+use crate::features::{Damage, FrameScaler, clean};
 use crate::media::{
     AudioBlock, Doubting, Ending, Feed, Frame, GstOpener, Listener, MediaError, OPENINGS, Opener, Origin,
     SessionOptions, Source, drive,
@@ -36,7 +36,8 @@ pub(super) enum ReadOutcome {
 }
 
 /// Reads a source and passes its pieces to `take`, in order. Where it fails or is
-/// stopped, only the complete ones: a later run may get further.
+/// stopped, only the complete ones: a later run may get further. Also returns which
+/// samples of its sound were damaged.
 ///
 /// # Errors
 /// What `take` returns.
@@ -46,7 +47,7 @@ pub(super) fn record(
     stop: &CancelToken,
     position: &StreamStats,
     take: &mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
-) -> Result<ReadOutcome, CorpusError> {
+) -> Result<(ReadOutcome, Damage), CorpusError> {
     let mut recorder = Recorder {
         cutter: Cutter::new(fps),
         scaler: FrameScaler::new(Crop::Full),
@@ -55,6 +56,8 @@ pub(super) fn record(
         position,
         take,
         refused: None,
+        damage: Damage::default(),
+        block: Vec::new(),
     };
     let (mut missing, mut tail) = (None, TAIL_SAMPLES);
     let mut ending = Ending::Failed(MediaError::SilentFailure);
@@ -95,7 +98,8 @@ pub(super) fn record(
     if let Some(refused) = recorder.refused {
         return Err(refused);
     }
-    Ok(match ending {
+    let damage = recorder.damage;
+    let outcome = match ending {
         Ending::Stopped => ReadOutcome::Stopped,
         Ending::Failed(cause) => ReadOutcome::Failed(cause),
         Ending::Whole | Ending::Limit => {
@@ -107,7 +111,8 @@ pub(super) fn record(
                 },
             }
         }
-    })
+    };
+    Ok((outcome, damage))
 }
 
 struct Recorder<'a> {
@@ -119,6 +124,9 @@ struct Recorder<'a> {
     take: &'a mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
     /// `take` failed.
     refused: Option<CorpusError>,
+    damage: Damage,
+    /// A block that is being cleaned.
+    block: Vec<f32>,
 }
 
 impl Recorder<'_> {
@@ -138,7 +146,10 @@ impl Recorder<'_> {
 
 impl Listener for Recorder<'_> {
     fn sound(&mut self, block: &AudioBlock<'_>) {
-        self.cutter.push_sound(block.at, block.pcm);
+        self.block.clear();
+        self.block.extend_from_slice(block.pcm);
+        self.damage += clean(&mut self.block);
+        self.cutter.push_sound(block.at, &self.block);
     }
 
     fn frame(&mut self, frame: Frame) {

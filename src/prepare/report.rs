@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::PrepareProgress;
+use crate::features::Damage;
 use crate::media::MediaError;
 use crate::result::StreamName;
 
@@ -66,6 +67,8 @@ pub struct PrepareReport {
     pub seconds: f64,
     /// Shards in the folder, and their bytes.
     pub shards: (usize, u64),
+    /// Recordings with damaged samples of sound, and what was made of them.
+    pub damaged: Vec<(StreamName, Damage)>,
     /// Recordings in which there is nothing to train on.
     pub skipped: Vec<(StreamName, SkipReason)>,
     /// Recordings that failed, and why.
@@ -84,6 +87,7 @@ impl PrepareReport {
             frames: 0,
             seconds: 0.0,
             shards: (0, 0),
+            damaged: Vec::new(),
             skipped: Vec::new(),
             failed: Vec::new(),
             interrupted: false,
@@ -110,7 +114,10 @@ impl PrepareReport {
         self.seconds = progress.ms.load(Ordering::Relaxed) as f64 / 1e3;
         self.shards = shards;
         self.interrupted = interrupted;
+        let damaged = progress.damaged.lock();
+        self.damaged = damaged.unwrap_or_else(|e| e.into_inner()).clone();
         // Jobs side by side end in any order.
+        self.damaged.sort_by(|a, b| a.0.cmp(&b.0));
         self.skipped.sort_by(|a, b| a.0.cmp(&b.0));
         self.failed.sort_by(|a, b| a.0.cmp(&b.0));
     }

@@ -140,8 +140,12 @@ pub(super) fn run(
         Ok(())
     };
     let position = &progress.positions[task.index];
-    let recorded = record(&task.source, fps, stop, position, &mut take)?;
+    let (recorded, damage) = record(&task.source, fps, stop, position, &mut take)?;
     let name = task.source.name.clone();
+    if !damage.is_none() {
+        let mut damaged = progress.damaged.lock().unwrap_or_else(|e| e.into_inner());
+        damaged.push((name.clone(), damage));
+    }
     let done = match recorded {
         ReadOutcome::Stopped => return Ok(TaskOutcome::Stopped),
         ReadOutcome::Failed(cause) if clips > 0 => {

@@ -111,12 +111,15 @@ impl Sink for TableSink {
 
 fn moment_row(v: &Verdict) -> String {
     let [x, y] = v.heatmap.peak;
+    let offset = v.audio.dc_offset.map(|o| format!("DC offset {o:+.3}"));
     let notes = [
-        (v.audio.silent, "silent"),
-        (v.video.still, "still"),
-        (v.padded, "padded"),
+        v.audio.silent.then_some("silent"),
+        v.video.still.then_some("still"),
+        v.padded.then_some("padded"),
+        (v.audio.invalid_samples + v.audio.clipped_samples > 0).then_some("damaged sound"),
+        offset.as_deref(),
     ];
-    let notes = notes.iter().filter(|(is, _)| *is).map(|(_, word)| *word);
+    let notes = notes.into_iter().flatten();
     format!(
         "{:NAME$} {:>9}  {:4.2} {:BAR$}  {:>9}  {:>4.0} dB  {}",
         shortened(&printable(&v.stream), NAME),
@@ -185,6 +188,8 @@ mod tests {
         odd.video.still = true;
         odd.audio.rms_dbfs = -120.0;
         odd.heatmap.peak = [0.0, 1.0];
+        odd.audio.dc_offset = Some(-0.25);
+        odd.audio.invalid_samples = 3;
         let mut none = moment("esc\u{1b}[31m", 1);
         none.correspondence = 0.0;
         for record in [
@@ -201,7 +206,7 @@ mod tests {
         insta::assert_snapshot!(String::from_utf8(table.out).unwrap(), @r###"
         stream                        time  correspondence             peak x, y    level
         clip.mp4                      0:00  0.83 ████████████████▋      61%, 42%   -21 dB
-        …24/a very long name.mp4   1:02:03  1.00 ████████████████████   0%, 100%  -120 dB  silent, still
+        …24/a very long name.mp4   1:02:03  1.00 ████████████████████   0%, 100%  -120 dB  silent, still, damaged sound, DC offset -0.250
         esc·[31m                      0:01  0.00                        61%, 42%   -21 dB
         clip.mp4                      0:01  no verdict to 0:02: no audio, 1 moment lost
         clip.mp4: 1 moment in 1.0 s, mean correspondence 0.83, 1 gap, took 0.4 s (2.5 × real time)

@@ -12,6 +12,7 @@
 //! | `l3net_errors_total` | counter | `stream` |
 //! | `l3net_dropped_blocks_total`, `l3net_dropped_frames_total` | counter | `stream` |
 //! | `l3net_untimed_blocks_total`, `l3net_doubted_times_total`, `l3net_time_jumps_total` | counter | `stream` |
+//! | `l3net_invalid_samples_total`, `l3net_clipped_samples_total` | counter | `stream` |
 //! | `l3net_sink_dropped_total`, `l3net_sink_failures_total` | counter | `sink` |
 //! | `l3net_correspondence` | gauge | `stream` |
 //! | `l3net_lag_seconds` | gauge | `stream` |
@@ -194,6 +195,14 @@ fn describe() {
         "Jumps of the timestamps of sound or picture"
     );
     describe_counter!(
+        "l3net_invalid_samples_total",
+        "NaN and infinite samples of the sound, judged as silence"
+    );
+    describe_counter!(
+        "l3net_clipped_samples_total",
+        "Samples of the sound far over full scale, clipped"
+    );
+    describe_counter!(
         "l3net_sink_dropped_total",
         "Moments that a sink dropped because it was too slow"
     );
@@ -244,6 +253,10 @@ pub fn observe(record: &Record) {
 fn observe_moment(verdict: &Verdict) {
     let stream = || verdict.stream.clone();
     counter!("l3net_moments_total", "stream" => stream()).increment(1);
+    counter!("l3net_invalid_samples_total", "stream" => stream())
+        .increment(verdict.audio.invalid_samples);
+    counter!("l3net_clipped_samples_total", "stream" => stream())
+        .increment(verdict.audio.clipped_samples);
     gauge!("l3net_correspondence", "stream" => stream()).set(verdict.correspondence);
     let latency = verdict.latency_ms;
     let seconds = |ms: f32| f64::from(ms) / 1e3;
@@ -319,7 +332,10 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             describe();
             observe(&Record::Moment(moment("cam", 0)));
-            observe(&Record::Moment(moment("cam", 1)));
+            let mut damaged = moment("cam", 1);
+            damaged.audio.invalid_samples = 7;
+            damaged.audio.clipped_samples = 2;
+            observe(&Record::Moment(damaged));
             observe(&gap("cam", 2, GapReason::Overload));
             observe(&summary("cam", 2));
             observe(&error("bad", "broken"));
@@ -341,6 +357,7 @@ mod tests {
             .collect();
         text.sort();
         insta::assert_snapshot!(text.join("\n"), @r###"
+        l3net_clipped_samples_total{stream="cam"} 2
         l3net_correspondence{stream="cam"} 0.8299999833106995
         l3net_doubted_times_total{stream="cam"} 0
         l3net_dropped_blocks_total{stream="cam"} 5
@@ -349,6 +366,7 @@ mod tests {
         l3net_features_seconds_count{stream="cam"} 2
         l3net_features_seconds_sum{stream="cam"} 0.0012000000476837158
         l3net_gaps_total{stream="cam",why="overload"} 1
+        l3net_invalid_samples_total{stream="cam"} 7
         l3net_lag_seconds{stream="cam"} 0
         l3net_latency_seconds_count{stream="cam"} 2
         l3net_latency_seconds_sum{stream="cam"} 0.06619999694824219

@@ -104,13 +104,30 @@ fn sounds_are_named_fold_by_fold_and_features_found_once() {
     let again = eval(folder.path(), &["sound", "sounds", "--clips", "3"]);
     assert_eq!(report(&again)["found"], found["found"]);
     assert_eq!(kept(folder.path()), before);
-    // A file that changed is looked at again.
-    std::fs::write(
-        folder.path().join("sounds/low/s0.wav"),
-        tone(8000, 2, 310.0, 0.2),
-    )
-    .expect("written");
-    report(&eval(folder.path(), &["sound", "sounds", "--clips", "3"]));
+    // Files that changed are looked at again. Damaged samples are cleaned: a single NaN
+    // would make the features of a whole class meaningless.
+    for (name, hertz, bad) in [("low/s0", 310.0, f64::NAN), ("high/s1", 5_100.0, 1e300)] {
+        let turn = std::f64::consts::TAU * hertz / 8000.0;
+        let mut samples: Vec<f64> = (0..16_000)
+            .map(|i| 0.2 * (turn * f64::from(i)).sin())
+            .collect();
+        samples[8_000] = bad;
+        let file = folder.path().join(format!("sounds/{name}.wav"));
+        std::fs::write(file, common::float_wav(8000, 1, 64, &samples)).expect("written");
+    }
+    let damaged = eval(folder.path(), &["sound", "sounds", "--clips", "3"]);
+    let lines = report(&damaged)["found"].clone();
+    assert_eq!(lines[2]["accuracy"], 1.0, "{lines}");
+    assert_eq!(
+        lines[0]["accuracy"], found["found"][0]["accuracy"],
+        "{lines}"
+    );
+    for told in [
+        "s0.wav: damaged sound: 1 NaN or infinite sample (made silent)",
+        "s1.wav: damaged sound: 1 NaN or infinite sample (made silent)",
+    ] {
+        assert_eq!(damaged.err.matches(told).count(), 1, "{}", damaged.err);
+    }
     assert_eq!(kept(folder.path()).len(), 4);
 }
 

@@ -6,7 +6,11 @@
 
 #[cfg(feature = "gst")]
 mod cli;
+#[cfg(feature = "gst")]
+mod colours;
 mod common;
+#[cfg(feature = "gst")]
+mod damaged;
 #[cfg(feature = "gst")]
 mod embed;
 mod eval;

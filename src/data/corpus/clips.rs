@@ -20,6 +20,7 @@ use super::random::Rng;
 use super::shards::{StoredClip, find_shards, read_shard};
 use super::sounds::SILENT_RMS;
 use super::{Corpus, Example, Split, Tag};
+use crate::features::Level;
 use crate::text::plural;
 use crate::time::SamplePos;
 use crate::window_spec::WindowSpec;
@@ -211,7 +212,7 @@ impl Clips {
         let shown = heard_at(clip, clip.info.frame_times_ns[frame]);
         let start = rng.random_range(starts(shown, &stretch.sound));
         let pcm = clip.sound(start, WINDOW_SAMPLES)?;
-        if rms(&pcm) <= SILENT_RMS {
+        if Level::of(&pcm).rms <= SILENT_RMS {
             return Ok(None);
         }
         let at = SamplePos(clip.info.start_sample).plus(start).to_time();
@@ -310,11 +311,6 @@ impl Corpus for Clips {
 fn starts(shown: usize, sound: &Range<usize>) -> std::ops::RangeInclusive<usize> {
     let first = (shown + 1).saturating_sub(WINDOW_SAMPLES).max(sound.start);
     first..=shown.min(sound.end - WINDOW_SAMPLES)
-}
-
-fn rms(pcm: &[f32]) -> f32 {
-    let power: f64 = pcm.iter().map(|&v| f64::from(v).powi(2)).sum();
-    (power / pcm.len().max(1) as f64).sqrt() as f32
 }
 
 fn shard_name(shard: &Path) -> String {

@@ -3,9 +3,11 @@
 //! Belongs here: decoding without GStreamer, for folders of sounds and for
 //! shards on machines that have none. Does not: what is cut out of them.
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
@@ -16,6 +18,7 @@ use symphonia::core::formats::probe::Hint;
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 
 use super::error::CorpusError;
+use crate::features::{Damage, clean};
 use crate::time::SAMPLE_RATE;
 
 /// Sample rates that sounds have. With a damaged one the resampler would take all of
@@ -27,6 +30,9 @@ pub const SOUND_EXTENSIONS: [&str; 6] = ["flac", "mp3", "oga", "ogg", "wav", "wa
 
 /// All of a sound file: mono (the mean of its channels), 48 000 Hz, f32 in
 /// `[-1, 1]`. WAV, FLAC, Ogg Vorbis and MP3.
+///
+/// Damaged samples are made harmless ([`clean`]), counted and reported once for each
+/// file; a file of which more than half is NaN or infinite is refused.
 ///
 /// # Errors
 /// Names the file and says what is wrong with it.
@@ -64,6 +70,7 @@ fn read(source: Box<dyn MediaSource>, file: &Path) -> Result<Vec<f32>, CorpusErr
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
         .map_err(|e| refuse(e.to_string()))?;
     let (mut mono, mut block, mut rate) = (Vec::new(), Vec::new(), None);
+    let (mut damage, mut samples) = (Damage::default(), 0);
     loop {
         let packet = match format.next_packet() {
             Ok(Some(packet)) if packet.track_id == id => packet,
@@ -77,6 +84,9 @@ fn read(source: Box<dyn MediaSource>, file: &Path) -> Result<Vec<f32>, CorpusErr
                 rate = Some(decoded.spec().rate());
                 let channels = decoded.spec().channels().count().max(1);
                 decoded.copy_to_vec_interleaved::<f32>(&mut block);
+                // Before channels are mixed and resampled, which would spread it.
+                damage += clean(&mut block);
+                samples += block.len() as u64;
                 let means = block.chunks_exact(channels);
                 mono.extend(means.map(|c| c.iter().sum::<f32>() / channels as f32));
             }
@@ -85,10 +95,25 @@ fn read(source: Box<dyn MediaSource>, file: &Path) -> Result<Vec<f32>, CorpusErr
             Err(e) => return Err(refuse(e.to_string())),
         }
     }
+    if 2 * damage.invalid > samples {
+        let invalid = damage.invalid;
+        let what = format!("{invalid} of its {samples} samples are NaN or infinite");
+        return Err(refuse(what));
+    }
+    if !damage.is_none() && is_news(file) {
+        tracing::warn!("{}: damaged sound: {damage}", file.display());
+    }
     match rate {
         None => Err(refuse("nothing in it can be decoded".to_owned())),
         Some(rate) => resampled(mono, rate).map_err(refuse),
     }
+}
+
+/// Whether damage of this file has not been reported yet: training reads files again.
+fn is_news(file: &Path) -> bool {
+    static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    told.insert(file.to_owned())
 }
 
 fn resampled(pcm: Vec<f32>, rate: u32) -> Result<Vec<f32>, String> {
@@ -162,6 +187,78 @@ mod tests {
             let bytes = wav(rate, (0..rate).map(|_| 0.1));
             read_sound_bytes(bytes, Path::new("a.wav")).expect("a sound");
         }
+    }
+
+    /// A WAV of 32-bit or 64-bit floats.
+    fn float_wav(rate: u32, channels: u16, bits: u16, samples: &[f64]) -> Vec<u8> {
+        let data: Vec<u8> = match bits {
+            32 => (samples.iter().flat_map(|&s| (s as f32).to_le_bytes())).collect(),
+            _ => samples.iter().flat_map(|s| s.to_le_bytes()).collect(),
+        };
+        let frame = channels * bits / 8;
+        let mut bytes = b"RIFF".to_vec();
+        bytes.extend((36 + data.len() as u32).to_le_bytes());
+        bytes.extend(b"WAVEfmt \x10\0\0\0\x03\0");
+        bytes.extend(channels.to_le_bytes());
+        bytes.extend(rate.to_le_bytes());
+        bytes.extend((rate * u32::from(frame)).to_le_bytes());
+        bytes.extend(frame.to_le_bytes());
+        bytes.extend(bits.to_le_bytes());
+        bytes.extend(b"data");
+        bytes.extend((data.len() as u32).to_le_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn damaged_samples_harm_only_themselves() {
+        for (rate, channels, bits) in [
+            (48_000, 1, 32),
+            (48_000, 2, 32),
+            (44_100, 1, 32),
+            (8_000, 2, 64),
+        ] {
+            let count = rate as usize * usize::from(channels);
+            let tone = |i: usize| 0.3 * (i as f64 * 0.05).sin();
+            let whole: Vec<f64> = (0..count).map(tone).collect();
+            let mut damaged = whole.clone();
+            for (i, bad) in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e30, 1e300]
+                .into_iter()
+                .enumerate()
+            {
+                damaged[count / 2 + i] = bad;
+            }
+            let read = |samples: &[f64]| {
+                let bytes = float_wav(rate, channels, bits, samples);
+                read_sound_bytes(bytes, Path::new("damaged.wav")).expect("a sound")
+            };
+            let (whole, damaged) = (read(&whole), read(&damaged));
+            assert!(damaged.iter().all(|v| v.abs() < 12.0), "{rate} Hz");
+            let place = whole.len() / 2;
+            for (i, (a, b)) in whole.iter().zip(&damaged).enumerate() {
+                // A resampler works in blocks of some thousand samples.
+                if i.abs_diff(place) > 8_000 {
+                    assert!((a - b).abs() < 1e-4, "{rate} Hz, sample {i}: {a}, {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sound_of_mostly_no_numbers_is_refused() {
+        let mut samples = vec![0.1; 1_000];
+        samples[..501].fill(f64::NAN);
+        let read = |samples: &[f64]| {
+            read_sound_bytes(float_wav(48_000, 1, 32, samples), Path::new("nan.wav"))
+        };
+        let error = read(&samples).expect_err("refused").to_string();
+        assert_eq!(
+            error,
+            "nan.wav: not a sound: 501 of its 1000 samples are NaN or infinite"
+        );
+        samples[..501].fill(0.1);
+        samples[..500].fill(f64::NAN);
+        read(&samples).expect("half of it is there");
     }
 
     #[test]

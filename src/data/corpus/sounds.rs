@@ -12,6 +12,7 @@ use super::cached::{CacheLimit, Cached};
 use super::error::CorpusError;
 use super::random::Rng;
 use super::sound_file::read_sound;
+use crate::features::Level;
 use crate::window_spec::WindowSpec;
 
 const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
@@ -19,8 +20,8 @@ const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
 /// For decoded sounds: 2 GiB.
 static CACHE_LIMIT: CacheLimit = CacheLimit::new(2 << 30);
 
-/// A second below this is silence (-60 dBFS).
-pub const SILENT_RMS: f32 = 1e-3;
+/// A second below this, its constant offset not counted, is silence (-60 dBFS).
+pub const SILENT_RMS: f64 = 1e-3;
 /// Places tried before a sound counts as silent.
 const TRIES: usize = 12;
 
@@ -62,14 +63,14 @@ impl Sound {
     /// If the file cannot be decoded.
     pub fn second(&self, rng: &mut Rng) -> Result<Option<Vec<f32>>, CorpusError> {
         let pcm = self.pcm()?;
-        let mut best: Option<(f32, usize)> = None;
+        let mut best: Option<(f64, usize)> = None;
         for _ in 0..TRIES {
             if pcm.len() <= WINDOW_SAMPLES {
-                best = Some((rms(&pcm), 0));
+                best = Some((Level::of_i16(&pcm).rms, 0));
                 break;
             }
             let start = rng.random_range(0..=pcm.len() - WINDOW_SAMPLES);
-            let level = rms(&pcm[start..start + WINDOW_SAMPLES]);
+            let level = Level::of_i16(&pcm[start..start + WINDOW_SAMPLES]).rms;
             if best.is_none_or(|(max, _)| level > max) {
                 best = Some((level, start));
             }
@@ -91,9 +92,4 @@ impl Sound {
                 second
             }))
     }
-}
-
-fn rms(pcm: &[i16]) -> f32 {
-    let power: f64 = pcm.iter().map(|&v| f64::from(v).powi(2)).sum();
-    ((power / pcm.len().max(1) as f64).sqrt() / 32768.0) as f32
 }

@@ -2,16 +2,21 @@
 //! picture of its frame.
 //!
 //! Belongs here: from plain samples and pixels to plain numbers of the network's
-//! shape, and the geometry from a heatmap's cell back to a place in the picture.
+//! shape, and the geometry from a heatmap's cell back to a place in the picture; which
+//! samples are no sound, and how loud the rest is.
 //! Does not: tensors, pairing of sound and frame.
 //!
 //! Live, batch, evaluation and training share one [`FeatureExtractor`], so that a
 //! model never gets features other than those it was trained on.
 
+mod clean;
 mod frame;
+mod level;
 mod spectrogram;
 
+pub use clean::{Damage, MAX_SAMPLE, clean};
 pub use frame::{FrameScaler, SHORT_SIDE, ScaledFrame, Viewport};
+pub use level::{Level, LevelSums};
 pub use spectrogram::LogSpectrogram;
 
 use crate::picture::Picture;
@@ -49,7 +54,7 @@ impl FeatureExtractor {
         }
     }
 
-    /// The features of a window of mono sound, samples in `[-1, 1]`, and a picture.
+    /// The features of a window of mono sound, [`clean`] samples in `[-1, 1]`, and a picture.
     ///
     /// A shorter `pcm` counts as followed by silence; samples beyond the window are
     /// ignored.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::{Delivery, Options, Overlay, OverlaySender};
 use crate::cancel::CancelToken;
 use crate::event::Event;
+use crate::features::clean;
 use crate::media::{AudioBlock, Frame};
 use crate::result::StreamName;
 use crate::sink::folder::folder_of;
@@ -238,8 +239,11 @@ impl Watcher for ToOverlay {
 
     fn sound(&mut self, block: &AudioBlock<'_>) {
         if let Some(sender) = &self.sender {
+            let mut pcm = block.pcm.to_vec();
+            // The results tell of damage; here it would break the encoder's filters.
+            clean(&mut pcm);
             // The video counts what it drops, and reports it at its end.
-            let _ = sender.sound(block.at.to_time(), block.pcm.to_vec(), 1);
+            let _ = sender.sound(block.at.to_time(), pcm, 1);
         }
     }
 

@@ -272,7 +272,7 @@ fn silent_seconds_are_not_drawn() {
         let example = corpus
             .draw(Split::Train, &mut rng(0, 0, position))
             .expect("drawn");
-        assert!(rms(&example.pcm) > 1e-3);
+        assert!(Level::of(&example.pcm).rms > 1e-3);
         // Only frames near the end have sound that is not silent.
         assert!(number_of(&example.picture) >= 32, "{}", example.origin);
     }

@@ -1,0 +1,82 @@
+//! Colours of decoded frames, held against what ffmpeg makes of the same clips
+//! (`tests/data/colours.zip`, made by `tests/oracle/colours.py`).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use crate::common::data;
+use l3net::media::{Feed, GstOpener, Opener, SessionOptions, expand};
+use l3net::picture::{Picture, ToPicture};
+
+/// Patches of a clip, and the side of one.
+const COLS: u32 = 4;
+const SIDE: u32 = 16;
+
+type Colours = Vec<[u8; 3]>;
+
+/// Unpacks the clips; what ffmpeg says of each.
+fn unpack(folder: &Path) -> BTreeMap<String, Colours> {
+    let pack = File::open(data("colours.zip")).expect("it is there");
+    let mut pack = zip::ZipArchive::new(pack).expect("a zip file");
+    pack.extract(folder).expect("unpacked");
+    let expected = File::open(folder.join("expected.json")).expect("in it");
+    serde_json::from_reader(expected).expect("JSON")
+}
+
+fn first_picture(file: &Path) -> Result<Picture, String> {
+    let name = file.to_str().expect("text").to_owned();
+    let source = expand(&[name]).expect("a file").remove(0);
+    let mut feed: Box<dyn Feed> = GstOpener
+        .open(&source, SessionOptions::default())
+        .map_err(|e| e.to_string())?;
+    let mut end = None;
+    loop {
+        if let Some(frame) = feed.next_frame() {
+            return frame.to_picture();
+        }
+        if let Some(end) = end {
+            return Err(format!("no picture: {end:?}"));
+        }
+        end = feed.poll();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+fn patches(picture: &Picture) -> Colours {
+    let rows = picture.height / SIDE;
+    let places = (0..rows).flat_map(|y| (0..COLS).map(move |x| (x, y)));
+    let middle = |(x, y)| {
+        let (x, y) = (SIDE * x + SIDE / 2, SIDE * y + SIDE / 2);
+        let at = (y * picture.width + x) as usize * 3;
+        [0, 1, 2].map(|channel| picture.rgb[at + channel])
+    };
+    places.map(middle).collect()
+}
+
+#[test]
+fn colours_are_those_that_ffmpeg_finds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let expected = unpack(folder.path());
+    assert!(expected.len() > 70, "{} clips", expected.len());
+    let mut wrong = String::new();
+    for (name, expected) in &expected {
+        let found = match first_picture(&folder.path().join(name)) {
+            Ok(picture) => patches(&picture),
+            Err(cause) => {
+                wrong += &format!("{name}: {cause}\n");
+                continue;
+            }
+        };
+        assert_eq!(found.len(), expected.len(), "{name}");
+        let off: Vec<u8> = (found.iter().flatten())
+            .zip(expected.iter().flatten())
+            .map(|(a, b)| a.abs_diff(*b))
+            .collect();
+        let mean = off.iter().map(|&v| f64::from(v)).sum::<f64>() / off.len() as f64;
+        if mean >= 1.0 || off.iter().any(|&v| v > 3) {
+            wrong += &format!("{name}: {mean:.2} off: {found:?}, not {expected:?}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
