@@ -1,7 +1,7 @@
 //! What can be wrong with a source, as one line for users.
 
 /// A source that cannot be read, or not to its end.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 pub enum MediaError {
     /// No such file or directory.
     #[error("no such file or directory: check the path")]
@@ -50,6 +50,18 @@ pub enum MediaError {
     /// Nothing arrived for this many seconds.
     #[error("nothing came for {0} seconds: the source hangs")]
     Stalled(u64),
+    /// The process that decoded it died.
+    #[error(
+        "the decoder crashed ({0}): damaged media, or a fault of the decoder; what came before \
+         it is kept, and re-encoding the file with ffmpeg may help"
+    )]
+    Crashed(String),
+    /// The process that decoded it used more than this many MiB.
+    #[error(
+        "decoding it takes more than {0} MiB of memory: damaged media, or too large a picture; \
+         re-encode it with ffmpeg, smaller"
+    )]
+    TooMuchMemory(u64),
     /// Any other error of GStreamer.
     #[error("{0}")]
     Pipeline(String),

@@ -1,4 +1,4 @@
-//! A decoded frame in the decoder's format, and its conversion to RGB.
+//! A frame: in the decoder's format, with its conversion to RGB, or in a child process.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,13 +7,25 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
+use super::process::RemoteFrame;
 use crate::picture::{Picture, ToPicture};
 use crate::time::MediaTime;
 use crate::window::Timed;
 
 /// A frame as it arrived from the source; clones share its memory.
 #[derive(Clone)]
-pub struct Frame {
+pub struct Frame(Pixels);
+
+/// Where its pixels are.
+#[derive(Clone)]
+enum Pixels {
+    Here(DecodedFrame),
+    InChild(Arc<RemoteFrame>),
+}
+
+/// A frame that this process has decoded.
+#[derive(Clone)]
+pub(super) struct DecodedFrame {
     pub(super) sample: gst::Sample,
     pub(super) at: MediaTime,
     pub(super) video_state: Arc<VideoState>,
@@ -84,7 +96,51 @@ impl VideoState {
     }
 }
 
+impl From<DecodedFrame> for Frame {
+    fn from(frame: DecodedFrame) -> Self {
+        Self(Pixels::Here(frame))
+    }
+}
+
+impl From<RemoteFrame> for Frame {
+    fn from(frame: RemoteFrame) -> Self {
+        Self(Pixels::InChild(Arc::new(frame)))
+    }
+}
+
 impl Timed for Frame {
+    fn at(&self) -> MediaTime {
+        match &self.0 {
+            Pixels::Here(frame) => frame.at(),
+            Pixels::InChild(frame) => frame.at(),
+        }
+    }
+
+    fn duration_ns(&self) -> Option<u64> {
+        match &self.0 {
+            Pixels::Here(frame) => frame.duration_ns(),
+            Pixels::InChild(frame) => frame.duration_ns(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.0 {
+            Pixels::Here(frame) => frame.bytes(),
+            Pixels::InChild(frame) => frame.bytes(),
+        }
+    }
+}
+
+impl ToPicture for Frame {
+    fn to_picture(&self) -> Result<Picture, String> {
+        match &self.0 {
+            Pixels::Here(frame) => frame.to_picture(),
+            Pixels::InChild(frame) => frame.to_picture(),
+        }
+    }
+}
+
+impl Timed for DecodedFrame {
     fn at(&self) -> MediaTime {
         self.at
     }
@@ -101,7 +157,7 @@ impl Timed for Frame {
     }
 }
 
-impl ToPicture for Frame {
+impl ToPicture for DecodedFrame {
     fn to_picture(&self) -> Result<Picture, String> {
         let caps = self.sample.caps().ok_or("a frame without a format")?;
         let from = gst_video::VideoInfo::from_caps(caps)
@@ -242,16 +298,19 @@ impl Frame {
         let buffer = gst::Buffer::from_mut_slice(bytes);
         let caps = info.to_caps().expect("caps");
         let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
-        Self {
+        Self::from(DecodedFrame {
             sample: sample.build(),
             at,
             video_state: Arc::default(),
-        }
+        })
     }
 
     /// The same picture at another time.
     pub(crate) fn moved_to(self, at: MediaTime) -> Self {
-        Self { at, ..self }
+        match self.0 {
+            Pixels::Here(frame) => Self::from(DecodedFrame { at, ..frame }),
+            Pixels::InChild(_) => self,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
 use crate::features::FrameScaler;
 use crate::media::{
-    AudioBlock, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Session, SessionOptions,
+    AudioBlock, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Opener, SessionOptions,
     Source, drive,
 };
 use crate::picture::ToPicture;
@@ -41,6 +41,7 @@ pub(super) enum ReadOutcome {
 /// What `take` returns.
 pub(super) fn record(
     source: &Source,
+    opener: &dyn Opener,
     fps: f64,
     stop: &CancelToken,
     position: &StreamStats,
@@ -62,14 +63,14 @@ pub(super) fn record(
             stop: stop.clone(),
             ..SessionOptions::default()
         };
-        ending = match Session::open(source, options) {
-            Ok(session) if session.is_by_clock() => Ending::Failed(MediaError::Pipeline(
+        ending = match opener.open(source, options) {
+            Ok(feed) if feed.is_by_clock() => Ending::Failed(MediaError::Pipeline(
                 "runs by the clock: record it to a file, and prepare that".to_owned(),
             )),
-            Ok(mut session) => {
-                let ending = drive(&mut session, &SystemClock, source.stall(), &mut recorder);
-                missing = session.missing_decoder().map(str::to_owned);
-                tail = session.tail_samples();
+            Ok(mut feed) => {
+                let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut recorder);
+                missing = feed.missing_decoder().map(str::to_owned);
+                tail = feed.tail_samples();
                 ending
             }
             Err(cause) => Ending::Failed(cause),

@@ -11,7 +11,11 @@ mod common;
 mod embed;
 mod eval;
 mod eval_labelled;
+#[cfg(feature = "gst")]
+mod fuzz;
 mod golden;
+#[cfg(feature = "gst")]
+mod isolation;
 #[cfg(feature = "gst")]
 mod live;
 #[cfg(feature = "gst")]
