@@ -9,6 +9,8 @@ pub struct DecodeArgs {
     /// Bytes of memory that it may use
     #[arg(long, value_name = "BYTES")]
     pub memory: u64,
+    #[command(flatten)]
+    talk: TalkArgs,
 }
 
 /// Serves until the parent ends.
@@ -16,11 +18,7 @@ pub struct DecodeArgs {
 /// # Errors
 /// If it was not started by such a process.
 pub fn run(args: &DecodeArgs) -> anyhow::Result<bool> {
-    let talk = TalkArgs {
-        quiet: true,
-        verbose: 0,
-    };
-    talk.start_log(std::io::stderr);
+    args.talk.start_log(std::io::stderr);
     media::serve(args.memory)?;
     Ok(true)
 }

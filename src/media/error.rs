@@ -1,7 +1,7 @@
 //! What can be wrong with a source, as one line for users.
 
 /// A source that cannot be read, or not to its end.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
     /// No such file or directory.
     #[error("no such file or directory: check the path")]

@@ -14,7 +14,10 @@ use crate::window::Timed;
 
 /// A frame as it arrived from the source; clones share its memory.
 #[derive(Clone)]
-pub struct Frame(Pixels);
+pub struct Frame {
+    at: MediaTime,
+    pixels: Pixels,
+}
 
 /// Where its pixels are.
 #[derive(Clone)]
@@ -25,10 +28,9 @@ enum Pixels {
 
 /// A frame that this process has decoded.
 #[derive(Clone)]
-pub(super) struct DecodedFrame {
-    pub(super) sample: gst::Sample,
-    pub(super) at: MediaTime,
-    pub(super) video_state: Arc<VideoState>,
+struct DecodedFrame {
+    sample: gst::Sample,
+    video_state: Arc<VideoState>,
 }
 
 /// State shared by the frames of a stream.
@@ -96,35 +98,45 @@ impl VideoState {
     }
 }
 
-impl From<DecodedFrame> for Frame {
-    fn from(frame: DecodedFrame) -> Self {
-        Self(Pixels::Here(frame))
+impl Frame {
+    /// A frame that this process has decoded.
+    pub(super) fn decoded(
+        at: MediaTime,
+        sample: gst::Sample,
+        video_state: Arc<VideoState>,
+    ) -> Self {
+        Self {
+            at,
+            pixels: Pixels::Here(DecodedFrame {
+                sample,
+                video_state,
+            }),
+        }
     }
-}
 
-impl From<RemoteFrame> for Frame {
-    fn from(frame: RemoteFrame) -> Self {
-        Self(Pixels::InChild(Arc::new(frame)))
+    /// A frame that a child has decoded.
+    pub(super) fn in_child(at: MediaTime, frame: RemoteFrame) -> Self {
+        Self {
+            at,
+            pixels: Pixels::InChild(Arc::new(frame)),
+        }
     }
 }
 
 impl Timed for Frame {
     fn at(&self) -> MediaTime {
-        match &self.0 {
-            Pixels::Here(frame) => frame.at(),
-            Pixels::InChild(frame) => frame.at(),
-        }
+        self.at
     }
 
     fn duration_ns(&self) -> Option<u64> {
-        match &self.0 {
+        match &self.pixels {
             Pixels::Here(frame) => frame.duration_ns(),
             Pixels::InChild(frame) => frame.duration_ns(),
         }
     }
 
     fn bytes(&self) -> usize {
-        match &self.0 {
+        match &self.pixels {
             Pixels::Here(frame) => frame.bytes(),
             Pixels::InChild(frame) => frame.bytes(),
         }
@@ -133,23 +145,17 @@ impl Timed for Frame {
 
 impl ToPicture for Frame {
     fn to_picture(&self) -> Result<Picture, String> {
-        match &self.0 {
+        match &self.pixels {
             Pixels::Here(frame) => frame.to_picture(),
             Pixels::InChild(frame) => frame.to_picture(),
         }
     }
 }
 
-impl Timed for DecodedFrame {
-    fn at(&self) -> MediaTime {
-        self.at
-    }
-
+impl DecodedFrame {
     fn duration_ns(&self) -> Option<u64> {
-        self.sample
-            .buffer()?
-            .duration()
-            .map(gst::ClockTime::nseconds)
+        let buffer = self.sample.buffer()?;
+        buffer.duration().map(gst::ClockTime::nseconds)
     }
 
     fn bytes(&self) -> usize {
@@ -298,19 +304,12 @@ impl Frame {
         let buffer = gst::Buffer::from_mut_slice(bytes);
         let caps = info.to_caps().expect("caps");
         let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
-        Self::from(DecodedFrame {
-            sample: sample.build(),
-            at,
-            video_state: Arc::default(),
-        })
+        Self::decoded(at, sample.build(), Arc::default())
     }
 
     /// The same picture at another time.
     pub(crate) fn moved_to(self, at: MediaTime) -> Self {
-        match self.0 {
-            Pixels::Here(frame) => Self::from(DecodedFrame { at, ..frame }),
-            Pixels::InChild(_) => self,
-        }
+        Self { at, ..self }
     }
 }
 

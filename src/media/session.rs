@@ -53,7 +53,7 @@ pub struct SessionOptions {
 }
 
 /// How a session ended.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// All was read.
     Whole,

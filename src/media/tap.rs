@@ -13,7 +13,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
-use super::frame::{DecodedFrame, Frame, VideoState};
+use super::frame::{Frame, VideoState};
 use super::ring::SoundWriter;
 use crate::time::{MediaTime, SamplePos};
 
@@ -142,11 +142,9 @@ impl SoundTap {
 
 impl FrameTap {
     fn frame(&self, sample: gst::Sample) -> Option<Frame> {
-        Some(Frame::from(DecodedFrame {
-            at: stream_time(&sample, self.offset)?,
-            video_state: Arc::clone(&self.video_state),
-            sample,
-        }))
+        let at = stream_time(&sample, self.offset)?;
+        let video_state = Arc::clone(&self.video_state);
+        Some(Frame::decoded(at, sample, video_state))
     }
 
     /// Taps a live source.

@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use tracing::level_filters::LevelFilter;
 
 use super::limits::OUT_OF_MEMORY;
 use super::wire::{self, Event, FrameFacts, Request};
 use crate::media::error::MediaError;
+use crate::media::frame::Frame;
 use crate::picture::{Picture, ToPicture};
-use crate::time::MediaTime;
-use crate::window::Timed;
 
 /// Events that may wait for the reader; then the child waits too.
 const QUEUED_EVENTS: usize = 64;
@@ -53,6 +53,7 @@ impl Child {
         pictures.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         let process = Command::new(program)
             .args(["decode", "--memory", &memory_bytes.to_string()])
+            .args(log_level())
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(their_pictures)))
             // A group of its own: Ctrl-C in a terminal is for the parent, which ends the
@@ -92,11 +93,9 @@ impl Child {
     }
 
     /// A frame that it holds.
-    pub fn frame(&self, facts: FrameFacts) -> RemoteFrame {
-        RemoteFrame {
-            facts,
-            channels: Arc::clone(&self.channels),
-        }
+    pub fn frame(&self, facts: FrameFacts) -> Frame {
+        let channels = Arc::clone(&self.channels);
+        Frame::in_child(facts.at, RemoteFrame { facts, channels })
     }
 
     /// Why its events have ended.
@@ -127,6 +126,16 @@ impl Drop for Child {
     }
 }
 
+/// The arguments by which it logs as much as this process.
+fn log_level() -> &'static [&'static str] {
+    match LevelFilter::current() {
+        LevelFilter::OFF | LevelFilter::ERROR => &["--quiet"],
+        LevelFilter::WARN => &[],
+        LevelFilter::INFO => &["-v"],
+        _ => &["-vv"],
+    }
+}
+
 fn explain(status: ExitStatus, memory_bytes: u64) -> MediaError {
     match (status.signal(), status.code()) {
         (_, Some(OUT_OF_MEMORY)) => MediaError::TooMuchMemory(memory_bytes >> 20),
@@ -148,7 +157,7 @@ impl Channels {
     fn request(&self, request: &Request) {
         let mut to = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = Vec::new();
-        let written = wire::write_json(&mut bytes, request).and_then(|()| to.write_all(&bytes));
+        let written = wire::write_request(&mut bytes, request).and_then(|()| to.write_all(&bytes));
         if written.is_err() {
             // Half a request may have been sent: the child cannot be used any more.
             let _ = to.shutdown(std::net::Shutdown::Both);
@@ -174,16 +183,14 @@ pub struct RemoteFrame {
     channels: Arc<Channels>,
 }
 
-impl Timed for RemoteFrame {
-    fn at(&self) -> MediaTime {
-        self.facts.at()
-    }
-
-    fn duration_ns(&self) -> Option<u64> {
+impl RemoteFrame {
+    /// How long it is shown in nanoseconds, where the source says.
+    pub fn duration_ns(&self) -> Option<u64> {
         self.facts.duration_ns
     }
 
-    fn bytes(&self) -> usize {
+    /// Memory that it occupies in the child.
+    pub fn bytes(&self) -> usize {
         self.facts.bytes
     }
 }

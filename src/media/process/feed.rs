@@ -7,7 +7,7 @@ use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 
 use super::Pool;
 use super::child::Child;
-use super::wire::{Event, Place, Request, State};
+use super::wire::{Cause, Event, Place, Request, State};
 use crate::media::error::MediaError;
 use crate::media::feed::Feed;
 use crate::media::frame::Frame;
@@ -69,7 +69,7 @@ impl ProcessFeed {
                 Ok(Event::Opened) => break,
                 Ok(Event::Refused(cause)) => {
                     feed.pool.give_back(child);
-                    return Err(cause);
+                    return Err(cause.into());
                 }
                 Ok(_) => return Err(nonsense()),
                 Err(RecvTimeoutError::Disconnected) => return Err(child.cause_of_death()),
@@ -97,7 +97,7 @@ impl ProcessFeed {
             match child.events.try_recv() {
                 Ok(event @ (Event::Sound(..) | Event::Frame(_))) => self.next = Some(event),
                 Ok(Event::State(state)) => self.state = state,
-                Ok(Event::Ended(end)) => self.end = Some(end),
+                Ok(Event::Ended(failure)) => self.end = Some(end_of(failure)),
                 Ok(Event::Opened | Event::Refused(_) | Event::Closed) => {
                     self.end = Some(End::Failed(nonsense()));
                 }
@@ -109,6 +109,10 @@ impl ProcessFeed {
             }
         }
     }
+}
+
+fn end_of(failure: Option<Cause>) -> End {
+    failure.map_or(End::Whole, |cause| End::Failed(cause.into()))
 }
 
 fn nonsense() -> MediaError {
@@ -139,7 +143,7 @@ impl Feed for ProcessFeed {
     fn next_frame(&mut self) -> Option<Frame> {
         self.advance();
         match (self.next.take(), &self.child) {
-            (Some(Event::Frame(facts)), Some(child)) => Some(child.frame(facts).into()),
+            (Some(Event::Frame(facts)), Some(child)) => Some(child.frame(facts)),
             (other, _) => {
                 self.next = other;
                 None
@@ -205,7 +209,7 @@ impl Drop for ProcessFeed {
         loop {
             match left {
                 Some(Event::Frame(facts)) => drop(child.frame(facts)),
-                Some(Event::Ended(end)) => self.end = Some(end),
+                Some(Event::Ended(failure)) => self.end = Some(end_of(failure)),
                 Some(Event::Closed) => break,
                 _ => {}
             }

@@ -14,9 +14,9 @@ use crate::cancel::CancelToken;
 use crate::clock::SystemClock;
 use crate::exit;
 use crate::media::{
-    AudioBlock, Ending, Feed, Frame, Listener, Session, SessionOptions, Source, drive,
+    AudioBlock, Ending, Feed, Frame, GstOpener, Listener, MediaError, Opener, SessionOptions,
+    Source, drive,
 };
-use crate::media::{End, MediaError};
 use crate::picture::ToPicture;
 use crate::window::Timed;
 
@@ -137,10 +137,10 @@ fn run(
     events: &mut impl Write,
 ) -> io::Result<()> {
     let stop = options.stop.clone();
-    let mut session = match Session::open(source, options) {
-        Ok(session) => session,
+    let mut feed = match GstOpener.open(source, options) {
+        Ok(feed) => feed,
         Err(cause) => {
-            wire::write_json(events, &Event::Refused(cause))?;
+            wire::write_json(events, &Event::Refused(cause.into()))?;
             return events.flush();
         }
     };
@@ -157,14 +157,14 @@ fn run(
         duration: None,
         failed: Ok(()),
     };
-    let ending = drive(&mut session, &SystemClock, source.stall(), &mut forwarder);
-    forwarder.tell_state(&session);
+    let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut forwarder);
+    forwarder.tell_state(&*feed);
     forwarder.failed?;
-    let end = match ending {
-        Ending::Failed(cause) => End::Failed(cause),
-        Ending::Whole | Ending::Limit | Ending::Stopped => End::Whole,
+    let failure = match ending {
+        Ending::Failed(cause) => Some(cause.into()),
+        Ending::Whole | Ending::Limit | Ending::Stopped => None,
     };
-    wire::write_json(events, &Event::Ended(end))?;
+    wire::write_json(events, &Event::Ended(failure))?;
     events.flush()?;
     // Not before the parent has what it wants: frames need their pipeline.
     while let Ok(order) = orders.recv() {
@@ -172,7 +172,7 @@ fn run(
             break;
         }
     }
-    drop(session);
+    drop(feed);
     wire::write_json(events, &Event::Closed)?;
     events.flush()
 }
@@ -237,12 +237,12 @@ impl<W: Write> Listener for Forwarder<'_, W> {
     fn frame(&mut self, frame: Frame) {
         let facts = FrameFacts {
             id: next_id(),
-            at_ns: frame.at().0,
+            at: frame.at(),
             duration_ns: frame.duration_ns(),
             bytes: frame.bytes(),
         };
         self.kept.lock().insert(facts.id, frame);
-        let sent = wire::write_json(self.events, &Event::Frame(facts));
+        let sent = wire::write_frame(self.events, facts);
         self.note(sent);
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Belongs here: messages and their bytes. Does not: who sends them when.
 //!
-//! A message is a kind (1 byte), a length (4 bytes, little endian) and as many bytes:
-//! JSON, or for sound its position (8 bytes) and samples.
+//! A message is a kind (1 byte), a length (4 bytes) and as many bytes: JSON, or, for what
+//! comes many times a second, plain numbers. Numbers are little endian.
 
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,13 +12,14 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::media::error::MediaError;
-use crate::media::session::End;
 use crate::media::source::{Source, SourceKind};
 use crate::picture::Picture;
 use crate::time::{MediaTime, SamplePos};
 
 const JSON: u8 = b'j';
 const SOUND: u8 = b's';
+const FRAME: u8 = b'f';
+const RELEASE: u8 = b'r';
 
 /// The longest message: a second of sound has 192 kB, and a block a tenth of that.
 const MAX_BYTES: u32 = 64 << 20;
@@ -37,6 +38,7 @@ pub(super) enum Request {
         decoder_threads: Option<u32>,
     },
     /// A frame that is no longer needed.
+    #[serde(skip)]
     Release(u64),
     /// Close the file. Answered by [`Event::Closed`].
     Close,
@@ -82,27 +84,73 @@ pub(super) enum Event {
     /// The file is open.
     Opened,
     /// It cannot be opened; nothing is left to close.
-    Refused(MediaError),
+    Refused(Cause),
     /// Sound.
     #[serde(skip)]
     Sound(SamplePos, Vec<f32>),
     /// A frame, which the child keeps.
+    #[serde(skip)]
     Frame(FrameFacts),
     /// Something of it has changed.
     State(State),
-    /// The end of the file.
-    Ended(End),
+    /// The end of the file, and why it failed if it did.
+    Ended(Option<Cause>),
     /// The file is closed.
     Closed,
 }
 
+/// Why a file failed. The parent only reports it, so its text is enough; but for the one
+/// error that makes it open the file again.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Cause {
+    text: String,
+    silent: bool,
+}
+
+impl From<MediaError> for Cause {
+    fn from(error: MediaError) -> Self {
+        Self {
+            text: error.to_string(),
+            silent: error == MediaError::SilentFailure,
+        }
+    }
+}
+
+impl From<Cause> for MediaError {
+    fn from(cause: Cause) -> Self {
+        match cause.silent {
+            true => Self::SilentFailure,
+            false => Self::Pipeline(cause.text),
+        }
+    }
+}
+
 /// A frame without its pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct FrameFacts {
     pub id: u64,
-    pub at_ns: u64,
+    pub at: MediaTime,
     pub duration_ns: Option<u64>,
     pub bytes: usize,
+}
+
+/// The duration of a frame that has none.
+const UNKNOWN: u64 = u64::MAX;
+
+impl FrameFacts {
+    fn to_numbers(self) -> [u64; 4] {
+        let duration = self.duration_ns.unwrap_or(UNKNOWN);
+        [self.id, self.at.0, duration, self.bytes as u64]
+    }
+
+    fn from_numbers([id, at, duration, bytes]: [u64; 4]) -> Self {
+        Self {
+            id,
+            at: MediaTime(at),
+            duration_ns: Some(duration).filter(|duration| *duration != UNKNOWN),
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        }
+    }
 }
 
 /// What a [`Feed`](crate::media::Feed) tells beside sound and frames.
@@ -127,7 +175,7 @@ fn write(to: &mut impl Write, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
     parts.iter().try_for_each(|part| to.write_all(part))
 }
 
-/// Writes a request or an event other than sound.
+/// Writes an event other than sound and frames.
 pub(super) fn write_json(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
     write(to, JSON, &[&serde_json::to_vec(message)?])
 }
@@ -136,6 +184,30 @@ pub(super) fn write_json(to: &mut impl Write, message: &impl Serialize) -> io::R
 pub(super) fn write_sound(to: &mut impl Write, at: SamplePos, pcm: &[f32]) -> io::Result<()> {
     let samples: Vec<[u8; 4]> = pcm.iter().map(|v| v.to_le_bytes()).collect();
     write(to, SOUND, &[&at.0.to_le_bytes(), samples.as_flattened()])
+}
+
+fn write_numbers(to: &mut impl Write, kind: u8, numbers: &[u64]) -> io::Result<()> {
+    let bytes: Vec<[u8; 8]> = numbers.iter().map(|n| n.to_le_bytes()).collect();
+    write(to, kind, &[bytes.as_flattened()])
+}
+
+fn numbers<const N: usize>(bytes: &[u8]) -> io::Result<[u64; N]> {
+    let (chunks, _) = bytes.as_chunks();
+    let chunks: &[[u8; 8]; N] = chunks.try_into().map_err(broken)?;
+    Ok(chunks.map(u64::from_le_bytes))
+}
+
+/// Writes [`Event::Frame`].
+pub(super) fn write_frame(to: &mut impl Write, frame: FrameFacts) -> io::Result<()> {
+    write_numbers(to, FRAME, &frame.to_numbers())
+}
+
+/// Writes a request.
+pub(super) fn write_request(to: &mut impl Write, request: &Request) -> io::Result<()> {
+    match request {
+        Request::Release(id) => write_numbers(to, RELEASE, &[*id]),
+        other => write_json(to, other),
+    }
 }
 
 fn read(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
@@ -153,16 +225,19 @@ fn read(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
 
 /// Reads a request.
 pub(super) fn read_request(from: &mut impl Read) -> io::Result<Request> {
-    let (_, bytes) = read(from)?;
-    Ok(serde_json::from_slice(&bytes)?)
+    Ok(match read(from)? {
+        (RELEASE, bytes) => Request::Release(numbers::<1>(&bytes)?[0]),
+        (_, bytes) => serde_json::from_slice(&bytes)?,
+    })
 }
 
 /// Reads an event. A child whose memory is damaged may send anything.
 pub(super) fn read_event(from: &mut impl Read) -> io::Result<Event> {
-    let (kind, bytes) = read(from)?;
-    if kind != SOUND {
-        return Ok(serde_json::from_slice(&bytes)?);
-    }
+    let bytes = match read(from)? {
+        (SOUND, bytes) => bytes,
+        (FRAME, bytes) => return Ok(Event::Frame(FrameFacts::from_numbers(numbers(&bytes)?))),
+        (_, bytes) => return Ok(serde_json::from_slice(&bytes)?),
+    };
     let (at, samples) = bytes.split_first_chunk().ok_or_else(|| broken("no time"))?;
     let (samples, _) = samples.as_chunks();
     let pcm = samples.iter().map(|v| f32::from_le_bytes(*v)).collect();
@@ -213,13 +288,6 @@ pub(super) fn read_picture(from: &mut impl Read) -> io::Result<Result<Picture, S
     Ok(Ok(Picture { width, height, rgb }))
 }
 
-impl FrameFacts {
-    /// When it is shown.
-    pub fn at(&self) -> MediaTime {
-        MediaTime(self.at_ns)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,17 +302,42 @@ mod tests {
             offset_ns: 7,
             decoder_threads: Some(1),
         };
-        write_json(&mut bytes, &open).expect("written");
+        write_request(&mut bytes, &open).expect("written");
+        write_request(&mut bytes, &Request::Release(9)).expect("written");
+        let frames = [Some(40_000_000), None].map(|duration_ns| FrameFacts {
+            id: 9,
+            at: MediaTime(u64::MAX),
+            duration_ns,
+            bytes: 7,
+        });
+        for frame in frames {
+            write_frame(&mut bytes, frame).expect("written");
+        }
         write_sound(&mut bytes, SamplePos(u64::MAX), &[0.5, -1.0]).expect("written");
-        let ended = Event::Ended(End::Failed(MediaError::Stalled(60)));
+        let ended = Event::Ended(Some(MediaError::Stalled(60).into()));
         write_json(&mut bytes, &ended).expect("written");
         let mut from = &bytes[..];
         assert_eq!(read_request(&mut from).expect("read"), open);
+        assert_eq!(read_request(&mut from).expect("read"), Request::Release(9));
+        for frame in frames {
+            assert_eq!(read_event(&mut from).expect("read"), Event::Frame(frame));
+        }
         let sound = read_event(&mut from).expect("read");
         assert_eq!(sound, Event::Sound(SamplePos(u64::MAX), vec![0.5, -1.0]));
         assert_eq!(read_event(&mut from).expect("read"), ended);
         let end = read_event(&mut from).expect_err("nothing is left");
         assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn errors_are_told_as_they_were() {
+        for error in [MediaError::Stalled(60), MediaError::SilentFailure] {
+            let text = error.to_string();
+            let silent = error == MediaError::SilentFailure;
+            let there = MediaError::from(Cause::from(error));
+            assert_eq!(there.to_string(), text);
+            assert_eq!(there == MediaError::SilentFailure, silent);
+        }
     }
 
     #[test]
@@ -261,7 +354,8 @@ mod tests {
 
     #[test]
     fn a_damaged_child_can_send_anything() {
-        let texts: [&[u8]; 6] = [
+        let texts: [&[u8]; 7] = [
+            b"f\x08\0\0\0abcdefgh",
             b"",
             b"j\xff\xff\xff\xff",
             b"j\x02\0\0\0{}",
