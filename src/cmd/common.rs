@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::signals;
 use super::value::choice;
 use crate::cancel::CancelToken;
 use crate::cores::cores;
@@ -49,7 +50,8 @@ pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the message may take that a run did not close.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// The first Ctrl-C or SIGTERM cancels the run; a second one exits at once.
+/// The first Ctrl-C, SIGTERM or SIGHUP cancels the run; a second one exits at once. Those
+/// that the program was started to ignore (`nohup`) stay ignored.
 ///
 /// # Errors
 /// If the system refuses the signal handler.
@@ -87,12 +89,14 @@ fn on_signal(first: impl Fn() + Send + 'static) -> anyhow::Result<CancelToken> {
     let cancel = CancelToken::default();
     let signalled = Arc::new(AtomicBool::new(false));
     let token = cancel.clone();
-    ctrlc::set_handler(move || {
-        if signalled.swap(true, Ordering::Relaxed) {
-            exit::immediately(INTERRUPTED);
-        }
-        token.cancel();
-        first();
+    signals::keep_ignored(|| {
+        ctrlc::set_handler(move || {
+            if signalled.swap(true, Ordering::Relaxed) {
+                exit::immediately(INTERRUPTED);
+            }
+            token.cancel();
+            first();
+        })
     })?;
     Ok(cancel)
 }

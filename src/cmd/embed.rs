@@ -12,6 +12,7 @@ use super::sources::{TrackArgs, expand};
 use super::streams::{check_descriptions, refuse_endless};
 use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::{Damage, Features};
+use crate::media::ProcessOpener;
 use crate::net::{Embedding, FEATURE, PICTURE_WIDTH, SOUND_WIDTH};
 use crate::result::StreamName;
 use crate::sink::SinkError;
@@ -121,6 +122,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         batch: EngineOptions::batch_for(&net),
         max_wait: EngineOptions::MAX_WAIT,
         keep_pictures: false,
+        wait_for_cameras: false,
     };
     let begun = Instant::now();
     let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
@@ -137,7 +139,10 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         bar: bar.clone(),
     };
     let embed = move |batch: &[&Features]| net.embed(batch);
-    let ended = Engine::new(&options, &cancel, &stats).run(tasks, embed, |output| {
+    let processes = ProcessOpener::new();
+    let mut engine = Engine::new(&options, &cancel, &stats);
+    engine.opener = &processes;
+    let ended = engine.run(tasks, embed, |output| {
         bar.show(&stats);
         taken.take(output)
     });

@@ -53,6 +53,8 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         archive: None,
         keep: KeepLimits::default(),
         real_time: false,
+        wait_for_cameras: false,
+        isolated: false,
         jobs: 1,
         bar,
     }

@@ -19,6 +19,9 @@ pub struct LiveArgs {
     /// What to monitor: camera, camera:N, rtsp://…, test, a file, a description
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
+    /// Wait for cameras that are not there yet, instead of giving up after a few tries
+    #[arg(long)]
+    pub wait: bool,
     #[command(flatten)]
     tracks: TrackArgs,
     #[command(flatten)]
@@ -81,6 +84,8 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         archive: None,
         keep: (&args.keep).into(),
         real_time: true,
+        wait_for_cameras: args.wait,
+        isolated: false,
         bar,
     }
     .run()

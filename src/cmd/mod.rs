@@ -12,6 +12,8 @@ pub mod bench;
 mod clash;
 pub mod common;
 pub mod data;
+#[cfg(feature = "gst")]
+pub mod decode;
 pub mod doctor;
 #[cfg(feature = "gst")]
 pub mod embed;
@@ -27,6 +29,7 @@ mod outputs;
 pub mod prepare;
 #[cfg(feature = "gst")]
 mod progress;
+mod signals;
 #[cfg(feature = "gst")]
 mod sources;
 #[cfg(feature = "gst")]
@@ -84,6 +87,10 @@ pub enum Command {
     Model(model::ModelArgs),
     /// Tell what this machine can do, and what is missing
     Doctor(doctor::DoctorArgs),
+    /// Decode files for another process of this program, which starts it
+    #[cfg(feature = "gst")]
+    #[command(hide = true)]
+    Decode(decode::DecodeArgs),
 }
 
 impl Command {
@@ -114,6 +121,8 @@ impl Command {
                 true
             }
             Self::Doctor(args) => doctor::run(&args, &mut std::io::stdout().lock())?,
+            #[cfg(feature = "gst")]
+            Self::Decode(args) => decode::run(&args)?,
         };
         Ok(if well {
             ExitCode::SUCCESS

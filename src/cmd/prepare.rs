@@ -7,6 +7,7 @@ use super::common::{TalkArgs, Usage, cancel_on_signal};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::check_descriptions;
+use crate::media::ProcessOpener;
 use crate::prepare::{PrepareOptions, PrepareProgress, PrepareReport, prepare};
 use crate::text::{plural, printable};
 
@@ -77,7 +78,9 @@ pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
         options.jobs = usize::from(jobs);
     }
     let stop = cancel_on_signal()?;
-    let report = prepare(sources, &args.output, &options, &stop, |progress| {
+    let opener = ProcessOpener::new();
+    let out = &args.output;
+    let report = prepare(sources, out, &options, &opener, &stop, |progress| {
         show_progress(&bar, progress);
     });
     bar.finish();

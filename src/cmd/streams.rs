@@ -10,7 +10,7 @@ use super::progress::Bar;
 use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Task};
 use crate::features::Features;
-use crate::media::{Source, SourceKind};
+use crate::media::{ProcessOpener, Source, SourceKind};
 use crate::net::Weights;
 use crate::sink::archive::Archive;
 use crate::sink::heatmaps::Heatmaps;
@@ -59,6 +59,10 @@ pub struct Run<'a> {
     pub keep: KeepLimits,
     /// Play in real time.
     pub real_time: bool,
+    /// Wait for cameras that are not there yet.
+    pub wait_for_cameras: bool,
+    /// Decode files in processes of their own, so that none can end the run.
+    pub isolated: bool,
     /// Streams to read in parallel.
     pub jobs: usize,
     /// The progress bar.
@@ -81,6 +85,8 @@ impl Run<'_> {
             archive,
             keep,
             real_time,
+            wait_for_cameras,
+            isolated,
             jobs,
             bar,
         } = self;
@@ -116,6 +122,7 @@ impl Run<'_> {
             batch: EngineOptions::batch_for(&net),
             max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
+            wait_for_cameras,
         };
         let mut outputs = Outputs::open(&context, archive, &sources, &options, &model)?;
         options.keep_pictures = outputs.needs_pictures();
@@ -127,7 +134,12 @@ impl Run<'_> {
             skip,
         };
         let tasks = sources.into_iter().zip(skip).map(task).collect();
-        let ended = Engine::new(&options, &cancel, &stats).run(tasks, judge, |output| {
+        let processes = ProcessOpener::new();
+        let mut engine = Engine::new(&options, &cancel, &stats);
+        if isolated {
+            engine.opener = &processes;
+        }
+        let ended = engine.run(tasks, judge, |output| {
             let taken = outputs.take(output);
             bar.show(&stats);
             taken

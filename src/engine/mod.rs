@@ -67,6 +67,8 @@ pub struct EngineOptions {
     pub max_wait: Duration,
     /// Keep the pictures, for sinks that draw.
     pub keep_pictures: bool,
+    /// Wait for cameras that were not there yet, instead of giving up.
+    pub wait_for_cameras: bool,
 }
 
 impl EngineOptions {

@@ -205,6 +205,16 @@ fn run_until(acts: &[Act], seconds: f64, watch: impl FnMut(&Outcome, &CancelToke
 fn run_through(
     acts: &[Act],
     seconds: f64,
+    network: impl FnMut(usize) -> Result<Vec<()>, NetError> + Send,
+    watch: impl FnMut(&Outcome, &CancelToken),
+) -> (Outcome, Result<(), NetError>) {
+    run_with(acts, seconds, false, network, watch)
+}
+
+fn run_with(
+    acts: &[Act],
+    seconds: f64,
+    wait_for_cameras: bool,
     mut network: impl FnMut(usize) -> Result<Vec<()>, NetError> + Send,
     mut watch: impl FnMut(&Outcome, &CancelToken),
 ) -> (Outcome, Result<(), NetError>) {
@@ -225,6 +235,7 @@ fn run_through(
         // Simulated time runs ahead of the network, which is no overload.
         max_wait: Duration::from_secs(1_000_000),
         keep_pictures: false,
+        wait_for_cameras,
     };
     let (cancel, stats) = (CancelToken::default(), RunStats::new(1));
     let source = Source {
@@ -259,6 +270,14 @@ fn run_through(
     (outcome, ended)
 }
 
+/// Runs a camera that may be waited for.
+fn run_waiting(acts: &[Act], seconds: f64, wait_for_cameras: bool) -> Outcome {
+    let network = |batch| Ok(vec![(); batch]);
+    let (outcome, ended) = run_with(acts, seconds, wait_for_cameras, network, |_, _| {});
+    ended.expect("the network does not fail");
+    outcome
+}
+
 fn lost(gaps: &[GapSpan]) -> u64 {
     gaps.iter().map(|gap| gap.lost).sum()
 }
@@ -288,6 +307,28 @@ fn a_camera_that_is_away_is_opened_again_ever_more_slowly() {
             .all(|gap| gap.why == GapReason::Discontinuity)
     );
     assert_eq!(outcome.end.expect("it ends").error, None);
+}
+
+#[test]
+fn a_camera_that_was_never_there_is_given_up_unless_it_is_waited_for() {
+    let outcome = run(&[Act::Refuses], 600.0);
+    assert_eq!(outcome.opened.len(), 3, "{outcome:?}");
+    let error = outcome.end.expect("it ends").error.expect("an error");
+    assert!(error.contains("no route to host"), "{error}");
+
+    let late = [&[Act::Refuses; 8][..], &[Act::Jumps(u64::MAX, 0)]].concat();
+    let outcome = run_waiting(&late, 150.0, true);
+    assert!(outcome.moments.len() > 10, "{outcome:?}");
+    assert_eq!(outcome.end.expect("it ends").error, None);
+
+    // Once it was there, it may stay away for long.
+    let away = [
+        &[Act::Breaks(25)],
+        &[Act::Refuses; 8][..],
+        &[Act::Jumps(u64::MAX, 0)],
+    ]
+    .concat();
+    assert!(run(&away, 200.0).moments.len() > 10);
 }
 
 #[test]

@@ -10,10 +10,11 @@ use super::dispatch::{Dispatcher, StreamEnd};
 use super::extract::Extractor;
 use super::network::Job;
 use super::utc::UtcZero;
-use super::{Engine, Task};
+use super::{Engine, EngineOptions, Task};
+use crate::cores::cores;
 use crate::media::{
-    Doubting, Ending, Feed, Frame, MediaError, OPENINGS, Origin, SessionOptions, Source, Stall,
-    drive,
+    Doubting, Ending, Feed, Frame, MediaError, OPENINGS, Origin, SessionOptions, Source,
+    SourceKind, Stall, drive,
 };
 use crate::result::GapReason;
 use crate::stats::StreamStats;
@@ -27,6 +28,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 
 /// Memory for a stream's frames, however many streams there are: a second at 1080p, thinned.
 const MIN_FRAME_MEMORY: usize = 8 << 20;
+/// How often a camera is opened that was never there.
+const CAMERA_TRIES: usize = 3;
 
 /// How often a waiting stream checks for cancellation.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
@@ -79,6 +82,13 @@ pub(super) fn run(
     );
 }
 
+/// Threads of a video decoder. By itself each takes as many as there are cores; with
+/// several files side by side they would share the cores evenly.
+fn decoder_threads(options: &EngineOptions) -> Option<u32> {
+    let share = cores().div_ceil(options.jobs.max(1));
+    (!options.real_time && options.jobs > 1).then(|| u32::try_from(share).unwrap_or(1))
+}
+
 struct Reader<'a> {
     engine: &'a Engine<'a>,
     stream: usize,
@@ -119,6 +129,7 @@ impl Reader<'_> {
                 real_time: self.engine.options.real_time,
                 offset,
                 stop: self.engine.cancel.clone(),
+                decoder_threads: decoder_threads(self.engine.options),
             };
             let ending = match self.engine.opener.open(self.source(), session_options) {
                 Ok(mut feed) => self.read(&mut *feed, offset),
@@ -133,7 +144,7 @@ impl Reader<'_> {
                 Ending::Whole => self.reopens() && self.live,
                 Ending::Stopped | Ending::Limit => false,
             };
-            if !again {
+            if !again || (openings >= CAMERA_TRIES && self.is_absent_camera()) {
                 return ending;
             }
             if self.length() > before {
@@ -180,6 +191,13 @@ impl Reader<'_> {
         self.maker
             .as_ref()
             .is_none_or(|maker| maker.has_sound_and_picture() == (false, false))
+    }
+
+    /// A camera that has never yielded anything, and need not be waited for: most likely
+    /// there is none of that number. A network stream may be switched on later.
+    fn is_absent_camera(&self) -> bool {
+        let is_camera = matches!(self.source().kind, SourceKind::Camera(_));
+        is_camera && !self.engine.options.wait_for_cameras && self.nothing_came()
     }
 
     /// Whether the source is opened again when it fails.

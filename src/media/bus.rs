@@ -47,6 +47,12 @@ fn explain_error(
         (e, _) if e.matches(S::Decode) || e.matches(S::Demux) || e.matches(S::Format) => {
             MediaError::Damaged(detail)
         }
+        (e, SourceKind::File(_)) if e.matches(S::Failed) && debug.contains("not-negotiated") => {
+            MediaError::Pipeline(format!(
+                "its pixels or samples are in a format that GStreamer does not know here: \
+                 re-encode it, for example with ffmpeg -pix_fmt yuv420p ({detail})"
+            ))
+        }
         (e, _) if e.matches(S::Failed) && debug.contains("not-negotiated") => {
             MediaError::Pipeline(format!("the elements cannot agree on a format: {detail}"))
         }

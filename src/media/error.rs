@@ -82,6 +82,18 @@ pub enum MediaError {
         /// What is wrong with it.
         cause: Box<MediaError>,
     },
+    /// The process that decoded it died.
+    #[error(
+        "the decoder crashed ({0}): damaged media, or a fault of the decoder; what came before \
+         it is kept, and re-encoding the file with ffmpeg may help"
+    )]
+    Crashed(String),
+    /// The process that decoded it used more than this many MiB.
+    #[error(
+        "decoding it takes more than {0} MiB of memory: damaged media, or too large a picture; \
+         re-encode it with ffmpeg, smaller"
+    )]
+    TooMuchMemory(u64),
     /// Any other error of GStreamer.
     #[error("{0}")]
     Pipeline(String),

@@ -1,4 +1,4 @@
-//! A decoded frame in the decoder's format, and its conversion to RGB.
+//! A frame: in the decoder's format, with its conversion to RGB, or in a child process.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,6 +9,7 @@ use gstreamer_video::VideoFormat;
 use gstreamer_video::prelude::*;
 
 use super::colour;
+use super::process::RemoteFrame;
 use crate::picture::{Picture, ToPicture};
 use crate::time::MediaTime;
 use crate::window::Timed;
@@ -16,9 +17,22 @@ use crate::window::Timed;
 /// A frame as it arrived from the source; clones share its memory.
 #[derive(Clone)]
 pub struct Frame {
-    pub(super) sample: gst::Sample,
-    pub(super) at: MediaTime,
-    pub(super) video_state: Arc<VideoState>,
+    at: MediaTime,
+    pixels: Pixels,
+}
+
+/// Where its pixels are.
+#[derive(Clone)]
+enum Pixels {
+    Here(DecodedFrame),
+    InChild(Arc<RemoteFrame>),
+}
+
+/// A frame that this process has decoded.
+#[derive(Clone)]
+struct DecodedFrame {
+    sample: gst::Sample,
+    video_state: Arc<VideoState>,
 }
 
 /// State shared by the frames of a stream.
@@ -123,9 +137,78 @@ impl Frame {
     /// The same in memory of its own, if the device that it came from has few buffers.
     /// Frames wait for their window to end; a device without free buffers loses frames.
     pub(super) fn off_the_device(self) -> Self {
-        if !self.video_state.is_pool_fixed.load(Ordering::Relaxed) {
-            return self;
+        match self.pixels {
+            Pixels::Here(frame) if frame.video_state.is_pool_fixed.load(Ordering::Relaxed) => {
+                let frame = frame.copied();
+                let pixels = Pixels::Here(frame);
+                Self { pixels, ..self }
+            }
+            _ => self,
         }
+    }
+
+    /// The same picture at another time.
+    #[must_use]
+    pub(crate) fn moved_to(self, at: MediaTime) -> Self {
+        Self { at, ..self }
+    }
+
+    /// A frame that this process has decoded.
+    pub(super) fn decoded(
+        at: MediaTime,
+        sample: gst::Sample,
+        video_state: Arc<VideoState>,
+    ) -> Self {
+        Self {
+            at,
+            pixels: Pixels::Here(DecodedFrame {
+                sample,
+                video_state,
+            }),
+        }
+    }
+
+    /// A frame that a child has decoded.
+    pub(super) fn in_child(at: MediaTime, frame: RemoteFrame) -> Self {
+        Self {
+            at,
+            pixels: Pixels::InChild(Arc::new(frame)),
+        }
+    }
+}
+
+impl Timed for Frame {
+    fn at(&self) -> MediaTime {
+        self.at
+    }
+
+    fn duration_ns(&self) -> Option<u64> {
+        match &self.pixels {
+            Pixels::Here(frame) => frame.duration_ns(),
+            Pixels::InChild(frame) => frame.duration_ns(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.pixels {
+            Pixels::Here(frame) => frame.bytes(),
+            Pixels::InChild(frame) => frame.bytes(),
+        }
+    }
+}
+
+impl ToPicture for Frame {
+    fn to_picture(&self) -> Result<Picture, String> {
+        match &self.pixels {
+            Pixels::Here(frame) => frame.to_picture(),
+            Pixels::InChild(frame) => frame.to_picture(),
+        }
+    }
+}
+
+impl DecodedFrame {
+    /// The same in memory of its own, if there is any.
+    fn copied(self) -> Self {
         let buffer = self.sample.buffer().and_then(|b| b.copy_deep().ok());
         let (Some(buffer), Some(caps)) = (buffer, self.sample.caps_owned()) else {
             return self;
@@ -137,23 +220,9 @@ impl Frame {
         }
     }
 
-    /// The same picture at another time.
-    #[must_use]
-    pub(crate) fn moved_to(self, at: MediaTime) -> Self {
-        Self { at, ..self }
-    }
-}
-
-impl Timed for Frame {
-    fn at(&self) -> MediaTime {
-        self.at
-    }
-
     fn duration_ns(&self) -> Option<u64> {
-        self.sample
-            .buffer()?
-            .duration()
-            .map(gst::ClockTime::nseconds)
+        let buffer = self.sample.buffer()?;
+        buffer.duration().map(gst::ClockTime::nseconds)
     }
 
     fn bytes(&self) -> usize {
@@ -161,7 +230,7 @@ impl Timed for Frame {
     }
 }
 
-impl ToPicture for Frame {
+impl ToPicture for DecodedFrame {
     fn to_picture(&self) -> Result<Picture, String> {
         let caps = self.sample.caps().ok_or("a frame without a format")?;
         let from = colour::described(caps)?;
@@ -298,11 +367,7 @@ impl Frame {
         let buffer = gst::Buffer::from_mut_slice(bytes);
         let caps = info.to_caps().expect("caps");
         let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
-        Self {
-            sample: sample.build(),
-            at,
-            video_state: Arc::default(),
-        }
+        Self::decoded(at, sample.build(), Arc::default())
     }
 }
 

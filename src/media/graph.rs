@@ -20,12 +20,21 @@ use super::tracks::{AskedTracks, Counted, FileTracks, Trouble};
 use super::transport::declare_streams;
 use crate::time::MediaTime;
 
+/// Elements that are never chosen automatically. The alpha decoders fail on files that lack
+/// some alpha frames (1.22); alpha is not needed, the plain decoders take over. OpenAL
+/// prints errors on stderr where there is no sound device; it only wraps what the other
+/// elements offer.
+const UNWANTED: [&str; 4] = [
+    "vp8alphadecodebin",
+    "vp9alphadecodebin",
+    "openalsrc",
+    "openalsink",
+];
+
 fn start_gstreamer() -> Result<(), MediaError> {
     gst::init().map_err(|e| MediaError::Pipeline(format!("GStreamer does not start: {e}")))?;
-    // In 1.22 they fail on files that lack some alpha frames. Alpha is not needed: the
-    // plain decoders take over.
     let registry = gst::Registry::get();
-    for name in ["vp8alphadecodebin", "vp9alphadecodebin"] {
+    for name in UNWANTED {
         if let Some(feature) = registry.lookup_feature(name) {
             feature.set_rank(gst::Rank::NONE);
         }

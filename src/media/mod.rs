@@ -2,8 +2,8 @@
 //!
 //! Belongs here: what a SOURCE is ([`Source`]), opening it ([`Opener`], [`Feed`]), its
 //! GStreamer pipeline ([`Session`]) with two appsinks, the ring of sound and the channel
-//! of frames behind them, its bus, the conversion of a frame to RGB. Does not: windows,
-//! pairing.
+//! of frames behind them, its bus, the conversion of a frame to RGB, all of it in a child
+//! process ([`ProcessOpener`]). Does not: windows, pairing.
 
 mod bus;
 mod colour;
@@ -21,6 +21,7 @@ mod lag;
 mod lpcm;
 mod mov;
 mod naming;
+mod process;
 mod restamp;
 mod ring;
 mod scene;
@@ -43,6 +44,7 @@ pub use feed::{Feed, GstOpener, Opener};
 pub use frame::Frame;
 pub use lag::{LAG_LIMIT, LagMeter};
 pub use naming::{Held, expand, name};
+pub use process::{ProcessOpener, serve};
 pub use ring::{AudioBlock, SoundEnder, SoundReader, SoundWriter, sound_ring};
 pub use scene::{SceneFeed, SceneSource};
 pub use session::{End, Session, SessionOptions};

@@ -44,6 +44,9 @@ const MAX_TAIL_SAMPLES: usize = 1_200;
 /// How long a description may take to start; until then it is unknown whether it is live.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What decoders call the number of their threads: libav's and de265, vpx, dav1d.
+const THREADS: [&str; 3] = ["max-threads", "threads", "n-threads"];
+
 /// How to open a source.
 #[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
@@ -53,6 +56,8 @@ pub struct SessionOptions {
     pub offset: MediaTime,
     /// Cancels a slow opening.
     pub stop: CancelToken,
+    /// Threads of each video decoder; as many as it likes if not given.
+    pub decoder_threads: Option<u32>,
 }
 
 /// How a session ended.
@@ -131,7 +136,7 @@ impl Session {
             keep_timestamps(&resampler, &jitters);
         }
         session.watch_pads(writer.ender());
-        session.watch_elements(&video_state);
+        session.watch_elements(&video_state, options.decoder_threads);
         let frames_state = Arc::clone(&video_state);
         for_each_element(&session.pipeline, move |_, factory| {
             frames_state.note_element(factory);
@@ -234,7 +239,9 @@ impl Session {
     /// Whether a demuxer stopped before anything arrived, without an error.
     ///
     /// decodebin swallows errors of a demuxer that it is still setting up (1.22): whether
-    /// an error is reported depends on which thread is faster.
+    /// an error is reported depends on which thread is faster. A demuxer that has exposed
+    /// a pad has done its work: it also stops at the end of a short file, while a slow
+    /// decoder is still busy.
     pub fn has_failed_silently(&self) -> bool {
         let seen = |state: &TapState| state.seen.load(Ordering::Relaxed);
         if seen(&self.sound_state) || seen(&self.frame_state) {
@@ -246,9 +253,10 @@ impl Session {
         let gave_up = |demuxer: gst::Element| {
             let sink = demuxer.static_pad("sink");
             // Only in pull mode does the demuxer's own task drive it.
-            sink.is_some_and(|pad| {
-                pad.mode() == gst::PadMode::Pull && pad.task_state() == gst::TaskState::Paused
-            })
+            demuxer.num_src_pads() == 0
+                && sink.is_some_and(|pad| {
+                    pad.mode() == gst::PadMode::Pull && pad.task_state() == gst::TaskState::Paused
+                })
         };
         demuxers.iter().filter_map(|d| d.upgrade()).any(gave_up)
     }
@@ -332,7 +340,7 @@ impl Session {
     }
 
     /// Configures elements that decodebin adds.
-    fn watch_elements(&self, video_state: &Arc<VideoState>) {
+    fn watch_elements(&self, video_state: &Arc<VideoState>, decoder_threads: Option<u32>) {
         let video_state = Arc::clone(video_state);
         let tail = Arc::clone(&self.tail);
         let demuxers = Arc::clone(&self.demuxers);
@@ -345,6 +353,17 @@ impl Session {
                     && let Ok(mut demuxers) = demuxers.lock()
                 {
                     demuxers.push(element.downgrade());
+                }
+                // Into buffers of ours, libav's decoders crash on some pixel formats (1.22:
+                // FFV1 and HEVC in grey, among others). Copying costs 2 % of 1080p H.264.
+                if element.has_property("direct-rendering") {
+                    element.set_property("direct-rendering", false);
+                }
+                if let Some(threads) = decoder_threads
+                    && factory.has_type(gst::ElementFactoryType::DECODER)
+                    && let Some(name) = THREADS.into_iter().find(|n| element.has_property(n))
+                {
+                    element.set_property_from_str(name, &threads.to_string());
                 }
                 match factory.name().as_str() {
                     "qtdemux" => mov::correct(element),

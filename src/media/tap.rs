@@ -180,11 +180,9 @@ impl SoundTap {
 
 impl FrameTap {
     fn frame(&self, sample: gst::Sample) -> Option<Frame> {
-        Some(Frame {
-            at: stream_time(&sample, self.offset)?,
-            video_state: Arc::clone(&self.video_state),
-            sample,
-        })
+        let at = stream_time(&sample, self.offset)?;
+        let video_state = Arc::clone(&self.video_state);
+        Some(Frame::decoded(at, sample, video_state))
     }
 
     /// Taps a live source.

@@ -8,7 +8,7 @@ use super::{PrepareOptions, PrepareProgress, PrepareReport, prepare};
 use crate::cache;
 use crate::cancel::CancelToken;
 use crate::corpus::{CorpusError, hash};
-use crate::media::{Source, SourceKind};
+use crate::media::{Opener, Source, SourceKind};
 
 /// Prepares recordings into a folder of the user's cache (`prepared/` in
 /// [`cache::folder`]); the report says which. The same files, unchanged, with the
@@ -20,11 +20,12 @@ use crate::media::{Source, SourceKind};
 pub fn prepare_into_cache(
     sources: Vec<Source>,
     options: &PrepareOptions,
+    opener: &dyn Opener,
     stop: &CancelToken,
     watch: impl FnMut(&PrepareProgress),
 ) -> Result<PrepareReport, CorpusError> {
     let folder = folder(&sources, options);
-    prepare(sources, &folder, options, stop, watch)
+    prepare(sources, &folder, options, opener, stop, watch)
 }
 
 /// A folder for just these sources as they are now.

@@ -34,7 +34,7 @@ use crate::cores::cores;
 use crate::corpus::CorpusError;
 use crate::corpus::shards::{JPEG_QUALITY, Settings};
 use crate::features::{Damage, SHORT_SIDE};
-use crate::media::Source;
+use crate::media::{Opener, Source};
 use crate::result::StreamName;
 use crate::stats::StreamStats;
 use report::TaskOutcome;
@@ -103,7 +103,8 @@ impl PrepareProgress {
 }
 
 /// Writes the recordings that `sources` name into shards in `folder`, those that
-/// it does not have yet. `watch` is called now and then on the calling thread.
+/// it does not have yet; `opener` opens them. `watch` is called now and then on the calling
+/// thread.
 ///
 /// A recording that is damaged or cannot be opened is listed in the report and does
 /// not stop the others; what could be read of it is used.
@@ -115,6 +116,7 @@ pub fn prepare(
     sources: Vec<Source>,
     folder: &Path,
     options: &PrepareOptions,
+    opener: &dyn Opener,
     stop: &CancelToken,
     mut watch: impl FnMut(&PrepareProgress),
 ) -> Result<PrepareReport, CorpusError> {
@@ -137,7 +139,7 @@ pub fn prepare(
                     if stop.is_cancelled() {
                         break;
                     }
-                    let done = task::run(task, options.fps, shard_set, progress, stop);
+                    let done = task::run(task, opener, options.fps, shard_set, progress, stop);
                     if done.is_err() {
                         stop.cancel();
                     }

@@ -10,7 +10,7 @@ use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
 use crate::features::{Damage, FrameScaler, clean};
 use crate::media::{
-    AudioBlock, Doubting, Ending, Feed, Frame, GstOpener, Listener, MediaError, OPENINGS, Opener, Origin,
+    AudioBlock, Doubting, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Opener, Origin,
     SessionOptions, Source, drive,
 };
 use crate::picture::ToPicture;
@@ -43,6 +43,7 @@ pub(super) enum ReadOutcome {
 /// What `take` returns.
 pub(super) fn record(
     source: &Source,
+    opener: &dyn Opener,
     fps: f64,
     stop: &CancelToken,
     position: &StreamStats,
@@ -66,7 +67,7 @@ pub(super) fn record(
             stop: stop.clone(),
             ..SessionOptions::default()
         };
-        ending = match GstOpener.open(source, options) {
+        ending = match opener.open(source, options) {
             Ok(feed) if feed.is_by_clock() => Ending::Failed(MediaError::Pipeline(
                 "runs by the clock: record it to a file, and prepare that".to_owned(),
             )),

@@ -16,7 +16,7 @@ use super::shard_set::ShardSet;
 use crate::cancel::CancelToken;
 use crate::corpus::shards::{Clip, ClipInfo, FORMAT, encode_sound};
 use crate::corpus::{CorpusError, hash, hash_bytes};
-use crate::media::{Source, SourceKind};
+use crate::media::{Opener, Source, SourceKind};
 use crate::result::StreamName;
 use crate::time::SAMPLE_RATE;
 
@@ -122,6 +122,7 @@ fn fingerprint(path: &Path) -> std::io::Result<u64> {
 /// Prepares a recording.
 pub(super) fn run(
     task: &RecordingTask,
+    opener: &dyn Opener,
     fps: f64,
     shard_set: &Mutex<ShardSet>,
     progress: &PrepareProgress,
@@ -140,7 +141,7 @@ pub(super) fn run(
         Ok(())
     };
     let position = &progress.positions[task.index];
-    let (recorded, damage) = record(&task.source, fps, stop, position, &mut take)?;
+    let (recorded, damage) = record(&task.source, opener, fps, stop, position, &mut take)?;
     let name = task.source.name.clone();
     if !damage.is_none() {
         let mut damaged = progress.damaged.lock().unwrap_or_else(|e| e.into_inner());

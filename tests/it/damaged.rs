@@ -163,9 +163,8 @@ fn damage_is_told_and_harms_only_its_own_second() {
                 assert!(off < 1e-3, "{case}");
             }
         }
-        let warnings = done
-            .err
-            .matches(&format!("{}.launch: damaged sound", sound.name));
+        let warning = format!("{}.launch: damaged sound", sound.name);
+        let warnings = done.err.matches(&warning);
         assert_eq!(warnings.count(), 1, "{}", done.err);
     }
     let invalid = |sound| told(sound).moments[DAMAGED].audio.invalid_samples;

@@ -15,7 +15,11 @@ mod damaged;
 mod embed;
 mod eval;
 mod eval_labelled;
+#[cfg(feature = "gst")]
+mod fuzz;
 mod golden;
+#[cfg(feature = "gst")]
+mod isolation;
 #[cfg(feature = "gst")]
 mod live;
 #[cfg(feature = "gst")]

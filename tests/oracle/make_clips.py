@@ -118,6 +118,10 @@ def main():
     ffmpeg("interlaced.ts", picture(3, "128x96", "50"), sound(3), "-vf",
            "tinterlace=interleave_top,setsar=1,setfield=tff", "-c:v", "mpeg2video", "-q:v", "20",
            "-flags:v", "+ildct+ilme", "-c:a", "mp2", "-b:a", "96k")
+    # gst-libav 1.22 crashes on it unless its decoders write into buffers of their own. What
+    # comes of it depends on the version; so its name is not one that a folder walk takes.
+    ffmpeg("gray10_ffv1.matroska", picture(2, "64x48", "5"), sound(2, rate=8000),
+           "-pix_fmt", "gray10le", "-c:v", "ffv1", "-level", "3", FLAC, "-f", "matroska")
     ffmpeg("one_frame_a_second.mp4", picture(4, rate="1"), sound(4), H264, "-c:a", "aac", "-b:a", "48k")
     ffmpeg("still.mkv", "-f", "lavfi", "-i", "color=c=teal:s=64x48:r=10:d=2", sound(2), H264, FLAC)
 

@@ -44,6 +44,7 @@ fn prepared(texts: &[String], quiet: bool, stop: &CancelToken) -> anyhow::Result
     use crate::cmd::progress::Bar;
     use crate::cmd::sources::expand;
     use crate::cmd::streams::check_descriptions;
+    use crate::media::ProcessOpener;
     use crate::prepare::{PrepareOptions, prepare_into_cache};
 
     let sources = expand(texts)?;
@@ -56,7 +57,8 @@ fn prepared(texts: &[String], quiet: bool, stop: &CancelToken) -> anyhow::Result
     check_descriptions(&sources)?;
     let bar = Bar::for_files(&sources, quiet);
     let options = PrepareOptions::default();
-    let report = prepare_into_cache(sources, &options, stop, |progress| {
+    let opener = ProcessOpener::new();
+    let report = prepare_into_cache(sources, &options, &opener, stop, |progress| {
         show_progress(&bar, progress)
     });
     bar.finish();

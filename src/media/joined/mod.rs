@@ -20,6 +20,7 @@ use super::frame::Frame;
 use super::ring::AudioBlock;
 use super::session::{End, Session, SessionOptions};
 use super::source::{Source, SourceKind};
+use crate::clock::Clock;
 use crate::time::MediaTime;
 use crate::window::Timed;
 
@@ -154,6 +155,10 @@ impl Feed for Joined {
 
     fn picture_is_done(&self) -> bool {
         self.is_last() && self.session.picture_is_done()
+    }
+
+    fn wait(&mut self, clock: &dyn Clock, at_most: Duration) {
+        self.session.wait(clock, at_most);
     }
 
     fn poll(&mut self) -> Option<End> {

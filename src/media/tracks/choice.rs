@@ -1,7 +1,7 @@
 //! Which of several tracks is the recording itself. Pure.
 
 /// Tracks that a user asks for, counted from 1; `None` leaves the choice to the program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AskedTracks {
     /// Of sound.
     pub audio: Option<usize>,

@@ -1,0 +1,277 @@
+//! The child's side: opens what it is told to, and sends what it decodes.
+
+use std::collections::HashMap;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::limits;
+use super::wire::{self, Event, FrameFacts, Request, State};
+use crate::cancel::CancelToken;
+use crate::clock::SystemClock;
+use crate::exit;
+use crate::media::{
+    AudioBlock, Ending, Feed, Frame, GstOpener, Listener, MediaError, Opener, SessionOptions,
+    Source, drive,
+};
+use crate::picture::ToPicture;
+use crate::window::Timed;
+
+/// How often the length of a file is queried while it is unknown.
+const LENGTH_EVERY: Duration = Duration::from_millis(500);
+
+/// Opens what the parent tells it to, until the parent goes. Its channels are stdin and
+/// stdout.
+///
+/// # Errors
+/// If there are no such channels, or no thread can be started.
+pub fn serve(memory_bytes: u64) -> io::Result<()> {
+    let (events, pictures) = limits::take_channels()?;
+    limits::be_expendable();
+    limits::bound_memory(memory_bytes)?;
+    let kept = Arc::new(Kept::default());
+    let requests = BufReader::new(events.try_clone()?);
+    let (sender, orders) = crossbeam_channel::unbounded();
+    let threads = std::thread::Builder::new;
+    let kept_too = Arc::clone(&kept);
+    threads().spawn(move || {
+        // The parent has gone, or is out of its mind.
+        let _ = take_requests(requests, &sender, &kept_too);
+        exit::immediately(0);
+    })?;
+    let kept_too = Arc::clone(&kept);
+    threads().spawn(move || {
+        let _ = send_pictures(&pictures, &kept_too);
+        exit::immediately(0);
+    })?;
+    let mut events = BufWriter::new(events);
+    while let Ok(order) = orders.recv() {
+        let Order::Open(source, options) = order else {
+            continue;
+        };
+        if run(&source, options, &orders, &kept, &mut events).is_err() {
+            break;
+        }
+    }
+    exit::immediately(0);
+}
+
+/// What the main thread is to do.
+enum Order {
+    Open(Source, SessionOptions),
+    Close,
+}
+
+/// Frames whose pixels the parent may still want.
+#[derive(Default)]
+struct Kept(Mutex<HashMap<u64, Frame>>);
+
+impl Kept {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Frame>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn take_requests(
+    mut from: impl Read,
+    orders: &Sender<Order>,
+    kept: &Kept,
+) -> Result<(), io::Error> {
+    let mut open = CancelToken::default();
+    loop {
+        let order = match wire::read_request(&mut from)? {
+            Request::Release(id) => {
+                // Outside the lock: dropping it may return memory to a pool.
+                let frame = kept.lock().remove(&id);
+                drop(frame);
+                continue;
+            }
+            Request::Close => {
+                open.cancel();
+                Order::Close
+            }
+            Request::Open {
+                name,
+                place,
+                tracks,
+                offset_ns,
+                decoder_threads,
+            } => {
+                open = CancelToken::default();
+                let options = SessionOptions {
+                    offset: crate::time::MediaTime(offset_ns),
+                    stop: open.clone(),
+                    decoder_threads,
+                    ..SessionOptions::default()
+                };
+                Order::Open(place.into_source(name, tracks), options)
+            }
+        };
+        if orders.send(order).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn send_pictures(mut line: &UnixStream, kept: &Kept) -> io::Result<()> {
+    loop {
+        let mut id = [0; 8];
+        line.read_exact(&mut id)?;
+        let frame = kept.lock().get(&u64::from_le_bytes(id)).cloned();
+        let picture = match frame {
+            Some(frame) => frame.to_picture(),
+            None => Err("a frame that is no longer there".to_owned()),
+        };
+        wire::write_picture(&mut line, &picture)?;
+    }
+}
+
+/// Reads a file to its end, and closes it when it is told to.
+fn run(
+    source: &Source,
+    options: SessionOptions,
+    orders: &Receiver<Order>,
+    kept: &Kept,
+    events: &mut impl Write,
+) -> io::Result<()> {
+    let stop = options.stop.clone();
+    let mut feed = match GstOpener.open(source, options) {
+        Ok(feed) => feed,
+        Err(cause) => {
+            wire::write_json(events, &Event::Refused(cause.into()))?;
+            return events.flush();
+        }
+    };
+    wire::write_json(events, &Event::Opened)?;
+    events.flush()?;
+    let mut forwarder = Forwarder {
+        events,
+        kept,
+        stop: &stop,
+        told: State::default(),
+        sound_is_done: false,
+        picture_is_done: false,
+        asked_at: None,
+        duration: None,
+        failed: Ok(()),
+    };
+    let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut forwarder);
+    forwarder.tell_state(&*feed);
+    forwarder.failed?;
+    let failure = match ending {
+        Ending::Failed(cause) => Some(cause.into()),
+        Ending::Whole | Ending::Limit | Ending::Stopped => None,
+    };
+    wire::write_json(events, &Event::Ended(failure))?;
+    events.flush()?;
+    // Not before the parent has what it wants: frames need their pipeline.
+    while let Ok(order) = orders.recv() {
+        if matches!(order, Order::Close) {
+            break;
+        }
+    }
+    drop(feed);
+    wire::write_json(events, &Event::Closed)?;
+    events.flush()
+}
+
+/// Sends everything that is decoded.
+struct Forwarder<'a, W> {
+    events: &'a mut W,
+    kept: &'a Kept,
+    stop: &'a CancelToken,
+    told: State,
+    sound_is_done: bool,
+    picture_is_done: bool,
+    /// When the length was last queried.
+    asked_at: Option<Instant>,
+    duration: Option<u64>,
+    /// The parent cannot be reached.
+    failed: io::Result<()>,
+}
+
+impl<W: Write> Forwarder<'_, W> {
+    fn note(&mut self, sent: io::Result<()>) {
+        if let Err(error) = sent
+            && self.failed.is_ok()
+        {
+            self.failed = Err(error);
+        }
+    }
+
+    fn tell_state(&mut self, feed: &dyn Feed) {
+        if self.duration.is_none() && self.asked_at.is_none_or(|at| at.elapsed() > LENGTH_EVERY) {
+            self.asked_at = Some(Instant::now());
+            self.duration = feed.duration().map(|length| length.0);
+        }
+        let state = State {
+            sound_is_done: self.sound_is_done,
+            picture_is_done: self.picture_is_done,
+            missing_decoder: feed.missing_decoder().map(str::to_owned),
+            tail_samples: feed.tail_samples(),
+            untimed: feed.untimed(),
+            duration: self.duration,
+        };
+        if state != self.told {
+            let sent = wire::write_json(self.events, &Event::State(state.clone()));
+            self.note(sent);
+            self.told = state;
+        }
+    }
+}
+
+/// The next frame's number. Never used twice: the parent may hold frames of an earlier file.
+fn next_id() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl<W: Write> Listener for Forwarder<'_, W> {
+    fn sound(&mut self, block: &AudioBlock<'_>) {
+        let sent = wire::write_sound(self.events, block.at, block.pcm);
+        self.note(sent);
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        let facts = FrameFacts {
+            id: next_id(),
+            at: frame.at(),
+            duration_ns: frame.duration_ns(),
+            bytes: frame.bytes(),
+        };
+        self.kept.lock().insert(facts.id, frame);
+        let sent = wire::write_frame(self.events, facts);
+        self.note(sent);
+    }
+
+    fn sound_ended(&mut self) {
+        self.sound_is_done = true;
+    }
+
+    fn picture_ended(&mut self) {
+        self.picture_is_done = true;
+    }
+
+    fn hand_on(&mut self, _: &dyn Feed) {
+        let sent = self.events.flush();
+        self.note(sent);
+    }
+
+    fn over(&mut self, feed: &dyn Feed) -> Option<Ending> {
+        self.tell_state(feed);
+        let sent = self.events.flush();
+        self.note(sent);
+        match &self.failed {
+            Err(error) => Some(Ending::Failed(MediaError::Pipeline(error.to_string()))),
+            Ok(()) => self.is_stopped().then_some(Ending::Stopped),
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+}
