@@ -32,6 +32,8 @@ enum Act {
     Jumps(u64, i64),
     /// Plays on; blocks from the first on, before the second, come so many blocks late.
     Late(u64, u64, u64),
+    /// Blocks without samples, and no picture.
+    Mumbles,
 }
 
 /// A camera that follows a script, one act each time that it is opened; the last one
@@ -83,7 +85,7 @@ impl Camera {
         let blocks = (since.as_millis() / BLOCK_TIME.as_millis()) as u64;
         match self.act {
             Act::Breaks(max) | Act::Hangs(max) => blocks.min(max),
-            Act::Refuses | Act::Jumps(..) => blocks,
+            Act::Refuses | Act::Jumps(..) | Act::Mumbles => blocks,
             Act::Late(from, until, by) => match blocks.saturating_sub(by) {
                 late if late < until => blocks.min(from).max(late),
                 _ => blocks,
@@ -109,15 +111,19 @@ impl Feed for Camera {
         }
         let at = SamplePos::from_time(self.stamp(self.blocks));
         self.blocks += 1;
+        let pcm = match self.act {
+            Act::Mumbles => &[],
+            _ => &self.pcm[..],
+        };
         Some(AudioBlock {
             at,
             arrived: self.clock.now(),
-            pcm: &self.pcm,
+            pcm,
         })
     }
 
     fn next_frame(&mut self) -> Option<Frame> {
-        if self.frames == self.recorded() {
+        if self.frames == self.recorded() || matches!(self.act, Act::Mumbles) {
             return None;
         }
         let frame = self.frame.clone().moved_to(self.stamp(self.frames));
@@ -378,6 +384,37 @@ fn a_camera_whose_clock_jumps_back_is_judged_in_order_or_not_at_all() {
     assert_eq!(starts[..5], [0.0, 1.0, 2.0, 3.0, 4.0]);
     assert!(starts.windows(2).all(|w| w[0] < w[1]), "{starts:?}");
     assert!(starts.len() > 10, "it continues: {starts:?}");
+}
+
+#[test]
+fn a_camera_whose_clock_jumps_by_hours_gives_one_gap_and_continues_by_our_clock() {
+    for jump in [3_600_000, 95_443_718, -4_900] {
+        let outcome = run(&[Act::Jumps(50, jump)], 30.0);
+        let starts: Vec<f64> = outcome.moments.iter().map(|m| m.0).collect();
+        assert_eq!(starts[..5], [0.0, 1.0, 2.0, 3.0, 4.0], "{jump}");
+        assert!(starts.windows(2).all(|w| w[0] < w[1]), "{jump}: {starts:?}");
+        assert!((28..=29).contains(&starts.len()), "{jump}: {starts:?}");
+        let [gap] = outcome.gaps[..] else {
+            panic!("{jump}: {:?}", outcome.gaps)
+        };
+        assert_eq!(gap.why, GapReason::Discontinuity, "{jump}");
+        let length = gap.end.as_secs_f64() - gap.start.as_secs_f64();
+        assert!(length < 0.5, "{jump}: {length} s");
+        // It is still the same camera, opened once.
+        assert_eq!(outcome.opened.len(), 1, "{jump}");
+    }
+}
+
+#[test]
+fn a_camera_from_which_much_comes_and_nothing_useful_is_opened_again() {
+    let outcome = run(&[Act::Mumbles, Act::Jumps(u64::MAX, 0)], 50.0);
+    let waits: Vec<f64> = outcome.opened.windows(2).map(|w| w[1] - w[0]).collect();
+    // 30 s of that, 1 s of backoff.
+    assert!(
+        matches!(waits[..], [wait] if (31.0..31.5).contains(&wait)),
+        "{waits:?}"
+    );
+    assert!(outcome.moments.len() >= 17, "{:?}", outcome.moments);
 }
 
 #[test]

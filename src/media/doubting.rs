@@ -248,3 +248,7 @@ impl<L: Listener> Listener for Doubting<'_, L> {
         self.inner.is_stopped()
     }
 }
+
+#[cfg(test)]
+#[path = "doubting_tests.rs"]
+mod tests;
