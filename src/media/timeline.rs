@@ -86,6 +86,7 @@ const TOGETHER: Ticks = 300 * MS;
 
 /// Shifts that are tried, from the latest: streams may lag behind by a splice or two.
 const SHIFTS_TRIED: usize = 3;
+const SHIFTS_KEPT: usize = 16;
 
 /// Whose timestamps they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +190,7 @@ pub struct Timeline {
     doubts: Doubts,
     notes: Vec<Note>,
     /// A splice that one stream has not reached yet: where it was, and of which other.
-    apart_since: Option<(Stream, Ticks)>,
+    apart_since: Option<(Stream, Ticks, Instant)>,
 }
 
 /// Sound or picture, as far as it is believed.
@@ -341,7 +342,7 @@ impl Timeline {
             ),
         };
         let track = &self.tracks[stream as usize];
-        let from = track.end;
+        let (from, before) = (track.end, track.shift);
         let furthest = match (self.origin, track.begun) {
             (Origin::File, true) => FILE_HOLE,
             (Origin::File, false) => FILE_START,
@@ -360,8 +361,7 @@ impl Timeline {
                 (Origin::File, false) => 0,
                 _ => APART.max(elapsed),
             };
-            self.shifts.push(whole_samples(from + gap - doubt.first));
-            self.shifts.len() - 1
+            self.add_shift(whole_samples(from + gap - doubt.first))
         };
         let by = self.shifts[shift];
         let track = &mut self.tracks[stream as usize];
@@ -370,13 +370,16 @@ impl Timeline {
         track.end = doubt.end + by;
         track.arrived = doubt.since;
         self.note_shifts(stream, from);
-        self.doubts.jumps += 1;
-        self.notes.push(Note::Jumped {
-            stream,
-            from: to_time(from),
-            to: to_time(doubt.first),
-            at: to_time(doubt.first + by),
-        });
+        // A hole in a file is no jump: the windows report it, and slides last.
+        if self.origin == Origin::Live || shift != before {
+            self.doubts.jumps += 1;
+            self.notes.push(Note::Jumped {
+                stream,
+                from: to_time(from),
+                to: to_time(doubt.first),
+                at: to_time(doubt.first + by),
+            });
+        }
         if stream == Stream::Sound {
             self.following.restart();
         }
@@ -495,41 +498,83 @@ impl Timeline {
     /// After a splice at `from`, the streams have the same shift, or not yet.
     fn note_shifts(&mut self, stream: Stream, from: Ticks) {
         let [sound, picture] = &self.tracks;
-        let apart = sound.begun && picture.begun && sound.shift != picture.shift;
-        self.apart_since = apart.then_some((stream, from));
+        let arrived = self.tracks[stream as usize].arrived;
+        self.apart_since = (sound.shift != picture.shift).then_some((stream, from, arrived));
     }
 
     /// If this stream has passed a splice of the other without one of its own, that is
-    /// told; a live stream that arrives with the other follows it if they are apart.
+    /// told.
     fn bring_together(&mut self, stream: Stream) {
         let (track, other) = (
             self.tracks[stream as usize],
             self.tracks[stream.other() as usize],
         );
-        let far = match self.origin {
-            Origin::File => FILE_ALONE,
-            Origin::Live => LIVE_ALONE,
+        let has_passed = |(who, since, then): (Stream, Ticks, Instant)| {
+            let passed = match self.origin {
+                Origin::File => track.end - since > FILE_ALONE,
+                Origin::Live => {
+                    from_duration(track.arrived.saturating_duration_since(then)) > LIVE_ALONE
+                }
+            };
+            who != stream && passed
         };
-        let has_passed = |(who, since)| who != stream && track.end - since > far;
         if track.shift == other.shift || !self.apart_since.is_some_and(has_passed) {
             return;
         }
         self.apart_since = None;
+        self.notes.push(Note::Alone(stream.other()));
+        if self.origin == Origin::Live {
+            self.align_by_arrival();
+        }
+    }
+
+    /// Live sound and picture that no longer share a clock: what arrives together belongs
+    /// together. Time never goes back, so the one that is behind goes ahead.
+    fn align_by_arrival(&mut self) {
         let lead = |track: &Track| {
             track.end - from_duration(track.arrived.saturating_duration_since(self.opened))
         };
-        let behind = lead(&other) - lead(&track);
-        let ahead = self.shifts[other.shift] - self.shifts[track.shift];
-        let brings_nearer = ahead > 0 && (behind - ahead).abs() < behind;
-        if self.origin == Origin::Live && behind > TOGETHER && brings_nearer {
-            self.tracks[stream as usize].shift = other.shift;
-            self.doubts.jumps += 1;
-            // It may go ahead by as much at once.
-            self.tracks[stream as usize].end += ahead;
-            self.following.restart();
-        } else {
-            self.notes.push(Note::Alone(stream.other()));
+        let [sound, picture] = self.tracks.each_ref().map(lead);
+        let late = match sound < picture {
+            true => Stream::Sound,
+            false => Stream::Picture,
+        };
+        let by = (sound - picture).abs();
+        if by <= TOGETHER {
+            return;
         }
+        let (own, other) = (
+            self.tracks[late as usize].shift,
+            self.tracks[late.other() as usize].shift,
+        );
+        let ahead = self.shifts[other] - self.shifts[own];
+        let (shift, by) = if (ahead - by).abs() <= TOGETHER {
+            // By the timestamps they still belong together as well.
+            (other, ahead)
+        } else {
+            let by = whole_samples(by);
+            let shift = self.shifts[own] + by;
+            (self.add_shift(shift), by)
+        };
+        let track = &mut self.tracks[late as usize];
+        track.shift = shift;
+        track.end += by;
+        self.doubts.jumps += 1;
+        if late == Stream::Sound {
+            self.following.restart();
+        }
+    }
+
+    /// A new shift; the oldest is forgotten if it is not in use.
+    fn add_shift(&mut self, shift: Ticks) -> usize {
+        if self.shifts.len() > SHIFTS_KEPT && self.tracks.iter().all(|track| track.shift > 0) {
+            self.shifts.remove(0);
+            for track in &mut self.tracks {
+                track.shift -= 1;
+            }
+        }
+        self.shifts.push(shift);
+        self.shifts.len() - 1
     }
 }
 

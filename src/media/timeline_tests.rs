@@ -421,7 +421,7 @@ fn a_slide_show_is_not_doubted() {
     }
     let got = file.finish();
     assert_eq!((got.moments.len(), got.gaps.len()), (57, 0), "{got:?}");
-    assert_eq!(got.doubts.discarded, 0);
+    assert_eq!(got.doubts, Doubts::default());
 }
 
 #[test]

@@ -187,6 +187,22 @@ fn a_live_camera_without_sound_is_reported_every_second() {
 }
 
 #[test]
+fn a_live_picture_that_is_an_hour_ahead_is_one_gap() {
+    let mut maker = self::maker(Hop::SECOND, Pace::Live);
+    let mut out = Vec::new();
+    for at in [0, 3_600_100] {
+        maker.push_frame(Shown(at * MS));
+        maker.poll(Instant::now(), &mut out);
+    }
+    assert_eq!(summary(&out), ["no_audio 0-3597000 lost 3597"]);
+    for at in [3_601_200, u64::MAX / MS] {
+        maker.push_frame(Shown(at * MS));
+        maker.poll(Instant::now(), &mut out);
+    }
+    assert_eq!(out.len(), 3, "{:?}", summary(&out));
+}
+
+#[test]
 fn windows_that_overlap_are_all_counted_where_live_sound_is_missing() {
     let hop = Hop::from_secs(0.1).expect("a hop");
     let mut maker = self::maker(hop, Pace::Live);
