@@ -19,17 +19,26 @@ const CAUGHT_UP: Duration = Duration::from_millis(500);
 /// machine's: 1 ms a second, three times what bad clocks do.
 const FORGET_ONE_IN: i64 = 1_000;
 
+/// Timestamps that go back by more than this are of a clock that was set, or a file that
+/// starts again: what was late before says nothing. Pictures that are out of order are
+/// closer together.
+const CLOCK_SET: u64 = 1_000_000_000;
+
 /// Measures lag from pairs of times: when something is due by its timestamp, and when it
 /// is there. Both in nanoseconds, from any origin.
 #[derive(Clone, Debug, Default)]
 pub struct LagMeter {
     /// The least delay, and when it was last updated.
     least: Option<(i64, u64)>,
+    last_due: u64,
 }
 
 impl LagMeter {
     /// The lag of what was `due` and has arrived `now`.
     pub fn measure(&mut self, due: u64, now: u64) -> Duration {
+        if due.saturating_add(CLOCK_SET) < std::mem::replace(&mut self.last_due, due) {
+            self.least = None;
+        }
         let signed = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
         // Files are read ahead of the clock; that must not make what is in time late.
         let delay = signed(now).saturating_sub(signed(due)).max(0);
@@ -99,6 +108,22 @@ mod tests {
                 let now = (due as i64 + SECOND as i64 + (due as i64 / 1_000_000) * ppm) as u64;
                 let lag = meter.measure(due, now);
                 assert!(lag < Duration::from_millis(1), "{ppm}: {lag:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_no_lag() {
+        for jump in [-3_i64, -3_600, 3_600] {
+            let mut gate = LagGate::default();
+            for picture in 0..1_000_u64 {
+                let at = 2 * 3_600 * SECOND + picture * 40 * MS;
+                let set = picture >= 500 || picture == 100;
+                let due = at.saturating_add_signed(if set { jump * SECOND as i64 } else { 0 });
+                assert!(
+                    gate.admits(due, at + 200 * MS, picture % 50 == 0),
+                    "{jump} {picture}"
+                );
             }
         }
     }

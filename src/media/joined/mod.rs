@@ -62,6 +62,8 @@ pub(super) struct Joined {
     end: MediaTime,
     /// Blocks and frames that were dropped from earlier recordings.
     dropped: (u64, u64),
+    /// Blocks without a timestamp in earlier recordings.
+    untimed: u64,
     missing: Option<String>,
 }
 
@@ -88,6 +90,7 @@ impl Joined {
             opened: Instant::now(),
             session,
             dropped: (0, 0),
+            untimed: 0,
             missing: None,
         })
     }
@@ -107,6 +110,7 @@ impl Joined {
         self.opened = Instant::now();
         let dropped = Feed::dropped(&self.session);
         self.dropped = (self.dropped.0 + dropped.0, self.dropped.1 + dropped.1);
+        self.untimed += Feed::untimed(&self.session);
         self.missing = self.missing_decoder().map(str::to_owned);
         let options = SessionOptions {
             offset: MediaTime(self.end.0.saturating_add(APART)),
@@ -198,6 +202,10 @@ impl Feed for Joined {
     fn dropped(&self) -> (u64, u64) {
         let now = Feed::dropped(&self.session);
         (self.dropped.0 + now.0, self.dropped.1 + now.1)
+    }
+
+    fn untimed(&self) -> u64 {
+        self.untimed + Feed::untimed(&self.session)
     }
 
     fn missing_decoder(&self) -> Option<&str> {
