@@ -12,7 +12,6 @@ mod doubting;
 mod drive;
 mod error;
 mod feed;
-mod following;
 mod frame;
 mod gate;
 mod graph;

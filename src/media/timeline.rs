@@ -9,7 +9,7 @@
 //!
 //! | what the timestamps do | a file | a live source |
 //! |---|---|---|
-//! | differ by less than [`NEAR`] from where the last block ended | believed; the windows smooth over up to 20 ms and report the rest | sound goes on by its samples and follows them slowly ([`Following`](following::Following)) |
+//! | differ by less than [`NEAR`] from where the last block ended | believed; the windows smooth over up to 20 ms and report the rest | sound goes on by its samples and follows them slowly ([`Following`]) |
 //! | differ by more, once | that block continues the last one; that frame is dropped | the same |
 //! | jump ahead | a hole of up to [`FILE_HOLE`] | up to [`LIVE_AHEAD`] more than the clock says |
 //! | jump further, or back | a splice: goes on [`APART`] after the last one | goes on where the clock says, at least [`APART`] after the last one |
@@ -17,30 +17,27 @@
 //! After a splice all timestamps are shifted, of sound and picture by the same, as they
 //! share one clock. A stream that does not jump keeps its old shift.
 
-use std::time::{Duration, Instant};
+mod answer;
+mod following;
+mod ticks;
+mod together;
 
-use super::following::Following;
+use std::time::Instant;
+
 use crate::time::{MediaTime, SamplePos};
-
-/// Times in thirds of a nanosecond: of these a sample and a nanosecond are whole numbers.
-pub(super) type Ticks = i64;
-
-const TICKS_PER_NS: Ticks = 3;
-const TICKS_PER_SAMPLE: Ticks = 62_500;
-pub(super) const MS: Ticks = 1_000_000 * TICKS_PER_NS;
-pub(super) const SECOND: Ticks = 1_000 * MS;
-const HOUR: Ticks = 3_600 * SECOND;
-
-/// No time is further than this (24 years), so that sums of a few never overflow. One that
-/// is was never a time.
-const FURTHEST: Ticks = i64::MAX / 4;
+pub use answer::{Answer, Doubts, Held, Note, Origin, Place, Stream};
+use following::Following;
+use ticks::{
+    FURTHEST, HOUR, MS, SECOND, Ticks, from_duration, from_samples, from_time, to_time,
+    whole_samples,
+};
 
 /// A timestamp this close to the end of the last block continues it. More than the
 /// jitter of networks and the overlap of segments; less than any step of a clock.
-pub(super) const NEAR: Ticks = SECOND;
+const NEAR: Ticks = SECOND;
 
 /// Windows smooth over as much.
-pub(super) const STEP: Ticks = 20 * MS;
+const STEP: Ticks = 20 * MS;
 
 /// The first timestamps of a source lie this close to its start: pictures that are
 /// reordered, and tracks that start late, by seconds.
@@ -71,112 +68,6 @@ const LIVE_AHEAD: Ticks = 10 * SECOND;
 
 /// What lies between two recordings: enough to end a window.
 const APART: Ticks = 100 * MS;
-
-/// Sound and picture may reach a splice this far apart.
-const JOIN: Ticks = 10 * SECOND;
-
-/// How far a stream goes on beyond a splice of the other before it counts as not taking
-/// part. In a file one may be read ahead of the other.
-const FILE_ALONE: Ticks = 5 * SECOND;
-const LIVE_ALONE: Ticks = 2 * SECOND;
-
-/// Live sound and picture that arrive together are at most this far apart; a window does
-/// not wait much longer for its frame.
-const TOGETHER: Ticks = 300 * MS;
-
-/// Shifts that are tried, from the latest: streams may lag behind by a splice or two.
-const SHIFTS_TRIED: usize = 3;
-const SHIFTS_KEPT: usize = 16;
-
-/// Whose timestamps they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A file: nothing is lost, and what its timestamps say is exact.
-    File,
-    /// A live source: timestamps are when something arrived, more or less.
-    Live,
-}
-
-/// What becomes of a block or frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// It belongs here.
-    At(MediaTime),
-    /// Keep it: what follows will tell.
-    Hold,
-    /// Discard it. It is counted.
-    Drop,
-}
-
-/// What becomes of what was held back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// It stays held back, or there is nothing.
-    Wait,
-    /// Its timestamps are believed: the first goes here, and the others lie as far from
-    /// it as they say.
-    From(MediaTime),
-    /// Its timestamps are not believed: it follows the last block, from here on.
-    Continues(MediaTime),
-    /// Discard it. It is counted.
-    Drop,
-}
-
-/// The answer for a block or frame: first do as `held` says, then as `place` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// For what was held back of the same stream.
-    pub held: Held,
-    /// For the one that was asked about.
-    pub place: Place,
-}
-
-/// Something to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// The timestamps of the sound or picture jumped.
-    Jumped {
-        /// Which of the two.
-        stream: Stream,
-        /// From here.
-        from: MediaTime,
-        /// To here, as the source has it.
-        to: MediaTime,
-        /// And continue here.
-        at: MediaTime,
-    },
-    /// Only this one jumped, and the other did not follow: they may be apart now.
-    Alone(Stream),
-}
-
-/// Sound or picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// The sound.
-    Sound,
-    /// The picture.
-    Picture,
-}
-
-impl Stream {
-    const fn other(self) -> Self {
-        match self {
-            Self::Sound => Self::Picture,
-            Self::Picture => Self::Sound,
-        }
-    }
-}
-
-/// How often timestamps were not believed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Doubts {
-    /// Jumps that were followed or spliced.
-    pub jumps: u64,
-    /// Blocks of sound that continued the last one whatever their timestamps said.
-    pub continued: u64,
-    /// Blocks and frames that were discarded.
-    pub discarded: u64,
-}
 
 /// The timestamps of one open source.
 #[derive(Debug)]
@@ -386,14 +277,6 @@ impl Timeline {
         Held::From(to_time(doubt.first + by))
     }
 
-    /// The shift that another stream got at a splice, if it fits here too.
-    fn shift_for(&self, track: &Track, raw: Ticks) -> Option<usize> {
-        let mut tried = (0..self.shifts.len()).rev().take(SHIFTS_TRIED);
-        tried.find(|&known| {
-            known != track.shift && (raw + self.shifts[known] - track.end).abs() <= JOIN
-        })
-    }
-
     /// What was held back has wrong timestamps.
     fn refute(&mut self, stream: Stream, doubt: Doubt) -> Held {
         let track = &mut self.tracks[stream as usize];
@@ -494,88 +377,6 @@ impl Timeline {
             });
         }
     }
-
-    /// After a splice at `from`, the streams have the same shift, or not yet.
-    fn note_shifts(&mut self, stream: Stream, from: Ticks) {
-        let [sound, picture] = &self.tracks;
-        let arrived = self.tracks[stream as usize].arrived;
-        self.apart_since = (sound.shift != picture.shift).then_some((stream, from, arrived));
-    }
-
-    /// If this stream has passed a splice of the other without one of its own, that is
-    /// told.
-    fn bring_together(&mut self, stream: Stream) {
-        let (track, other) = (
-            self.tracks[stream as usize],
-            self.tracks[stream.other() as usize],
-        );
-        let has_passed = |(who, since, then): (Stream, Ticks, Instant)| {
-            let passed = match self.origin {
-                Origin::File => track.end - since > FILE_ALONE,
-                Origin::Live => {
-                    from_duration(track.arrived.saturating_duration_since(then)) > LIVE_ALONE
-                }
-            };
-            who != stream && passed
-        };
-        if track.shift == other.shift || !self.apart_since.is_some_and(has_passed) {
-            return;
-        }
-        self.apart_since = None;
-        self.notes.push(Note::Alone(stream.other()));
-        if self.origin == Origin::Live {
-            self.align_by_arrival();
-        }
-    }
-
-    /// Live sound and picture that no longer share a clock: what arrives together belongs
-    /// together. Time never goes back, so the one that is behind goes ahead.
-    fn align_by_arrival(&mut self) {
-        let lead = |track: &Track| {
-            track.end - from_duration(track.arrived.saturating_duration_since(self.opened))
-        };
-        let [sound, picture] = self.tracks.each_ref().map(lead);
-        let late = match sound < picture {
-            true => Stream::Sound,
-            false => Stream::Picture,
-        };
-        let by = (sound - picture).abs();
-        if by <= TOGETHER {
-            return;
-        }
-        let (own, other) = (
-            self.tracks[late as usize].shift,
-            self.tracks[late.other() as usize].shift,
-        );
-        let ahead = self.shifts[other] - self.shifts[own];
-        let (shift, by) = if (ahead - by).abs() <= TOGETHER {
-            // By the timestamps they still belong together as well.
-            (other, ahead)
-        } else {
-            let by = whole_samples(by);
-            let shift = self.shifts[own] + by;
-            (self.add_shift(shift), by)
-        };
-        let track = &mut self.tracks[late as usize];
-        track.shift = shift;
-        track.end += by;
-        self.doubts.jumps += 1;
-        if late == Stream::Sound {
-            self.following.restart();
-        }
-    }
-
-    /// A new shift; the oldest is forgotten if it is not in use.
-    fn add_shift(&mut self, shift: Ticks) -> usize {
-        if self.shifts.len() > SHIFTS_KEPT && self.tracks.iter().all(|track| track.shift > 0) {
-            self.shifts.remove(0);
-            for track in &mut self.tracks {
-                track.shift -= 1;
-            }
-        }
-        self.shifts.push(shift);
-        self.shifts.len() - 1
-    }
 }
 
 /// What is thought of timestamps that jumped.
@@ -588,36 +389,5 @@ enum Opinion {
     Extra,
 }
 
-fn from_time(time: MediaTime) -> Ticks {
-    let ticks = i128::from(time.0) * i128::from(TICKS_PER_NS);
-    i64::try_from(ticks).unwrap_or(FURTHEST).min(FURTHEST)
-}
-
-fn from_samples(samples: u64) -> Ticks {
-    let ticks = i128::from(samples) * i128::from(TICKS_PER_SAMPLE);
-    i64::try_from(ticks).unwrap_or(FURTHEST).min(FURTHEST)
-}
-
-fn from_duration(time: Duration) -> Ticks {
-    from_time(MediaTime(
-        u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
-    ))
-}
-
-fn to_time(ticks: Ticks) -> MediaTime {
-    MediaTime(u64::try_from(ticks).unwrap_or(0) / TICKS_PER_NS as u64)
-}
-
-/// Rounded up, so that sound stays on its grid.
-fn whole_samples(ticks: Ticks) -> Ticks {
-    let rest = ticks.rem_euclid(TICKS_PER_SAMPLE);
-    if rest == 0 {
-        ticks
-    } else {
-        ticks - rest + TICKS_PER_SAMPLE
-    }
-}
-
 #[cfg(test)]
-#[path = "timeline_tests.rs"]
 mod tests;

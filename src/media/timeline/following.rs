@@ -9,7 +9,8 @@
 //! earlier) than the samples, they are right by the least of it. Of jitter nothing is
 //! left; a clock that drifts by 2 % is followed 30 ms behind.
 
-use super::timeline::{MS, NEAR, SECOND, STEP, Ticks};
+use super::ticks::{MS, SECOND, Ticks};
+use super::{NEAR, STEP};
 
 /// Timestamps that disagree by more than this for over a second end the window, as in
 /// GStreamer's audio sinks (`alignment-threshold`, `discont-wait`). To it comes how far
