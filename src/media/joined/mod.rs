@@ -21,13 +21,15 @@ use super::ring::AudioBlock;
 use super::session::{End, Session, SessionOptions};
 use super::source::{Source, SourceKind};
 use crate::clock::Clock;
-use crate::time::MediaTime;
-use crate::window::Timed;
+use crate::time::{MediaTime, SamplePos};
+use crate::window::{TAIL_SAMPLES, Timed};
 
 pub(super) use reader::read_part;
 
 /// Time between two recordings: long enough that a window ends in it.
 const APART: u64 = 100_000_000;
+/// What a recording's sound may lack of a whole window, as at the end of a stream.
+static TAIL: [f32; TAIL_SAMPLES] = [0.0; TAIL_SAMPLES];
 /// How long a demuxer that stopped may take to report its error.
 const SILENT_FAILURE: Duration = Duration::from_millis(300);
 
@@ -60,6 +62,8 @@ pub(super) struct Joined {
     session: Session,
     /// Where what was read ends.
     end: MediaTime,
+    /// Where the sound of the open recording ends so far, and when that arrived.
+    sound: Option<(SamplePos, Instant)>,
     /// Blocks and frames that were dropped from earlier recordings.
     dropped: (u64, u64),
     missing: Option<String>,
@@ -87,6 +91,7 @@ impl Joined {
             openings: 1,
             opened: Instant::now(),
             session,
+            sound: None,
             dropped: (0, 0),
             missing: None,
         })
@@ -137,8 +142,20 @@ impl Joined {
 
 impl Feed for Joined {
     fn next_block(&mut self) -> Option<AudioBlock<'_>> {
+        if !self.is_last()
+            && self.session.sound_is_done()
+            && let Some((at, arrived)) = self.sound.take()
+        {
+            return Some(AudioBlock {
+                at,
+                arrived,
+                pcm: &TAIL,
+            });
+        }
         let block = self.session.sound.next_block()?;
-        self.end = self.end.max(block.at.plus(block.pcm.len()).to_time());
+        let end = block.at.plus(block.pcm.len());
+        self.end = self.end.max(end.to_time());
+        self.sound = Some((end, block.arrived));
         Some(block)
     }
 
@@ -167,7 +184,8 @@ impl Feed for Joined {
             Some(End::Whole) if self.is_last() => return Some(End::Whole),
             Some(End::Whole) => {
                 // What has arrived is read first.
-                let is_read = self.session.sound_is_done() && self.session.picture_is_done();
+                let sound_is_read = self.session.sound_is_done() && self.sound.is_none();
+                let is_read = sound_is_read && self.session.picture_is_done();
                 return is_read.then(|| self.go_on(self.number + 1)).flatten();
             }
             None => {}
