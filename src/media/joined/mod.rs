@@ -66,6 +66,8 @@ pub(super) struct Joined {
     sound: Option<(SamplePos, Instant)>,
     /// Blocks and frames that were dropped from earlier recordings.
     dropped: (u64, u64),
+    /// Blocks without a timestamp in them.
+    untimed: u64,
     missing: Option<String>,
 }
 
@@ -93,6 +95,7 @@ impl Joined {
             session,
             sound: None,
             dropped: (0, 0),
+            untimed: 0,
             missing: None,
         })
     }
@@ -110,8 +113,8 @@ impl Joined {
         };
         self.number = number;
         self.opened = Instant::now();
-        let dropped = Feed::dropped(&self.session);
-        self.dropped = (self.dropped.0 + dropped.0, self.dropped.1 + dropped.1);
+        self.dropped = Feed::dropped(self);
+        self.untimed = Feed::untimed(self);
         self.missing = self.missing_decoder().map(str::to_owned);
         let options = SessionOptions {
             offset: MediaTime(self.end.0.saturating_add(APART)),
@@ -216,6 +219,10 @@ impl Feed for Joined {
     fn dropped(&self) -> (u64, u64) {
         let now = Feed::dropped(&self.session);
         (self.dropped.0 + now.0, self.dropped.1 + now.1)
+    }
+
+    fn untimed(&self) -> u64 {
+        self.untimed + Feed::untimed(&self.session)
     }
 
     fn missing_decoder(&self) -> Option<&str> {
