@@ -13,6 +13,7 @@ use super::error::MediaError;
 use super::frame::VideoState;
 use super::joined::read_part;
 use super::lpcm::unpack_samples;
+use super::mov;
 use super::scene;
 use super::source::{Source, SourceKind};
 use super::splice::follow_splices;
@@ -61,6 +62,9 @@ pub(super) fn build(
         if let SourceKind::Test(scene) = source.kind {
             let none = || MediaError::Pipeline("this program has no built-in scene".to_owned());
             scene::feed(&pipeline, scene.ok_or_else(none)?)?;
+        }
+        for element in pipeline.iterate_recurse().into_iter().flatten() {
+            configure(&element);
         }
         return Ok(pipeline);
     }
@@ -175,7 +179,8 @@ pub(super) fn link(pipeline: &gst::Pipeline, pad: &gst::Pad, kind: Kind) {
     }
 }
 
-/// Configures an element that a decoder has added, by what it gets wrong (1.22).
+/// Configures an element, of a description or added by a decoder, by what it gets wrong
+/// (1.22).
 pub(super) fn configure(element: &gst::Element) {
     let factory = element.factory();
     match factory.as_ref().map(|factory| factory.name()).as_deref() {
@@ -185,6 +190,7 @@ pub(super) fn configure(element: &gst::Element) {
             follow_splices(element);
         }
         Some("tsdemux") => declare_streams(element),
+        Some("qtdemux") => mov::correct(element),
         Some("dvdlpcmdec") => unpack_samples(element),
         _ => {}
     }

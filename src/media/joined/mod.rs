@@ -21,13 +21,15 @@ use super::ring::AudioBlock;
 use super::session::{End, Session, SessionOptions};
 use super::source::{Source, SourceKind};
 use crate::clock::Clock;
-use crate::time::MediaTime;
-use crate::window::Timed;
+use crate::time::{MediaTime, SamplePos};
+use crate::window::{TAIL_SAMPLES, Timed};
 
 pub(super) use reader::read_part;
 
 /// Time between two recordings: long enough that a window ends in it.
 const APART: u64 = 100_000_000;
+/// What a recording's sound may lack of a whole window, as at the end of a stream.
+static TAIL: [f32; TAIL_SAMPLES] = [0.0; TAIL_SAMPLES];
 /// How long a demuxer that stopped may take to report its error.
 const SILENT_FAILURE: Duration = Duration::from_millis(300);
 
@@ -60,6 +62,8 @@ pub(super) struct Joined {
     session: Session,
     /// Where what was read ends.
     end: MediaTime,
+    /// Where the sound of the open recording ends so far, and when that arrived.
+    sound: Option<(SamplePos, Instant)>,
     /// Blocks and frames that were dropped from earlier recordings.
     dropped: (u64, u64),
     /// Blocks without a timestamp in earlier recordings.
@@ -89,6 +93,7 @@ impl Joined {
             openings: 1,
             opened: Instant::now(),
             session,
+            sound: None,
             dropped: (0, 0),
             untimed: 0,
             missing: None,
@@ -108,9 +113,8 @@ impl Joined {
         };
         self.number = number;
         self.opened = Instant::now();
-        let dropped = Feed::dropped(&self.session);
-        self.dropped = (self.dropped.0 + dropped.0, self.dropped.1 + dropped.1);
-        self.untimed += Feed::untimed(&self.session);
+        self.dropped = Feed::dropped(self);
+        self.untimed = Feed::untimed(self);
         self.missing = self.missing_decoder().map(str::to_owned);
         let options = SessionOptions {
             offset: MediaTime(self.end.0.saturating_add(APART)),
@@ -141,8 +145,20 @@ impl Joined {
 
 impl Feed for Joined {
     fn next_block(&mut self) -> Option<AudioBlock<'_>> {
+        if !self.is_last()
+            && self.session.sound_is_done()
+            && let Some((at, arrived)) = self.sound.take()
+        {
+            return Some(AudioBlock {
+                at,
+                arrived,
+                pcm: &TAIL,
+            });
+        }
         let block = self.session.sound.next_block()?;
-        self.end = self.end.max(block.at.plus(block.pcm.len()).to_time());
+        let end = block.at.plus(block.pcm.len());
+        self.end = self.end.max(end.to_time());
+        self.sound = Some((end, block.arrived));
         Some(block)
     }
 
@@ -171,7 +187,8 @@ impl Feed for Joined {
             Some(End::Whole) if self.is_last() => return Some(End::Whole),
             Some(End::Whole) => {
                 // What has arrived is read first.
-                let is_read = self.session.sound_is_done() && self.session.picture_is_done();
+                let sound_is_read = self.session.sound_is_done() && self.sound.is_none();
+                let is_read = sound_is_read && self.session.picture_is_done();
                 return is_read.then(|| self.go_on(self.number + 1)).flatten();
             }
             None => {}
