@@ -61,8 +61,7 @@ pub(super) fn listen(uri: &str) -> BTreeMap<String, Heard> {
         }
         Err(error) => tracing::debug!(%error, "the beginning of the tracks"),
     }
-    let heard = lock(&heard).clone();
-    heard
+    lock(&heard).clone()
 }
 
 fn read(uri: &str, heard: &Shared) -> Result<gst::Pipeline, gst::glib::BoolError> {
