@@ -19,7 +19,6 @@ use super::graph::{
     build, configure, for_each_element, has_pads_to_come, is_fed, note_lost_start, sinks,
     watch_tags,
 };
-use super::mov;
 use super::restamp::keep_timestamps;
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Source, SourceKind};
@@ -366,7 +365,6 @@ impl Session {
                     element.set_property_from_str(name, &threads.to_string());
                 }
                 match factory.name().as_str() {
-                    "qtdemux" => mov::correct(element),
                     "tsdemux" | "mpegpsdemux" => {
                         let tail = Arc::clone(&tail);
                         note_lost_start(element, move |lost| {
