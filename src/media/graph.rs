@@ -79,15 +79,15 @@ pub(super) fn build(
     ))
     .map_err(|e| MediaError::Pipeline(e.message().to_owned()))?;
     if let Some(decoder) = pipeline.by_name("l3net-source") {
+        let is_first = part.is_none();
         match (&source.kind, part) {
-            (SourceKind::File(path), Some(part)) => {
-                read_part(&decoder, path, &part)?;
-                link_as_they_come(&pipeline, &decoder, source.tracks);
-            }
-            (SourceKind::File(path), None) => {
-                decoder.set_property("uri", &uri);
+            (SourceKind::File(path), Some(part)) => read_part(&decoder, path, &part)?,
+            _ => decoder.set_property("uri", &uri),
+        }
+        match &source.kind {
+            SourceKind::File(path) => {
                 let tracks = FileTracks {
-                    name: source.name.to_string(),
+                    told_as: is_first.then(|| source.name.to_string()),
                     path: path.clone(),
                     uri,
                     asked: source.tracks,
@@ -95,10 +95,7 @@ pub(super) fn build(
                 };
                 tracks.choose_when_known(&pipeline, &decoder);
             }
-            _ => {
-                decoder.set_property("uri", &uri);
-                link_as_they_come(&pipeline, &decoder, source.tracks);
-            }
+            _ => link_as_they_come(&pipeline, &decoder, source.tracks),
         }
     }
     Ok(pipeline)

@@ -11,7 +11,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use super::super::graph;
-use super::Notes;
+use super::{Notes, number_in};
 
 /// How much of each track is read, in seconds.
 const ENOUGH_S: f64 = 3.0;
@@ -51,7 +51,7 @@ fn lock(shared: &Shared) -> MutexGuard<'_, BTreeMap<String, Heard>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads the beginning of all tracks, by their stream ids.
+/// Reads the beginning of all tracks, by the numbers in their stream ids.
 pub(super) fn listen(uri: &str) -> BTreeMap<String, Heard> {
     let heard = Shared::default();
     match read(uri, &heard) {
@@ -61,8 +61,7 @@ pub(super) fn listen(uri: &str) -> BTreeMap<String, Heard> {
         }
         Err(error) => tracing::debug!(%error, "the beginning of the tracks"),
     }
-    let heard = lock(&heard).clone();
-    heard
+    lock(&heard).clone()
 }
 
 fn read(uri: &str, heard: &Shared) -> Result<gst::Pipeline, gst::glib::BoolError> {
@@ -112,7 +111,7 @@ fn add_track(
     pad: &gst::Pad,
     heard: &Shared,
 ) -> Result<(), gst::glib::BoolError> {
-    let Some(id) = pad.stream_id().map(|id| id.to_string()) else {
+    let Some(id) = pad.stream_id().map(|id| number_in(&id).to_owned()) else {
         return Ok(());
     };
     let sink = gst::ElementFactory::make("fakesink")

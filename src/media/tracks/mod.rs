@@ -28,8 +28,9 @@ pub(super) type Trouble = Arc<Mutex<Option<MediaError>>>;
 
 /// The tracks of a file.
 pub(super) struct FileTracks {
-    /// The name of its stream.
-    pub name: String,
+    /// The name of its stream, where the choice is to be told: not for each of the
+    /// recordings that were joined to one file.
+    pub told_as: Option<String>,
     pub path: PathBuf,
     pub uri: String,
     pub asked: AskedTracks,
@@ -89,7 +90,7 @@ impl FileTracks {
         if listens {
             let heard = listen(&self.uri);
             for candidate in sound.iter_mut().chain(&mut picture) {
-                if let Some(heard) = heard.get(candidate.id) {
+                if let Some(heard) = heard.get(number_in(candidate.id)) {
                     candidate.learn(heard);
                 }
             }
@@ -115,8 +116,8 @@ impl FileTracks {
             });
             return;
         };
-        if let Some(told) = told(&all, &choice, kind) {
-            tracing::warn!("{}: {told}", self.name);
+        if let (Some(name), Some(told)) = (&self.told_as, told(&all, &choice, kind)) {
+            tracing::warn!("{name}: {told}");
         }
         let pads: Vec<_> = choice.taken.iter().map(|&at| candidates[at].pad).collect();
         match &pads[..] {
@@ -131,6 +132,11 @@ impl FileTracks {
             }
         }
     }
+}
+
+/// The part of a stream's id that its demuxer has given it, the same in each reading.
+fn number_in(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
 }
 
 /// A track that may be taken.
@@ -149,7 +155,7 @@ impl<'a> Candidate<'a> {
         let is_selected =
             start.is_some_and(|start| start.stream_flags().contains(gst::StreamFlags::SELECT));
         // qtdemux's ids end in the track's number.
-        let number = id.rsplit('/').next().and_then(|number| number.parse().ok());
+        let number = number_in(id).parse().ok();
         let flag = number.and_then(|number: u32| flags.get(&number).copied());
         let mut notes = Notes::default();
         for event in (0..).map_while(|at| pad.sticky_event::<gst::event::Tag<_>>(at)) {

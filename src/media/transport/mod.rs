@@ -197,8 +197,7 @@ mod tests {
         let ended = [gst::MessageType::Eos, gst::MessageType::Error];
         bus.timed_pop_filtered(gst::ClockTime::from_seconds(20), &ended);
         pipeline.set_state(gst::State::Null).expect("it stops");
-        let found = found.lock().expect("no panic").clone();
-        found
+        found.lock().expect("no panic").clone()
     }
 
     #[test]

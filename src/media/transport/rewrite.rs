@@ -43,12 +43,15 @@ struct Undeclared {
     codec: Option<Codec>,
 }
 
+/// The table of a program, and the streams that it does not declare.
+type Program = (Vec<u8>, Vec<Undeclared>);
+
 #[derive(Default)]
 struct Finder {
     /// The beginnings of tables, by PID.
     sections: BTreeMap<u16, Vec<u8>>,
     /// Tables of programs by PID; empty until seen.
-    programs: BTreeMap<u16, Vec<(Vec<u8>, Vec<Undeclared>)>>,
+    programs: BTreeMap<u16, Vec<Program>>,
 }
 
 impl Finder {
