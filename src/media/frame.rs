@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
-use gstreamer_video::VideoFormat;
 use gstreamer_video::prelude::*;
+use gstreamer_video::{VideoColorRange, VideoFormat};
 
 use super::colour;
 use crate::picture::{Picture, ToPicture};
@@ -160,9 +160,11 @@ impl Converter {
             (w, h * d / n)
         };
         let side = |v: u64| u32::try_from(v.clamp(1, 16_384)).unwrap_or(16_384);
-        // GStreamer converts YUV in 8 bits with an error of up to 3 steps, all of them too
-        // dark, and in 16 bits with none. It costs 10 ms of a core for 1920 × 1080.
-        let format = match from.format_info().is_yuv() {
+        // GStreamer stretches YUV of limited range in 8 bits with an error of up to 3 steps,
+        // always too dark, and in 16 bits with one of at most 1. That costs 10 ms of a core
+        // for 1920 × 1080.
+        let limited = from.colorimetry().range() == VideoColorRange::Range16_235;
+        let format = match limited && from.format_info().is_yuv() {
             true => VideoFormat::Argb64,
             false => VideoFormat::Rgb,
         };

@@ -163,10 +163,9 @@ fn damage_is_told_and_harms_only_its_own_second() {
                 assert!(off < 1e-3, "{case}");
             }
         }
-        let warnings = done
-            .err
-            .matches(&format!("{}.launch: damaged sound", sound.name));
-        assert_eq!(warnings.count(), 1, "{}", done.err);
+        let warning = format!("{}.launch: damaged sound", sound.name);
+        let warnings = done.err.matches(&warning).count();
+        assert_eq!(warnings, 1, "{}", done.err);
     }
     let invalid = |sound| told(sound).moments[DAMAGED].audio.invalid_samples;
     assert_eq!((invalid(&NAN), invalid(&NOTHING)), (1, 48_000));
