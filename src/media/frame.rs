@@ -29,6 +29,8 @@ pub(super) struct VideoState {
     converter: Mutex<Option<Converter>>,
     /// Decoded by `pngdec`, whose 16-bit RGB is out of place.
     from_pngdec: AtomicBool,
+    /// Decoded by `vp9dec`, whose RGB may be.
+    from_vp9dec: AtomicBool,
 }
 
 struct Converter {
@@ -77,9 +79,13 @@ impl Orientation {
 }
 
 impl VideoState {
-    /// `pngdec` decodes the frames.
-    pub(super) fn note_pngdec(&self) {
-        self.from_pngdec.store(true, Ordering::Relaxed);
+    /// An element of the pipeline, by its factory's name.
+    pub(super) fn note_element(&self, factory: &str) {
+        match factory {
+            "pngdec" => self.from_pngdec.store(true, Ordering::Relaxed),
+            "vp9dec" => self.from_vp9dec.store(true, Ordering::Relaxed),
+            _ => {}
+        }
     }
 
     /// A frame as RGB at the display size.
@@ -139,6 +145,10 @@ impl ToPicture for Frame {
             Some(picture) => picture,
             None => self.video_state.converted(from, &source)?,
         };
+        let is_vp9 = self.video_state.from_vp9dec.load(Ordering::Relaxed);
+        if is_vp9 && colour::is_rotated(buffer, source.format()) {
+            rgb.rotate_channels();
+        }
         if interlaced {
             bob(&mut rgb);
         }

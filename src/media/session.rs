@@ -307,13 +307,13 @@ impl Session {
                 {
                     demuxers.push(element.downgrade());
                 }
+                video_state.note_element(&factory.name());
                 match Some(factory.name().as_str()) {
                     Some("mpegpsdemux") => {
                         // Its clock references jump in many files, timestamps in few.
                         element.set_property("ignore-scr", true);
                         follow_splices(element);
                     }
-                    Some("pngdec") => video_state.note_pngdec(),
                     Some("qtdemux") => loses_tail.store(true, Ordering::Relaxed),
                     _ => {}
                 }
