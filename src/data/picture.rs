@@ -22,6 +22,13 @@ impl Picture {
         Self { width, height, rgb }
     }
 
+    /// Puts channels in place that came as green, blue, red.
+    pub fn rotate_channels(&mut self) {
+        for pixel in self.rgb.chunks_exact_mut(3) {
+            pixel.rotate_right(1);
+        }
+    }
+
     /// Of rows of RGB that begin `stride` bytes after each other; `None` if there are too
     /// few.
     pub fn from_rgb(width: u32, height: u32, bytes: &[u8], stride: usize) -> Option<Self> {
@@ -93,6 +100,13 @@ mod tests {
         assert_eq!(picture.rgb, [0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13]);
         assert_eq!(Picture::from_rgb(2, 3, &bytes, 8), None);
         assert_eq!(Picture::from_argb64(2, 2, &bytes, 8), None);
+    }
+
+    #[test]
+    fn green_blue_red_becomes_red_green_blue() {
+        let mut picture = Picture::filled(2, 1, [20, 30, 10]);
+        picture.rotate_channels();
+        assert_eq!(picture.rgb, [10, 20, 30, 10, 20, 30]);
     }
 
     #[test]

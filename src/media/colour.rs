@@ -58,6 +58,16 @@ fn untagged_matrix(rows: u32) -> VideoColorMatrix {
     }
 }
 
+/// Whether `vp9dec` (1.22) has copied the planes G, B, R as if they were R, G, B: it does so
+/// where nobody asked for a description of the planes.
+pub(super) fn is_rotated(buffer: &gst::BufferRef, format: VideoFormat) -> bool {
+    let planar_rgb = matches!(
+        format,
+        VideoFormat::Gbr | VideoFormat::Gbr10le | VideoFormat::Gbr12le
+    );
+    planar_rgb && buffer.meta::<gst_video::VideoMeta>().is_none()
+}
+
 /// The picture of a frame of `pngdec` (1.22), if it is of 16-bit RGB: every value lies one
 /// place too late, so that the opaque alpha stands where red should be.
 pub(super) fn unshifted(frame: &gst_video::VideoFrameRef<&gst::BufferRef>) -> Option<Picture> {

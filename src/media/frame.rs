@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
-use gstreamer_video::VideoFormat;
 use gstreamer_video::prelude::*;
+use gstreamer_video::{VideoColorRange, VideoFormat};
 
 use super::colour;
 use super::process::RemoteFrame;
@@ -45,6 +45,8 @@ pub(super) struct VideoState {
     converter: Mutex<Option<Converter>>,
     /// Decoded by `pngdec`, whose 16-bit RGB is out of place.
     from_pngdec: AtomicBool,
+    /// Decoded by `vp9dec`, whose RGB may be.
+    from_vp9dec: AtomicBool,
 }
 
 struct Converter {
@@ -93,17 +95,17 @@ impl Orientation {
 }
 
 impl VideoState {
-    /// Notes whether frames come from an element with few buffers: a camera's driver or a
-    /// decoder in hardware.
+    /// Notes an element of the pipeline: what its frames need to be right, and whether it has
+    /// few buffers, as a camera's driver or a decoder in hardware.
     pub(super) fn note_element(&self, factory: &gst::ElementFactory) {
         let klass = factory.metadata("klass").unwrap_or_default();
         let is_device = klass.contains("Source/Video") || klass.contains("Hardware");
         self.is_pool_fixed.fetch_or(is_device, Ordering::Relaxed);
-    }
-
-    /// `pngdec` decodes the frames.
-    pub(super) fn note_pngdec(&self) {
-        self.from_pngdec.store(true, Ordering::Relaxed);
+        match factory.name().as_str() {
+            "pngdec" => self.from_pngdec.store(true, Ordering::Relaxed),
+            "vp9dec" => self.from_vp9dec.store(true, Ordering::Relaxed),
+            _ => {}
+        }
     }
 
     /// A frame as RGB at the display size.
@@ -243,6 +245,10 @@ impl ToPicture for DecodedFrame {
             Some(picture) => picture,
             None => self.video_state.converted(from, &source)?,
         };
+        let is_vp9 = self.video_state.from_vp9dec.load(Ordering::Relaxed);
+        if is_vp9 && colour::is_rotated(buffer, source.format()) {
+            rgb.rotate_channels();
+        }
         if interlaced {
             bob(&mut rgb);
         }
@@ -264,9 +270,11 @@ impl Converter {
             (w, h * d / n)
         };
         let side = |v: u64| u32::try_from(v.clamp(1, 16_384)).unwrap_or(16_384);
-        // GStreamer converts YUV in 8 bits with an error of up to 3 steps, all of them too
-        // dark, and in 16 bits with none. It costs 10 ms of a core for 1920 × 1080.
-        let format = match from.format_info().is_yuv() {
+        // GStreamer stretches YUV of limited range in 8 bits with an error of up to 3 steps,
+        // always too dark, and in 16 bits with one of at most 1. That costs 10 ms of a core
+        // for 1920 × 1080.
+        let limited = from.colorimetry().range() == VideoColorRange::Range16_235;
+        let format = match limited && from.format_info().is_yuv() {
             true => VideoFormat::Argb64,
             false => VideoFormat::Rgb,
         };

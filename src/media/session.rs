@@ -135,7 +135,7 @@ impl Session {
             keep_timestamps(&resampler, &jitters);
         }
         session.watch_pads(writer.ender());
-        session.watch_elements(&video_state, options.decoder_threads);
+        session.watch_elements(options.decoder_threads);
         let frames_state = Arc::clone(&video_state);
         for_each_element(&session.pipeline, move |_, factory| {
             frames_state.note_element(factory);
@@ -339,8 +339,7 @@ impl Session {
     }
 
     /// Configures elements that decodebin adds.
-    fn watch_elements(&self, video_state: &Arc<VideoState>, decoder_threads: Option<u32>) {
-        let video_state = Arc::clone(video_state);
+    fn watch_elements(&self, decoder_threads: Option<u32>) {
         let tail = Arc::clone(&self.tail);
         let demuxers = Arc::clone(&self.demuxers);
         self.pipeline
@@ -375,7 +374,6 @@ impl Session {
                             }
                         });
                     }
-                    "pngdec" => video_state.note_pngdec(),
                     _ => {}
                 }
                 configure(element);

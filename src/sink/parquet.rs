@@ -47,6 +47,14 @@ impl<'a> Cell<'a> {
     fn text(text: Option<&'a String>) -> Self {
         text.map_or(Cell::Null, |t| Cell::Text(t))
     }
+
+    /// A count that the lines leave out where there is nothing to tell.
+    fn unless_zero(count: u64) -> Self {
+        match count {
+            0 => Cell::Null,
+            count => Cell::Int(count),
+        }
+    }
 }
 
 struct Column {
@@ -99,8 +107,8 @@ const COLUMNS: &[Column] = &[
     column!(audio_rms_dbfs: Float32, Moment(m) => Cell::F32(m.audio.rms_dbfs)),
     column!(audio_silent: Boolean, Moment(m) => Cell::Bool(m.audio.silent)),
     column!(audio_dc_offset: Float32, Moment(m) => m.audio.dc_offset.map_or(Cell::Null, Cell::F32)),
-    column!(audio_invalid_samples: Int64, Moment(m) => Cell::Int(m.audio.invalid_samples)),
-    column!(audio_clipped_samples: Int64, Moment(m) => Cell::Int(m.audio.clipped_samples)),
+    column!(audio_invalid_samples: Int64, Moment(m) => Cell::unless_zero(m.audio.invalid_samples)),
+    column!(audio_clipped_samples: Int64, Moment(m) => Cell::unless_zero(m.audio.clipped_samples)),
     column!(video_width: Int64, Moment(m) => Cell::Int(m.video.width.into())),
     column!(video_height: Int64, Moment(m) => Cell::Int(m.video.height.into())),
     column!(video_still: Boolean, Moment(m) => Cell::Bool(m.video.still)),

@@ -130,7 +130,7 @@ fn damage_is_told_and_harms_only_its_own_second() {
     assert!(!lines.contains("\"rms_dbfs\":null"), "{lines}");
     let streams = streams_in(&out);
     let told = |sound: &Sound| -> &Told {
-        let told = &streams[&format!("{}.launch", sound.name)];
+        let told = &streams[sound.name];
         assert_eq!(told.moments.len(), SECONDS, "{}", sound.name);
         assert!(told.gaps.is_empty() && told.errors.is_empty(), "{told:?}");
         told
@@ -163,9 +163,9 @@ fn damage_is_told_and_harms_only_its_own_second() {
                 assert!(off < 1e-3, "{case}");
             }
         }
-        let warning = format!("{}.launch: damaged sound", sound.name);
-        let warnings = done.err.matches(&warning);
-        assert_eq!(warnings.count(), 1, "{}", done.err);
+        let warning = format!("WARN {}: damaged sound", sound.name);
+        let warnings = done.err.matches(&warning).count();
+        assert_eq!(warnings, 1, "{}", done.err);
     }
     let invalid = |sound| told(sound).moments[DAMAGED].audio.invalid_samples;
     assert_eq!((invalid(&NAN), invalid(&NOTHING)), (1, 48_000));
@@ -202,7 +202,7 @@ fn prepare_and_embed_count_what_they_clean() {
     prepare.extend(["-o".into(), shards.as_os_str().to_owned()]);
     let done = run(&prepare);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let told = "nan.launch: damaged sound: 1 NaN or infinite sample (made silent)";
+    let told = "  nan: damaged sound: 1 NaN or infinite sample (made silent)";
     assert!(done.err.contains(told), "{}", done.err);
     assert_eq!(done.err.matches("damaged").count(), 1, "{}", done.err);
 

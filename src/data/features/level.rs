@@ -17,8 +17,17 @@ pub struct Level {
 
 impl Level {
     /// Of samples in `[-1, 1]`.
+    ///
+    /// Digital silence before or after the sound is padding and has no part in the
+    /// offset, unless it is more than half: the step to it would be loud.
     pub fn of(pcm: &[f32]) -> Self {
-        sums(pcm.iter().map(|&v| f64::from(v))).level()
+        let sound = without_padding(pcm);
+        let level = sums(sound.iter().map(|&v| f64::from(v))).level();
+        let share = sound.len() as f64 / pcm.len().max(1) as f64;
+        Self {
+            rms: level.rms * share.sqrt(),
+            ..level
+        }
     }
 
     /// Of 16-bit samples.
@@ -69,6 +78,17 @@ impl std::iter::Sum for LevelSums {
     }
 }
 
+fn without_padding(pcm: &[f32]) -> &[f32] {
+    let is_sound = |v: &f32| *v != 0.0;
+    let first = pcm.iter().position(is_sound).unwrap_or(0);
+    let end = pcm.iter().rposition(is_sound).map_or(0, |last| last + 1);
+    let sound = &pcm[first.min(end)..end];
+    if sound.len() < pcm.len() / 2 {
+        return pcm;
+    }
+    sound
+}
+
 fn sums(pcm: impl ExactSizeIterator<Item = f64>) -> LevelSums {
     let samples = pcm.len() as f64;
     let (sum, squares) = pcm.fold((0.0, 0.0), |(sum, squares), v| (sum + v, squares + v * v));
@@ -110,6 +130,32 @@ mod tests {
             assert!(level.dbfs(-120.0) < -119.0, "{offset}: {level:?}");
         }
         assert_eq!(Level::of(&[]).dbfs(-120.0), -120.0);
+        assert_eq!(Level::of(&[0.0; 480]).dbfs(-120.0), -120.0);
+    }
+
+    #[test]
+    fn padding_makes_no_sound_of_an_offset() {
+        let mut pcm = vec![0.25; 48_000];
+        pcm[..1_000].fill(0.0);
+        pcm[30_000..].fill(0.0);
+        let level = Level::of(&pcm);
+        assert!(level.dbfs(-120.0) < -119.0, "{level:?}");
+        assert!((level.offset - 0.25).abs() < 1e-9);
+        // A tone keeps its energy; a click is no offset.
+        let mut half = tone(440.0, 0.1, 0.0);
+        half[24_500..].fill(0.0);
+        let off = Level::of(&half).dbfs(-120.0) - Level::of(&half[..24_500]).dbfs(-120.0);
+        assert!(
+            (off - 10.0 * (24_500.0_f32 / 48_000.0).log10()).abs() < 0.01,
+            "{off}"
+        );
+        let mut click = vec![0.0; 48_000];
+        click[300..310].fill(0.5);
+        let level = Level::of(&click).dbfs(-120.0);
+        assert!(
+            (level - 10.0 * (2.5_f32 / 48_000.0).log10()).abs() < 0.1,
+            "{level}"
+        );
     }
 
     #[test]
