@@ -187,12 +187,14 @@ impl Feed for ProcessFeed {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => self.bury(),
             },
-            _ => clock.sleep(at_most),
+            Some(_) if self.end.is_none() => clock.sleep(at_most),
+            // Nothing more will come.
+            _ => {}
         }
     }
 
     fn poll(&mut self) -> Option<End> {
-        self.end.clone().filter(|_| self.sound.is_empty())
+        self.end.clone()
     }
 
     fn has_failed_silently(&self) -> bool {
