@@ -139,7 +139,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         bar: bar.clone(),
     };
     let embed = move |batch: &[&Features]| net.embed(batch);
-    let processes = ProcessOpener::new();
+    let processes = ProcessOpener::new(options.jobs);
     let mut engine = Engine::new(&options, &cancel, &stats);
     engine.opener = &processes;
     let ended = engine.run(tasks, embed, |output| {

@@ -78,7 +78,7 @@ pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
         options.jobs = usize::from(jobs);
     }
     let stop = cancel_on_signal()?;
-    let opener = ProcessOpener::new();
+    let opener = ProcessOpener::new(options.jobs);
     let out = &args.output;
     let report = prepare(sources, out, &options, &opener, &stop, |progress| {
         show_progress(&bar, progress);

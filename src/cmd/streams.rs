@@ -134,7 +134,7 @@ impl Run<'_> {
             skip,
         };
         let tasks = sources.into_iter().zip(skip).map(task).collect();
-        let processes = ProcessOpener::new();
+        let processes = ProcessOpener::new(jobs);
         let mut engine = Engine::new(&options, &cancel, &stats);
         if isolated {
             engine.opener = &processes;

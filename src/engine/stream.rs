@@ -10,8 +10,7 @@ use super::dispatch::{Dispatcher, StreamEnd};
 use super::extract::Extractor;
 use super::network::Job;
 use super::utc::UtcZero;
-use super::{Engine, EngineOptions, Task};
-use crate::cores::cores;
+use super::{Engine, Task};
 use crate::media::{
     Doubting, Ending, Feed, Frame, MediaError, OPENINGS, Origin, SessionOptions, Source,
     SourceKind, Stall, drive,
@@ -28,6 +27,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 
 /// Memory for a stream's frames, however many streams there are: a second at 1080p, thinned.
 const MIN_FRAME_MEMORY: usize = 8 << 20;
+
 /// How often a camera is opened that was never there.
 const CAMERA_TRIES: usize = 3;
 
@@ -82,13 +82,6 @@ pub(super) fn run(
     );
 }
 
-/// Threads of a video decoder. By itself each takes as many as there are cores; with
-/// several files side by side they would share the cores evenly.
-fn decoder_threads(options: &EngineOptions) -> Option<u32> {
-    let share = cores().div_ceil(options.jobs.max(1));
-    (!options.real_time && options.jobs > 1).then(|| u32::try_from(share).unwrap_or(1))
-}
-
 struct Reader<'a> {
     engine: &'a Engine<'a>,
     stream: usize,
@@ -129,7 +122,7 @@ impl Reader<'_> {
                 real_time: self.engine.options.real_time,
                 offset,
                 stop: self.engine.cancel.clone(),
-                decoder_threads: decoder_threads(self.engine.options),
+                ..SessionOptions::default()
             };
             let ending = match self.engine.opener.open(self.source(), session_options) {
                 Ok(mut feed) => self.read(&mut *feed, offset),

@@ -141,8 +141,13 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn wait(mut self) -> Done {
-        let status = self.wait_status(DEADLINE);
+    pub fn wait(self) -> Done {
+        self.wait_at_most(DEADLINE)
+    }
+
+    /// Waits for the end of one that takes long.
+    pub fn wait_at_most(mut self, deadline: Duration) -> Done {
+        let status = self.wait_status(deadline);
         Done {
             code: status.code(),
             out: self.out.join().expect("stdout is text"),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use l3net::media::is_media;
 use l3net::result::Record;
 
-use crate::common::{batch_with, data, read};
+use crate::common::{DEADLINE, Running, batch_args, data, l3net, read};
 
 /// Larger files would only take longer: what decoders trip over is at the start.
 const MAX_BYTES: u64 = 200_000;
@@ -126,7 +126,9 @@ fn fuzz(count: usize, seed: u64) -> BTreeMap<&'static str, usize> {
         names.push(name);
     }
     let out = dir.path().join("out.jsonl");
-    let done = batch_with(&[&films], &out, &["--seconds", "2"]);
+    let running = Running::start(l3net(batch_args(&[&films], &out, &["--seconds", "2"])));
+    let done = running.wait_at_most(DEADLINE * (1 + count as u32 / 200));
+    done.assert_no_panic();
     assert!(matches!(done.code, Some(0 | 1)), "{}", done.err);
     let ends = answers(&out, &names);
     let told = ends.iter().map(|(how, n)| format!("{n} {how}"));

@@ -57,7 +57,7 @@ fn prepared(texts: &[String], quiet: bool, stop: &CancelToken) -> anyhow::Result
     check_descriptions(&sources)?;
     let bar = Bar::for_files(&sources, quiet);
     let options = PrepareOptions::default();
-    let opener = ProcessOpener::new();
+    let opener = ProcessOpener::new(options.jobs);
     let report = prepare_into_cache(sources, &options, &opener, stop, |progress| {
         show_progress(&bar, progress)
     });

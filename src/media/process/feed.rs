@@ -1,5 +1,6 @@
 //! A file that is decoded in a child, read like any other source.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,15 +8,15 @@ use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 
 use super::Pool;
 use super::child::Child;
-use super::wire::{Cause, Event, Place, Request, State};
+use super::wire::{Cause, Event, FrameFacts, Place, Request, State};
 use crate::clock::Clock;
 use crate::media::error::MediaError;
 use crate::media::feed::Feed;
 use crate::media::frame::Frame;
 use crate::media::ring::AudioBlock;
-use crate::media::session::{End, SessionOptions};
+use crate::media::session::{CHANNEL_FRAMES, End, SessionOptions};
 use crate::media::source::Source;
-use crate::time::{MediaTime, SamplePos};
+use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};
 use crate::window::TAIL_SAMPLES;
 
 /// How long a child may take to open a file. A file on a slow disk takes seconds.
@@ -23,6 +24,11 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a run that is cancelled is noticed meanwhile.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What may have arrived and not been read: a minute of sound, and as many frames as the
+/// channel of a session holds. Then the child waits.
+const MAX_SAMPLES: usize = 60 * SAMPLE_RATE as usize;
+const MAX_FRAMES: usize = CHANNEL_FRAMES;
 
 /// How long it may take to close one; then it is killed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,8 +38,11 @@ pub(super) struct ProcessFeed {
     pool: Arc<Pool>,
     /// `None` once it is of no more use.
     child: Option<Child>,
-    /// Sound or a frame that has arrived.
-    next: Option<Event>,
+    /// Sound that has arrived, and its samples.
+    sound: VecDeque<(SamplePos, Vec<f32>)>,
+    samples: usize,
+    /// Frames that have arrived.
+    frames: VecDeque<FrameFacts>,
     block: Vec<f32>,
     state: State,
     end: Option<End>,
@@ -44,8 +53,8 @@ impl ProcessFeed {
     pub fn open(
         pool: Arc<Pool>,
         mut child: Child,
-        place: Place,
         source: &Source,
+        place: Place,
         options: &SessionOptions,
     ) -> Result<Self, MediaError> {
         child.request(&Request::Open {
@@ -58,7 +67,9 @@ impl ProcessFeed {
         let mut feed = Self {
             pool,
             child: None,
-            next: None,
+            sound: VecDeque::new(),
+            samples: 0,
+            frames: VecDeque::new(),
             block: Vec::new(),
             state: State {
                 tail_samples: TAIL_SAMPLES,
@@ -91,36 +102,45 @@ impl ProcessFeed {
         Ok(feed)
     }
 
-    /// Takes what has arrived, up to the next sound or frame.
-    fn advance(&mut self) {
-        while self.next.is_none()
-            && self.end.is_none()
-            && let Some(child) = &self.child
-        {
-            let arrived = child.events.try_recv();
-            if !self.take(arrived) {
-                return;
+    /// Takes an event, if one has arrived and there is room for it. False if not.
+    fn advance(&mut self) -> bool {
+        let event = match &self.child {
+            Some(child) if self.has_room() => child.events.try_recv(),
+            _ => return false,
+        };
+        match event {
+            Ok(event) => self.take(event),
+            Err(TryRecvError::Empty) => return false,
+            Err(TryRecvError::Disconnected) => self.bury(),
+        }
+        true
+    }
+
+    /// One of sound and frames may come long before the other.
+    fn has_room(&self) -> bool {
+        self.end.is_none() && self.samples < MAX_SAMPLES && self.frames.len() < MAX_FRAMES
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Sound(at, pcm) => {
+                self.samples += pcm.len();
+                self.sound.push_back((at, pcm));
+            }
+            Event::Frame(facts) => self.frames.push_back(facts),
+            Event::State(state) => self.state = state,
+            Event::Ended(failure) => self.end = Some(end_of(failure)),
+            Event::Opened | Event::Refused(_) | Event::Closed => {
+                self.end = Some(End::Failed(nonsense()));
             }
         }
     }
 
-    /// Takes what has arrived; whether anything has.
-    fn take(&mut self, arrived: Result<Event, TryRecvError>) -> bool {
-        match arrived {
-            Ok(event @ (Event::Sound(..) | Event::Frame(_))) => self.next = Some(event),
-            Ok(Event::State(state)) => self.state = state,
-            Ok(Event::Ended(failure)) => self.end = Some(end_of(failure)),
-            Ok(Event::Opened | Event::Refused(_) | Event::Closed) => {
-                self.end = Some(End::Failed(nonsense()));
-            }
-            Err(TryRecvError::Empty) => return false,
-            Err(TryRecvError::Disconnected) => {
-                if let Some(mut child) = self.child.take() {
-                    self.end = Some(End::Failed(child.cause_of_death()));
-                }
-            }
+    /// The child has died.
+    fn bury(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            self.end = Some(End::Failed(child.cause_of_death()));
         }
-        true
     }
 }
 
@@ -134,18 +154,10 @@ fn nonsense() -> MediaError {
 
 impl Feed for ProcessFeed {
     fn next_block(&mut self) -> Option<AudioBlock<'_>> {
-        self.advance();
-        // In the order in which they were sent: neither queue grows.
-        let at: SamplePos = match self.next.take() {
-            Some(Event::Sound(at, pcm)) => {
-                self.block = pcm;
-                at
-            }
-            other => {
-                self.next = other;
-                return None;
-            }
-        };
+        while self.sound.is_empty() && self.advance() {}
+        let (at, pcm) = self.sound.pop_front()?;
+        self.samples -= pcm.len();
+        self.block = pcm;
         Some(AudioBlock {
             at,
             arrived: Instant::now(),
@@ -154,41 +166,35 @@ impl Feed for ProcessFeed {
     }
 
     fn next_frame(&mut self) -> Option<Frame> {
-        self.advance();
-        match (self.next.take(), &self.child) {
-            (Some(Event::Frame(facts)), Some(child)) => Some(child.frame(facts)),
-            (other, _) => {
-                self.next = other;
-                None
-            }
-        }
+        while self.frames.is_empty() && self.advance() {}
+        let child = self.child.as_ref()?;
+        let facts = self.frames.pop_front()?;
+        Some(child.frame(facts))
     }
 
     fn sound_is_done(&self) -> bool {
-        self.state.sound_is_done
+        self.state.sound_is_done && self.sound.is_empty()
     }
 
     fn picture_is_done(&self) -> bool {
-        self.state.picture_is_done
+        self.state.picture_is_done && self.frames.is_empty()
     }
 
-    fn wait(&mut self, _: &dyn Clock, at_most: Duration) {
+    fn wait(&mut self, clock: &dyn Clock, at_most: Duration) {
         match &self.child {
-            Some(child) if self.next.is_none() && self.end.is_none() => {
-                let arrived = child.events.recv_timeout(at_most);
-                self.take(arrived.map_err(|_| TryRecvError::Empty));
-            }
-            _ => std::thread::sleep(at_most),
+            Some(child) if self.has_room() => match child.events.recv_timeout(at_most) {
+                Ok(event) => self.take(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.bury(),
+            },
+            Some(_) if self.end.is_none() => clock.sleep(at_most),
+            // Nothing more will come.
+            _ => {}
         }
     }
 
-    fn untimed(&self) -> u64 {
-        self.state.untimed
-    }
-
     fn poll(&mut self) -> Option<End> {
-        self.advance();
-        self.end.clone().filter(|_| self.next.is_none())
+        self.end.clone()
     }
 
     fn has_failed_silently(&self) -> bool {
@@ -206,6 +212,10 @@ impl Feed for ProcessFeed {
 
     fn dropped(&self) -> (u64, u64) {
         (0, 0)
+    }
+
+    fn untimed(&self) -> u64 {
+        self.state.untimed
     }
 
     fn missing_decoder(&self) -> Option<&str> {
@@ -232,16 +242,15 @@ impl Drop for ProcessFeed {
         };
         child.request(&Request::Close);
         let until = Instant::now() + CLOSE_TIMEOUT;
-        let mut left = self.next.take();
+        self.frames
+            .drain(..)
+            .for_each(|facts| drop(child.frame(facts)));
         loop {
-            match left {
-                Some(Event::Frame(facts)) => drop(child.frame(facts)),
-                Some(Event::Ended(failure)) => self.end = Some(end_of(failure)),
-                Some(Event::Closed) => break,
-                _ => {}
-            }
             match child.events.recv_deadline(until) {
-                Ok(event) => left = Some(event),
+                Ok(Event::Frame(facts)) => drop(child.frame(facts)),
+                Ok(Event::Ended(failure)) => self.end = Some(end_of(failure)),
+                Ok(Event::Closed) => break,
+                Ok(_) => {}
                 // It died, or hangs: dropping it kills it.
                 Err(_) => return,
             }

@@ -27,6 +27,7 @@ use super::error::MediaError;
 use super::feed::{Feed, GstOpener, Opener};
 use super::session::SessionOptions;
 use super::source::Source;
+use crate::cores::cores;
 use child::Child;
 use feed::ProcessFeed;
 use wire::Place;
@@ -43,6 +44,7 @@ const FILES_A_CHILD: usize = 100;
 pub struct ProcessOpener {
     program: PathBuf,
     memory_bytes: u64,
+    decoder_threads: Option<u32>,
     pool: Arc<Pool>,
 }
 
@@ -64,13 +66,14 @@ impl Pool {
 }
 
 impl ProcessOpener {
-    /// With this very program as the child.
-    pub fn new() -> Self {
+    /// With this very program as the child, for so many files side by side.
+    pub fn new(jobs: usize) -> Self {
         // Not by its path: the file may be replaced while the run lasts.
-        Self::with_program(
-            PathBuf::from("/proc/self/exe"),
-            limits::default_memory_bytes(),
-        )
+        let program = PathBuf::from("/proc/self/exe");
+        Self {
+            decoder_threads: decoder_threads(jobs),
+            ..Self::with_program(program, limits::default_memory_bytes())
+        }
     }
 
     /// With another `l3net`, whose memory is bounded by this much.
@@ -78,6 +81,7 @@ impl ProcessOpener {
         Self {
             program,
             memory_bytes,
+            decoder_threads: None,
             pool: Arc::default(),
         }
     }
@@ -89,18 +93,25 @@ impl ProcessOpener {
     }
 }
 
-impl Default for ProcessOpener {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Threads of a video decoder: its share of the cores, but at least two, as one may wait
+/// and the last file of a run has all cores. By itself each takes as many as there are
+/// cores; on many cores these are hundreds that cost memory and gain nothing.
+fn decoder_threads(jobs: usize) -> Option<u32> {
+    let share = (cores() / jobs.max(1)).max(2);
+    u32::try_from(share).ok().filter(|_| jobs > 1)
 }
 
 impl Opener for ProcessOpener {
-    fn open(&self, source: &Source, options: SessionOptions) -> Result<Box<dyn Feed>, MediaError> {
+    fn open(
+        &self,
+        source: &Source,
+        mut options: SessionOptions,
+    ) -> Result<Box<dyn Feed>, MediaError> {
+        options.decoder_threads = options.decoder_threads.or(self.decoder_threads);
         match Place::of(source).filter(|_| !options.real_time) {
             Some(place) => {
                 let (pool, child) = (Arc::clone(&self.pool), self.child()?);
-                let feed = ProcessFeed::open(pool, child, place, source, &options)?;
+                let feed = ProcessFeed::open(pool, child, source, place, &options)?;
                 Ok(Box::new(feed))
             }
             None => GstOpener.open(source, options),
