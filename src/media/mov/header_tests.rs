@@ -59,7 +59,7 @@ fn corrected(moov: &[u8]) -> (Movie, Vec<u8>) {
 #[test]
 fn the_length_becomes_unknown_and_is_told() {
     let sound = track(1, b"soun", 18_000, &[]);
-    let (movie_of, bytes) = corrected(&movie(10_000, &[sound.clone()]));
+    let (movie_of, bytes) = corrected(&movie(10_000, std::slice::from_ref(&sound)));
     assert_eq!(movie_of.length_ns, Some(10_000_000_000));
     assert_eq!(bytes, movie(0, &[sound]));
 
@@ -141,7 +141,8 @@ fn the_byte_order_of_pcm_is_found_wherever_it_is_told() {
         atom(b"wave", &[&format, &entry(b"fl32", 0, &[]), inner])
     };
     // (name, version, atoms, format that qtdemux takes it for)
-    let cases: [(&[u8; 4], u16, Vec<u8>, Option<&str>); 9] = [
+    type Case<'a> = (&'a [u8; 4], u16, Vec<u8>, Option<&'a str>);
+    let cases: [Case<'_>; 9] = [
         (b"fl32", 1, wave(&order(1)), Some("F32BE")),
         (b"fl64", 1, wave(&order(1)), Some("F64BE")),
         (b"in32", 1, wave(&order(1)), Some("S32BE")),
@@ -154,7 +155,7 @@ fn the_byte_order_of_pcm_is_found_wherever_it_is_told() {
     ];
     for (kind, version, atoms, format) in cases {
         let track = track(3, b"soun", 10_000, &[entry(kind, version, &atoms)]);
-        let (found, bytes) = corrected(&movie(10_000, &[track.clone()]));
+        let (found, bytes) = corrected(&movie(10_000, std::slice::from_ref(&track)));
         let expected: Vec<_> = format.map(|format| (3, format)).into_iter().collect();
         assert_eq!(
             found.little_endian, expected,
@@ -172,7 +173,8 @@ fn pcm_by_the_names_of_iso_gets_those_of_quicktime() {
         entry
     };
     // (name, flags, bits, name after, format that qtdemux takes it for)
-    let cases: [(&[u8; 4], u8, u8, &[u8; 4], Option<&str>); 7] = [
+    type Case<'a> = (&'a [u8; 4], u8, u8, &'a [u8; 4], Option<&'a str>);
+    let cases: [Case<'_>; 7] = [
         (b"ipcm", 1, 16, b"sowt", None),
         (b"ipcm", 0, 24, b"twos", None),
         (b"ipcm", 1, 32, b"sowt", None),
@@ -198,7 +200,8 @@ fn pcm_by_the_names_of_iso_gets_those_of_quicktime() {
 fn pcm_is_sent_by_chunks_where_a_sample_is_a_frame() {
     let config = atom(b"pcmC", &[&[0, 0, 0, 0, 1, 16]]);
     // (name, version, units of a sample, compression before and after)
-    let cases: [(&[u8; 4], u16, u32, [u8; 2], [u8; 2]); 6] = [
+    type Case<'a> = (&'a [u8; 4], u16, u32, [u8; 2], [u8; 2]);
+    let cases: [Case<'_>; 6] = [
         (b"lpcm", 2, 1, [0xff, 0xfe], [0, 0]),
         (b"in24", 1, 1, [0xff, 0xfe], [0, 0]),
         (b"lpcm", 2, 1_024, [0xff, 0xfe], [0xff, 0xfe]),

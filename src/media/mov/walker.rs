@@ -143,7 +143,7 @@ mod tests {
     fn what_is_no_movie_passes_unchanged() {
         let huge = [&(u32::MAX).to_be_bytes()[..], b"moov", &[0; 40]].concat();
         let endless = [&[0; 4][..], b"mdat", &movie(5_000)].concat();
-        let noise: Vec<u8> = (0..2_000_u32).map(|i| (i * 7_919 >> 3) as u8).collect();
+        let noise: Vec<u8> = (0..2_000_u32).map(|i| ((i * 7_919) >> 3) as u8).collect();
         for stream in [&huge, &endless, &noise, &atom(b"moov", b"short")] {
             for piece in [1, 5, 64, 4_096] {
                 let (out, movies) = send(stream, piece);
