@@ -2,8 +2,9 @@
 //! decoder says of it (`tests/data/expected_media.json`, whose notes give the
 //! tolerances).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use crate::common::{Told, batch, batch_with, data, only, shared, skipped, streams_in};
 use l3net::result::{GapReason, Verdict};
@@ -429,74 +430,59 @@ fn recordings_that_were_joined_are_judged_to_their_end() {
 #[test]
 fn files_that_were_joined_are_judged_one_after_the_other() {
     let dir = tempfile::tempdir().expect("a folder");
-    // (names, how many moments each has)
-    let cases: [(&str, &[&str], &[usize]); 5] = [
-        (
-            "two.mp4",
-            &["made/whole_3s_aac.mp4", "made/one_frame_a_second.mp4"],
-            &[3, 4],
-        ),
-        (
-            "cut.mov",
-            &[
-                "movies/cut_pcm.mov",
-                "movies/cut_pcm.mov",
-                "made/whole_3s_aac.mov",
-            ],
-            &[4, 4, 3],
-        ),
-        (
-            "two.mkv",
-            &[
-                "made/whole_3s_flac.mkv",
-                "made/short_400ms.mkv",
-                "made/lacks_5ms.mkv",
-            ],
-            &[3, 0, 3],
-        ),
-        (
-            "live.webm",
-            &["odd/no_duration.webm", "made/whole_3s_opus.webm"],
-            &[0, 3],
-        ),
-        ("three.avi", &["made/whole_3s_pcm.avi"; 3], &[3, 3, 3]),
+    // (name, its parts, how many moments each has)
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [usize]);
+    let aac = ["made/whole_3s_aac.mp4", "made/whole_3s_aac.mov"];
+    let (pcm, avi) = ("movies/cut_pcm.mov", "made/whole_3s_pcm.avi");
+    let [flac, short, lacks] = ["whole_3s_flac", "short_400ms", "lacks_5ms"];
+    let [flac, short, lacks] = [flac, short, lacks].map(|name| format!("made/{name}.mkv"));
+    let webm = ["odd/no_duration.webm", "made/whole_3s_opus.webm"];
+    let cases: [Case<'_>; 5] = [
+        ("two.mp4", &[aac[0], "made/one_frame_a_second.mp4"], &[3, 4]),
+        ("cut.mov", &[pcm, pcm, aac[1]], &[4, 4, 3]),
+        ("two.mkv", &[&flac, &short, &lacks], &[3, 0, 3]),
+        ("live.webm", &webm, &[4, 3]),
+        ("three.avi", &[avi; 3], &[3, 3, 3]),
     ];
+    // All in one run, and each part by itself in another.
+    let parts: BTreeSet<_> = cases.iter().flat_map(|(_, files, _)| *files).collect();
+    let parts: Vec<_> = parts.into_iter().map(|file| data(file)).collect();
+    let joined: Vec<_> = cases
+        .iter()
+        .map(|(name, files, _)| {
+            let bytes = files.iter().map(|f| std::fs::read(data(f)).expect("there"));
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes.collect::<Vec<_>>().concat()).expect("written");
+            path
+        })
+        .collect();
+    let judge = |files: &[PathBuf], out: &str| {
+        let files: Vec<_> = files.iter().map(PathBuf::as_path).collect();
+        let out = dir.path().join(out);
+        let done = batch(&files, &out);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        streams_in(&out)
+    };
+    let alone = judge(&parts, "alone.jsonl");
+    let together = judge(&joined, "joined.jsonl");
     for (name, files, moments) in cases {
-        let joined: Vec<_> = files
-            .iter()
-            .map(|f| std::fs::read(data(f)).expect("there"))
-            .collect();
-        std::fs::write(dir.path().join(name), joined.concat()).expect("written");
-        let (done, told) = alone(
-            &dir.path().join(name),
-            &dir.path().join(format!("{name}.jsonl")),
-        );
-        assert_eq!(done.code, Some(0), "{name}: {}", done.err);
-        let mut left = &told.moments[..];
+        let mut left = &together[name].moments[..];
         let mut begin = 0;
         for (file, expected) in files.iter().zip(moments) {
-            let out = dir.path().join("alone.jsonl");
-            let _ = std::fs::remove_file(&out);
-            let (_, own) = alone(&data(file), &out);
-            let own: Vec<_> = own.moments.into_iter().filter(|m| !m.padded).collect();
-            assert!(own.len() >= *expected, "{file}");
+            let (_, file) = file.split_once('/').expect("a folder");
+            let own = alone[file].moments.iter().filter(|m| !m.padded);
+            let own: Vec<_> = own.collect();
+            assert_eq!(own.len(), *expected, "{file}");
             let (these, rest) = left.split_at(own.len());
             left = rest;
             for (alone, here) in own.iter().zip(these) {
                 let off = here.start_ns.0 - alone.start_ns.0;
-                assert!(
-                    off >= begin && off < begin + 1_500_000_000,
-                    "{name}: {here:?}"
-                );
-                assert!(
-                    (here.audio.rms_dbfs - alone.audio.rms_dbfs).abs() < 0.1,
-                    "{name}: {here:?}"
-                );
-                let frame = here.frame_ns.0 - off;
-                assert!(
-                    frame.abs_diff(alone.frame_ns.0) < 1_000_000,
-                    "{name}: {here:?}"
-                );
+                let follows = off >= begin && off < begin + 1_500_000_000;
+                assert!(follows, "{name}: {here:?}");
+                let louder = here.audio.rms_dbfs - alone.audio.rms_dbfs;
+                assert!(louder.abs() < 0.1, "{name}: {here:?}");
+                let frame_off = (here.frame_ns.0 - off).abs_diff(alone.frame_ns.0);
+                assert!(frame_off < 1_000_000, "{name}: {here:?}");
             }
             begin = these.last().map_or(begin, |last| last.end_ns.0);
         }
