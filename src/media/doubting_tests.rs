@@ -95,7 +95,7 @@ fn what_is_held_back_comes_out_whole_and_in_order() {
 fn a_file_whose_sound_clock_is_slow_has_no_gap() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/data/made/slow_clock_8khz.flv"
+        "/tests/data/made/slow_clock_8khz.flashvideo"
     );
     let source = find(&[path.to_owned()]).expect("it is there").remove(0);
     let mut session = Session::open(&source, SessionOptions::default()).expect("it opens");

@@ -276,7 +276,7 @@ fn shards_hold_what_another_decoder_sees() {
         ..ClipRules::default()
     };
     let corpus = Clips::open(&[out], &rules).expect("shards");
-    assert_eq!(corpus.classes().len(), 3, "{:?}", corpus.classes());
+    assert_eq!(corpus.classes().len(), 4, "{:?}", corpus.classes());
     for split in [Split::Train, Split::Validation, Split::Test] {
         corpus.check(split).expect("enough recordings");
         for position in 0..20 {

@@ -55,7 +55,7 @@ impl Lag {
     pub fn begins(&mut self, now: Instant) -> bool {
         let is_behind = self.current() > LAG_LIMIT;
         let begins = is_behind && self.behind.is_none();
-        self.behind = is_behind.then(|| self.behind.unwrap_or(now));
+        self.behind = is_behind.then_some(self.behind.unwrap_or(now));
         begins
     }
 
