@@ -8,6 +8,7 @@
 mod cli;
 #[cfg(feature = "gst")]
 mod colours;
+mod combinations;
 mod common;
 #[cfg(feature = "gst")]
 mod damaged;
