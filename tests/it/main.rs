@@ -8,6 +8,7 @@
 mod cli;
 #[cfg(feature = "gst")]
 mod colours;
+#[cfg(feature = "gst")]
 mod combinations;
 mod common;
 #[cfg(feature = "gst")]

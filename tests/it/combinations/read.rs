@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use l3net::clock::SystemClock;
 use l3net::media::{
-    AudioBlock, Ending, Feed, Frame, GstOpener, Listener, MediaError, OPENINGS, Opener,
-    SessionOptions, Source, SourceKind, drive,
+    AskedTracks, AudioBlock, Doubting, Ending, Feed, Frame, GstOpener, Listener, MediaError,
+    OPENINGS, Opener, Origin, SessionOptions, Source, SourceKind, drive,
 };
 use l3net::picture::{Picture, ToPicture};
 use l3net::result::GapReason;
-use l3net::time::{Hop, SAMPLE_RATE};
+use l3net::stats::StreamStats;
+use l3net::time::{Hop, MediaTime, SAMPLE_RATE};
 use l3net::window::{Moment, MomentMaker, MomentOrGap, Pace, Timed};
 use l3net::window_spec::WindowSpec;
 
@@ -44,13 +45,23 @@ pub fn listen(path: &Path) -> Heard {
         name: path.display().to_string().as_str().into(),
         kind: SourceKind::File(path.to_owned()),
         label: None,
+        tracks: AskedTracks::default(),
     };
+    let stats = StreamStats::default();
     let mut reader = Reader::new();
     for _ in 0..OPENINGS {
         reader = Reader::new();
         let ending = match GstOpener.open(&source, SessionOptions::default()) {
             Ok(mut feed) => {
-                let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut reader);
+                let mut doubting = Doubting::new(
+                    &mut reader,
+                    Origin::File,
+                    MediaTime::ZERO,
+                    &SystemClock,
+                    &source.name,
+                    &stats,
+                );
+                let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut doubting);
                 let whole = ending == Ending::Whole;
                 reader
                     .maker
@@ -92,6 +103,10 @@ impl Listener for Reader {
     fn sound(&mut self, block: &AudioBlock<'_>) {
         self.maker
             .push_sound(block.at, block.pcm, block.arrived, &mut self.made);
+    }
+
+    fn has_enough_sound(&self) -> bool {
+        self.maker.has_enough_sound()
     }
 
     fn frame(&mut self, frame: Frame) {
