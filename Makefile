@@ -41,6 +41,7 @@ demo: setup ## generate a scene and analyse it: table, heatmaps, overlay video
 		"  demo/results.jsonl   one JSON object a line; README.md explains the fields"
 
 test: setup ## run all tests
+	@scripts/debian.sh ffmpeg # some tests make their clips with it
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; else cargo test --lib --bins --tests; fi
 
 build: setup ## build the release binary

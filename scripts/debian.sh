@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian/Ubuntu packages that l3net needs, where they are missing.
 # Needs root and the network only if there is something to install.
+#
+#   scripts/debian.sh [PACKAGE…]     PACKAGE: more to install, such as ffmpeg for the tests
 set -euo pipefail
 
 say() { printf '%s\n' "packages: $*" >&2; }
@@ -29,6 +31,7 @@ needed=(
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
     gstreamer1.0-alsa
 )
+needed+=("$@")
 # Some tests read shards with it.
 command -v python3 >/dev/null || needed+=(python3)
 # Only to fetch libtorch: python3 with pip, from wherever.

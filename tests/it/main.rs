@@ -8,6 +8,8 @@
 mod cli;
 #[cfg(feature = "gst")]
 mod colours;
+#[cfg(feature = "gst")]
+mod combinations;
 mod common;
 #[cfg(feature = "gst")]
 mod damaged;
