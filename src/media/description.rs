@@ -17,7 +17,7 @@ pub(super) const RESAMPLER: &str = "l3net-resampler";
 pub(super) const FRAME_SINK: &str = "l3net-frames";
 
 /// After `audio.`: mono (audioconvert's downmix), 48 kHz, 32-bit float.
-const AUDIO_END: &str = "queue name=audio ! audioconvert ! audioresample name=l3net-resampler \
+const AUDIO_END: &str = "queue name=audio ! audioconvert name=l3net-downmix ! audioresample name=l3net-resampler \
     ! audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=1 \
     ! appsink name=l3net-sound async=false enable-last-sample=false qos=false";
 

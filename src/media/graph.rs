@@ -9,6 +9,7 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::description::{self, FRAME_SINK, SOUND_SINK};
+use super::downmix::{DOWNMIX, mix_without_positions};
 use super::error::MediaError;
 use super::frame::VideoState;
 use super::joined::read_part;
@@ -168,6 +169,9 @@ pub(super) fn kind_of(pad: &gst::Pad) -> Option<Kind> {
 /// Links a pad to the end of its kind, if that is still free.
 pub(super) fn link(pipeline: &gst::Pipeline, pad: &gst::Pad, kind: Kind) {
     let end = kind.name();
+    if let (Kind::Sound, Some(convert)) = (kind, pipeline.by_name(DOWNMIX)) {
+        mix_without_positions(&convert, pad);
+    }
     let sink = pipeline.by_name(end).and_then(|e| e.static_pad("sink"));
     if let Some(sink) = sink.filter(|s| !s.is_linked())
         && let Err(error) = pad.link(&sink)

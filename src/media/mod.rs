@@ -9,6 +9,7 @@ mod bus;
 mod colour;
 mod description;
 mod doubting;
+mod downmix;
 mod drive;
 mod error;
 mod feed;

@@ -354,7 +354,9 @@ impl Session {
                 }
                 // Into buffers of ours, libav's decoders crash on some pixel formats (1.22:
                 // FFV1 and HEVC in grey, among others). Copying costs 2 % of 1080p H.264.
-                if element.has_property("direct-rendering") {
+                // Decoders without threads keep drawing into one frame (Cinepak, QuickTime
+                // Animation), and without direct rendering all get the time of the first.
+                if element.has_property("direct-rendering") && element.has_property("max-threads") {
                     element.set_property("direct-rendering", false);
                 }
                 if let Some(threads) = decoder_threads
