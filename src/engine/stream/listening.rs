@@ -132,6 +132,6 @@ impl Listening<'_, '_> {
                 current.as_secs_f64()
             );
         }
-        (lag.is_hopeless(now)).then(|| Ending::Failed(MediaError::Behind(current.as_secs())))
+        (lag.is_hopeless(now)).then_some(Ending::Failed(MediaError::Behind(current.as_secs())))
     }
 }
