@@ -20,7 +20,7 @@ use crate::window::Timed;
 /// Jumps of a source that are told one by one; after that they are only counted.
 const TOLD: u64 = 10;
 
-/// Asks a [`Timeline`] about everything before it passes it on.
+/// Asks a `Timeline` about everything before it passes it on.
 pub struct Doubting<'a, L> {
     inner: &'a mut L,
     timeline: Timeline,

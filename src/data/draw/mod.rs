@@ -1,7 +1,7 @@
 //! Drawing on pictures: glow, score, spectrogram. Pure functions.
 //!
 //! Belongs here: what a judged moment looks like, and text. Does not: files, video,
-//! charts ([`crate::report`]).
+//! charts (`report`).
 //!
 //! The opacity of a heatmap is its value over its maximum, times [`strength`], which
 //! is 0 for a correspondence of 0.5 or less. At 0.5 the network cannot tell, but a
