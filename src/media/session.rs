@@ -37,8 +37,8 @@ const RING_BLOCKS: usize = 2_048;
 pub(super) const CHANNEL_FRAMES: usize = 8;
 /// Buffers that an appsink holds before it blocks.
 const SINK_BUFFERS: u32 = 4;
-/// The most that the last window may lack where a demuxer has dropped the start of the sound:
-/// 25 ms.
+/// The most that the last window may lack where a demuxer or decoder has dropped sound: 25 ms,
+/// about a block of AAC.
 const MAX_TAIL_SAMPLES: usize = 1_200;
 /// How long a description may take to start; until then it is unknown whether it is live.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -376,6 +376,9 @@ impl Session {
                             }
                         });
                     }
+                    // The first block of AAC is an encoder's priming, and its time goes to the
+                    // second: where times then jump, the end lacks a block.
+                    "qtdemux" => tail.store(MAX_TAIL_SAMPLES, Ordering::Relaxed),
                     _ => {}
                 }
                 configure(element);

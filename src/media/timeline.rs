@@ -2,7 +2,7 @@
 //!
 //! What should be in this file: the one policy for times that cannot be, that jump, that
 //! jitter or drift, with its figures. What should not: GStreamer, clocks (times of arrival
-//! are parameters), samples and pixels (whoever asks keeps what is held back), the windows.
+//! are parameters), samples and pixels (the caller keeps what is held back), the windows.
 //!
 //! A [`Timeline`] is asked about each block of sound and each frame of a source, in the
 //! order in which they arrived, and says where it belongs.

@@ -30,7 +30,7 @@ impl Grid {
     }
 
     /// The packets of data that starts at byte `start` of the stream, each with its place
-    /// in the data. Damaged ones are left out.
+    /// in the data. Damaged ones are skipped.
     pub fn packets<'a>(
         &self,
         start: u64,
