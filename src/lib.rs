@@ -39,3 +39,4 @@ pub mod clock;
 pub mod exit;
 pub mod lock;
 pub mod stats;
+pub mod sync;

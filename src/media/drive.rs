@@ -29,7 +29,7 @@ const LIVE_STALL: Duration = Duration::from_secs(10);
 /// A file that is silent for this long is abandoned.
 const FILE_STALL: Duration = Duration::from_secs(60);
 /// How long a stopped demuxer may take to report its error.
-const SILENT_FAILURE: Duration = Duration::from_millis(300);
+pub(super) const SILENT_FAILURE: Duration = Duration::from_millis(300);
 
 /// How often to open a source that ends with [`MediaError::SilentFailure`]. It mostly
 /// reports its error the second time.

@@ -39,13 +39,12 @@ fn guard(decoder: &gst::Element, by_clock: &Arc<AtomicBool>, skipped: &Arc<TapSt
         return;
     };
     let (by_clock, skipped) = (Arc::clone(by_clock), Arc::clone(skipped));
-    let element = decoder.downgrade();
     let gate = Mutex::new(LagGate::default());
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if !by_clock.load(Ordering::Relaxed) {
             return gst::PadProbeReturn::Ok;
         }
-        let admitted = element.upgrade().is_none_or(|decoder| {
+        let admitted = pad.parent_element().is_none_or(|decoder| {
             let buffer = info.buffer();
             let times = buffer.and_then(|buffer| Some((due(pad, buffer)?, now(&decoder)?)));
             let is_key = buffer.is_some_and(|b| !b.flags().contains(gst::BufferFlags::DELTA_UNIT));
@@ -58,7 +57,8 @@ fn guard(decoder: &gst::Element, by_clock: &Arc<AtomicBool>, skipped: &Arc<TapSt
             gst::PadProbeReturn::Ok
         } else {
             skipped.dropped.fetch_add(1, Ordering::Relaxed);
-            gst::PadProbeReturn::Drop
+            // Not `Drop`: see `mov`.
+            gst::PadProbeReturn::Handled
         }
     });
 }

@@ -39,7 +39,8 @@ pub(super) fn unpack_samples(decoder: &gst::Element) {
         };
         // A packet that is too short holds no samples.
         let Some(Unpacked { data, early_ns }) = unpacked else {
-            return gst::PadProbeReturn::Drop;
+            // Not `Drop`: see `mov`.
+            return gst::PadProbeReturn::Handled;
         };
         let mut whole = gst::Buffer::from_mut_slice(data);
         let copied = gst::BufferCopyFlags::FLAGS;

@@ -10,11 +10,12 @@
 //! timestamps are plausible (`timeline`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 use gstreamer as gst;
 
+use crate::sync::lock;
 use crate::time::SAMPLE_RATE;
 
 const NS_PER_S: i128 = 1_000_000_000;
@@ -74,10 +75,6 @@ pub(super) fn keep_timestamps(resampler: &gst::Element, live: &Arc<AtomicBool>) 
         }
         gst::PadProbeReturn::Ok
     });
-}
-
-fn lock(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
-    line.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn nanoseconds(at: gst::ClockTime) -> i64 {

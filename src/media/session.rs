@@ -25,6 +25,7 @@ use super::source::{Source, SourceKind};
 use super::tap::{FrameTap, SoundTap, TapState};
 use super::tracks::Trouble;
 use crate::cancel::CancelToken;
+use crate::sync::lock;
 use crate::time::{MediaTime, SAMPLE_RATE, SamplePos};
 use crate::window::TAIL_SAMPLES;
 
@@ -204,7 +205,7 @@ impl Session {
     /// Handles bus messages. `Some` when the session has ended; what is still in the ring
     /// and the channel remains valid.
     pub fn poll(&mut self) -> Option<End> {
-        if let Some(cause) = self.trouble.lock().ok()?.take() {
+        if let Some(cause) = lock(&self.trouble).take() {
             return Some(End::Failed(cause));
         }
         let bus = self.pipeline.bus()?;
@@ -351,13 +352,6 @@ impl Session {
                     && let Ok(mut demuxers) = demuxers.lock()
                 {
                     demuxers.push(element.downgrade());
-                }
-                // Into buffers of ours, libav's decoders crash on some pixel formats (1.22:
-                // FFV1 and HEVC in grey, among others). Copying costs 2 % of 1080p H.264.
-                // Decoders without threads keep drawing into one frame (Cinepak, QuickTime
-                // Animation), and without direct rendering all get the time of the first.
-                if element.has_property("direct-rendering") && element.has_property("max-threads") {
-                    element.set_property("direct-rendering", false);
                 }
                 if let Some(threads) = decoder_threads
                     && factory.has_type(gst::ElementFactoryType::DECODER)

@@ -5,12 +5,13 @@
 //! last picture, so timestamps are corrected before them, at the demuxer's output. So are
 //! those that start again because the clock has wrapped (`wrap`).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 use gstreamer as gst;
 
 use super::wrap::{Wraps, beside};
+use crate::sync::lock;
 
 /// Smallest jump in ns that counts as a splice. Smaller steps come from reordered frames and
 /// from the interleaving of streams.
@@ -52,10 +53,6 @@ pub(super) fn follow_splices(demuxer: &gst::Element) {
             gst::PadProbeReturn::Ok
         });
     });
-}
-
-fn lock(shared: &Mutex<Splices>) -> MutexGuard<'_, Splices> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ns(time: Option<gst::ClockTime>) -> Option<i64> {

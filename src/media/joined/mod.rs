@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::drive::OPENINGS;
+use super::drive::{OPENINGS, SILENT_FAILURE};
 use super::error::MediaError;
 use super::feed::Feed;
 use super::frame::Frame;
@@ -30,8 +30,6 @@ pub(super) use reader::read_part;
 const APART: u64 = 100_000_000;
 /// What a recording's sound may lack of a whole window, as at the end of a stream.
 static TAIL: [f32; TAIL_SAMPLES] = [0.0; TAIL_SAMPLES];
-/// How long a demuxer that stopped may take to report its error.
-const SILENT_FAILURE: Duration = Duration::from_millis(300);
 
 /// The recordings in a source; at most one if it is no file.
 pub(super) fn find(source: &Source) -> Vec<Range<u64>> {

@@ -62,8 +62,9 @@ fn head(bytes: &dyn ReadAt, at: u64) -> [u8; 16] {
 fn movie(bytes: &dyn ReadAt) -> Vec<u64> {
     let (mut starts, mut at) = (Vec::new(), 0_u64);
     let (mut has_index, mut begins) = (false, None);
+    let len = bytes.len();
     for _ in 0..MOST {
-        if at >= bytes.len() {
+        if at >= len {
             break;
         }
         let head = head(bytes, at);
@@ -114,7 +115,7 @@ fn matroska(bytes: &dyn ReadAt) -> Vec<u64> {
     const HEADER: u32 = 0x1a45_dfa3;
     const SEGMENT: u32 = 0x1853_8067;
     let (mut starts, mut at) = (Vec::new(), 0_u64);
-    let mut begins = None;
+    let (file_len, mut begins) = (bytes.len(), None);
     for _ in 0..MOST {
         let Some((id, len, size)) = element(&head(bytes, at)) else {
             break;
@@ -125,7 +126,7 @@ fn matroska(bytes: &dyn ReadAt) -> Vec<u64> {
             _ => {}
         }
         match at.checked_add(len as u64 + size.unwrap_or(0)) {
-            Some(next) if next < bytes.len() => at = next,
+            Some(next) if next < file_len => at = next,
             _ => break,
         }
     }

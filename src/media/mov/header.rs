@@ -27,6 +27,15 @@ pub(super) struct Movie {
 impl Movie {
     /// Reads a whole `moov` atom. `None` if it is none, or too damaged.
     pub fn read(moov: &[u8]) -> Option<Self> {
+        Self::corrected(moov, false)
+    }
+
+    /// Reads one for a demuxer whose input is pushed, as from a network.
+    pub fn read_pushed(moov: &[u8]) -> Option<Self> {
+        Self::corrected(moov, true)
+    }
+
+    fn corrected(moov: &[u8], is_pushed: bool) -> Option<Self> {
         let moov = atoms(moov).next().filter(|atom| atom.kind == *b"moov")?;
         let length = Length::read(&moov.first(b"mvhd")?, &MVHD)?;
         let mut movie = Self {
@@ -44,17 +53,9 @@ impl Movie {
         }
         for track in &tracks {
             movie.mend_pcm(track);
-        }
-        Some(movie)
-    }
-
-    /// Reads one for a demuxer whose input is pushed, as from a network.
-    pub fn read_pushed(moov: &[u8]) -> Option<Self> {
-        let mut movie = Self::read(moov)?;
-        let moov = atoms(moov).next()?;
-        let length = Length::read(&moov.first(b"mvhd")?, &MVHD)?;
-        for track in moov.atoms(0).filter_map(|a| Track::read(&a)) {
-            movie.open_edit(&track, length.timescale);
+            if is_pushed {
+                movie.open_edit(track, length.timescale);
+            }
         }
         Some(movie)
     }

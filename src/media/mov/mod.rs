@@ -8,11 +8,12 @@ mod atoms;
 mod header;
 mod walker;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 use gstreamer as gst;
 
+use crate::sync::lock;
 use header::Movie;
 use walker::{Sent, Walker};
 
@@ -41,8 +42,8 @@ pub(super) fn correct(demuxer: &gst::Element) {
             }
             Some(gst::PadProbeData::Buffer(buffer)) => push(&mut lock(&shared), buffer),
             Some(gst::PadProbeData::Event(event)) => {
-                let moves = matches!(event.type_(), gst::EventType::Segment);
-                if moves || event.type_() == gst::EventType::FlushStop {
+                // One follows each flush, too.
+                if event.type_() == gst::EventType::Segment {
                     lock(&shared).walker.reset();
                 }
                 gst::PadProbeReturn::Ok
@@ -51,10 +52,6 @@ pub(super) fn correct(demuxer: &gst::Element) {
         }
     });
     demuxer.connect_pad_added(move |_, pad| correct_pad(pad, &lock(&known).movie));
-}
-
-fn lock(shared: &Mutex<Known>) -> MutexGuard<'_, Known> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A demuxer that reads a file pulls the header whole.
@@ -84,7 +81,8 @@ fn push(known: &mut Known, buffer: &mut gst::Buffer) -> gst::PadProbeReturn {
     }
     match sent {
         Sent::Same => gst::PadProbeReturn::Ok,
-        // Not `Drop`, with which the bindings (0.25) release the buffer twice.
+        // Not `Drop`, with which the bindings (0.25) leave GStreamer nothing to release at a
+        // sink pad; it prints a critical warning for each buffer.
         Sent::Instead(bytes) if bytes.is_empty() => gst::PadProbeReturn::Handled,
         Sent::Instead(bytes) => {
             *buffer = gst::Buffer::from_mut_slice(bytes);

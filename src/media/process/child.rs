@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -17,6 +17,7 @@ use super::wire::{self, Event, FrameFacts, Request};
 use crate::media::error::MediaError;
 use crate::media::frame::Frame;
 use crate::picture::{Picture, ToPicture};
+use crate::sync::lock;
 
 /// Events that may wait for the reader; then the child waits too.
 const QUEUED_EVENTS: usize = 64;
@@ -155,7 +156,7 @@ fn explain(status: ExitStatus, memory_bytes: u64) -> MediaError {
 
 impl Channels {
     fn request(&self, request: &Request) {
-        let mut to = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut to = lock(&self.requests);
         let mut bytes = Vec::new();
         let written = wire::write_request(&mut bytes, request).and_then(|()| to.write_all(&bytes));
         if written.is_err() {
@@ -165,7 +166,7 @@ impl Channels {
     }
 
     fn picture(&self, id: u64) -> Result<Picture, String> {
-        let line = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lock(&self.pictures);
         let ask = || {
             (&*line).write_all(&id.to_le_bytes())?;
             wire::read_picture(&mut &*line)

@@ -21,13 +21,14 @@ mod serve;
 mod wire;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::error::MediaError;
 use super::feed::{Feed, GstOpener, Opener};
 use super::session::SessionOptions;
 use super::source::Source;
 use crate::cores::cores;
+use crate::sync::lock;
 use child::Child;
 use feed::ProcessFeed;
 use wire::Place;
@@ -54,7 +55,7 @@ struct Pool(Mutex<Vec<Child>>);
 
 impl Pool {
     fn idle(&self) -> MutexGuard<'_, Vec<Child>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Takes back a child whose file is closed.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -18,6 +18,7 @@ use crate::media::{
     Source, drive,
 };
 use crate::picture::ToPicture;
+use crate::sync::lock;
 use crate::window::Timed;
 
 /// How often the length of a file is queried while it is unknown.
@@ -71,7 +72,7 @@ struct Kept(Mutex<HashMap<u64, Frame>>);
 
 impl Kept {
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Frame>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -106,12 +106,7 @@ pub(super) fn choose(tracks: &[Track], asked: Option<usize>) -> Option<Choice> {
 }
 
 fn positions(tracks: &[Track], which: impl Fn(&Track) -> bool) -> impl Iterator<Item = usize> {
-    let all = tracks.iter().enumerate();
-    let found: Vec<_> = all
-        .filter(|(_, track)| which(track))
-        .map(|(at, _)| at)
-        .collect();
-    found.into_iter()
+    (0..tracks.len()).filter(move |&at| which(&tracks[at]))
 }
 
 /// Whether the tracks are the microphones of one camera: all uncompressed, with one channel,
@@ -123,10 +118,7 @@ fn is_one_recording(tracks: &[Track]) -> bool {
     let is_alike = |track: &Track| {
         track.mono_pcm == first.mono_pcm && track.language == first.language && !track.is_beside()
     };
-    !others.is_empty()
-        && first.mono_pcm.is_some()
-        && !first.is_beside()
-        && others.iter().all(is_alike)
+    first.mono_pcm.is_some() && !first.is_beside() && others.iter().all(is_alike)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! A separate, short reading of the file, and only of files with several tracks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -12,6 +12,7 @@ use gstreamer as gst;
 
 use super::super::graph;
 use super::{Notes, number_in};
+use crate::sync::lock;
 
 /// How much of each track is read, in seconds.
 const ENOUGH_S: f64 = 3.0;
@@ -47,10 +48,6 @@ impl Heard {
 
 type Shared = Arc<Mutex<BTreeMap<String, Heard>>>;
 
-fn lock(shared: &Shared) -> MutexGuard<'_, BTreeMap<String, Heard>> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Reads the beginning of all tracks, by the numbers in their stream ids.
 pub(super) fn listen(uri: &str) -> BTreeMap<String, Heard> {
     let heard = Shared::default();
@@ -72,7 +69,7 @@ fn read(uri: &str, heard: &Shared) -> Result<gst::Pipeline, gst::glib::BoolError
         .property_from_str("caps", graph::DECODED)
         .build()?;
     pipeline.add(&source)?;
-    pipeline.connect_deep_element_added(|_, _, element| graph::configure(element));
+    graph::for_each_element(&pipeline, |element, _| graph::configure(element));
     let shared = Arc::clone(heard);
     let weak = pipeline.downgrade();
     source.connect_pad_added(move |_, pad| {

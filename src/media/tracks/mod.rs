@@ -11,7 +11,7 @@ mod listen;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -22,6 +22,7 @@ use listen::{Heard, listen};
 
 use super::error::MediaError;
 use super::graph::{Kind, kind_of, link};
+use crate::sync::lock;
 
 /// What went wrong with the choice, told when the session is polled.
 pub(super) type Trouble = Arc<Mutex<Option<MediaError>>>;
@@ -45,7 +46,7 @@ impl FileTracks {
         let waiting = Arc::new(Mutex::new(Some(Vec::new())));
         let (weak, later) = (pipeline.downgrade(), Arc::clone(&waiting));
         decoder.connect_pad_added(move |_, pad| {
-            let mut waiting = later.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = lock(&later);
             match (&mut *waiting, weak.upgrade()) {
                 (Some(pads), _) => pads.push(pad.clone()),
                 (None, Some(pipeline)) => {
@@ -58,10 +59,7 @@ impl FileTracks {
         });
         let weak = pipeline.downgrade();
         decoder.connect_no_more_pads(move |_| {
-            let pads = waiting
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+            let pads = lock(&waiting).take();
             if let (Some(pads), Some(pipeline)) = (pads, weak.upgrade()) {
                 self.link_all(&pipeline, pads);
             }
@@ -108,7 +106,7 @@ impl FileTracks {
     ) {
         let all: Vec<_> = candidates.iter().map(|c| c.track.clone()).collect();
         let Some(choice) = choose(&all, asked) else {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut trouble = lock(&self.trouble);
             trouble.get_or_insert(MediaError::NoTrack {
                 what: kind.name(),
                 asked: asked.unwrap_or_default(),
@@ -125,7 +123,7 @@ impl FileTracks {
             [pad] => link(pipeline, pad, kind),
             _ => {
                 if let Err(error) = mix(pipeline, &pads) {
-                    let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut trouble = lock(&self.trouble);
                     let cause = format!("its tracks cannot be mixed: {error}");
                     trouble.get_or_insert(MediaError::Pipeline(cause));
                 }

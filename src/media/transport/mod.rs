@@ -14,12 +14,13 @@ mod packets;
 mod rewrite;
 mod tables;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 use gstreamer as gst;
 
-use rewrite::{Rewriter, find};
+use crate::sync::lock;
+use rewrite::{Found, Rewriter, find};
 
 /// How much is read of a file to learn what its streams are, in bytes: tables come ten times
 /// a second; more only if a stream is not declared in them.
@@ -39,7 +40,7 @@ pub(super) fn declare_streams(demuxer: &gst::Element) {
         let Some(buffer) = info.buffer_mut() else {
             return gst::PadProbeReturn::Ok;
         };
-        let mut state = of_data.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&of_data);
         if pad.mode() == gst::PadMode::Pull {
             state.pulled(pad, buffer);
             return gst::PadProbeReturn::Ok;
@@ -51,8 +52,8 @@ pub(super) fn declare_streams(demuxer: &gst::Element) {
         let is_end = info
             .event()
             .is_some_and(|e| e.type_() == gst::EventType::Eos);
-        let state = || of_end.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = is_end.then(|| state().release()).flatten() {
+        let held = is_end.then(|| lock(&of_end).end()).flatten();
+        if let Some(held) = held {
             // Fails only if nothing is taken any more.
             let _ = pad.chain(held);
         }
@@ -128,13 +129,15 @@ impl State {
             held.first.get_or_insert_with(|| buffer.clone());
             let size = held.data.len();
             if size < held.look_at {
-                return gst::PadProbeReturn::Drop;
+                // Not `Drop`: see `mov`.
+                return gst::PadProbeReturn::Handled;
             }
             held.look_at = size + size / 8;
-            if !find(&held.data).is_whole && size < HELD {
-                return gst::PadProbeReturn::Drop;
+            let found = find(&held.data);
+            if !found.is_whole && size < HELD {
+                return gst::PadProbeReturn::Handled;
             }
-            if let Some(whole) = self.release() {
+            if let Some(whole) = self.release(found) {
                 *buffer = whole;
             }
         } else if let Self::Correcting(rewriter) = self {
@@ -143,12 +146,21 @@ impl State {
         gst::PadProbeReturn::Ok
     }
 
+    /// What was held back when the stream ends, corrected.
+    fn end(&mut self) -> Option<gst::Buffer> {
+        let Self::Holding(held) = self else {
+            return None;
+        };
+        let found = find(&held.data);
+        self.release(found)
+    }
+
     /// What was held back, corrected.
-    fn release(&mut self) -> Option<gst::Buffer> {
+    fn release(&mut self, found: Found) -> Option<gst::Buffer> {
         let Self::Holding(held) = std::mem::replace(self, Self::Plain) else {
             return None;
         };
-        *self = Self::knowing(find(&held.data).rewriter);
+        *self = Self::knowing(found.rewriter);
         let mut whole = held.release()?;
         if let Self::Correcting(rewriter) = self {
             correct(rewriter, &mut whole, None);

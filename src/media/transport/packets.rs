@@ -29,19 +29,10 @@ impl Grid {
         grids.into_iter().find(is_one)
     }
 
-    /// The packets of data that starts at byte `start` of the stream, each with its place
-    /// in the data. Damaged ones are skipped.
-    pub fn packets<'a>(
-        &self,
-        start: u64,
-        data: &'a [u8],
-    ) -> impl Iterator<Item = (usize, Packet<'a>)> + use<'a> {
-        let first = self.first(start);
-        let places = (first..data.len()).step_by(self.stride);
-        places.filter_map(move |at| {
-            let bytes = data[at..].get(..PACKET)?;
-            Some((at, Packet::parse(bytes)?))
-        })
+    /// The packets of the beginning of a stream. Damaged ones are skipped.
+    pub fn packets<'a>(&self, data: &'a [u8]) -> impl Iterator<Item = Packet<'a>> + use<'a> {
+        let places = (self.first(0)..data.len()).step_by(self.stride);
+        places.filter_map(move |at| Packet::parse(data[at..].get(..PACKET)?))
     }
 
     /// Bytes from byte `start` of the stream to the first packet that begins at or after it.

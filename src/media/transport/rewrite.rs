@@ -22,7 +22,7 @@ pub(super) struct Found {
 pub(super) fn find(data: &[u8]) -> Found {
     let mut finder = Finder::default();
     let grid = Grid::of(data);
-    for (_, packet) in grid.iter().flat_map(|grid| grid.packets(0, data)) {
+    for packet in grid.iter().flat_map(|grid| grid.packets(data)) {
         finder.read(&packet);
     }
     let tables = finder.corrections();
@@ -242,8 +242,12 @@ impl Rewriter {
         }
         for begin in (self.grid.first(start)..data.len()).step_by(self.grid.stride) {
             let end = data.len().min(begin + PACKET);
-            let packet = data[begin..end].to_vec();
-            self.correct_packet(&packet, 0, &mut data[begin..end]);
+            if end - begin == PACKET {
+                self.correct_tables(&mut data[begin..end]);
+            } else {
+                let packet = data[begin..end].to_vec();
+                self.correct_packet(&packet, 0, &mut data[begin..end]);
+            }
         }
     }
 

@@ -14,7 +14,7 @@ mod queue;
 mod worker;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Annotator, OnFailure, Policy, Sink, SinkError, WhenFull, metrics};
@@ -25,6 +25,7 @@ use crate::event::Event;
 #[cfg(feature = "gst")]
 use crate::result::StreamName;
 use crate::stats::RunStats;
+use crate::sync::lock;
 use lane::Lane;
 
 /// How often a blocked publisher checks for cancellation.
@@ -57,11 +58,6 @@ struct Shared {
     failures: AtomicUsize,
     /// The failure that ended the run.
     fatal: Mutex<Option<SinkError>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Guarded values are consistent between any two statements, so poisoning is harmless.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Bus {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::Shared;
 use super::queue::{Next, Queue};
-use super::{Shared, lock};
 use crate::event::Event;
 use crate::sink::{OnFailure, Policy, Sink, SinkError, metrics};
+use crate::sync::lock;
 
 /// A thread of a sink.
 pub(super) struct Worker {
