@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::time::MediaTime;
+
 /// Counters of a run.
 #[derive(Debug, Default)]
 pub struct RunStats {
@@ -74,7 +76,7 @@ pub struct NetworkStats {
 impl NetworkStats {
     /// A batch of `moments` took `busy`, after the network had waited for `idle`.
     pub fn record(&self, moments: u64, busy: Duration, idle: Duration) {
-        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let ns = |time| MediaTime::from_duration(time).0;
         self.busy_ns.fetch_add(ns(busy), Ordering::Relaxed);
         self.idle_ns.fetch_add(ns(idle), Ordering::Relaxed);
         self.moments.fetch_add(moments, Ordering::Relaxed);

@@ -6,6 +6,8 @@
 
 #![warn(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Samples in a second of sound, everywhere after `media`.
@@ -66,12 +68,14 @@ impl MediaTime {
     /// The start of the stream.
     pub const ZERO: Self = Self(0);
 
+    /// A time this long after the start.
+    pub fn from_duration(time: Duration) -> Self {
+        Self(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+    }
+
     /// A time from seconds; negative and unordered values become zero.
     pub fn from_secs_f64(seconds: f64) -> Self {
-        Self(
-            std::time::Duration::try_from_secs_f64(seconds)
-                .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Duration::try_from_secs_f64(seconds).map_or(Self::ZERO, Self::from_duration)
     }
 
     /// This time in seconds, for display.

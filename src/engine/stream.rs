@@ -158,8 +158,9 @@ impl Reader<'_> {
             // The timeline continues at the current time.
             let outage = self.engine.clock.now().duration_since(begun);
             offset = MediaTime::from_secs_f64(outage.as_secs_f64()).max(self.length());
-            let new = self.new_maker(Pace::Live);
-            let maker = self.maker.get_or_insert(new);
+            let maker = self.maker.take();
+            let maker = maker.unwrap_or_else(|| self.new_maker(Pace::Live));
+            let maker = self.maker.insert(maker);
             maker.reopen(offset, &mut self.made);
             for made in std::mem::take(&mut self.made) {
                 self.hand_on(made);

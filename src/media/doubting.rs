@@ -183,7 +183,6 @@ impl<L: Listener> Listener for Doubting<'_, L> {
     }
 
     fn sound(&mut self, block: &AudioBlock<'_>) {
-        self.arrives();
         let Answer { held, place } =
             (self.timeline).sound(block.at, block.pcm.len(), block.arrived);
         self.settle_blocks(held);
@@ -208,7 +207,6 @@ impl<L: Listener> Listener for Doubting<'_, L> {
     }
 
     fn frame(&mut self, frame: Frame) {
-        self.arrives();
         let Answer { held, place } = self.timeline.picture(frame.at(), self.clock.now());
         self.settle_frames(held);
         match place {

@@ -109,6 +109,7 @@ pub fn drive(
         {
             news = true;
             more = more.saturating_sub(block.pcm.len());
+            listener.arrives();
             listener.sound(&block);
             listener.hand_on(feed);
             if listener.is_stopped() {
@@ -122,6 +123,7 @@ pub fn drive(
             };
             news = true;
             last_frame = clock.now();
+            listener.arrives();
             listener.frame(frame);
         }
         if feed.sound_is_done() {

@@ -224,15 +224,18 @@ impl Timeline {
         }
     }
 
+    /// How long after the last of its stream something arrived; of a file that tells nothing.
+    fn elapsed(&self, track: &Track, arrived: Instant) -> Ticks {
+        match self.origin {
+            Origin::File => 0,
+            Origin::Live => from_duration(arrived.saturating_duration_since(track.arrived)),
+        }
+    }
+
     /// What was held back is where its timestamps say, one way or another.
     fn believe(&mut self, stream: Stream, doubt: Doubt) -> Held {
-        let elapsed = match self.origin {
-            Origin::File => 0,
-            Origin::Live => from_duration(
-                (doubt.since).saturating_duration_since(self.tracks[stream as usize].arrived),
-            ),
-        };
         let track = &self.tracks[stream as usize];
+        let elapsed = self.elapsed(track, doubt.since);
         let (from, before) = (track.end, track.shift);
         let furthest = match (self.origin, track.begun) {
             (Origin::File, true) => FILE_HOLE,
@@ -299,10 +302,7 @@ impl Timeline {
     /// Where a block or frame belongs that nothing is held back before.
     fn place(&mut self, stream: Stream, raw: Ticks, length: Ticks, arrived: Instant) -> Place {
         let own = self.tracks[stream as usize];
-        let elapsed = match self.origin {
-            Origin::File => 0,
-            Origin::Live => from_duration(arrived.saturating_duration_since(own.arrived)),
-        };
+        let elapsed = self.elapsed(&own, arrived);
         let late = match (stream, self.origin) {
             (Stream::Picture, Origin::Live) => self.following.off_by(),
             _ => 0,

@@ -116,7 +116,7 @@ fn moment_row(v: &Verdict) -> String {
         v.audio.silent.then_some("silent"),
         v.video.still.then_some("still"),
         v.padded.then_some("padded"),
-        (v.audio.invalid_samples + v.audio.clipped_samples > 0).then_some("damaged sound"),
+        (!v.audio.damage().is_none()).then_some("damaged sound"),
         offset.as_deref(),
     ];
     let notes = notes.into_iter().flatten();

@@ -77,20 +77,19 @@ impl Heatmaps {
     /// How many of the first `max` moments of a stream have both their pictures in a
     /// folder, without a hole.
     pub fn numbered(dir: &Path, stream: &str, max: u64) -> u64 {
-        let folder = dir.join(folder_of(stream));
-        let is_there = |seq: &u64| {
-            let file = |ending| folder.join(format!("{seq:06}{ending}")).is_file();
+        let is_there = |&seq: &u64| {
+            let stem = numbered_stem(stream, seq);
+            let file = |ending| dir.join(format!("{stem}{ending}")).is_file();
             file(FRAME) && file(SOUND)
         };
         (0..max).take_while(is_there).count() as u64
     }
 
     fn stem(&self, verdict: &Verdict) -> String {
-        let folder = folder_of(&verdict.stream);
-        let seq = verdict.seq;
+        let (stream, seq) = (&verdict.stream, verdict.seq);
         match time_of(verdict) {
-            Some(at) => format!("{folder}/{}_{seq:06}", at.strftime(TIME)),
-            None => format!("{folder}/{seq:06}"),
+            Some(at) => format!("{}/{}_{seq:06}", folder_of(stream), at.strftime(TIME)),
+            None => numbered_stem(stream, seq),
         }
     }
 
@@ -133,6 +132,11 @@ impl Heatmaps {
     fn enforce_limits(&self) -> Result<(), SinkError> {
         (self.retention.as_ref()).map_or(Ok(()), |retention| retention.enforce(Timestamp::now()))
     }
+}
+
+/// The names of a moment's pictures where no time names them, without their endings.
+fn numbered_stem(stream: &str, seq: u64) -> String {
+    format!("{}/{seq:06}", folder_of(stream))
 }
 
 /// When a live window ended.

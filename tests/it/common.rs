@@ -96,6 +96,14 @@ pub struct Running {
     begun: Instant,
 }
 
+/// Sends a signal to a process by its name; whether it was there.
+pub fn kill(pid: u32, name: &str) -> bool {
+    let mut kill = Command::new("kill");
+    kill.args([format!("-{name}"), pid.to_string()]);
+    kill.stderr(Stdio::null());
+    kill.status().expect("there is a kill").success()
+}
+
 impl Running {
     pub fn start(mut command: Command) -> Self {
         let mut child = command
@@ -115,10 +123,7 @@ impl Running {
 
     /// Sends a signal by its name, as a terminal or an init system does.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([format!("-{name}"), self.child.id().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|s| s.success()), "kill -{name}");
+        assert!(kill(self.child.id(), name), "kill -{name}");
     }
 
     /// Waits for its end.

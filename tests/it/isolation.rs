@@ -10,7 +10,6 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use l3net::cancel::CancelToken;
 use l3net::clock::{Clock, SystemClock};
 use l3net::media::{
     AudioBlock, Ending, Feed, Frame, Listener, MediaError, Opener, ProcessOpener, SessionOptions,
@@ -19,7 +18,7 @@ use l3net::media::{
 use l3net::picture::ToPicture;
 
 use crate::common::{
-    Done, Running, batch_args, data, l3net, only, parse, run_command, streams_in, wait_for,
+    Done, Running, batch_args, data, kill, l3net, only, parse, run_command, streams_in, wait_for,
 };
 
 /// More than any file here needs.
@@ -45,12 +44,15 @@ fn decoders(fits: impl Fn(u32, &str) -> bool) -> Vec<u32> {
         .collect()
 }
 
-/// Sends a signal to a process, which may have ended meanwhile.
-fn signal(pid: u32, name: &str) {
-    let mut kill = Command::new("kill");
-    kill.args([format!("-{name}"), pid.to_string()]);
-    kill.stderr(std::process::Stdio::null());
-    kill.status().expect("there is a kill");
+/// The first decoding process of a run, once there is one.
+fn decoder_of(running: &Running) -> u32 {
+    let parent = running.child.id();
+    let mut found = Vec::new();
+    wait_for("a decoding process", || {
+        found = decoders(|p, _| p == parent);
+        !found.is_empty()
+    });
+    found[0]
 }
 
 /// Runs a command, and sends a signal to its first decoding process before that has
@@ -59,15 +61,11 @@ fn signal(pid: u32, name: &str) {
 fn run_with_fault(fault: &str, command: impl Fn() -> Vec<OsString>) -> Done {
     for _ in 0..20 {
         let running = Running::start(l3net(command()));
-        let parent = running.child.id();
-        let mut found = Vec::new();
-        wait_for("a decoding process", || {
-            found = decoders(|p, _| p == parent);
-            !found.is_empty()
-        });
-        signal(found[0], "STOP");
-        signal(found[0], fault);
-        signal(found[0], "CONT");
+        let decoder = decoder_of(&running);
+        // It may have ended meanwhile.
+        for signal in ["STOP", fault, "CONT"] {
+            kill(decoder, signal);
+        }
         let done = running.wait();
         done.assert_no_panic();
         if done.code != Some(0) {
@@ -178,18 +176,13 @@ fn decoders_end_with_the_run_however_it_ends() {
     let dir = tempfile::tempdir().expect("a folder");
     let out = dir.path().join("out.jsonl");
     let mut running = Running::start(l3net(arguments("batch", &out)));
-    let parent = running.child.id();
-    let mut found = Vec::new();
-    wait_for("a decoding process", || {
-        found = decoders(|p, _| p == parent);
-        !found.is_empty()
-    });
+    let decoder = decoder_of(&running);
     running.child.kill().expect("it runs");
     drop(running.wait());
     // By then init or a sub-reaper is its parent.
     wait_for("its end", || {
         let left = decoders(|_, _| true);
-        !left.contains(&found[0])
+        !left.contains(&decoder)
     });
 }
 
@@ -279,7 +272,7 @@ fn a_decoder_that_hangs_is_ended_and_the_next_file_read() {
     let [child] = decoders(|_, args| args.contains(&memory.to_string()))[..] else {
         panic!("one process");
     };
-    signal(child, "STOP");
+    kill(child, "STOP");
     let mut reader = Reader {
         samples: 0,
         frames: 0,
@@ -352,12 +345,8 @@ fn pixels_come_from_the_process_also_after_its_file_is_closed() {
 
 /// The first picture of a file that is decoded in this process.
 fn picture_of_first(file: &Path) -> l3net::picture::Picture {
-    let options = SessionOptions {
-        stop: CancelToken::default(),
-        ..SessionOptions::default()
-    };
     let mut feed = l3net::media::GstOpener
-        .open(&source(file), options)
+        .open(&source(file), SessionOptions::default())
         .expect("it opens");
     let mut frame = None;
     wait_for("a frame", || {

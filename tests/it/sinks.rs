@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::common::{Running, batch_with, by_stream, data, l3net, only, parse, run, wait_for};
+use crate::common::{
+    Running, batch_with, by_stream, data, kill, l3net, only, parse, run, wait_for,
+};
 
 /// A pipeline that never ends, as fast as the network.
 const ENDLESS: &str = "videotestsrc ! video/x-raw,width=64,height=64 ! video.  \
@@ -28,11 +30,7 @@ fn a_run_whose_stdout_nobody_reads_ends_when_it_is_stopped() {
     drop(command);
     let table = || std::fs::read_to_string(&lines).expect("text");
     wait_for("moments", || table().lines().count() > 3);
-    let id = child.id().to_string();
-    let sent = std::process::Command::new("kill")
-        .args(["-INT", &id])
-        .status();
-    assert!(sent.is_ok_and(|status| status.success()));
+    assert!(kill(child.id(), "INT"));
     let mut status = None;
     wait_for("its end", || {
         status = child.try_wait().expect("it is our child");
@@ -63,13 +61,10 @@ fn a_second_signal_ends_a_run_at_once() {
             .count()
     };
     wait_for("moments", || lines() > 3);
-    let id = child.id().to_string();
     let mut status = None;
     wait_for("its end", || {
         // The first one may not have been seen when the second one comes.
-        let _ = std::process::Command::new("kill")
-            .args(["-INT", &id])
-            .status();
+        kill(child.id(), "INT");
         status = child.try_wait().expect("it is our child");
         status.is_some()
     });

@@ -39,8 +39,7 @@ impl Lag {
     }
 
     fn since_opening(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.opened);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        MediaTime::from_duration(at.saturating_duration_since(self.opened)).0
     }
 
     pub fn measure_sound(&mut self, at: MediaTime, arrived: Instant) {

@@ -122,7 +122,7 @@ impl Listening<'_, '_> {
         let lag = self.lag.as_mut()?;
         let now = self.reader.engine.clock.now();
         let current = lag.current();
-        let ns = u64::try_from(current.as_nanos()).unwrap_or(u64::MAX);
+        let ns = MediaTime::from_duration(current).0;
         self.reader.stats.lag_ns.store(ns, Ordering::Relaxed);
         if lag.begins(now) {
             tracing::warn!(

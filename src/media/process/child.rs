@@ -101,29 +101,34 @@ impl Child {
 
     /// Why its events have ended.
     pub fn cause_of_death(&mut self) -> MediaError {
+        let memory_bytes = self.memory_bytes;
+        self.wait_for_death()
+            .map_or_else(nonsense, |status| explain(status, memory_bytes))
+    }
+
+    /// How it ended; `None` if it lives on. Not for ever: a process that waits for a disk
+    /// that is gone does not die.
+    fn wait_for_death(&mut self) -> Option<ExitStatus> {
         let end = Instant::now() + DEATH_TIMEOUT;
         loop {
             match self.process.try_wait() {
-                Ok(Some(status)) => return explain(status, self.memory_bytes),
-                Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
-                Ok(None) | Err(_) => {
-                    return MediaError::Crashed("its memory was overwritten".to_owned());
-                }
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(1)),
+                Ok(None) | Err(_) => return None,
             }
         }
     }
 }
 
+/// What it sent makes no sense, or it sends nothing more and lives on.
+pub(super) fn nonsense() -> MediaError {
+    MediaError::Crashed("its memory was overwritten".to_owned())
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.process.kill();
-        let end = Instant::now() + DEATH_TIMEOUT;
-        // Not for ever: a process that waits for a disk that is gone does not die.
-        while let Ok(None) = self.process.try_wait()
-            && Instant::now() < end
-        {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        self.wait_for_death();
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 
 use super::Pool;
-use super::child::Child;
+use super::child::{Child, nonsense};
 use super::wire::{Cause, Event, FrameFacts, Place, Request, State};
 use crate::clock::Clock;
 use crate::media::error::MediaError;
@@ -146,10 +146,6 @@ impl ProcessFeed {
 
 fn end_of(failure: Option<Cause>) -> End {
     failure.map_or(End::Whole, |cause| End::Failed(cause.into()))
-}
-
-fn nonsense() -> MediaError {
-    MediaError::Crashed("its memory was overwritten".to_owned())
 }
 
 impl Feed for ProcessFeed {

@@ -152,11 +152,9 @@ fn run(
         events,
         kept,
         stop: &stop,
+        state: State::default(),
         told: State::default(),
-        sound_is_done: false,
-        picture_is_done: false,
         asked_at: None,
-        duration: None,
         failed: Ok(()),
     };
     let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut forwarder);
@@ -184,12 +182,11 @@ struct Forwarder<'a, W> {
     events: &'a mut W,
     kept: &'a Kept,
     stop: &'a CancelToken,
+    state: State,
+    /// As the parent knows it.
     told: State,
-    sound_is_done: bool,
-    picture_is_done: bool,
     /// When the length was last queried.
     asked_at: Option<Instant>,
-    duration: Option<u64>,
     /// The parent cannot be reached.
     failed: io::Result<()>,
 }
@@ -204,22 +201,18 @@ impl<W: Write> Forwarder<'_, W> {
     }
 
     fn tell_state(&mut self, feed: &dyn Feed) {
-        if self.duration.is_none() && self.asked_at.is_none_or(|at| at.elapsed() > LENGTH_EVERY) {
+        let unknown = self.state.duration.is_none();
+        if unknown && self.asked_at.is_none_or(|at| at.elapsed() > LENGTH_EVERY) {
             self.asked_at = Some(Instant::now());
-            self.duration = feed.duration().map(|length| length.0);
+            self.state.duration = feed.duration().map(|length| length.0);
         }
-        let state = State {
-            sound_is_done: self.sound_is_done,
-            picture_is_done: self.picture_is_done,
-            missing_decoder: feed.missing_decoder().map(str::to_owned),
-            tail_samples: feed.tail_samples(),
-            untimed: feed.untimed(),
-            duration: self.duration,
-        };
-        if state != self.told {
-            let sent = wire::write_json(self.events, &Event::State(state.clone()));
+        self.state.missing_decoder = feed.missing_decoder().map(str::to_owned);
+        self.state.tail_samples = feed.tail_samples();
+        self.state.untimed = feed.untimed();
+        if self.state != self.told {
+            let sent = wire::write_json(self.events, &Event::State(self.state.clone()));
             self.note(sent);
-            self.told = state;
+            self.told = self.state.clone();
         }
     }
 }
@@ -250,11 +243,11 @@ impl<W: Write> Listener for Forwarder<'_, W> {
     }
 
     fn sound_ended(&mut self) {
-        self.sound_is_done = true;
+        self.state.sound_is_done = true;
     }
 
     fn picture_ended(&mut self) {
-        self.picture_is_done = true;
+        self.state.picture_is_done = true;
     }
 
     fn hand_on(&mut self, _: &dyn Feed) {

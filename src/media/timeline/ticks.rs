@@ -18,19 +18,20 @@ pub const HOUR: Ticks = 3_600 * SECOND;
 pub const FURTHEST: Ticks = i64::MAX / 4;
 
 pub fn from_time(time: MediaTime) -> Ticks {
-    let ticks = i128::from(time.0) * i128::from(TICKS_PER_NS);
-    i64::try_from(ticks).unwrap_or(FURTHEST).min(FURTHEST)
+    scaled(time.0, TICKS_PER_NS)
 }
 
 pub fn from_samples(samples: u64) -> Ticks {
-    let ticks = i128::from(samples) * i128::from(TICKS_PER_SAMPLE);
+    scaled(samples, TICKS_PER_SAMPLE)
+}
+
+fn scaled(count: u64, by: Ticks) -> Ticks {
+    let ticks = i128::from(count) * i128::from(by);
     i64::try_from(ticks).unwrap_or(FURTHEST).min(FURTHEST)
 }
 
 pub fn from_duration(time: Duration) -> Ticks {
-    from_time(MediaTime(
-        u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
-    ))
+    from_time(MediaTime::from_duration(time))
 }
 
 pub fn to_time(ticks: Ticks) -> MediaTime {

@@ -98,7 +98,7 @@ impl Overlays {
             return Ok(());
         };
         let delivery = match &*slot.lock() {
-            Video::Open(overlay) => to(&overlay.sender()),
+            Video::Open(overlay) => to(&overlay.sender),
             Video::Failed(_) => Delivery::Gone,
             Video::NotBegun | Video::Ended => return Ok(()),
         };

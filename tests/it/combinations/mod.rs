@@ -189,7 +189,7 @@ fn table() -> Vec<Row> {
 /// Runs `one` for every row, as many at a time as there are cores.
 fn in_parallel(rows: &[&Row], one: impl Fn(&Row) + Sync) {
     let next = AtomicUsize::new(0);
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let cores = l3net::cores::cores();
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
