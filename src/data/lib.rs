@@ -25,6 +25,7 @@ pub mod synth;
 pub mod learn;
 
 pub mod cores;
+pub mod floats;
 pub mod hash;
 #[cfg(test)]
 mod testing;

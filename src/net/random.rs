@@ -24,19 +24,14 @@
 //! | `bn*.bias`, `bn*.running_mean` | `0.1 s`, `0.2 s` |
 
 use super::layout::TensorSpec;
-use crate::hash::{GOLDEN_GAMMA, fnv1a, mix};
+use crate::hash::{fnv1a, mix};
+use l3net_data::floats;
 
 /// The values of one tensor.
 pub(super) fn values(seed: u64, slot: &TensorSpec) -> Vec<f32> {
     let (offset, scale) = spread(slot);
     let key = mix(seed ^ fnv1a(slot.name.as_bytes()));
-    (1..=slot.len() as u64)
-        .map(|i| {
-            let bits = mix(key.wrapping_add(i.wrapping_mul(GOLDEN_GAMMA))) >> 40;
-            let s = 2.0 * (bits as f32 / (1_u32 << 24) as f32) - 1.0;
-            offset + s * scale
-        })
-        .collect()
+    floats::uniform(key, slot.len(), offset, scale)
 }
 
 /// The values of one tensor before training: only weights are random.

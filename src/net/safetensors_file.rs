@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use half::slice::HalfFloatSliceExt;
+use l3net_data::floats;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, SafeTensorError};
 
@@ -115,23 +115,9 @@ impl<'a> Header<'a> {
             });
         }
         let values = match view.dtype() {
-            Dtype::F32 => {
-                let (words, _) = view.data().as_chunks::<4>();
-                words.iter().map(|b| f32::from_le_bytes(*b)).collect()
-            }
-            Dtype::F16 => {
-                let (words, _) = view.data().as_chunks::<2>();
-                let halves: Vec<_> = words.iter().map(|b| half::f16::from_le_bytes(*b)).collect();
-                halves.to_f32_vec()
-            }
-            Dtype::BF16 => {
-                let (words, _) = view.data().as_chunks::<2>();
-                let halves: Vec<_> = words
-                    .iter()
-                    .map(|b| half::bf16::from_le_bytes(*b))
-                    .collect();
-                halves.to_f32_vec()
-            }
+            Dtype::F32 => floats::from_f32(view.data()),
+            Dtype::F16 => floats::from_f16(view.data()),
+            Dtype::BF16 => floats::from_bf16(view.data()),
             other => {
                 let found = format!("{other:?}");
                 return Err(ModelError::StoredType {
@@ -153,7 +139,7 @@ impl<'a> Header<'a> {
 }
 
 fn invalid(name: &str, values: &[f32]) -> Option<&'static str> {
-    if values.iter().any(|v| !v.is_finite()) {
+    if !floats::are_finite(values) {
         Some("values that are not finite")
     } else if name.ends_with("running_var") && values.iter().any(|&v| v < 0.0) {
         Some("a negative variance")
@@ -294,25 +280,15 @@ pub(crate) fn write<'a>(
     for slot in slots {
         let values = values(&slot.name);
         match store_as {
-            StoreAs::F32 => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
-            StoreAs::Bf16 => bytes.extend(
-                values
-                    .iter()
-                    .flat_map(|&v| half::bf16::from_f32(v).to_le_bytes()),
-            ),
+            StoreAs::F32 => floats::put_f32(&mut bytes, values),
+            StoreAs::Bf16 => floats::put_bf16(&mut bytes, values),
+            StoreAs::F16 if floats::fit_f16(values) => floats::put_f16(&mut bytes, values),
             StoreAs::F16 => {
-                if values.iter().any(|&v| half::f16::from_f32(v).is_infinite()) {
-                    return Err(ModelError::Values {
-                        file: path.to_owned(),
-                        tensor: slot.name.clone(),
-                        what: "values too large for f16 (store as bf16 or f32)",
-                    });
-                }
-                bytes.extend(
-                    values
-                        .iter()
-                        .flat_map(|&v| half::f16::from_f32(v).to_le_bytes()),
-                );
+                return Err(ModelError::Values {
+                    file: path.to_owned(),
+                    tensor: slot.name.clone(),
+                    what: "values too large for f16 (store as bf16 or f32)",
+                });
             }
         }
     }

@@ -12,8 +12,8 @@ use super::error::ModelError;
 use super::layout::{Conv1Stride, layout};
 use super::random;
 use super::safetensors_file::{self as file, StoreAs};
-use crate::hash::mix;
 use crate::window_spec::WindowSpec;
+use l3net_data::floats;
 
 /// The `format` in the header of a model file.
 pub const FORMAT: &str = "l3net/1";
@@ -143,13 +143,9 @@ impl Weights {
 
     /// A hash of all weights and the variant.
     pub fn fingerprint(&self) -> u64 {
-        let bits = self
-            .tensors
-            .values()
-            .flatten()
-            .map(|v| u64::from(v.to_bits()));
         let stride = u64::from(self.conv1_stride.get());
-        bits.fold(stride, |state, bits| mix(state ^ bits).wrapping_add(1))
+        let tensors = self.tensors.values();
+        tensors.fold(stride, |state, values| floats::hash(state, values))
     }
 
     /// Identifies the model in results: the name of its file and eight digits of its
