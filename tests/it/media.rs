@@ -258,7 +258,8 @@ fn a_clip_of_n_whole_seconds_gives_n_moments() {
         .collect();
     let sources: Vec<_> = sources.iter().map(std::path::PathBuf::as_path).collect();
     assert!(sources.len() > 10);
-    let done = batch(&sources, &out);
+    // The moments are counted; in the middle of the picture each is cheaper.
+    let done = batch_with(&sources, &out, &["--crop", "center"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
     let mut complaints = Complaints::default();
     let streams = streams_in(&out);
