@@ -14,8 +14,9 @@ use l3net::result::Record;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 /// So many moments that a run can be stopped between them, each as cheap as the network
-/// allows: the middle of the picture costs a half to a third of a wide one. In f32, as
-/// bf16 differs by some hundredths with the moments that make a batch.
+/// allows: the middle of the picture costs a half to a third of a wide one. On one thread,
+/// as other tests run beside, and many cores would be done before they are stopped. In
+/// f32, as bf16 differs by some hundredths with the moments that make a batch.
 const HOP: &[&str] = &[
     "--hop",
     "0.2",
@@ -23,6 +24,8 @@ const HOP: &[&str] = &[
     "center",
     "--jobs",
     "2",
+    "--threads",
+    "1",
     "--precision",
     "f32",
 ];
