@@ -62,6 +62,13 @@ pub fn hash(state: u64, values: &[f32]) -> u64 {
     })
 }
 
+/// Rows of `len` numbers, each row times its gain, computed in double precision.
+pub fn scaled_rows(values: &[f32], len: usize, gains: &[f64]) -> Vec<f32> {
+    let rows = values.chunks_exact(len).zip(gains);
+    rows.flat_map(|(row, gain)| row.iter().map(move |&v| (f64::from(v) * gain) as f32))
+        .collect()
+}
+
 /// Numbers of splitmix64 under a key, uniform in `offset` ± `scale`.
 pub fn uniform(key: u64, count: usize, offset: f32, scale: f32) -> Vec<f32> {
     (1..=count as u64)
@@ -95,6 +102,12 @@ mod tests {
         put_bf16(&mut bytes, &[1.5, -2.0]);
         assert_eq!(bytes, [0xc0, 0x3f, 0x00, 0xc0]);
         assert_eq!(from_bf16(&bytes), [1.5, -2.0]);
+    }
+
+    #[test]
+    fn each_row_has_its_gain() {
+        let scaled = scaled_rows(&[1.0, 2.0, 3.0, 4.0], 2, &[10.0, -0.5]);
+        assert_eq!(scaled, [10.0, 20.0, -1.5, -2.0]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! alike. The two differ only in what follows a convolution: batch norm in training,
 //! nothing once it is folded into the weights.
 
+use l3net_data::floats;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::layout::{CHANNELS, Conv1Stride, Modality};
@@ -273,12 +274,8 @@ impl StoredBlock<'_> {
             .zip(of("bn", "running_var"))
             .map(|(gamma, var)| gamma / (var + BN_EPS).sqrt())
             .collect();
-        let weight: Vec<f32> = self
-            .values("conv", "weight")
-            .chunks_exact(self.channels_in * 9)
-            .zip(&gain)
-            .flat_map(|(kernel, gain)| kernel.iter().map(move |&w| (f64::from(w) * gain) as f32))
-            .collect();
+        let kernels = self.values("conv", "weight");
+        let weight = floats::scaled_rows(kernels, self.channels_in * 9, &gain);
         let bias: Vec<f32> = of("conv", "bias")
             .zip(of("bn", "running_mean"))
             .zip(of("bn", "bias"))
