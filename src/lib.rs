@@ -18,6 +18,8 @@ pub mod net;
 
 pub mod train;
 
+pub mod adapt;
+
 pub mod eval;
 
 pub mod report;

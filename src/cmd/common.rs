@@ -225,11 +225,11 @@ pub struct WindowArgs {
     pub seconds: Option<f64>,
 }
 
-fn parse_hop(text: &str) -> Result<Hop, String> {
+pub(super) fn parse_hop(text: &str) -> Result<Hop, String> {
     Hop::from_secs(text.parse().map_err(|_| "not a number")?)
 }
 
-fn parse_seconds(text: &str) -> Result<f64, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         // 64-bit nanoseconds reach 584 years.
         Ok(seconds) if (1e-9..1e10).contains(&seconds) => Ok(seconds),

@@ -6,6 +6,8 @@
 use std::process::ExitCode;
 
 #[cfg(feature = "gst")]
+pub mod adapt;
+#[cfg(feature = "gst")]
 pub mod batch;
 pub mod bench;
 #[cfg(feature = "gst")]
@@ -77,6 +79,9 @@ pub enum Command {
     /// Decode recordings once into shards for training
     #[cfg(feature = "gst")]
     Prepare(prepare::PrepareArgs),
+    /// Learn which sound belongs to which of your cameras
+    #[cfg(feature = "gst")]
+    Adapt(adapt::AdaptArgs),
     /// Train on media, shards, folders of classes or synthetic scenes
     Train(train::TrainArgs),
     /// Do the paper's experiments on one's own data
@@ -113,6 +118,8 @@ impl Command {
             Self::Synth(args) => synth::run(&args)?,
             #[cfg(feature = "gst")]
             Self::Prepare(args) => prepare::run(&args)?,
+            #[cfg(feature = "gst")]
+            Self::Adapt(args) => adapt::run(&args)?,
             Self::Train(args) => train::run(&args)?,
             Self::Eval(args) => eval::run(&args)?,
             Self::Bench(args) => bench::run(args)?,

@@ -26,7 +26,42 @@ pub struct Embedding {
     pub vision_8192: Vec<f32>,
 }
 
+/// What the fusion compares: pool4 of both trunks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pooled {
+    /// Of the picture, 512 values.
+    pub vision: Vec<f32>,
+    /// Of the sound, 512 values.
+    pub audio: Vec<f32>,
+}
+
 impl L3Net {
+    /// What the fusion compares, of each moment: [`embed`](Self::embed) without what it
+    /// takes to classify.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub fn pool4(&self, batch: &[&Features]) -> Result<Vec<Pooled>, NetError> {
+        check(batch, self.info.spec)?;
+        let mut all = Vec::with_capacity(batch.len());
+        for part in batch.chunks(self.batch()) {
+            let sounds: Vec<&[f32]> = part.iter().map(|f| &f.spectrogram[..]).collect();
+            let audio = self.audio_response(&sounds)?.pool4()?;
+            let mut pictures = vec![Vec::new(); part.len()];
+            for group in group_by_size(part) {
+                let members: Vec<&Features> = group.iter().map(|&i| part[i]).collect();
+                let vision = self.vision_response_of(&members)?.pool4()?;
+                for (&i, row) in group.iter().zip(vision.chunks_exact(FEATURE)) {
+                    pictures[i] = row.to_vec();
+                }
+            }
+            let sounds = audio.chunks_exact(FEATURE).map(<[f32]>::to_vec);
+            let both = pictures.into_iter().zip(sounds);
+            all.extend(both.map(|(vision, audio)| Pooled { vision, audio }));
+        }
+        Ok(all)
+    }
+
     /// The trunks' features of each moment. Pictures may differ in size; those of one
     /// size share a forward pass.
     ///

@@ -5,7 +5,7 @@ pub(super) const CHANNELS: [usize; 4] = [64, 128, 256, 512];
 /// Length of a trunk's feature (pool4).
 pub const FEATURE: usize = 512;
 /// Units of fc1.
-pub(super) const HIDDEN: usize = 128;
+pub const HIDDEN: usize = 128;
 
 /// One of the two trunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 //! modality, the [`Fusion`] with its heatmaps, and [`L3Net`], which is all of it on
 //! one device.
 
+mod cameras;
 pub mod cuda;
 mod default_model;
 mod device;
@@ -24,12 +25,13 @@ pub(crate) mod threads;
 mod trunk;
 mod weights;
 
+pub use cameras::{CameraRecord, Cameras};
 pub use default_model::untrained_file;
 pub use device::{Device, Precision, bf16_is_faster_on_cpu, precision_name};
-pub use embedding::{Embedding, PICTURE_WIDTH, SOUND_WIDTH};
+pub use embedding::{Embedding, PICTURE_WIDTH, Pooled, SOUND_WIDTH};
 pub use error::{ModelError, NetError};
 pub use fusion::{Fusion, HeatmapKind, Outputs};
-pub use layout::{Conv1Stride, FEATURE, Modality, TensorSpec, layout};
+pub use layout::{Conv1Stride, FEATURE, HIDDEN, Modality, TensorSpec, layout};
 pub use model::{L3Net, NetInfo, NetOptions};
 pub use response::Response;
 pub use safetensors_file::StoreAs;

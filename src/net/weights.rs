@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::cameras::{self, Cameras};
 use super::error::ModelError;
 use super::layout::{Conv1Stride, layout};
 use super::random;
@@ -28,6 +29,7 @@ pub struct Weights {
     metadata: BTreeMap<String, String>,
     spec: WindowSpec,
     conv1_stride: Conv1Stride,
+    cameras: Cameras,
     tensors: BTreeMap<String, Vec<f32>>,
 }
 
@@ -64,6 +66,7 @@ impl Weights {
             metadata.insert("conv1_stride".to_owned(), stride.get().to_string());
         }
         let (spec, conv1_stride) = check_metadata(&metadata, source)?;
+        let cameras = known_cameras(&metadata, source)?;
         let tensors = if header.is_empty() && metadata.contains_key("init") {
             random_tensors(seed_of(&metadata, source)?)
         } else {
@@ -78,6 +81,7 @@ impl Weights {
             metadata,
             spec,
             conv1_stride,
+            cameras,
             tensors,
         })
     }
@@ -91,6 +95,7 @@ impl Weights {
             metadata: random_metadata(seed, spec, conv1_stride),
             spec,
             conv1_stride,
+            cameras: Cameras::new(),
             tensors: random_tensors(seed),
         }
     }
@@ -131,8 +136,49 @@ impl Weights {
             metadata,
             spec,
             conv1_stride,
+            cameras: Cameras::new(),
             tensors,
         }
+    }
+
+    /// The same trunks with another fusion: the values of its four tensors. `learnt` says
+    /// how it was learnt, for the file's metadata, beside what is known of the trunks.
+    ///
+    /// # Panics
+    /// If a tensor is of another length: names and shapes are the program's own.
+    pub fn with_fusion(
+        &self,
+        fusion: BTreeMap<String, Vec<f32>>,
+        learnt: BTreeMap<String, String>,
+        cameras: Cameras,
+    ) -> Self {
+        let mut model = self.clone();
+        for (name, values) in fusion {
+            assert_eq!(values.len(), model.tensor(&name).len(), "{name}");
+            model.tensors.insert(name, values);
+        }
+        model.metadata.extend(learnt);
+        model
+            .metadata
+            .insert(cameras::KEY.to_owned(), cameras::to_text(&cameras));
+        model.cameras = cameras;
+        model
+    }
+
+    /// Whether both have the same trunks, so that a fusion of one fits the other.
+    pub fn has_trunks_of(&self, other: &Self) -> bool {
+        let mut slots = layout().into_iter();
+        self.conv1_stride == other.conv1_stride
+            && self.spec == other.spec
+            && slots.all(|slot| {
+                slot.name.starts_with("fusion.")
+                    || self.tensor(&slot.name) == other.tensor(&slot.name)
+            })
+    }
+
+    /// What is known of single cameras; empty for a model that was not adapted to any.
+    pub fn cameras(&self) -> &Cameras {
+        &self.cameras
     }
 
     /// Whether the weights were trained. The results of an untrained network mean
@@ -207,6 +253,22 @@ impl Weights {
             store_as,
         )
     }
+}
+
+fn known_cameras(
+    metadata: &BTreeMap<String, String>,
+    source: &Path,
+) -> Result<Cameras, ModelError> {
+    let Some(text) = metadata.get(cameras::KEY) else {
+        return Ok(Cameras::new());
+    };
+    cameras::parse(text).map_err(|found| ModelError::Metadata {
+        file: source.to_owned(),
+        key: cameras::KEY,
+        found,
+        expected: "what `l3net adapt` writes".to_owned(),
+        next: "l3net adapt makes it anew",
+    })
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, ModelError> {

@@ -1,0 +1,345 @@
+//! `l3net adapt`: learns which sound belongs to which camera.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::batch::default_jobs;
+use super::common::{NetArgs, TalkArgs, Usage, cancel_on_signal, parse_hop, parse_seconds};
+use super::progress::Bar;
+use super::sources::{TrackArgs, expand};
+use super::streams::check_descriptions;
+use super::value::choice;
+use crate::adapt::{AdaptError, Adapted, Camera, Collector, Figures, LeftOut, Settings, learn};
+use crate::cancel::CancelToken;
+use crate::engine::{Engine, EngineOptions, Output, Task};
+use crate::features::Features;
+use crate::media::{ProcessOpener, Source};
+use crate::net::{Pooled, StoreAs, Weights};
+use crate::report::table::{Table, percent};
+use crate::result::Crop;
+use crate::stats::RunStats;
+use crate::text::plural;
+use crate::time::{Hop, MediaTime};
+
+/// Learn which sound belongs to which of your cameras
+///
+/// Each SOURCE, or each folder of recordings, is a camera: `l3net adapt cameras/*`, or
+/// streams with --seconds. Only the last layers are learnt, in seconds, once the
+/// recordings have been through the network. The end of each camera is held out to test;
+/// MODEL is written only if it tells the cameras apart better than what is there.
+#[derive(clap::Args, Clone, Debug)]
+pub struct AdaptArgs {
+    /// Recordings, a folder of them for each camera, or streams
+    #[arg(required = true, value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    #[command(flatten)]
+    tracks: TrackArgs,
+    /// Model to write (.safetensors)
+    #[arg(long, short, value_name = "MODEL")]
+    pub output: PathBuf,
+    /// Replace MODEL even if it is not better than what is there
+    #[arg(long)]
+    pub force: bool,
+    /// Time between windows, 0.1 to 1
+    #[arg(long, default_value = "0.5", value_name = "SECONDS", value_parser = parse_hop)]
+    pub hop: Hop,
+    /// Part of the picture to use: as in `live` later
+    #[arg(long, value_parser = choice::<Crop>(), default_value = "full", value_name = "WHAT")]
+    pub crop: Crop,
+    /// Use this much of each source; streams need it
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub seconds: Option<f64>,
+    /// Last part of each camera, 0.1 to 0.5, that is held out to test
+    #[arg(long, default_value = "0.25", value_name = "PART", value_parser = parse_part)]
+    pub test: f64,
+    /// Windows that are kept of each camera, spread evenly
+    #[arg(long, default_value = "7200", value_name = "N", value_parser = clap::value_parser!(u32).range(16..))]
+    pub keep: u32,
+    /// Write the figures to this file as JSON; - is stdout
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+    /// Seed of all random numbers
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Files to decode in parallel; by the number of cores if not given
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    #[command(flatten)]
+    net: NetArgs,
+    #[command(flatten)]
+    talk: TalkArgs,
+}
+
+fn parse_part(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(part) if (0.1..=0.5).contains(&part) => Ok(part),
+        _ => Err("not a part from 0.1 to 0.5".to_owned()),
+    }
+}
+
+/// Learns. True if a model was written and no source failed.
+///
+/// # Errors
+/// Wrong usage, or what made the whole run impossible.
+pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
+    check(&args.output)?;
+    let sources = args.tracks.of(expand(&args.sources)?);
+    if let Some(source) = sources.iter().find(|s| s.is_endless()) {
+        if args.seconds.is_none() {
+            return Err(Usage::error(format!(
+                "{}: has no end: say with --seconds how long to listen to it",
+                source.name
+            )));
+        }
+    }
+    check_descriptions(&sources)?;
+    let bar = Bar::for_files(&sources, args.talk.quiet);
+    args.talk.start_log(bar.writer());
+    let cancel = cancel_on_signal()?;
+    let base = args.net.weights()?;
+    let present = present(args, &base)?;
+    let begun = Instant::now();
+    let (cameras, failed) = collect(args, sources, &base, &cancel, &bar)?;
+    bar.finish();
+    if cancel.is_cancelled() {
+        return Err(AdaptError::Cancelled.into());
+    }
+    let heard = begun.elapsed();
+    let settings = Settings {
+        test: args.test,
+        seed: args.seed,
+        ..Settings::default()
+    };
+    let steps = match args.talk.quiet {
+        true => Bar::none(),
+        false => Bar::for_steps(settings.all_steps(), "learning"),
+    };
+    let learnt = learn(
+        cameras,
+        &base,
+        present.as_ref().unwrap_or(&base),
+        settings,
+        |_, _| {
+            steps.step();
+            !cancel.is_cancelled()
+        },
+    );
+    steps.finish();
+    let learnt = match learnt {
+        Err(AdaptError::TooFew {
+            left_out,
+            usable,
+            all,
+        }) => {
+            say_left_out(&bar, &left_out);
+            return Err(AdaptError::TooFew {
+                left_out,
+                usable,
+                all,
+            }
+            .into());
+        }
+        other => other?,
+    };
+    say_left_out(&bar, &learnt.left_out);
+    report(args, &learnt, present.is_some(), &bar)?;
+    let is_better = learnt.figures.are_better_than(&learnt.before);
+    if !is_better && !args.force {
+        let (what, next) = match &present {
+            Some(_) => ("it stays", "--force replaces it"),
+            None => (
+                "it is not written",
+                "--force writes it; more recordings may help",
+            ),
+        };
+        bar.say(&format!(
+            "l3net: {}: {what}: the new one is not better on what was held out; {next}",
+            args.output.display()
+        ));
+        return Ok(false);
+    }
+    learnt.weights.write(&args.output, StoreAs::F32)?;
+    if !args.talk.quiet {
+        bar.say(&format!(
+            "{}: {} in {:.0} s, and {:.0} s of learning; use it with --model",
+            args.output.display(),
+            plural(learnt.figures.cameras.len(), "camera"),
+            heard.as_secs_f64(),
+            (begun.elapsed() - heard).as_secs_f64()
+        ));
+    }
+    Ok(failed == 0 && learnt.left_out.is_empty())
+}
+
+fn check(output: &Path) -> anyhow::Result<()> {
+    if output.is_dir() {
+        return Err(Usage::error("-o MODEL is a folder; name a file in it"));
+    }
+    if output.extension().is_none_or(|e| e != "safetensors") {
+        return Err(Usage::error("-o MODEL must end in .safetensors"));
+    }
+    Ok(())
+}
+
+/// The model that is there already.
+fn present(args: &AdaptArgs, base: &Weights) -> anyhow::Result<Option<Weights>> {
+    if !args.output.exists() || args.force {
+        return Ok(None);
+    }
+    let present = Weights::read(&args.output)?;
+    if !present.has_trunks_of(base) {
+        return Err(Usage::error(format!(
+            "{}: was made from another model than {}; name another file, or --force replaces it",
+            args.output.display(),
+            base.source().display()
+        )));
+    }
+    Ok(Some(present))
+}
+
+/// Runs all sources through the trunks. Also returns how many failed.
+fn collect(
+    args: &AdaptArgs,
+    sources: Vec<Source>,
+    base: &Weights,
+    cancel: &CancelToken,
+    bar: &Bar,
+) -> anyhow::Result<(Vec<Camera>, usize)> {
+    let net = args.net.place(base)?;
+    let real_time = sources.iter().any(Source::is_endless);
+    let options = EngineOptions {
+        hop: args.hop,
+        crop: args.crop,
+        spec: net.describe().spec,
+        real_time,
+        limit: args.seconds.map(MediaTime::from_secs_f64),
+        jobs: args.jobs.map_or_else(default_jobs, usize::from),
+        batch: EngineOptions::batch_for(&net),
+        max_wait: EngineOptions::MAX_WAIT,
+        keep_pictures: false,
+        wait_for_cameras: false,
+    };
+    let names: Vec<_> = sources.iter().map(|s| s.name.clone()).collect();
+    let mut collectors: Vec<Collector> = sources
+        .iter()
+        .map(|_| Collector::new(args.keep as usize))
+        .collect();
+    let cameras: Vec<String> = sources
+        .iter()
+        .map(|s| s.label.clone().unwrap_or_else(|| s.name.to_string()))
+        .collect();
+    let stats = RunStats::new(sources.len());
+    let tasks = sources.into_iter().map(Task::new).collect();
+    let processes = ProcessOpener::new(options.jobs);
+    let mut engine = Engine::new(&options, cancel, &stats);
+    if !real_time {
+        engine.opener = &processes;
+    }
+    let mut failed = 0;
+    let pool4 = move |batch: &[&Features]| net.pool4(batch);
+    engine.run(tasks, pool4, |output: Output<Pooled>| {
+        bar.show(&stats);
+        match output {
+            Output::Answered {
+                stream,
+                job,
+                answer,
+                ..
+            } => collectors[stream].take(job.start, job.audio.silent, answer),
+            Output::Gap { .. } => {}
+            Output::Ended { stream, end } => {
+                if let Some(error) = end.error {
+                    failed += 1;
+                    bar.say_failed(&names[stream], &error);
+                }
+            }
+            Output::NetworkFailed(error) => return Err(error),
+        }
+        Ok(())
+    })?;
+    // Recordings of a camera follow each other, in the order of their names.
+    let mut of_camera: BTreeMap<String, Vec<Collector>> = BTreeMap::new();
+    for (camera, collector) in cameras.into_iter().zip(collectors) {
+        of_camera.entry(camera).or_default().push(collector);
+    }
+    let cameras = of_camera
+        .into_iter()
+        .map(|(name, recordings)| Collector::join(&name, recordings, args.keep as usize));
+    Ok((cameras.collect(), failed))
+}
+
+fn say_left_out(bar: &Bar, left_out: &[LeftOut]) {
+    for LeftOut { camera, why } in left_out {
+        bar.say(&format!("l3net: {camera}: left out: {why}"));
+    }
+}
+
+/// What is written with --json.
+#[derive(serde::Serialize)]
+struct Written<'a> {
+    cameras_from: String,
+    held_out: &'a Figures,
+    before: &'a Figures,
+    left_out: BTreeMap<&'a str, &'a str>,
+}
+
+fn report(args: &AdaptArgs, learnt: &Adapted, is_there: bool, bar: &Bar) -> anyhow::Result<()> {
+    if let Some(path) = &args.json {
+        let written = Written {
+            cameras_from: learnt.weights.metadata()["adapted_from"].clone(),
+            held_out: &learnt.figures,
+            before: &learnt.before,
+            left_out: (learnt.left_out.iter())
+                .map(|out| (out.camera.as_str(), out.why.as_str()))
+                .collect(),
+        };
+        let text = serde_json::to_string_pretty(&written)? + "\n";
+        if path.as_os_str() == "-" {
+            use std::io::Write;
+            std::io::stdout().write_all(text.as_bytes())?;
+        } else {
+            crate::atomic_file::write(path, text.as_bytes())?;
+        }
+    }
+    if args.talk.quiet {
+        return Ok(());
+    }
+    let mut table = Table::default();
+    let held_out = format!("the last {:.0} % of each camera", args.test * 100.0);
+    table.header(
+        &held_out,
+        &["windows", "right", "own", "others", "mistaken for"],
+    );
+    for camera in &learnt.figures.cameras {
+        let mistaken = camera.confused_with.as_ref();
+        table.row(
+            &camera.camera,
+            [
+                camera.held_out.to_string(),
+                percent(camera.accuracy),
+                percent(camera.own),
+                percent(camera.others),
+                mistaken.map_or_else(String::new, |(other, share)| {
+                    format!("{other} ({:.0} %)", share * 100.0)
+                }),
+            ],
+        );
+    }
+    let there = if is_there { "what is there" } else { "before" };
+    for (name, figures) in [("all", &learnt.figures), (there, &learnt.before)] {
+        let long = figures.over_10_s.map_or_else(String::new, |[own, others]| {
+            format!(", over 10 s {}", percent((own + others) / 2.0))
+        });
+        table.text(format!(
+            "{name}: {} of single windows, ROC-AUC {:.3}; by the mean of a camera {}{long}",
+            percent(figures.accuracy),
+            figures.roc_auc,
+            percent(figures.by_mean)
+        ));
+    }
+    let mut text = Vec::new();
+    table.write(&mut text)?;
+    bar.say(String::from_utf8_lossy(&text).trim_end());
+    Ok(())
+}
