@@ -8,38 +8,64 @@ use std::ops::Range;
 
 use super::camera::Camera;
 
-/// Blocks before the one that is the test.
+/// Times are rounded to nanoseconds, and sums of them to a little more.
+const TOLERANCE: f64 = 1e-6;
+
+/// Blocks before the one that is the test, at most.
 const EARLIER: usize = 3;
+/// Seconds that an earlier block needs.
+const LEAST_S: f64 = 2.0;
 
 /// The blocks of some cameras.
 #[derive(Debug)]
 pub struct Blocks {
-    /// Rows of each block, for each camera. Rows of different blocks do not overlap in
-    /// time, as those in between are in none.
-    cameras: Vec<Vec<Range<usize>>>,
+    cameras: Vec<Cut>,
+}
+
+/// The blocks of a camera.
+#[derive(Debug)]
+struct Cut {
+    /// Start of each row.
+    times: Vec<f64>,
+    /// Rows of each block; some may be empty.
+    blocks: Vec<Range<usize>>,
 }
 
 impl Blocks {
-    /// Cuts the last `test` (0 to 1) of each camera off as the last block, and the rest
-    /// into equal ones.
+    /// Cuts the last `test` (0 to 1) of the rows of each camera off as the last block, and
+    /// the rest into equal ones. Every camera has [`MIN_SECONDS`](super::MIN_SECONDS).
     pub fn cut(cameras: &[Camera], test: f64) -> Self {
         let cut = |camera: &Camera| {
-            let seconds = &camera.seconds;
-            let first = seconds.first().map_or(0.0, |s| s.at_s);
-            let end = seconds.last().map_or(0.0, |s| s.at_s + 1.0);
-            let earlier = (1.0 - test) / EARLIER as f64;
-            let edge = |block: usize| match block {
-                block if block <= EARLIER => first + (end - first) * earlier * block as f64,
-                _ => end,
-            };
-            (0..=EARLIER)
-                .map(|block| {
-                    // A window that begins before an edge and ends behind it is in no block.
-                    let begin = seconds.partition_point(|s| s.at_s < edge(block) - 1e-6);
-                    let until = seconds.partition_point(|s| s.at_s + 1.0 <= edge(block + 1) + 1e-6);
-                    begin..until.max(begin)
+            let times: Vec<f64> = camera.seconds.iter().map(|s| s.at_s).collect();
+            let begins_at = |at: f64| times.partition_point(|t| *t < at - TOLERANCE);
+            let ends_by = |at: f64| times.partition_point(|t| *t + 1.0 <= at + TOLERANCE);
+            let first = times.first().copied().unwrap_or(0.0);
+            let wanted = times.len() - (times.len() as f64 * test).ceil() as usize;
+            // At least one window is before the test.
+            let from = wanted.max(begins_at(first + 1.0)).min(times.len());
+            let edge = times.get(from).copied().unwrap_or(f64::INFINITY);
+            let earlier = ends_by(edge);
+            let length = times[..earlier]
+                .last()
+                .map_or(0.0, |last| last + 1.0 - first);
+            let count = ((length / LEAST_S) as usize).clamp(1, EARLIER);
+            let mut blocks: Vec<Range<usize>> = (0..EARLIER)
+                .map(|block| match block {
+                    block if block >= count => 0..0,
+                    block => {
+                        let next = (block + 1) * earlier / count;
+                        let until = match block + 1 == count {
+                            true => earlier,
+                            // A window over the edge is in no block.
+                            false => ends_by(times[next]),
+                        };
+                        let begin = block * earlier / count;
+                        begin..until.max(begin)
+                    }
                 })
-                .collect()
+                .collect();
+            blocks.push(from..times.len());
+            Cut { times, blocks }
         };
         Self {
             cameras: cameras.iter().map(cut).collect(),
@@ -53,14 +79,21 @@ impl Blocks {
 
     /// The rows of a camera in a block.
     pub fn held_out(&self, camera: usize, block: usize) -> Range<usize> {
-        self.cameras[camera][block].clone()
+        self.cameras[camera].blocks[block].clone()
     }
 
-    /// The rows of a camera that are not in a block and do not overlap it in time.
+    /// The rows of a camera that do not overlap a block in time. There are some whichever
+    /// the block is.
     pub fn learnt(&self, camera: usize, without: usize) -> Vec<usize> {
-        let blocks = self.cameras[camera].iter().enumerate();
-        let others = blocks.filter(|(block, _)| *block != without);
-        others.flat_map(|(_, rows)| rows.clone()).collect()
+        let Cut { times, blocks } = &self.cameras[camera];
+        let held_out = &times[blocks[without].clone()];
+        let (Some(first), Some(last)) = (held_out.first(), held_out.last()) else {
+            return (0..times.len()).collect();
+        };
+        let is_apart = |t: f64| t + 1.0 <= first + TOLERANCE || t >= last + 1.0 - TOLERANCE;
+        (0..times.len())
+            .filter(|&row| is_apart(times[row]))
+            .collect()
     }
 }
 
@@ -87,29 +120,38 @@ mod tests {
     fn the_last_part_is_the_test_and_windows_over_an_edge_are_in_none() {
         let half_seconds: Vec<f64> = (0..39).map(|i| f64::from(i) * 0.5).collect();
         let blocks = Blocks::cut(&[camera(&half_seconds)], 0.4);
-        // 20 s: three blocks of 4 s, and one of 8 s.
+        // 20 s: three blocks of 4 s less a window each, and one of 8 s.
         let rows: Vec<_> = (0..4).map(|block| blocks.held_out(0, block)).collect();
-        assert_eq!(rows, [0..7, 8..15, 16..23, 24..39]);
+        assert_eq!(rows, [0..6, 7..13, 14..22, 23..39]);
         let learnt = blocks.learnt(0, 1);
-        assert_eq!(learnt.len(), 7 + 7 + 15);
-        assert!(learnt.iter().all(|row| !(7..16).contains(row)));
+        assert_eq!(learnt, (0..6).chain(14..39).collect::<Vec<_>>());
     }
 
     #[test]
-    fn a_camera_without_seconds_has_empty_blocks() {
-        let blocks = Blocks::cut(&[camera(&[])], 0.25);
-        assert!((0..Blocks::count()).all(|block| blocks.held_out(0, block).is_empty()));
+    fn the_shortest_camera_is_learnt_and_tested() {
+        let blocks = Blocks::cut(&[camera(&[0.0, 1.0, 2.0, 3.0])], 0.25);
+        assert_eq!(blocks.held_out(0, Blocks::count() - 1), 3..4);
+        assert_eq!(blocks.learnt(0, Blocks::count() - 1), [0, 1, 2]);
+        assert_eq!((blocks.held_out(0, 0), blocks.held_out(0, 1)), (0..3, 0..0));
+        assert_eq!(blocks.learnt(0, 0), [3]);
     }
 
     proptest! {
-        /// Whatever the times are, nothing that is learnt overlaps what is held out.
+        /// Whatever the times are, something is learnt, and it does not overlap what is held
+        /// out; the test comes after all that its head learns.
         #[test]
         fn what_is_learnt_does_not_overlap_what_is_held_out(
             steps in prop::collection::vec(0.05_f64..3.0, 1..80), test in 0.1_f64..0.6
         ) {
             let times: Vec<f64> = steps.iter().scan(0.0, |at, step| { *at += step; Some(*at) }).collect();
-            let blocks = Blocks::cut(&[camera(&times)], test);
+            let camera = camera(&times);
+            prop_assume!(camera.whole_seconds() >= super::super::MIN_SECONDS);
+            let blocks = Blocks::cut(&[camera], test);
+            let last = Blocks::count() - 1;
+            prop_assert!(!blocks.held_out(0, last).is_empty());
+            prop_assert!(blocks.learnt(0, last).iter().all(|row| *row < blocks.held_out(0, last).start));
             for block in 0..Blocks::count() {
+                prop_assert!(!blocks.learnt(0, block).is_empty());
                 for learnt in blocks.learnt(0, block) {
                     for held in blocks.held_out(0, block) {
                         prop_assert!((times[learnt] - times[held]).abs() >= 1.0 - 1e-5);

@@ -10,7 +10,7 @@ use crate::train::{Calibration, ScoredPair};
 const OTHERS: usize = 400;
 /// How far the margins of single cameras are expected to lie from those of all: a camera
 /// of which little is known keeps the common zero.
-const SPREAD: f64 = 1.0;
+const SPREAD: f64 = 2.0;
 const MAX_ITERATIONS: usize = 50;
 
 /// The calibration of all margins; none where margins say nothing.
