@@ -56,6 +56,9 @@ pub struct AdaptArgs {
     /// Windows that are kept of each camera, spread evenly
     #[arg(long, default_value = "7200", value_name = "N", value_parser = clap::value_parser!(u32).range(16..))]
     pub keep: u32,
+    /// Steps of learning; there are five rounds of them
+    #[arg(long, default_value = "4000", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: u64,
     /// Write the figures to this file as JSON; - is stdout
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
@@ -107,9 +110,9 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     }
     let heard = begun.elapsed();
     let settings = Settings {
+        steps: args.steps,
         test: args.test,
         seed: args.seed,
-        ..Settings::default()
     };
     let steps = match args.talk.quiet {
         true => Bar::none(),
@@ -225,10 +228,7 @@ fn collect(
         .iter()
         .map(|_| Collector::new(args.keep as usize))
         .collect();
-    let cameras: Vec<String> = sources
-        .iter()
-        .map(|s| s.label.clone().unwrap_or_else(|| s.name.to_string()))
-        .collect();
+    let cameras: Vec<String> = sources.iter().map(|s| s.camera().to_owned()).collect();
     let stats = RunStats::new(sources.len());
     let tasks = sources.into_iter().map(Task::new).collect();
     let processes = ProcessOpener::new(options.jobs);

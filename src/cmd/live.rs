@@ -1,14 +1,17 @@
 //! `l3net live`: real time, never behind.
 
 use super::clash;
-use super::common::cancel_on_signal_in_time;
+use super::common::{cancel_on_signal_in_time, say};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{Run, StreamArgs, check_descriptions};
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 
+use crate::media::{Source, SourceKind};
+use crate::net::Weights;
 use crate::sink::retention::KeepLimits;
+use crate::text::plural;
 
 /// Monitor cameras, microphones and streams in real time
 ///
@@ -60,6 +63,35 @@ fn parse_age(text: &str) -> Result<SignedDuration, String> {
     })
 }
 
+/// Says once of which streams little can be expected, and what helps.
+fn say_what_it_knows(weights: &Weights, is_default: bool, sources: &[Source]) {
+    let known = weights.cameras();
+    let unknown: Vec<&Source> = (sources.iter())
+        .filter(|source| !known.contains_key(source.camera()))
+        .filter(|source| !matches!(source.kind, SourceKind::Test(_)))
+        .collect();
+    let Some(first) = unknown.first() else {
+        return;
+    };
+    let model = weights.source().display();
+    if !known.is_empty() {
+        say(&format!(
+            "l3net: {} of {} is not a camera that {model} has learnt: its answers are less \
+             reliable (l3net adapt learns it)",
+            first.name,
+            plural(sources.len(), "stream")
+        ));
+    } else if is_default {
+        say(&format!(
+            "l3net: {model} has not learnt these streams. It knows some common things and their \
+             sounds; of real film that it has not seen it judges 55 % of the seconds rightly, \
+             hardly more than by chance. Once it has learnt them, it tells whose sound is whose:\n  \
+             l3net adapt SOURCE… --seconds 600 -o cameras.safetensors\n  \
+             l3net live SOURCE… --model cameras.safetensors"
+        ));
+    }
+}
+
 /// Runs until all sources end, or Ctrl-C.
 ///
 /// # Errors
@@ -73,6 +105,9 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     // Before the weights: reading them may take long.
     let cancel = cancel_on_signal_in_time()?;
     let weights = args.stream.net.weights()?;
+    if !args.stream.talk.quiet {
+        say_what_it_knows(&weights, args.stream.net.model.is_none(), &sources);
+    }
     Run {
         jobs: sources.len(),
         asked: sources.len(),

@@ -14,6 +14,7 @@ use crate::cancel::CancelToken;
 use crate::engine::{Assembler, EngineOptions, Output};
 use crate::event::Event;
 use crate::media::Source;
+use crate::net::Cameras;
 use crate::result::{Judgement, StreamName};
 use crate::sink::archive::Archive;
 use crate::sink::bus::{Bus, BusOptions};
@@ -137,7 +138,8 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Opens them. `model` is the model's name in summaries.
+    /// Opens them. `model` is the model's name in summaries, `cameras` what it
+    /// knows of single ones.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
@@ -147,6 +149,7 @@ impl Outputs {
         sources: &[Source],
         engine: &EngineOptions,
         model: &str,
+        cameras: &Cameras,
     ) -> anyhow::Result<Self> {
         let mut sinks = Vec::new();
         for make in SINKS {
@@ -161,7 +164,7 @@ impl Outputs {
             stats: Arc::clone(context.stats),
         };
         Ok(Self {
-            assembler: Assembler::new(sources, engine, model),
+            assembler: Assembler::new(sources, engine, model, cameras),
             resumes: archive.is_some(),
             publisher: Publisher::new(archive, Bus::start(sinks, options)?),
             bar,

@@ -92,6 +92,7 @@ impl Run<'_> {
         } = self;
         let window = &args.window;
         let net = args.net.place(&weights)?;
+        let cameras = weights.cameras().clone();
         drop(weights);
         let skip: Vec<u64> = sources
             .iter()
@@ -124,7 +125,7 @@ impl Run<'_> {
             keep_pictures: false,
             wait_for_cameras,
         };
-        let mut outputs = Outputs::open(&context, archive, &sources, &options, &model)?;
+        let mut outputs = Outputs::open(&context, archive, &sources, &options, &model, &cameras)?;
         options.keep_pictures = outputs.needs_pictures();
         let heatmap = args.map.heatmap;
         let judge = move |batch: &[&Features]| net.judge(batch, heatmap);

@@ -61,6 +61,11 @@ pub struct Verdict {
     /// The network's two outputs before softmax; index 1 = corresponds.
     #[serde(deserialize_with = "nans_from_null")]
     pub logits: [f32; 2],
+    /// How far the difference of the logits lies over that of this camera's pictures with
+    /// other cameras' sounds, in standard deviations; only of a camera that the model was
+    /// adapted to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub z_score: Option<f32>,
     /// Properties of the sound.
     pub audio: AudioFacts,
     /// Properties of the picture.

@@ -27,6 +27,7 @@ pub fn moment(stream: &str, seq: u64) -> Verdict {
         utc: None,
         correspondence: 0.83,
         logits: [-0.7, 0.9],
+        z_score: None,
         audio: AudioFacts {
             rms_dbfs: -21.4,
             silent: false,

@@ -9,7 +9,7 @@ use super::{EngineOptions, Job, Output};
 use crate::event::{Event, Evidence, JudgedMoment, Region};
 use crate::features::Viewport;
 use crate::media::Source;
-use crate::net::NetError;
+use crate::net::{CameraRecord, Cameras, NetError};
 use crate::result::{
     Crop, Gap, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, StreamName, Summary,
     Verdict,
@@ -30,6 +30,8 @@ pub struct Assembler {
 struct Stream {
     name: StreamName,
     bytes: Option<u64>,
+    /// What the model knows of it.
+    camera: Option<CameraRecord>,
     moments: u64,
     correspondence_sum: f64,
     gaps: u64,
@@ -37,11 +39,18 @@ struct Stream {
 
 impl Assembler {
     /// For a run over `sources`, in the order of their tasks. `model` is the model's name
-    /// in summaries ([`Weights::identity`](crate::net::Weights::identity)).
-    pub fn new(sources: &[Source], options: &EngineOptions, model: &str) -> Self {
+    /// in summaries ([`Weights::identity`](crate::net::Weights::identity)), `cameras` what it
+    /// knows of single ones.
+    pub fn new(
+        sources: &[Source],
+        options: &EngineOptions,
+        model: &str,
+        cameras: &Cameras,
+    ) -> Self {
         let stream = |source: &Source| Stream {
             name: source.name.clone(),
             bytes: source.bytes(),
+            camera: cameras.get(source.camera()).copied(),
             moments: 0,
             correspondence_sum: 0.0,
             gaps: 0,
@@ -68,6 +77,7 @@ impl Assembler {
             } => {
                 let stream = &mut self.streams[stream];
                 stream.moments += 1;
+                let (answer, z_score) = calibrated(answer, stream.camera);
                 stream.correspondence_sum += f64::from(answer.correspondence);
                 let latency = Latency {
                     wait: ms(job.arrived, job.begun),
@@ -76,7 +86,7 @@ impl Assembler {
                     total: ms(job.arrived, now),
                 };
                 let name = stream.name.clone();
-                Event::Moment(Box::new(self.moment(name, *job, answer, latency)))
+                Event::Moment(Box::new(self.moment(name, *job, answer, z_score, latency)))
             }
             Output::Gap { stream, gap } => {
                 let stream = &mut self.streams[stream];
@@ -114,6 +124,7 @@ impl Assembler {
         stream: StreamName,
         job: Job,
         judgement: Judgement,
+        z_score: Option<f32>,
         latency_ms: Latency,
     ) -> JudgedMoment {
         let viewport = job.features.view;
@@ -129,6 +140,7 @@ impl Assembler {
             utc: job.utc.map(|t| format!("{t:.3}")),
             correspondence: judgement.correspondence,
             logits: judgement.logits,
+            z_score,
             audio: job.audio,
             video: job.video,
             heatmap: HeatmapFacts {
@@ -157,6 +169,20 @@ impl Assembler {
 }
 
 /// The sound heatmap's peak in Hz and seconds.
+/// The judgement of a stream that the model knows, so that 0.5 means for it what it means
+/// for others; and its z-score.
+fn calibrated(mut judgement: Judgement, camera: Option<CameraRecord>) -> (Judgement, Option<f32>) {
+    let Some(camera) = camera else {
+        return (judgement, None);
+    };
+    let half = (camera.shift / 2.0) as f32;
+    judgement.logits[0] -= half;
+    judgement.logits[1] += half;
+    let margin = judgement.logits[1] - judgement.logits[0];
+    judgement.correspondence = 1.0 / (1.0 + (-margin).exp());
+    (judgement, Some(camera.z_score(f64::from(margin)) as f32))
+}
+
 fn sound_facts(map: &Heatmap, spec: WindowSpec) -> SoundHeatmapFacts {
     let (row, col, max) = map.peak();
     let whole = Viewport::whole(spec.frames as u32, spec.bins as u32);
@@ -228,5 +254,30 @@ mod tests {
             assert!((facts.peak_hz - hz).abs() <= 750.0, "{hz} Hz: {facts:?}");
             assert!((facts.peak_s - at_s).abs() <= 0.06, "{at_s} s: {facts:?}");
         }
+    }
+
+    #[test]
+    fn the_margin_of_a_known_camera_is_shifted_and_its_z_score_told() {
+        let heatmap = || Heatmap {
+            rows: 1,
+            cols: 1,
+            values: vec![0.0],
+        };
+        let judgement = || Judgement {
+            logits: [1.0, 0.0],
+            correspondence: 0.268_941_4,
+            vision: heatmap(),
+            audio: heatmap(),
+        };
+        assert_eq!(calibrated(judgement(), None), (judgement(), None));
+        let camera = CameraRecord {
+            shift: 3.0,
+            others_mean: -4.0,
+            others_std: 2.0,
+        };
+        let (shifted, z_score) = calibrated(judgement(), Some(camera));
+        assert_eq!(shifted.logits, [-0.5, 1.5]);
+        assert!((shifted.correspondence - 0.880_797).abs() < 1e-5);
+        assert_eq!(z_score, Some(3.0));
     }
 }

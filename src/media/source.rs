@@ -120,6 +120,11 @@ impl Source {
         }
     }
 
+    /// The camera that it is of: its class, or itself.
+    pub fn camera(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.name)
+    }
+
     /// The files that it reads, as far as they are known.
     pub fn files(&self) -> Vec<PathBuf> {
         match &self.kind {

@@ -104,6 +104,7 @@ const COLUMNS: &[Column] = &[
     column!(correspondence: Float32, Moment(m) => Cell::F32(m.correspondence)),
     column!(logits_0: Float32, Moment(m) => Cell::F32(m.logits[0])),
     column!(logits_1: Float32, Moment(m) => Cell::F32(m.logits[1])),
+    column!(z_score: Float32, Moment(m) => m.z_score.map_or(Cell::Null, Cell::F32)),
     column!(audio_rms_dbfs: Float32, Moment(m) => Cell::F32(m.audio.rms_dbfs)),
     column!(audio_silent: Boolean, Moment(m) => Cell::Bool(m.audio.silent)),
     column!(audio_dc_offset: Float32, Moment(m) => m.audio.dc_offset.map_or(Cell::Null, Cell::F32)),

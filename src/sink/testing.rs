@@ -66,6 +66,7 @@ pub fn every_kind_of_record() -> Vec<Record> {
     let mut live = moment("cam \"1\"\n", 7);
     live.utc = Some("2024-05-01T12:00:00.25Z".into());
     live.padded = true;
+    live.z_score = Some(2.5);
     live.audio.dc_offset = Some(-0.25);
     live.audio.invalid_samples = 3;
     live.audio.clipped_samples = 1;

@@ -5,6 +5,7 @@
 //! changes the whole process, as `tests/callbacks.rs` does with its allocator.
 
 #[cfg(feature = "gst")]
+mod adapt;
 mod cli;
 #[cfg(feature = "gst")]
 mod colours;
