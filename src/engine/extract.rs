@@ -17,6 +17,8 @@ pub(super) struct Extractor {
     stream: StreamName,
     features: FeatureExtractor,
     keep_pictures: bool,
+    /// The source runs by the clock.
+    pub live: bool,
     /// The network's image of the previous moment.
     last_image: Vec<u8>,
     /// Damaged sound was reported.
@@ -29,6 +31,7 @@ impl Extractor {
             stream,
             features: FeatureExtractor::new(options.spec, options.crop),
             keep_pictures: options.keep_pictures,
+            live: false,
             last_image: Vec::new(),
             damage_told: false,
         }
@@ -67,6 +70,7 @@ impl Extractor {
             features,
             picture: self.keep_pictures.then(|| Arc::new(picture)),
             padded: moment.padded,
+            live: self.live,
             arrived: moment.arrived,
             begun,
             featured: clock.now(),

@@ -63,7 +63,8 @@ pub struct EngineOptions {
     pub jobs: usize,
     /// Moments in one forward pass, at most.
     pub batch: usize,
-    /// How long a moment of a live stream may wait for the network before it is dropped.
+    /// How long after its sound a moment of a live stream may come to the network before it
+    /// is dropped.
     pub max_wait: Duration,
     /// Keep the pictures, for sinks that draw.
     pub keep_pictures: bool,
@@ -212,6 +213,7 @@ impl<'a> Engine<'a> {
                 let thread = network::NetworkThread {
                     network,
                     max_batch: options.batch,
+                    max_wait: options.max_wait,
                     dispatcher: &dispatcher,
                     outputs: sender,
                     stats: &self.stats.network,

@@ -38,6 +38,8 @@ pub struct Job {
     pub video: VideoFacts,
     /// The clip is shorter than a second.
     pub padded: bool,
+    /// It is of a source that runs by the clock: an answer that comes late is of no use.
+    pub live: bool,
     /// When the window's last sound arrived.
     pub arrived: Instant,
     /// When feature extraction began.
@@ -95,6 +97,8 @@ pub(super) struct NetworkThread<'a, N, A> {
     pub network: N,
     /// Moments in one forward pass, at most. Halved if memory runs out.
     pub max_batch: usize,
+    /// How long ago the sound of a live moment may have arrived.
+    pub max_wait: Duration,
     pub dispatcher: &'a Dispatcher<Box<Job>>,
     pub outputs: Sender<Output<A>>,
     pub stats: &'a NetworkStats,
@@ -110,6 +114,9 @@ where
         let mut idle_since = None;
         while let Some(batch) = self.dispatcher.next_batch(self.max_batch) {
             let begun = self.clock.now();
+            let batch: Vec<_> = (batch.into_iter())
+                .map(|(stream, item)| (stream, in_time(item, begun, self.max_wait)))
+                .collect();
             let features: Vec<&Features> = batch
                 .iter()
                 .filter_map(|(_, item)| match item {
@@ -198,6 +205,17 @@ where
     }
 }
 
+/// A live moment whose sound arrived too long ago is lost instead of judged: it may have
+/// waited for its picture, for a core, or for the network while other streams had it.
+fn in_time(item: Item<Box<Job>>, now: Instant, max_wait: Duration) -> Item<Box<Job>> {
+    match item {
+        Item::Job(job) if job.live && now.saturating_duration_since(job.arrived) > max_wait => {
+            Item::Gap(job.span())
+        }
+        item => item,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::dispatch::QueueLimits;
@@ -242,6 +260,7 @@ mod tests {
                 fails(&widths).map_or(Ok(widths), Err)
             },
             max_batch: 8,
+            max_wait: Duration::from_secs(2),
             dispatcher: &dispatcher,
             outputs: crossbeam_channel::unbounded().0,
             stats: &NetworkStats::default(),
@@ -286,5 +305,42 @@ mod tests {
         let (answers, batches, max_batch) = answers(&[1, 2], fails);
         assert!(answers.is_err());
         assert_eq!((batches.len(), max_batch), (1, 8));
+    }
+
+    #[test]
+    fn a_live_moment_that_waited_too_long_is_lost_and_one_of_a_file_is_judged() {
+        let featured = Instant::now();
+        let job = |live| {
+            Item::Job(Box::new(Job {
+                seq: 7,
+                start: MediaTime(7_000_000_000),
+                end: MediaTime(8_000_000_000),
+                frame_at: MediaTime(7_500_000_000),
+                utc: None,
+                features: numbered(1),
+                picture: None,
+                audio: AudioFacts::of(&[0.0; 10], crate::features::Damage::default()),
+                video: VideoFacts {
+                    width: 1,
+                    height: 1,
+                    still: false,
+                },
+                padded: false,
+                live,
+                arrived: featured,
+                begun: featured,
+                featured,
+            }))
+        };
+        let wait = Duration::from_secs(2);
+        let after =
+            |live, seconds| in_time(job(live), featured + Duration::from_secs_f64(seconds), wait);
+        assert!(matches!(after(true, 1.9), Item::Job(_)));
+        assert!(matches!(after(false, 3600.0), Item::Job(_)));
+        let Item::Gap(gap) = after(true, 2.1) else {
+            panic!("it waited too long");
+        };
+        assert_eq!((gap.why, gap.lost), (GapReason::Overload, 1));
+        assert_eq!(gap.start, MediaTime(7_000_000_000));
     }
 }

@@ -19,7 +19,7 @@ use crate::result::GapReason;
 use crate::stats::StreamStats;
 use crate::time::MediaTime;
 use crate::window::{FRAME_MEMORY, GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
-use lag::Lag;
+use lag::{Lag, Lateness};
 use listening::Listening;
 
 /// First and longest wait before a source is reopened.
@@ -59,6 +59,7 @@ pub(super) fn run(
         maker: None,
         extractor: Extractor::new(task.source.name.clone(), engine.options),
         utc_zero: UtcZero::default(),
+        lateness: None,
         missing: None,
         tail: TAIL_SAMPLES,
         dropped: (0, 0),
@@ -95,6 +96,8 @@ struct Reader<'a> {
     maker: Option<MomentMaker<Frame>>,
     extractor: Extractor,
     utc_zero: UtcZero,
+    /// How late the moments of an open live source are.
+    lateness: Option<Lateness>,
     missing: Option<String>,
     tail: usize,
     /// Blocks and frames dropped in this session.
@@ -229,6 +232,7 @@ impl Reader<'_> {
     fn read(&mut self, feed: &mut dyn Feed, offset: MediaTime) -> Ending {
         if feed.is_by_clock() {
             self.pace = Pace::Live;
+            self.extractor.live = true;
             self.engine.stats.set_live();
         }
         for watcher in &mut self.task.watchers {
@@ -245,6 +249,7 @@ impl Reader<'_> {
         };
         let clock = self.engine.clock;
         let lag = feed.is_live().then(|| Lag::new(clock.now()));
+        self.lateness = feed.is_live().then(|| Lateness::new(clock.now()));
         let (name, stats) = (self.source().name.clone(), self.stats);
         let mut listening = Listening {
             reader: self,
@@ -373,6 +378,11 @@ impl Reader<'_> {
             lost: 1,
         };
         let clock = self.engine.clock;
+        let is_late = |late: &mut Lateness| late.is_too_late(moment.end, clock.now());
+        if self.lateness.as_mut().is_some_and(is_late) {
+            let why = GapReason::Overload;
+            return self.dispatcher.gap(self.stream, GapSpan { why, ..span });
+        }
         match (self.extractor).extract(moment, self.utc_zero.get(), clock) {
             Ok(_) if there_already => {}
             Ok(job) => {

@@ -66,3 +66,45 @@ impl Lag {
         since.is_some_and(|since| since > CATCH_UP)
     }
 }
+
+/// How late the moments of an open live source are, beyond the least delay. One that waited
+/// for its picture is as late as the picture.
+pub(super) struct Lateness {
+    opened: Instant,
+    meter: LagMeter,
+}
+
+impl Lateness {
+    pub fn new(opened: Instant) -> Self {
+        Self {
+            opened,
+            meter: LagMeter::default(),
+        }
+    }
+
+    /// Whether a moment that ended at `end` is of no use any more: a live answer that is
+    /// older than [`LAG_LIMIT`] would be taken for one of now.
+    pub fn is_too_late(&mut self, end: MediaTime, now: Instant) -> bool {
+        let now = MediaTime::from_duration(now.saturating_duration_since(self.opened));
+        self.meter.measure(end.0, now.0) > LAG_LIMIT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_that_comes_long_after_its_second_is_too_late_and_a_steady_delay_is_not() {
+        let opened = Instant::now();
+        let mut lateness = Lateness::new(opened);
+        let mut late = |second: u64, delay: f64| {
+            let now = opened + Duration::from_secs(second) + Duration::from_secs_f64(delay);
+            lateness.is_too_late(MediaTime(second * 1_000_000_000), now)
+        };
+        assert!((1..60).all(|second| !late(second, 3.0)));
+        assert!(!late(60, 4.9));
+        assert!(late(61, 5.1));
+        assert!(!late(62, 3.5));
+    }
+}
