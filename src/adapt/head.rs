@@ -133,7 +133,7 @@ impl Head {
         let audio = Side::new(cameras, learnt, Modality::Audio, seed)?;
         let (mut layers, sizes) = Layers::random(&vision, &audio)?;
         let mut adam = Adam::new(&layers, 0.0)?;
-        let parts = [0..sizes.iter().sum::<i64>() as usize];
+        let all = 0..sizes.iter().sum::<i64>() as usize;
         let starts: Vec<usize> = (learnt.iter())
             .scan(0, |next, rows| {
                 let start = *next;
@@ -166,7 +166,12 @@ impl Head {
             };
             let up = (number + 1) as f64 / WARM_UP;
             let down = (steps - number) as f64 / (steps as f64 * COOL_DOWN);
-            adam.step(&mut layers, &gradient, &parts, RATE * up.min(down).min(1.0))?;
+            adam.step(
+                &mut layers,
+                &gradient,
+                std::slice::from_ref(&all),
+                RATE * up.min(down).min(1.0),
+            )?;
         }
         let _guard = tch::no_grad_guard();
         let of = Layers::of(&layers, &sizes)?;

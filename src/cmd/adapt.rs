@@ -88,13 +88,12 @@ fn parse_part(text: &str) -> Result<f64, String> {
 pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     check(&args.output)?;
     let sources = args.tracks.of(expand(&args.sources)?);
-    if let Some(source) = sources.iter().find(|s| s.is_endless()) {
-        if args.seconds.is_none() {
-            return Err(Usage::error(format!(
-                "{}: has no end: say with --seconds how long to listen to it",
-                source.name
-            )));
-        }
+    let endless = sources.iter().find(|s| s.is_endless());
+    if let Some(source) = endless.filter(|_| args.seconds.is_none()) {
+        return Err(Usage::error(format!(
+            "{}: has no end: say with --seconds how long to listen to it",
+            source.name
+        )));
     }
     check_descriptions(&sources)?;
     let bar = Bar::for_files(&sources, args.talk.quiet);
