@@ -82,9 +82,30 @@ impl Blocks {
         self.cameras[camera].blocks[block].clone()
     }
 
-    /// The rows of a camera that do not overlap a block in time. There are some whichever
-    /// the block is.
+    /// The rows of a camera that do not overlap a block in time, nor the test: it must not
+    /// reach what it is judged by. Only a camera of which nothing else is left gives its
+    /// test, see [`is_learnt_before_test`](Self::is_learnt_before_test).
     pub fn learnt(&self, camera: usize, without: usize) -> Vec<usize> {
+        let test = self.apart(camera, EARLIER);
+        let apart = self.apart(camera, without);
+        let both: Vec<usize> = apart.iter().copied().filter(|r| test.contains(r)).collect();
+        match both.is_empty() {
+            true => apart,
+            false => both,
+        }
+    }
+
+    /// Whether what is learnt without a block leaves out the test, too.
+    pub fn is_learnt_before_test(&self, camera: usize, without: usize) -> bool {
+        let test = self.held_out(camera, EARLIER);
+        !self
+            .learnt(camera, without)
+            .iter()
+            .any(|row| test.contains(row))
+    }
+
+    /// The rows of a camera that do not overlap a block in time; all if it is empty.
+    fn apart(&self, camera: usize, without: usize) -> Vec<usize> {
         let Cut { times, blocks } = &self.cameras[camera];
         let held_out = &times[blocks[without].clone()];
         let (Some(first), Some(last)) = (held_out.first(), held_out.last()) else {
@@ -124,7 +145,8 @@ mod tests {
         let rows: Vec<_> = (0..4).map(|block| blocks.held_out(0, block)).collect();
         assert_eq!(rows, [0..6, 7..13, 14..22, 23..39]);
         let learnt = blocks.learnt(0, 1);
-        assert_eq!(learnt, (0..6).chain(14..39).collect::<Vec<_>>());
+        assert_eq!(learnt, (0..6).chain(14..22).collect::<Vec<_>>());
+        assert!((0..4).all(|block| blocks.is_learnt_before_test(0, block)));
     }
 
     #[test]
@@ -133,7 +155,10 @@ mod tests {
         assert_eq!(blocks.held_out(0, Blocks::count() - 1), 3..4);
         assert_eq!(blocks.learnt(0, Blocks::count() - 1), [0, 1, 2]);
         assert_eq!((blocks.held_out(0, 0), blocks.held_out(0, 1)), (0..3, 0..0));
+        // Nothing else is left, so its answers count for nothing there.
         assert_eq!(blocks.learnt(0, 0), [3]);
+        assert!(!blocks.is_learnt_before_test(0, 0));
+        assert_eq!(blocks.learnt(0, 1), [0, 1, 2], "an empty block");
     }
 
     proptest! {

@@ -19,6 +19,10 @@ pub fn of_all(answers: &[Answers]) -> Option<Calibration> {
     for answers in answers {
         for camera in 0..answers.cameras() {
             let (own, others) = (answers.own(camera), some(answers.others(camera)));
+            // Alone in a block, it would weigh for one side only.
+            if own.is_empty() || others.is_empty() {
+                continue;
+            }
             let weights = [own.len(), others.len()].map(|count| 1.0 / count.max(1) as f64);
             let pair = |corresponds: bool| {
                 let weight = weights[usize::from(!corresponds)];

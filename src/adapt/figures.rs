@@ -28,16 +28,20 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Lets `head` judge a block.
+    /// Lets `head` judge a block of those cameras that are to be `judged`.
     pub fn of(
         head: &Head,
         cameras: &[Camera],
         blocks: &Blocks,
         block: usize,
+        judged: &[bool],
     ) -> Result<Self, TchError> {
         let most = (MOST_ROWS / cameras.len().max(1)).max(2);
         let rows = |camera: usize| {
-            let held_out = blocks.held_out(camera, block);
+            let held_out = match judged[camera] {
+                true => blocks.held_out(camera, block),
+                false => 0..0,
+            };
             // The last ones in a row, not every nth: means over ten seconds need neighbours.
             let begin = held_out.end - held_out.len().min(most);
             &cameras[camera].seconds[begin..held_out.end]

@@ -317,7 +317,7 @@ fn likelihood(
         .f_add_scalar(-LEAST / 2.0)
 }
 
-/// [`BATCH`] cameras: each at most once, or where there are fewer, each as often as others.
+/// [`BATCH`] cameras: each at most once, or where there are fewer, each about as often.
 fn draw_cameras(count: usize, random: &mut Rng) -> Vec<usize> {
     let mut drawn = Vec::with_capacity(BATCH + count);
     while drawn.len() < BATCH {

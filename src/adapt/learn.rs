@@ -100,7 +100,9 @@ pub fn learn(
             .map(|camera| blocks.learnt(camera, block))
             .collect();
         let head = learn(&rows, settings.seed)?;
-        answers.push(Answers::of(&head, &cameras, &blocks, block)?);
+        let is_honest = |camera: &usize| blocks.is_learnt_before_test(*camera, block);
+        let judged: Vec<bool> = (0..cameras.len()).map(|c| is_honest(&c)).collect();
+        answers.push(Answers::of(&head, &cameras, &blocks, block, &judged)?);
     }
     let everything: Vec<Vec<usize>> = (cameras.iter())
         .map(|camera| (0..camera.seconds.len()).collect())
@@ -112,7 +114,9 @@ pub fn learn(
     let (test, earlier) = answers.split_last().expect("there are blocks");
     let (calibration, known) = calibrated(earlier, &names);
     let figures = Figures::of(test, &cameras, calibration, &known);
-    let of_present = Answers::of(&Head::of(present)?, &cameras, &blocks, Blocks::count() - 1)?;
+    let all_judged = vec![true; cameras.len()];
+    let last = Blocks::count() - 1;
+    let of_present = Answers::of(&Head::of(present)?, &cameras, &blocks, last, &all_judged)?;
     let before = Figures::of(&of_present, &cameras, None, present.cameras());
 
     let (calibration, known) = calibrated(&answers, &names);
@@ -131,8 +135,8 @@ pub fn learn(
 
 fn calibrated(answers: &[Answers], names: &[String]) -> (Option<Calibration>, Cameras) {
     let all = calibration::of_all(answers);
-    let each = all.map(|all| calibration::of_each(answers, names, all));
-    (all, each.unwrap_or_default())
+    let each = calibration::of_each(answers, names, all.unwrap_or(Calibration::NONE));
+    (all, each)
 }
 
 /// Cameras with enough seconds that are not the same as an earlier one; and the others.

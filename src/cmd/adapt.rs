@@ -128,40 +128,21 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
         },
     );
     steps.finish();
-    let learnt = match learnt {
-        Err(AdaptError::TooFew {
-            left_out,
-            usable,
-            all,
-        }) => {
-            say_left_out(&bar, &left_out);
-            return Err(AdaptError::TooFew {
-                left_out,
-                usable,
-                all,
-            }
-            .into());
-        }
-        other => other?,
-    };
+    if let Err(AdaptError::TooFew { left_out, .. }) = &learnt {
+        say_left_out(&bar, left_out);
+    }
+    let learnt = learnt?;
     say_left_out(&bar, &learnt.left_out);
+    let kept = why_kept(&learnt, present.as_ref()).filter(|_| !args.force);
+    if kept.is_none() {
+        // Before any report: a disk that is full for figures must not cost the model.
+        learnt.weights.write(&args.output, StoreAs::F32)?;
+    }
     report(args, &learnt, present.is_some(), &bar)?;
-    let is_better = learnt.figures.are_better_than(&learnt.before);
-    if !is_better && !args.force {
-        let (what, next) = match &present {
-            Some(_) => ("it stays", "--force replaces it"),
-            None => (
-                "it is not written",
-                "--force writes it; more recordings may help",
-            ),
-        };
-        bar.say(&format!(
-            "l3net: {}: {what}: the new one is not better on what was held out; {next}",
-            args.output.display()
-        ));
+    if let Some(why) = kept {
+        bar.say(&format!("l3net: {}: {why}", args.output.display()));
         return Ok(false);
     }
-    learnt.weights.write(&args.output, StoreAs::F32)?;
     if !args.talk.quiet {
         bar.say(&format!(
             "{}: {} in {:.0} s, and {:.0} s of learning; use it with --model",
@@ -172,6 +153,35 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
         ));
     }
     Ok(failed == 0)
+}
+
+/// Why the model is not written, unless it is forced.
+fn why_kept(learnt: &Adapted, present: Option<&Weights>) -> Option<String> {
+    let known = present.into_iter().flat_map(|model| model.cameras().keys());
+    let lost: Vec<&str> = known
+        .filter(|camera| !learnt.weights.cameras().contains_key(*camera))
+        .map(String::as_str)
+        .collect();
+    if !lost.is_empty() {
+        return Some(format!(
+            "it stays: it knows {}, which this run did not learn; name all cameras, or --force \
+             replaces it",
+            lost.join(", ")
+        ));
+    }
+    if learnt.figures.are_better_than(&learnt.before) {
+        return None;
+    }
+    Some(match present {
+        Some(_) => "it stays: the new one is not better on what was held out, which the one there \
+                    may have learnt; --force replaces it"
+            .to_owned(),
+        None => {
+            "it is not written: the new one is not better on what was held out; --force writes \
+                 it, more recordings may help"
+                .to_owned()
+        }
+    })
 }
 
 fn check(output: &Path) -> anyhow::Result<()> {
@@ -257,7 +267,7 @@ fn collect(
         }
         Ok(())
     })?;
-    // Recordings of a camera follow each other, in the order of their names.
+    // Recordings of a camera follow each other as they were named or found: by path.
     let mut of_camera: BTreeMap<String, Vec<Collector>> = BTreeMap::new();
     for (camera, collector) in cameras.into_iter().zip(collectors) {
         of_camera.entry(camera).or_default().push(collector);

@@ -11,7 +11,6 @@ use jiff::SignedDuration;
 use crate::media::{Source, SourceKind};
 use crate::net::Weights;
 use crate::sink::retention::KeepLimits;
-use crate::text::plural;
 
 /// Monitor cameras, microphones and streams in real time
 ///
@@ -76,12 +75,11 @@ fn say_what_it_knows(weights: &Weights, is_default: bool, sources: &[Source]) {
     let model = weights.source().display();
     if !known.is_empty() {
         say(&format!(
-            "l3net: {} of {} is not a camera that {model} has learnt: its answers are less \
-             reliable (l3net adapt learns it)",
+            "l3net: {} has none of the names that {model} has learnt ({}): no z_score",
             first.name,
-            plural(sources.len(), "stream")
+            known.keys().cloned().collect::<Vec<_>>().join(", ")
         ));
-    } else if is_default {
+    } else if is_default && weights.is_trained() {
         say(&format!(
             "l3net: {model} has not learnt these streams. It knows some common things and their \
              sounds; of real film that it has not seen it judges 55 % of the seconds rightly, \

@@ -168,7 +168,6 @@ impl Assembler {
     }
 }
 
-/// The sound heatmap's peak in Hz and seconds.
 /// The judgement of a stream that the model knows, so that 0.5 means for it what it means
 /// for others; and its z-score.
 fn calibrated(mut judgement: Judgement, camera: Option<CameraRecord>) -> (Judgement, Option<f32>) {
@@ -183,6 +182,7 @@ fn calibrated(mut judgement: Judgement, camera: Option<CameraRecord>) -> (Judgem
     (judgement, Some(camera.z_score(f64::from(margin)) as f32))
 }
 
+/// The sound heatmap's peak in Hz and seconds.
 fn sound_facts(map: &Heatmap, spec: WindowSpec) -> SoundHeatmapFacts {
     let (row, col, max) = map.peak();
     let whole = Viewport::whole(spec.frames as u32, spec.bins as u32);

@@ -13,6 +13,7 @@ use super::error::ModelError;
 use super::layout::{Conv1Stride, layout};
 use super::random;
 use super::safetensors_file::{self as file, StoreAs};
+use crate::hash::mix;
 use crate::window_spec::WindowSpec;
 use l3net_data::floats;
 
@@ -187,11 +188,17 @@ impl Weights {
         !self.metadata.contains_key("init")
     }
 
-    /// A hash of all weights and the variant.
+    /// A hash of all weights, the variant, and what is known of single cameras.
     pub fn fingerprint(&self) -> u64 {
         let stride = u64::from(self.conv1_stride.get());
         let tensors = self.tensors.values();
-        tensors.fold(stride, |state, values| floats::hash(state, values))
+        let weights = tensors.fold(stride, |state, values| floats::hash(state, values));
+        match self.cameras.is_empty() {
+            true => weights,
+            false => (cameras::to_text(&self.cameras).bytes()).fold(weights, |state, byte| {
+                mix(state ^ u64::from(byte)).wrapping_add(1)
+            }),
+        }
     }
 
     /// Identifies the model in results: the name of its file and eight digits of its
@@ -267,7 +274,7 @@ fn known_cameras(
         key: cameras::KEY,
         found,
         expected: "what `l3net adapt` writes".to_owned(),
-        next: "l3net adapt makes it anew",
+        next: "l3net adapt --force makes it anew",
     })
 }
 

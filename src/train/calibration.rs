@@ -65,7 +65,7 @@ pub struct Calibration {
 
 impl Calibration {
     /// The identity.
-    const NONE: Self = Self {
+    pub const NONE: Self = Self {
         scale: 1.0,
         shift: 0.0,
     };

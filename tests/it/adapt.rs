@@ -86,6 +86,10 @@ fn cameras_are_learnt_and_told_apart_and_a_model_is_only_replaced_by_a_better_on
     assert_eq!(again.code, Some(1), "{}", again.err);
     assert!(again.err.contains("it stays"), "{}", again.err);
     assert_eq!(fs::read(&model).expect("a model"), before);
+    // Nor does a run that knows fewer cameras take its place.
+    let fewer = adapt(&CLIPS[..2], &model, &[]);
+    assert_eq!(fewer.code, Some(1), "{}", fewer.err);
+    assert!(fewer.err.contains("it knows sample.avi"), "{}", fewer.err);
     let forced = adapt(&CLIPS[..2], &model, &["--force"]);
     assert_eq!(forced.code, Some(0), "{}", forced.err);
     assert_ne!(fs::read(&model).expect("a model"), before);
