@@ -27,8 +27,8 @@ const WARM_UP: f64 = 100.0;
 /// The part of the steps over which the rate falls to zero.
 const COOL_DOWN: f64 = 0.7;
 /// Strongest variation that is added to a second, against that within cameras. Held-out
-/// seconds differ from the learnt ones more than these from each other: with 1 the answers
-/// on real clips were 2 % worse, with 6 or 8 1 to 2 %.
+/// seconds differ from the learnt ones more than these from each other: in single
+/// trials on real clips 1, 6 and 8 were 1 to 2 % worse.
 const MOST_NOISE: f64 = 4.0;
 /// Log-likelihoods below it count as the same: further down it is not them, in any case.
 const LEAST: f64 = -8.0;
