@@ -86,35 +86,35 @@ impl Blocks {
     /// reach what it is judged by. Only a camera of which nothing else is left gives its
     /// test, see [`is_learnt_before_test`](Self::is_learnt_before_test).
     pub fn learnt(&self, camera: usize, without: usize) -> Vec<usize> {
-        let test = self.apart(camera, EARLIER);
-        let apart = self.apart(camera, without);
-        let both: Vec<usize> = apart.iter().copied().filter(|r| test.contains(r)).collect();
-        match both.is_empty() {
-            true => apart,
-            false => both,
+        let cut = &self.cameras[camera];
+        let apart: Vec<usize> = (0..cut.times.len())
+            .filter(|&row| cut.is_apart(row, without))
+            .collect();
+        match self.is_learnt_before_test(camera, without) {
+            true => (apart.into_iter())
+                .filter(|&row| cut.is_apart(row, EARLIER))
+                .collect(),
+            false => apart,
         }
     }
 
-    /// Whether what is learnt without a block leaves out the test, too.
+    /// Whether something is left to learn without a block and the test.
     pub fn is_learnt_before_test(&self, camera: usize, without: usize) -> bool {
-        let test = self.held_out(camera, EARLIER);
-        !self
-            .learnt(camera, without)
-            .iter()
-            .any(|row| test.contains(row))
+        let cut = &self.cameras[camera];
+        let mut rows = 0..cut.times.len();
+        rows.any(|row| cut.is_apart(row, without) && cut.is_apart(row, EARLIER))
     }
+}
 
-    /// The rows of a camera that do not overlap a block in time; all if it is empty.
-    fn apart(&self, camera: usize, without: usize) -> Vec<usize> {
-        let Cut { times, blocks } = &self.cameras[camera];
-        let held_out = &times[blocks[without].clone()];
-        let (Some(first), Some(last)) = (held_out.first(), held_out.last()) else {
-            return (0..times.len()).collect();
+impl Cut {
+    /// Whether a row does not overlap a block in time; none overlaps an empty one.
+    fn is_apart(&self, row: usize, block: usize) -> bool {
+        let block = &self.times[self.blocks[block].clone()];
+        let (Some(first), Some(last)) = (block.first(), block.last()) else {
+            return true;
         };
-        let is_apart = |t: f64| t + 1.0 <= first + TOLERANCE || t >= last + 1.0 - TOLERANCE;
-        (0..times.len())
-            .filter(|&row| is_apart(times[row]))
-            .collect()
+        let at = self.times[row];
+        at + 1.0 <= first + TOLERANCE || at >= last + 1.0 - TOLERANCE
     }
 }
 

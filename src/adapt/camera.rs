@@ -1,6 +1,6 @@
 //! The features of one camera's seconds.
 
-use crate::net::FEATURE;
+use crate::net::{FEATURE, Modality};
 
 /// Seconds without overlap that a camera needs to be learnt.
 pub const MIN_SECONDS: usize = 4;
@@ -14,6 +14,16 @@ pub struct Second {
     pub vision: Vec<f32>,
     /// pool4 of the audio trunk, 512 values.
     pub audio: Vec<f32>,
+}
+
+impl Second {
+    /// The features of one modality.
+    pub fn of(&self, modality: Modality) -> &[f32] {
+        match modality {
+            Modality::Vision => &self.vision,
+            Modality::Audio => &self.audio,
+        }
+    }
 }
 
 /// A camera with the features of its seconds.

@@ -49,7 +49,10 @@ impl Discriminant {
         seed: u64,
     ) -> Result<Self, TchError> {
         let rows: Vec<Tensor> = (cameras.iter().zip(learnt))
-            .map(|(camera, learnt)| matrix(learnt.iter().map(|&i| &camera.seconds[i]), modality))
+            .map(|(camera, learnt)| {
+                let seconds = learnt.iter().map(|&row| &camera.seconds[row]);
+                features(seconds, modality)?.f_to_kind(Kind::Double)
+            })
             .collect::<Result<_, _>>()?;
         let (mean, spread) = mean_and_spread(&rows)?;
         let mut prototypes = Vec::new();
@@ -110,21 +113,14 @@ impl Discriminant {
     }
 }
 
-/// Features of one modality, `[T, 512]` in double precision.
-fn matrix<'a>(
-    seconds: impl Iterator<Item = &'a Second>,
+/// Features of one modality, `[T, 512]`.
+pub(super) fn features<'a>(
+    seconds: impl IntoIterator<Item = &'a Second>,
     modality: Modality,
 ) -> Result<Tensor, TchError> {
-    let values: Vec<f32> = seconds
-        .flat_map(|second| match modality {
-            Modality::Vision => &second.vision,
-            Modality::Audio => &second.audio,
-        })
-        .copied()
-        .collect();
-    Tensor::f_from_slice(&values)?
-        .f_view([-1, FEATURE as i64])?
-        .f_to_kind(Kind::Double)
+    let rows = seconds.into_iter().map(|second| second.of(modality));
+    let values: Vec<f32> = rows.flatten().copied().collect();
+    Tensor::f_from_slice(&values)?.f_view([-1, FEATURE as i64])
 }
 
 /// Mean and standard deviation of each value over all cameras, each with the same weight.
@@ -227,7 +223,11 @@ mod tests {
             .expect("a discriminant");
         assert_eq!(found.weight.size(), [512, 3]);
         let all: Vec<Tensor> = (cameras.iter())
-            .map(|c| matrix(c.seconds.iter(), Modality::Audio).expect("rows"))
+            .map(|c| {
+                features(&c.seconds, Modality::Audio)
+                    .expect("rows")
+                    .to_kind(Kind::Double)
+            })
             .collect();
         let (mean, spread) = mean_and_spread(&all).expect("moments");
         let scaled: Vec<Tensor> = all.iter().map(|rows| (rows - &mean) / &spread).collect();

@@ -1,6 +1,6 @@
 //! Why nothing was learnt.
 
-use super::learn::LeftOut;
+use super::learn::Skipped;
 
 /// An error of learning cameras.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum AdaptError {
         /// Cameras that were named.
         all: usize,
         /// The others.
-        left_out: Vec<LeftOut>,
+        skipped: Vec<Skipped>,
     },
     /// The run was cancelled.
     #[error("stopped; nothing was written")]

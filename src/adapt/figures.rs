@@ -5,9 +5,10 @@ use tch::TchError;
 
 use super::blocks::Blocks;
 use super::camera::Camera;
-use super::head::Head;
+use super::discriminant::features;
 use crate::eval::metrics::{mean, roc_auc};
-use crate::net::Cameras;
+use crate::net::input::to_vec;
+use crate::net::{Cameras, Fusion, Modality};
 use crate::train::Calibration;
 
 /// Held-out seconds in one block that are compared with each other, at most: every picture
@@ -28,9 +29,9 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Lets `head` judge a block of those cameras that are to be `judged`.
+    /// Lets `fusion` judge a block of those cameras that are to be `judged`.
     pub fn of(
-        head: &Head,
+        fusion: &Fusion,
         cameras: &[Camera],
         blocks: &Blocks,
         block: usize,
@@ -47,18 +48,15 @@ impl Answers {
             &cameras[camera].seconds[begin..held_out.end]
         };
         let rows: Vec<_> = (0..cameras.len()).map(rows).collect();
-        let sounds: Vec<&[f32]> = rows
-            .iter()
-            .copied()
-            .flatten()
-            .map(|s| &s.audio[..])
-            .collect();
+        let _guard = tch::no_grad_guard();
+        let all_rows = || rows.iter().copied().flatten();
+        let sounds = features(all_rows(), Modality::Audio)?;
         let mut margins = vec![Vec::new(); cameras.len() * cameras.len()];
         for (seen, of_seen) in rows.iter().enumerate() {
             for part in of_seen.chunks(PICTURES) {
-                let pictures: Vec<&[f32]> = part.iter().map(|s| &s.vision[..]).collect();
-                let all = head.margins(&pictures, &sounds)?;
-                for row in all.chunks_exact(sounds.len().max(1)) {
+                let pictures = features(part, Modality::Vision)?;
+                let all = to_vec(&fusion.margins(&pictures, &sounds)?)?;
+                for row in all.chunks_exact(all_rows().count().max(1)) {
                     let mut rest = row;
                     for (heard, of_heard) in rows.iter().enumerate() {
                         let (of_camera, after) = rest.split_at(of_heard.len());

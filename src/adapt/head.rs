@@ -13,11 +13,10 @@ use rand::seq::SliceRandom;
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use super::camera::Camera;
-use super::discriminant::Discriminant;
 use super::error::AdaptError;
+use super::side::Side;
 use crate::corpus::{Rng, rng};
-use crate::net::input::to_vec;
-use crate::net::{FEATURE, HIDDEN, Modality, Weights};
+use crate::net::{HIDDEN, Modality};
 use crate::train::Adam;
 
 /// Pictures and sounds of a step; each picture is compared with each sound.
@@ -26,93 +25,17 @@ const RATE: f64 = 1e-2;
 const WARM_UP: f64 = 100.0;
 /// The part of the steps over which the rate falls to zero.
 const COOL_DOWN: f64 = 0.7;
-/// Strongest variation that is added to a second, against that within cameras. Held-out
-/// seconds differ from the learnt ones more than these from each other: in single
-/// trials on real clips 1, 6 and 8 were 1 to 2 % worse.
-const MOST_NOISE: f64 = 4.0;
 /// Log-likelihoods below it count as the same: further down it is not them, in any case.
 const LEAST: f64 = -8.0;
 
-/// A learnt fusion, over plain features.
-#[derive(Debug)]
+/// A fusion on top of two discriminants.
 pub struct Head {
-    vision: Tensor, // [512, 128]
-    audio: Tensor,  // [512, 128]
-    bias: Tensor,   // [128]
-    output: Tensor, // [128]
-    shift: f64,
-}
-
-/// One modality: scores of all seconds, and how they become the input of the first layer.
-struct Side {
-    discriminant: Discriminant,
-    /// `[T, P]`, of all learnt seconds.
-    scores: Tensor,
-    /// Inputs have a mean of 0 over the prototypes, and about unit size.
-    scale: f64,
-}
-
-impl Side {
-    fn new(
-        cameras: &[Camera],
-        learnt: &[Vec<usize>],
-        modality: Modality,
-        seed: u64,
-    ) -> Result<Self, TchError> {
-        let discriminant = Discriminant::fit(cameras, learnt, modality, seed)?;
-        let rows = cameras.iter().zip(learnt).flat_map(|(camera, learnt)| {
-            learnt.iter().map(|&row| match modality {
-                Modality::Vision => camera.seconds[row].vision.as_slice(),
-                Modality::Audio => camera.seconds[row].audio.as_slice(),
-            })
-        });
-        let scores = discriminant.scores(&features(rows)?)?;
-        let size = centred(&scores)?.f_std(false)?.f_double_value(&[])?;
-        Ok(Self {
-            discriminant,
-            scores,
-            scale: 1.0 / size.max(1e-9),
-        })
-    }
-
-    /// Scores of some seconds, each varied by up to [`MOST_NOISE`].
-    fn varied(&self, rows: &Tensor) -> Result<Tensor, TchError> {
-        let scores = self.scores.f_index_select(0, rows)?;
-        let [batch, prototypes] = scores.size2().map(|(b, p)| [b, p])?;
-        let options = (Kind::Float, Device::Cpu);
-        let noise = Tensor::f_randn([batch, prototypes], options)?;
-        let strength = Tensor::f_rand([batch, 1], options)?.f_mul_scalar(MOST_NOISE)?;
-        scores.f_add(
-            &noise
-                .f_matmul(&self.discriminant.spread)?
-                .f_mul(&strength)?,
-        )
-    }
-
-    fn inputs(&self, scores: &Tensor) -> Result<Tensor, TchError> {
-        centred(scores)?.f_mul_scalar(self.scale)
-    }
-
-    /// The layer `[P, 128]` over inputs, as a layer `[512, 128]` over features, and what it
-    /// adds to the bias.
-    fn fold(&self, layer: &Tensor) -> Result<(Tensor, Tensor), TchError> {
-        // Taking the mean off the inputs is the same as taking it off the layer.
-        let mean = layer.f_mean_dim([0].as_slice(), true, Kind::Float)?;
-        let layer = layer.f_sub(&mean)?.f_mul_scalar(self.scale)?;
-        let weight = self.discriminant.weight.f_matmul(&layer)?;
-        let bias = self.discriminant.bias.f_matmul(&layer)?;
-        Ok((weight, bias))
-    }
-}
-
-fn centred(scores: &Tensor) -> Result<Tensor, TchError> {
-    scores.f_sub(&scores.f_mean_dim([1].as_slice(), true, Kind::Float)?)
-}
-
-/// `[N, 512]`.
-fn features<'a>(rows: impl Iterator<Item = &'a [f32]>) -> Result<Tensor, TchError> {
-    let values: Vec<f32> = rows.flatten().copied().collect();
-    Tensor::f_from_slice(&values)?.f_view([-1, FEATURE as i64])
+    vision: Side,
+    audio: Side,
+    /// All that learns.
+    layers: Tensor,
+    /// The sizes of its parts.
+    sizes: [i64; 5],
 }
 
 impl Head {
@@ -173,72 +96,41 @@ impl Head {
                 RATE * up.min(down).min(1.0),
             )?;
         }
-        let _guard = tch::no_grad_guard();
-        let of = Layers::of(&layers, &sizes)?;
-        let (of_vision, from_vision) = vision.fold(&of.vision)?;
-        let (of_audio, from_audio) = audio.fold(&of.audio)?;
         Ok(Self {
-            vision: of_vision,
-            audio: of_audio,
-            bias: of
-                .bias
-                .f_add(&from_vision)?
-                .f_add(&from_audio)?
-                .f_detach()?,
-            output: of.output.f_detach_copy()?,
-            shift: of.shift.f_double_value(&[])?,
+            vision,
+            audio,
+            layers,
+            sizes,
         })
     }
 
-    /// The fusion of a model.
+    /// The tensors of the fusion over plain features, by their names in a model.
     ///
     /// # Errors
     /// If libtorch fails.
-    pub fn of(model: &Weights) -> Result<Self, TchError> {
-        let tensor = |name: &str| Tensor::f_from_slice(model.tensor(name));
-        let (hidden, feature) = (HIDDEN as i64, FEATURE as i64);
-        let fc1 = tensor("fusion.fc1.weight")?
-            .f_view([hidden, 2 * feature])?
-            .f_tr()?;
-        let fc2 = tensor("fusion.fc2.weight")?.f_view([2, hidden])?;
-        let bias = model.tensor("fusion.fc2.bias");
-        Ok(Self {
-            vision: fc1.f_narrow(0, 0, feature)?.f_contiguous()?,
-            audio: fc1.f_narrow(0, feature, feature)?.f_contiguous()?,
-            bias: tensor("fusion.fc1.bias")?,
-            output: fc2.f_get(1)?.f_sub(&fc2.f_get(0)?)?,
-            shift: f64::from(bias[1]) - f64::from(bias[0]),
-        })
-    }
-
-    /// The margin (logit of correspondence less that of none) of each picture with each
-    /// sound: `[V, A]`, row by row.
-    ///
-    /// # Errors
-    /// If libtorch fails.
-    pub fn margins(&self, vision: &[&[f32]], audio: &[&[f32]]) -> Result<Vec<f32>, TchError> {
+    pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>, TchError> {
         let _guard = tch::no_grad_guard();
-        let seen = features(vision.iter().copied())?.f_matmul(&self.vision)?;
-        let heard = features(audio.iter().copied())?.f_matmul(&self.audio)?;
-        to_vec(&grid(&seen, &heard, &self.bias, &self.output)?.f_add_scalar(self.shift)?)
-    }
-
-    /// The tensors of the fusion, as a model stores them.
-    ///
-    /// # Errors
-    /// If libtorch fails.
-    pub fn tensors(&self) -> Result<BTreeMap<String, Vec<f32>>, TchError> {
-        let fc1 = Tensor::f_cat(&[&self.vision, &self.audio], 0)?.f_tr()?; // [128, 1024]
-        let half = self.output.f_mul_scalar(0.5)?;
-        let fc2 = Tensor::f_stack(&[&half.f_neg()?, &half], 0)?; // [2, 128]
-        let shift = (self.shift / 2.0) as f32;
+        let of = Layers::of(&self.layers, &self.sizes)?;
+        let (vision, from_vision) = self.vision.fold(&of.vision)?; // [512, 128], [128]
+        let (audio, from_audio) = self.audio.fold(&of.audio)?;
+        // Two logits that differ by the margin.
+        let two = |half: &Tensor| Tensor::f_stack(&[&half.f_neg()?, half], 0);
         let named = [
-            ("fusion.fc1.weight", to_vec(&fc1)?),
-            ("fusion.fc1.bias", to_vec(&self.bias)?),
-            ("fusion.fc2.weight", to_vec(&fc2)?),
-            ("fusion.fc2.bias", vec![-shift, shift]),
+            (
+                "fusion.fc1.weight",
+                Tensor::f_cat(&[&vision, &audio], 0)?.f_tr()?, // [128, 1024]
+            ),
+            (
+                "fusion.fc1.bias",
+                of.bias.f_add(&from_vision)?.f_add(&from_audio)?,
+            ),
+            ("fusion.fc2.weight", two(&of.output.f_mul_scalar(0.5)?)?), // [2, 128]
+            (
+                "fusion.fc2.bias",
+                two(&of.shift.f_mul_scalar(0.5)?)?.f_view([2])?,
+            ),
         ];
-        Ok(named.map(|(name, values)| (name.to_owned(), values)).into())
+        Ok(named.map(|(name, tensor)| (name.to_owned(), tensor)).into())
     }
 }
 
@@ -289,16 +181,12 @@ impl Layers {
     /// `[V, A]`.
     fn margins(&self, vision: &Tensor, audio: &Tensor) -> Result<Tensor, TchError> {
         let (seen, heard) = (vision.f_matmul(&self.vision)?, audio.f_matmul(&self.audio)?);
-        grid(&seen, &heard, &self.bias, &self.output)?.f_add(&self.shift)
+        seen.f_unsqueeze(1)?
+            .f_add(&heard.f_add(&self.bias)?.f_unsqueeze(0)?)?
+            .f_relu()?
+            .f_matmul(&self.output)?
+            .f_add(&self.shift)
     }
-}
-
-/// fc1 and fc2 for each picture with each sound, from what each adds to fc1.
-fn grid(seen: &Tensor, heard: &Tensor, bias: &Tensor, output: &Tensor) -> Result<Tensor, TchError> {
-    seen.f_unsqueeze(1)?
-        .f_add(&heard.f_add(bias)?.f_unsqueeze(0)?)?
-        .f_relu()?
-        .f_matmul(output)
 }
 
 /// What the discriminants together say of each picture with each sound, `[V, A]`: 0 is
@@ -345,13 +233,24 @@ fn weights(drawn: &[usize]) -> Result<Tensor, TchError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::camera::Second;
+    use super::super::discriminant::features;
     use super::super::testing::cameras;
     use super::*;
-    use crate::net::{Cameras, Fusion};
+    use crate::net::input::to_vec;
+    use crate::net::{Cameras, Conv1Stride, Fusion, Weights};
 
     fn learnt(cameras: &[Camera], seconds: usize) -> Head {
         let rows: Vec<Vec<usize>> = cameras.iter().map(|_| (0..seconds).collect()).collect();
         Head::learn(cameras, &rows, 300, 1, || true).expect("learnt")
+    }
+
+    fn seen(seconds: &[Second]) -> Tensor {
+        features(seconds, Modality::Vision).expect("features")
+    }
+
+    fn heard(seconds: &[Second]) -> Tensor {
+        features(seconds, Modality::Audio).expect("features")
     }
 
     #[test]
@@ -360,9 +259,10 @@ mod tests {
         let head = learnt(&cameras, 8);
         let later = |c: &Camera| c.seconds[8..].to_vec();
         let seconds: Vec<_> = cameras.iter().flat_map(later).collect();
-        let vision: Vec<&[f32]> = seconds.iter().map(|s| s.vision.as_slice()).collect();
-        let audio: Vec<&[f32]> = seconds.iter().map(|s| s.audio.as_slice()).collect();
-        let margins = head.margins(&vision, &audio).expect("margins");
+        let tensors = head.tensors().expect("tensors");
+        let fusion = Fusion::over(|name| tensors[name].shallow_clone()).expect("a fusion");
+        let margins = (fusion.margins(&seen(&seconds), &heard(&seconds))).expect("margins");
+        let margins = to_vec(&margins).expect("values");
         let right = |(i, margin): (usize, &f32)| {
             let same = i / seconds.len() / 4 == i % seconds.len() / 4;
             (*margin > 0.0) == same
@@ -380,31 +280,25 @@ mod tests {
     fn a_model_with_the_tensors_gives_the_same_margins() {
         let cameras = cameras(3, 8, 5);
         let head = learnt(&cameras, 8);
-        let base = Weights::random(1, crate::net::Conv1Stride::Two);
-        let model = base.with_fusion(
-            head.tensors().expect("tensors"),
-            BTreeMap::new(),
-            Cameras::new(),
-        );
+        let tensors = head.tensors().expect("tensors");
+        let values = |(name, tensor)| (name, to_vec(&tensor).expect("values"));
+        let tensors = tensors.into_iter().map(values).collect();
+        let base = Weights::random(1, Conv1Stride::Two);
+        let model = base.with_fusion(tensors, BTreeMap::new(), Cameras::new());
         let fusion = Fusion::new(&model, Device::Cpu).expect("a fusion");
-        let (a, b) = (&cameras[0].seconds[3], &cameras[2].seconds[1]);
-        let (vision, audio) = (
-            [a.vision.as_slice(), &b.vision],
-            [a.audio.as_slice(), &b.audio],
-        );
-        let margins = head.margins(&vision, &audio).expect("margins");
-        let index = |rows: [i64; 4]| Tensor::from_slice(&rows);
-        let logits = fusion
-            .logits_of(
-                &features(vision.into_iter()).expect("features"),
-                &features(audio.into_iter()).expect("features"),
-                &index([0, 0, 1, 1]),
-                &index([0, 1, 0, 1]),
-            )
-            .expect("logits");
-        let logits = to_vec(&logits).expect("values");
-        for (margin, logits) in margins.iter().zip(logits.chunks(2)) {
-            let stored = logits[1] - logits[0];
+        let seconds = [&cameras[0].seconds[3], &cameras[2].seconds[1]].map(Clone::clone);
+        let (vision, audio) = (seen(&seconds), heard(&seconds));
+        let inputs = |side: &Side, x: &Tensor| {
+            let scores = side.discriminant.scores(x).expect("scores");
+            side.inputs(&scores).expect("inputs")
+        };
+        let margins = Layers::of(&head.layers, &head.sizes)
+            .and_then(|l| l.margins(&inputs(&head.vision, &vision), &inputs(&head.audio, &audio)))
+            .and_then(|margins| to_vec(&margins.detach()))
+            .expect("margins");
+        let stored = fusion.margins(&vision, &audio).expect("margins");
+        let stored = to_vec(&stored).expect("values");
+        for (margin, stored) in margins.iter().zip(&stored) {
             assert!((margin - stored).abs() < 1e-3, "{margin} {stored}");
         }
         assert!(margins[0] > 0.0 && margins[1] < 0.0, "{margins:?}");

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use tch::{Device, TchError};
+
 use super::blocks::Blocks;
 use super::calibration;
 use super::camera::{Camera, MIN_SECONDS};
 use super::error::AdaptError;
 use super::figures::{Answers, Figures};
 use super::head::Head;
-use crate::net::{Cameras, Weights};
+use crate::net::input::to_vec;
+use crate::net::{Cameras, Fusion, Weights};
 use crate::train::Calibration;
 
 /// How to learn.
@@ -42,7 +45,7 @@ impl Default for Settings {
 
 /// A camera that was not learnt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Skipped {
     /// The camera.
     pub camera: String,
     /// Why, in one line.
@@ -59,11 +62,12 @@ pub struct Adapted {
     /// The same seconds, judged by the model that was there.
     pub before: Figures,
     /// Cameras that were not learnt.
-    pub left_out: Vec<LeftOut>,
+    pub skipped: Vec<Skipped>,
 }
 
 /// Learns the fusion of `base` from the features that its trunks have of some cameras.
-/// `present` is the model to be better than. `step` gets the steps done and their number, and ends the run if it returns false.
+/// `present` is the model to be better than. `step` gets the steps done and their number, and
+/// ends the run if it returns false.
 ///
 /// # Errors
 /// If fewer than two cameras can be learnt, `step` ended the run, or libtorch fails.
@@ -72,20 +76,33 @@ pub fn learn(
     base: &Weights,
     present: &Weights,
     settings: Settings,
+    step: impl FnMut(u64, u64) -> bool,
+) -> Result<Adapted, AdaptError> {
+    // Its matrices are small: a second thread costs more than it brings.
+    let threads = tch::get_num_threads();
+    tch::set_num_threads(1);
+    let learnt = learn_on_one_thread(cameras, base, present, settings, step);
+    tch::set_num_threads(threads);
+    learnt
+}
+
+fn learn_on_one_thread(
+    cameras: Vec<Camera>,
+    base: &Weights,
+    present: &Weights,
+    settings: Settings,
     mut step: impl FnMut(u64, u64) -> bool,
 ) -> Result<Adapted, AdaptError> {
     let all = cameras.len();
-    let (cameras, left_out) = usable(cameras);
+    let (cameras, skipped) = usable(cameras);
     if cameras.len() < 2 {
         let usable = cameras.len();
         return Err(AdaptError::TooFew {
             usable,
             all,
-            left_out,
+            skipped,
         });
     }
-    // Its matrices are small: a second thread costs more than it brings.
-    tch::set_num_threads(1);
     let blocks = Blocks::cut(&cameras, settings.test);
     let mut done = 0;
     let mut learn = |rows: &[Vec<usize>], seed: u64| {
@@ -99,10 +116,12 @@ pub fn learn(
         let rows: Vec<Vec<usize>> = (0..cameras.len())
             .map(|camera| blocks.learnt(camera, block))
             .collect();
-        let head = learn(&rows, settings.seed)?;
-        let is_honest = |camera: &usize| blocks.is_learnt_before_test(*camera, block);
-        let judged: Vec<bool> = (0..cameras.len()).map(|c| is_honest(&c)).collect();
-        answers.push(Answers::of(&head, &cameras, &blocks, block, &judged)?);
+        let tensors = learn(&rows, settings.seed)?.tensors()?;
+        let fusion = Fusion::over(|name| tensors[name].shallow_clone())?;
+        let judged: Vec<bool> = (0..cameras.len())
+            .map(|camera| blocks.is_learnt_before_test(camera, block))
+            .collect();
+        answers.push(Answers::of(&fusion, &cameras, &blocks, block, &judged)?);
     }
     let everything: Vec<Vec<usize>> = (cameras.iter())
         .map(|camera| (0..camera.seconds.len()).collect())
@@ -116,11 +135,15 @@ pub fn learn(
     let figures = Figures::of(test, &cameras, calibration, &known);
     let all_judged = vec![true; cameras.len()];
     let last = Blocks::count() - 1;
-    let of_present = Answers::of(&Head::of(present)?, &cameras, &blocks, last, &all_judged)?;
+    let present_fusion = Fusion::new(present, Device::Cpu)?;
+    let of_present = Answers::of(&present_fusion, &cameras, &blocks, last, &all_judged)?;
     let before = Figures::of(&of_present, &cameras, None, present.cameras());
 
     let (calibration, known) = calibrated(&answers, &names);
-    let mut tensors = head.tensors()?;
+    let values = |(name, tensor)| Ok((name, to_vec(&tensor)?));
+    let mut tensors = (head.tensors()?.into_iter())
+        .map(values)
+        .collect::<Result<_, TchError>>()?;
     if let Some(calibration) = calibration {
         calibration.fold_into(&mut tensors);
     }
@@ -129,7 +152,7 @@ pub fn learn(
         weights: base.with_fusion(tensors, metadata, known),
         figures,
         before,
-        left_out,
+        skipped,
     })
 }
 
@@ -140,8 +163,8 @@ fn calibrated(answers: &[Answers], names: &[String]) -> (Option<Calibration>, Ca
 }
 
 /// Cameras with enough seconds that are not the same as an earlier one; and the others.
-fn usable(cameras: Vec<Camera>) -> (Vec<Camera>, Vec<LeftOut>) {
-    let (mut taken, mut left_out) = (Vec::<Camera>::new(), Vec::new());
+fn usable(cameras: Vec<Camera>) -> (Vec<Camera>, Vec<Skipped>) {
+    let (mut taken, mut skipped) = (Vec::<Camera>::new(), Vec::new());
     for camera in cameras {
         let seconds = camera.whole_seconds();
         let why = if camera.seconds.is_empty() && camera.silent > 0 {
@@ -156,13 +179,13 @@ fn usable(cameras: Vec<Camera>) -> (Vec<Camera>, Vec<LeftOut>) {
         };
         match why {
             None => taken.push(camera),
-            Some(why) => left_out.push(LeftOut {
+            Some(why) => skipped.push(Skipped {
                 camera: camera.name,
                 why,
             }),
         }
     }
-    (taken, left_out)
+    (taken, skipped)
 }
 
 /// What the model's header says of how it was learnt.
@@ -223,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_learnt_is_left_out_with_a_reason() {
+    fn what_cannot_be_learnt_is_skipped_with_a_reason() {
         let base = Weights::random(1, Conv1Stride::Two);
         let mut all = cameras(4, 12, 2);
         all[1].seconds.truncate(3);
@@ -233,7 +256,7 @@ mod tests {
         mute.silent = 60;
         all.extend([copy, mute]);
         let found = learn(all.clone(), &base, &base, quick(), |_, _| true).expect("learnt");
-        let why: Vec<String> = (found.left_out.iter())
+        let why: Vec<String> = (found.skipped.iter())
             .map(|out| format!("{}: {}", out.camera, out.why))
             .collect();
         assert_eq!(why.len(), 3, "{why:?}");

@@ -27,6 +27,7 @@ mod error;
 mod figures;
 mod head;
 mod learn;
+mod side;
 #[cfg(test)]
 mod testing;
 
@@ -34,4 +35,4 @@ pub use camera::{Camera, MIN_SECONDS, Second};
 pub use collector::Collector;
 pub use error::AdaptError;
 pub use figures::{CameraFigures, Figures};
-pub use learn::{Adapted, LeftOut, Settings, learn};
+pub use learn::{Adapted, Settings, Skipped, learn};

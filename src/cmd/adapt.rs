@@ -8,9 +8,9 @@ use super::batch::default_jobs;
 use super::common::{NetArgs, TalkArgs, Usage, cancel_on_signal, parse_hop, parse_seconds};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
-use super::streams::check_descriptions;
+use super::streams::{check_descriptions, refuse_endless};
 use super::value::choice;
-use crate::adapt::{AdaptError, Adapted, Camera, Collector, Figures, LeftOut, Settings, learn};
+use crate::adapt::{AdaptError, Adapted, Camera, Collector, Figures, Settings, Skipped, learn};
 use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::Features;
@@ -81,20 +81,16 @@ fn parse_part(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Learns. True if a model was written and no source failed; cameras that were left out are told.
+/// Learns. True if a model was written and no source failed; skipped cameras are reported
+/// and do not count as failures.
 ///
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     check(&args.output)?;
     let sources = args.tracks.of(expand(&args.sources)?);
-    let endless = sources.iter().find(|s| s.is_endless());
-    if let Some(source) = endless.filter(|_| args.seconds.is_none()) {
-        return Err(Usage::error(format!(
-            "{}: has no end: say with --seconds how long to listen to it",
-            source.name
-        )));
-    }
+    let next = "say with --seconds how long to listen to it";
+    refuse_endless(&sources, args.seconds, next)?;
     check_descriptions(&sources)?;
     let bar = Bar::for_files(&sources, args.talk.quiet);
     args.talk.start_log(bar.writer());
@@ -128,11 +124,11 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
         },
     );
     steps.finish();
-    if let Err(AdaptError::TooFew { left_out, .. }) = &learnt {
-        say_left_out(&bar, left_out);
+    if let Err(AdaptError::TooFew { skipped, .. }) = &learnt {
+        say_skipped(&bar, skipped);
     }
     let learnt = learnt?;
-    say_left_out(&bar, &learnt.left_out);
+    say_skipped(&bar, &learnt.skipped);
     let kept = why_kept(&learnt, present.as_ref()).filter(|_| !args.force);
     if kept.is_none() {
         // Before any report: a disk that is full for figures must not cost the model.
@@ -278,9 +274,9 @@ fn collect(
     Ok((cameras.collect(), failed))
 }
 
-fn say_left_out(bar: &Bar, left_out: &[LeftOut]) {
-    for LeftOut { camera, why } in left_out {
-        bar.say(&format!("l3net: {camera}: left out: {why}"));
+fn say_skipped(bar: &Bar, skipped: &[Skipped]) {
+    for Skipped { camera, why } in skipped {
+        bar.say(&format!("l3net: {camera}: skipped: {why}"));
     }
 }
 
@@ -290,7 +286,7 @@ struct Written<'a> {
     cameras_from: String,
     held_out: &'a Figures,
     before: &'a Figures,
-    left_out: BTreeMap<&'a str, &'a str>,
+    skipped: BTreeMap<&'a str, &'a str>,
 }
 
 fn report(args: &AdaptArgs, learnt: &Adapted, is_there: bool, bar: &Bar) -> anyhow::Result<()> {
@@ -299,7 +295,7 @@ fn report(args: &AdaptArgs, learnt: &Adapted, is_there: bool, bar: &Bar) -> anyh
             cameras_from: learnt.weights.metadata()["adapted_from"].clone(),
             held_out: &learnt.figures,
             before: &learnt.before,
-            left_out: (learnt.left_out.iter())
+            skipped: (learnt.skipped.iter())
                 .map(|out| (out.camera.as_str(), out.why.as_str()))
                 .collect(),
         };

@@ -6,7 +6,7 @@ use super::clash;
 use super::common::{Usage, WindowArgs, cancel_on_signal_in_time};
 use super::progress::Bar;
 use super::sources::{TrackArgs, find};
-use super::streams::{Run, StreamArgs, check_descriptions, refuse_endless};
+use super::streams::{LIMIT_OR_LIVE, Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
 use crate::media::{Held, Source, name};
 use crate::result::StreamName;
@@ -42,7 +42,7 @@ pub struct BatchArgs {
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     let mut sources = args.tracks.of(find(&args.sources)?);
-    refuse_endless(&sources, &args.stream.window)?;
+    refuse_endless(&sources, args.stream.window.seconds, LIMIT_OR_LIVE)?;
     check_descriptions(&sources)?;
     let archive = Archive::open(&args.output).map_err(|error| match error {
         SinkError::Extension { .. } => Usage::error(error),

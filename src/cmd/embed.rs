@@ -9,7 +9,7 @@ use super::batch::default_jobs;
 use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, cancel_on_signal};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
-use super::streams::{check_descriptions, refuse_endless};
+use super::streams::{LIMIT_OR_LIVE, check_descriptions, refuse_endless};
 use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::{Damage, Features};
 use crate::media::ProcessOpener;
@@ -95,7 +95,7 @@ impl FeatureKind {
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     let sources = args.tracks.of(expand(&args.sources)?);
-    refuse_endless(&sources, &args.window)?;
+    refuse_endless(&sources, args.window.seconds, LIMIT_OR_LIVE)?;
     check_descriptions(&sources)?;
     let is_kept = |kind: &FeatureKind| args.only.is_empty() || args.only.contains(kind);
     let all = FeatureKind::value_variants().iter().copied();

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use super::common::{TalkArgs, Usage, cancel_on_signal};
+use super::common::{TalkArgs, cancel_on_signal};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
-use super::streams::check_descriptions;
+use super::streams::{check_descriptions, refuse_endless};
 use crate::media::ProcessOpener;
 use crate::prepare::{PrepareOptions, PrepareProgress, PrepareReport, prepare};
 use crate::text::{plural, printable};
@@ -60,12 +60,8 @@ fn parse_size(text: &str) -> Result<f64, String> {
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
     let sources = args.tracks.of(expand(&args.sources)?);
-    if let Some(source) = sources.iter().find(|s| s.is_endless()) {
-        return Err(Usage::error(format!(
-            "{}: has no end: record it to a file first, and prepare that",
-            source.name
-        )));
-    }
+    let next = "record it to a file first, and prepare that";
+    refuse_endless(&sources, None, next)?;
     check_descriptions(&sources)?;
     let bar = Bar::for_files(&sources, args.talk.quiet);
     args.talk.start_log(bar.writer());

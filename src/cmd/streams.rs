@@ -192,14 +192,14 @@ fn there_already(source: &Source, archive: Option<&Archive>, args: &StreamArgs) 
     })
 }
 
-/// Refuses endless sources unless --seconds limits them.
-pub fn refuse_endless(sources: &[Source], window: &WindowArgs) -> anyhow::Result<()> {
+/// What to do about an endless source in a command that judges files.
+pub const LIMIT_OR_LIVE: &str = "limit it with --seconds, or use `l3net live`";
+
+/// Refuses endless sources unless `seconds` limits them; `next` is what to do instead.
+pub fn refuse_endless(sources: &[Source], seconds: Option<f64>, next: &str) -> anyhow::Result<()> {
     let endless = sources.iter().find(|s| s.is_endless());
-    match endless.filter(|_| window.seconds.is_none()) {
-        Some(source) => Err(Usage::error(format!(
-            "{}: has no end: limit it with --seconds, or use `l3net live`",
-            source.name
-        ))),
+    match endless.filter(|_| seconds.is_none()) {
+        Some(source) => Err(Usage::error(format!("{}: has no end: {next}", source.name))),
         None => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use half::{bf16, f16};
 
 use crate::hash::{GOLDEN_GAMMA, mix};
 
-/// The numbers of little-endian f32; bytes at the end that are no whole number are left out.
+/// Reads little-endian f32; trailing bytes that do not make a whole number are ignored.
 pub fn from_f32(bytes: &[u8]) -> Vec<f32> {
     let (words, _) = bytes.as_chunks::<4>();
     words.iter().map(|b| f32::from_le_bytes(*b)).collect()

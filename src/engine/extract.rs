@@ -10,15 +10,13 @@ use crate::media::Frame;
 use crate::picture::ToPicture;
 use crate::result::{AudioFacts, StreamName, VideoFacts};
 use crate::time::MediaTime;
-use crate::window::{Moment, Timed};
+use crate::window::{Moment, Pace, Timed};
 
 /// Extracts the features of one stream's moments.
 pub(super) struct Extractor {
     stream: StreamName,
     features: FeatureExtractor,
     keep_pictures: bool,
-    /// The source runs by the clock.
-    pub live: bool,
     /// The network's image of the previous moment.
     last_image: Vec<u8>,
     /// Damaged sound was reported.
@@ -31,18 +29,18 @@ impl Extractor {
             stream,
             features: FeatureExtractor::new(options.spec, options.crop),
             keep_pictures: options.keep_pictures,
-            live: false,
             last_image: Vec::new(),
             damage_told: false,
         }
     }
 
-    /// Computes the features. `utc_zero` is the wall clock at stream time zero, for live
+    /// Computes the features, of a source of this `pace`. `utc_zero` is the wall clock at stream time zero, for live
     /// sources. Fails, with the reason, if the frame cannot be converted.
     pub fn extract(
         &mut self,
         mut moment: Moment<Frame>,
         utc_zero: Option<jiff::Timestamp>,
+        pace: Pace,
         clock: &dyn Clock,
     ) -> Result<Job, String> {
         let begun = clock.now();
@@ -70,7 +68,7 @@ impl Extractor {
             features,
             picture: self.keep_pictures.then(|| Arc::new(picture)),
             padded: moment.padded,
-            live: self.live,
+            live: pace == Pace::Live,
             arrived: moment.arrived,
             begun,
             featured: clock.now(),

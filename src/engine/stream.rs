@@ -232,7 +232,6 @@ impl Reader<'_> {
     fn read(&mut self, feed: &mut dyn Feed, offset: MediaTime) -> Ending {
         if feed.is_by_clock() {
             self.pace = Pace::Live;
-            self.extractor.live = true;
             self.engine.stats.set_live();
         }
         for watcher in &mut self.task.watchers {
@@ -383,7 +382,7 @@ impl Reader<'_> {
             let why = GapReason::Overload;
             return self.dispatcher.gap(self.stream, GapSpan { why, ..span });
         }
-        match (self.extractor).extract(moment, self.utc_zero.get(), clock) {
+        match (self.extractor).extract(moment, self.utc_zero.get(), self.pace, clock) {
             Ok(_) if there_already => {}
             Ok(job) => {
                 let dropped = self

@@ -42,24 +42,14 @@ impl L3Net {
     /// # Errors
     /// As [`embed`](Self::embed).
     pub fn pool4(&self, batch: &[&Features]) -> Result<Vec<Pooled>, NetError> {
-        check(batch, self.info.spec)?;
-        let mut all = Vec::with_capacity(batch.len());
-        for part in batch.chunks(self.batch()) {
-            let sounds: Vec<&[f32]> = part.iter().map(|f| &f.spectrogram[..]).collect();
-            let audio = self.audio_response(&sounds)?.pool4()?;
-            let mut pictures = vec![Vec::new(); part.len()];
-            for group in group_by_size(part) {
-                let members: Vec<&Features> = group.iter().map(|&i| part[i]).collect();
-                let vision = self.vision_response_of(&members)?.pool4()?;
-                for (&i, row) in group.iter().zip(vision.chunks_exact(FEATURE)) {
-                    pictures[i] = row.to_vec();
-                }
-            }
-            let sounds = audio.chunks_exact(FEATURE).map(<[f32]>::to_vec);
-            let both = pictures.into_iter().zip(sounds);
-            all.extend(both.map(|(vision, audio)| Pooled { vision, audio }));
-        }
-        Ok(all)
+        self.in_parts(batch, |part| {
+            let audio = self.audio_response_of(part)?.pool4()?;
+            let vision = self.of_pictures(part, |vision| Ok(rows(&vision.pool4()?, FEATURE)))?;
+            let pairs = vision.into_iter().zip(rows(&audio, FEATURE));
+            Ok(pairs
+                .map(|(vision, audio)| Pooled { vision, audio })
+                .collect())
+        })
     }
 
     /// The trunks' features of each moment. Pictures may differ in size; those of one
@@ -68,40 +58,63 @@ impl L3Net {
     /// # Errors
     /// If features are not of the network's shape, or libtorch fails.
     pub fn embed(&self, batch: &[&Features]) -> Result<Vec<Embedding>, NetError> {
+        self.in_parts(batch, |part| {
+            let audio = self.audio_response_of(part)?;
+            let (pooled, blocks) = (audio.pool4()?, audio.sound_6144()?);
+            let audio = rows(&pooled, FEATURE)
+                .into_iter()
+                .zip(rows(&blocks, SOUND_WIDTH));
+            let vision = self.of_pictures(part, |vision| {
+                let (pooled, blocks) = (vision.pool4()?, vision.picture_8192()?);
+                let pooled = rows(&pooled, FEATURE).into_iter();
+                Ok(pooled.zip(rows(&blocks, PICTURE_WIDTH)).collect())
+            })?;
+            let both = audio.zip(vision);
+            let embedding = |((audio_512, audio_6144), (vision_512, vision_8192))| Embedding {
+                audio_512,
+                vision_512,
+                audio_6144,
+                vision_8192,
+            };
+            Ok(both.map(embedding).collect())
+        })
+    }
+
+    /// Checks the batch, and runs it through the network in parts that it takes at once.
+    fn in_parts<T>(
+        &self,
+        batch: &[&Features],
+        run: impl Fn(&[&Features]) -> Result<Vec<T>, NetError>,
+    ) -> Result<Vec<T>, NetError> {
         check(batch, self.info.spec)?;
         let mut all = Vec::with_capacity(batch.len());
         for part in batch.chunks(self.batch()) {
-            all.extend(self.embed_part(part)?);
+            all.extend(run(part)?);
         }
         Ok(all)
     }
 
-    fn embed_part(&self, batch: &[&Features]) -> Result<Vec<Embedding>, NetError> {
+    /// The audio trunk's response to the sounds of moments.
+    fn audio_response_of(&self, batch: &[&Features]) -> Result<Response, NetError> {
         let sounds: Vec<&[f32]> = batch.iter().map(|f| &f.spectrogram[..]).collect();
-        let audio = self.audio_response(&sounds)?;
-        let (pooled, blocks) = (audio.pool4()?, audio.sound_6144()?);
-        let mut all: Vec<Embedding> = pooled
-            .chunks_exact(FEATURE)
-            .zip(blocks.chunks_exact(SOUND_WIDTH))
-            .map(|(pooled, blocks)| Embedding {
-                audio_512: pooled.to_vec(),
-                audio_6144: blocks.to_vec(),
-                vision_512: Vec::new(),
-                vision_8192: Vec::new(),
-            })
-            .collect();
+        self.audio_response(&sounds)
+    }
+
+    /// What `of` makes of the vision trunk's response, a value for each picture, in the
+    /// order of the batch. Pictures of one size share a forward pass.
+    fn of_pictures<T>(
+        &self,
+        batch: &[&Features],
+        of: impl Fn(&Response) -> Result<Vec<T>, NetError>,
+    ) -> Result<Vec<T>, NetError> {
+        let mut numbered = Vec::with_capacity(batch.len());
         for group in group_by_size(batch) {
             let members: Vec<&Features> = group.iter().map(|&i| batch[i]).collect();
-            let vision = self.vision_response_of(&members)?;
-            let (pooled, blocks) = (vision.pool4()?, vision.picture_8192()?);
-            let rows = pooled.chunks_exact(FEATURE);
-            let rows = rows.zip(blocks.chunks_exact(PICTURE_WIDTH));
-            for (&i, (pooled, blocks)) in group.iter().zip(rows) {
-                all[i].vision_512 = pooled.to_vec();
-                all[i].vision_8192 = blocks.to_vec();
-            }
+            let values = of(&self.vision_response_of(&members)?)?;
+            numbered.extend(group.into_iter().zip(values));
         }
-        Ok(all)
+        numbered.sort_unstable_by_key(|(row, _)| *row);
+        Ok(numbered.into_iter().map(|(_, value)| value).collect())
     }
 
     /// The vision trunk's response to the pictures of moments, all of one size.
@@ -110,4 +123,9 @@ impl L3Net {
         let pictures = self.vision_input(batch)?;
         Ok(Response(self.vision.to_conv4_2(&pictures, false)?))
     }
+}
+
+/// The rows of a matrix of this width.
+fn rows(values: &[f32], width: usize) -> Vec<Vec<f32>> {
+    values.chunks_exact(width).map(<[f32]>::to_vec).collect()
 }

@@ -137,6 +137,17 @@ impl Fusion {
         Ok(self.after_halves(&vision, &audio)?.1)
     }
 
+    /// The margin (logit of correspondence less the other) of each picture with each sound,
+    /// `[V, A]`, from their pool4: `[V, 512]` and `[A, 512]`.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn margins(&self, vision: &Tensor, audio: &Tensor) -> Result<Tensor, TchError> {
+        let (vision, audio) = self.halves(vision, audio)?;
+        let (_, logits) = self.after_halves(&vision.f_unsqueeze(1)?, &audio.f_unsqueeze(0)?)?; // [V, A, 2]
+        logits.f_select(2, 1)?.f_sub(&logits.f_select(2, 0)?)
+    }
+
     /// What each modality adds to fc1 before the bias: `[B, 512]` → `[B, 128]` each.
     fn halves(&self, vision: &Tensor, audio: &Tensor) -> Result<(Tensor, Tensor), TchError> {
         Ok((

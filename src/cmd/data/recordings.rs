@@ -43,17 +43,12 @@ fn prepared(texts: &[String], quiet: bool, stop: &CancelToken) -> anyhow::Result
     use crate::cmd::prepare::{print_report, show_progress};
     use crate::cmd::progress::Bar;
     use crate::cmd::sources::expand;
-    use crate::cmd::streams::check_descriptions;
+    use crate::cmd::streams::{check_descriptions, refuse_endless};
     use crate::media::ProcessOpener;
     use crate::prepare::{PrepareOptions, prepare_into_cache};
 
     let sources = expand(texts)?;
-    if let Some(source) = sources.iter().find(|s| s.is_endless()) {
-        return Err(Usage::error(format!(
-            "{}: has no end: record it to a file first",
-            source.name
-        )));
-    }
+    refuse_endless(&sources, None, "record it to a file first")?;
     check_descriptions(&sources)?;
     let bar = Bar::for_files(&sources, quiet);
     let options = PrepareOptions::default();
