@@ -10,7 +10,7 @@ pub mod window;
 
 /// Sounds, pictures and results, optimised in every build.
 pub use l3net_data::{
-    cores, corpus, draw, event, features, hash, learn, picture, result, synth, text, time,
+    cores, corpus, draw, event, features, hash, learn, picture, pooled, result, synth, text, time,
     window_spec,
 };
 

@@ -122,14 +122,19 @@ impl Cut {
 mod tests {
     use proptest::prelude::*;
 
+    use std::sync::Arc;
+
     use super::super::camera::Second;
     use super::*;
+    use crate::pooled::Pooled;
 
     fn camera(times: &[f64]) -> Camera {
         let second = |&at_s: &f64| Second {
             at_s,
-            vision: Vec::new(),
-            audio: Vec::new(),
+            features: Arc::new(Pooled {
+                vision: Vec::new(),
+                audio: Vec::new(),
+            }),
         };
         Camera {
             seconds: times.iter().map(second).collect(),

@@ -1,6 +1,12 @@
 //! The features of one camera's seconds.
 
-use crate::net::{FEATURE, Modality};
+use std::sync::Arc;
+
+use tch::{Kind, TchError, Tensor};
+
+use super::discriminant::features;
+use crate::net::Modality;
+use crate::pooled::Pooled;
 
 /// Seconds without overlap that a camera needs to be learnt.
 pub const MIN_SECONDS: usize = 4;
@@ -10,18 +16,16 @@ pub const MIN_SECONDS: usize = 4;
 pub struct Second {
     /// Start of the window in seconds, counted on over all recordings of the camera.
     pub at_s: f64,
-    /// pool4 of the vision trunk, 512 values.
-    pub vision: Vec<f32>,
-    /// pool4 of the audio trunk, 512 values.
-    pub audio: Vec<f32>,
+    /// What the trunks make of it.
+    pub features: Arc<Pooled>,
 }
 
 impl Second {
     /// The features of one modality.
     pub fn of(&self, modality: Modality) -> &[f32] {
         match modality {
-            Modality::Vision => &self.vision,
-            Modality::Audio => &self.audio,
+            Modality::Vision => &self.features.vision,
+            Modality::Audio => &self.features.audio,
         }
     }
 }
@@ -61,26 +65,32 @@ impl Camera {
         count
     }
 
-    /// Whether it is the same recording as another camera: nearly all of its sounds are
-    /// among the other's.
-    pub fn is_copy_of(&self, other: &Self) -> bool {
+    /// Whether both are of the same recording: nearly all sounds of the shorter one are
+    /// among those of the other.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn sounds_like(&self, other: &Self) -> Result<bool, TchError> {
         const PROBES: usize = 12;
-        let step = (self.seconds.len() / PROBES).max(1);
-        let probes: Vec<&Second> = self.seconds.iter().step_by(step).collect();
-        let same = probes.iter().filter(|probe| {
-            let is_same = |s: &Second| distance(&s.audio, &probe.audio) < 1e-3;
-            other.seconds.iter().any(is_same)
-        });
-        !probes.is_empty() && same.count() * 10 >= probes.len() * 9
+        /// Of a feature's length; what is decoded twice differs by rounding.
+        const SAME: f64 = 1e-3;
+        let (short, long) = match self.seconds.len() <= other.seconds.len() {
+            true => (self, other),
+            false => (other, self),
+        };
+        if short.seconds.is_empty() {
+            return Ok(false);
+        }
+        let step = (short.seconds.len() / PROBES).max(1);
+        let probes = features(short.seconds.iter().step_by(step), Modality::Audio)?;
+        let all = features(&long.seconds, Modality::Audio)?;
+        // Exact distances: those by scalar products lose what is as small as this.
+        let nearest = Tensor::f_cdist(&probes, &all, 2.0, 2)?.f_amin([1].as_slice(), false)?;
+        let lengths = probes.f_norm_scalaropt_dim(2.0, [1].as_slice(), false)?;
+        let same = nearest.f_le_tensor(&lengths.f_mul_scalar(SAME)?)?;
+        let share = same.f_to_kind(Kind::Float)?.f_mean(Kind::Float)?;
+        Ok(share.f_double_value(&[])? >= 0.9)
     }
-}
-
-/// Distance of two features, relative to the length of the second.
-fn distance(a: &[f32], b: &[f32]) -> f32 {
-    debug_assert_eq!((a.len(), b.len()), (FEATURE, FEATURE));
-    let difference: f32 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
-    let length: f32 = b.iter().map(|b| b * b).sum();
-    (difference / length.max(1e-12)).sqrt()
 }
 
 #[cfg(test)]
@@ -99,12 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_known_by_its_sounds_and_a_part_of_them_is_one_too() {
+    fn a_copy_is_known_by_its_sounds_and_so_is_a_part_of_it() {
         let all = cameras(2, 30, 1);
         let mut part = all[0].clone();
         part.seconds.truncate(20);
-        assert!(part.is_copy_of(&all[0]));
-        assert!(!all[1].is_copy_of(&all[0]));
-        assert!(!Camera::new("none").is_copy_of(&all[0]));
+        let same = |a: &Camera, b: &Camera| a.sounds_like(b).expect("distances");
+        assert!(same(&part, &all[0]));
+        assert!(same(&all[0], &part));
+        assert!(!same(&all[1], &all[0]));
+        assert!(!same(&Camera::new("none"), &all[0]));
     }
 }

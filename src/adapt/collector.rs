@@ -1,8 +1,9 @@
 //! The features of one recording, as they come from the network.
 
+use std::sync::Arc;
+
 use super::camera::{Camera, Second};
-use crate::net::Pooled;
-use crate::time::MediaTime;
+use crate::pooled::Pooled;
 
 /// Time between the recordings of a camera: their windows do not overlap.
 const BETWEEN_S: f64 = 1.0;
@@ -30,9 +31,9 @@ impl Collector {
         }
     }
 
-    /// Takes the window that starts at `start`, in order. Silent ones are only counted:
+    /// Takes the window that starts at `at_s`, in order. Silent ones are only counted:
     /// silence belongs to any picture.
-    pub fn take(&mut self, start: MediaTime, is_silent: bool, features: Pooled) {
+    pub fn take(&mut self, at_s: f64, is_silent: bool, features: Arc<Pooled>) {
         if is_silent {
             self.silent += 1;
             return;
@@ -42,13 +43,60 @@ impl Collector {
         if !number.is_multiple_of(self.step) {
             return;
         }
-        self.seconds.push(Second {
-            at_s: start.as_secs_f64(),
-            vision: features.vision,
-            audio: features.audio,
-        });
+        self.seconds.push(Second { at_s, features });
         if self.seconds.len() > self.most {
             self.halve();
+        }
+    }
+
+    /// One that continues where another has ended, after `heard` windows that were not
+    /// silent; it has kept every `step`-th of them.
+    pub fn resumed(
+        most: usize,
+        step: u64,
+        heard: u64,
+        silent: usize,
+        seconds: Vec<Second>,
+    ) -> Self {
+        let mut collector = Self {
+            step: step.max(1),
+            seen: heard,
+            silent,
+            seconds,
+            ..Self::new(most)
+        };
+        while collector.seconds.len() > collector.most {
+            collector.halve();
+        }
+        collector
+    }
+
+    /// Windows so far that were not silent.
+    pub fn heard(&self) -> u64 {
+        self.seen
+    }
+
+    /// Every so many-th window is kept.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Silent windows so far.
+    pub fn silent(&self) -> usize {
+        self.silent
+    }
+
+    /// What is kept.
+    pub fn seconds(&self) -> &[Second] {
+        &self.seconds
+    }
+
+    /// A camera with what is kept.
+    pub fn camera(&self, name: &str) -> Camera {
+        Camera {
+            silent: self.silent,
+            seconds: self.seconds.clone(),
+            ..Camera::new(name)
         }
     }
 
@@ -97,11 +145,11 @@ impl Collector {
 mod tests {
     use super::*;
 
-    fn pooled() -> Pooled {
-        Pooled {
+    fn pooled() -> Arc<Pooled> {
+        Arc::new(Pooled {
             vision: vec![1.0; 512],
             audio: vec![2.0; 512],
-        }
+        })
     }
 
     fn times(camera: &Camera) -> Vec<f64> {
@@ -112,7 +160,7 @@ mod tests {
     fn what_does_not_fit_is_thinned_evenly_and_silence_is_counted() {
         let mut collector = Collector::new(4);
         for i in 0..12 {
-            collector.take(MediaTime::from_secs_f64(f64::from(i)), i == 5, pooled());
+            collector.take(f64::from(i), i == 5, pooled());
         }
         let camera = Collector::join("a", vec![collector], 4);
         assert_eq!(camera.silent, 1);
@@ -124,8 +172,7 @@ mod tests {
         let recording = |first: f64| {
             let mut collector = Collector::new(8);
             for i in 0..2 {
-                let start = MediaTime::from_secs_f64(first + f64::from(i) * 0.5);
-                collector.take(start, false, pooled());
+                collector.take(first + f64::from(i) * 0.5, false, pooled());
             }
             collector
         };

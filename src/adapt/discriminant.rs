@@ -205,6 +205,8 @@ fn drawn(covariance: &Tensor, part: f64) -> Result<Tensor, TchError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::testing::cameras;
     use super::*;
 
@@ -269,7 +271,7 @@ mod tests {
     fn long_cameras_have_several_prototypes_and_rows_that_are_equal_do_no_harm() {
         let mut cameras = cameras(2, 61, 1);
         for second in &mut cameras[1].seconds {
-            second.vision = vec![0.0; FEATURE];
+            Arc::make_mut(&mut second.features).vision = vec![0.0; FEATURE];
         }
         let rows = all_rows(&cameras);
         let found = Discriminant::fit(&cameras, &rows, Modality::Vision, 0).expect("one");

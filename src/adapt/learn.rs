@@ -65,6 +65,25 @@ pub struct Adapted {
     pub skipped: Vec<Skipped>,
 }
 
+impl Adapted {
+    /// The cameras that `present` knows and the new model does not.
+    pub fn lost_from(&self, present: &Weights) -> Vec<String> {
+        let known = present.cameras().keys();
+        known
+            .filter(|camera| !self.weights.cameras().contains_key(*camera))
+            .cloned()
+            .collect()
+    }
+}
+
+/// Says which cameras a new model would not know.
+pub fn lost(cameras: &[String]) -> String {
+    format!(
+        "it stays: it knows {}, which this run did not learn",
+        cameras.join(", ")
+    )
+}
+
 /// Learns the fusion of `base` from the features that its trunks have of some cameras.
 /// `present` is the model to be better than. `step` gets the steps done and their number, and
 /// ends the run if it returns false.
@@ -94,7 +113,7 @@ fn learn_on_one_thread(
     mut step: impl FnMut(u64, u64) -> bool,
 ) -> Result<Adapted, AdaptError> {
     let all = cameras.len();
-    let (cameras, skipped) = usable(cameras);
+    let (cameras, skipped) = usable(cameras)?;
     if cameras.len() < 2 {
         let usable = cameras.len();
         return Err(AdaptError::TooFew {
@@ -163,7 +182,7 @@ fn calibrated(answers: &[Answers], names: &[String]) -> (Option<Calibration>, Ca
 }
 
 /// Cameras with enough seconds that are not the same as an earlier one; and the others.
-fn usable(cameras: Vec<Camera>) -> (Vec<Camera>, Vec<Skipped>) {
+fn usable(cameras: Vec<Camera>) -> Result<(Vec<Camera>, Vec<Skipped>), TchError> {
     let (mut taken, mut skipped) = (Vec::<Camera>::new(), Vec::new());
     for camera in cameras {
         let seconds = camera.whole_seconds();
@@ -174,8 +193,8 @@ fn usable(cameras: Vec<Camera>) -> (Vec<Camera>, Vec<Skipped>) {
                 "has {seconds} s with sound and picture; it takes {MIN_SECONDS} s"
             ))
         } else {
-            let original = taken.iter().find(|other| camera.is_copy_of(other));
-            original.map(|other| format!("is a copy of {}: both sound the same", other.name))
+            original_of(&camera, &taken)?
+                .map(|other| format!("is a copy of {}: both sound the same", other.name))
         };
         match why {
             None => taken.push(camera),
@@ -185,7 +204,17 @@ fn usable(cameras: Vec<Camera>) -> (Vec<Camera>, Vec<Skipped>) {
             }),
         }
     }
-    (taken, skipped)
+    Ok((taken, skipped))
+}
+
+/// The camera that has the same sounds.
+fn original_of<'a>(camera: &Camera, taken: &'a [Camera]) -> Result<Option<&'a Camera>, TchError> {
+    for other in taken {
+        if camera.sounds_like(other)? {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
 }
 
 /// What the model's header says of how it was learnt.

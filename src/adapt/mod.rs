@@ -11,6 +11,7 @@
 //! - `calibration`: what 0.5 means, for all cameras and for each
 //! - [`Figures`]: how well held-out seconds are told apart
 //! - [`learn`]: all of it, and whether it is better than what was there
+//! - [`Reservoir`], [`Background`]: the same during a run, which neither waits nor grows
 //!
 //! Why a discriminant analysis teaches the fusion: a camera has seconds to minutes, and a
 //! fusion that learns from these few rows by gradient descent separates them by whatever
@@ -18,6 +19,7 @@
 //! On 46 clips of real film (`benches/RESULTS.md`) it tells held-out seconds apart with
 //! ROC-AUC 0.974; the same fusion on standardised features with dropout, in a trial, 0.954.
 
+mod background;
 mod blocks;
 mod calibration;
 mod camera;
@@ -27,12 +29,16 @@ mod error;
 mod figures;
 mod head;
 mod learn;
+mod reservoir;
 mod side;
 #[cfg(test)]
 mod testing;
+mod throttle;
 
+pub use background::{Background, BackgroundError, Outcome, Plan};
 pub use camera::{Camera, MIN_SECONDS, Second};
 pub use collector::Collector;
 pub use error::AdaptError;
 pub use figures::{CameraFigures, Figures};
-pub use learn::{Adapted, Settings, Skipped, learn};
+pub use learn::{Adapted, Settings, Skipped, learn, lost};
+pub use reservoir::{Reservoir, ReservoirError};

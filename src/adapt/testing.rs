@@ -1,11 +1,14 @@
 //! Cameras for tests: each has its own place in the space of features, and seconds that
 //! vary around it.
 
+use std::sync::Arc;
+
 use rand::RngExt;
 
 use super::camera::{Camera, Second};
 use crate::corpus::{Rng, rng};
 use crate::net::FEATURE;
+use crate::pooled::Pooled;
 
 /// `count` cameras with `seconds` seconds each. What varies within a camera is the same
 /// strong direction for all, as a passing cloud would be; what tells them apart is weak.
@@ -25,8 +28,10 @@ pub fn cameras(count: usize, seconds: usize, seed: u64) -> Vec<Camera> {
                 };
                 camera.seconds.push(Second {
                     at_s: i as f64,
-                    vision: around(&vision, &mut random),
-                    audio: around(&audio, &mut random),
+                    features: Arc::new(Pooled {
+                        vision: around(&vision, &mut random),
+                        audio: around(&audio, &mut random),
+                    }),
                 });
             }
             camera

@@ -1,21 +1,26 @@
 //! `l3net adapt`: learns which sound belongs to which camera.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::default_jobs;
-use super::common::{NetArgs, TalkArgs, Usage, cancel_on_signal, parse_hop, parse_seconds};
+use super::common::{NetArgs, TalkArgs, cancel_on_signal, parse_hop, parse_seconds};
+use super::learning::{check_model_path, model_there};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{check_descriptions, refuse_endless};
 use super::value::choice;
-use crate::adapt::{AdaptError, Adapted, Camera, Collector, Figures, Settings, Skipped, learn};
+use crate::adapt::{
+    AdaptError, Adapted, Camera, Collector, Figures, Settings, Skipped, learn, lost,
+};
 use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::Features;
 use crate::media::{ProcessOpener, Source};
-use crate::net::{Pooled, StoreAs, Weights};
+use crate::net::{StoreAs, Weights};
+use crate::pooled::Pooled;
 use crate::report::table::{Table, percent};
 use crate::result::Crop;
 use crate::stats::RunStats;
@@ -87,7 +92,7 @@ fn parse_part(text: &str) -> Result<f64, String> {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
-    check(&args.output)?;
+    check_model_path("-o", &args.output)?;
     let sources = args.tracks.of(expand(&args.sources)?);
     let next = "say with --seconds how long to listen to it";
     refuse_endless(&sources, args.seconds, next)?;
@@ -96,7 +101,10 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     args.talk.start_log(bar.writer());
     let cancel = cancel_on_signal()?;
     let base = args.net.weights()?;
-    let present = present(args, &base)?;
+    let present = match args.force {
+        true => None,
+        false => model_there(&args.output, &base)?,
+    };
     let begun = Instant::now();
     let (cameras, failed) = collect(args, sources, &base, &cancel, &bar)?;
     bar.finish();
@@ -153,16 +161,11 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
 
 /// Why the model is not written, unless it is forced.
 fn why_kept(learnt: &Adapted, present: Option<&Weights>) -> Option<String> {
-    let known = present.into_iter().flat_map(|model| model.cameras().keys());
-    let lost: Vec<&str> = known
-        .filter(|camera| !learnt.weights.cameras().contains_key(*camera))
-        .map(String::as_str)
-        .collect();
-    if !lost.is_empty() {
+    let cameras = present.map_or_else(Vec::new, |present| learnt.lost_from(present));
+    if !cameras.is_empty() {
         return Some(format!(
-            "it stays: it knows {}, which this run did not learn; name all cameras, or --force \
-             replaces it",
-            lost.join(", ")
+            "{}; name all cameras, or --force replaces it",
+            lost(&cameras)
         ));
     }
     if learnt.figures.are_better_than(&learnt.before) {
@@ -178,32 +181,6 @@ fn why_kept(learnt: &Adapted, present: Option<&Weights>) -> Option<String> {
                 .to_owned()
         }
     })
-}
-
-fn check(output: &Path) -> anyhow::Result<()> {
-    if output.is_dir() {
-        return Err(Usage::error("-o MODEL is a folder; name a file in it"));
-    }
-    if output.extension().is_none_or(|e| e != "safetensors") {
-        return Err(Usage::error("-o MODEL must end in .safetensors"));
-    }
-    Ok(())
-}
-
-/// The model that is there already.
-fn present(args: &AdaptArgs, base: &Weights) -> anyhow::Result<Option<Weights>> {
-    if !args.output.exists() || args.force {
-        return Ok(None);
-    }
-    let present = Weights::read(&args.output)?;
-    if !present.has_trunks_of(base) {
-        return Err(Usage::error(format!(
-            "{}: was made from another model than {}; name another file, or --force replaces it",
-            args.output.display(),
-            base.source().display()
-        )));
-    }
-    Ok(Some(present))
 }
 
 /// Runs all sources through the trunks. Also returns how many failed.
@@ -251,7 +228,9 @@ fn collect(
                 job,
                 answer,
                 ..
-            } => collectors[stream].take(job.start, job.audio.silent, answer),
+            } => {
+                collectors[stream].take(job.start.as_secs_f64(), job.audio.silent, Arc::new(answer))
+            }
             Output::Gap { .. } => {}
             Output::Ended { stream, end } => {
                 if let Some(error) = end.error {

@@ -1,5 +1,7 @@
 //! `l3net batch`: files, as fast as the machine can.
 
+use std::sync::Arc;
+
 use std::path::PathBuf;
 
 use super::clash;
@@ -9,6 +11,7 @@ use super::sources::{TrackArgs, find};
 use super::streams::{LIMIT_OR_LIVE, Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
 use crate::media::{Held, Source, name};
+use crate::net::ModelRecord;
 use crate::result::StreamName;
 use crate::sink::archive::Archive;
 use crate::sink::retention::KeepLimits;
@@ -58,8 +61,8 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     clash::refuse(&args.stream.output, Some(&args.output), &sources)?;
     let cancel = cancel_on_signal_in_time()?;
     let weights = args.stream.net.weights()?;
-    let model = weights.identity();
-    if let Err(refused) = refuse_other_settings(args, &model, progress, &sources) {
+    let model = Arc::new(ModelRecord::of(&weights));
+    if let Err(refused) = refuse_other_settings(args, &model.name, progress, &sources) {
         archive.leave()?;
         return Err(refused);
     }
@@ -101,6 +104,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         weights,
         model,
         archive: Some(archive),
+        learning: None,
         keep: KeepLimits::default(),
         real_time: false,
         wait_for_cameras: false,

@@ -278,3 +278,17 @@ impl TalkArgs {
             .try_init();
     }
 }
+
+/// A time such as 7d, 12h or 90m.
+///
+/// # Errors
+/// If it is none, or not over 0.
+pub fn parse_time(text: &str) -> Result<jiff::SignedDuration, String> {
+    let wrong = |_| format!("{text} is not a time: write it like 7d, 12h or 90m");
+    let age: jiff::Span = text.parse().map_err(wrong)?;
+    let age = age.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
+    age.map_err(wrong).and_then(|age| match age.is_positive() {
+        true => Ok(age),
+        false => Err(format!("{text} is not a time over 0")),
+    })
+}

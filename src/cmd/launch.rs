@@ -1,11 +1,14 @@
 //! `l3net launch`: a gst-launch description; live if its pipeline is.
 
+use std::sync::Arc;
+
 use super::clash;
 use super::common::{Usage, cancel_on_signal_in_time};
 use super::progress::Bar;
 use super::sources::expand;
 use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::media::{Description, Source};
+use crate::net::ModelRecord;
 use crate::sink::retention::KeepLimits;
 
 /// Run on a gst-launch description
@@ -48,9 +51,10 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         sources,
         args: &args.stream,
         cancel,
-        model: weights.identity(),
+        model: Arc::new(ModelRecord::of(&weights)),
         weights,
         archive: None,
+        learning: None,
         keep: KeepLimits::default(),
         real_time: false,
         wait_for_cameras: false,

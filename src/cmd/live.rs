@@ -1,7 +1,10 @@
 //! `l3net live`: real time, never behind.
 
+use std::sync::Arc;
+
 use super::clash;
-use super::common::{cancel_on_signal_in_time, say};
+use super::common::{cancel_on_signal_in_time, parse_time, say};
+use super::learning::{Learning, LearningArgs};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{Run, StreamArgs, check_descriptions};
@@ -9,7 +12,7 @@ use bytesize::ByteSize;
 use jiff::SignedDuration;
 
 use crate::media::{Source, SourceKind};
-use crate::net::Weights;
+use crate::net::{ModelRecord, Weights};
 use crate::sink::retention::KeepLimits;
 
 /// Monitor cameras, microphones and streams in real time
@@ -30,6 +33,8 @@ pub struct LiveArgs {
     pub(super) stream: StreamArgs,
     #[command(flatten)]
     keep: KeepArgs,
+    #[command(flatten)]
+    learning: LearningArgs,
 }
 
 /// Which pictures are kept.
@@ -39,7 +44,7 @@ struct KeepArgs {
     #[arg(long, value_name = "SIZE", requires = "heatmaps")]
     heatmaps_max_size: Option<ByteSize>,
     /// Delete --heatmaps older than this, such as 7d or 12h
-    #[arg(long, value_name = "TIME", requires = "heatmaps", value_parser = parse_age)]
+    #[arg(long, value_name = "TIME", requires = "heatmaps", value_parser = parse_time)]
     heatmaps_max_age: Option<SignedDuration>,
 }
 
@@ -50,16 +55,6 @@ impl From<&KeepArgs> for KeepLimits {
             age: args.heatmaps_max_age,
         }
     }
-}
-
-fn parse_age(text: &str) -> Result<SignedDuration, String> {
-    let wrong = |_| format!("{text} is not a time: write it like 7d, 12h or 90m");
-    let age: jiff::Span = text.parse().map_err(wrong)?;
-    let age = age.to_duration(jiff::SpanRelativeTo::days_are_24_hours());
-    age.map_err(wrong).and_then(|age| match age.is_positive() {
-        true => Ok(age),
-        false => Err(format!("{text} is not a time over 0")),
-    })
 }
 
 /// Says once of which streams little can be expected, and what helps.
@@ -83,9 +78,8 @@ fn say_what_it_knows(weights: &Weights, is_default: bool, sources: &[Source]) {
         say(&format!(
             "l3net: {model} has not learnt these streams. It knows some common things and their \
              sounds; of real film that it has not seen it judges 55 % of the seconds rightly, \
-             hardly more than by chance. Once it has learnt them, it tells whose sound is whose:\n  \
-             l3net adapt SOURCE… --seconds 600 -o cameras.safetensors\n  \
-             l3net live SOURCE… --model cameras.safetensors"
+             hardly more than by chance. Once it has learnt them, it tells whose sound is whose; it \
+             learns during the run with --adapt cameras.safetensors"
         ));
     }
 }
@@ -102,9 +96,16 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     clash::refuse(&args.stream.output, None, &sources)?;
     // Before the weights: reading them may take long.
     let cancel = cancel_on_signal_in_time()?;
-    let weights = args.stream.net.weights()?;
-    if !args.stream.talk.quiet {
-        say_what_it_knows(&weights, args.stream.net.model.is_none(), &sources);
+    let base = args.stream.net.weights()?;
+    let learning = Learning::open(&args.learning, &base, &sources)?;
+    let weights = match &learning {
+        Some(learning) => learning.present().clone(),
+        None => base,
+    };
+    match &learning {
+        _ if args.stream.talk.quiet => {}
+        Some(learning) => learning.announce(sources.len()),
+        None => say_what_it_knows(&weights, args.stream.net.model.is_none(), &sources),
     }
     Run {
         jobs: sources.len(),
@@ -112,9 +113,10 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         sources,
         args: &args.stream,
         cancel,
-        model: weights.identity(),
+        model: Arc::new(ModelRecord::of(&weights)),
         weights,
         archive: None,
+        learning,
         keep: (&args.keep).into(),
         real_time: true,
         wait_for_cameras: args.wait,

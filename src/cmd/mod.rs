@@ -23,6 +23,8 @@ pub mod eval;
 #[cfg(feature = "gst")]
 pub mod launch;
 #[cfg(feature = "gst")]
+mod learning;
+#[cfg(feature = "gst")]
 pub mod live;
 pub mod model;
 #[cfg(feature = "gst")]

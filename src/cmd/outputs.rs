@@ -4,18 +4,23 @@
 //! Belongs here: which sinks a run has, its messages on stderr. Does not: how a sink
 //! works, queues ([`crate::sink`]).
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Sender;
+use tch::Device;
+
 use super::common::CLOSE_WITHIN;
+use super::learning::Learning;
 use super::progress::Bar;
 use crate::cancel::CancelToken;
-use crate::engine::{Assembler, EngineOptions, Output};
+use crate::engine::{Answer, Assembler, EngineOptions, Output, Replacement};
 use crate::event::Event;
 use crate::media::Source;
-use crate::net::Cameras;
-use crate::result::{Judgement, StreamName};
+use crate::net::ModelRecord;
+use crate::result::StreamName;
 use crate::sink::archive::Archive;
 use crate::sink::bus::{Bus, BusOptions};
 use crate::sink::console::TableSink;
@@ -59,7 +64,9 @@ pub struct SinkContext<'a> {
     pub args: &'a OutputArgs,
     /// Which live pictures are kept.
     pub keep: KeepLimits,
-    /// The streams, in the order of the sources.
+    /// The sources.
+    pub sources: &'a [Source],
+    /// Their streams, in the same order.
     pub names: &'a [StreamName],
     /// Sources that were named, including finished ones.
     pub asked: usize,
@@ -67,6 +74,11 @@ pub struct SinkContext<'a> {
     pub has_archive: bool,
     /// Time between windows.
     pub hop: Hop,
+    /// What the run learns with, on which device, and where better fusions go; for the sink
+    /// that learns to take.
+    pub learning: RefCell<Option<(Learning, Device, Sender<Replacement>)>>,
+    /// Nothing but failures is reported.
+    pub quiet: bool,
     /// The run's counters.
     pub stats: &'a Arc<RunStats>,
     /// Requests the end of the run.
@@ -78,7 +90,7 @@ pub struct SinkContext<'a> {
 type MakeSink = fn(&SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>>;
 
 /// All sinks. Each is made if its arguments request it.
-const SINKS: &[MakeSink] = &[json, table, metrics, heatmaps, overlay];
+const SINKS: &[MakeSink] = &[json, table, metrics, heatmaps, overlay, learner];
 
 fn boxed<S: Sink + 'static>(sink: Option<S>) -> anyhow::Result<Option<Box<dyn Sink>>> {
     Ok(sink.map(|sink| Box::new(sink) as Box<dyn Sink>))
@@ -124,6 +136,14 @@ fn overlay(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
     boxed(context.args.overlay.as_ref().map(videos).transpose()?)
 }
 
+fn learner(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
+    let start = |(learning, device, replace): (Learning, _, _)| {
+        let (sources, bar) = (context.sources, context.bar);
+        learning.start(sources, context.hop, device, replace, bar, context.quiet)
+    };
+    boxed(context.learning.take().map(start).transpose()?)
+}
+
 /// All outputs of a run.
 pub struct Outputs {
     assembler: Assembler,
@@ -138,18 +158,15 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Opens them. `model` is the model's name in summaries, `cameras` what it
-    /// knows of single ones.
+    /// Opens them, for a run that begins with `model`.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
     pub fn open(
         context: &SinkContext<'_>,
         archive: Option<Archive>,
-        sources: &[Source],
         engine: &EngineOptions,
-        model: &str,
-        cameras: &Cameras,
+        model: Arc<ModelRecord>,
     ) -> anyhow::Result<Self> {
         let mut sinks = Vec::new();
         for make in SINKS {
@@ -164,18 +181,23 @@ impl Outputs {
             stats: Arc::clone(context.stats),
         };
         Ok(Self {
-            assembler: Assembler::new(sources, engine, model, cameras),
+            assembler: Assembler::new(context.sources, engine, model),
             resumes: archive.is_some(),
             publisher: Publisher::new(archive, Bus::start(sinks, options)?),
             bar,
             failed: 0,
-            left: sources.len(),
+            left: context.sources.len(),
         })
     }
 
     /// Whether a sink needs pictures.
     pub fn needs_pictures(&self) -> bool {
         self.publisher.bus().needs_pictures()
+    }
+
+    /// Whether a sink needs what the fusion compares.
+    pub fn needs_features(&self) -> bool {
+        self.publisher.bus().needs_features()
     }
 
     /// Watchers of the sinks that want a stream's raw sound and frames.
@@ -187,7 +209,7 @@ impl Outputs {
     ///
     /// # Errors
     /// Names the sink that ended the run; or the network's error.
-    pub fn take(&mut self, output: Output<Judgement>) -> anyhow::Result<()> {
+    pub fn take(&mut self, output: Output<Answer>) -> anyhow::Result<()> {
         if let Output::Ended { end, .. } = &output {
             self.left -= usize::from(!end.stopped);
         }

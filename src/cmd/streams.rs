@@ -1,17 +1,19 @@
 //! What `live`, `launch` and `batch` share: their options, and running sources
 //! through the engine into the sinks.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::common::{MapArgs, NetArgs, TalkArgs, Usage, WindowArgs, reader_has_gone};
+use super::learning::Learning;
 use super::outputs::{OutputArgs, Outputs, SinkContext};
 use super::progress::Bar;
 use crate::cancel::CancelToken;
-use crate::engine::{Engine, EngineOptions, Task};
+use crate::engine::{Engine, EngineOptions, Judge, Task};
 use crate::features::Features;
 use crate::media::{ProcessOpener, Source, SourceKind};
-use crate::net::Weights;
+use crate::net::{ModelRecord, Weights};
 use crate::sink::archive::Archive;
 use crate::sink::heatmaps::Heatmaps;
 use crate::sink::retention::KeepLimits;
@@ -51,10 +53,12 @@ pub struct Run<'a> {
     pub cancel: CancelToken,
     /// The model.
     pub weights: Weights,
-    /// Its name in results: [`Weights::identity`], which is slow to compute.
-    pub model: String,
+    /// What results say of it; slow to compute.
+    pub model: Arc<ModelRecord>,
     /// The output that a later run resumes from; results go to stdout without it.
     pub archive: Option<Archive>,
+    /// What it learns with meanwhile.
+    pub learning: Option<Learning>,
     /// Which live pictures are kept.
     pub keep: KeepLimits,
     /// Play in real time.
@@ -83,6 +87,7 @@ impl Run<'_> {
             weights,
             model,
             archive,
+            learning,
             keep,
             real_time,
             wait_for_cameras,
@@ -92,8 +97,8 @@ impl Run<'_> {
         } = self;
         let window = &args.window;
         let net = args.net.place(&weights)?;
-        let cameras = weights.cameras().clone();
         drop(weights);
+        let (replace, replacements) = crossbeam_channel::unbounded();
         let skip: Vec<u64> = sources
             .iter()
             .map(|source| there_already(source, archive.as_ref(), args))
@@ -109,6 +114,11 @@ impl Run<'_> {
             asked,
             has_archive: archive.is_some(),
             hop: window.hop,
+            sources: &sources,
+            quiet: args.talk.quiet,
+            learning: RefCell::new(
+                learning.map(|learning| (learning, net.describe().device, replace)),
+            ),
             stats: &stats,
             cancel: &cancel,
             bar: &bar,
@@ -125,10 +135,16 @@ impl Run<'_> {
             keep_pictures: false,
             wait_for_cameras,
         };
-        let mut outputs = Outputs::open(&context, archive, &sources, &options, &model, &cameras)?;
+        let mut outputs = Outputs::open(&context, archive, &options, Arc::clone(&model))?;
         options.keep_pictures = outputs.needs_pictures();
-        let heatmap = args.map.heatmap;
-        let judge = move |batch: &[&Features]| net.judge(batch, heatmap);
+        let mut judge = Judge {
+            net,
+            heatmap: args.map.heatmap,
+            model,
+            keep_features: outputs.needs_features(),
+            replacements,
+        };
+        let judge = move |batch: &[&Features]| judge.answer(batch);
         let task = |(source, skip): (Source, u64)| Task {
             watchers: outputs.watchers(&source.name),
             source,

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::picture::Picture;
+use crate::pooled::Pooled;
 use crate::result::{Failure, Gap, Judgement, Record, StreamName, Summary, Verdict};
 
 /// What happens in a run, in each stream's order.
@@ -74,6 +75,7 @@ impl JudgedMoment {
                 picture: None,
                 spectrogram: None,
                 covered: self.evidence.covered,
+                features: self.evidence.features.clone(),
             },
         }
     }
@@ -92,6 +94,8 @@ pub struct Evidence {
     pub spectrogram: Option<Arc<[f32]>>,
     /// The part of the picture that the vision heatmap covers.
     pub covered: Region,
+    /// What the fusion compared; `None` where no sink wants it.
+    pub features: Option<Arc<Pooled>>,
 }
 
 /// A rectangle in a picture, 0 to 1 from its top left.

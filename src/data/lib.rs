@@ -12,6 +12,7 @@ pub mod picture;
 
 pub mod features;
 
+pub mod pooled;
 pub mod result;
 
 pub mod event;

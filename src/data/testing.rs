@@ -86,6 +86,7 @@ pub fn judged(stream: &str, seq: u64, picture: Picture, correspondence: f32) -> 
             picture: Some(Arc::new(picture)),
             spectrogram: Some(spectrogram().into()),
             covered: Region::FULL,
+            features: None,
         },
     }
 }

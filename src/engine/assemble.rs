@@ -3,13 +3,14 @@
 //! Belongs here: verdicts, with the geometry of the heatmaps; counts of the summaries.
 //! Does not: who receives them.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::{EngineOptions, Job, Output};
+use super::{Answer, EngineOptions, Job, Output};
 use crate::event::{Event, Evidence, JudgedMoment, Region};
 use crate::features::Viewport;
 use crate::media::Source;
-use crate::net::{CameraRecord, Cameras, NetError};
+use crate::net::{CameraRecord, ModelRecord, NetError};
 use crate::result::{
     Crop, Gap, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, StreamName, Summary,
     Verdict,
@@ -22,35 +23,29 @@ pub struct Assembler {
     streams: Vec<Stream>,
     crop: Crop,
     spec: WindowSpec,
-    model: String,
+    /// Of the last moment.
+    model: Arc<ModelRecord>,
 }
 
 /// What a summary counts.
 #[derive(Debug)]
 struct Stream {
     name: StreamName,
+    /// Its name among the cameras that a model knows.
+    camera: String,
     bytes: Option<u64>,
-    /// What the model knows of it.
-    camera: Option<CameraRecord>,
     moments: u64,
     correspondence_sum: f64,
     gaps: u64,
 }
 
 impl Assembler {
-    /// For a run over `sources`, in the order of their tasks. `model` is the model's name
-    /// in summaries ([`Weights::identity`](crate::net::Weights::identity)), `cameras` what it
-    /// knows of single ones.
-    pub fn new(
-        sources: &[Source],
-        options: &EngineOptions,
-        model: &str,
-        cameras: &Cameras,
-    ) -> Self {
+    /// For a run over `sources`, in the order of their tasks, which begins with `model`.
+    pub fn new(sources: &[Source], options: &EngineOptions, model: Arc<ModelRecord>) -> Self {
         let stream = |source: &Source| Stream {
             name: source.name.clone(),
+            camera: source.camera().to_owned(),
             bytes: source.bytes(),
-            camera: cameras.get(source.camera()).copied(),
             moments: 0,
             correspondence_sum: 0.0,
             gaps: 0,
@@ -59,7 +54,7 @@ impl Assembler {
             streams: sources.iter().map(stream).collect(),
             crop: options.crop,
             spec: options.spec,
-            model: model.to_owned(),
+            model,
         }
     }
 
@@ -67,7 +62,7 @@ impl Assembler {
     ///
     /// # Errors
     /// The network's error; no output follows it.
-    pub fn event(&mut self, output: Output<Judgement>, now: Instant) -> Result<Event, NetError> {
+    pub fn event(&mut self, output: Output<Answer>, now: Instant) -> Result<Event, NetError> {
         Ok(match output {
             Output::Answered {
                 stream,
@@ -77,8 +72,9 @@ impl Assembler {
             } => {
                 let stream = &mut self.streams[stream];
                 stream.moments += 1;
-                let (answer, z_score) = calibrated(answer, stream.camera);
-                stream.correspondence_sum += f64::from(answer.correspondence);
+                let camera = answer.model.cameras.get(&stream.camera).copied();
+                let (judgement, z_score) = calibrated(answer.judgement, camera);
+                stream.correspondence_sum += f64::from(judgement.correspondence);
                 let latency = Latency {
                     wait: ms(job.arrived, job.begun),
                     features: ms(job.begun, job.featured),
@@ -86,7 +82,10 @@ impl Assembler {
                     total: ms(job.arrived, now),
                 };
                 let name = stream.name.clone();
-                Event::Moment(Box::new(self.moment(name, *job, answer, z_score, latency)))
+                self.model = answer.model;
+                let mut moment = self.moment(name, *job, judgement, z_score, latency);
+                moment.evidence.features = answer.features;
+                Event::Moment(Box::new(moment))
             }
             Output::Gap { stream, gap } => {
                 let stream = &mut self.streams[stream];
@@ -109,7 +108,7 @@ impl Assembler {
                     gaps: stream.gaps,
                     seconds: end.seconds,
                     wall_s: end.wall_s,
-                    model: Some(self.model.clone()),
+                    model: Some(self.model.name.clone()),
                     bytes: stream.bytes,
                     interrupted: end.stopped || end.limited,
                     error: end.error,
@@ -163,6 +162,7 @@ impl Assembler {
                 spectrogram: draws.then(|| job.features.spectrogram.into()),
                 picture: job.picture,
                 covered: Region { x0, y0, x1, y1 },
+                features: None,
             },
         }
     }

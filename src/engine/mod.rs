@@ -19,6 +19,7 @@
 mod assemble;
 mod dispatch;
 mod extract;
+mod judge;
 mod network;
 #[cfg(test)]
 mod simulated_tests;
@@ -44,6 +45,7 @@ use crate::window_spec::WindowSpec;
 
 pub use assemble::Assembler;
 pub use dispatch::{Dispatcher, Droppable, Item, QueueLimits, StreamEnd};
+pub use judge::{Answer, Judge, Replacement};
 pub use network::{Job, Output};
 
 /// How to run.

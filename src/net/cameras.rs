@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Weights;
+
 /// The key of the header's metadata.
 pub(super) const KEY: &str = "cameras";
 
@@ -37,6 +39,25 @@ impl CameraRecord {
 
 /// The cameras of a model, by name.
 pub type Cameras = BTreeMap<String, CameraRecord>;
+
+/// What results say of the model that gave them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelRecord {
+    /// Its name in summaries: [`Weights::identity`].
+    pub name: String,
+    /// The cameras that it knows.
+    pub cameras: Cameras,
+}
+
+impl ModelRecord {
+    /// Of a model; slow, as [`Weights::identity`] is.
+    pub fn of(weights: &Weights) -> Self {
+        Self {
+            name: weights.identity(),
+            cameras: weights.cameras().clone(),
+        }
+    }
+}
 
 /// Reads the metadata's value.
 pub(super) fn parse(text: &str) -> Result<Cameras, String> {

@@ -5,6 +5,7 @@ use super::layout::FEATURE;
 use super::model::{L3Net, check, group_by_size};
 use super::response::{PICTURE_BLOCKS, Response, SOUND_BLOCKS};
 use crate::features::Features;
+use crate::pooled::Pooled;
 
 /// Length of the features for classifying sounds (paper, section 3.3).
 pub const SOUND_WIDTH: usize = FEATURE * SOUND_BLOCKS.0 * SOUND_BLOCKS.1;
@@ -24,15 +25,6 @@ pub struct Embedding {
     /// conv4_2 of the vision trunk in 4 × 4 blocks, 8192 values; see
     /// [`Response::picture_8192`].
     pub vision_8192: Vec<f32>,
-}
-
-/// What the fusion compares: pool4 of both trunks.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pooled {
-    /// Of the picture, 512 values.
-    pub vision: Vec<f32>,
-    /// Of the sound, 512 values.
-    pub audio: Vec<f32>,
 }
 
 impl L3Net {

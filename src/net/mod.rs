@@ -25,10 +25,10 @@ pub(crate) mod threads;
 mod trunk;
 mod weights;
 
-pub use cameras::{CameraRecord, Cameras};
+pub use cameras::{CameraRecord, Cameras, ModelRecord};
 pub use default_model::untrained_file;
 pub use device::{Device, Precision, bf16_is_faster_on_cpu, precision_name};
-pub use embedding::{Embedding, PICTURE_WIDTH, Pooled, SOUND_WIDTH};
+pub use embedding::{Embedding, PICTURE_WIDTH, SOUND_WIDTH};
 pub use error::{ModelError, NetError};
 pub use fusion::{Fusion, HeatmapKind, Outputs};
 pub use layout::{Conv1Stride, FEATURE, HIDDEN, Modality, TensorSpec, layout};

@@ -8,12 +8,13 @@ use super::device::{Device, Precision, precision_name};
 use super::error::NetError;
 use super::fusion::{Fusion, HeatmapKind, Outputs};
 use super::input;
-use super::layout::{Conv1Stride, Modality};
+use super::layout::{Conv1Stride, FEATURE, Modality};
 use super::threads::sleep_while_waiting;
 use super::trunk::{Trunk, TrunkOutput};
 use super::weights::Weights;
 use crate::cores::cores;
 use crate::features::Features;
+use crate::pooled::Pooled;
 use crate::result::{Heatmap, Judgement};
 use crate::window_spec::WindowSpec;
 
@@ -134,13 +135,44 @@ impl L3Net {
         batch: &[&Features],
         heatmap: HeatmapKind,
     ) -> Result<Vec<Judgement>, NetError> {
+        self.judge_by(batch, heatmap, judgements)
+    }
+
+    /// As [`judge`](Self::judge), each with the features that the fusion compared.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub fn judge_pooled(
+        &self,
+        batch: &[&Features],
+        heatmap: HeatmapKind,
+    ) -> Result<Vec<(Judgement, Pooled)>, NetError> {
+        self.judge_by(batch, heatmap, |outputs| {
+            let features = pooled(outputs)?;
+            Ok(judgements(outputs)?.into_iter().zip(features).collect())
+        })
+    }
+
+    /// Replaces the fusion; `fusion` is on the network's device, and was learnt on its
+    /// trunks.
+    pub fn set_fusion(&mut self, fusion: Fusion) {
+        self.fusion = fusion;
+    }
+
+    /// What `read` makes of the outputs, a value for each pair, in the order of the batch.
+    fn judge_by<T>(
+        &self,
+        batch: &[&Features],
+        heatmap: HeatmapKind,
+        read: impl Fn(&Outputs) -> Result<Vec<T>, NetError>,
+    ) -> Result<Vec<T>, NetError> {
         check(batch, self.info.spec)?;
         let _guard = self.enter();
-        let mut judgements = Vec::with_capacity(batch.len());
+        let mut all = Vec::with_capacity(batch.len());
         for part in batch.chunks(self.batch()) {
-            judgements.extend(self.judge_part(part, heatmap)?);
+            all.extend(self.judge_part(part, heatmap, &read)?);
         }
-        Ok(judgements)
+        Ok(all)
     }
 
     /// The largest batch that is faster than smaller ones on the device.
@@ -152,17 +184,18 @@ impl L3Net {
         }
     }
 
-    fn judge_part(
+    fn judge_part<T>(
         &self,
         batch: &[&Features],
         heatmap: HeatmapKind,
-    ) -> Result<Vec<Judgement>, NetError> {
+        read: impl Fn(&Outputs) -> Result<Vec<T>, NetError>,
+    ) -> Result<Vec<T>, NetError> {
         let audio = self.audio.forward(&self.audio_input(batch)?, false)?;
         let groups = group_by_size(batch);
         if let [_] = groups.as_slice() {
-            return self.judge_one_size(batch, audio, heatmap);
+            return read(&self.one_size(batch, audio, heatmap)?);
         }
-        let mut judgements: Vec<Option<Judgement>> = vec![None; batch.len()];
+        let mut numbered = Vec::with_capacity(batch.len());
         for group in groups {
             let rows: Vec<i64> = group.iter().map(|&i| i as i64).collect();
             let rows = Tensor::f_from_slice(&rows)?.f_to(self.info.device)?;
@@ -171,22 +204,21 @@ impl L3Net {
                 pool4: audio.pool4.f_index_select(0, &rows)?,
             };
             let members: Vec<_> = group.iter().map(|&i| batch[i]).collect();
-            let judged = self.judge_one_size(&members, audio, heatmap)?;
-            for (i, judgement) in group.into_iter().zip(judged) {
-                judgements[i] = Some(judgement);
-            }
+            let values = read(&self.one_size(&members, audio, heatmap)?)?;
+            numbered.extend(group.into_iter().zip(values));
         }
-        Ok(judgements.into_iter().flatten().collect())
+        numbered.sort_unstable_by_key(|(row, _)| *row);
+        Ok(numbered.into_iter().map(|(_, value)| value).collect())
     }
 
-    fn judge_one_size(
+    fn one_size(
         &self,
         batch: &[&Features],
         audio: TrunkOutput,
         heatmap: HeatmapKind,
-    ) -> Result<Vec<Judgement>, NetError> {
+    ) -> Result<Outputs, NetError> {
         let vision = self.vision.forward(&self.vision_input(batch)?, false)?;
-        judgements(&self.fusion.forward(vision, audio, heatmap)?)
+        Ok(self.fusion.forward(vision, audio, heatmap)?)
     }
 
     /// The forward pass as tensors, for evaluation and tests. All pictures of the
@@ -200,8 +232,7 @@ impl L3Net {
         check_one_size(batch)?;
         let _guard = self.enter();
         let audio = self.audio.forward(&self.audio_input(batch)?, false)?;
-        let vision = self.vision.forward(&self.vision_input(batch)?, false)?;
-        Ok(self.fusion.forward(vision, audio, heatmap)?)
+        self.one_size(batch, audio, heatmap)
     }
 
     /// Turns gradients off and sets the number of threads: libtorch keeps that number
@@ -321,6 +352,19 @@ fn judgements(outputs: &Outputs) -> Result<Vec<Judgement>, NetError> {
                 audio: heatmap(bands, steps, audio),
             }
         })
+        .collect())
+}
+
+/// The features that the fusion compared, as plain data.
+fn pooled(outputs: &Outputs) -> Result<Vec<Pooled>, NetError> {
+    let rows = |features: &Tensor| -> Result<Vec<Vec<f32>>, NetError> {
+        let values = input::to_vec(&features.f_to_kind(Kind::Float)?)?;
+        Ok(values.chunks_exact(FEATURE).map(<[f32]>::to_vec).collect())
+    };
+    let pairs = rows(&outputs.vision_features)?.into_iter();
+    Ok(pairs
+        .zip(rows(&outputs.audio_features)?)
+        .map(|(vision, audio)| Pooled { vision, audio })
         .collect())
 }
 

@@ -166,6 +166,13 @@ impl Weights {
         model
     }
 
+    /// Identifies the trunks, whatever the fusion: features of one are none of another.
+    pub fn trunk_fingerprint(&self) -> u64 {
+        let stride = u64::from(self.conv1_stride.get());
+        let trunks = (self.tensors.iter()).filter(|(name, _)| !name.starts_with("fusion."));
+        trunks.fold(stride, |state, (_, values)| floats::hash(state, values))
+    }
+
     /// Whether both have the same trunks, so that a fusion of one fits the other.
     pub fn has_trunks_of(&self, other: &Self) -> bool {
         let mut slots = layout().into_iter();

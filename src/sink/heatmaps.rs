@@ -165,6 +165,7 @@ impl Sink for Heatmaps {
     fn policy(&self) -> Policy {
         Policy {
             pictures: true,
+            features: false,
             repeats: true,
             // Few, because full-size pictures are held in memory.
             queue: 16,

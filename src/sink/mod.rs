@@ -13,6 +13,7 @@
 //! - `overlay` writes a video with glow, score and sound (feature `gst`)
 //! - `video` writes plain videos (feature `gst`)
 //! - [`metrics`] serves Prometheus metrics
+//! - [`learner`] learns which sound belongs to which stream
 //! - [`npz`] writes vectors for numpy
 //! - [`console`] prints a table
 //!
@@ -27,6 +28,7 @@ mod error;
 pub mod folder;
 pub mod heatmaps;
 pub mod jsonl;
+pub mod learner;
 mod lines;
 pub mod metrics;
 pub mod npz;

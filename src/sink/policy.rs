@@ -86,6 +86,8 @@ pub trait Watcher: Send {
 pub struct Policy {
     /// It needs moments with picture and spectrogram ([`Evidence`](crate::event::Evidence)).
     pub pictures: bool,
+    /// It needs what the fusion compared ([`Evidence`](crate::event::Evidence)).
+    pub features: bool,
     /// It also gets events that an earlier run has written to the archive.
     pub repeats: bool,
     /// Length of its queue, in events.
@@ -104,6 +106,7 @@ impl Policy {
     /// For a sink that loses nothing and without which the run is pointless.
     pub const LOSSLESS: Self = Self {
         pictures: false,
+        features: false,
         repeats: false,
         queue: 1024,
         when_full: WhenFull::Wait,

@@ -95,6 +95,11 @@ impl Bus {
         self.lanes.iter().any(|lane| lane.policy.pictures)
     }
 
+    /// Whether any sink needs what the fusion compared.
+    pub fn needs_features(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.policy.features)
+    }
+
     /// Watchers of the sinks that want all sound and frames of a stream.
     #[cfg(feature = "gst")]
     pub fn watchers(&self, stream: &StreamName) -> Vec<Box<dyn Watcher>> {

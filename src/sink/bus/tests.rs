@@ -33,6 +33,7 @@ fn judged(stream: &str, seq: u64) -> Event {
             picture: None,
             spectrogram: None,
             covered: Region::FULL,
+            features: None,
         },
     }))
 }

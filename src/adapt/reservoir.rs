@@ -1,0 +1,373 @@
+//! What was heard and seen of live cameras: features of a bounded number of seconds, in a
+//! file that outlasts the run.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use l3net_data::floats;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::camera::{Camera, Second};
+use super::collector::Collector;
+use crate::atomic_file;
+use crate::net::FEATURE;
+use crate::pooled::Pooled;
+
+/// The key of the header's metadata with the record of each camera, and of the trunks.
+const CAMERAS: &str = "cameras";
+const TRUNKS: &str = "trunks";
+
+/// Seconds of some cameras, evenly spread over the time that each was heard.
+#[derive(Debug)]
+pub struct Reservoir {
+    most: usize,
+    cameras: BTreeMap<String, OfCamera>,
+}
+
+/// A camera on its way.
+#[derive(Debug)]
+struct OfCamera {
+    collector: Collector,
+    /// Added to its times: a clock that was set back must not disturb their order.
+    shift: f64,
+    last_at: f64,
+    /// Windows that had been heard when it was last learnt.
+    learnt_at: u64,
+}
+
+/// What the file says of a camera beside its features.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    name: String,
+    heard: u64,
+    step: u64,
+    silent: usize,
+    learnt_at: u64,
+}
+
+/// A file of features that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReservoirError {
+    /// It cannot be read or written.
+    #[error("{}: {cause}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// It is damaged, or another file.
+    #[error("{}: holds no features of cameras ({what}); delete it to begin anew", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// It was made with another model.
+    #[error(
+        "{}: holds features of another model; use that one, or delete the file to begin anew",
+        file.display()
+    )]
+    OtherTrunks {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+impl Reservoir {
+    /// An empty one, for at most so many windows of each camera.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            cameras: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a window of a camera that starts at `at_s`. Silent ones are only counted.
+    pub fn take(&mut self, camera: &str, at_s: f64, is_silent: bool, features: Arc<Pooled>) {
+        let most = self.most;
+        if !self.cameras.contains_key(camera) {
+            let new = OfCamera::new(Collector::new(most));
+            self.cameras.insert(camera.to_owned(), new);
+        }
+        if let Some(camera) = self.cameras.get_mut(camera) {
+            camera.take(at_s, is_silent, features);
+        }
+    }
+
+    /// The cameras with their seconds.
+    pub fn cameras(&self) -> Vec<Camera> {
+        let camera = |(name, of): (&String, &OfCamera)| of.collector.camera(name);
+        self.cameras.iter().map(camera).collect()
+    }
+
+    /// The names of the cameras.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.cameras.keys().map(String::as_str)
+    }
+
+    /// Whether it is time to learn: a camera has been heard for `first` windows, and for
+    /// twice as many as when it was last learnt. So the first answer comes soon, and what a
+    /// long run spends on learning stays small.
+    pub fn is_due(&self, first: u64) -> bool {
+        self.cameras.values().any(|camera| {
+            let heard = camera.collector.heard();
+            heard >= first.max(1) && heard >= 2 * camera.learnt_at
+        })
+    }
+
+    /// Notes that all that is there is being learnt.
+    pub fn mark_learnt(&mut self) {
+        for camera in self.cameras.values_mut() {
+            camera.learnt_at = camera.collector.heard();
+        }
+    }
+
+    /// Writes it, whole or not at all. `trunks` identifies the trunks that made the features.
+    ///
+    /// # Errors
+    /// Names the file and what the system says.
+    pub fn write(&self, path: &Path, trunks: u64) -> Result<(), ReservoirError> {
+        let failed = |cause| ReservoirError::Io {
+            file: path.to_owned(),
+            cause,
+        };
+        let mut entries = Vec::new();
+        let mut parts: Vec<(String, Vec<usize>, Dtype, Vec<u8>)> = Vec::new();
+        for (number, (name, camera)) in self.cameras.iter().enumerate() {
+            let seconds = camera.collector.seconds();
+            let rows = seconds.len();
+            let times = seconds.iter().flat_map(|s| s.at_s.to_le_bytes()).collect();
+            let (mut vision, mut audio) = (Vec::new(), Vec::new());
+            for second in seconds {
+                floats::put_f16(&mut vision, &second.features.vision);
+                floats::put_f16(&mut audio, &second.features.audio);
+            }
+            parts.push((format!("{number}.times"), vec![rows], Dtype::F64, times));
+            for (part, bytes) in [("vision", vision), ("audio", audio)] {
+                let name = format!("{number}.{part}");
+                parts.push((name, vec![rows, FEATURE], Dtype::F16, bytes));
+            }
+            entries.push(Entry {
+                name: name.clone(),
+                heard: camera.collector.heard(),
+                step: camera.collector.step(),
+                silent: camera.collector.silent(),
+                learnt_at: camera.learnt_at,
+            });
+        }
+        let entries = serde_json::to_string(&entries).map_err(|e| failed(e.into()))?;
+        let metadata = [
+            (CAMERAS.to_owned(), entries),
+            (TRUNKS.to_owned(), format!("{trunks:016x}")),
+        ];
+        let invalid = |error: safetensors::SafeTensorError| io::Error::other(error.to_string());
+        let views = (parts.iter())
+            .map(|(name, shape, dtype, bytes)| {
+                Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| failed(invalid(error)))?;
+        let bytes = safetensors::serialize(views, Some(metadata.into()))
+            .map_err(|error| failed(invalid(error)))?;
+        atomic_file::write(path, &bytes).map_err(failed)
+    }
+
+    /// Reads what an earlier run has written; an empty one if there is no such file.
+    ///
+    /// # Errors
+    /// Names the file, and what is wrong with it.
+    pub fn read(path: &Path, most: usize, trunks: u64) -> Result<Self, ReservoirError> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::new(most)),
+            Err(cause) => {
+                return Err(ReservoirError::Io {
+                    file: path.to_owned(),
+                    cause,
+                });
+            }
+        };
+        let damaged = |what: String| ReservoirError::Damaged {
+            file: path.to_owned(),
+            what,
+        };
+        let text = |error: safetensors::SafeTensorError| error.to_string();
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(text(e)))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(text(e)))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let (Some(entries), Some(made_by)) = (metadata.get(CAMERAS), metadata.get(TRUNKS)) else {
+            return Err(damaged("its header says nothing of cameras".to_owned()));
+        };
+        if *made_by != format!("{trunks:016x}") {
+            return Err(ReservoirError::OtherTrunks {
+                file: path.to_owned(),
+            });
+        }
+        let entries: Vec<Entry> =
+            serde_json::from_str(entries).map_err(|e| damaged(e.to_string()))?;
+        let mut all = Self::new(most);
+        for (number, entry) in entries.into_iter().enumerate() {
+            let seconds = seconds(&tensors, number).map_err(damaged)?;
+            let last_at = seconds.last().map_or(f64::NEG_INFINITY, |s| s.at_s);
+            let collector =
+                Collector::resumed(most, entry.step, entry.heard, entry.silent, seconds);
+            let camera = OfCamera {
+                last_at,
+                learnt_at: entry.learnt_at,
+                ..OfCamera::new(collector)
+            };
+            all.cameras.insert(entry.name, camera);
+        }
+        Ok(all)
+    }
+}
+
+/// The seconds of the camera with this number in the file.
+fn seconds(tensors: &SafeTensors<'_>, number: usize) -> Result<Vec<Second>, String> {
+    let part = |part: &str, dtype: Dtype, width: &[usize]| {
+        let name = format!("{number}.{part}");
+        let view = tensors.tensor(&name).map_err(|error| error.to_string())?;
+        match view.dtype() == dtype && view.shape().get(1..) == Some(width) {
+            true => Ok(view),
+            false => Err(format!("{name} has another shape")),
+        }
+    };
+    let times = part("times", Dtype::F64, &[])?;
+    let [vision, audio] = [
+        part("vision", Dtype::F16, &[FEATURE])?,
+        part("audio", Dtype::F16, &[FEATURE])?,
+    ]
+    .map(|view| floats::from_f16(view.data()));
+    let (times, _) = times.data().as_chunks::<8>();
+    if vision.len() != times.len() * FEATURE || audio.len() != vision.len() {
+        return Err(format!("camera {number} has parts of different lengths"));
+    }
+    let rows = vision
+        .chunks_exact(FEATURE)
+        .zip(audio.chunks_exact(FEATURE));
+    let second = |(at, (vision, audio)): (&[u8; 8], (&[f32], &[f32]))| Second {
+        at_s: f64::from_le_bytes(*at),
+        features: Arc::new(Pooled {
+            vision: vision.to_vec(),
+            audio: audio.to_vec(),
+        }),
+    };
+    Ok(times.iter().zip(rows).map(second).collect())
+}
+
+impl OfCamera {
+    fn new(collector: Collector) -> Self {
+        Self {
+            collector,
+            shift: 0.0,
+            last_at: f64::NEG_INFINITY,
+            learnt_at: 0,
+        }
+    }
+
+    fn take(&mut self, at_s: f64, is_silent: bool, features: Arc<Pooled>) {
+        if at_s + self.shift <= self.last_at {
+            self.shift = self.last_at + 1.0 - at_s;
+        }
+        self.last_at = at_s + self.shift;
+        self.collector.take(self.last_at, is_silent, features);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn features(value: f32) -> Arc<Pooled> {
+        Arc::new(Pooled {
+            vision: vec![value; FEATURE],
+            audio: vec![value / 2.0; FEATURE],
+        })
+    }
+
+    fn times(reservoir: &Reservoir) -> Vec<f64> {
+        reservoir.cameras()[0]
+            .seconds
+            .iter()
+            .map(|s| s.at_s)
+            .collect()
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_disturb_the_order() {
+        let mut reservoir = Reservoir::new(10);
+        for at_s in [100.0, 101.0, 40.0, 41.0, 102.0] {
+            reservoir.take("a", at_s, false, features(1.0));
+        }
+        assert_eq!(times(&reservoir), [100.0, 101.0, 102.0, 103.0, 164.0]);
+    }
+
+    #[test]
+    fn what_is_read_goes_on_as_if_it_had_not_been_written() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("cameras.features");
+        let mut written = Reservoir::read(&path, 8, 7).expect("nothing there");
+        let take = |reservoir: &mut Reservoir, times: std::ops::Range<u32>| {
+            for at in times {
+                let is_silent = at % 5 == 4;
+                reservoir.take("a", f64::from(at), is_silent, features(at as f32));
+                reservoir.take("b/c", f64::from(at), false, features(1.0));
+            }
+        };
+        take(&mut written, 0..13);
+        written.mark_learnt();
+        written.write(&path, 7).expect("written");
+        let mut read = Reservoir::read(&path, 8, 7).expect("read");
+        assert_eq!(read.cameras(), written.cameras());
+        for reservoir in [&mut written, &mut read] {
+            take(reservoir, 13..40);
+            assert!(reservoir.is_due(4));
+        }
+        assert_eq!(read.cameras(), written.cameras());
+        assert!(read.cameras().iter().all(|c| c.seconds.len() <= 8));
+    }
+
+    #[test]
+    fn it_is_due_after_the_first_windows_and_then_after_twice_as_many() {
+        let mut reservoir = Reservoir::new(100);
+        let mut due = Vec::new();
+        for heard in 1..=50 {
+            reservoir.take("a", f64::from(heard), false, features(1.0));
+            if heard > 30 {
+                reservoir.take("new", f64::from(heard), false, features(1.0));
+            }
+            if reservoir.is_due(6) {
+                due.push(heard);
+                reservoir.mark_learnt();
+            }
+        }
+        // The camera that came later is not kept waiting by the other.
+        assert_eq!(due, [6, 12, 24, 36, 42]);
+    }
+
+    #[test]
+    fn a_file_that_does_not_fit_is_named() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("cameras.features");
+        let mut reservoir = Reservoir::new(8);
+        reservoir.take("a", 0.0, false, features(1.0));
+        reservoir.write(&path, 7).expect("written");
+        let error = |trunks| {
+            let error = Reservoir::read(&path, 8, trunks).expect_err("does not fit");
+            error.to_string()
+        };
+        assert!(error(8).contains("cameras.features: holds features of another model"));
+        std::fs::write(&path, b"hello").expect("written");
+        assert!(
+            error(7).contains("holds no features of cameras"),
+            "{}",
+            error(7)
+        );
+    }
+}
