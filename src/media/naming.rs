@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::source::{Source, SourceError, SourceKind, find};
+use super::find::find;
+use super::source::{Source, SourceError, SourceKind};
 use crate::result::StreamName;
 
 /// Turns the SOURCEs of a command line into streams with unique names.

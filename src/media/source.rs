@@ -12,7 +12,6 @@ use super::secrets::without_secrets;
 use super::stall::Stall;
 use super::tracks::AskedTracks;
 use crate::result::StreamName;
-use crate::text::folder_name;
 
 /// File extensions that count as media in a directory.
 const MEDIA_ENDINGS: &[&str] = &[
@@ -38,7 +37,8 @@ const SCHEMES: &[(&str, bool)] = &[
 /// A source and the name of its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Unique among the sources of a run.
+    /// Unique among the sources of a run; as given with `NAME=SOURCE`, else a short form of
+    /// SOURCE.
     pub name: StreamName,
     /// What it is.
     pub kind: SourceKind,
@@ -187,37 +187,8 @@ impl Source {
     }
 }
 
-/// The SOURCEs of a command line, with short names that need not be unique. Directories
-/// are walked; what does not exist becomes [`SourceKind::Broken`], so that the others
-/// continue.
-///
-/// # Errors
-/// Wrong usage: an unknown scheme, a description that cannot be used.
-pub fn find(texts: &[String]) -> Result<Vec<Source>, SourceError> {
-    let mut sources = Vec::new();
-    let mut folders = Vec::new();
-    for text in texts {
-        let before = sources.len();
-        one(text, &mut sources)?;
-        if let Some(name) = flat_folder(text, &sources[before..]).filter(|_| texts.len() > 1) {
-            folders.push((before..sources.len(), name, text.trim_end_matches('/')));
-        }
-    }
-    for (found, name, text) in &folders {
-        // site1/day and site2/day are two classes.
-        let is_other = |other: &&(_, _, &str)| other.1 == *name && other.2 != *text;
-        let label = match folders.iter().find(is_other) {
-            Some(_) => (*text).to_owned(),
-            None => name.clone(),
-        };
-        for source in sources[found.clone()].iter_mut().filter(|s| s.is_file()) {
-            source.label = Some(label.clone());
-        }
-    }
-    Ok(sources)
-}
-
-fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
+/// Adds what a SOURCE without a name means.
+pub(super) fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
     let mut add = |name: &str, kind| {
         sources.push(Source {
             name: name.into(),
@@ -277,7 +248,7 @@ fn is_description(text: &str) -> bool {
     text.contains('!') && text.contains(char::is_whitespace) && !Path::new(text).exists()
 }
 
-fn file_of_uri(uri: &str) -> Option<PathBuf> {
+pub(super) fn file_of_uri(uri: &str) -> Option<PathBuf> {
     let (path, _) = gstreamer::glib::filename_from_uri(uri).ok()?;
     Some(path)
 }
@@ -362,15 +333,6 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
             tracks: AskedTracks::default(),
         });
     }
-}
-
-/// The name of a directory whose media are not in subfolders, as their class.
-fn flat_folder(text: &str, found: &[Source]) -> Option<String> {
-    let path = file_of_uri(text).unwrap_or_else(|| PathBuf::from(text));
-    if !path.is_dir() || found.iter().any(|source| source.label.is_some()) {
-        return None;
-    }
-    folder_name(&path)
 }
 
 /// The first folder of a path below the directory that was walked.

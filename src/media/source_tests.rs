@@ -52,6 +52,38 @@ fn what_comes_from_cameras_and_the_network_is_opened_again() {
 }
 
 #[test]
+fn a_name_before_a_source_is_the_stream_s_and_the_class_of_recordings() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for file in ["one/a.mp4", "two/a.mp4", "two/b.mp4", "x=y.mp4"] {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().expect("has one")).expect("made");
+        std::fs::write(path, b"x").expect("written");
+    }
+    let path = |below: &str| dir.path().join(below).display().to_string();
+    let of = |text: String| {
+        let found = expand(std::slice::from_ref(&text)).expect("good usage");
+        let pair = |s: &Source| format!("{} {}", s.name, s.camera());
+        found.iter().map(pair).collect::<Vec<_>>()
+    };
+    assert_eq!(of("front=rtsp://a/b?c=d".to_owned()), ["front front"]);
+    assert_eq!(of("hall_2=test".to_owned()), ["hall_2 hall_2"]);
+    assert_eq!(of(format!("front={}", path("one"))), ["front front"]);
+    assert_eq!(
+        of(format!("yard={}", path("two"))),
+        ["a.mp4 yard", "b.mp4 yard"]
+    );
+    // None of these has a name.
+    assert_eq!(of(path("x=y.mp4")), ["x=y.mp4 x=y.mp4"]);
+    let description = "videotestsrc pattern=ball ! video. audiotestsrc ! audio.";
+    assert_eq!(of(description.to_owned()), ["launch launch"]);
+    assert_eq!(
+        of("=test".to_owned()),
+        ["=test =test"],
+        "a file that is not there"
+    );
+}
+
+#[test]
 fn directories_are_walked_and_names_are_unique() {
     let dir = tempfile::tempdir().expect("a folder");
     for file in ["b/clip.MP4", "a/clip.mp4", "notes.txt", ".hidden/x.mp4"] {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{Done, batch_with, data, only, repo, run, streams_in};
+use crate::common::{Done, batch_with, by_stream, data, only, repo, run, streams_in};
 
 /// Three recordings of four to six seconds, and one that is too short.
 const CLIPS: [&str; 4] = ["friday.mp4", "movie_5.mp4", "sample.avi", "bento.mp4"];
@@ -131,4 +131,90 @@ fn wrong_usage_is_refused_before_anything_is_decoded() {
         assert_eq!(done.code, Some(2), "{}", done.err);
         assert_says(&done, cause);
     }
+}
+
+/// Two streams that never change, and differ plainly.
+const STREAMS: [&str; 2] = [
+    "hum=videotestsrc is-live=true pattern=circular ! video/x-raw,width=320,height=240,framerate=10/1 \
+     ! video. audiotestsrc is-live=true wave=sine freq=300 ! audio.",
+    "hiss=videotestsrc is-live=true pattern=snow ! video/x-raw,width=320,height=240,framerate=10/1 \
+     ! video. audiotestsrc is-live=true wave=pink-noise ! audio.",
+];
+
+fn live(streams: &[&str], model: &Path, seconds: &str) -> Done {
+    let model = model.to_str().expect("text");
+    let options = "--crop center --hop 0.5 --adapt-after 3s --adapt-cpu 100 --adapt-steps 60";
+    let words = ["live", "--adapt", model, "--seconds", seconds].into_iter();
+    run(words
+        .chain(options.split(' '))
+        .chain(streams.iter().copied()))
+}
+
+#[test]
+fn live_streams_are_learnt_meanwhile_and_no_moment_is_lost_by_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let model = dir.path().join("cameras.safetensors");
+    let done = live(&STREAMS, &model, "12");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_says(
+        &done,
+        "learns meanwhile which sound belongs to which of 2 streams",
+    );
+    assert_says(&done, "learnt 2 streams");
+    let streams = by_stream(done.records());
+    assert_eq!(
+        streams.keys().map(|name| &**name).collect::<Vec<_>>(),
+        ["hiss", "hum"]
+    );
+    for (name, stream) in &streams {
+        // Each window once, judged or told as lost on a machine that is busy.
+        let lost: u64 = stream.gaps.iter().map(|gap| gap.lost).sum();
+        let last = stream.moments.last().expect("moments").seq;
+        assert_eq!(
+            stream.moments.len() as u64 + lost,
+            last + 1,
+            "{name}: {stream:?}"
+        );
+        let known = |m: &l3net::result::Verdict| m.z_score.is_some();
+        assert!(!known(&stream.moments[0]), "{name}: not learnt yet");
+        let learnt = stream
+            .moments
+            .iter()
+            .position(known)
+            .expect("learnt at last");
+        assert!(stream.moments[learnt..].iter().all(known), "{name}");
+    }
+
+    // The next run begins with what was learnt, and with what was heard.
+    let kept = dir.path().join("cameras.features");
+    let size = fs::metadata(&kept).expect("kept").len();
+    let again = live(&STREAMS, &model, "2");
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    for stream in by_stream(again.records()).into_values() {
+        assert!(stream.moments[0].z_score.is_some(), "{stream:?}");
+        assert!(stream.moments[0].correspondence > 0.5, "{stream:?}");
+    }
+    assert!(fs::metadata(&kept).expect("kept").len() > size);
+
+    // A model and what was kept for it go together.
+    fs::write(&kept, "nonsense").expect("written");
+    let damaged = live(&STREAMS, &model, "2");
+    assert_eq!(damaged.code, Some(2), "{}", damaged.err);
+    assert_says(&damaged, "delete it to begin anew");
+    fs::remove_file(&kept).expect("removed");
+    let others = live(&[STREAMS[0], "test"], &model, "2");
+    assert_eq!(others.code, Some(2), "{}", others.err);
+    assert_says(&others, "knows hiss");
+}
+
+#[test]
+fn live_refuses_to_learn_what_cannot_be_learnt() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let model = dir.path().join("cameras.safetensors");
+    let one = live(&["test"], &model, "2");
+    assert_eq!(one.code, Some(2), "{}", one.err);
+    assert_says(&one, "--adapt takes two streams");
+    let nowhere = live(&STREAMS, &dir.path().join("no/such.safetensors"), "2");
+    assert_eq!(nowhere.code, Some(2), "{}", nowhere.err);
+    assert_says(&nowhere, "there is no folder");
 }

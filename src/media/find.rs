@@ -1,0 +1,76 @@
+//! The SOURCEs of a command line, with their names and classes.
+
+use std::path::{Path, PathBuf};
+
+use super::source::{Source, SourceError, file_of_uri, one};
+use crate::text::folder_name;
+
+/// The SOURCEs of a command line, with short names that need not be unique. Directories
+/// are walked; what does not exist becomes [`SourceKind::Broken`], so that the others
+/// continue.
+///
+/// # Errors
+/// Wrong usage: an unknown scheme, a description that cannot be used.
+pub fn find(texts: &[String]) -> Result<Vec<Source>, SourceError> {
+    let mut sources = Vec::new();
+    let mut folders = Vec::new();
+    for text in texts {
+        let before = sources.len();
+        let (name, text) = split_name(text);
+        one(text, &mut sources)?;
+        if let Some(name) = name {
+            give_name(name, &mut sources[before..]);
+        } else if let Some(name) = flat_folder(text, &sources[before..]).filter(|_| texts.len() > 1)
+        {
+            folders.push((before..sources.len(), name, text.trim_end_matches('/')));
+        }
+    }
+    for (found, name, text) in &folders {
+        // site1/day and site2/day are two classes.
+        let is_other = |other: &&(_, _, &str)| other.1 == *name && other.2 != *text;
+        let label = match folders.iter().find(is_other) {
+            Some(_) => (*text).to_owned(),
+            None => name.clone(),
+        };
+        for source in sources[found.clone()].iter_mut().filter(|s| s.is_file()) {
+            source.label = Some(label.clone());
+        }
+    }
+    Ok(sources)
+}
+
+/// The NAME and the rest of `NAME=SOURCE`. A name has neither spaces nor slashes, so that
+/// paths and descriptions with a `=` are none; nor is a file that is there.
+fn split_name(text: &str) -> (Option<&str>, &str) {
+    let is_name = |name: &str| {
+        let allowed = |c: char| c.is_alphanumeric() || "_-.".contains(c);
+        !name.is_empty() && name.chars().all(allowed)
+    };
+    match text.split_once('=') {
+        Some((name, source))
+            if is_name(name) && !source.is_empty() && !Path::new(text).exists() =>
+        {
+            (Some(name), source)
+        }
+        _ => (None, text),
+    }
+}
+
+/// Names what one SOURCE has brought. Recordings keep their own names and are of one class.
+fn give_name(name: &str, sources: &mut [Source]) {
+    if let [one] = sources {
+        one.name = name.into();
+    }
+    for source in sources {
+        source.label = Some(name.to_owned());
+    }
+}
+
+/// The name of a directory whose media are not in subfolders, as their class.
+fn flat_folder(text: &str, found: &[Source]) -> Option<String> {
+    let path = file_of_uri(text).unwrap_or_else(|| PathBuf::from(text));
+    if !path.is_dir() || found.iter().any(|source| source.label.is_some()) {
+        return None;
+    }
+    folder_name(&path)
+}
