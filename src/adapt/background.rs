@@ -14,7 +14,7 @@ use super::figures::Figures;
 use super::learn::{Settings, Skipped, learn};
 use super::throttle::Throttle;
 use crate::cancel::CancelToken;
-use crate::net::{Fusion, ModelError, ModelRecord, NetError, StoreAs, Weights};
+use crate::net::{Fusion, ModelError, ModelRecord, StoreAs, Weights};
 
 /// What to learn from, and where the result goes.
 pub struct Plan {
@@ -70,9 +70,6 @@ pub enum BackgroundError {
     /// The model cannot be written, or read again.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The fusion does not go to the device.
-    #[error(transparent)]
-    Net(#[from] NetError),
 }
 
 /// The thread.
@@ -167,7 +164,7 @@ fn round(
     // Before it judges: what is in use must be there after a restart.
     learnt.weights.write(&plan.path, StoreAs::F32)?;
     let weights = Weights::read(&plan.path)?;
-    let fusion = Fusion::new(&weights, plan.device).map_err(NetError::from)?;
+    let fusion = Fusion::new(&weights, plan.device).map_err(AdaptError::from)?;
     let model = Arc::new(ModelRecord::of(&weights));
     plan.present = weights;
     Ok(Outcome::Better {

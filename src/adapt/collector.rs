@@ -1,5 +1,6 @@
 //! The features of one recording, as they come from the network.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::camera::{Camera, Second};
@@ -109,35 +110,101 @@ impl Collector {
         });
     }
 
+    /// Thins recordings alike, until they are at most so many windows together, or one of
+    /// each. Those that have not ended may get more.
+    fn thin(recordings: &mut [Self], most: usize) {
+        let kept = |all: &[Self]| all.iter().map(|r| r.seconds.len()).sum::<usize>();
+        while kept(recordings) > most && recordings.iter().any(|r| r.seconds.len() > 1) {
+            let step = 2 * recordings.iter().map(|r| r.step).min().unwrap_or(1);
+            for recording in recordings.iter_mut().filter(|r| r.step < step) {
+                recording.halve();
+            }
+        }
+    }
+
     /// A camera with its recordings, one after the other.
-    pub fn join(name: &str, recordings: Vec<Self>, most: usize) -> Camera {
-        let mut all = Self::new(most);
+    fn join(name: &str, recordings: Vec<Self>) -> Camera {
+        let mut camera = Camera::new(name);
         let mut offset = 0.0;
         // Each was thinned by itself; now they are thinned alike.
         let step = recordings.iter().map(|r| r.step).max().unwrap_or(1);
-        let mut silent = 0;
         for mut recording in recordings {
             while recording.step < step {
                 recording.halve();
             }
-            silent += recording.silent;
+            camera.silent += recording.silent;
             let first = recording.seconds.first().map_or(0.0, |s| s.at_s);
             let mut end = offset;
             for mut second in recording.seconds {
                 second.at_s += offset - first;
                 end = second.at_s + 1.0 + BETWEEN_S;
-                all.seconds.push(second);
+                camera.seconds.push(second);
             }
             offset = end;
         }
-        while all.seconds.len() > all.most {
-            all.halve();
+        camera
+    }
+}
+
+/// The recordings of some cameras, on their way through the network side by side.
+#[derive(Debug)]
+pub struct Recordings {
+    most: usize,
+    cameras: BTreeMap<String, Vec<Collector>>,
+    /// The camera of each stream, and which of its recordings it is.
+    places: Vec<(String, usize)>,
+}
+
+impl Recordings {
+    /// For streams of these cameras. Keeps at most so many windows of each camera, and as
+    /// many of each recording that has not ended.
+    pub fn new<'a>(camera_of: impl IntoIterator<Item = &'a str>, most: usize) -> Self {
+        let mut cameras: BTreeMap<String, Vec<Collector>> = BTreeMap::new();
+        let place = |camera: &str| {
+            let recordings = cameras.entry(camera.to_owned()).or_default();
+            recordings.push(Collector::new(most));
+            (camera.to_owned(), recordings.len() - 1)
+        };
+        Self {
+            most,
+            places: camera_of.into_iter().map(place).collect(),
+            cameras,
         }
-        Camera {
-            silent,
-            seconds: all.seconds,
-            ..Camera::new(name)
-        }
+    }
+
+    fn of(&mut self, stream: usize) -> (&mut [Collector], usize) {
+        let (camera, number) = &self.places[stream];
+        let recordings = self.cameras.get_mut(camera).expect("made with its place");
+        (recordings, *number)
+    }
+
+    /// As [`Collector::take`], of a stream.
+    pub fn take(&mut self, stream: usize, at_s: f64, is_silent: bool, features: Arc<Pooled>) {
+        let (recordings, number) = self.of(stream);
+        recordings[number].take(at_s, is_silent, features);
+    }
+
+    /// A stream is over.
+    pub fn end(&mut self, stream: usize) {
+        let most = self.most;
+        Collector::thin(self.of(stream).0, most);
+    }
+
+    /// The cameras, by name. Recordings of one follow each other in the order of the
+    /// streams.
+    pub fn cameras(self) -> Vec<Camera> {
+        let most = self.most;
+        let camera = |(name, mut recordings): (String, Vec<Collector>)| {
+            Collector::thin(&mut recordings, most);
+            let mut camera = Collector::join(&name, recordings);
+            let (mut number, step) = (0, camera.seconds.len().div_ceil(most).max(1));
+            camera.seconds.retain(|_| {
+                number += 1;
+                (number - 1) % step == 0
+            });
+            camera
+        };
+        self.cameras.into_iter().map(camera).collect()
     }
 }
 
@@ -162,22 +229,42 @@ mod tests {
         for i in 0..12 {
             collector.take(f64::from(i), i == 5, pooled());
         }
-        let camera = Collector::join("a", vec![collector], 4);
+        let camera = collector.camera("a");
         assert_eq!(camera.silent, 1);
         assert_eq!(times(&camera), [0.0, 4.0, 9.0]);
     }
 
     #[test]
     fn recordings_follow_each_other_without_overlap() {
-        let recording = |first: f64| {
-            let mut collector = Collector::new(8);
+        let mut recordings = Recordings::new(["b", "a", "a"], 8);
+        for (stream, first) in [(2, 0.0), (1, 100.0)] {
             for i in 0..2 {
-                collector.take(first + f64::from(i) * 0.5, false, pooled());
+                recordings.take(stream, first + f64::from(i) * 0.5, false, pooled());
             }
-            collector
-        };
-        let camera = Collector::join("a", vec![recording(100.0), recording(0.0)], 8);
-        assert_eq!(times(&camera), [0.0, 0.5, 2.5, 3.0]);
-        assert!(Collector::join("b", Vec::new(), 8).seconds.is_empty());
+        }
+        let cameras = recordings.cameras();
+        assert_eq!(times(&cameras[0]), [0.0, 0.5, 2.5, 3.0]);
+        assert_eq!(
+            (cameras[1].name.as_str(), cameras[1].seconds.len()),
+            ("b", 0)
+        );
+    }
+
+    #[test]
+    fn a_thousand_recordings_of_a_camera_take_no_more_memory_than_one() {
+        let mut recordings = Recordings::new(std::iter::repeat_n("a", 1000), 16);
+        for stream in 0..1000 {
+            for i in 0..10 {
+                recordings.take(stream, f64::from(i), false, pooled());
+            }
+            recordings.end(stream);
+            let kept: usize = recordings.cameras["a"]
+                .iter()
+                .map(|r| r.seconds.len())
+                .sum();
+            assert!(kept <= 16.max(stream + 1), "{kept} of {}", stream + 1);
+        }
+        let kept = recordings.cameras().remove(0).seconds.len();
+        assert!((8..=16).contains(&kept), "{kept}");
     }
 }

@@ -1,6 +1,7 @@
 //! Why nothing was learnt.
 
 use super::learn::Skipped;
+use crate::net::NetError;
 
 /// An error of learning cameras.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,12 @@ pub enum AdaptError {
     #[error("stopped; nothing was written")]
     Cancelled,
     /// libtorch failed.
-    #[error("libtorch failed while learning: {0}")]
-    Torch(#[from] tch::TchError),
+    #[error("learning failed: {0}")]
+    Net(#[from] NetError),
+}
+
+impl From<tch::TchError> for AdaptError {
+    fn from(error: tch::TchError) -> Self {
+        Self::Net(error.into())
+    }
 }

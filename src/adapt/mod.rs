@@ -4,7 +4,7 @@
 //! camera's own seconds. In the order of the data:
 //!
 //! - [`Camera`]: the features of a camera's seconds, in the order of time
-//! - [`Collector`]: gathers them as they come from the network
+//! - [`Recordings`]: gathers them as they come from the network
 //! - `blocks`: which of them are learnt and which are held out
 //! - `Discriminant`: a linear discriminant analysis of each modality: which camera is it?
 //! - `head`: the fusion that answers as both discriminants together would
@@ -37,7 +37,7 @@ mod throttle;
 
 pub use background::{Background, BackgroundError, Outcome, Plan};
 pub use camera::{Camera, MIN_SECONDS, Second};
-pub use collector::Collector;
+pub use collector::Recordings;
 pub use error::AdaptError;
 pub use figures::{CameraFigures, Figures};
 pub use learn::{Adapted, Settings, Skipped, learn, lost};

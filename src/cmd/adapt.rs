@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::default_jobs;
-use super::common::{NetArgs, TalkArgs, cancel_on_signal, parse_hop, parse_seconds};
-use super::learning::{check_model_path, model_there};
+use super::common::{NetArgs, TalkArgs, Usage, cancel_on_signal, parse_hop, parse_seconds};
+use super::learning::{check_folder, check_model_path, model_there};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{check_descriptions, refuse_endless};
 use super::value::choice;
 use crate::adapt::{
-    AdaptError, Adapted, Camera, Collector, Figures, Settings, Skipped, learn, lost,
+    AdaptError, Adapted, Camera, Figures, Recordings, Settings, Skipped, learn, lost,
 };
 use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Output, Task};
@@ -86,6 +86,17 @@ fn parse_part(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Refuses figures that would take the model's place, or have none.
+fn check_json(args: &AdaptArgs) -> anyhow::Result<()> {
+    let Some(path) = args.json.as_ref().filter(|path| path.as_os_str() != "-") else {
+        return Ok(());
+    };
+    if *path == args.output {
+        return Err(Usage::error("-o and --json name the same file"));
+    }
+    check_folder("--json", path)
+}
+
 /// Learns. True if a model was written and no source failed; skipped cameras are reported
 /// and do not count as failures.
 ///
@@ -93,6 +104,7 @@ fn parse_part(text: &str) -> Result<f64, String> {
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     check_model_path("-o", &args.output)?;
+    check_json(args)?;
     let sources = args.tracks.of(expand(&args.sources)?);
     let next = "say with --seconds how long to listen to it";
     refuse_endless(&sources, args.seconds, next)?;
@@ -206,11 +218,9 @@ fn collect(
         wait_for_cameras: false,
     };
     let names: Vec<_> = sources.iter().map(|s| s.name.clone()).collect();
-    let mut collectors: Vec<Collector> = sources
-        .iter()
-        .map(|_| Collector::new(args.keep as usize))
-        .collect();
-    let cameras: Vec<String> = sources.iter().map(|s| s.camera().to_owned()).collect();
+    let camera_of = sources.iter().map(Source::camera);
+    let mut recordings = Recordings::new(camera_of, args.keep as usize);
+    let mut lost = vec![0; sources.len()];
     let stats = RunStats::new(sources.len());
     let tasks = sources.into_iter().map(Task::new).collect();
     let processes = ProcessOpener::new(options.jobs);
@@ -228,11 +238,19 @@ fn collect(
                 job,
                 answer,
                 ..
-            } => {
-                collectors[stream].take(job.start.as_secs_f64(), job.audio.silent, Arc::new(answer))
-            }
-            Output::Gap { .. } => {}
+            } => recordings.take(
+                stream,
+                job.start.as_secs_f64(),
+                job.audio.silent,
+                Arc::new(answer),
+            ),
+            Output::Gap { stream, gap } => lost[stream] += gap.lost,
             Output::Ended { stream, end } => {
+                recordings.end(stream);
+                if lost[stream] > 0 {
+                    let windows = plural(lost[stream], "window");
+                    bar.say(&format!("l3net: {}: {windows} lost in gaps", names[stream]));
+                }
                 if let Some(error) = end.error {
                     failed += 1;
                     bar.say_failed(&names[stream], &error);
@@ -242,15 +260,7 @@ fn collect(
         }
         Ok(())
     })?;
-    // Recordings of a camera follow each other as they were named or found: by path.
-    let mut of_camera: BTreeMap<String, Vec<Collector>> = BTreeMap::new();
-    for (camera, collector) in cameras.into_iter().zip(collectors) {
-        of_camera.entry(camera).or_default().push(collector);
-    }
-    let cameras = of_camera
-        .into_iter()
-        .map(|(name, recordings)| Collector::join(&name, recordings, args.keep as usize));
-    Ok((cameras.collect(), failed))
+    Ok((recordings.cameras(), failed))
 }
 
 fn say_skipped(bar: &Bar, skipped: &[Skipped]) {

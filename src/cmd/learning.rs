@@ -223,6 +223,14 @@ pub fn check_model_path(option: &str, path: &Path) -> anyhow::Result<()> {
             "{option} MODEL must end in .safetensors"
         )));
     }
+    check_folder(&format!("{option} MODEL"), path)
+}
+
+/// Checks that a file can have its place.
+///
+/// # Errors
+/// [`Usage`], which names the option.
+pub fn check_folder(option: &str, path: &Path) -> anyhow::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

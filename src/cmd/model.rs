@@ -115,7 +115,12 @@ fn info(weights: &Weights, out: &mut dyn Write) -> std::io::Result<()> {
         "variant"
     )?;
     for (key, value) in weights.metadata() {
-        writeln!(out, "{key:<16} {value}")?;
+        // Hundreds of numbers; the names are what one looks for.
+        let names = || weights.cameras().keys().cloned().collect::<Vec<_>>();
+        match key == Weights::CAMERAS {
+            true => writeln!(out, "{key:<16} {}", names().join(", "))?,
+            false => writeln!(out, "{key:<16} {value}")?,
+        }
     }
     Ok(())
 }

@@ -184,6 +184,9 @@ impl Weights {
             })
     }
 
+    /// The key of the metadata with what is known of single cameras.
+    pub const CAMERAS: &str = cameras::KEY;
+
     /// What is known of single cameras; empty for a model that was not adapted to any.
     pub fn cameras(&self) -> &Cameras {
         &self.cameras

@@ -126,6 +126,14 @@ fn wrong_usage_is_refused_before_anything_is_decoded() {
             "0.1 to 0.5",
         ),
         (vec![clip, "-o", there], "was made from another model"),
+        (
+            vec![clip, "-o", "no/such.safetensors"],
+            "there is no folder no",
+        ),
+        (
+            vec![clip, "-o", "m.safetensors", "--json", "m.safetensors"],
+            "name the same file",
+        ),
     ] {
         let done = run(["adapt"].into_iter().chain(args));
         assert_eq!(done.code, Some(2), "{}", done.err);
