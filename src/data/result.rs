@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::features::{Damage, Level};
+use crate::features::{Crop, Damage, Level};
 use crate::time::MediaTime;
 
 /// The name of a stream in results, file names and metrics.
@@ -200,17 +200,6 @@ pub struct SoundHeatmapFacts {
     pub file: Option<String>,
 }
 
-/// The part of the picture that the network sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Crop {
-    /// The whole frame.
-    #[default]
-    Full,
-    /// The middle 224 × 224 of the frame scaled to 256, as the paper tests.
-    Center,
-}
-
 /// Processing times in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
@@ -251,16 +240,6 @@ pub enum GapReason {
     NoAudio,
     /// There is sound but no picture.
     NoVideo,
-}
-
-impl Crop {
-    /// The name in results and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Center => "center",
-        }
-    }
 }
 
 impl GapReason {

@@ -13,8 +13,8 @@ use super::experiment::Draws;
 use super::experiment::{Experiment, Question, grouped};
 use super::metrics::{Interval, cross_entropy, mean, roc_auc, roc_auc_interval, wilson};
 use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Tag};
-use crate::features::FeatureExtractor;
 use crate::features::Level;
+use crate::features::FeatureExtractor;
 use crate::result::{Judgement, SILENCE_FLOOR_DBFS};
 
 /// Judges pairs of picture and sound, of which every other one corresponds.
@@ -250,9 +250,8 @@ mod tests {
     use super::super::testing::{Scenes, cell, heard, judgement, map};
     use super::*;
     use crate::corpus::Split;
-    use crate::features::Features;
+    use crate::features::{Crop, Features};
     use crate::net::NetError;
-    use crate::result::Crop;
 
     fn pair(corresponds: bool, logits: &[[f32; 2]]) -> JudgedPair {
         JudgedPair {

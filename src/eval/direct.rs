@@ -148,10 +148,9 @@ mod tests {
 
     use super::*;
     use crate::eval::avc::Facts;
-    use crate::features::FeatureExtractor;
+    use crate::features::{Crop, FeatureExtractor};
     use crate::net::{Conv1Stride, FEATURE, Precision, Weights};
     use crate::picture::Picture;
-    use crate::result::Crop;
     use crate::window_spec::WindowSpec;
 
     /// Classifiers with constant outputs: two classes, and "nothing".

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::corpus::Example;
     use crate::corpus::{Corpus, Split};
-    use crate::result::Crop;
+    use crate::features::Crop;
 
     fn draws(corpus: &Scenes, loaders: usize) -> Draws<'_> {
         Draws {

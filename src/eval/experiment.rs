@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::corpus::{Corpus, CorpusError, Example, Rng, Split};
-use crate::features::{FeatureExtractor, Features};
-use crate::result::{Crop, Judgement};
+use crate::features::{Crop, FeatureExtractor, Features};
+use crate::result::Judgement;
 
 /// The corpus of an experiment, and how it is drawn from.
 #[derive(Clone, Copy)]

@@ -13,11 +13,10 @@ use super::labelled::{LabelledFile, Media};
 use super::seconds::{Seconds, level, loudest, second_at};
 use crate::cache;
 use crate::corpus::{CorpusError, hash, hash_bytes};
-use crate::features::{FrameScaler, LogSpectrogram, SHORT_SIDE, ScaledFrame};
+use crate::features::{Crop, FrameScaler, LogSpectrogram, SHORT_SIDE, ScaledFrame};
 use crate::learn::Rows;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
 use crate::net::{FEATURE, L3Net, PICTURE_WIDTH, Response, SOUND_WIDTH, TensorSpec, Weights};
-use crate::result::Crop;
 
 /// Part of the names of cached files; to be raised if features change.
 const VERSION: u64 = 4;

@@ -2,10 +2,10 @@ use super::super::draws::Judge;
 use super::super::testing::{Scenes, cell, heard, judgement, map};
 use super::*;
 use crate::corpus::{Region, Tag};
-use crate::features::Features;
+use crate::features::{Crop, Features};
 use crate::net::NetError;
 use crate::picture::Picture;
-use crate::result::{Crop, Heatmap};
+use crate::result::Heatmap;
 
 const GREY: [u8; 3] = [90, 90, 90];
 

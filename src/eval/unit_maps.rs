@@ -8,9 +8,9 @@ use super::error::EvalError;
 use super::extract::{framed, spectrogram_of};
 use super::labelled::Media;
 use super::seconds::{Seconds, second_at};
-use crate::features::{FrameScaler, LogSpectrogram, ScaledFrame};
+use crate::features::{Crop, FrameScaler, LogSpectrogram, ScaledFrame};
 use crate::net::{L3Net, NetError, Response};
-use crate::result::{Crop, Heatmap};
+use crate::result::Heatmap;
 
 /// A picture, and where it excites units.
 #[derive(Clone, Debug)]

@@ -8,13 +8,12 @@ use crate::cancel::CancelToken;
 use crate::clock::SystemClock;
 use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
-use crate::features::{Damage, FrameScaler, clean};
+use crate::features::{Crop, Damage, FrameScaler, clean};
 use crate::media::{
     AudioBlock, Doubting, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Opener, Origin,
     SessionOptions, Source, drive,
 };
 use crate::picture::ToPicture;
-use crate::result::Crop;
 use crate::stats::StreamStats;
 use crate::time::MediaTime;
 use crate::window::{TAIL_SAMPLES, Timed};

@@ -31,7 +31,7 @@ use serde::Serialize;
 use self::figure::Chart;
 use self::table::Table;
 use crate::atomic_file;
-use crate::result::Crop;
+use crate::features::Crop;
 use crate::sink::SinkError;
 
 /// The figures of an experiment. They are serialised as they are.

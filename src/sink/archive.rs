@@ -25,8 +25,9 @@ use serde::Deserialize;
 use super::archive_index::{End, Entry, EntryKind};
 use super::lines::{beside, foreign};
 use super::{ArchiveIndex, SinkError, jsonl, parquet};
+use crate::features::Crop;
 use crate::lock::lock;
-use crate::result::{Crop, GapReason, Record};
+use crate::result::{GapReason, Record};
 
 /// A line longer than this is not ours: ours are under 2 kB, plus at most two names or
 /// errors. Bounds memory for foreign files.

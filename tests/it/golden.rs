@@ -5,12 +5,12 @@
 
 mod reference;
 
-use l3net::features::{FeatureExtractor, Features, FrameScaler};
+use l3net::features::{Crop, FeatureExtractor, Features, FrameScaler};
 use l3net::net::{
     Conv1Stride, Device, HeatmapKind, L3Net, NetError, NetOptions, Precision, Weights,
 };
 use l3net::picture::Picture;
-use l3net::result::{Crop, Heatmap, Judgement};
+use l3net::result::{Heatmap, Judgement};
 use l3net::window_spec::WindowSpec;
 use tch::Tensor;
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{Done, Running, data, l3net, run, wait_for};
 use l3net::corpus::shards::{StoredClip, find_shards, read_shard};
 use l3net::corpus::{ClipRules, Clips, Corpus, Pair, Split, rng};
-use l3net::result::Crop;
+use l3net::features::Crop;
 use serde_json::Value;
 
 const SECOND: i64 = 1_000_000_000;

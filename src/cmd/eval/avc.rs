@@ -10,10 +10,10 @@ use crate::corpus::Split;
 use crate::eval::Judge;
 use crate::eval::avc::AvcExperiment;
 use crate::eval::direct::Direct;
+use crate::features::Crop;
 use crate::net::{HeatmapKind, Weights};
 use crate::report::Rendered;
 use crate::report::avc::AvcReport;
-use crate::result::Crop;
 
 /// Judges held-out pairs, of which half correspond
 ///

@@ -8,8 +8,8 @@ use crate::cmd::data::{DataArgs, Opened, is_recording};
 use crate::corpus::{Corpus, Split};
 use crate::eval::networks::Networks;
 use crate::eval::{CorpusResult, Draws, EvalError, Experiment, FailedCorpus, Results, Unreadable};
+use crate::features::Crop;
 use crate::report::DrawSettings;
-use crate::result::Crop;
 use crate::text::plural;
 
 /// Options of experiments on drawn pairs and scenes.

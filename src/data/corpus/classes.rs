@@ -254,7 +254,7 @@ mod tests {
     use super::super::wav::wav;
     use super::*;
     use crate::corpus::{Pair, rng};
-    use crate::result::Crop;
+    use crate::features::Crop;
 
     /// Classes with eight pictures and sounds each; those of `a` and `b` have
     /// both.

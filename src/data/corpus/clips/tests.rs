@@ -9,7 +9,7 @@ use super::*;
 use crate::corpus::shards::Clip;
 use crate::corpus::shards::testing::{clip_of, info, noise, number_of, recording, write};
 use crate::corpus::{Pair, Tag, rng};
-use crate::result::Crop;
+use crate::features::Crop;
 
 fn open(folder: &Path, split_by: SplitBy) -> Clips {
     let rules = ClipRules {
