@@ -12,6 +12,7 @@ use crate::cancel::CancelToken;
 use crate::cores::cores;
 use crate::exit;
 use crate::features::Crop;
+use crate::file_error::FileError;
 use crate::net::{Device, HeatmapKind, L3Net, ModelError, NetOptions, Precision, Weights};
 use crate::sink::SinkError;
 use crate::text::printable_lines;
@@ -35,6 +36,9 @@ pub fn reader_has_gone(error: &anyhow::Error) -> bool {
         cause
             .downcast_ref::<SinkError>()
             .is_some_and(SinkError::is_closed)
+            || cause
+                .downcast_ref::<FileError>()
+                .is_some_and(FileError::is_closed)
             || cause
                 .downcast_ref::<io::Error>()
                 .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)

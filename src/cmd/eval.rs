@@ -24,10 +24,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use self::output::Destination;
 use super::common::{ComputeArgs, NetArgs, TalkArgs, Usage};
 use crate::eval::networks::Networks;
+use crate::file_error::FileError;
 use crate::net::{HeatmapKind, Weights};
 use crate::report::figure::FigureFile;
 use crate::report::{Rendered, ReportError};
-use crate::sink::SinkError;
 
 /// Run the paper's experiments on your own data
 #[derive(clap::Args, Clone, Debug)]
@@ -146,7 +146,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
 /// A figure's file; another extension is wrong usage.
 fn figure_file(path: &Path) -> anyhow::Result<FigureFile> {
     FigureFile::new(path).map_err(|error| match error {
-        ReportError::Write(SinkError::Extension { .. }) => Usage::error(error),
+        ReportError::Write(FileError::Extension { .. }) => Usage::error(error),
         error => error.into(),
     })
 }

@@ -26,6 +26,7 @@ use super::archive_index::{End, Entry, EntryKind};
 use super::lines::{beside, foreign};
 use super::{ArchiveIndex, SinkError, jsonl, parquet};
 use crate::features::Crop;
+use crate::file_error::FileError;
 use crate::lock::lock;
 use crate::result::{GapReason, Record};
 
@@ -60,10 +61,11 @@ impl Archive {
             Some(e) if e.eq_ignore_ascii_case("jsonl") => false,
             Some(e) if e.eq_ignore_ascii_case("parquet") => true,
             _ => {
-                return Err(SinkError::Extension {
+                return Err(FileError::Extension {
                     path: out.to_owned(),
                     expected: ".jsonl or .parquet",
-                });
+                }
+                .into());
             }
         };
         let mut progress = ArchiveIndex::default();
