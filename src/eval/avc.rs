@@ -11,10 +11,9 @@ use serde::Serialize;
 
 use super::experiment::Draws;
 use super::experiment::{Experiment, Question, grouped};
-use super::metrics::{Interval, cross_entropy, mean, roc_auc, roc_auc_interval, wilson};
 use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Tag};
-use crate::features::Level;
-use crate::features::FeatureExtractor;
+use crate::features::{FeatureExtractor, Level};
+use crate::learn::metrics::{Interval, cross_entropy, mean, roc_auc, roc_auc_interval, wilson};
 use crate::result::{Judgement, SILENCE_FLOOR_DBFS};
 
 /// Judges pairs of picture and sound, of which every other one corresponds.

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::{Answer, Correspondences, Facts, JudgedScene};
 use crate::draw::strength;
 use crate::eval::experiment::grouped;
-use crate::eval::metrics::{Interval, mean, wilson};
 use crate::eval::overlap::{Bounds, area_under_successes, is_in, success};
+use crate::learn::metrics::{Interval, mean, wilson};
 
 /// How well one judge points at the source.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
