@@ -189,10 +189,11 @@ impl CommonArgs {
     fn networks(&self, heatmap: HeatmapKind) -> anyhow::Result<Networks> {
         let weights = self.net.weights()?;
         let net = self.net.place(&weights)?;
-        let stride = net.describe().conv1_stride;
+        let info = net.describe();
+        let (spec, stride) = (info.spec, info.conv1_stride);
         let mut networks = Networks::new(weights, net, heatmap);
         if !self.no_untrained {
-            let weights = Weights::random(self.seed, stride);
+            let weights = Weights::random_for(spec, self.seed, stride);
             networks.add("untrained", weights, &self.net.compute.options())?;
         }
         Ok(networks)

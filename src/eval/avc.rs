@@ -251,6 +251,7 @@ mod tests {
     use crate::corpus::Split;
     use crate::features::{Crop, Features};
     use crate::net::NetError;
+    use crate::window_spec::WindowSpec;
 
     fn pair(corresponds: bool, logits: &[[f32; 2]]) -> JudgedPair {
         JudgedPair {
@@ -359,6 +360,7 @@ mod tests {
             corpus: &corpus,
             split: Split::Validation,
             seed: 1,
+            spec: WindowSpec::PAPER,
             crop: Crop::Full,
             loaders: 2,
         };

@@ -17,7 +17,6 @@ use crate::corpus::{CorpusError, Rng, hash, rng};
 use crate::features::{FeatureExtractor, Features};
 use crate::net::NetError;
 use crate::result::Judgement;
-use crate::window_spec::WindowSpec;
 
 /// Features judged at a time: enough to keep a GPU busy. The network splits them
 /// into batches of its own size.
@@ -58,7 +57,7 @@ impl Draws<'_> {
         in_order(
             experiment.count(self.corpus),
             self.loaders,
-            || FeatureExtractor::new(WindowSpec::PAPER, self.crop),
+            || FeatureExtractor::new(self.spec, self.crop),
             |extractor, index| {
                 self.draw(stream, index, |rng| {
                     experiment.ask(self, index, rng, extractor)
@@ -158,12 +157,14 @@ mod tests {
     use crate::corpus::Example;
     use crate::corpus::{Corpus, Split};
     use crate::features::Crop;
+    use crate::window_spec::WindowSpec;
 
     fn draws(corpus: &Scenes, loaders: usize) -> Draws<'_> {
         Draws {
             corpus,
             split: Split::Test,
             seed: 5,
+            spec: WindowSpec::PAPER,
             crop: Crop::Full,
             loaders,
         }
@@ -267,6 +268,7 @@ mod tests {
             corpus: &Broken,
             split: Split::Test,
             seed: 0,
+            spec: WindowSpec::PAPER,
             crop: Crop::Full,
             loaders: 2,
         };

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::corpus::{Corpus, CorpusError, Example, Rng, Split};
 use crate::features::{Crop, FeatureExtractor, Features};
 use crate::result::Judgement;
+use crate::window_spec::WindowSpec;
 
 /// The corpus of an experiment, and how it is drawn from.
 #[derive(Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct Draws<'a> {
     pub split: Split,
     /// The same seed draws the same, however many threads there are.
     pub seed: u64,
+    /// What the networks hear.
+    pub spec: WindowSpec,
     /// Which part of a picture the network sees.
     pub crop: Crop,
     /// Threads that draw and compute features.

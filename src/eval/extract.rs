@@ -85,15 +85,16 @@ impl Extractor<'_> {
         seconds: Seconds,
         progress: &mut dyn FnMut(),
     ) -> Result<Extraction, EvalError> {
+        let spec = self.weights.spec();
         self.extract(
             &format!("sounds {seconds:?}"),
             SOUND_WIDTH,
             files,
-            || LogSpectrogram::new(self.weights.spec()),
+            || LogSpectrogram::new(spec),
             |spectrogram, media| {
                 let pcm = media.sound()?;
-                let seconds = seconds.starts(pcm.len()).map(|start| {
-                    let second = second_at(&pcm, start);
+                let seconds = seconds.starts(spec, pcm.len()).map(|start| {
+                    let second = second_at(spec, &pcm, start);
                     (level(second), spectrogram_of(spectrogram, second))
                 });
                 Ok(seconds.collect())

@@ -6,6 +6,7 @@ use crate::features::{Crop, Features};
 use crate::net::NetError;
 use crate::picture::Picture;
 use crate::result::Heatmap;
+use crate::window_spec::WindowSpec;
 
 const GREY: [u8; 3] = [90, 90, 90];
 
@@ -14,6 +15,7 @@ fn judged(scenes: usize, judges: &[Judge<'_>]) -> Vec<JudgedScene> {
         corpus: &Scenes { spoilt: false },
         split: Split::Test,
         seed: 2,
+        spec: WindowSpec::PAPER,
         crop: Crop::Full,
         loaders: 2,
     };
@@ -212,3 +214,4 @@ fn a_corpus_without_boxes_is_refused_with_what_is_missing() {
     let error = error.expect_err("no boxes").to_string();
     assert!(error.contains("pictures without boxes"), "{error}");
 }
+        spec: WindowSpec::PAPER,

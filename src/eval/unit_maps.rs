@@ -24,7 +24,7 @@ pub struct PictureMaps {
 /// A second of sound, and where it excites units.
 #[derive(Clone, Debug)]
 pub struct SoundMaps {
-    /// The loudest second at 48 kHz, or less if the sound is shorter.
+    /// The loudest second, or less if the sound is shorter.
     pub second: Vec<f32>,
     /// Its log-spectrogram.
     pub spectrogram: Vec<f32>,
@@ -56,8 +56,9 @@ impl SoundMaps {
         units: &[usize],
     ) -> Result<Self, EvalError> {
         let pcm = media.sound()?;
-        let second = second_at(&pcm, seconds.loudest(&pcm)).to_vec();
-        let spectrogram = spectrogram_of(&mut LogSpectrogram::new(net.describe().spec), &second);
+        let spec = net.describe().spec;
+        let second = second_at(spec, &pcm, seconds.loudest(spec, &pcm)).to_vec();
+        let spectrogram = spectrogram_of(&mut LogSpectrogram::new(spec), &second);
         let maps = maps(&net.audio_response(&[&spectrogram])?, units)?;
         Ok(Self {
             second,

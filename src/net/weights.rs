@@ -90,7 +90,11 @@ impl Weights {
     /// Random weights, the same on every machine (He initialisation, batch norm
     /// slightly perturbed): for tests, benches, and until a model is trained.
     pub fn random(seed: u64, conv1_stride: Conv1Stride) -> Self {
-        let spec = WindowSpec::PAPER;
+        Self::random_for(WindowSpec::PAPER, seed, conv1_stride)
+    }
+
+    /// As [`random`](Self::random), for another audio front end.
+    pub fn random_for(spec: WindowSpec, seed: u64, conv1_stride: Conv1Stride) -> Self {
         Self {
             source: PathBuf::from(format!("random weights of seed {seed}")),
             metadata: random_metadata(seed, spec, conv1_stride),
