@@ -245,7 +245,7 @@ impl Corpus for Clips {
         };
         let skipped = match self.skipped {
             0 => String::new(),
-            n => format!(", {n} left out ({why})"),
+            n => format!(", {n} skipped ({why})"),
         };
         let [train, validation, test] = Split::ALL.map(|split| self.recordings_in(split));
         format!(
@@ -318,3 +318,7 @@ fn shard_name(shard: &Path) -> String {
 #[cfg(test)]
 #[path = "clips/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "clips/split_tests.rs"]
+mod split_tests;
