@@ -377,6 +377,19 @@ impl Frame {
         let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
         Self::decoded(at, sample.build(), Arc::default())
     }
+
+    /// A frame with less data than its format has, as of a damaged stream.
+    pub(crate) fn torn(at: MediaTime) -> Self {
+        gst::init().expect("GStreamer starts");
+        let caps = gst_video::VideoInfo::builder(gst_video::VideoFormat::Rgb, 32, 32)
+            .fps(gst::Fraction::new(30, 1))
+            .build()
+            .and_then(|info| info.to_caps())
+            .expect("caps");
+        let buffer = gst::Buffer::from_mut_slice(vec![0; 10]);
+        let sample = gst::Sample::builder().buffer(&buffer).caps(&caps);
+        Self::decoded(at, sample.build(), Arc::default())
+    }
 }
 
 #[cfg(test)]
