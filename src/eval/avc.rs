@@ -26,7 +26,7 @@ pub struct AvcExperiment {
 impl Experiment for AvcExperiment {
     const STREAM: &'static str = "eval avc";
     type Facts = Facts;
-    type Judged = JudgedPair;
+    type Outcome = JudgedPair;
 
     fn count(&self, _: &dyn Corpus) -> usize {
         self.pairs
@@ -46,7 +46,7 @@ impl Experiment for AvcExperiment {
         Ok(Question::of(facts, &pair.seen, &sounds, extractor))
     }
 
-    fn judged(&self, facts: Facts, answers: Vec<Vec<Judgement>>) -> JudgedPair {
+    fn outcome(&self, facts: Facts, answers: Vec<Vec<Judgement>>) -> JudgedPair {
         let logits = answers.iter().flatten().map(|a| a.logits).collect();
         JudgedPair { facts, logits }
     }

@@ -43,7 +43,7 @@ impl Draws<'_> {
         experiment: &E,
         judges: &[Judge<'_>],
         progress: &mut dyn FnMut(),
-    ) -> Result<(Vec<E::Judged>, Vec<Unreadable>), EvalError> {
+    ) -> Result<(Vec<E::Outcome>, Vec<Unreadable>), EvalError> {
         self.corpus.check(self.split)?;
         let stream = hash(0, E::STREAM);
         let mut unreadable = Files::default();
@@ -51,7 +51,7 @@ impl Draws<'_> {
         let mut waiting = 0;
         let mut judged = Vec::new();
         let mut take = |facts, answers| {
-            judged.push(experiment.judged(facts, answers));
+            judged.push(experiment.outcome(facts, answers));
             progress();
         };
         in_order(
@@ -176,7 +176,7 @@ mod tests {
     impl Experiment for Origins {
         const STREAM: &'static str = "a test";
         type Facts = (usize, String);
-        type Judged = (usize, String);
+        type Outcome = (usize, String);
 
         fn count(&self, _: &dyn Corpus) -> usize {
             200
@@ -195,7 +195,7 @@ mod tests {
             Ok(Question::of(facts, &seen, &[&seen.pcm], to))
         }
 
-        fn judged(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Judged {
+        fn outcome(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Outcome {
             assert_eq!(answers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
             facts
         }

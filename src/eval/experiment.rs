@@ -57,8 +57,8 @@ pub trait Experiment: Sync {
     const STREAM: &'static str;
     /// What is known of a draw before it is judged.
     type Facts: Send;
-    /// A draw that was judged.
-    type Judged;
+    /// A draw with the answers to it.
+    type Outcome;
 
     /// How many draws it makes from a corpus.
     fn count(&self, corpus: &dyn Corpus) -> usize;
@@ -76,7 +76,7 @@ pub trait Experiment: Sync {
     ) -> Result<Question<Self::Facts>, CorpusError>;
 
     /// A question with its answers: for each judge one to each of its features.
-    fn judged(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Judged;
+    fn outcome(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Outcome;
 }
 
 /// The question of one draw to the networks.

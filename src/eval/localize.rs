@@ -41,7 +41,7 @@ impl Experiment for LocalizeExperiment {
     const STREAM: &'static str = "eval localize";
     /// And how the picture was cropped.
     type Facts = (Facts, Option<Viewport>);
-    type Judged = JudgedScene;
+    type Outcome = JudgedScene;
 
     fn count(&self, corpus: &dyn Corpus) -> usize {
         corpus.annotated().map_or(self.scenes, Annotated::len)
@@ -64,7 +64,7 @@ impl Experiment for LocalizeExperiment {
         Ok(question)
     }
 
-    fn judged(&self, (facts, view): Self::Facts, answers: Vec<Vec<Judgement>>) -> JudgedScene {
+    fn outcome(&self, (facts, view): Self::Facts, answers: Vec<Vec<Judgement>>) -> JudgedScene {
         let answer = |given: &Vec<Judgement>| Answer::of(&facts, view.as_ref()?, given);
         let answers = answers.iter().filter_map(answer).collect();
         JudgedScene { facts, answers }

@@ -144,7 +144,7 @@ pub(super) fn run<E: Experiment>(
     crop: Crop,
     experiment: &E,
     networks: &Networks,
-) -> anyhow::Result<Results<E::Judged>> {
+) -> anyhow::Result<Results<E::Outcome>> {
     warn_of_other_split(args, networks);
     let judges = networks.judges();
     let counts = opened.iter().map(|o| experiment.count(&*o.corpus));

@@ -268,7 +268,7 @@ impl OverlaySender {
         self.label(Span {
             start: light.verdict.start_ns,
             end: light.verdict.end_ns,
-            what: Shown::Judged(Arc::new(light)),
+            what: Shown::Moment(Arc::new(light)),
         })
     }
 
