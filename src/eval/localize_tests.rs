@@ -58,13 +58,22 @@ fn a_listening_judge_points_at_the_source_and_a_deaf_one_at_anything() {
     assert_eq!(deaf.on_any_object, 1.0);
     assert!((0.3..0.7).contains(&deaf.pointing), "{}", deaf.pointing);
     // A network that uses the sound rejects a picture whose sound was swapped.
-    assert_eq!((knowing.dark.matched, knowing.dark.swapped), (0.0, 1.0));
+    assert_eq!(
+        (
+            knowing.rejection_rate.matched,
+            knowing.rejection_rate.swapped
+        ),
+        (0.0, 1.0)
+    );
     assert_eq!(
         (knowing.falls_if_swapped, deaf.falls_if_swapped),
         (1.0, 0.0)
     );
     assert!(knowing.mean.swapped < 0.2 && knowing.mean.matched > 0.8);
-    assert_eq!((deaf.dark.silence, deaf.dark.noise), (0.0, 0.0));
+    assert_eq!(
+        (deaf.rejection_rate.silence, deaf.rejection_rate.noise),
+        (0.0, 0.0)
+    );
     // The map has one cell of 16 × 16 pixels, in a box of 64 × 64.
     assert_eq!(knowing.overlap_half, 0.0);
     assert!(knowing.overlap_auc > deaf.overlap_auc);
@@ -207,6 +216,7 @@ fn a_corpus_without_boxes_is_refused_with_what_is_missing() {
         corpus: &Bare,
         split: Split::Test,
         seed: 0,
+        spec: WindowSpec::PAPER,
         crop: Crop::Full,
         loaders: 1,
     };
@@ -214,4 +224,3 @@ fn a_corpus_without_boxes_is_refused_with_what_is_missing() {
     let error = error.expect_err("no boxes").to_string();
     assert!(error.contains("pictures without boxes"), "{error}");
 }
-        spec: WindowSpec::PAPER,
