@@ -27,7 +27,7 @@ fn a_moment_is_new_once_in_whatever_order_moments_come() {
 }
 
 #[test]
-fn an_error_opens_a_finished_stream_again_and_is_told_once() {
+fn an_error_opens_a_finished_stream_again_and_is_reported_once() {
     let mut progress = ArchiveIndex::default();
     assert!(admit(&mut progress, &error("a", "broken")));
     assert!(!progress.is_finished("a"));

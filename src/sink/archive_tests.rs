@@ -310,7 +310,7 @@ fn killed_between_the_table_and_the_end_of_its_journal_no_row_is_there_twice() {
 }
 
 #[test]
-fn a_stream_that_always_fails_is_always_tried_again_and_told_once() {
+fn a_stream_that_always_fails_is_always_tried_again_and_reported_once() {
     let dir = TempDir::new().unwrap();
     let mut tries = vec![Record::Moment(moment("a", 0))];
     tries.extend(failed("a", 1, "cut short"));

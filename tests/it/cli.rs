@@ -249,7 +249,7 @@ fn a_full_disk_is_named_and_what_was_written_stays() {
     assert_eq!(done.code, Some(1), "{}", done.err);
     line_with(&done, "free some space");
 
-    // A way out that fails takes nothing from another one.
+    // A sink that fails takes nothing from another one.
     let out = dir.path().join("out.jsonl");
     let done = batch_with(&[&data(GOOD)], &out, &["--json", "/dev/full"]);
     assert_eq!(done.code, Some(1), "{}", done.err);
@@ -274,7 +274,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     while child.try_wait().expect("ours").is_none() {
         if Instant::now() > end {
             let _ = child.kill();
-            panic!("it goes on though nobody reads");
+            panic!("it still runs though nobody reads");
         }
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -1,6 +1,6 @@
 //! `l3net prepare` through the whole program: what is in the shards, held against
 //! an independent decoder (`tests/data/expected_media.json`); runs that are killed,
-//! stopped and gone on with; what is left out, and what fails.
+//! stopped and resumed; what is skipped, and what fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -266,7 +266,7 @@ fn shards_hold_what_another_decoder_sees() {
     }
     assert!(complaints.0.is_empty(), "{}\n{}", complaints.0, done.err);
     assert!(compared >= 25, "{compared} files were compared");
-    // Nothing is both in the shards and among those left out.
+    // Nothing is both in the shards and among those skipped.
     let prepared: BTreeSet<String> = there.into_keys().collect();
     assert!(prepared.is_disjoint(&listed), "{listed:?}");
 
@@ -428,7 +428,7 @@ fn classes_are_labels_and_copies_are_left_out() {
     let done = prepare(&[&from, &dir.path().join("nothing.mp4")], &out, &[]);
     assert_eq!(done.code, Some(1));
     for part in [
-        "1 recording left out",
+        "1 recording skipped",
         "  clocks/one.mp4: a copy of clocks/deep/copy.mp4",
         "2 recordings failed",
         "  dogs/text.mp4: not a media file",

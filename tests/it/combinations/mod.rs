@@ -109,13 +109,13 @@ impl Row {
         match (self.is_lossless(), self.surround) {
             (true, _) => (2.5, 0.2),
             (false, false) => (35.0, 0.8),
-            // Lossy codecs cut the subwoofer's band, which a mix may leave out.
+            // Lossy codecs cut the subwoofer's band, which a mix may lack.
             (false, true) => (35.0, 2.0),
         }
     }
 
     /// How far the zero of the timeline may lie from that of the other decoder, in ms: one
-    /// that leaves out the first blocks of a lossy codec begins later.
+    /// that skips the first blocks of a lossy codec begins later.
     fn zero_tolerance(&self) -> f64 {
         if self.is_lossless() { 2.5 } else { 150.0 }
     }
