@@ -27,8 +27,8 @@ fn a_network_that_fails_ends_the_run_with_its_error() {
             ))),
         }
     };
-    let camera = [Act::Jumps(u64::MAX, 0)];
-    let (outcome, ended) = run_with(options(1e6), &camera, network, |_, _| Ok(()));
+    let acts = [Act::Jumps(u64::MAX, 0)];
+    let (outcome, ended) = run_with(camera(), options(1e6), &acts, network, |_, _| Ok(()));
     let error = ended.expect_err("it fails").to_string();
     assert!(error.contains("the GPU is gone"), "{error}");
     assert!(outcome.moments.len() < 5);
@@ -67,7 +67,7 @@ fn run_until_full(
         ..options(0.0)
     };
     let mut stalled = false;
-    run_with(options, &[Act::File], answer, |_, running| {
+    run_with(camera(), options, &[Act::File], answer, |_, running| {
         if std::mem::replace(&mut stalled, true) {
             return Ok(());
         }
@@ -117,8 +117,8 @@ fn a_live_run_is_cancelled_while_its_full_queue_drops_moments() {
         ..options(0.0)
     };
     let mut stalled = false;
-    let camera = [Act::Jumps(u64::MAX, 0)];
-    let (outcome, ended) = run_with(options, &camera, answer, |_, running| {
+    let acts = [Act::Jumps(u64::MAX, 0)];
+    let (outcome, ended) = run_with(camera(), options, &acts, answer, |_, running| {
         if !std::mem::replace(&mut stalled, true) {
             while running.script.clock.elapsed() < Duration::from_secs(60) {
                 std::thread::yield_now();

@@ -222,6 +222,10 @@ struct Running<'a> {
     script: &'a Script,
 }
 
+fn camera() -> SourceKind {
+    SourceKind::Camera(0)
+}
+
 /// The options of a live run for so many seconds of stream time.
 fn options(seconds: f64) -> EngineOptions {
     EngineOptions {
@@ -246,7 +250,8 @@ fn run(acts: &[Act], seconds: f64) -> Outcome {
 
 /// The same; `watch` sees the outcome so far and may cancel.
 fn run_until(acts: &[Act], seconds: f64, mut watch: impl FnMut(&Outcome, &CancelToken)) -> Outcome {
-    let (outcome, ended) = run_with(options(seconds), acts, answer, |outcome, running| {
+    let options = options(seconds);
+    let (outcome, ended) = run_with(camera(), options, acts, answer, |outcome, running| {
         watch(outcome, running.cancel);
         Ok(())
     });
@@ -262,6 +267,7 @@ fn answer(batch: usize) -> Result<Vec<()>, NetError> {
 /// Runs a source through a network that answers a batch of so many moments; `watch` is
 /// called after each output.
 fn run_with(
+    kind: SourceKind,
     options: EngineOptions,
     acts: &[Act],
     mut network: impl FnMut(usize) -> Result<Vec<()>, NetError> + Send,
@@ -277,7 +283,7 @@ fn run_with(
     let (cancel, stats) = (CancelToken::default(), RunStats::new(1));
     let source = Source {
         name: "cam".into(),
-        kind: SourceKind::Camera(0),
+        kind,
         label: None,
         tracks: Default::default(),
     };

@@ -31,17 +31,26 @@ fn a_camera_that_is_away_is_opened_again_ever_more_slowly() {
 
 #[test]
 fn a_camera_that_was_never_there_is_abandoned_unless_it_is_waited_for() {
-    let outcome = run(&[Act::Refuses], 600.0);
+    is_abandoned_unless_waited_for(&camera());
+}
+
+fn is_abandoned_unless_waited_for(kind: &SourceKind) {
+    let run = |acts: &[Act], seconds, wait_for_cameras| {
+        let options = EngineOptions {
+            wait_for_cameras,
+            ..options(seconds)
+        };
+        let (outcome, ended) = run_with(kind.clone(), options, acts, answer, |_, _| Ok(()));
+        ended.expect("the network does not fail");
+        outcome
+    };
+    let outcome = run(&[Act::Refuses], 600.0, false);
     assert_eq!(outcome.opened.len(), 3, "{outcome:?}");
     let error = outcome.end.expect("it ends").error.expect("an error");
     assert!(error.contains("no route to host"), "{error}");
 
     let late = [&[Act::Refuses; 8][..], &[Act::Jumps(u64::MAX, 0)]].concat();
-    let waiting = EngineOptions {
-        wait_for_cameras: true,
-        ..options(150.0)
-    };
-    let (outcome, _) = run_with(waiting, &late, answer, |_, _| Ok(()));
+    let outcome = run(&late, 150.0, true);
     assert!(outcome.moments.len() > 10, "{outcome:?}");
     assert_eq!(outcome.end.expect("it ends").error, None);
 
@@ -52,7 +61,8 @@ fn a_camera_that_was_never_there_is_abandoned_unless_it_is_waited_for() {
         &[Act::Jumps(u64::MAX, 0)],
     ]
     .concat();
-    assert!(run(&away, 200.0).moments.len() > 10);
+    let outcome = run(&away, 200.0, false);
+    assert!(outcome.moments.len() > 10, "{outcome:?}");
 }
 
 #[test]
