@@ -52,7 +52,7 @@ const INTERRUPTED: i32 = 130;
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long it may take to say that a run did not close.
-const FAREWELL_TIMEOUT: Duration = Duration::from_millis(200);
+const MESSAGE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The first Ctrl-C, SIGTERM or SIGHUP cancels the run; a second one exits at once. Those
 /// that the program was started to ignore (`nohup`) stay ignored.
@@ -80,7 +80,7 @@ pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
                     CLOSE_WITHIN.as_secs()
                 ));
             });
-            std::thread::sleep(FAREWELL_TIMEOUT);
+            std::thread::sleep(MESSAGE_TIMEOUT);
             drop(message);
             exit::immediately(1);
         };

@@ -53,7 +53,7 @@ fn a_gap_is_known_by_its_start_and_reason() {
 }
 
 #[test]
-fn a_stream_that_was_stopped_goes_on_later() {
+fn a_stream_that_was_stopped_is_resumed_later() {
     let mut progress = ArchiveIndex::default();
     let Record::Summary(mut stopped) = summary("a", 1) else {
         unreachable!("a summary")

@@ -246,7 +246,7 @@ fn a_table_is_there_at_the_end_and_its_journal_is_gone() {
 }
 
 #[test]
-fn a_table_is_gone_on_with_and_keeps_its_rows() {
+fn a_table_is_resumed_and_keeps_its_rows() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("out.parquet");
     run(

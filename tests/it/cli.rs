@@ -66,7 +66,7 @@ fn a_bad_file_is_named_and_the_others_are_judged() {
 }
 
 #[test]
-fn wrong_usage_is_told_with_exit_code_2_before_anything_runs() {
+fn wrong_usage_is_refused_with_exit_code_2_before_anything_runs() {
     let dir = tempfile::tempdir().expect("a folder");
     let out = dir.path().join("out.jsonl");
     let out_text = out.to_str().expect("text");
@@ -256,8 +256,8 @@ fn a_full_disk_is_named_and_what_was_written_stays() {
     assert_eq!(streams_in(&out)["bento.mp4"].moments.len(), 1);
     let done = batch(&[&data(GOOD)], &out);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let told = common::only(streams_in(&out));
-    assert_eq!((told.moments.len(), told.summaries.len()), (1, 1));
+    let records = common::only(streams_in(&out));
+    assert_eq!((records.moments.len(), records.summaries.len()), (1, 1));
 }
 
 #[test]

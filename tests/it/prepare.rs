@@ -343,7 +343,7 @@ fn stopped(recordings: &[PathBuf], out: &Path, signal: &str) -> Done {
 }
 
 #[test]
-fn a_killed_run_leaves_whole_shards_and_goes_on() {
+fn a_killed_run_leaves_whole_shards_and_is_resumed() {
     let dir = tempfile::tempdir().expect("a folder");
     let recordings = recordings();
     let unbroken = dir.path().join("unbroken");
@@ -386,7 +386,7 @@ fn a_killed_run_leaves_whole_shards_and_goes_on() {
 }
 
 #[test]
-fn ctrl_c_keeps_what_is_done_and_the_same_command_goes_on() {
+fn ctrl_c_keeps_what_is_done_and_the_same_command_resumes() {
     let dir = tempfile::tempdir().expect("a folder");
     let recordings = recordings();
     let unbroken = dir.path().join("unbroken");
@@ -410,7 +410,7 @@ fn ctrl_c_keeps_what_is_done_and_the_same_command_goes_on() {
 }
 
 #[test]
-fn classes_are_labels_and_copies_are_left_out() {
+fn classes_are_labels_and_copies_are_skipped() {
     let dir = tempfile::tempdir().expect("a folder");
     let from = dir.path().join("films");
     for (file, name) in [

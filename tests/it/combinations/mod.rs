@@ -285,10 +285,10 @@ fn the_program_tells_of_combinations_what_another_decoder_does() {
     let streams = streams_in(&out);
     assert_eq!(streams.len(), rows.len());
     for row in rows {
-        let (name, told) = (&row.name, &streams[&row.name]);
-        assert_eq!(told.moments.len(), row.moments.len(), "{name}");
+        let (name, records) = (&row.name, &streams[&row.name]);
+        assert_eq!(records.moments.len(), row.moments.len(), "{name}");
         let (ms, db) = (row.zero_tolerance(), row.tolerances().1);
-        for (got, right) in told.moments.iter().zip(&row.moments) {
+        for (got, right) in records.moments.iter().zip(&row.moments) {
             let start = got.start_ns.0 as f64 / 1e6 - right.start_ms;
             assert!(start.abs() <= ms, "{name} starts {start} ms off");
             let level = f64::from(got.audio.rms_dbfs) - right.dbfs;
