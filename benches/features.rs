@@ -7,9 +7,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use l3net::features::{FrameScaler, LogSpectrogram};
+use l3net::features::{Crop, FrameScaler, LogSpectrogram};
 use l3net::picture::Picture;
-use l3net::result::Crop;
 use l3net::window_spec::WindowSpec;
 
 fn spectrogram(c: &mut Criterion) {

@@ -7,10 +7,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use l3net::features::{FeatureExtractor, Features};
+use l3net::features::{Crop, FeatureExtractor, Features};
 use l3net::net::{Conv1Stride, Device, HeatmapKind, L3Net, NetOptions, Precision, Weights};
 use l3net::picture::Picture;
-use l3net::result::Crop;
 use l3net::window_spec::WindowSpec;
 
 fn forward(c: &mut Criterion) {

@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 //!
 //! Belongs here: how a file takes its place, whatever is in it. Does not: files that
-//! grow and are gone on with (`sink::archive`).
+//! grow and are resumed (`sink::archive`).
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -39,6 +39,8 @@ pub mod cache;
 pub mod cancel;
 pub mod clock;
 pub mod exit;
+pub mod file_error;
 pub mod lock;
+pub mod png;
 pub mod stats;
 pub mod sync;

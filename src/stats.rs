@@ -1,4 +1,4 @@
-//! What is known of a run while it goes on: plain counters that any thread may read.
+//! What is known of a run in progress: plain counters that any thread may read.
 //!
 //! Belongs here: the counters of the engine, for progress bars, metrics and benches.
 //! Does not: who shows them.

@@ -6,7 +6,7 @@ use tch::TchError;
 use super::blocks::Blocks;
 use super::camera::Camera;
 use super::discriminant::features;
-use crate::eval::metrics::{mean, roc_auc};
+use crate::learn::metrics::{mean, roc_auc};
 use crate::net::input::to_vec;
 use crate::net::{Cameras, Fusion, Modality};
 use crate::train::Calibration;

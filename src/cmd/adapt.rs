@@ -17,12 +17,11 @@ use crate::adapt::{
 };
 use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Output, Task};
-use crate::features::Features;
+use crate::features::{Crop, Features};
 use crate::media::{ProcessOpener, Source};
 use crate::net::{StoreAs, Weights};
 use crate::pooled::Pooled;
 use crate::report::table::{Table, percent};
-use crate::result::Crop;
 use crate::stats::RunStats;
 use crate::text::plural;
 use crate::time::{Hop, MediaTime};

@@ -10,6 +10,7 @@ use super::progress::Bar;
 use super::sources::{TrackArgs, find};
 use super::streams::{LIMIT_OR_LIVE, Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
+use crate::file_error::FileError;
 use crate::media::{Held, Source, name};
 use crate::net::ModelRecord;
 use crate::result::StreamName;
@@ -48,7 +49,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     refuse_endless(&sources, args.stream.window.seconds, LIMIT_OR_LIVE)?;
     check_descriptions(&sources)?;
     let archive = Archive::open(&args.output).map_err(|error| match error {
-        SinkError::Extension { .. } => Usage::error(error),
+        SinkError::File(FileError::Extension { .. }) => Usage::error(error),
         other => other.into(),
     })?;
     let all = sources.len();

@@ -11,8 +11,9 @@ use super::value::choice;
 use crate::cancel::CancelToken;
 use crate::cores::cores;
 use crate::exit;
+use crate::features::Crop;
+use crate::file_error::FileError;
 use crate::net::{Device, HeatmapKind, L3Net, ModelError, NetOptions, Precision, Weights};
-use crate::result::Crop;
 use crate::sink::SinkError;
 use crate::text::printable_lines;
 use crate::time::Hop;
@@ -36,6 +37,9 @@ pub fn reader_has_gone(error: &anyhow::Error) -> bool {
             .downcast_ref::<SinkError>()
             .is_some_and(SinkError::is_closed)
             || cause
+                .downcast_ref::<FileError>()
+                .is_some_and(FileError::is_closed)
+            || cause
                 .downcast_ref::<io::Error>()
                 .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     })
@@ -47,8 +51,8 @@ const INTERRUPTED: i32 = 130;
 /// How long streams and sinks may take to close after the first signal.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long the message may take that a run did not close.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How long it may take to say that a run did not close.
+const MESSAGE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The first Ctrl-C, SIGTERM or SIGHUP cancels the run; a second one exits at once. Those
 /// that the program was started to ignore (`nohup`) stay ignored.
@@ -69,15 +73,15 @@ pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
         let watchdog = || {
             std::thread::sleep(CLOSE_WITHIN);
             // Not on this thread: a terminal that is held would keep it for ever.
-            let last_words = std::thread::Builder::new().spawn(|| {
+            let message = std::thread::Builder::new().spawn(|| {
                 say(&format!(
                     "l3net: not closed after {} s: a source, a disk or a reader hangs; exiting. \
                      What was written is kept",
                     CLOSE_WITHIN.as_secs()
                 ));
             });
-            std::thread::sleep(LAST_WORDS);
-            drop(last_words);
+            std::thread::sleep(MESSAGE_TIMEOUT);
+            drop(message);
             exit::immediately(1);
         };
         // If no thread can be started, a hung run needs a second signal.
@@ -133,8 +137,8 @@ impl ComputeArgs {
 
     /// Threads that prepare batches, by default: all cores for a GPU; on the CPU, where
     /// the network needs the cores itself, one for every two.
-    pub fn loaders(told: Option<u16>, on_gpu: bool) -> usize {
-        match told {
+    pub fn loaders(given: Option<u16>, on_gpu: bool) -> usize {
+        match given {
             Some(loaders) => loaders.into(),
             None if on_gpu => cores(),
             None => cores().div_ceil(2),

@@ -12,6 +12,7 @@ use super::sources::{TrackArgs, expand};
 use super::streams::{LIMIT_OR_LIVE, check_descriptions, refuse_endless};
 use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::{Damage, Features};
+use crate::file_error::FileError;
 use crate::media::ProcessOpener;
 use crate::net::{Embedding, FEATURE, PICTURE_WIDTH, SOUND_WIDTH};
 use crate::result::StreamName;
@@ -102,7 +103,9 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     let kinds: Vec<FeatureKind> = all.filter(is_kept).collect();
     let columns: Vec<_> = kinds.iter().map(|kind| kind.column()).collect();
     let npz = Npz::create(&args.output, &columns).map_err(|error| match error {
-        SinkError::Extension { .. } | SinkError::Foreign { .. } => Usage::error(error),
+        SinkError::File(FileError::Extension { .. }) | SinkError::Foreign { .. } => {
+            Usage::error(error)
+        }
         other => other.into(),
     })?;
     let bar = Bar::for_files(&sources, args.talk.quiet);

@@ -24,10 +24,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use self::output::Destination;
 use super::common::{ComputeArgs, NetArgs, TalkArgs, Usage};
 use crate::eval::networks::Networks;
+use crate::file_error::FileError;
 use crate::net::{HeatmapKind, Weights};
 use crate::report::figure::FigureFile;
 use crate::report::{Rendered, ReportError};
-use crate::sink::SinkError;
 
 /// Run the paper's experiments on your own data
 #[derive(clap::Args, Clone, Debug)]
@@ -146,7 +146,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<bool> {
 /// A figure's file; another extension is wrong usage.
 fn figure_file(path: &Path) -> anyhow::Result<FigureFile> {
     FigureFile::new(path).map_err(|error| match error {
-        ReportError::Write(SinkError::Extension { .. }) => Usage::error(error),
+        ReportError::Write(FileError::Extension { .. }) => Usage::error(error),
         error => error.into(),
     })
 }
@@ -189,10 +189,11 @@ impl CommonArgs {
     fn networks(&self, heatmap: HeatmapKind) -> anyhow::Result<Networks> {
         let weights = self.net.weights()?;
         let net = self.net.place(&weights)?;
-        let stride = net.describe().conv1_stride;
+        let info = net.describe();
+        let (spec, stride) = (info.spec, info.conv1_stride);
         let mut networks = Networks::new(weights, net, heatmap);
         if !self.no_untrained {
-            let weights = Weights::random(self.seed, stride);
+            let weights = Weights::random_for(spec, self.seed, stride);
             networks.add("untrained", weights, &self.net.compute.options())?;
         }
         Ok(networks)

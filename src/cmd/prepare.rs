@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use super::common::{TalkArgs, cancel_on_signal};
+use super::common::{TalkArgs, cancel_on_signal_in_time};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{check_descriptions, refuse_endless};
@@ -73,7 +73,7 @@ pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
     if let Some(jobs) = args.jobs {
         options.jobs = usize::from(jobs);
     }
-    let stop = cancel_on_signal()?;
+    let stop = cancel_on_signal_in_time()?;
     let opener = ProcessOpener::new(options.jobs);
     let out = &args.output;
     let report = prepare(sources, out, &options, &opener, &stop, |progress| {
@@ -119,7 +119,7 @@ pub(super) fn print_report(report: &PrepareReport, bar: &Bar, quiet: bool) {
             bar.say(&format!("  {}: damaged sound: {damage}", printable(name)));
         }
         if !report.skipped.is_empty() {
-            bar.say(&format!("{} left out:", recordings(report.skipped.len())));
+            bar.say(&format!("{} skipped:", recordings(report.skipped.len())));
         }
         for (name, why) in &report.skipped {
             bar.say(&format!("  {}: {why}", printable(name)));

@@ -12,7 +12,7 @@ use super::data::objects;
 use super::progress::Bar;
 use crate::cancel::CancelToken;
 use crate::corpus::{Split, SplitRules, rng};
-use crate::sink::SinkError;
+use crate::file_error::FileError;
 use crate::sink::video::VideoFile;
 use crate::synth::{
     AssetFolders, AssetLibrary, FrameTruth, Heard, Renderer, Scene, SynthSettings, Truth,
@@ -322,7 +322,7 @@ impl Part {
         }
     }
 
-    fn becomes(self, path: &Path) -> Result<(), SinkError> {
+    fn becomes(self, path: &Path) -> Result<(), FileError> {
         std::fs::rename(&self.path, path).map_err(io_error(path, "write"))
     }
 }
@@ -334,6 +334,6 @@ impl Drop for Part {
     }
 }
 
-fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> SinkError {
-    SinkError::io(path, what)
+fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> FileError {
+    FileError::io(path, what)
 }

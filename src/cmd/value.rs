@@ -6,8 +6,8 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::corpus::SplitBy;
+use crate::features::Crop;
 use crate::net::StoreAs;
-use crate::result::Crop;
 use crate::train::{AugmentationStrength, Freeze, PairingMode, TrainTask};
 
 /// Values in the order of the help: name, value, help.

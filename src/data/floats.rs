@@ -55,7 +55,7 @@ pub fn are_finite(values: &[f32]) -> bool {
     values.iter().all(|v| v.is_finite())
 }
 
-/// A hash that goes on from `state`, over the bits of each number.
+/// A hash that continues from `state`, over the bits of each number.
 pub fn hash(state: u64, values: &[f32]) -> u64 {
     values.iter().fold(state, |state, v| {
         mix(state ^ u64::from(v.to_bits())).wrapping_add(1)
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_told() {
+    fn what_fits_is_known() {
         assert!(fit_f16(&[65_504.0]) && !fit_f16(&[1.0, 1e5]));
         assert!(are_finite(&[f32::MAX]) && !are_finite(&[0.0, f32::NAN]));
     }

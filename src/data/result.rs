@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::features::{Damage, Level};
+use crate::features::{Crop, Damage, Level};
 use crate::time::MediaTime;
 
 /// The name of a stream in results, file names and metrics.
@@ -125,7 +125,7 @@ fn is_zero(count: &u64) -> bool {
 pub const SILENT_BELOW_DBFS: f32 = -70.0;
 /// The level of digital silence, which has no finite one.
 pub const SILENCE_FLOOR_DBFS: f32 = -120.0;
-/// An offset from here on is told, half a percent of full scale: more than sound cards
+/// An offset from here on is reported, half a percent of full scale: more than sound cards
 /// have, less than the -1/128 of 8-bit silence.
 pub const LARGE_OFFSET: f32 = 0.005;
 
@@ -200,17 +200,6 @@ pub struct SoundHeatmapFacts {
     pub file: Option<String>,
 }
 
-/// The part of the picture that the network sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Crop {
-    /// The whole frame.
-    #[default]
-    Full,
-    /// The middle 224 × 224 of the frame scaled to 256, as the paper tests.
-    Center,
-}
-
 /// Processing times in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
@@ -251,16 +240,6 @@ pub enum GapReason {
     NoAudio,
     /// There is sound but no picture.
     NoVideo,
-}
-
-impl Crop {
-    /// The name in results and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Center => "center",
-        }
-    }
 }
 
 impl GapReason {
@@ -377,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_sound_is_told_only_where_something_is() {
+    fn what_is_wrong_with_the_sound_is_in_the_record_only_where_something_is() {
         let line = |pcm: &[f32], damage| {
             serde_json::to_string(&AudioFacts::of(pcm, damage)).expect("plain data")
         };
@@ -389,12 +368,12 @@ mod tests {
             invalid: 3,
             clipped: 1,
         };
-        let told = line(&[-0.25; 480], damage);
+        let damaged = line(&[-0.25; 480], damage);
         assert_eq!(
-            told,
+            damaged,
             r#"{"rms_dbfs":-120.0,"silent":true,"dc_offset":-0.25,"invalid_samples":3,"clipped_samples":1}"#
         );
-        let read: AudioFacts = serde_json::from_str(&told).expect("it was written so");
+        let read: AudioFacts = serde_json::from_str(&damaged).expect("it was written so");
         assert_eq!(read, AudioFacts::of(&[-0.25; 480], damage));
     }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::draw;
 use crate::event::{Evidence, JudgedMoment, Region};
+use crate::features::Crop;
 use crate::picture::Picture;
 use crate::result::{
-    AudioFacts, Crop, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, Verdict,
-    VideoFacts,
+    AudioFacts, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, Verdict, VideoFacts,
 };
 use crate::time::MediaTime;
 

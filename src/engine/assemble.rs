@@ -8,12 +8,11 @@ use std::time::Instant;
 
 use super::{Answer, EngineOptions, Job, Output};
 use crate::event::{Event, Evidence, JudgedMoment, Region};
-use crate::features::Viewport;
+use crate::features::{Crop, Viewport};
 use crate::media::Source;
 use crate::net::{CameraRecord, ModelRecord, NetError};
 use crate::result::{
-    Crop, Gap, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, StreamName, Summary,
-    Verdict,
+    Gap, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, StreamName, Summary, Verdict,
 };
 use crate::window_spec::WindowSpec;
 

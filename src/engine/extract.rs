@@ -20,7 +20,7 @@ pub(super) struct Extractor {
     /// The network's image of the previous moment.
     last_image: Vec<u8>,
     /// Damaged sound was reported.
-    damage_told: bool,
+    damage_reported: bool,
 }
 
 impl Extractor {
@@ -30,7 +30,7 @@ impl Extractor {
             features: FeatureExtractor::new(options.spec, options.crop),
             keep_pictures: options.keep_pictures,
             last_image: Vec::new(),
-            damage_told: false,
+            damage_reported: false,
         }
     }
 
@@ -77,7 +77,7 @@ impl Extractor {
 
     /// Reports the first damage of the stream; all of it is in the results.
     fn tell(&mut self, damage: Damage, at: MediaTime) {
-        if damage.is_none() || std::mem::replace(&mut self.damage_told, true) {
+        if damage.is_none() || std::mem::replace(&mut self.damage_reported, true) {
             return;
         }
         tracing::warn!(

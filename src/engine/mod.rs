@@ -34,10 +34,9 @@ use std::time::Duration;
 
 use crate::cancel::CancelToken;
 use crate::clock::{Clock, SystemClock};
-use crate::features::Features;
+use crate::features::{Crop, Features};
 use crate::media::{GstOpener, Opener, Source};
 use crate::net::{L3Net, NetError};
-use crate::result::Crop;
 use crate::sink::Watcher;
 use crate::stats::RunStats;
 use crate::time::{Hop, MediaTime, SAMPLE_RATE};

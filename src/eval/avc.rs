@@ -11,10 +11,9 @@ use serde::Serialize;
 
 use super::experiment::Draws;
 use super::experiment::{Experiment, Question, grouped};
-use super::metrics::{Interval, cross_entropy, mean, roc_auc, roc_auc_interval, wilson};
 use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Tag};
-use crate::features::FeatureExtractor;
-use crate::features::Level;
+use crate::features::{FeatureExtractor, Level};
+use crate::learn::metrics::{Interval, cross_entropy, mean, roc_auc, roc_auc_interval, wilson};
 use crate::result::{Judgement, SILENCE_FLOOR_DBFS};
 
 /// Judges pairs of picture and sound, of which every other one corresponds.
@@ -27,7 +26,7 @@ pub struct AvcExperiment {
 impl Experiment for AvcExperiment {
     const STREAM: &'static str = "eval avc";
     type Facts = Facts;
-    type Judged = JudgedPair;
+    type Outcome = JudgedPair;
 
     fn count(&self, _: &dyn Corpus) -> usize {
         self.pairs
@@ -47,7 +46,7 @@ impl Experiment for AvcExperiment {
         Ok(Question::of(facts, &pair.seen, &sounds, extractor))
     }
 
-    fn judged(&self, facts: Facts, answers: Vec<Vec<Judgement>>) -> JudgedPair {
+    fn outcome(&self, facts: Facts, answers: Vec<Vec<Judgement>>) -> JudgedPair {
         let logits = answers.iter().flatten().map(|a| a.logits).collect();
         JudgedPair { facts, logits }
     }
@@ -250,9 +249,9 @@ mod tests {
     use super::super::testing::{Scenes, cell, heard, judgement, map};
     use super::*;
     use crate::corpus::Split;
-    use crate::features::Features;
+    use crate::features::{Crop, Features};
     use crate::net::NetError;
-    use crate::result::Crop;
+    use crate::window_spec::WindowSpec;
 
     fn pair(corresponds: bool, logits: &[[f32; 2]]) -> JudgedPair {
         JudgedPair {
@@ -361,6 +360,7 @@ mod tests {
             corpus: &corpus,
             split: Split::Validation,
             seed: 1,
+            spec: WindowSpec::PAPER,
             crop: Crop::Full,
             loaders: 2,
         };

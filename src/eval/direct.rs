@@ -15,6 +15,7 @@ use crate::features::{Features, ScaledFrame};
 use crate::net::{L3Net, Modality, NetError, NetOptions};
 use crate::result::{Heatmap, Judgement};
 use crate::train::{Checkpoint, Head, TrainError};
+use crate::window_spec::WindowSpec;
 
 /// Lower bound of products, to keep logarithms finite.
 const MIN_PRODUCT: f32 = 1e-12;
@@ -54,6 +55,11 @@ impl Direct {
             net,
             threshold: 0.5,
         })
+    }
+
+    /// What it hears.
+    pub fn spec(&self) -> WindowSpec {
+        self.net.describe().spec
     }
 
     /// The scalar product of the two softmaxes, for each pair.
@@ -148,11 +154,9 @@ mod tests {
 
     use super::*;
     use crate::eval::avc::Facts;
-    use crate::features::FeatureExtractor;
+    use crate::features::{Crop, FeatureExtractor};
     use crate::net::{Conv1Stride, FEATURE, Precision, Weights};
     use crate::picture::Picture;
-    use crate::result::Crop;
-    use crate::window_spec::WindowSpec;
 
     /// Classifiers with constant outputs: two classes, and "nothing".
     fn sure(seen: [f32; 3], heard: [f32; 3]) -> Direct {

@@ -17,7 +17,6 @@ use crate::corpus::{CorpusError, Rng, hash, rng};
 use crate::features::{FeatureExtractor, Features};
 use crate::net::NetError;
 use crate::result::Judgement;
-use crate::window_spec::WindowSpec;
 
 /// Features judged at a time: enough to keep a GPU busy. The network splits them
 /// into batches of its own size.
@@ -44,7 +43,7 @@ impl Draws<'_> {
         experiment: &E,
         judges: &[Judge<'_>],
         progress: &mut dyn FnMut(),
-    ) -> Result<(Vec<E::Judged>, Vec<Unreadable>), EvalError> {
+    ) -> Result<(Vec<E::Outcome>, Vec<Unreadable>), EvalError> {
         self.corpus.check(self.split)?;
         let stream = hash(0, E::STREAM);
         let mut unreadable = Files::default();
@@ -52,13 +51,13 @@ impl Draws<'_> {
         let mut waiting = 0;
         let mut judged = Vec::new();
         let mut take = |facts, answers| {
-            judged.push(experiment.judged(facts, answers));
+            judged.push(experiment.outcome(facts, answers));
             progress();
         };
         in_order(
             experiment.count(self.corpus),
             self.loaders,
-            || FeatureExtractor::new(WindowSpec::PAPER, self.crop),
+            || FeatureExtractor::new(self.spec, self.crop),
             |extractor, index| {
                 self.draw(stream, index, |rng| {
                     experiment.ask(self, index, rng, extractor)
@@ -157,13 +156,15 @@ mod tests {
     use super::*;
     use crate::corpus::Example;
     use crate::corpus::{Corpus, Split};
-    use crate::result::Crop;
+    use crate::features::Crop;
+    use crate::window_spec::WindowSpec;
 
     fn draws(corpus: &Scenes, loaders: usize) -> Draws<'_> {
         Draws {
             corpus,
             split: Split::Test,
             seed: 5,
+            spec: WindowSpec::PAPER,
             crop: Crop::Full,
             loaders,
         }
@@ -175,7 +176,7 @@ mod tests {
     impl Experiment for Origins {
         const STREAM: &'static str = "a test";
         type Facts = (usize, String);
-        type Judged = (usize, String);
+        type Outcome = (usize, String);
 
         fn count(&self, _: &dyn Corpus) -> usize {
             200
@@ -194,7 +195,7 @@ mod tests {
             Ok(Question::of(facts, &seen, &[&seen.pcm], to))
         }
 
-        fn judged(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Judged {
+        fn outcome(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Outcome {
             assert_eq!(answers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
             facts
         }
@@ -267,6 +268,7 @@ mod tests {
             corpus: &Broken,
             split: Split::Test,
             seed: 0,
+            spec: WindowSpec::PAPER,
             crop: Crop::Full,
             loaders: 2,
         };

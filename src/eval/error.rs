@@ -21,6 +21,17 @@ pub enum EvalError {
         /// The example.
         origin: String,
     },
+    /// Two networks that are compared hear different things.
+    #[error(
+        "{name} has the audio front end {}, the model {}: compare models of the same one",
+        .front_ends[0], .front_ends[1]
+    )]
+    FrontEnds {
+        /// The network that the model is compared with.
+        name: &'static str,
+        /// Its front end, and the model's.
+        front_ends: [&'static str; 2],
+    },
     /// Threads cannot be started.
     #[error("cannot start the threads that prepare pairs: {0}")]
     Threads(std::io::Error),

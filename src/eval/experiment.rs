@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::corpus::{Corpus, CorpusError, Example, Rng, Split};
-use crate::features::{FeatureExtractor, Features};
-use crate::result::{Crop, Judgement};
+use crate::features::{Crop, FeatureExtractor, Features};
+use crate::result::Judgement;
+use crate::window_spec::WindowSpec;
 
 /// The corpus of an experiment, and how it is drawn from.
 #[derive(Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct Draws<'a> {
     pub split: Split,
     /// The same seed draws the same, however many threads there are.
     pub seed: u64,
+    /// What the networks hear.
+    pub spec: WindowSpec,
     /// Which part of a picture the network sees.
     pub crop: Crop,
     /// Threads that draw and compute features.
@@ -54,8 +57,8 @@ pub trait Experiment: Sync {
     const STREAM: &'static str;
     /// What is known of a draw before it is judged.
     type Facts: Send;
-    /// A draw that was judged.
-    type Judged;
+    /// A draw with the answers to it.
+    type Outcome;
 
     /// How many draws it makes from a corpus.
     fn count(&self, corpus: &dyn Corpus) -> usize;
@@ -73,7 +76,7 @@ pub trait Experiment: Sync {
     ) -> Result<Question<Self::Facts>, CorpusError>;
 
     /// A question with its answers: for each judge one to each of its features.
-    fn judged(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Judged;
+    fn outcome(&self, facts: Self::Facts, answers: Vec<Vec<Judgement>>) -> Self::Outcome;
 }
 
 /// The question of one draw to the networks.

@@ -13,11 +13,10 @@ use super::labelled::{LabelledFile, Media};
 use super::seconds::{Seconds, level, loudest, second_at};
 use crate::cache;
 use crate::corpus::{CorpusError, hash, hash_bytes};
-use crate::features::{FrameScaler, LogSpectrogram, SHORT_SIDE, ScaledFrame};
+use crate::features::{Crop, FrameScaler, LogSpectrogram, SHORT_SIDE, ScaledFrame};
 use crate::learn::Rows;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
 use crate::net::{FEATURE, L3Net, PICTURE_WIDTH, Response, SOUND_WIDTH, TensorSpec, Weights};
-use crate::result::Crop;
 
 /// Part of the names of cached files; to be raised if features change.
 const VERSION: u64 = 4;
@@ -86,15 +85,16 @@ impl Extractor<'_> {
         seconds: Seconds,
         progress: &mut dyn FnMut(),
     ) -> Result<Extraction, EvalError> {
+        let spec = self.weights.spec();
         self.extract(
             &format!("sounds {seconds:?}"),
             SOUND_WIDTH,
             files,
-            || LogSpectrogram::new(self.weights.spec()),
+            || LogSpectrogram::new(spec),
             |spectrogram, media| {
                 let pcm = media.sound()?;
-                let seconds = seconds.starts(pcm.len()).map(|start| {
-                    let second = second_at(&pcm, start);
+                let seconds = seconds.starts(spec, pcm.len()).map(|start| {
+                    let second = second_at(spec, &pcm, start);
                     (level(second), spectrogram_of(spectrogram, second))
                 });
                 Ok(seconds.collect())

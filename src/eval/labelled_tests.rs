@@ -175,7 +175,7 @@ fn what_is_held_out_can_stand_alone() {
         by_split,
         ("dog owl".to_owned(), expected.clone(), vec![0, 1])
     );
-    // Of folds the one that training leaves out.
+    // Of folds the one that training does not use.
     let folds = "path,fold\ncat/1.wav,1\ndog/1.wav,1\ndog/2.wav,5\nowl/1.wav,2\nowl/2.wav,5\n";
     assert_eq!(
         held_out(folds),

@@ -20,7 +20,6 @@ use super::overlap::{Bounds, Boxed, area};
 use crate::corpus::{Annotated, Corpus, CorpusError, Cut, Example, Rng, Split};
 use crate::features::{FeatureExtractor, Viewport};
 use crate::result::Judgement;
-use crate::window_spec::WindowSpec;
 
 /// Draws after which a corpus counts as having no such scene or sound.
 const MAX_DRAWS: usize = 200;
@@ -29,7 +28,6 @@ const MAX_DRAWS: usize = 200;
 const BACKGROUND: f64 = 0.8;
 /// Root mean square of the noise that belongs to no picture: -30 dBFS.
 const NOISE_RMS: f32 = 0.03;
-static SILENCE: [f32; WindowSpec::PAPER.window_samples] = [0.0; WindowSpec::PAPER.window_samples];
 
 /// Judges scenes, each with its own sound, with another one of the same split, with
 /// silence and with noise.
@@ -43,7 +41,7 @@ impl Experiment for LocalizeExperiment {
     const STREAM: &'static str = "eval localize";
     /// And how the picture was cropped.
     type Facts = (Facts, Option<Viewport>);
-    type Judged = JudgedScene;
+    type Outcome = JudgedScene;
 
     fn count(&self, corpus: &dyn Corpus) -> usize {
         corpus.annotated().map_or(self.scenes, Annotated::len)
@@ -58,14 +56,15 @@ impl Experiment for LocalizeExperiment {
     ) -> Result<Question<Self::Facts>, CorpusError> {
         let (scene, facts) = scene(draws, index, rng)?;
         let other = other_sound(draws.corpus, draws.split, &scene, rng)?;
-        let noise = noise(rng);
-        let sounds = [&scene.pcm[..], &other, &SILENCE, &noise];
+        let samples = draws.spec.window_samples;
+        let (silence, noise) = (vec![0.0; samples], noise(samples, rng));
+        let sounds = [&scene.pcm[..], &other, &silence, &noise];
         let mut question = Question::of((facts, None), &scene, &sounds, extractor);
         question.facts.1 = question.features.first().map(|f| f.view);
         Ok(question)
     }
 
-    fn judged(&self, (facts, view): Self::Facts, answers: Vec<Vec<Judgement>>) -> JudgedScene {
+    fn outcome(&self, (facts, view): Self::Facts, answers: Vec<Vec<Judgement>>) -> JudgedScene {
         let answer = |given: &Vec<Judgement>| Answer::of(&facts, view.as_ref()?, given);
         let answers = answers.iter().filter_map(answer).collect();
         JudgedScene { facts, answers }
@@ -214,10 +213,10 @@ fn other_sound(
 }
 
 /// Uniform white noise: its root mean square is its height by √3.
-fn noise(rng: &mut Rng) -> Vec<f32> {
+fn noise(samples: usize, rng: &mut Rng) -> Vec<f32> {
     let height = NOISE_RMS * 3.0_f32.sqrt();
-    let samples = (0..WindowSpec::PAPER.window_samples).map(|_| rng.random_range(-height..=height));
-    samples.collect()
+    let value = |_| rng.random_range(-height..=height);
+    (0..samples).map(value).collect()
 }
 
 #[cfg(test)]

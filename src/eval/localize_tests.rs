@@ -2,10 +2,11 @@ use super::super::draws::Judge;
 use super::super::testing::{Scenes, cell, heard, judgement, map};
 use super::*;
 use crate::corpus::{Region, Tag};
-use crate::features::Features;
+use crate::features::{Crop, Features};
 use crate::net::NetError;
 use crate::picture::Picture;
-use crate::result::{Crop, Heatmap};
+use crate::result::Heatmap;
+use crate::window_spec::WindowSpec;
 
 const GREY: [u8; 3] = [90, 90, 90];
 
@@ -14,6 +15,7 @@ fn judged(scenes: usize, judges: &[Judge<'_>]) -> Vec<JudgedScene> {
         corpus: &Scenes { spoilt: false },
         split: Split::Test,
         seed: 2,
+        spec: WindowSpec::PAPER,
         crop: Crop::Full,
         loaders: 2,
     };
@@ -56,13 +58,22 @@ fn a_listening_judge_points_at_the_source_and_a_deaf_one_at_anything() {
     assert_eq!(deaf.on_any_object, 1.0);
     assert!((0.3..0.7).contains(&deaf.pointing), "{}", deaf.pointing);
     // A network that uses the sound rejects a picture whose sound was swapped.
-    assert_eq!((knowing.dark.matched, knowing.dark.swapped), (0.0, 1.0));
+    assert_eq!(
+        (
+            knowing.rejection_rate.matched,
+            knowing.rejection_rate.swapped
+        ),
+        (0.0, 1.0)
+    );
     assert_eq!(
         (knowing.falls_if_swapped, deaf.falls_if_swapped),
         (1.0, 0.0)
     );
     assert!(knowing.mean.swapped < 0.2 && knowing.mean.matched > 0.8);
-    assert_eq!((deaf.dark.silence, deaf.dark.noise), (0.0, 0.0));
+    assert_eq!(
+        (deaf.rejection_rate.silence, deaf.rejection_rate.noise),
+        (0.0, 0.0)
+    );
     // The map has one cell of 16 × 16 pixels, in a box of 64 × 64.
     assert_eq!(knowing.overlap_half, 0.0);
     assert!(knowing.overlap_auc > deaf.overlap_auc);
@@ -205,6 +216,7 @@ fn a_corpus_without_boxes_is_refused_with_what_is_missing() {
         corpus: &Bare,
         split: Split::Test,
         seed: 0,
+        spec: WindowSpec::PAPER,
         crop: Crop::Full,
         loaders: 1,
     };

@@ -7,8 +7,9 @@
 //! In the order of the data: an [`Experiment`] says what is drawn and asked;
 //! [`Draws`] makes the draws that a seed fixes and has [`networks`] judge them;
 //! [`avc`] asks whether picture and sound correspond, [`localize`] where the sound
-//! comes from; [`metrics`] turns answers into figures with intervals; [`learn`](crate::learn) is
-//! trained on frozen features, [`units`] ranks files by single ones of them.
+//! comes from; [`metrics`](crate::learn::metrics) turns answers into figures with intervals;
+//! [`learn`](crate::learn) is trained on frozen features, [`units`] ranks files by single ones
+//! of them.
 //!
 //! A draw depends on the seed and its number alone, and answers come back in the
 //! order of these numbers: no figure depends on the number of threads.
@@ -25,7 +26,6 @@ mod feed;
 pub mod labelled;
 pub mod linear;
 pub mod localize;
-pub mod metrics;
 pub mod mfcc;
 pub mod networks;
 pub mod overlap;

@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use super::direct::Direct;
 use super::draws::Judge;
+use super::error::EvalError;
 use super::experiment::as_text;
-use crate::net::{HeatmapKind, L3Net, NetError, NetOptions, Weights};
+use crate::net::{HeatmapKind, L3Net, NetOptions, Weights};
+use crate::window_spec::WindowSpec;
 
 /// The name of the baseline that combines two classifiers.
 pub const DIRECT: &str = "direct";
@@ -43,7 +45,7 @@ pub struct Networks {
     /// The evaluated network first.
     pub loaded: Vec<LoadedNetwork>,
     /// The supervised baseline, judged last.
-    pub direct: Option<Direct>,
+    direct: Option<Direct>,
     heatmap: HeatmapKind,
 }
 
@@ -78,19 +80,48 @@ impl Networks {
         }
     }
 
+    /// What all of them hear.
+    pub fn spec(&self) -> WindowSpec {
+        self.loaded[0].weights.spec()
+    }
+
     /// Adds a network to compare with.
     ///
     /// # Errors
-    /// Names the device, and what is wrong with it.
+    /// If it has another audio front end than the evaluated one, or the network cannot be
+    /// placed on its device.
     pub fn add(
         &mut self,
         name: &'static str,
         weights: Weights,
         options: &NetOptions,
-    ) -> Result<(), NetError> {
+    ) -> Result<(), EvalError> {
+        self.check_front_end(name, weights.spec())?;
         let net = L3Net::new(&weights, options)?;
         self.loaded.push(LoadedNetwork { name, net, weights });
         Ok(())
+    }
+
+    /// Adds the supervised baseline.
+    ///
+    /// # Errors
+    /// If it has another audio front end than the evaluated network.
+    pub fn add_direct(&mut self, direct: Direct) -> Result<(), EvalError> {
+        self.check_front_end(DIRECT, direct.spec())?;
+        self.direct = Some(direct);
+        Ok(())
+    }
+
+    /// All judge the same features.
+    fn check_front_end(&self, name: &'static str, other: WindowSpec) -> Result<(), EvalError> {
+        let own = self.spec();
+        if own == other {
+            return Ok(());
+        }
+        Err(EvalError::FrontEnds {
+            name,
+            front_ends: [other.name, own.name],
+        })
     }
 
     /// All of them as judges, in the order of [`names`](Self::names).

@@ -1,4 +1,4 @@
-//! Which seconds of a sound are used.
+//! Which seconds of a sound are used. A second is a window of the network that hears it.
 
 use crate::features::Level;
 use crate::result::SILENCE_FLOOR_DBFS;
@@ -21,13 +21,13 @@ pub enum Seconds {
 impl Seconds {
     /// Their first samples, from the first second of a sound of `len` samples to the
     /// last.
-    pub(super) fn starts(self, len: usize) -> impl Iterator<Item = usize> {
-        let last = len.saturating_sub(WindowSpec::PAPER.window_samples);
+    pub(super) fn starts(self, spec: WindowSpec, len: usize) -> impl Iterator<Item = usize> {
+        let last = len.saturating_sub(spec.window_samples);
         let count = match self {
             Self::Fixed(count) => usize::from(count),
             // It is no longer than one.
             Self::ByLength if last == 0 => 1,
-            Self::ByLength => (2 * len / WindowSpec::PAPER.window_samples).min(MAX_SECONDS),
+            Self::ByLength => (2 * len / spec.window_samples).min(MAX_SECONDS),
         };
         (0..count).map(move |i| match count {
             1 => last / 2,
@@ -37,9 +37,10 @@ impl Seconds {
 
     /// First sample of the loudest, which represents the sound in
     /// [`Extraction::one_each`](super::extract::Extraction::one_each).
-    pub(super) fn loudest(self, pcm: &[f32]) -> usize {
-        let starts: Vec<usize> = self.starts(pcm.len()).collect();
-        let levels: Vec<f32> = starts.iter().map(|&s| level(second_at(pcm, s))).collect();
+    pub(super) fn loudest(self, spec: WindowSpec, pcm: &[f32]) -> usize {
+        let starts: Vec<usize> = self.starts(spec, pcm.len()).collect();
+        let level_at = |&start: &usize| level(second_at(spec, pcm, start));
+        let levels: Vec<f32> = starts.iter().map(level_at).collect();
         starts[loudest(&levels)]
     }
 }
@@ -58,17 +59,19 @@ pub(super) fn loudest(levels: &[f32]) -> usize {
 }
 
 /// The second from `start` on, or less at the end.
-pub(super) fn second_at(pcm: &[f32], start: usize) -> &[f32] {
-    &pcm[start..pcm.len().min(start + WindowSpec::PAPER.window_samples)]
+pub(super) fn second_at(spec: WindowSpec, pcm: &[f32], start: usize) -> &[f32] {
+    &pcm[start..pcm.len().min(start + spec.window_samples)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SPEC: WindowSpec = WindowSpec::PAPER;
+
     #[test]
     fn seconds_are_equally_spaced_and_short_sounds_start_at_zero() {
-        let starts = |len, count| Seconds::Fixed(count).starts(len).collect::<Vec<_>>();
+        let starts = |len, count| Seconds::Fixed(count).starts(SPEC, len).collect::<Vec<_>>();
         assert_eq!(starts(5 * 48_000, 5), [0, 48_000, 96_000, 144_000, 192_000]);
         assert_eq!(starts(2 * 48_000, 1), [24_000]);
         assert_eq!(starts(48_000, 3), [0, 0, 0]);
@@ -80,7 +83,7 @@ mod tests {
     fn by_their_length_sounds_have_as_many_seconds_as_in_the_paper() {
         let count = |seconds: f64| {
             let len = (seconds * 48_000.0) as usize;
-            Seconds::ByLength.starts(len).count()
+            Seconds::ByLength.starts(SPEC, len).count()
         };
         assert_eq!(count(5.0), 10);
         assert_eq!(count(30.0), 60);
@@ -93,8 +96,8 @@ mod tests {
         let mut pcm = vec![0.0; 240_000];
         pcm[60_000] = 0.5;
         pcm[70_000] = 0.5;
-        let start = Seconds::Fixed(10).loudest(&pcm);
+        let start = Seconds::Fixed(10).loudest(SPEC, &pcm);
         assert_eq!(start, 192_000 * 2 / 9, "the first that holds both");
-        assert_eq!(Seconds::ByLength.loudest(&[0.0; 10]), 0);
+        assert_eq!(Seconds::ByLength.loudest(SPEC, &[0.0; 10]), 0);
     }
 }

@@ -8,9 +8,9 @@ use super::error::EvalError;
 use super::extract::{framed, spectrogram_of};
 use super::labelled::Media;
 use super::seconds::{Seconds, second_at};
-use crate::features::{FrameScaler, LogSpectrogram, ScaledFrame};
+use crate::features::{Crop, FrameScaler, LogSpectrogram, ScaledFrame};
 use crate::net::{L3Net, NetError, Response};
-use crate::result::{Crop, Heatmap};
+use crate::result::Heatmap;
 
 /// A picture, and where it excites units.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct PictureMaps {
 /// A second of sound, and where it excites units.
 #[derive(Clone, Debug)]
 pub struct SoundMaps {
-    /// The loudest second at 48 kHz, or less if the sound is shorter.
+    /// The loudest second, or less if the sound is shorter.
     pub second: Vec<f32>,
     /// Its log-spectrogram.
     pub spectrogram: Vec<f32>,
@@ -56,8 +56,9 @@ impl SoundMaps {
         units: &[usize],
     ) -> Result<Self, EvalError> {
         let pcm = media.sound()?;
-        let second = second_at(&pcm, seconds.loudest(&pcm)).to_vec();
-        let spectrogram = spectrogram_of(&mut LogSpectrogram::new(net.describe().spec), &second);
+        let spec = net.describe().spec;
+        let second = second_at(spec, &pcm, seconds.loudest(spec, &pcm)).to_vec();
+        let spectrogram = spectrogram_of(&mut LogSpectrogram::new(spec), &second);
         let maps = maps(&net.audio_response(&[&spectrogram])?, units)?;
         Ok(Self {
             second,

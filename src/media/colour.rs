@@ -24,27 +24,27 @@ const SD_ROWS: u32 = 576;
 pub(super) fn described(caps: &gst::CapsRef) -> Result<gst_video::VideoInfo, String> {
     let unknown = || format!("a frame of unknown format {caps}");
     let info = gst_video::VideoInfo::from_caps(caps).map_err(|_| unknown())?;
-    let told = caps
+    let given = caps
         .structure(0)
         .and_then(|s| s.get::<&str>("colorimetry").ok());
-    let Some(told) = told.and_then(|text| text.parse::<VideoColorimetry>().ok()) else {
+    let Some(given) = given.and_then(|text| text.parse::<VideoColorimetry>().ok()) else {
         return Ok(info);
     };
     let format = info.format_info();
     if !format.is_yuv() && !format.is_gray() {
         return Ok(info);
     }
-    let matrix = match told.matrix() {
+    let matrix = match given.matrix() {
         VideoColorMatrix::Unknown | VideoColorMatrix::Rgb => untagged_matrix(info.height()),
         matrix => matrix,
     };
-    let range = match told.range() {
+    let range = match given.range() {
         // ffmpeg knows no other, whatever the file says.
         _ if format.format() == VideoFormat::Gray8 => VideoColorRange::Range0_255,
         VideoColorRange::Unknown => VideoColorRange::Range16_235,
         range => range,
     };
-    let complete = VideoColorimetry::new(range, matrix, told.transfer(), told.primaries());
+    let complete = VideoColorimetry::new(range, matrix, given.transfer(), given.primaries());
     let mut caps = caps.to_owned();
     caps.make_mut().set("colorimetry", complete.to_string());
     gst_video::VideoInfo::from_caps(&caps).map_err(|_| unknown())
@@ -124,7 +124,7 @@ mod tests {
     fn what_the_caps_do_not_say_is_filled_in_and_what_they_say_is_kept() {
         use VideoColorMatrix as M;
         use VideoColorRange as R;
-        for (format, height, told, range, matrix) in [
+        for (format, height, given, range, matrix) in [
             // Full range and no matrix: a camera's or screen recorder's file.
             ("I420", 480, Some("1:0:0:0"), R::Range0_255, M::Bt601),
             ("I420", 720, Some("1:0:0:0"), R::Range0_255, M::Bt709),
@@ -141,8 +141,8 @@ mod tests {
             ("I420", 480, None, R::Range16_235, M::Bt601),
             ("I420", 720, None, R::Range16_235, M::Bt709),
         ] {
-            let found = colorimetry(format, height, told);
-            let case = format!("{format}, {height} rows, {told:?}");
+            let found = colorimetry(format, height, given);
+            let case = format!("{format}, {height} rows, {given:?}");
             assert_eq!((found.range(), found.matrix()), (range, matrix), "{case}");
         }
     }

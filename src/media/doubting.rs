@@ -17,15 +17,15 @@ use crate::stats::StreamStats;
 use crate::time::{MediaTime, SamplePos};
 use crate::window::Timed;
 
-/// Jumps of a source that are told one by one; after that they are only counted.
-const TOLD: u64 = 10;
+/// Jumps of a source that are reported one by one; after that they are only counted.
+const REPORTED: u64 = 10;
 
 /// Asks a `Timeline` about everything before it passes it on.
 pub struct Doubting<'a, L> {
     inner: &'a mut L,
     timeline: Timeline,
     clock: &'a dyn Clock,
-    /// The name of the source, for what is told.
+    /// The name of the source, for what is reported.
     name: &'a str,
     stats: &'a StreamStats,
     blocks: Vec<HeldBlock>,
@@ -36,8 +36,8 @@ pub struct Doubting<'a, L> {
     untimed: u64,
     /// What was counted of doubts so far.
     doubts: Doubts,
-    /// Jumps that have been told.
-    told: u64,
+    /// Jumps that have been reported.
+    reported: u64,
 }
 
 struct HeldBlock {
@@ -67,7 +67,7 @@ impl<'a, L: Listener> Doubting<'a, L> {
             dropped: 0,
             untimed: 0,
             doubts: Doubts::default(),
-            told: 0,
+            reported: 0,
         }
     }
 
@@ -139,10 +139,10 @@ impl<'a, L: Listener> Doubting<'a, L> {
         (self.untimed, self.doubts) = (untimed, doubts);
     }
 
-    fn tell(&mut self) {
+    fn report(&mut self) {
         for note in self.timeline.take_notes() {
-            self.told += 1;
-            if self.told > TOLD {
+            self.reported += 1;
+            if self.reported > REPORTED {
                 continue;
             }
             let called = |stream| match stream {
@@ -170,7 +170,7 @@ impl<'a, L: Listener> Doubting<'a, L> {
                     called(stream),
                 ),
             }
-            if self.told == TOLD {
+            if self.reported == REPORTED {
                 tracing::warn!("{name}: further jumps of its timestamps are only counted");
             }
         }
@@ -199,7 +199,7 @@ impl<L: Listener> Listener for Doubting<'_, L> {
             }),
             Place::Drop => {}
         }
-        self.tell();
+        self.report();
     }
 
     fn has_enough_sound(&self) -> bool {
@@ -214,7 +214,7 @@ impl<L: Listener> Listener for Doubting<'_, L> {
             Place::Hold => self.frames.push(frame),
             Place::Drop => {}
         }
-        self.tell();
+        self.report();
     }
 
     fn sound_ended(&mut self) {

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_of_a_dvd_go_on_in_the_next_packet() {
+    fn groups_of_a_dvd_continue_in_the_next_packet() {
         for (channels, group, samples_at_once) in [(1_u8, 2, 2), (2, 4, 4), (6, 4, 12)] {
             let format = 0x80 | (channels - 1);
             let all = dvd_groups(24, group);

@@ -110,7 +110,7 @@ struct Line {
     samples: usize,
     /// The block before the last one, and the last one.
     marks: [Mark; 2],
-    /// The format changed: the resampler must not go on with its count.
+    /// The format changed: the resampler must not keep its count.
     changed: bool,
 }
 

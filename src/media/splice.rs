@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_go_on_together_behind_what_was_there() {
+    fn streams_continue_together_behind_what_was_there() {
         let first = [
             ('p', 0),
             ('s', 0),
@@ -215,14 +215,14 @@ mod tests {
                     ('s', 1_000),
                 ]
             };
-            let told = out(&times(wrong));
-            assert_eq!(told[..3], [0, 0, 900]);
-            assert_eq!(told[4..], [1_000, 1_000], "{wrong}");
+            let shifted = out(&times(wrong));
+            assert_eq!(shifted[..3], [0, 0, 900]);
+            assert_eq!(shifted[4..], [1_000, 1_000], "{wrong}");
         }
     }
 
     #[test]
-    fn streams_go_on_together_behind_a_wrap() {
+    fn streams_continue_together_behind_a_wrap() {
         // 2^33 / 90 ms is no whole number of them.
         let wrap = 95_443_717;
         let times = [
@@ -236,9 +236,9 @@ mod tests {
             ('p', 1_000),
             ('s', 1_000),
         ];
-        let told = out(&times).into_iter().map(|ms| ms - wrap);
+        let shifted = out(&times).into_iter().map(|ms| ms - wrap);
         assert_eq!(
-            told.collect::<Vec<_>>(),
+            shifted.collect::<Vec<_>>(),
             [-200, -240, 80, -160, -20, 40, 100, 1_000, 1_000]
         );
         // The picture begins behind it.

@@ -9,10 +9,10 @@
 //!
 //! | what the timestamps do | a file | a live source |
 //! |---|---|---|
-//! | differ by less than [`NEAR`] from where the last block ended | believed; the windows smooth over up to 20 ms and report the rest | sound goes on by its samples and follows them slowly ([`Following`]) |
+//! | differ by less than [`NEAR`] from where the last block ended | believed; the windows smooth over up to 20 ms and report the rest | sound continues by its samples and follows them slowly ([`Following`]) |
 //! | differ by more, once | that block continues the last one; that frame is dropped | the same |
 //! | jump ahead | a hole of up to [`FILE_HOLE`] | up to [`LIVE_AHEAD`] more than the clock says |
-//! | jump further, or back | a splice: goes on [`APART`] after the last one | goes on where the clock says, at least [`APART`] after the last one |
+//! | jump further, or back | a splice: continues [`APART`] after the last one | continues where the clock says, at least [`APART`] after the last one |
 //!
 //! After a splice all timestamps are shifted, of sound and picture by the same, as they
 //! share one clock. A stream that does not jump keeps its old shift.
@@ -51,7 +51,7 @@ const FILE_DOUBT: Ticks = SECOND;
 const LIVE_DOUBT: Ticks = 200 * MS;
 
 /// Pictures are held back a little longer than sound, so that the sound, which nothing may
-/// be missing from, decides where both go on: by their times, but no more than this many.
+/// be missing from, decides where both continue: by their times, but no more than this many.
 const PICTURE_DOUBT: Ticks = 100 * MS;
 const MOST_PICTURES: u64 = 16;
 
@@ -207,14 +207,14 @@ impl Timeline {
             Stream::Sound => (-NEAR..=FILE_HOLE).contains(&step),
             Stream::Picture => (0..=FILE_HOLE).contains(&step),
         };
-        let patience = match self.origin {
+        let hold = match self.origin {
             Origin::File => FILE_DOUBT,
             Origin::Live => LIVE_DOUBT,
         };
         let may_be_wrong = match stream {
-            Stream::Sound => doubt.length < patience,
+            Stream::Sound => doubt.length < hold,
             Stream::Picture => {
-                doubt.blocks < MOST_PICTURES && raw - doubt.first < patience + PICTURE_DOUBT
+                doubt.blocks < MOST_PICTURES && raw - doubt.first < hold + PICTURE_DOUBT
             }
         };
         match step {
@@ -246,7 +246,7 @@ impl Timeline {
         let shift = if (0..=furthest).contains(&ahead) {
             track.shift
         } else if let Some(known) = self.shift_for(track, doubt.first) {
-            // The other stream was here before: both go on together.
+            // The other stream was here before: both continue together.
             let behind = from - (doubt.first + self.shifts[known]);
             self.shifts[known] += whole_samples(behind.max(0));
             known
@@ -334,7 +334,7 @@ impl Timeline {
             (Stream::Sound, Origin::Live) => self.following.place(at, own.end, length),
             _ => at,
         };
-        // The windows see it by themselves; here it is counted and told.
+        // The windows see it by themselves; here it is counted and reported.
         if own.begun && stream == Stream::Sound && self.origin == Origin::Live {
             self.note_step(own.end, at, place);
         }
@@ -365,7 +365,7 @@ impl Timeline {
         }
     }
 
-    /// Counts and tells where live sound does not go on by its samples.
+    /// Counts and reports where live sound does not continue by its samples.
     fn note_step(&mut self, from: Ticks, to: Ticks, at: Ticks) {
         if (at - from).abs() > STEP {
             self.doubts.jumps += 1;

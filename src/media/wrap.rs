@@ -52,7 +52,7 @@ mod tests {
     const LAST: i64 = PERIOD - 11_111;
 
     #[test]
-    fn a_clock_goes_on_behind_its_end() {
+    fn a_clock_continues_behind_its_end() {
         let mut wraps = Wraps::default();
         // Timestamp, and what it stands for.
         let cases = [

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::error::ModelError;
 use super::layout::Conv1Stride;
+use super::metadata::random_metadata;
 use super::safetensors_file::header_only;
-use super::weights::{Weights, random_metadata};
+use super::weights::Weights;
 use crate::window_spec::WindowSpec;
 
 /// The trained default model.

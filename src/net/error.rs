@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn out_of_memory_is_told_from_other_failures() {
+    fn out_of_memory_differs_from_other_failures() {
         let table = [
             (
                 "CUDA out of memory. Tried to allocate 2.20 GiB. GPU 0 has a total capacity of \

@@ -11,17 +11,12 @@ use std::path::{Path, PathBuf};
 use super::cameras::{self, Cameras};
 use super::error::ModelError;
 use super::layout::{Conv1Stride, layout};
+use super::metadata::{check_metadata, known_cameras, random_metadata, seed_of, variant_metadata};
 use super::random;
 use super::safetensors_file::{self as file, StoreAs};
 use crate::hash::mix;
 use crate::window_spec::WindowSpec;
 use l3net_data::floats;
-
-/// The `format` in the header of a model file.
-pub const FORMAT: &str = "l3net/1";
-/// The `init` of a file without tensors: they are generated from its `seed` (see
-/// `random`).
-pub(super) const INIT_HE: &str = "he";
 
 /// All weights of the network in f32, however the file stores them.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +85,11 @@ impl Weights {
     /// Random weights, the same on every machine (He initialisation, batch norm
     /// slightly perturbed): for tests, benches, and until a model is trained.
     pub fn random(seed: u64, conv1_stride: Conv1Stride) -> Self {
-        let spec = WindowSpec::PAPER;
+        Self::random_for(WindowSpec::PAPER, seed, conv1_stride)
+    }
+
+    /// As [`random`](Self::random), for another audio front end.
+    pub fn random_for(spec: WindowSpec, seed: u64, conv1_stride: Conv1Stride) -> Self {
         Self {
             source: PathBuf::from(format!("random weights of seed {seed}")),
             metadata: random_metadata(seed, spec, conv1_stride),
@@ -272,22 +271,6 @@ impl Weights {
     }
 }
 
-fn known_cameras(
-    metadata: &BTreeMap<String, String>,
-    source: &Path,
-) -> Result<Cameras, ModelError> {
-    let Some(text) = metadata.get(cameras::KEY) else {
-        return Ok(Cameras::new());
-    };
-    cameras::parse(text).map_err(|found| ModelError::Metadata {
-        file: source.to_owned(),
-        key: cameras::KEY,
-        found,
-        expected: "what `l3net adapt` writes".to_owned(),
-        next: "l3net adapt --force makes it anew",
-    })
-}
-
 fn bytes_of(path: &Path) -> Result<Vec<u8>, ModelError> {
     std::fs::read(path).map_err(|cause| ModelError::Read {
         file: path.to_owned(),
@@ -302,101 +285,9 @@ fn random_tensors(seed: u64) -> BTreeMap<String, Vec<f32>> {
         .collect()
 }
 
-/// The metadata of every model: which network it is of.
-fn variant_metadata(spec: WindowSpec, conv1_stride: Conv1Stride) -> BTreeMap<String, String> {
-    [
-        ("format", FORMAT.to_owned()),
-        ("audio_frontend", spec.name.to_owned()),
-        ("conv1_stride", conv1_stride.get().to_string()),
-    ]
-    .map(|(k, v)| (k.to_owned(), v))
-    .into()
-}
-
-/// The metadata from which [`Weights::read`] generates random weights.
-pub(super) fn random_metadata(
-    seed: u64,
-    spec: WindowSpec,
-    conv1_stride: Conv1Stride,
-) -> BTreeMap<String, String> {
-    let mut metadata = variant_metadata(spec, conv1_stride);
-    metadata.insert("init".to_owned(), INIT_HE.to_owned());
-    metadata.insert("seed".to_owned(), seed.to_string());
-    metadata
-}
-
-/// The error for a missing or wrong entry of the metadata.
-fn refuse(
-    metadata: &BTreeMap<String, String>,
-    source: &Path,
-    key: &'static str,
-    expected: impl Into<String>,
-    next: &'static str,
-) -> ModelError {
-    ModelError::Metadata {
-        file: source.to_owned(),
-        key,
-        found: metadata
-            .get(key)
-            .map_or("missing".to_owned(), |v| format!("\"{v}\"")),
-        expected: expected.into(),
-        next,
-    }
-}
-
-fn check_metadata(
-    metadata: &BTreeMap<String, String>,
-    source: &Path,
-) -> Result<(WindowSpec, Conv1Stride), ModelError> {
-    let refuse = |key, expected: &str, next| refuse(metadata, source, key, expected, next);
-    if metadata.get("format").map(String::as_str) != Some(FORMAT) {
-        return Err(refuse(
-            "format",
-            "\"l3net/1\"",
-            "this is not an l3net model",
-        ));
-    }
-    let spec = metadata
-        .get("audio_frontend")
-        .and_then(|name| WindowSpec::by_name(name))
-        .ok_or_else(|| {
-            refuse(
-                "audio_frontend",
-                &known_frontends(),
-                "the model hears features that this version cannot compute; use the version \
-                 that made it, or another model",
-            )
-        })?;
-    let conv1_stride = metadata
-        .get("conv1_stride")
-        .and_then(|v| v.parse().ok())
-        .ok_or_else(|| {
-            refuse(
-                "conv1_stride",
-                "\"1\" or \"2\"",
-                "l3net model convert --conv1-stride sets it",
-            )
-        })?;
-    Ok((spec, conv1_stride))
-}
-
-fn known_frontends() -> String {
-    let names = WindowSpec::ALL.iter().map(|s| format!("\"{}\"", s.name));
-    names.collect::<Vec<_>>().join(" or ")
-}
-
-fn seed_of(metadata: &BTreeMap<String, String>, source: &Path) -> Result<u64, ModelError> {
-    let next = "a model without tensors must say how to generate them";
-    let refuse = |key, expected: &str| refuse(metadata, source, key, expected, next);
-    if metadata.get("init").map(String::as_str) != Some(INIT_HE) {
-        return Err(refuse("init", "\"he\""));
-    }
-    let seed = metadata.get("seed").and_then(|v| v.parse().ok());
-    seed.ok_or_else(|| refuse("seed", "a whole number"))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::metadata::FORMAT;
     use super::*;
 
     #[test]

@@ -14,16 +14,14 @@ use crate::time::{Hop, MediaTime, SAMPLE_RATE, SamplePos};
 use crate::window::{SoundEvent, SoundWindow, Windower};
 use crate::window_spec::WindowSpec;
 
-const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
-
 /// Seconds after which a recording is cut: what is read to draw a second of it,
 /// and what waits in memory.
 pub const PIECE_S: u32 = 10;
 const PIECE_SAMPLES: usize = (PIECE_S * SAMPLE_RATE) as usize;
 
-/// A step of the windows that the sound is taken from, a tenth of a second: what
-/// is left over at the end of a recording is less.
-const STEP_SAMPLES: usize = WINDOW_SAMPLES / 10;
+/// Steps of a window in which the sound is taken from it: what is left over at the end of
+/// a recording is less than one.
+const STEPS: usize = 10;
 
 /// Frames that wait for their sound, at most: some minutes, some 100 MB. Where the
 /// picture is ahead by more there is no sound, as far as anybody has seen, and the
@@ -39,13 +37,14 @@ pub struct Piece<F> {
     pub pcm: Vec<i16>,
     /// The frames that are shown first in it, and when.
     pub frames: Vec<(MediaTime, F)>,
-    /// No second of it is louder than silence.
+    /// No window of it is louder than silence.
     pub silent: bool,
 }
 
 /// Cuts one recording.
 pub struct Cutter<F> {
     fps: f64,
+    window_samples: usize,
     windower: Windower,
     sound: Stretch,
     /// Pieces whose frames are not all there yet.
@@ -61,8 +60,8 @@ pub struct Cutter<F> {
 }
 
 /// Sound without holes, as far as it is there.
-#[derive(Default)]
 struct Stretch {
+    window_samples: usize,
     start: SamplePos,
     pcm: Vec<i16>,
 }
@@ -77,10 +76,10 @@ impl Stretch {
         self.pcm.extend(pcm.iter().map(rounded));
     }
 
-    /// The next piece, once so much of the stretch is there that a second is left;
+    /// The next piece, once so much of the stretch is there that a window is left;
     /// with `all`, the rest.
     fn cut(&mut self, all: bool) -> Option<(SamplePos, Vec<i16>)> {
-        let piece = if self.pcm.len() >= PIECE_SAMPLES + WINDOW_SAMPLES {
+        let piece = if self.pcm.len() >= PIECE_SAMPLES + self.window_samples {
             let rest = self.pcm.split_off(PIECE_SAMPLES);
             std::mem::replace(&mut self.pcm, rest)
         } else if all && !self.pcm.is_empty() {
@@ -95,16 +94,20 @@ impl Stretch {
 }
 
 impl<F> Cutter<F> {
-    /// A cutter that keeps at most `fps` frames of each second.
-    pub fn new(fps: f64) -> Self {
-        let step = STEP_SAMPLES as f64 / f64::from(SAMPLE_RATE);
+    /// A cutter of pieces that hold whole windows of `spec`, and at most `fps` frames of each
+    /// second.
+    pub fn new(spec: WindowSpec, fps: f64) -> Self {
+        let window_samples = spec.window_samples;
+        let step = (window_samples / STEPS) as f64 / f64::from(SAMPLE_RATE);
         Self {
             fps,
-            windower: Windower::new(
-                WindowSpec::PAPER,
-                Hop::from_secs(step).unwrap_or(Hop::SECOND),
-            ),
-            sound: Stretch::default(),
+            window_samples,
+            windower: Windower::new(spec, Hop::from_secs(step).unwrap_or(Hop::SECOND)),
+            sound: Stretch {
+                window_samples,
+                start: SamplePos::ZERO,
+                pcm: Vec::new(),
+            },
             waiting: VecDeque::new(),
             frames: VecDeque::new(),
             last_kept: None,
@@ -163,7 +166,7 @@ impl<F> Cutter<F> {
     /// No further sound will come (or none at all).
     pub fn end_sound(&mut self) {
         // The last second may be filled up with silence.
-        let end = self.windower.end().plus(WINDOW_SAMPLES);
+        let end = self.windower.end().plus(self.window_samples);
         if self.sound_end.replace(end) != Some(end) {
             let heard = |at| SamplePos::heard_at(at) < end;
             self.frames.retain(|(at, _)| heard(*at));
@@ -207,14 +210,14 @@ impl<F> Cutter<F> {
         }
         Some(Piece {
             start,
-            silent: is_silent(&pcm),
+            silent: is_silent(&pcm, self.window_samples),
             pcm,
             frames,
         })
     }
 }
 
-/// Windows overlap by nine tenths; of those that go on, the last tenth is new.
+/// Windows overlap by nine tenths; of those that continue the sound, the last tenth is new.
 fn take(event: SoundEvent, sound: &mut Stretch, waiting: &mut VecDeque<(SamplePos, Vec<i16>)>) {
     match event {
         SoundEvent::Window(SoundWindow { start, pcm, .. }) => {
@@ -235,10 +238,11 @@ fn take(event: SoundEvent, sound: &mut Stretch, waiting: &mut VecDeque<(SamplePo
     }
 }
 
-/// Whether every second, looked at each tenth, is silent but for a constant offset.
-fn is_silent(pcm: &[i16]) -> bool {
-    let steps: Vec<LevelSums> = pcm.chunks(STEP_SAMPLES).map(LevelSums::of_i16).collect();
-    let mut seconds = steps.windows(WINDOW_SAMPLES / STEP_SAMPLES);
+/// Whether every window, looked at each tenth, is silent but for a constant offset.
+fn is_silent(pcm: &[i16], window_samples: usize) -> bool {
+    let steps = pcm.chunks(window_samples / STEPS).map(LevelSums::of_i16);
+    let steps: Vec<LevelSums> = steps.collect();
+    let mut seconds = steps.windows(STEPS);
     seconds.all(|second| second.iter().copied().sum::<LevelSums>().level().rms <= SILENT_RMS)
 }
 

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::window::TAIL_SAMPLES;
 
-const SECOND: usize = WINDOW_SAMPLES;
+const SPEC: WindowSpec = WindowSpec::PAPER;
+const SECOND: usize = SPEC.window_samples;
+const STEP_SAMPLES: usize = SECOND / STEPS;
 const MS: u64 = 1_000_000;
 
 /// A sample that tells its number, up to 65 535 of them.
@@ -25,7 +27,7 @@ fn drain<F>(cutter: &mut Cutter<F>, pieces: &mut Vec<Piece<F>>) {
 
 /// Sound in blocks, frames each `frame_ms`, in the order of a player.
 fn cut(blocks: &[(u64, usize)], frame_ms: u64, frames_until_ms: u64, fps: f64) -> Vec<Piece<u64>> {
-    let mut cutter = Cutter::new(fps);
+    let mut cutter = Cutter::new(SPEC, fps);
     let (mut pieces, mut shown) = (Vec::new(), 0);
     for &(at, samples) in blocks {
         cutter.push_sound(SamplePos(at), &pcm(at as usize, samples));
@@ -126,7 +128,7 @@ fn the_rest_after_a_hole_needs_a_second() {
 
 #[test]
 fn a_piece_waits_for_its_picture_and_frames_without_sound_are_dropped() {
-    let mut cutter = Cutter::new(2.0);
+    let mut cutter = Cutter::new(SPEC, 2.0);
     for ms in (0..3_000).step_by(250) {
         if cutter.wants(MediaTime(ms * MS)) {
             cutter.push_frame(MediaTime(ms * MS), ms);
@@ -165,7 +167,7 @@ fn frames_that_no_sound_comes_to_do_not_pile_up() {
         }
         cutter.frames.len()
     };
-    let mut waiting = Cutter::new(4.0);
+    let mut waiting = Cutter::new(SPEC, 4.0);
     assert_eq!(
         hours(&mut waiting),
         MAX_WAITING_FRAMES,
@@ -173,7 +175,7 @@ fn frames_that_no_sound_comes_to_do_not_pile_up() {
     );
     waiting.end_sound();
     assert_eq!(waiting.frames.len(), 0);
-    let mut over = Cutter::new(4.0);
+    let mut over = Cutter::new(SPEC, 4.0);
     over.push_sound(SamplePos(0), &pcm(0, 3 * SECOND / 2));
     over.end_sound();
     assert_eq!(hours(&mut over), 10, "to a second behind its end");
@@ -190,12 +192,12 @@ fn one_loud_second_makes_a_piece_that_is_not_silent() {
     // A constant offset is no sound.
     for offset in [0, 20, -3_000] {
         let mut pcm = vec![offset; 5 * SECOND];
-        assert!(is_silent(&pcm), "an offset of {offset}");
+        assert!(is_silent(&pcm, SECOND), "an offset of {offset}");
         let mut loud = |level: i16| {
             for pair in pcm[2 * SECOND..3 * SECOND].chunks_exact_mut(2) {
                 pair.copy_from_slice(&[offset + level, offset - level]);
             }
-            !is_silent(&pcm)
+            !is_silent(&pcm, SECOND)
         };
         assert!(loud(33), "-59.9 dBFS");
         assert!(!loud(32), "-60.2 dBFS");

@@ -6,15 +6,14 @@ use std::sync::atomic::Ordering;
 use super::cutter::{Cutter, Piece};
 use crate::cancel::CancelToken;
 use crate::clock::SystemClock;
-use crate::corpus::CorpusError;
 use crate::corpus::shards::encode_picture;
-use crate::features::{Damage, FrameScaler, clean};
+use crate::corpus::{CorpusError, EXAMPLE_SPEC};
+use crate::features::{Crop, Damage, FrameScaler, clean};
 use crate::media::{
     AudioBlock, Doubting, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Opener, Origin,
     SessionOptions, Source, drive,
 };
 use crate::picture::ToPicture;
-use crate::result::Crop;
 use crate::stats::StreamStats;
 use crate::time::MediaTime;
 use crate::window::{TAIL_SAMPLES, Timed};
@@ -50,7 +49,7 @@ pub(super) fn record(
     take: &mut dyn FnMut(Piece<Jpeg>) -> Result<(), CorpusError>,
 ) -> Result<(ReadOutcome, Damage), CorpusError> {
     let mut recorder = Recorder {
-        cutter: Cutter::new(fps),
+        cutter: Cutter::new(EXAMPLE_SPEC, fps),
         scaler: FrameScaler::new(Crop::Full),
         source,
         stop,

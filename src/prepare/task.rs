@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recording_that_goes_on_gets_another_fingerprint_and_a_copy_does_not() {
+    fn a_recording_that_differs_at_its_end_gets_another_fingerprint_and_a_copy_does_not() {
         let dir = tempfile::tempdir().expect("a folder");
         let [a, b] = ["a.mkv", "b.mkv"].map(|name| dir.path().join(name));
         let mut bytes: Vec<u8> = (0..200_000_u32).map(|i| (i / 7) as u8).collect();

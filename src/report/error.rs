@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::eval::EvalError;
-use crate::sink::SinkError;
+use crate::file_error::FileError;
 
 /// A report that could not be drawn or written.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum ReportError {
     Empty(PathBuf),
     /// A figure or file could not be written.
     #[error(transparent)]
-    Write(#[from] SinkError),
+    Write(#[from] FileError),
     /// A labelled file could not be read again, or the network failed.
     #[error(transparent)]
     Eval(#[from] EvalError),

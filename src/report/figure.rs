@@ -10,8 +10,8 @@ mod scatter;
 use std::path::{Path, PathBuf};
 
 use super::{ReportError, check_output, write_file};
-use crate::sink::SinkError;
-use crate::sink::png::write_small_png;
+use crate::file_error::FileError;
+use crate::png::write_small_png;
 
 pub use self::canvas::Canvas;
 pub use self::chart::{Chart, Series};
@@ -34,7 +34,7 @@ impl FigureFile {
     /// Checks the name, before the work rather than after it.
     ///
     /// # Errors
-    /// If it does not end in .svg or .png ([`SinkError::Extension`]), or no file can
+    /// If it does not end in .svg or .png ([`FileError::Extension`]), or no file can
     /// be created there.
     pub fn new(path: &Path) -> Result<Self, ReportError> {
         let extension = path.extension().map(|e| e.to_ascii_lowercase());
@@ -42,7 +42,7 @@ impl FigureFile {
             Some("svg") => Format::Svg,
             Some("png") => Format::Png,
             _ => {
-                return Err(ReportError::Write(SinkError::Extension {
+                return Err(ReportError::Write(FileError::Extension {
                     path: path.to_owned(),
                     expected: ".svg or .png",
                 }));
@@ -59,11 +59,11 @@ impl FigureFile {
     ///
     /// # Errors
     /// If the file cannot be written, or the picture has too many pixels.
-    pub fn write(&self, figure: &Canvas) -> Result<(), SinkError> {
+    pub fn write(&self, figure: &Canvas) -> Result<(), FileError> {
         match self.format {
             Format::Svg => write_file(&self.path, figure.svg().as_bytes()),
             Format::Png => {
-                let picture = figure.picture().ok_or_else(|| SinkError::Format {
+                let picture = figure.picture().ok_or_else(|| FileError::Format {
                     path: self.path.clone(),
                     what: "draw",
                     cause: "the picture is too large; write an .svg".to_owned(),

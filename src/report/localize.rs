@@ -75,7 +75,7 @@ const COLUMNS: [&str; 11] = [
     "cIoU 0.5",
     "AUC",
     "falls",
-    "dark(own)",
+    "rejected(own)",
     "(other)",
     "(silence)",
     "(noise)",
@@ -87,7 +87,7 @@ impl Report for LocalizeReport {
     fn table(&self) -> Table {
         let mut table = Table::default();
         table.text(self.model.line());
-        table.text("own: with the scene's sound; other: with a sound of nothing that is seen");
+        table.text("rejected: no heatmap is drawn; own: with the scene's sound; other: with a sound of nothing that is seen");
         for data in self.data.iter().chain(&self.all) {
             table.text("");
             table.text(format!("{}  ({})", data.name, data.holds));
@@ -126,12 +126,12 @@ impl Report for LocalizeReport {
                 chart.bar(name, Series::Reference, pointing, None);
             }
             chart.shares("rejection rate of the model's heatmap");
-            let dark = &data.scores.model().dark;
+            let rejected = &data.scores.model().rejection_rate;
             for (sound, share) in [
-                ("with the scene's sound", dark.matched),
-                ("with a sound of nothing that is seen", dark.swapped),
-                ("with silence", dark.silence),
-                ("with noise", dark.noise),
+                ("with the scene's sound", rejected.matched),
+                ("with a sound of nothing that is seen", rejected.swapped),
+                ("with silence", rejected.silence),
+                ("with noise", rejected.noise),
             ] {
                 chart.bar(sound, Series::Model, share, None);
             }
@@ -168,9 +168,9 @@ fn cells(scenes: Option<usize>, scores: &Scores) -> Vec<String> {
         percent(scores.overlap_half),
         number(scores.overlap_auc),
         percent(scores.falls_if_swapped),
-        percent(scores.dark.matched),
-        percent(scores.dark.swapped),
-        percent(scores.dark.silence),
-        percent(scores.dark.noise),
+        percent(scores.rejection_rate.matched),
+        percent(scores.rejection_rate.swapped),
+        percent(scores.rejection_rate.silence),
+        percent(scores.rejection_rate.noise),
     ]
 }

@@ -31,8 +31,8 @@ use serde::Serialize;
 use self::figure::Chart;
 use self::table::Table;
 use crate::atomic_file;
-use crate::result::Crop;
-use crate::sink::SinkError;
+use crate::features::Crop;
+use crate::file_error::FileError;
 
 /// The figures of an experiment. They are serialised as they are.
 pub trait Report: Serialize {
@@ -118,6 +118,6 @@ pub fn check_output(file: &Path) -> Result<(), ReportError> {
 ///
 /// # Errors
 /// Names the file and why it cannot be written.
-pub fn write_file(file: &Path, bytes: &[u8]) -> Result<(), SinkError> {
-    atomic_file::write(file, bytes).map_err(SinkError::io(file, "write"))
+pub fn write_file(file: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    atomic_file::write(file, bytes).map_err(FileError::io(file, "write"))
 }

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use crate::draw::shortened;
-use crate::eval::metrics::Interval;
+use crate::learn::metrics::Interval;
 
 /// Columns of a row's name.
 const NAME_COLUMNS: usize = 34;

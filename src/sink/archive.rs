@@ -25,8 +25,10 @@ use serde::Deserialize;
 use super::archive_index::{End, Entry, EntryKind};
 use super::lines::{beside, foreign};
 use super::{ArchiveIndex, SinkError, jsonl, parquet};
+use crate::features::Crop;
+use crate::file_error::FileError;
 use crate::lock::lock;
-use crate::result::{Crop, GapReason, Record};
+use crate::result::{GapReason, Record};
 
 /// A line longer than this is not ours: ours are under 2 kB, plus at most two names or
 /// errors. Bounds memory for foreign files.
@@ -59,10 +61,11 @@ impl Archive {
             Some(e) if e.eq_ignore_ascii_case("jsonl") => false,
             Some(e) if e.eq_ignore_ascii_case("parquet") => true,
             _ => {
-                return Err(SinkError::Extension {
+                return Err(FileError::Extension {
                     path: out.to_owned(),
                     expected: ".jsonl or .parquet",
-                });
+                }
+                .into());
             }
         };
         let mut progress = ArchiveIndex::default();

@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::result::{Crop, GapReason, Record, StreamName};
+use crate::features::Crop;
+use crate::result::{GapReason, Record, StreamName};
 use crate::time::{Hop, SamplePos};
 
 /// Times between moments that differ by at most this are equal.

@@ -27,7 +27,7 @@ fn a_moment_is_new_once_in_whatever_order_moments_come() {
 }
 
 #[test]
-fn an_error_opens_a_finished_stream_again_and_is_told_once() {
+fn an_error_opens_a_finished_stream_again_and_is_reported_once() {
     let mut progress = ArchiveIndex::default();
     assert!(admit(&mut progress, &error("a", "broken")));
     assert!(!progress.is_finished("a"));
@@ -53,7 +53,7 @@ fn a_gap_is_known_by_its_start_and_reason() {
 }
 
 #[test]
-fn a_stream_that_was_stopped_goes_on_later() {
+fn a_stream_that_was_stopped_is_resumed_later() {
     let mut progress = ArchiveIndex::default();
     let Record::Summary(mut stopped) = summary("a", 1) else {
         unreachable!("a summary")

@@ -246,7 +246,7 @@ fn a_table_is_there_at_the_end_and_its_journal_is_gone() {
 }
 
 #[test]
-fn a_table_is_gone_on_with_and_keeps_its_rows() {
+fn a_table_is_resumed_and_keeps_its_rows() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("out.parquet");
     run(
@@ -310,7 +310,7 @@ fn killed_between_the_table_and_the_end_of_its_journal_no_row_is_there_twice() {
 }
 
 #[test]
-fn a_stream_that_always_fails_is_always_tried_again_and_told_once() {
+fn a_stream_that_always_fails_is_always_tried_again_and_reported_once() {
     let dir = TempDir::new().unwrap();
     let mut tries = vec![Record::Moment(moment("a", 0))];
     tries.extend(failed("a", 1, "cut short"));

@@ -22,13 +22,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::folder::folder_of;
-use super::png::write_png;
 use super::retention::{KeepLimits, Retention};
 use super::{Annotator, OnFailure, Policy, Sink, SinkError, WhenFull};
 use crate::cores::cores;
 use crate::draw;
 use crate::event::{Event, JudgedMoment};
 use crate::picture::Picture;
+use crate::png::write_png;
 use crate::result::Verdict;
 
 /// Ending of pictures of the spectrogram.
@@ -121,7 +121,7 @@ impl Heatmaps {
         if let Err(error) = write_png(&path, &picture) {
             // Deleting old pictures may free the space that is missing.
             let _ = self.enforce_limits();
-            return Err(error);
+            return Err(error.into());
         }
         match (&self.retention, time_of(of)) {
             (Some(retention), Some(at)) => retention.added(&path, at, Timestamp::now()),

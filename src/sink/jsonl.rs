@@ -3,8 +3,10 @@
 //! Policy: one record is one line, one write and one flush, so that a reader on a pipe sees
 //! each moment at once and never half a line. The run waits for a file, and for stdout
 //! unless it is live; a live stdout that is not read loses its oldest moments and gets a
-//! gap in their place. A reader that goes away is [`SinkError::Closed`]. A file that cannot
+//! gap in their place. A reader that goes away is [`FileError::Closed`]. A file that cannot
 //! be written ends the run. For files that a later run can resume, see [`super::archive`].
+//!
+//! [`FileError::Closed`]: crate::file_error::FileError::Closed
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -45,7 +47,7 @@ impl<W: Write> JsonLines<W> {
     /// Writes one line and flushes it.
     ///
     /// # Errors
-    /// [`SinkError::Closed`] if the reader has gone; otherwise names the output
+    /// [`SinkError::is_closed`] if the reader has gone; otherwise names the output
     /// and the cause.
     pub fn write(&mut self, record: &Record) -> Result<(), SinkError> {
         to_line(record, &mut self.line);

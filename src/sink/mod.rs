@@ -35,7 +35,6 @@ pub mod npz;
 #[cfg(feature = "gst")]
 pub mod overlay;
 mod parquet;
-pub mod png;
 mod policy;
 pub mod publish;
 pub mod retention;

@@ -18,6 +18,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::SinkError;
+use crate::file_error::FileError;
 use crate::result::StreamName;
 use crate::time::MediaTime;
 
@@ -56,10 +57,11 @@ impl Npz {
     pub fn create(out: &Path, columns: &[(&'static str, usize)]) -> Result<Self, SinkError> {
         let ending = out.extension().unwrap_or_default();
         if !ending.eq_ignore_ascii_case("npz") {
-            return Err(SinkError::Extension {
+            return Err(FileError::Extension {
                 path: out.to_owned(),
                 expected: ".npz",
-            });
+            }
+            .into());
         }
         if out.symlink_metadata().is_ok() {
             return Err(SinkError::Foreign {

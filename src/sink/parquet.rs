@@ -48,7 +48,7 @@ impl<'a> Cell<'a> {
         text.map_or(Cell::Null, |t| Cell::Text(t))
     }
 
-    /// A count that the lines leave out where there is nothing to tell.
+    /// A count that the lines omit if it is 0.
     fn unless_zero(count: u64) -> Self {
         match count {
             0 => Cell::Null,

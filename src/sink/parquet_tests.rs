@@ -69,7 +69,7 @@ fn the_table_says_all_that_the_lines_say() {
 }
 
 #[test]
-fn a_table_of_a_version_with_fewer_columns_is_gone_on_with() {
+fn a_table_of_a_version_with_fewer_columns_is_resumed() {
     let dir = tempfile::tempdir().unwrap();
     let (table, journal) = (dir.path().join("a.parquet"), dir.path().join("journal"));
     let write = |columns: &[&str]| {

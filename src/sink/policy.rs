@@ -23,8 +23,8 @@ pub trait Sink: Send {
     /// Takes an event. May block: only this sink's queue waits.
     ///
     /// # Errors
-    /// Handled by [`Policy::on_failure`]. [`SinkError::Closed`] means that the reader has
-    /// gone, which does not count as a failure.
+    /// Handled by [`Policy::on_failure`]. [`SinkError::is_closed`] means that the
+    /// reader has gone, which does not count as a failure.
     fn receive(&mut self, event: &Event) -> Result<(), SinkError>;
 
     /// Called when no event has arrived for [`Policy::tick`].

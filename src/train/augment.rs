@@ -13,9 +13,8 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use rand::RngExt;
 
 use crate::corpus::{Cut, Example, MIDDLE, Rng, Tag};
-use crate::features::LogSpectrogram;
+use crate::features::{Crop, LogSpectrogram};
 use crate::picture::Picture;
-use crate::result::Crop;
 use crate::window_spec::WindowSpec;
 use sound::{change_events, mask, perturb};
 

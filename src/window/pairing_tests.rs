@@ -38,6 +38,40 @@ fn nearest(frames: &FrameBuffer<u64>, start: u64, patient: bool) -> NearestFrame
     )
 }
 
+fn the_nearest_is_found(steps: &[u64], hop_ms: u64, ahead: usize) -> Result<(), TestCaseError> {
+    let mut at = 0;
+    let all: Vec<u64> = steps
+        .iter()
+        .map(|s| {
+            at += s * MS;
+            at
+        })
+        .collect();
+    let hop = hop_ms * MS;
+    let mut frames = buffer();
+    let mut fed = 0;
+    for start in (0..at.saturating_sub(SECOND)).step_by(hop as usize) {
+        let middle = start + SECOND / 2;
+        let arrived = all.partition_point(|&f| f < middle) + 1 + ahead;
+        while fed < arrived.min(all.len()) {
+            frames.push(all[fed]);
+            fed += 1;
+        }
+        if fed == all.len() {
+            frames.end();
+        }
+        frames.drop_unneeded(MediaTime(middle), hop);
+        let shown = all.iter().copied().filter(|&f| f < start + SECOND);
+        let best = shown.min_by_key(|&f| f.abs_diff(middle));
+        match nearest(&frames, start, true) {
+            NearestFrame::Found(&f) => prop_assert_eq!(Some(f), best),
+            NearestFrame::Missing => prop_assert_eq!(best, None),
+            NearestFrame::NotYet => prop_assert!(false, "all frames were there"),
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     /// Frames at any intervals, ahead of the sound by any amount: each window
     /// gets the frame that a search over all of them finds.
@@ -47,26 +81,16 @@ proptest! {
         hop_ms in 100_u64..=1_000,
         ahead in 0_usize..100,
     ) {
-        let mut at = 0;
-        let all: Vec<u64> = steps.iter().map(|s| { at += s * MS; at }).collect();
-        let hop = hop_ms * MS;
-        let mut frames = buffer();
-        let mut fed = 0;
-        for start in (0..at.saturating_sub(SECOND)).step_by(hop as usize) {
-            let middle = start + SECOND / 2;
-            let arrived = all.partition_point(|&f| f < middle) + 1 + ahead;
-            while fed < arrived.min(all.len()) { frames.push(all[fed]); fed += 1; }
-            if fed == all.len() { frames.end(); }
-            frames.drop_unneeded(MediaTime(middle), hop);
-            let shown = all.iter().copied().filter(|&f| f < start + SECOND);
-            let best = shown.min_by_key(|&f| f.abs_diff(middle));
-            match nearest(&frames, start, true) {
-                NearestFrame::Found(&f) => prop_assert_eq!(Some(f), best),
-                NearestFrame::Missing => prop_assert_eq!(best, None),
-                NearestFrame::NotYet => prop_assert!(false, "all frames were there"),
-            }
-        }
+        the_nearest_is_found(&steps, hop_ms, ahead)?;
     }
+}
+
+/// An input that the property above once failed on.
+#[test]
+fn the_nearest_is_found_with_frames_a_millisecond_apart() {
+    let mut steps = vec![1; 35];
+    steps[..4].copy_from_slice(&[1_754, 178, 878, 1_342]);
+    the_nearest_is_found(&steps, 373, 31).expect("it is");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn a_bad_file_is_named_and_the_others_are_judged() {
 }
 
 #[test]
-fn wrong_usage_is_told_with_exit_code_2_before_anything_runs() {
+fn wrong_usage_is_refused_with_exit_code_2_before_anything_runs() {
     let dir = tempfile::tempdir().expect("a folder");
     let out = dir.path().join("out.jsonl");
     let out_text = out.to_str().expect("text");
@@ -249,15 +249,15 @@ fn a_full_disk_is_named_and_what_was_written_stays() {
     assert_eq!(done.code, Some(1), "{}", done.err);
     line_with(&done, "free some space");
 
-    // A way out that fails takes nothing from another one.
+    // A sink that fails takes nothing from another one.
     let out = dir.path().join("out.jsonl");
     let done = batch_with(&[&data(GOOD)], &out, &["--json", "/dev/full"]);
     assert_eq!(done.code, Some(1), "{}", done.err);
     assert_eq!(streams_in(&out)["bento.mp4"].moments.len(), 1);
     let done = batch(&[&data(GOOD)], &out);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let told = common::only(streams_in(&out));
-    assert_eq!((told.moments.len(), told.summaries.len()), (1, 1));
+    let records = common::only(streams_in(&out));
+    assert_eq!((records.moments.len(), records.summaries.len()), (1, 1));
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     while child.try_wait().expect("ours").is_none() {
         if Instant::now() > end {
             let _ = child.kill();
-            panic!("it goes on though nobody reads");
+            panic!("it still runs though nobody reads");
         }
         std::thread::sleep(Duration::from_millis(10));
     }

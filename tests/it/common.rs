@@ -220,9 +220,9 @@ pub fn read(path: &Path) -> Vec<Record> {
     parse(&std::fs::read_to_string(path).expect("OUT is there"))
 }
 
-/// All that is told of one stream.
+/// All records of one stream, in their order.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct StreamRecords {
     pub moments: Vec<Verdict>,
     pub gaps: Vec<Gap>,
     pub summaries: Vec<Summary>,
@@ -230,27 +230,27 @@ pub struct Told {
 }
 
 /// Records by stream, in their order.
-pub fn by_stream(records: Vec<Record>) -> BTreeMap<String, Told> {
-    let mut streams: BTreeMap<String, Told> = BTreeMap::new();
+pub fn by_stream(records: Vec<Record>) -> BTreeMap<String, StreamRecords> {
+    let mut streams: BTreeMap<String, StreamRecords> = BTreeMap::new();
     for record in records {
-        let told = streams.entry(record.stream().to_string()).or_default();
+        let of_stream = streams.entry(record.stream().to_string()).or_default();
         match record {
-            Record::Moment(r) => told.moments.push(r),
-            Record::Gap(r) => told.gaps.push(r),
-            Record::Summary(r) => told.summaries.push(r),
-            Record::Error(r) => told.errors.push(r),
+            Record::Moment(r) => of_stream.moments.push(r),
+            Record::Gap(r) => of_stream.gaps.push(r),
+            Record::Summary(r) => of_stream.summaries.push(r),
+            Record::Error(r) => of_stream.errors.push(r),
         }
     }
     streams
 }
 
 /// The streams of a file of JSON lines.
-pub fn streams_in(path: &Path) -> BTreeMap<String, Told> {
+pub fn streams_in(path: &Path) -> BTreeMap<String, StreamRecords> {
     by_stream(read(path))
 }
 
 /// The only stream there is.
-pub fn only(mut streams: BTreeMap<String, Told>) -> Told {
+pub fn only(mut streams: BTreeMap<String, StreamRecords>) -> StreamRecords {
     assert_eq!(streams.len(), 1, "{:?}", streams.keys());
     streams.pop_first().expect("one").1
 }

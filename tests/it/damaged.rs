@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{Told, batch, float_wav, run, streams_in};
+use crate::common::{StreamRecords, batch, float_wav, run, streams_in};
 use tempfile::TempDir;
 
 const SECONDS: usize = 4;
@@ -120,7 +120,7 @@ fn sources(sounds: &[Sound]) -> (TempDir, Vec<PathBuf>) {
 }
 
 #[test]
-fn damage_is_told_and_harms_only_its_own_second() {
+fn damage_is_reported_and_harms_only_its_own_second() {
     let (folder, sources) = sources(&[CLEAN, NAN, INFINITE, LOUD, NOTHING, OFFSET, OFFSET_TONE]);
     let out = folder.path().join("out.jsonl");
     let paths: Vec<&Path> = sources.iter().map(PathBuf::as_path).collect();
@@ -129,13 +129,16 @@ fn damage_is_told_and_harms_only_its_own_second() {
     let lines = std::fs::read_to_string(&out).expect("there");
     assert!(!lines.contains("\"rms_dbfs\":null"), "{lines}");
     let streams = streams_in(&out);
-    let told = |sound: &Sound| -> &Told {
-        let told = &streams[sound.name];
-        assert_eq!(told.moments.len(), SECONDS, "{}", sound.name);
-        assert!(told.gaps.is_empty() && told.errors.is_empty(), "{told:?}");
-        told
+    let records_of = |sound: &Sound| -> &StreamRecords {
+        let records = &streams[sound.name];
+        assert_eq!(records.moments.len(), SECONDS, "{}", sound.name);
+        assert!(
+            records.gaps.is_empty() && records.errors.is_empty(),
+            "{records:?}"
+        );
+        records
     };
-    let clean = told(&CLEAN);
+    let clean = records_of(&CLEAN);
     for (sound, level_of_damaged) in [
         (&NAN, TONE_DBFS),
         (&INFINITE, TONE_DBFS),
@@ -143,12 +146,17 @@ fn damage_is_told_and_harms_only_its_own_second() {
         (&LOUD, -0.0),
         (&NOTHING, -120.0),
     ] {
-        for (second, (moment, like)) in told(sound).moments.iter().zip(&clean.moments).enumerate() {
+        for (second, (moment, like)) in records_of(sound)
+            .moments
+            .iter()
+            .zip(&clean.moments)
+            .enumerate()
+        {
             let case = format!("{}, second {second}: {moment:?}", sound.name);
             let audio = moment.audio;
             let damaged = second == DAMAGED;
-            let is_told = audio.invalid_samples + audio.clipped_samples > 0;
-            assert_eq!(is_told, damaged, "{case}");
+            let is_reported = audio.invalid_samples + audio.clipped_samples > 0;
+            assert_eq!(is_reported, damaged, "{case}");
             assert!(audio.dc_offset.is_none() || damaged, "{case}");
             let (level, tolerance) = match damaged {
                 true if sound.name == "loud" => (level_of_damaged, 5.0),
@@ -167,7 +175,7 @@ fn damage_is_told_and_harms_only_its_own_second() {
         let warnings = done.err.matches(&warning).count();
         assert_eq!(warnings, 1, "{}", done.err);
     }
-    let invalid = |sound| told(sound).moments[DAMAGED].audio.invalid_samples;
+    let invalid = |sound| records_of(sound).moments[DAMAGED].audio.invalid_samples;
     assert_eq!((invalid(&NAN), invalid(&NOTHING)), (1, 48_000));
     for moment in &clean.moments {
         assert!(
@@ -178,7 +186,7 @@ fn damage_is_told_and_harms_only_its_own_second() {
     }
     for (sound, offset, level) in [(&OFFSET, 0.02, -120.0), (&OFFSET_TONE, -0.3, TONE_DBFS)] {
         // A resampler swings up to an offset that begins with the file.
-        for moment in &told(sound).moments[1..3] {
+        for moment in &records_of(sound).moments[1..3] {
             let audio = moment.audio;
             let found = audio.dc_offset.expect("it is large");
             assert!((found - offset).abs() < 1e-3, "{}: {audio:?}", sound.name);
@@ -202,8 +210,8 @@ fn prepare_and_embed_count_what_they_clean() {
     prepare.extend(["-o".into(), shards.as_os_str().to_owned()]);
     let done = run(&prepare);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let told = "  nan: damaged sound: 1 NaN or infinite sample (made silent)";
-    assert!(done.err.contains(told), "{}", done.err);
+    let warning = "  nan: damaged sound: 1 NaN or infinite sample (made silent)";
+    assert!(done.err.contains(warning), "{}", done.err);
     assert_eq!(done.err.matches("damaged").count(), 1, "{}", done.err);
 
     let mut embed = vec!["embed".into()];
@@ -212,6 +220,6 @@ fn prepare_and_embed_count_what_they_clean() {
     embed.extend(["--only".into(), "audio_512".into()]);
     let done = run(&embed);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let told = "\ndamaged sound: 1 NaN or infinite sample (made silent)";
-    assert!(done.err.contains(told), "{}", done.err);
+    let warning = "\ndamaged sound: 1 NaN or infinite sample (made silent)";
+    assert!(done.err.contains(warning), "{}", done.err);
 }

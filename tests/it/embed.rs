@@ -118,7 +118,7 @@ fn the_features_are_those_that_batch_judges_by() {
         let expected = moment.logits[1] - moment.logits[0];
         let off = (margin - expected).abs() / expected.abs().max(1.0);
         assert!(off < 1e-3, "row {row}: {margin} for {expected}");
-        // The blocks leave out nothing of a sound's map, and these pictures' edges.
+        // The blocks cover all of a sound's map, and these pictures without their edges.
         assert_eq!(strongest(&by_time[row], 512), heard[row]);
         let by_place = strongest(&by_place[row], 512);
         assert!(by_place.iter().zip(&seen[row]).all(|(b, s)| b <= s));

@@ -224,7 +224,7 @@ fn localizing_needs_boxes() {
 }
 
 #[test]
-fn wrong_usage_is_told_before_anything_is_done() {
+fn wrong_usage_is_refused_before_anything_is_done() {
     let folder = classes();
     let picture = folder.path().join("a.svg");
     std::fs::create_dir(&picture).expect("made");

@@ -519,7 +519,9 @@ fn annotated_pictures_are_scored_once_each() {
         assert!(data["model"][figure].as_f64().is_some(), "{data}");
     }
     assert!(
-        data["model"]["dark"]["silence"].as_f64().is_some(),
+        data["model"]["rejection_rate"]["silence"]
+            .as_f64()
+            .is_some(),
         "{data}"
     );
     assert_eq!(data["baselines"]["whole_overlap"]["half"], 0.0);

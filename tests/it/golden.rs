@@ -5,12 +5,12 @@
 
 mod reference;
 
-use l3net::features::{FeatureExtractor, Features, FrameScaler};
+use l3net::features::{Crop, FeatureExtractor, Features, FrameScaler};
 use l3net::net::{
     Conv1Stride, Device, HeatmapKind, L3Net, NetError, NetOptions, Precision, Weights,
 };
 use l3net::picture::Picture;
-use l3net::result::{Crop, Heatmap, Judgement};
+use l3net::result::{Heatmap, Judgement};
 use l3net::window_spec::WindowSpec;
 use tch::Tensor;
 
@@ -75,7 +75,7 @@ fn check_network(
         let cells = expected.len() / batch.len();
         for (i, expected) in expected.chunks(cells).enumerate() {
             let what = format!("{prefix}.{name}, pair {i}");
-            // The gradient has a step where a unit of fc1 goes on or off. One that
+            // The gradient has a step where a unit of fc1 switches on or off. One that
             // is nearly off switches with the rounding of bf16: no fault of it.
             let tolerance = if ours[i] == theirs[i] {
                 tolerance

@@ -96,8 +96,8 @@ fn a_crash_costs_its_own_file_and_the_next_run_does_it_again() {
         args.clone()
     });
     assert_eq!(done.code, Some(1), "{}", done.err);
-    let told = streams_in(&out);
-    let crashed = &told["movie_5.mp4"];
+    let records = streams_in(&out);
+    let crashed = &records["movie_5.mp4"];
     let [error] = &crashed.errors[..] else {
         panic!("{crashed:?}");
     };
@@ -111,17 +111,17 @@ fn a_crash_costs_its_own_file_and_the_next_run_does_it_again() {
         "{}",
         done.err
     );
-    assert_eq!(told["whole_3s_flac.mkv"].moments.len(), 3);
+    assert_eq!(records["whole_3s_flac.mkv"].moments.len(), 3);
 
     let again = run_command(l3net(&args));
     assert_eq!(again.code, Some(0), "{}", again.err);
-    let told = streams_in(&out);
-    assert_eq!(told["movie_5.mp4"].moments.len(), 5);
-    assert_eq!(told["whole_3s_flac.mkv"].moments.len(), 3);
+    let records = streams_in(&out);
+    assert_eq!(records["movie_5.mp4"].moments.len(), 5);
+    assert_eq!(records["whole_3s_flac.mkv"].moments.len(), 3);
 }
 
 #[test]
-fn embed_and_prepare_go_on_after_a_crash() {
+fn embed_and_prepare_continue_after_a_crash() {
     let dir = tempfile::tempdir().expect("a folder");
     let out = dir.path().join("out.npz");
     let done = run_with_fault("ABRT", || {
@@ -375,8 +375,8 @@ fn nohup_is_respected() {
     running.signal("HUP");
     let done = running.wait();
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let told = only(streams_in(&lines));
-    let judged = told.moments.len() as u64 + told.gaps.iter().map(|g| g.lost).sum::<u64>();
-    assert_eq!(judged, 3, "to its end: {told:?}");
+    let records = only(streams_in(&lines));
+    let judged = records.moments.len() as u64 + records.gaps.iter().map(|g| g.lost).sum::<u64>();
+    assert_eq!(judged, 3, "to its end: {records:?}");
     assert!(parse(&done.out).is_empty());
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::common::{
-    Running, Told, batch, by_stream, data, l3net, only, repo, run, streams_in, wait_for,
+    Running, StreamRecords, batch, by_stream, data, l3net, only, repo, run, streams_in, wait_for,
 };
 use l3net::media::{SourceKind, expand};
 
@@ -18,11 +18,11 @@ fn text(path: &Path) -> String {
 }
 
 /// Windows that were judged, or told as lost.
-fn accounted(told: &Told) -> u64 {
+fn accounted(told: &StreamRecords) -> u64 {
     told.moments.len() as u64 + told.gaps.iter().map(|g| g.lost).sum::<u64>()
 }
 
-fn assert_in_order(told: &Told) {
+fn assert_in_order(told: &StreamRecords) {
     for pair in told.moments.windows(2) {
         assert!(pair[0].seq < pair[1].seq, "{pair:?}");
         assert!(pair[0].end_ns <= pair[1].start_ns, "{pair:?}");

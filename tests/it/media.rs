@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use crate::common::{Told, batch, batch_with, data, only, shared, skipped, streams_in};
+use crate::common::{StreamRecords, batch, batch_with, data, only, shared, skipped, streams_in};
 use l3net::result::{GapReason, Verdict};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn is_lossless(codec: &str) -> bool {
 }
 
 /// Holds one file's records against what is expected of it.
-fn compare(complaints: &mut Complaints, file: &str, told: &Told, expected: &Value) {
+fn compare(complaints: &mut Complaints, file: &str, told: &StreamRecords, expected: &Value) {
     let mut check = |holds, what: String| complaints.check(holds, file, what);
 
     // Where GStreamer sees a file otherwise, the data say by how much.
@@ -138,7 +138,7 @@ fn compare(complaints: &mut Complaints, file: &str, told: &Told, expected: &Valu
 }
 
 /// What holds of the records of any finished file.
-fn whole(told: &Told, mut check: impl FnMut(bool, String)) {
+fn whole(told: &StreamRecords, mut check: impl FnMut(bool, String)) {
     let seqs: Vec<u64> = told.moments.iter().map(|m| m.seq).collect();
     check(
         seqs.iter().copied().eq(0..seqs.len() as u64),
@@ -409,7 +409,8 @@ fn recordings_that_were_joined_are_judged_to_their_end() {
     let out = dir.path().join("mute.jsonl");
     let done = batch(&[&other], &out);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let starts = |told: &Told| -> Vec<u64> { told.moments.iter().map(|m| m.start_ns.0).collect() };
+    let starts =
+        |told: &StreamRecords| -> Vec<u64> { told.moments.iter().map(|m| m.start_ns.0).collect() };
     let with_mute = starts(&only(streams_in(&out)));
     let [.., fifth, sixth] = starts(&told)[..] else {
         panic!()
@@ -510,7 +511,7 @@ fn a_broken_recording_behind_another_is_told() {
 }
 
 /// Judges one file.
-fn alone(file: &std::path::Path, out: &std::path::Path) -> (crate::common::Done, Told) {
+fn alone(file: &std::path::Path, out: &std::path::Path) -> (crate::common::Done, StreamRecords) {
     let done = batch(&[file], out);
     (done, only(streams_in(out)))
 }

@@ -12,7 +12,7 @@ fn png_size(path: &Path) -> (u32, u32) {
 }
 
 /// The video is fed to the program again: it has to give the same seconds.
-fn judge_again(video: &Path, dir: &Path) -> common::Told {
+fn judge_again(video: &Path, dir: &Path) -> common::StreamRecords {
     let out = dir.join("again.jsonl");
     let done = batch(&[video], &out);
     assert_eq!(done.code, Some(0), "{}", done.err);
@@ -29,9 +29,9 @@ fn heatmaps_and_a_video_that_plays_come_of_a_clip() {
     let done = batch_with(&[&data("clips/friday.mp4")], &out, &more);
     assert_eq!(done.code, Some(0), "{}", done.err);
 
-    let told = only(streams_in(&out));
-    assert_eq!(told.moments.len(), 6);
-    for moment in &told.moments {
+    let records = only(streams_in(&out));
+    assert_eq!(records.moments.len(), 6);
+    for moment in &records.moments {
         let name = moment.heatmap.file.as_ref().expect("a picture is named");
         assert_eq!(*name, format!("friday.mp4/{:06}.png", moment.seq));
         assert_eq!(png_size(&maps.join(name)), (640, 480));
@@ -44,9 +44,9 @@ fn heatmaps_and_a_video_that_plays_come_of_a_clip() {
 
     let again = judge_again(&video, dir.path());
     assert_eq!(again.moments.len(), 6, "sound and picture are both whole");
-    let (length, was) = (again.summaries[0].seconds, told.summaries[0].seconds);
+    let (length, was) = (again.summaries[0].seconds, records.summaries[0].seconds);
     assert!((length - was).abs() <= 0.1, "{length} s, not {was} s");
-    for (a, b) in again.moments.iter().zip(&told.moments) {
+    for (a, b) in again.moments.iter().zip(&records.moments) {
         assert_eq!((a.video.width, a.video.height), (640, 480));
         let off = a.audio.rms_dbfs - b.audio.rms_dbfs;
         assert!(off.abs() < 1.0, "the sound is {off} dB off");
@@ -96,9 +96,13 @@ fn a_video_that_fails_takes_nothing_from_the_others() {
         ("bento.mp4", 1),
         ("friday.mp4", 6),
     ] {
-        let told = &streams[clip];
-        assert_eq!(told.moments.len(), moments, "{clip}");
-        assert_eq!((told.summaries.len(), told.errors.len()), (1, 0), "{clip}");
+        let records = &streams[clip];
+        assert_eq!(records.moments.len(), moments, "{clip}");
+        assert_eq!(
+            (records.summaries.len(), records.errors.len()),
+            (1, 0),
+            "{clip}"
+        );
     }
     for clip in ["bento.mp4", "friday.mp4"] {
         let named = done
@@ -117,7 +121,7 @@ fn a_video_that_fails_takes_nothing_from_the_others() {
 }
 
 #[test]
-fn a_run_that_goes_on_names_its_videos_as_the_first_one_did() {
+fn a_resumed_run_names_its_videos_as_the_first_one_did() {
     let dir = tempfile::tempdir().expect("a folder");
     let out = dir.path().join("out.jsonl");
     let video = dir.path().join("all.mkv");

@@ -177,7 +177,7 @@ fn a_frame_keeps_its_colours_from_decoder_to_picture() {
 }
 
 #[test]
-fn the_glow_is_hot_at_the_peak_that_is_told_and_the_sound_shows_its_tone() {
+fn the_glow_is_hot_at_the_peak_of_the_record_and_the_sound_shows_its_tone() {
     let dir = tempfile::tempdir().expect("a folder");
     let clip = clip(dir.path(), "clip.mkv", "video/x-raw,format=RGB");
     let (dark, dark_maps) = heatmaps(dir.path(), &clip, false);

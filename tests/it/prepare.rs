@@ -1,6 +1,6 @@
 //! `l3net prepare` through the whole program: what is in the shards, held against
 //! an independent decoder (`tests/data/expected_media.json`); runs that are killed,
-//! stopped and gone on with; what is left out, and what fails.
+//! stopped and resumed; what is skipped, and what fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{Done, Running, data, l3net, run, wait_for};
 use l3net::corpus::shards::{StoredClip, find_shards, read_shard};
 use l3net::corpus::{ClipRules, Clips, Corpus, Pair, Split, rng};
-use l3net::result::Crop;
+use l3net::features::Crop;
 use serde_json::Value;
 
 const SECOND: i64 = 1_000_000_000;
@@ -266,7 +266,7 @@ fn shards_hold_what_another_decoder_sees() {
     }
     assert!(complaints.0.is_empty(), "{}\n{}", complaints.0, done.err);
     assert!(compared >= 25, "{compared} files were compared");
-    // Nothing is both in the shards and among those left out.
+    // Nothing is both in the shards and among those skipped.
     let prepared: BTreeSet<String> = there.into_keys().collect();
     assert!(prepared.is_disjoint(&listed), "{listed:?}");
 
@@ -343,7 +343,7 @@ fn stopped(recordings: &[PathBuf], out: &Path, signal: &str) -> Done {
 }
 
 #[test]
-fn a_killed_run_leaves_whole_shards_and_goes_on() {
+fn a_killed_run_leaves_whole_shards_and_is_resumed() {
     let dir = tempfile::tempdir().expect("a folder");
     let recordings = recordings();
     let unbroken = dir.path().join("unbroken");
@@ -386,7 +386,7 @@ fn a_killed_run_leaves_whole_shards_and_goes_on() {
 }
 
 #[test]
-fn ctrl_c_keeps_what_is_done_and_the_same_command_goes_on() {
+fn ctrl_c_keeps_what_is_done_and_the_same_command_resumes() {
     let dir = tempfile::tempdir().expect("a folder");
     let recordings = recordings();
     let unbroken = dir.path().join("unbroken");
@@ -410,7 +410,7 @@ fn ctrl_c_keeps_what_is_done_and_the_same_command_goes_on() {
 }
 
 #[test]
-fn classes_are_labels_and_copies_are_left_out() {
+fn classes_are_labels_and_copies_are_skipped() {
     let dir = tempfile::tempdir().expect("a folder");
     let from = dir.path().join("films");
     for (file, name) in [
@@ -428,7 +428,7 @@ fn classes_are_labels_and_copies_are_left_out() {
     let done = prepare(&[&from, &dir.path().join("nothing.mp4")], &out, &[]);
     assert_eq!(done.code, Some(1));
     for part in [
-        "1 recording left out",
+        "1 recording skipped",
         "  clocks/one.mp4: a copy of clocks/deep/copy.mp4",
         "2 recordings failed",
         "  dogs/text.mp4: not a media file",

@@ -149,7 +149,7 @@ fn a_file_of_the_same_name_in_another_folder_is_another() {
 }
 
 #[test]
-fn a_killed_run_goes_on_and_each_moment_is_there_once() {
+fn a_killed_run_is_resumed_and_each_moment_is_there_once() {
     let dir = tempfile::tempdir().expect("a folder");
     let clips = clips();
     let unbroken = unbroken(dir.path(), &clips);
@@ -168,10 +168,10 @@ fn a_killed_run_goes_on_and_each_moment_is_there_once() {
     let done = batch_with(&paths(&clips), &out, HOP);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert_same(&moments_of(read(&out)), &unbroken);
-    for (stream, told) in streams_in(&out) {
-        assert_eq!(told.summaries.len(), 1, "{stream}");
-        let moments = told.moments.len() as u64;
-        assert_eq!(told.summaries[0].moments, moments, "{stream}");
+    for (stream, records) in streams_in(&out) {
+        assert_eq!(records.summaries.len(), 1, "{stream}");
+        let moments = records.moments.len() as u64;
+        assert_eq!(records.summaries[0].moments, moments, "{stream}");
     }
 
     // What is done is not touched again.
@@ -218,11 +218,11 @@ fn a_file_that_fails_is_tried_again_until_it_is_repaired() {
             assert!(done.err.contains("not a media file"), "{}", done.err);
         }
         if name == "out.jsonl" {
-            let told = common::only(streams_in(&out));
-            assert_eq!((told.summaries.len(), told.errors.len()), (1, 1));
+            let records = common::only(streams_in(&out));
+            assert_eq!((records.summaries.len(), records.errors.len()), (1, 1));
             assert_eq!(
-                told.summaries[0].error.as_deref(),
-                Some(&*told.errors[0].error)
+                records.summaries[0].error.as_deref(),
+                Some(&*records.errors[0].error)
             );
         }
         fs::copy(data("clips/bento.mp4"), &clip).expect("copied");
@@ -239,7 +239,7 @@ fn a_file_that_fails_is_tried_again_until_it_is_repaired() {
 }
 
 #[test]
-fn a_killed_run_into_a_table_goes_on() {
+fn a_killed_run_into_a_table_is_resumed() {
     let dir = tempfile::tempdir().expect("a folder");
     let clips = clips();
     let unbroken = unbroken(dir.path(), &clips);
@@ -261,7 +261,7 @@ fn a_killed_run_into_a_table_goes_on() {
 }
 
 #[test]
-fn ctrl_c_ends_in_order_and_the_same_command_goes_on() {
+fn ctrl_c_ends_in_order_and_the_same_command_resumes() {
     let dir = tempfile::tempdir().expect("a folder");
     let clips = clips();
     let unbroken = unbroken(dir.path(), &clips);
@@ -277,11 +277,11 @@ fn ctrl_c_ends_in_order_and_the_same_command_goes_on() {
     );
     let streams = streams_in(&out);
     let mut interrupted = 0;
-    for (stream, told) in &streams {
-        assert_eq!(told.summaries.len(), 1, "{stream} has no summary");
-        assert!(told.errors.is_empty(), "{stream}: {:?}", told.errors);
-        let summary = &told.summaries[0];
-        assert_eq!(summary.moments, told.moments.len() as u64, "{stream}");
+    for (stream, records) in &streams {
+        assert_eq!(records.summaries.len(), 1, "{stream} has no summary");
+        assert!(records.errors.is_empty(), "{stream}: {:?}", records.errors);
+        let summary = &records.summaries[0];
+        assert_eq!(summary.moments, records.moments.len() as u64, "{stream}");
         interrupted += usize::from(summary.interrupted);
     }
     assert!(interrupted > 0, "{streams:?}");
@@ -289,10 +289,10 @@ fn ctrl_c_ends_in_order_and_the_same_command_goes_on() {
     let done = batch_with(&paths(&clips), &out, HOP);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert_same(&moments_of(read(&out)), &unbroken);
-    for (stream, told) in streams_in(&out) {
-        let last = told.summaries.last().expect("a summary");
+    for (stream, records) in streams_in(&out) {
+        let last = records.summaries.last().expect("a summary");
         assert!(!last.interrupted, "{stream}");
-        assert_eq!(last.moments, told.moments.len() as u64, "{stream}");
+        assert_eq!(last.moments, records.moments.len() as u64, "{stream}");
     }
 }
 
@@ -308,9 +308,13 @@ fn the_beginnings_of_films_are_not_taken_for_the_whole() {
         assert_eq!(done.code, Some(0), "{}", done.err);
     }
     let streams = streams_in(&out);
-    assert!(streams.values().any(|told| told.summaries[0].interrupted));
-    assert!(streams.values().all(|told| told.summaries.len() == 1));
-    let mut moments = streams.values().flat_map(|told| &told.moments);
+    assert!(
+        streams
+            .values()
+            .any(|records| records.summaries[0].interrupted)
+    );
+    assert!(streams.values().all(|records| records.summaries.len() == 1));
+    let mut moments = streams.values().flat_map(|records| &records.moments);
     assert!(moments.all(|m| m.end_ns.0 <= 1_500_000_000));
 
     let done = batch_with(&paths(&clips), &out, HOP);
@@ -360,8 +364,8 @@ fn a_finer_hop_gives_a_window_each_hop() {
     let clip = data("made/whole_3s_flac.mkv");
     let done = batch_with(&[&clip], &out, &["--hop", "0.25"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let told = common::only(streams_in(&out));
-    let starts: Vec<u64> = told.moments.iter().map(|m| m.start_ns.0).collect();
+    let records = common::only(streams_in(&out));
+    let starts: Vec<u64> = records.moments.iter().map(|m| m.start_ns.0).collect();
     let expected: Vec<u64> = (0..9).map(|i| i * 250_000_000).collect();
     assert_eq!(starts, expected);
 

@@ -36,6 +36,8 @@ fn its_heatmap_points_at_what_sounds() {
     let figure = |name: &str| found["model"][name].as_f64().expect("a number");
     // Pointing at any thing is right half of the time.
     assert!(figure("pointing") > 0.75, "{found}");
-    let dark = found["model"]["dark"]["noise"].as_f64().expect("a number");
-    assert!(dark > 0.75, "{found}");
+    let rejected = found["model"]["rejection_rate"]["noise"]
+        .as_f64()
+        .expect("a number");
+    assert!(rejected > 0.75, "{found}");
 }

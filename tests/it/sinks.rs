@@ -103,9 +103,9 @@ fn pictures_that_cannot_be_written_do_not_end_a_live_run() {
         "--heatmaps",
         &text(dir.path()),
     ]);
-    let told = only(by_stream(done.records()));
-    assert!(told.moments.len() > 1, "{told:?}");
-    assert_eq!(told.summaries.len(), 1);
+    let records = only(by_stream(done.records()));
+    assert!(records.moments.len() > 1, "{records:?}");
+    assert_eq!(records.summaries.len(), 1);
     let said = done.err.matches("cannot make the folder").count();
     assert_eq!(done.code, Some(1), "something failed: {}", done.err);
     assert_eq!(said, 1, "{}", done.err);
@@ -145,8 +145,8 @@ fn live_pictures_are_kept_within_a_limit() {
         .copied()
         .chain(["--heatmaps", &text(dir.path())]));
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let told = only(by_stream(done.records()));
-    let name = told.moments[0].heatmap.file.as_ref().expect("a name");
+    let records = only(by_stream(done.records()));
+    let name = records.moments[0].heatmap.file.as_ref().expect("a name");
     assert!(name.starts_with("test/2") && name.contains("Z_"), "{name}");
     let left = std::fs::read_dir(dir.path().join("test")).expect("a folder");
     assert_eq!(left.count(), 0, "each is over the limit");

@@ -60,7 +60,7 @@ fn level(pcm: &[f32]) -> f32 {
 }
 
 #[test]
-fn videos_last_as_long_as_asked_and_show_what_is_told() {
+fn videos_last_as_long_as_asked_and_show_what_their_json_says() {
     let dir = tempfile::tempdir().expect("a folder");
     let size = ["--size", "320x180", "--fps", "20", "--seconds", "2.5"];
     let more = [&size[..], &["--count", "2", "--seed", "5"]].concat();
@@ -98,7 +98,7 @@ fn videos_last_as_long_as_asked_and_show_what_is_told() {
 }
 
 #[test]
-fn a_swap_is_told_and_heard() {
+fn a_swap_is_written_down_and_heard() {
     let dir = tempfile::tempdir().expect("a folder");
     let done = synth(
         dir.path(),

@@ -101,7 +101,7 @@ fn a_resumed_run_is_the_unbroken_one() {
 }
 
 #[test]
-fn what_started_from_a_model_is_gone_on_with_by_the_same_command() {
+fn what_started_from_a_model_is_resumed_by_the_same_command() {
     let folder = tempfile::tempdir().expect("a folder");
     classes(folder.path());
     let base = run(train(folder.path(), "b.safetensors", &["--steps", "1"]));
@@ -139,7 +139,7 @@ fn what_started_from_a_model_is_gone_on_with_by_the_same_command() {
 }
 
 #[test]
-fn killed_at_any_moment_it_goes_on() {
+fn killed_at_any_moment_it_is_resumed() {
     let folder = tempfile::tempdir().expect("a folder");
     classes(folder.path());
     let endless = ["--steps", "100000", "--save-minutes", "0", "--resume"];
@@ -242,7 +242,7 @@ fn it_learns_a_few_pairs_by_heart_and_a_model_can_be_trained_further() {
 }
 
 #[test]
-fn what_cannot_be_is_told_in_a_line() {
+fn what_cannot_be_is_an_error_of_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let (sounds, images) = classes(folder.path());
     let path = |p: &Path| p.to_str().expect("text").to_owned();
@@ -412,7 +412,7 @@ fn a_loss_that_is_no_number_ends_it_and_the_last_state_stays() {
 }
 
 #[test]
-fn without_room_to_save_the_last_state_stays_and_is_gone_on_from() {
+fn without_room_to_save_the_last_state_stays_and_is_resumed_from() {
     let folder = tempfile::tempdir().expect("a folder");
     classes(folder.path());
     let well = run(train(folder.path(), "d.safetensors", &["--steps", "1"]));

@@ -59,7 +59,7 @@ def mutual(a, b):
 
 def places(sets, index, perplexity):
     values = sets[index][0].astype(np.float32)
-    # How well a map comes out hangs on its start.
+    # How well a map comes out depends on its start.
     found = [TSNE(perplexity=perplexity, init="random", method="exact", random_state=seed).fit(values).kl_divergence_
              for seed in range(41)]
     return {"set": index, "perplexity": perplexity, "divergence": float(np.median(found))}

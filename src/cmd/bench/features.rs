@@ -9,9 +9,8 @@ use serde::Serialize;
 
 use super::stats::{Timings, run_interleaved};
 use crate::cmd::value::choice;
-use crate::features::{FrameScaler, LogSpectrogram};
+use crate::features::{Crop, FrameScaler, LogSpectrogram};
 use crate::picture::Picture;
-use crate::result::Crop;
 use crate::time::SAMPLE_RATE;
 use crate::window_spec::WindowSpec;
 

@@ -13,9 +13,8 @@ use crate::cancel::CancelToken;
 use crate::cmd::common::{ComputeArgs, MapArgs, NetArgs, TalkArgs, WindowArgs};
 use crate::cmd::sources::expand;
 use crate::engine::{Engine, EngineOptions, Output, Task};
-use crate::features::Features;
+use crate::features::{Crop, Features};
 use crate::net::{HeatmapKind, L3Net};
-use crate::result::Crop;
 use crate::stats::RunStats;
 use crate::time::{Hop, MediaTime};
 

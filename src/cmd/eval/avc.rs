@@ -10,10 +10,10 @@ use crate::corpus::Split;
 use crate::eval::Judge;
 use crate::eval::avc::AvcExperiment;
 use crate::eval::direct::Direct;
+use crate::features::Crop;
 use crate::net::{HeatmapKind, Weights};
 use crate::report::Rendered;
 use crate::report::avc::AvcReport;
-use crate::result::Crop;
 
 /// Judges held-out pairs, of which half correspond
 ///
@@ -62,7 +62,7 @@ pub(super) fn run(args: &AvcArgs) -> anyhow::Result<Rendered> {
         pairs: args.pairs as usize,
     };
     if let Some(file) = &args.direct {
-        networks.direct = Some(direct(args, file, &data, &experiment)?);
+        networks.add_direct(direct(args, file, &data, &experiment)?)?;
     }
     let results = drawn::run(&args.shared, data, args.crop, &experiment, &networks)?;
     let complete = report_failures(&results);
@@ -85,7 +85,8 @@ fn direct(
             // Annotated pictures are all for the test: the others' threshold holds.
             continue;
         }
-        let draws = (args.shared).draws(&*opened.corpus, Split::Validation, args.crop);
+        let spec = direct.spec();
+        let draws = (args.shared).draws(&*opened.corpus, Split::Validation, spec, args.crop);
         let judges: [Judge<'_>; 1] = [Box::new(|batch| direct.judge(batch))];
         pairs.extend(draws.judge(experiment, &judges, &mut || ())?.0);
     }

@@ -8,9 +8,10 @@ use crate::cmd::data::{DataArgs, Opened, is_recording};
 use crate::corpus::{Corpus, Split};
 use crate::eval::networks::Networks;
 use crate::eval::{CorpusResult, Draws, EvalError, Experiment, FailedCorpus, Results, Unreadable};
+use crate::features::Crop;
 use crate::report::DrawSettings;
-use crate::result::Crop;
 use crate::text::plural;
+use crate::window_spec::WindowSpec;
 
 /// Options of experiments on drawn pairs and scenes.
 #[derive(clap::Args, Clone, Debug)]
@@ -67,11 +68,18 @@ impl SharedArgs {
     }
 
     /// How they are drawn from one corpus.
-    pub(super) fn draws<'a>(&self, corpus: &'a dyn Corpus, split: Split, crop: Crop) -> Draws<'a> {
+    pub(super) fn draws<'a>(
+        &self,
+        corpus: &'a dyn Corpus,
+        split: Split,
+        spec: WindowSpec,
+        crop: Crop,
+    ) -> Draws<'a> {
         Draws {
             corpus,
             split,
             seed: self.common.seed,
+            spec,
             crop,
             loaders: self.common.loaders(),
         }
@@ -136,7 +144,7 @@ pub(super) fn run<E: Experiment>(
     crop: Crop,
     experiment: &E,
     networks: &Networks,
-) -> anyhow::Result<Results<E::Judged>> {
+) -> anyhow::Result<Results<E::Outcome>> {
     warn_of_other_split(args, networks);
     let judges = networks.judges();
     let counts = opened.iter().map(|o| experiment.count(&*o.corpus));
@@ -148,7 +156,7 @@ pub(super) fn run<E: Experiment>(
         failed,
     };
     for (nth, Opened { name, corpus, .. }) in opened.into_iter().enumerate() {
-        let draws = args.draws(&*corpus, args.split_part.into(), crop);
+        let draws = args.draws(&*corpus, args.split_part.into(), networks.spec(), crop);
         bar.set_position(counts[..nth].iter().sum::<usize>() as u64);
         match draws.judge(experiment, &judges, &mut || bar.inc(1)) {
             Ok((judged, unreadable)) => {

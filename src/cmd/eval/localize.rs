@@ -4,10 +4,10 @@ use super::PictureArgs;
 use super::drawn::{self, AllData, SharedArgs, report_failures};
 use crate::cmd::value::choice;
 use crate::eval::localize::LocalizeExperiment;
+use crate::features::Crop;
 use crate::net::HeatmapKind;
 use crate::report::Rendered;
 use crate::report::localize::LocalizeReport;
-use crate::result::Crop;
 
 /// Points at the source of the sound, in scenes where several things are seen
 ///

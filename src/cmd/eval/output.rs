@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::CommonArgs;
+use crate::file_error::FileError;
 use crate::report::{Rendered, ReportError, check_output, write_file};
-use crate::sink::SinkError;
 
 /// Where a report goes.
 pub(super) enum Destination {
@@ -32,7 +32,7 @@ impl Destination {
     }
 
     /// Writes the JSON, if it has a file of its own.
-    pub fn write(&self, report: &Rendered) -> Result<(), SinkError> {
+    pub fn write(&self, report: &Rendered) -> Result<(), FileError> {
         match self {
             Self::Table | Self::Stdout { .. } => Ok(()),
             Self::File(file) => write_file(file, format!("{}\n", report.json).as_bytes()),
@@ -40,7 +40,7 @@ impl Destination {
     }
 
     /// Shows the table, and the JSON if it has no file.
-    pub fn show(&self, stdout: &mut dyn Write, report: &Rendered) -> Result<(), SinkError> {
+    pub fn show(&self, stdout: &mut dyn Write, report: &Rendered) -> Result<(), FileError> {
         let Rendered { json, table, .. } = report;
         let shown = match self {
             Self::Table | Self::File(_) => table.write(stdout),
@@ -55,6 +55,6 @@ impl Destination {
         };
         shown
             .and_then(|()| stdout.flush())
-            .map_err(SinkError::io(Path::new("stdout"), "write"))
+            .map_err(FileError::io(Path::new("stdout"), "write"))
     }
 }

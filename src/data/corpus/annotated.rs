@@ -19,8 +19,7 @@ use super::error::CorpusError;
 use super::picture_file::read_picture;
 use super::random::Rng;
 use super::sound_file::{SOUND_EXTENSIONS, read_sound};
-use super::{Corpus, Example, Region, Split, Tag};
-use crate::window_spec::WindowSpec;
+use super::{Corpus, Example, Region, Split, Tag, WINDOW_SAMPLES};
 
 /// Side of the pictures that Flickr-SoundNet's boxes are drawn in.
 const FLICKR_SIDE: f32 = 256.0;
@@ -173,9 +172,9 @@ impl Corpus for Annotated {
 }
 
 fn middle_second(pcm: &[f32]) -> Vec<f32> {
-    let start = pcm.len().saturating_sub(WindowSpec::PAPER.window_samples) / 2;
-    let mut second = pcm[start..pcm.len().min(start + WindowSpec::PAPER.window_samples)].to_vec();
-    second.resize(WindowSpec::PAPER.window_samples, 0.0);
+    let start = pcm.len().saturating_sub(WINDOW_SAMPLES) / 2;
+    let mut second = pcm[start..pcm.len().min(start + WINDOW_SAMPLES)].to_vec();
+    second.resize(WINDOW_SAMPLES, 0.0);
     second
 }
 

@@ -254,7 +254,7 @@ mod tests {
     use super::super::wav::wav;
     use super::*;
     use crate::corpus::{Pair, rng};
-    use crate::result::Crop;
+    use crate::features::Crop;
 
     /// Classes with eight pictures and sounds each; those of `a` and `b` have
     /// both.
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn silent_sounds_are_not_drawn_and_a_silent_class_is_told() {
+    fn silent_sounds_are_not_drawn_and_a_silent_class_is_reported() {
         let (_folder, sounds, pictures) = folders();
         let rules = SplitRules::default();
         let corpus = ClassPairs::read(&[sounds], &[pictures], &rules).expect("two classes");
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_that_do_not_match_are_told() {
+    fn folders_that_do_not_match_are_reported() {
         let (_folder, sounds, pictures) = folders();
         std::fs::remove_dir_all(pictures.join("a")).expect("removed");
         let error = ClassPairs::read(&[sounds], &[pictures], &SplitRules::default());

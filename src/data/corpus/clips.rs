@@ -19,16 +19,13 @@ use super::held_out::{patterns, warn_of_unused_patterns};
 use super::random::Rng;
 use super::shards::{StoredClip, find_shards, read_shard};
 use super::sounds::SILENT_RMS;
-use super::{Corpus, Example, Split, Tag};
+use super::{Corpus, Example, Split, Tag, WINDOW_SAMPLES};
 use crate::features::Level;
 use crate::text::plural;
 use crate::time::SamplePos;
-use crate::window_spec::WindowSpec;
 use parts::MIN_RECORDINGS;
 use recording::{Candidate, Recording, heard_at, recordings};
 pub use rules::{ClipRules, SplitBy};
-
-const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
 
 /// Silent seconds drawn in a row before drawing fails.
 const TRIES: usize = 200;
@@ -248,7 +245,7 @@ impl Corpus for Clips {
         };
         let skipped = match self.skipped {
             0 => String::new(),
-            n => format!(", {n} left out ({why})"),
+            n => format!(", {n} skipped ({why})"),
         };
         let [train, validation, test] = Split::ALL.map(|split| self.recordings_in(split));
         format!(
@@ -321,3 +318,7 @@ fn shard_name(shard: &Path) -> String {
 #[cfg(test)]
 #[path = "clips/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "clips/split_tests.rs"]
+mod split_tests;

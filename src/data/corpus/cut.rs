@@ -1,8 +1,8 @@
 //! What is left of a picture's things where only a part of it is looked at.
 
 use super::{Example, Region, Tag};
+use crate::features::Crop;
 use crate::picture::Picture;
-use crate::result::Crop;
 
 /// The paper's crop of 224 in a picture whose short side is 256.
 pub const MIDDLE: f64 = 224.0 / 256.0;

@@ -176,7 +176,7 @@ fn what_a_mac_puts_beside_files_is_none() {
 }
 
 #[test]
-fn a_folder_without_classes_is_told_what_was_expected() {
+fn a_folder_without_classes_is_an_error_that_says_what_was_expected() {
     let folder = folder(&["loose.ogg", "dog/picture.jpg"]);
     let error = ClassFolder::read(
         &[folder.path().to_owned()],

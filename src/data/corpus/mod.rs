@@ -44,6 +44,12 @@ pub use wav::wav;
 use std::sync::Arc;
 
 use crate::picture::Picture;
+use crate::window_spec::WindowSpec;
+
+/// The window that all corpora cut the sound of an [`Example`] for.
+pub const EXAMPLE_SPEC: WindowSpec = WindowSpec::PAPER;
+/// Samples in it.
+pub const WINDOW_SAMPLES: usize = EXAMPLE_SPEC.window_samples;
 
 /// Which part of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,7 +127,7 @@ pub struct Region {
 pub struct Example {
     /// The picture, of any size.
     pub picture: Picture,
-    /// 48 000 samples at 48 kHz, mono.
+    /// [`WINDOW_SAMPLES`] at 48 kHz, mono.
     pub pcm: Vec<f32>,
     /// What is in the picture.
     pub shows: Vec<Tag>,

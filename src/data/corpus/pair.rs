@@ -1,7 +1,7 @@
 //! Pairs of a picture and a sound, half of which correspond (paper, section 2.2).
 
 use super::{Corpus, CorpusError, Cut, Example, Rng, Split};
-use crate::result::Crop;
+use crate::features::Crop;
 
 /// Draws before a corpus is said to hold no such pair.
 const TRIES: usize = 200;

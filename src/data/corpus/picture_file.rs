@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_transparent_is_grey_and_what_is_no_picture_is_told() {
+    fn what_is_transparent_is_grey_and_what_is_no_picture_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("a.png");
         let image = image::RgbaImage::from_fn(2, 1, |x, _| {

@@ -111,9 +111,9 @@ fn read(source: Box<dyn MediaSource>, file: &Path) -> Result<Vec<f32>, CorpusErr
 
 /// Whether damage of this file has not been reported yet: training reads files again.
 fn is_news(file: &Path) -> bool {
-    static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    told.insert(file.to_owned())
+    static REPORTED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    reported.insert(file.to_owned())
 }
 
 fn resampled(pcm: Vec<f32>, rate: u32) -> Result<Vec<f32>, String> {

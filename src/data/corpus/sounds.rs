@@ -8,14 +8,12 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
+use super::WINDOW_SAMPLES;
 use super::cached::{CacheLimit, Cached};
 use super::error::CorpusError;
 use super::random::Rng;
 use super::sound_file::read_sound;
 use crate::features::Level;
-use crate::window_spec::WindowSpec;
-
-const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
 
 /// For decoded sounds: 2 GiB.
 static CACHE_LIMIT: CacheLimit = CacheLimit::new(2 << 30);

@@ -16,7 +16,7 @@ const GREY: [u8; 3] = [200; 3];
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Score {
     /// The correspondence.
-    Judged(f32),
+    Correspondence(f32),
     /// None, for this reason.
     Gap(GapReason),
     /// None.
@@ -38,7 +38,7 @@ impl Caption {
     /// Score, time and stream of a verdict.
     pub fn of(verdict: &Verdict) -> Self {
         Self {
-            score: Score::Judged(verdict.correspondence),
+            score: Score::Correspondence(verdict.correspondence),
             when: clock(verdict.start_ns),
             stream: verdict.stream.to_string(),
         }
@@ -56,12 +56,12 @@ impl Caption {
         let (small, pad) = (height * 0.72, height * 0.4);
         let small = small.max(MIN_TEXT.min(height));
         let score = match self.score {
-            Score::Judged(p) => format!("{p:.2}"),
+            Score::Correspondence(p) => format!("{p:.2}"),
             Score::Gap(why) => format!("no verdict: {}", why.name().replace('_', " ")),
             Score::Unknown => "no verdict".to_owned(),
         };
         let bar = match self.score {
-            Score::Judged(_) => height * 7.5,
+            Score::Correspondence(_) => height * 7.5,
             _ => 0.0,
         };
         let first = text::width(&score, height) + if bar > 0.0 { bar + pad } else { 0.0 };
@@ -78,7 +78,7 @@ impl Caption {
         layer.fill(panel, [0; 3], 150);
         let (x, y) = (panel.x + pad, panel.y + pad);
         text::draw(layer, x, y, height, &score, WHITE);
-        if let Score::Judged(p) = self.score {
+        if let Score::Correspondence(p) = self.score {
             let start = x + text::width(&score, height) + pad;
             let bar = Area {
                 x: start,
@@ -92,7 +92,7 @@ impl Caption {
     }
 
     fn draw_bar_only(&self, layer: &mut Layer, area: Area) {
-        let Score::Judged(p) = self.score else {
+        let Score::Correspondence(p) = self.score else {
             return;
         };
         if area.width < MIN_BAR_WIDTH || area.height < MIN_BAR_WIDTH {

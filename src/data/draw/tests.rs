@@ -156,7 +156,7 @@ fn the_score_is_shown_where_it_fits() {
     let lit = |width, height| {
         let mut layer = Layer::new(width, height);
         let caption = Caption {
-            score: Score::Judged(0.7),
+            score: Score::Correspondence(0.7),
             when: "0:07".into(),
             stream: "clip.mp4".into(),
         };

@@ -105,12 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_in_words() {
-        let told = |invalid, clipped| Damage { invalid, clipped }.to_string();
-        assert_eq!(told(1, 0), "1 NaN or infinite sample (made silent)");
-        assert_eq!(told(0, 2), "2 samples beyond ±8 (clipped)");
+    fn damage_is_described_in_words() {
+        let described = |invalid, clipped| Damage { invalid, clipped }.to_string();
+        assert_eq!(described(1, 0), "1 NaN or infinite sample (made silent)");
+        assert_eq!(described(0, 2), "2 samples beyond ±8 (clipped)");
         assert_eq!(
-            told(3, 1),
+            described(3, 1),
             "3 NaN or infinite samples (made silent) and 1 sample beyond ±8 (clipped)"
         );
     }

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use serde::{Deserialize, Serialize};
 
 use crate::picture::Picture;
-use crate::result::Crop;
 
 /// Length of the scaled short side (paper, section 2.2).
 pub const SHORT_SIDE: u32 = 256;
@@ -18,6 +18,27 @@ const CROP_SIDE: u32 = 224;
 const MAX_SIDE: u32 = 1024;
 /// The smallest side with a heatmap of 2 cells.
 const MIN_SIDE: u32 = 32;
+
+/// The part of the picture that the network sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Crop {
+    /// The whole frame.
+    #[default]
+    Full,
+    /// The middle 224 × 224 of the frame scaled to 256, as the paper tests.
+    Center,
+}
+
+impl Crop {
+    /// The name in results and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Center => "center",
+        }
+    }
+}
 
 /// The part of the picture that the network's image shows.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -15,12 +15,11 @@ mod level;
 mod spectrogram;
 
 pub use clean::{Damage, MAX_SAMPLE, clean};
-pub use frame::{FrameScaler, SHORT_SIDE, ScaledFrame, Viewport};
+pub use frame::{Crop, FrameScaler, SHORT_SIDE, ScaledFrame, Viewport};
 pub use level::{Level, LevelSums};
 pub use spectrogram::LogSpectrogram;
 
 use crate::picture::Picture;
-use crate::result::Crop;
 use crate::window_spec::WindowSpec;
 
 /// The network's input for one moment.

@@ -1,7 +1,8 @@
 //! Classical machine learning on frozen features, as in the paper's experiments.
 //!
 //! Belongs here: algorithms on plain rows of numbers, each verified against
-//! scikit-learn (`tests/oracle/learn.py`). Does not: features, folds, class names.
+//! scikit-learn (`tests/oracle/learn.py`), and how their answers are measured
+//! ([`metrics`]). Does not: features, folds, class names.
 //!
 //! Own code, because no crate fits: the binding of LIBLINEAR needs C++ and a sparse
 //! copy of dense features (four times their memory), the SVMs of linfa and smartcore
@@ -9,6 +10,7 @@
 //! library for a hundred lines. t-SNE is from a crate.
 
 mod kmeans;
+pub mod metrics;
 mod neighbours;
 mod nmi;
 mod rows;

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_passes_are_told() {
+    fn too_few_passes_are_reported() {
         let golden = golden();
         let set = &golden.sets[0];
         let settings = SvmSettings {

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
-use super::kind::{KINDS, Kind, PERIOD_S};
+use super::kind::{KINDS, PERIOD_S, ThingKind};
 use super::look::Cutout;
 use super::soundscape::SoundOf;
 use crate::corpus::{
     CacheLimit, Cached, ClassFolder, CorpusError, PICTURE_EXTENSIONS, Rng, SOUND_EXTENSIONS, Sound,
-    Split, SplitRules, has_alpha, read_image,
+    Split, SplitRules, WINDOW_SAMPLES, has_alpha, read_image,
 };
 use crate::picture::Picture;
-use crate::window_spec::WindowSpec;
 
 /// For decoded photographs: 512 MiB.
 static CACHE_LIMIT: CacheLimit = CacheLimit::new(512 << 20);
@@ -45,7 +44,7 @@ pub struct AssetLibrary {
 
 pub(super) struct Class {
     pub name: Arc<str>,
-    pub kind: Option<&'static Kind>,
+    pub kind: Option<&'static ThingKind>,
     cutouts: BySplit<Arc<Cutout>>,
     photos: BySplit<Arc<Photo>>,
     sounds: BySplit<Arc<Sound>>,
@@ -93,13 +92,13 @@ impl Photo {
 
 /// What a thing of a class is shown as.
 pub(super) enum Shown {
-    Kind(&'static Kind),
+    Kind(&'static ThingKind),
     Cutout(Arc<Cutout>),
     Photo(Arc<Photo>),
 }
 
 impl Class {
-    fn built_in(kind: &'static Kind) -> Self {
+    fn built_in(kind: &'static ThingKind) -> Self {
         Self {
             kind: Some(kind),
             ..Self::named(kind.name)
@@ -166,7 +165,7 @@ impl Class {
             let mut pcm = Vec::new();
             while let Some(second) = sound.second(rng)? {
                 pcm.extend(second);
-                if pcm.len() as f64 >= seconds * WindowSpec::PAPER.window_samples as f64 {
+                if pcm.len() as f64 >= seconds * WINDOW_SAMPLES as f64 {
                     return Ok(SoundOf::Recording(pcm.into()));
                 }
             }

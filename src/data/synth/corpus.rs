@@ -7,8 +7,7 @@ use super::assets::AssetLibrary;
 use super::render::Renderer;
 use super::scene::Scene;
 use super::settings::SynthSettings;
-use crate::corpus::{Corpus, CorpusError, Example, Rng, Split, Tag, rng};
-use crate::window_spec::WindowSpec;
+use crate::corpus::{Corpus, CorpusError, Example, Rng, Split, Tag, WINDOW_SAMPLES, rng};
 
 /// A scene a draw: a frame of it, and the second of sound around the frame.
 pub struct SynthCorpus {
@@ -85,7 +84,7 @@ impl Corpus for SynthCorpus {
         let sounds = scene.sounds_at(t_s);
         Ok(Example {
             picture,
-            pcm: scene.listen().read(WindowSpec::PAPER.window_samples),
+            pcm: scene.listen().read(WINDOW_SAMPLES),
             shows,
             sounds: sounds
                 .map(|class| Tag::Class(class.clone()))

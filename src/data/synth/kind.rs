@@ -12,7 +12,7 @@ use crate::corpus::Rng;
 
 /// A built-in class.
 #[derive(Debug)]
-pub struct Kind {
+pub struct ThingKind {
     /// The name of the class.
     pub name: &'static str,
     /// Seconds from beat to beat. Under a second: every second of a sounding thing
@@ -29,7 +29,7 @@ pub struct Kind {
     voice: fn(Beats, &mut Rng) -> Box<dyn Voice>,
 }
 
-impl Kind {
+impl ThingKind {
     const fn new(
         name: &'static str,
         period_s: Range<f64>,
@@ -61,24 +61,24 @@ pub const MAX_ANGLE: f64 = 25.0;
 pub const PERIOD_S: Range<f64> = 0.3..0.8;
 
 /// All of them, in the order of their names.
-pub static KINDS: [Kind; 12] = [
-    Kind {
+pub static KINDS: [ThingKind; 12] = [
+    ThingKind {
         bounces: 0.8,
         max_angle: 180.0,
-        ..Kind::new("ball", 0.35..0.7, percussion::ball, struck::ball)
+        ..ThingKind::new("ball", 0.35..0.7, percussion::ball, struck::ball)
     },
-    Kind::new("bell", 0.4..0.8, percussion::bell, struck::bell),
-    Kind::new("bird", 0.2..0.7, natural::bird, sung::bird),
-    Kind::new("car", PERIOD_S, machines::car, steady::engine),
-    Kind::new("clock", 0.2..0.55, machines::clock, struck::clock),
-    Kind::new("cloud", PERIOD_S, natural::cloud, steady::rain),
-    Kind::new("drum", 0.15..0.6, percussion::drum, struck::drum),
-    Kind::new("fan", PERIOD_S, machines::fan, steady::fan),
-    Kind::new("guitar", 0.12..0.5, percussion::guitar, plucked::guitar),
-    Kind::new("kettle", PERIOD_S, machines::kettle, steady::kettle),
-    Kind {
+    ThingKind::new("bell", 0.4..0.8, percussion::bell, struck::bell),
+    ThingKind::new("bird", 0.2..0.7, natural::bird, sung::bird),
+    ThingKind::new("car", PERIOD_S, machines::car, steady::engine),
+    ThingKind::new("clock", 0.2..0.55, machines::clock, struck::clock),
+    ThingKind::new("cloud", PERIOD_S, natural::cloud, steady::rain),
+    ThingKind::new("drum", 0.15..0.6, percussion::drum, struck::drum),
+    ThingKind::new("fan", PERIOD_S, machines::fan, steady::fan),
+    ThingKind::new("guitar", 0.12..0.5, percussion::guitar, plucked::guitar),
+    ThingKind::new("kettle", PERIOD_S, machines::kettle, steady::kettle),
+    ThingKind {
         sings: true,
-        ..Kind::new("mouth", 0.2..0.6, natural::mouth, sung::mouth)
+        ..ThingKind::new("mouth", 0.2..0.6, natural::mouth, sung::mouth)
     },
-    Kind::new("siren", PERIOD_S, machines::siren, steady::siren),
+    ThingKind::new("siren", PERIOD_S, machines::siren, steady::siren),
 ];

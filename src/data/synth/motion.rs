@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use rand::RngExt;
 
-use super::kind::{self, Kind};
+use super::kind::{self, ThingKind};
 use super::rhythm::{BeatPosition, Rhythm};
 use crate::corpus::Rng;
 
@@ -78,7 +78,7 @@ pub struct Placement {
 
 impl Motion {
     /// A motion that begins near `home`.
-    pub fn draw(home: [f64; 2], kind: Option<&Kind>, rng: &mut Rng) -> Self {
+    pub fn draw(home: [f64; 2], kind: Option<&ThingKind>, rng: &mut Rng) -> Self {
         let bounces = kind.map_or(kind::BOUNCES, |kind| kind.bounces);
         let max_angle = kind.map_or(kind::MAX_ANGLE, |kind| kind.max_angle);
         let path = if rng.random_bool(bounces) {

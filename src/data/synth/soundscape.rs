@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
-use super::kind::Kind;
+use super::kind::ThingKind;
 use super::reverb::{Reverb, RoomAcoustics};
 use super::rhythm::Rhythm;
 use super::settings::SynthSettings;
@@ -58,7 +58,7 @@ pub struct Source {
 
 #[derive(Clone, Debug)]
 pub(super) enum SoundOf {
-    Kind(&'static Kind),
+    Kind(&'static ThingKind),
     Recording(Arc<[f32]>),
 }
 

@@ -4,9 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::corpus::wav;
-use crate::corpus::{Corpus, Region, Split, Tag, rng};
+use crate::corpus::{Corpus, Region, Split, Tag, WINDOW_SAMPLES, rng};
 use crate::picture::Picture;
-use crate::window_spec::WindowSpec;
 
 fn scene(settings: &SynthSettings, seed: u64) -> Scene {
     let mut rng = rng(11, 0, seed);
@@ -101,7 +100,7 @@ fn boxes_are_tight() {
         );
         let region = scene.boxes(0.5, width, height).remove(0);
         let [left, top, right, bottom] = region.bounds;
-        // Two pixels off each side something of the thing must be left out.
+        // Two pixels off each side something of the thing must be missing.
         for (dx, dy, part) in [
             (4.0, 0.0, [left + 4.0 / 128.0, top, right, bottom]),
             (0.0, 4.0, [left, top + 4.0 / 128.0, right, bottom]),
@@ -188,7 +187,7 @@ fn splits_never_share_a_scene() {
     let corpus = SynthCorpus::built_in(SynthSettings::default());
     let draw = |split| {
         let example = corpus.draw(split, &mut rng(3, 0, 5)).expect("built in");
-        assert_eq!(example.pcm.len(), WindowSpec::PAPER.window_samples);
+        assert_eq!(example.pcm.len(), WINDOW_SAMPLES);
         example
     };
     let (train, test) = (draw(Split::Train), draw(Split::Test));

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::{Answer, Correspondences, Facts, JudgedScene};
 use crate::draw::strength;
 use crate::eval::experiment::grouped;
-use crate::eval::metrics::{Interval, mean, wilson};
 use crate::eval::overlap::{Bounds, area_under_successes, is_in, success};
+use crate::learn::metrics::{Interval, mean, wilson};
 
 /// How well one judge points at the source.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -27,7 +27,7 @@ pub struct Scores {
     pub mean: BySound,
     /// Rejection rate by sound: share of scenes whose correspondence is at most one
     /// half, so that no heatmap is drawn.
-    pub dark: BySound,
+    pub rejection_rate: BySound,
 }
 
 /// A figure for each sound that a picture is judged with.
@@ -87,7 +87,7 @@ impl Scores {
             overlap_auc: area_under_successes(&overlaps),
             falls_if_swapped: share(&|_, a| a.correspondence.swapped < a.correspondence.matched)?,
             mean: BySound::of(&answers, f64::from)?,
-            dark: BySound::of(&answers, |p| f64::from(u8::from(strength(p) <= 0.0)))?,
+            rejection_rate: BySound::of(&answers, |p| f64::from(u8::from(strength(p) <= 0.0)))?,
         })
     }
 }

@@ -1,13 +1,13 @@
 //! Walks the atoms ("boxes") of MP4 and MOV. Pure; believes no size.
 
 /// A kind of atom, as in the file.
-pub(super) type Kind = [u8; 4];
+pub(super) type FourCc = [u8; 4];
 
 /// The first bytes of an atom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FourCc,
     /// Bytes of the head itself.
     pub len: usize,
     /// Bytes of the whole atom; `None` if it reaches to the end of the file.
@@ -49,7 +49,7 @@ pub(super) fn start(bytes: &[u8]) -> Start {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Atom<'a> {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FourCc,
     /// Where it begins, counted from where the walk began.
     pub at: usize,
     /// Where its contents begin, counted likewise.
@@ -68,7 +68,7 @@ impl<'a> Atom<'a> {
     }
 
     /// The first atom of a kind in it.
-    pub fn first(&self, kind: &Kind) -> Option<Atom<'a>> {
+    pub fn first(&self, kind: &FourCc) -> Option<Atom<'a>> {
         self.atoms(0).find(|atom| atom.kind == *kind)
     }
 }

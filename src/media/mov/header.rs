@@ -1,7 +1,7 @@
 //! What a movie's header (`moov`) says that qtdemux misreads, and the bytes that
 //! correct it. Pure.
 
-use super::atoms::{Atom, Kind, atoms, u16_at, u32_at, u64_at};
+use super::atoms::{Atom, FourCc, atoms, u16_at, u32_at, u64_at};
 
 /// Bytes to put into a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,7 +274,7 @@ struct Track<'a> {
     atom: Atom<'a>,
     id: u32,
     /// `soun`, `vide`, …
-    kind: Kind,
+    kind: FourCc,
     length: Length,
 }
 
@@ -295,7 +295,7 @@ impl<'a> Track<'a> {
         })
     }
 
-    fn table(&self, kind: &Kind) -> Option<Atom<'a>> {
+    fn table(&self, kind: &FourCc) -> Option<Atom<'a>> {
         let media = self.atom.first(b"mdia")?.first(b"minf")?;
         media.first(b"stbl")?.first(kind)
     }
@@ -313,7 +313,7 @@ impl<'a> Track<'a> {
 }
 
 /// QuickTime's names of PCM that has nothing but frames.
-const PCM: [Kind; 10] = [
+const PCM: [FourCc; 10] = [
     *b"lpcm", *b"sowt", *b"twos", *b"raw ", *b"NONE", *b"in24", *b"in32", *b"fl32", *b"fl64",
     *b"s16l",
 ];
@@ -338,7 +338,7 @@ fn is_little_endian(entry: &Atom<'_>) -> bool {
             .map_or(0, |size| size as usize)
             .saturating_sub(8),
     };
-    let inside = |kind: &Kind| entry.atoms(skip).find(|atom| atom.kind == *kind);
+    let inside = |kind: &FourCc| entry.atoms(skip).find(|atom| atom.kind == *kind);
     let order = inside(b"enda").or_else(|| inside(b"wave")?.first(b"enda"));
     order.is_some_and(|order| u16_at(order.body, 0).is_some_and(|value| value != 0))
 }

@@ -57,7 +57,7 @@ fn corrected(moov: &[u8]) -> (Movie, Vec<u8>) {
 }
 
 #[test]
-fn the_length_becomes_unknown_and_is_told() {
+fn the_length_becomes_unknown_and_is_reported() {
     let sound = track(1, b"soun", 18_000, &[]);
     let (movie_of, bytes) = corrected(&movie(10_000, std::slice::from_ref(&sound)));
     assert_eq!(movie_of.length_ns, Some(10_000_000_000));
@@ -76,7 +76,7 @@ fn the_length_becomes_unknown_and_is_told() {
 }
 
 #[test]
-fn lengths_that_say_nothing_are_not_told() {
+fn lengths_that_say_nothing_are_not_reported() {
     for (timescale, length) in [(1_000, 0), (1_000, u32::MAX), (0, 5_000)] {
         let moov = atom(b"moov", &[&clock(b"mvhd", timescale, length)]);
         let (movie, _) = corrected(&moov);
@@ -134,7 +134,7 @@ fn entry(kind: &[u8], version: u16, atoms: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_byte_order_of_pcm_is_found_wherever_it_is_told() {
+fn the_byte_order_of_pcm_is_found_wherever_it_is_written() {
     let order = |value: u8| atom(b"enda", &[&[0, value]]);
     let wave = |inner: &[u8]| {
         let format = atom(b"frma", &[b"fl32"]);

@@ -1,4 +1,4 @@
-//! The child's side: opens what it is told to, and sends what it decodes.
+//! The child's side: opens what it is asked to, and sends what it decodes.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -33,19 +33,19 @@ pub fn serve(memory_bytes: u64) -> io::Result<()> {
     let (events, pictures) = limits::take_channels()?;
     limits::be_expendable();
     limits::bound_memory(memory_bytes)?;
-    let kept = Arc::new(Kept::default());
+    let frames = Arc::new(HeldFrames::default());
     let requests = BufReader::new(events.try_clone()?);
     let (sender, orders) = crossbeam_channel::unbounded();
     let threads = std::thread::Builder::new;
-    let kept_too = Arc::clone(&kept);
+    let held = Arc::clone(&frames);
     threads().spawn(move || {
         // The parent has gone, or is out of its mind.
-        let _ = take_requests(requests, &sender, &kept_too);
+        let _ = take_requests(requests, &sender, &held);
         exit::immediately(0);
     })?;
-    let kept_too = Arc::clone(&kept);
+    let held = Arc::clone(&frames);
     threads().spawn(move || {
-        let _ = send_pictures(&pictures, &kept_too);
+        let _ = send_pictures(&pictures, &held);
         exit::immediately(0);
     })?;
     let mut events = BufWriter::new(events);
@@ -53,7 +53,7 @@ pub fn serve(memory_bytes: u64) -> io::Result<()> {
         let Order::Open(source, options) = order else {
             continue;
         };
-        if run(&source, options, &orders, &kept, &mut events).is_err() {
+        if run(&source, options, &orders, &frames, &mut events).is_err() {
             break;
         }
     }
@@ -68,9 +68,9 @@ enum Order {
 
 /// Frames whose pixels the parent may still want.
 #[derive(Default)]
-struct Kept(Mutex<HashMap<u64, Frame>>);
+struct HeldFrames(Mutex<HashMap<u64, Frame>>);
 
-impl Kept {
+impl HeldFrames {
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Frame>> {
         lock(&self.0)
     }
@@ -79,14 +79,14 @@ impl Kept {
 fn take_requests(
     mut from: impl Read,
     orders: &Sender<Order>,
-    kept: &Kept,
+    frames: &HeldFrames,
 ) -> Result<(), io::Error> {
     let mut open = CancelToken::default();
     loop {
         let order = match wire::read_request(&mut from)? {
             Request::Release(id) => {
                 // Outside the lock: dropping it may return memory to a pool.
-                let frame = kept.lock().remove(&id);
+                let frame = frames.lock().remove(&id);
                 drop(frame);
                 continue;
             }
@@ -117,11 +117,11 @@ fn take_requests(
     }
 }
 
-fn send_pictures(mut line: &UnixStream, kept: &Kept) -> io::Result<()> {
+fn send_pictures(mut line: &UnixStream, frames: &HeldFrames) -> io::Result<()> {
     loop {
         let mut id = [0; 8];
         line.read_exact(&mut id)?;
-        let frame = kept.lock().get(&u64::from_le_bytes(id)).cloned();
+        let frame = frames.lock().get(&u64::from_le_bytes(id)).cloned();
         let picture = match frame {
             Some(frame) => frame.to_picture(),
             None => Err("a frame that is no longer there".to_owned()),
@@ -130,12 +130,12 @@ fn send_pictures(mut line: &UnixStream, kept: &Kept) -> io::Result<()> {
     }
 }
 
-/// Reads a file to its end, and closes it when it is told to.
+/// Reads a file to its end, and closes it when it is asked to.
 fn run(
     source: &Source,
     options: SessionOptions,
     orders: &Receiver<Order>,
-    kept: &Kept,
+    frames: &HeldFrames,
     events: &mut impl Write,
 ) -> io::Result<()> {
     let stop = options.stop.clone();
@@ -150,15 +150,15 @@ fn run(
     events.flush()?;
     let mut forwarder = Forwarder {
         events,
-        kept,
+        frames,
         stop: &stop,
         state: State::default(),
-        told: State::default(),
+        sent: State::default(),
         asked_at: None,
         failed: Ok(()),
     };
     let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut forwarder);
-    forwarder.tell_state(&*feed);
+    forwarder.send_state(&*feed);
     forwarder.failed?;
     let failure = match ending {
         Ending::Failed(cause) => Some(cause.into()),
@@ -180,11 +180,11 @@ fn run(
 /// Sends everything that is decoded.
 struct Forwarder<'a, W> {
     events: &'a mut W,
-    kept: &'a Kept,
+    frames: &'a HeldFrames,
     stop: &'a CancelToken,
     state: State,
     /// As the parent knows it.
-    told: State,
+    sent: State,
     /// When the length was last queried.
     asked_at: Option<Instant>,
     /// The parent cannot be reached.
@@ -200,7 +200,7 @@ impl<W: Write> Forwarder<'_, W> {
         }
     }
 
-    fn tell_state(&mut self, feed: &dyn Feed) {
+    fn send_state(&mut self, feed: &dyn Feed) {
         let unknown = self.state.duration.is_none();
         if unknown && self.asked_at.is_none_or(|at| at.elapsed() > LENGTH_EVERY) {
             self.asked_at = Some(Instant::now());
@@ -209,10 +209,10 @@ impl<W: Write> Forwarder<'_, W> {
         self.state.missing_decoder = feed.missing_decoder().map(str::to_owned);
         self.state.tail_samples = feed.tail_samples();
         self.state.untimed = feed.untimed();
-        if self.state != self.told {
-            let sent = wire::write_json(self.events, &Event::State(self.state.clone()));
-            self.note(sent);
-            self.told = self.state.clone();
+        if self.state != self.sent {
+            let written = wire::write_json(self.events, &Event::State(self.state.clone()));
+            self.note(written);
+            self.sent = self.state.clone();
         }
     }
 }
@@ -237,7 +237,7 @@ impl<W: Write> Listener for Forwarder<'_, W> {
             duration_ns: frame.duration_ns(),
             bytes: frame.bytes(),
         };
-        self.kept.lock().insert(facts.id, frame);
+        self.frames.lock().insert(facts.id, frame);
         let sent = wire::write_frame(self.events, facts);
         self.note(sent);
     }
@@ -256,7 +256,7 @@ impl<W: Write> Listener for Forwarder<'_, W> {
     }
 
     fn over(&mut self, feed: &dyn Feed) -> Option<Ending> {
-        self.tell_state(feed);
+        self.send_state(feed);
         let sent = self.events.flush();
         self.note(sent);
         match &self.failed {

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_told_as_they_were() {
+    fn errors_arrive_as_they_were() {
         for error in [MediaError::Stalled(60), MediaError::SilentFailure] {
             let text = error.to_string();
             let silent = error == MediaError::SilentFailure;

@@ -1,4 +1,4 @@
-//! Sound of a live source goes on by its samples, and follows its timestamps slowly.
+//! Sound of a live source continues by its samples, and follows its timestamps slowly.
 //!
 //! Belongs here: how far a block of live sound lies from its timestamp. Does not: steps of
 //! over a second (`timeline`), inserting and cutting samples (the windows).
@@ -114,7 +114,7 @@ struct Extremes {
 }
 
 impl Extremes {
-    /// Ten whole steps, and the one that is going on.
+    /// Ten whole steps, and the one that is under way.
     const STEPS: usize = 11;
 
     fn new(step: Ticks) -> Self {

@@ -9,7 +9,7 @@ use super::answer::{Note, Origin, Stream};
 use super::ticks::{MS, SECOND, Ticks, from_duration, whole_samples};
 use super::{Timeline, Track};
 
-/// How far a stream goes on beyond a splice of the other before it counts as not taking
+/// How far a stream continues beyond a splice of the other before it counts as not taking
 /// part. In a file one may be read ahead of the other.
 const FILE_ALONE: Ticks = 5 * SECOND;
 const LIVE_ALONE: Ticks = 2 * SECOND;
@@ -42,7 +42,7 @@ impl Timeline {
     }
 
     /// If this stream has passed a splice of the other without one of its own, that is
-    /// told.
+    /// reported.
     pub(super) fn bring_together(&mut self, stream: Stream) {
         let (track, other) = (
             self.tracks[stream as usize],

@@ -210,7 +210,7 @@ pub(super) struct Rewriter {
     next: u64,
     /// The first part of a packet that the last piece has cut.
     cut: Vec<u8>,
-    /// By PID, the table that goes on in a later packet, and how much of it has been.
+    /// By PID, the table that continues in a later packet, and how much of it has been.
     open: BTreeMap<u16, (usize, usize)>,
 }
 

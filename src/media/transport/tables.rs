@@ -162,11 +162,11 @@ pub(super) mod tests {
             &[(0x1b, 0x1011, b""), (6, 0x1100, b"\x0a\x04eng\0")],
         );
         let found = streams(&ours).expect("it is whole");
-        let told: Vec<_> = found
+        let listed: Vec<_> = found
             .iter()
             .map(|s| (s.pid, s.is_known, s.is_bluray))
             .collect();
-        assert_eq!(told, [(0x1011, true, true), (0x1100, false, true)]);
+        assert_eq!(listed, [(0x1011, true, true), (0x1100, false, true)]);
         let corrected = with_types(&ours, &[(found[1].at, 0x0f)]);
         assert_eq!(corrected.len(), ours.len());
         assert!(streams(&corrected).expect("still whole")[1].is_known);

@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, Label, Rect};
 use crate::draw::{shortened, text::width};
-use crate::eval::metrics::Interval;
+use crate::learn::metrics::Interval;
 use crate::report::table::{number, percent};
 
 const MARGIN: f32 = 24.0;

@@ -20,9 +20,9 @@ use crate::eval::units::Unit;
 use crate::features::{ScaledFrame, Viewport};
 use crate::net::L3Net;
 use crate::picture::Picture;
+use crate::png::write_small_png;
 use crate::report::{ReportError, write_file};
 use crate::result::Heatmap;
-use crate::sink::png::write_small_png;
 use crate::time::SAMPLE_RATE;
 
 /// Longest side of a picture in the report.

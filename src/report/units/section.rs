@@ -8,10 +8,10 @@ use super::drawing::{Drawn, folder};
 use super::sheet::{self, Column, Tile};
 use crate::eval::labelled::{Labelled, MediaKind};
 use crate::eval::units::{Entry, Unit};
+use crate::png::write_small_png;
 use crate::report::ReportError;
 use crate::report::page::Page;
 use crate::report::table::Table;
-use crate::sink::png::write_small_png;
 
 /// The contact sheet.
 const SHEET: &str = "units.png";

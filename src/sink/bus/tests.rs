@@ -5,6 +5,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::overflow::Overflow;
 use super::*;
 use crate::event::{Evidence, JudgedMoment, Region};
+use crate::file_error::FileError;
 use crate::result::{GapReason, Heatmap, Judgement, Summary};
 use crate::sink::testing::moment;
 use crate::sink::{OnFailure, Policy};
@@ -280,7 +281,7 @@ fn what_a_failure_does_is_the_policy_of_the_sink() {
         assert_eq!(setup.cancel.is_cancelled(), ends, "{on_failure:?}");
         let fatal = outcome
             .err()
-            .or(closed.as_ref().err().map(|_| SinkError::Closed));
+            .or(closed.as_ref().err().map(|_| FileError::Closed.into()));
         assert_eq!(fatal.is_some(), ends, "{on_failure:?}");
         let lines = all(&setup.reports);
         assert_eq!(lines.len(), reports, "{on_failure:?}: {lines:?}");
@@ -303,7 +304,7 @@ fn a_reader_that_has_gone_is_no_failure_of_a_sink_that_may_go() {
         ..Policy::LOSSLESS
     };
     let setup = setup(policy, TIMEOUT, |fake| {
-        fake.fails = |_| Some(SinkError::Closed)
+        fake.fails = |_| Some(FileError::Closed.into())
     });
     setup
         .bus

@@ -248,7 +248,7 @@ impl Writer {
 
 fn draw(layer: &mut Layer, area: Area, shown: &Shown, at: MediaTime, stream: &str) {
     let score = match shown {
-        Shown::Judged(judged) => return draw_judged(layer, area, judged),
+        Shown::Moment(judged) => return draw_judged(layer, area, judged),
         Shown::Gap(why) => Score::Gap(*why),
         Shown::Unknown => Score::Unknown,
     };

@@ -35,6 +35,7 @@ use super::SinkError;
 use super::video::{Container, video_error};
 use crate::cancel::CancelToken;
 use crate::event::JudgedMoment;
+use crate::file_error::FileError;
 use crate::picture::ToPicture;
 use crate::result::{GapReason, StreamName};
 use crate::time::{Hop, MediaTime};
@@ -224,7 +225,7 @@ impl Overlay {
 }
 
 fn container_of(path: &Path) -> Result<Container, SinkError> {
-    let container = Container::of(path).ok_or_else(|| SinkError::Extension {
+    let container = Container::of(path).ok_or_else(|| FileError::Extension {
         path: path.to_owned(),
         expected: ".mkv or .mp4",
     })?;
@@ -267,7 +268,7 @@ impl OverlaySender {
         self.label(Span {
             start: light.verdict.start_ns,
             end: light.verdict.end_ns,
-            what: Shown::Judged(Arc::new(light)),
+            what: Shown::Moment(Arc::new(light)),
         })
     }
 

@@ -19,7 +19,7 @@ const REACH_NS: u64 = 1_000_000_000;
 /// What a frame shows.
 #[derive(Clone, Debug)]
 pub enum Shown {
-    Judged(Arc<JudgedMoment>),
+    Moment(Arc<JudgedMoment>),
     Gap(GapReason),
     Unknown,
 }
@@ -28,7 +28,7 @@ impl Shown {
     /// Whether both look the same.
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Judged(a), Self::Judged(b)) => Arc::ptr_eq(a, b),
+            (Self::Moment(a), Self::Moment(b)) => Arc::ptr_eq(a, b),
             (Self::Gap(a), Self::Gap(b)) => a == b,
             (Self::Unknown, Self::Unknown) => true,
             _ => false,
@@ -120,7 +120,7 @@ impl<F> Schedule<F> {
         let Some(last) = self.spans.back() else {
             return false;
         };
-        if !matches!(last.what, Shown::Judged(_)) {
+        if !matches!(last.what, Shown::Moment(_)) {
             return last.end > at;
         }
         let next_start = last.start.0.saturating_add(self.hop_ns);
@@ -130,7 +130,7 @@ impl<F> Schedule<F> {
     }
 
     fn shown(&self, at: MediaTime) -> Shown {
-        let judged = |s: &&Span| matches!(s.what, Shown::Judged(_));
+        let judged = |s: &&Span| matches!(s.what, Shown::Moment(_));
         let by_middle = |s: &&Span| middle(s).abs_diff(at.0);
         let covering = self.spans.iter().filter(|s| covers(s, at));
         let best = covering.clone().filter(judged).min_by_key(by_middle);
@@ -176,7 +176,7 @@ mod tests {
         Span {
             start: ms(start_ms),
             end: ms(start_ms + 1000),
-            what: Shown::Judged(Arc::new(moment)),
+            what: Shown::Moment(Arc::new(moment)),
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
     /// The start of the window that is shown, or a word.
     fn name(shown: &Shown) -> String {
         match shown {
-            Shown::Judged(judged) => judged.verdict.seq.to_string(),
+            Shown::Moment(judged) => judged.verdict.seq.to_string(),
             Shown::Gap(why) => why.name().into(),
             Shown::Unknown => "?".into(),
         }

@@ -12,6 +12,7 @@ use crate::picture::Picture;
 use crate::sink::testing::judged;
 use crate::time::SamplePos;
 
+mod live;
 mod store;
 
 const MS: u64 = 1_000_000;
@@ -264,106 +265,6 @@ fn sizes_may_be_odd_tiny_and_change() {
         assert_eq!(overlay.finish().unwrap().frames, 20);
         assert_eq!(pictures(&path).len(), 20, "{sizes:?}");
     }
-}
-
-#[test]
-fn a_file_that_was_never_ended_plays_as_far_as_it_came() {
-    let dir = TempDir::new().unwrap();
-    for name in ["out.mkv", "out.mp4"] {
-        let path = dir.path().join(name);
-        let overlay = Overlay::create(&path, options()).unwrap();
-        for s in 0..10 {
-            second(&overlay.sender(), s, 25, 320, 180);
-            overlay.sender().verdict(&verdict(s, 0.9));
-        }
-        // Taken when the encoder has had all it gets, some 100 ms later.
-        let copy = dir.path().join(format!("killed.{name}"));
-        let mut frames = 0;
-        for _ in 0..100 {
-            std::thread::sleep(Duration::from_millis(100));
-            std::fs::copy(&path, &copy).unwrap();
-            frames = pictures(&copy).len();
-            if frames > 125 {
-                break;
-            }
-        }
-        assert!(frames > 125, "{name}: {frames} of 250 frames");
-        overlay.finish().unwrap();
-    }
-}
-
-/// A live video, and where it lies.
-fn live() -> (TempDir, PathBuf, Overlay) {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("out.mkv");
-    let live = Options {
-        live: true,
-        ..options()
-    };
-    let overlay = Overlay::create(&path, live).unwrap();
-    (dir, path, overlay)
-}
-
-#[test]
-fn live_nobody_waits_for_judgements_that_do_not_come() {
-    let (_dir, _, overlay) = live();
-    let sender = overlay.sender();
-    let started = std::time::Instant::now();
-    let mut taken = 0;
-    for i in 0..400 {
-        let frame = Box::new(Picture::filled(320, 180, [90; 3]));
-        taken += u64::from(sender.frame(MediaTime(i * 33 * MS), frame) == Delivery::Taken);
-        std::thread::sleep(Duration::from_micros(500));
-    }
-    assert!(started.elapsed() < Duration::from_secs(5));
-    let report = overlay.finish().unwrap();
-    assert_eq!(report.frames, taken);
-    assert_eq!(report.dropped, 400 - taken);
-    assert!(report.late > 0 && report.late < report.frames, "{report:?}");
-}
-
-/// Sends what a live video may have no room for just now.
-fn insist(send: impl Fn() -> Delivery) {
-    while send() == Delivery::Dropped {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-#[test]
-fn a_live_picture_that_stalls_holds_up_no_sound() {
-    let (_dir, path, overlay) = live();
-    let sender = overlay.sender();
-    let at = |ms: u64| MediaTime(ms * MS);
-    let frame = |ms: u64| {
-        insist(|| sender.frame(at(ms), Box::new(Picture::filled(320, 180, [90; 3]))));
-    };
-    frame(0);
-    sender.verdict(&verdict(0, 0.9));
-    for s in 0..120 {
-        if s > 0 {
-            sender.gap(at(s * 1000), at(s * 1000 + 1000), GapReason::NoVideo);
-        }
-        insist(|| sender.sound(at(s * 1000), vec![0.1; 48_000], 1));
-    }
-    let copy = path.with_file_name("so_far.mkv");
-    let mut seconds = 0;
-    for _ in 0..40 {
-        std::thread::sleep(Duration::from_millis(100));
-        std::fs::copy(&path, &copy).unwrap();
-        // Four bytes a sample. What is written so far may be nothing yet.
-        let blocks = play(&copy, SOUND, 1);
-        seconds = blocks.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() / 4 / 48_000;
-        if seconds > 40 {
-            break;
-        }
-    }
-    assert!(seconds > 40, "{seconds} of 120 s");
-    // It comes back in its place.
-    (0..10).for_each(|i| frame(120_000 + i * 100));
-    overlay.finish().unwrap();
-    let shown = pictures(&path);
-    assert!(shown.windows(2).all(|two| two[0].0 < two[1].0));
-    assert_eq!(shown.iter().filter(|(at, _)| *at >= 120_000).count(), 10);
 }
 
 #[test]

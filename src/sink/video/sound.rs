@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_that_goes_on_is_passed_on() {
+    fn sound_that_continues_is_passed_on() {
         let mut track = Track::default();
         assert_eq!(
             spans(&track.sound(at(100), &[0.1; 480], 1)),

@@ -109,13 +109,13 @@ impl Row {
         match (self.is_lossless(), self.surround) {
             (true, _) => (2.5, 0.2),
             (false, false) => (35.0, 0.8),
-            // Lossy codecs cut the subwoofer's band, which a mix may leave out.
+            // Lossy codecs cut the subwoofer's band, which a mix may lack.
             (false, true) => (35.0, 2.0),
         }
     }
 
     /// How far the zero of the timeline may lie from that of the other decoder, in ms: one
-    /// that leaves out the first blocks of a lossy codec begins later.
+    /// that skips the first blocks of a lossy codec begins later.
     fn zero_tolerance(&self) -> f64 {
         if self.is_lossless() { 2.5 } else { 150.0 }
     }
@@ -285,10 +285,10 @@ fn the_program_tells_of_combinations_what_another_decoder_does() {
     let streams = streams_in(&out);
     assert_eq!(streams.len(), rows.len());
     for row in rows {
-        let (name, told) = (&row.name, &streams[&row.name]);
-        assert_eq!(told.moments.len(), row.moments.len(), "{name}");
+        let (name, records) = (&row.name, &streams[&row.name]);
+        assert_eq!(records.moments.len(), row.moments.len(), "{name}");
         let (ms, db) = (row.zero_tolerance(), row.tolerances().1);
-        for (got, right) in told.moments.iter().zip(&row.moments) {
+        for (got, right) in records.moments.iter().zip(&row.moments) {
             let start = got.start_ns.0 as f64 / 1e6 - right.start_ms;
             assert!(start.abs() <= ms, "{name} starts {start} ms off");
             let level = f64::from(got.audio.rms_dbfs) - right.dbfs;

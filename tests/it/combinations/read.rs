@@ -22,7 +22,7 @@ pub struct Heard {
     pub moments: Vec<Measured>,
     /// Windows without a picture.
     pub no_video: u64,
-    /// Gaps because the sound did not go on.
+    /// Gaps because the sound was interrupted.
     pub breaks: usize,
     pub failed: Option<String>,
 }

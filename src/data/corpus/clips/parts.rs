@@ -4,9 +4,8 @@
 
 use std::ops::Range;
 
-use crate::corpus::Split;
 use crate::corpus::random::hash;
-use crate::window_spec::WindowSpec;
+use crate::corpus::{Split, WINDOW_SAMPLES};
 
 /// One recording in this many is for the test.
 const TEST_ONE_IN: usize = 7;
@@ -22,7 +21,7 @@ const VALIDATION_TENTHS: u64 = 1;
 /// Between two parts a twentieth is skipped, a second at most, so that no sound of
 /// one part rings on in the other.
 const GUARD_ONE_IN: u64 = 20;
-const SECOND: u64 = WindowSpec::PAPER.window_samples as u64;
+const SECOND: u64 = WINDOW_SAMPLES as u64;
 
 /// The parts of a recording, in samples.
 #[derive(Clone, Debug, PartialEq, Eq)]

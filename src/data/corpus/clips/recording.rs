@@ -7,11 +7,10 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use super::rules::SplitBy;
-use crate::corpus::Tag;
 use crate::corpus::random::Rng;
 use crate::corpus::shards::StoredClip;
+use crate::corpus::{Tag, WINDOW_SAMPLES};
 use crate::time::{MediaTime, SamplePos};
-use crate::window_spec::WindowSpec;
 
 /// Clips of one recording, by time.
 pub(super) struct Recording {
@@ -57,7 +56,7 @@ impl Recording {
             let span = span_of(clip);
             let within = |at: u64| (at.clamp(span.start, span.end) - span.start) as usize;
             let sound = within(part.start)..within(part.end);
-            if sound.len() < WindowSpec::PAPER.window_samples {
+            if sound.len() < WINDOW_SAMPLES {
                 continue;
             }
             let times = &clip.info.frame_times_ns;

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told() {
+    fn damage_is_reported() {
         assert!(decode_sound(b"fLaC".to_vec(), 0, 10).is_err());
         assert!(decode_picture(b"\xff\xd8\xff").is_err());
     }

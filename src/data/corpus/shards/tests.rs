@@ -101,7 +101,7 @@ fn the_same_clips_make_the_same_bytes() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_leaves_nothing_half() {
+fn a_full_disk_is_reported_and_leaves_nothing_half() {
     let dir = folder();
     let mut writer = ShardWriter::open(dir.path(), 100).expect("a folder");
     let clips = recording("a", 0, 20.0, 0, 500);

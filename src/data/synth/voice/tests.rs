@@ -1,20 +1,17 @@
 use super::filters::Resonance;
 use super::*;
-use crate::corpus::rng;
-use crate::synth::kind::{KINDS, Kind};
+use crate::corpus::{WINDOW_SAMPLES, rng};
+use crate::synth::kind::{KINDS, ThingKind};
 use crate::synth::rhythm::Rhythm;
-use crate::window_spec::WindowSpec;
 
-const WINDOW_SAMPLES: usize = WindowSpec::PAPER.window_samples;
-
-fn voice(kind: &Kind, position: u64) -> Box<dyn Voice> {
+fn voice(kind: &ThingKind, position: u64) -> Box<dyn Voice> {
     let number = KINDS.iter().position(|k| k.name == kind.name);
     let mut rng = rng(1, number.expect("built in") as u64, position);
     let rhythm = Rhythm::draw(kind.period_s.clone(), &mut rng);
     kind.voice(&rhythm, -0.25, &mut rng)
 }
 
-fn seconds(kind: &Kind, position: u64, seconds: usize) -> Vec<f32> {
+fn seconds(kind: &ThingKind, position: u64, seconds: usize) -> Vec<f32> {
     let mut pcm = vec![0.0; seconds * WINDOW_SAMPLES];
     voice(kind, position).render(&mut pcm);
     pcm
@@ -49,7 +46,7 @@ fn voices_are_about_equally_loud_and_none_is_silent_for_a_second() {
         for position in 0..12 {
             let pcm = seconds(kind, position, 3);
             levels.push(20.0 * rms(&pcm).log10());
-            for second in pcm.chunks(WindowSpec::PAPER.window_samples) {
+            for second in pcm.chunks(WINDOW_SAMPLES) {
                 let level = 20.0 * rms(second).log10();
                 assert!(level > -35.0, "{} {position}: {level}", kind.name);
             }

@@ -8,15 +8,15 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::SinkError;
 use crate::atomic_file;
+use crate::file_error::FileError;
 use crate::picture::Picture;
 
 /// Writes a picture. An existing file is replaced atomically.
 ///
 /// # Errors
 /// Names the picture and why it cannot be written.
-pub fn write_png(path: &Path, picture: &Picture) -> Result<(), SinkError> {
+pub fn write_png(path: &Path, picture: &Picture) -> Result<(), FileError> {
     // Adaptive filtering costs more than it saves here.
     write_as(path, picture, CompressionType::Fast, FilterType::Sub)
 }
@@ -25,7 +25,7 @@ pub fn write_png(path: &Path, picture: &Picture) -> Result<(), SinkError> {
 ///
 /// # Errors
 /// Names the picture and why it cannot be written.
-pub fn write_small_png(path: &Path, picture: &Picture) -> Result<(), SinkError> {
+pub fn write_small_png(path: &Path, picture: &Picture) -> Result<(), FileError> {
     write_as(path, picture, CompressionType::Best, FilterType::Adaptive)
 }
 
@@ -34,7 +34,7 @@ fn write_as(
     picture: &Picture,
     compression: CompressionType,
     filter: FilterType,
-) -> Result<(), SinkError> {
+) -> Result<(), FileError> {
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, compression, filter)
         .write_image(
@@ -43,8 +43,8 @@ fn write_as(
             picture.height,
             ExtendedColorType::Rgb8,
         )
-        .map_err(SinkError::format(path, "draw"))?;
-    atomic_file::write(path, &bytes).map_err(SinkError::io(path, "write"))
+        .map_err(FileError::format(path, "draw"))?;
+    atomic_file::write(path, &bytes).map_err(FileError::io(path, "write"))
 }
 
 #[cfg(test)]

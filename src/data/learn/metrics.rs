@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn golden() -> Golden {
-        let text = include_str!("../../tests/data/metrics.json");
+        let text = include_str!("../../../tests/data/metrics.json");
         serde_json::from_str(text).expect("the oracle's JSON")
     }
 
