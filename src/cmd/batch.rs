@@ -103,7 +103,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         archive: Some(archive),
         keep: KeepLimits::default(),
         real_time: false,
-        wait_for_cameras: false,
+        wait_for_sources: false,
         isolated: true,
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
         bar,

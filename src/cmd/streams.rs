@@ -60,7 +60,7 @@ pub struct Run<'a> {
     /// Play in real time.
     pub real_time: bool,
     /// Wait for cameras that are not there yet.
-    pub wait_for_cameras: bool,
+    pub wait_for_sources: bool,
     /// Decode files in processes of their own, so that none can end the run.
     pub isolated: bool,
     /// Streams to read in parallel.
@@ -85,7 +85,7 @@ impl Run<'_> {
             archive,
             keep,
             real_time,
-            wait_for_cameras,
+            wait_for_sources,
             isolated,
             jobs,
             bar,
@@ -123,7 +123,7 @@ impl Run<'_> {
             batch: EngineOptions::batch_for(&net),
             max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
-            wait_for_cameras,
+            wait_for_sources,
         };
         let mut outputs = Outputs::open(&context, archive, &sources, &options, &model, &cameras)?;
         options.keep_pictures = outputs.needs_pictures();

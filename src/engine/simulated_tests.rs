@@ -214,13 +214,25 @@ fn run_through(
     network: impl FnMut(usize) -> Result<Vec<()>, NetError> + Send,
     watch: impl FnMut(&Outcome, &CancelToken),
 ) -> (Outcome, Result<(), NetError>) {
-    run_with(acts, seconds, false, network, watch)
+    run_with(camera(), acts, seconds, false, network, watch)
+}
+
+fn camera() -> SourceKind {
+    SourceKind::Camera(0)
+}
+
+fn network_stream() -> SourceKind {
+    SourceKind::Uri {
+        uri: "rtsp://10.0.0.5/stream".to_owned(),
+        live: true,
+    }
 }
 
 fn run_with(
+    kind: SourceKind,
     acts: &[Act],
     seconds: f64,
-    wait_for_cameras: bool,
+    wait_for_sources: bool,
     mut network: impl FnMut(usize) -> Result<Vec<()>, NetError> + Send,
     mut watch: impl FnMut(&Outcome, &CancelToken),
 ) -> (Outcome, Result<(), NetError>) {
@@ -241,12 +253,12 @@ fn run_with(
         // Simulated time runs ahead of the network, which is no overload.
         max_wait: Duration::from_secs(1_000_000),
         keep_pictures: false,
-        wait_for_cameras,
+        wait_for_sources,
     };
     let (cancel, stats) = (CancelToken::default(), RunStats::new(1));
     let source = Source {
         name: "cam".into(),
-        kind: SourceKind::Camera(0),
+        kind,
         label: None,
         tracks: Default::default(),
     };
@@ -276,10 +288,10 @@ fn run_with(
     (outcome, ended)
 }
 
-/// Runs a camera that may be waited for.
-fn run_waiting(acts: &[Act], seconds: f64, wait_for_cameras: bool) -> Outcome {
+/// Runs a source that may be waited for.
+fn run_waiting(kind: SourceKind, acts: &[Act], seconds: f64, wait_for_sources: bool) -> Outcome {
     let network = |batch| Ok(vec![(); batch]);
-    let (outcome, ended) = run_with(acts, seconds, wait_for_cameras, network, |_, _| {});
+    let (outcome, ended) = run_with(kind, acts, seconds, wait_for_sources, network, |_, _| {});
     ended.expect("the network does not fail");
     outcome
 }
@@ -316,25 +328,28 @@ fn a_camera_that_is_away_is_opened_again_ever_more_slowly() {
 }
 
 #[test]
-fn a_camera_that_was_never_there_is_given_up_unless_it_is_waited_for() {
-    let outcome = run(&[Act::Refuses], 600.0);
-    assert_eq!(outcome.opened.len(), 3, "{outcome:?}");
-    let error = outcome.end.expect("it ends").error.expect("an error");
-    assert!(error.contains("no route to host"), "{error}");
+fn a_source_that_was_never_there_is_given_up_unless_it_is_waited_for() {
+    for kind in [camera(), network_stream()] {
+        let outcome = run_waiting(kind.clone(), &[Act::Refuses], 600.0, false);
+        assert_eq!(outcome.opened.len(), 3, "{outcome:?}");
+        let error = outcome.end.expect("it ends").error.expect("an error");
+        assert!(error.contains("no route to host"), "{error}");
 
-    let late = [&[Act::Refuses; 8][..], &[Act::Jumps(u64::MAX, 0)]].concat();
-    let outcome = run_waiting(&late, 150.0, true);
-    assert!(outcome.moments.len() > 10, "{outcome:?}");
-    assert_eq!(outcome.end.expect("it ends").error, None);
+        let late = [&[Act::Refuses; 8][..], &[Act::Jumps(u64::MAX, 0)]].concat();
+        let outcome = run_waiting(kind.clone(), &late, 150.0, true);
+        assert!(outcome.moments.len() > 10, "{outcome:?}");
+        assert_eq!(outcome.end.expect("it ends").error, None);
 
-    // Once it was there, it may stay away for long.
-    let away = [
-        &[Act::Breaks(25)],
-        &[Act::Refuses; 8][..],
-        &[Act::Jumps(u64::MAX, 0)],
-    ]
-    .concat();
-    assert!(run(&away, 200.0).moments.len() > 10);
+        // Once it was there, it may stay away for long.
+        let away = [
+            &[Act::Breaks(25)],
+            &[Act::Refuses; 8][..],
+            &[Act::Jumps(u64::MAX, 0)],
+        ]
+        .concat();
+        let outcome = run_waiting(kind, &away, 200.0, false);
+        assert!(outcome.moments.len() > 10, "{outcome:?}");
+    }
 }
 
 #[test]

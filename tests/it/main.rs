@@ -36,6 +36,8 @@ mod pictures;
 mod prepare;
 #[cfg(feature = "gst")]
 mod resume;
+#[cfg(feature = "gst")]
+mod rtsp;
 mod shipped_model;
 #[cfg(feature = "gst")]
 mod sinks;

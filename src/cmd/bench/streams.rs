@@ -79,7 +79,7 @@ pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> 
             batch,
             max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
-            wait_for_cameras: false,
+            wait_for_sources: false,
         },
     )?;
     let of = |part: fn(&Moment) -> Duration| {
@@ -194,7 +194,7 @@ pub fn throughput(
             batch,
             max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
-            wait_for_cameras: false,
+            wait_for_sources: false,
         },
     )?;
     let wall_s = begun.elapsed().as_secs_f64();
