@@ -24,6 +24,8 @@ mod golden;
 #[cfg(feature = "gst")]
 mod isolation;
 #[cfg(feature = "gst")]
+mod joined;
+#[cfg(feature = "gst")]
 mod live;
 #[cfg(feature = "gst")]
 mod media;
