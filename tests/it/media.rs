@@ -366,6 +366,14 @@ fn several_tracks_are_told_once_with_what_was_taken() {
             "2 audio tracks: taken is 2, the first that is heard",
         ),
         (
+            "commentary_first.mkv",
+            "2 audio tracks: taken is 2, the first that is heard and no commentary",
+        ),
+        (
+            "commentary_flag.matroska",
+            "2 audio tracks: taken is 2, the first that is heard and no commentary",
+        ),
+        (
             "cover_first.mkv",
             "2 video tracks: taken is 2, flagged default",
         ),

@@ -27,6 +27,7 @@ use crate::time::{MediaTime, SamplePos};
 use crate::window::{TAIL_SAMPLES, Timed};
 
 pub(super) use reader::read_part;
+pub(super) use walk::element;
 
 /// Time between two recordings: long enough that a window ends in it.
 const APART: u64 = 100_000_000;

@@ -238,7 +238,7 @@ fn matroska(bytes: &dyn ReadAt, start: u64) -> Option<u64> {
 }
 
 /// An element's identifier, the bytes of its head, and its size, if known.
-fn element(head: &[u8]) -> Option<(u32, usize, Option<u64>)> {
+pub(in crate::media) fn element(head: &[u8]) -> Option<(u32, usize, Option<u64>)> {
     let number = |bytes: &[u8]| bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b));
     let id_len = head.first()?.leading_zeros() as usize + 1;
     let id = u32::try_from(number(head.get(..id_len)?)).ok()?;
