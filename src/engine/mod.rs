@@ -63,8 +63,8 @@ pub struct EngineOptions {
     pub jobs: usize,
     /// Moments in one forward pass, at most.
     pub batch: usize,
-    /// How long after its sound a moment of a live stream may come to the network before it
-    /// is dropped.
+    /// How long after its sound a moment of a live stream may be answered; later it is
+    /// dropped.
     pub max_wait: Duration,
     /// Keep the pictures, for sinks that draw.
     pub keep_pictures: bool,
