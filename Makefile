@@ -7,7 +7,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test build install lint bench
+.PHONY: help setup setup-tests demo test build install lint bench
 
 # In a shell that is older than the Rust installation, PATH lacks cargo.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -25,6 +25,9 @@ help: ## show this list
 setup: ## install missing Debian packages and libtorch (CUDA=1: also for an NVIDIA GPU)
 	@scripts/setup.sh $(if $(filter-out 0,$(CUDA)),cuda)
 
+setup-tests:
+	@scripts/setup.sh tests
+
 demo: setup ## generate a scene and analyse it: table, heatmaps, overlay video
 	@cargo build
 	@rm -rf demo && mkdir -p demo
@@ -40,8 +43,8 @@ demo: setup ## generate a scene and analyse it: table, heatmaps, overlay video
 		"  demo/heatmaps/       two pictures a second: the frame and its spectrogram" \
 		"  demo/results.jsonl   one JSON object a line; README.md explains the fields"
 
-test: setup ## run all tests
-	@scripts/debian.sh ffmpeg # some tests make their clips with it
+test: setup-tests ## run all tests
+	@cargo build --examples
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; else cargo test --lib --bins --tests; fi
 
 build: setup ## build the release binary
@@ -59,7 +62,7 @@ install: build ## install to PREFIX (default /usr/local, or ~/.local unless root
 	@ln -sfn ../lib/l3net/bin/l3net "$(DESTDIR)$(PREFIX)/bin/l3net"
 	@echo "installed $(DESTDIR)$(PREFIX)/bin/l3net"
 
-lint: setup ## check format, clippy and documentation, warnings denied
+lint: setup-tests ## check format, clippy and documentation, warnings denied
 	cargo fmt --all --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings

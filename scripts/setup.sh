@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh          for any CPU
 #   scripts/setup.sh cuda     also the libraries for an NVIDIA GPU
+#   scripts/setup.sh tests    also what the tests need
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 
@@ -20,5 +21,12 @@ rust_is_new_enough || {
     echo "and run this again." >&2
     exit 1
 }
-"$here/debian.sh"
+case "${1:-}" in
+    # ffmpeg makes some of their clips; the other serves streams to them.
+    tests)
+        "$here/debian.sh" ffmpeg libgstrtspserver-1.0-dev
+        shift
+        ;;
+    *) "$here/debian.sh" ;;
+esac
 "$here/libtorch.sh" "$@"

@@ -64,13 +64,13 @@ pub struct EngineOptions {
     pub jobs: usize,
     /// Moments in one forward pass, at most.
     pub batch: usize,
-    /// How long after its sound a moment of a live stream may come to the network before it
-    /// is dropped.
+    /// How long after its sound a moment of a live stream may be answered; later it is
+    /// dropped.
     pub max_wait: Duration,
     /// Keep the pictures, for sinks that draw.
     pub keep_pictures: bool,
     /// Wait for cameras that were not there yet, instead of giving up.
-    pub wait_for_cameras: bool,
+    pub wait_for_sources: bool,
 }
 
 impl EngineOptions {

@@ -97,7 +97,7 @@ pub(super) struct NetworkThread<'a, N, A> {
     pub network: N,
     /// Moments in one forward pass, at most. Halved if memory runs out.
     pub max_batch: usize,
-    /// How long ago the sound of a live moment may have arrived.
+    /// How long ago the sound of a live moment may have arrived when it is answered.
     pub max_wait: Duration,
     pub dispatcher: &'a Dispatcher<Box<Job>>,
     pub outputs: Sender<Output<A>>,
@@ -112,10 +112,17 @@ where
     /// Runs until the dispatcher is closed and empty, or the receiver of outputs is gone.
     pub fn run(mut self) {
         let mut idle_since = None;
-        while let Some(batch) = self.dispatcher.next_batch(self.max_batch) {
+        // Time that a moment took in the last pass.
+        let mut cost = Duration::ZERO;
+        while let Some(batch) = self.dispatcher.next_batch(self.batch_in_time(cost)) {
             let begun = self.clock.now();
+            // What would be answered too late is not begun: under overload the network would
+            // be busy with that alone. At most half of the time is reckoned with, so that
+            // one slow pass (the first on a GPU) does not keep out what follows.
+            let expected = cost * u32::try_from(batch.len()).unwrap_or(u32::MAX);
+            let answers_at = begun + expected.min(self.max_wait / 2);
             let batch: Vec<_> = (batch.into_iter())
-                .map(|(stream, item)| (stream, in_time(item, begun, self.max_wait)))
+                .map(|(stream, item)| (stream, in_time(item, answers_at, self.max_wait)))
                 .collect();
             let features: Vec<&Features> = batch
                 .iter()
@@ -140,6 +147,7 @@ where
                 let idle = idle_since.map_or(Duration::ZERO, |since| begun - since);
                 self.stats.record(jobs, answered - begun, idle);
                 idle_since = Some(answered);
+                cost = (answered - begun).div_f64(jobs as f64);
             }
             let mut answers = answers.into_iter();
             for (stream, item) in batch {
@@ -147,13 +155,15 @@ where
                     Item::Gap(gap) => Output::Gap { stream, gap },
                     Item::Ended(end) => Output::Ended { stream, end },
                     Item::Job(job) => match answers.next().flatten() {
-                        Some(answer) => Output::Answered {
-                            stream,
-                            job,
-                            answer,
-                            answered,
-                        },
-                        None => Output::Gap {
+                        Some(answer) if !is_late(&job, answered, self.max_wait) => {
+                            Output::Answered {
+                                stream,
+                                job,
+                                answer,
+                                answered,
+                            }
+                        }
+                        _ => Output::Gap {
                             stream,
                             gap: job.span(),
                         },
@@ -165,6 +175,14 @@ where
                 }
             }
         }
+    }
+
+    /// Moments in a pass that takes at most half of the time there is, if each takes so long.
+    fn batch_in_time(&self, cost: Duration) -> usize {
+        let half = self.max_wait.as_secs_f64() / 2.0;
+        // At no cost it is infinite, which becomes the largest number.
+        let fit = half / cost.as_secs_f64();
+        (fit as usize).clamp(1, self.max_batch.max(1))
     }
 
     /// An answer for each moment; `None` for one that does not fit into memory even alone,
@@ -205,142 +223,20 @@ where
     }
 }
 
-/// A live moment whose sound arrived too long ago is lost instead of judged: it may have
+/// Whether an answer at a time is of no use any more.
+fn is_late(job: &Job, answered: Instant, max_wait: Duration) -> bool {
+    job.live && answered.saturating_duration_since(job.arrived) > max_wait
+}
+
+/// A live moment that would be answered too late is lost instead of judged: it may have
 /// waited for its picture, for a core, or for the network while other streams had it.
-fn in_time(item: Item<Box<Job>>, now: Instant, max_wait: Duration) -> Item<Box<Job>> {
+fn in_time(item: Item<Box<Job>>, answered: Instant, max_wait: Duration) -> Item<Box<Job>> {
     match item {
-        Item::Job(job) if job.live && now.saturating_duration_since(job.arrived) > max_wait => {
-            Item::Gap(job.span())
-        }
+        Item::Job(job) if is_late(&job, answered, max_wait) => Item::Gap(job.span()),
         item => item,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::dispatch::QueueLimits;
-    use super::*;
-    use crate::clock::SystemClock;
-    use crate::features::Viewport;
-    use tch::TchError;
-
-    /// Features that carry a number, as the width of their picture.
-    fn numbered(width: u32) -> Features {
-        Features {
-            spectrogram: Vec::new(),
-            image: Vec::new(),
-            image_width: width,
-            image_height: 1,
-            view: Viewport::whole(1, 1),
-        }
-    }
-
-    fn out_of_memory() -> NetError {
-        let text = "CUDA out of memory. Tried to allocate 2.00 GiB.";
-        let error = NetError::from(TchError::Torch(text.to_owned()));
-        assert!(error.is_out_of_memory());
-        error
-    }
-
-    type Answers = Result<Vec<Option<u32>>, NetError>;
-
-    /// Answers to pictures of these widths; the batches that the network was given; and
-    /// the largest batch from then on.
-    fn answers(
-        widths: &[u32],
-        mut fails: impl FnMut(&[u32]) -> Option<NetError>,
-    ) -> (Answers, Vec<usize>, usize) {
-        let mut batches = Vec::new();
-        let features: Vec<_> = widths.iter().copied().map(numbered).collect();
-        let dispatcher = Dispatcher::new(1, QueueLimits { file: 1, live: 1 });
-        let mut thread = NetworkThread {
-            network: |batch: &[&Features]| {
-                let widths: Vec<u32> = batch.iter().map(|f| f.image_width).collect();
-                batches.push(widths.len());
-                fails(&widths).map_or(Ok(widths), Err)
-            },
-            max_batch: 8,
-            max_wait: Duration::from_secs(2),
-            dispatcher: &dispatcher,
-            outputs: crossbeam_channel::unbounded().0,
-            stats: &NetworkStats::default(),
-            clock: &SystemClock,
-        };
-        let answers = thread.answer(&features.iter().collect::<Vec<_>>());
-        let max_batch = thread.max_batch;
-        (answers, batches, max_batch)
-    }
-
-    #[test]
-    fn a_batch_that_lacks_memory_is_halved_until_it_fits_and_stays_small() {
-        let widths: Vec<u32> = (0..8).collect();
-        let fails = |batch: &[u32]| (batch.len() > 2).then(out_of_memory);
-        let (answers, batches, max_batch) = answers(&widths, fails);
-        let all: Vec<_> = widths.iter().copied().map(Some).collect();
-        assert_eq!(answers.expect("all fit"), all);
-        assert_eq!(batches, [8, 4, 2, 2, 4, 2, 2]);
-        assert_eq!(max_batch, 2);
-    }
-
-    #[test]
-    fn a_moment_that_does_not_fit_alone_is_a_gap_as_long_as_others_fit() {
-        let fails = |batch: &[u32]| batch.contains(&99).then(out_of_memory);
-        let (answers, _, max_batch) = answers(&[1, 99, 3, 4], fails);
-        let expected = [Some(1), None, Some(3), Some(4)];
-        assert_eq!(answers.expect("three fit"), expected);
-        assert_eq!(max_batch, 1);
-    }
-
-    #[test]
-    fn a_network_that_fails_at_a_batch_of_one_ends_the_run() {
-        for widths in [&[1][..], &[1, 2, 3]] {
-            let (answers, ..) = answers(widths, |_| Some(out_of_memory()));
-            assert!(answers.expect_err("nothing fits").is_out_of_memory());
-        }
-    }
-
-    #[test]
-    fn another_failure_is_not_tried_again() {
-        let fails = |_: &[u32]| Some(NetError::from(TchError::Torch("bad shape".to_owned())));
-        let (answers, batches, max_batch) = answers(&[1, 2], fails);
-        assert!(answers.is_err());
-        assert_eq!((batches.len(), max_batch), (1, 8));
-    }
-
-    #[test]
-    fn a_live_moment_that_waited_too_long_is_lost_and_one_of_a_file_is_judged() {
-        let featured = Instant::now();
-        let job = |live| {
-            Item::Job(Box::new(Job {
-                seq: 7,
-                start: MediaTime(7_000_000_000),
-                end: MediaTime(8_000_000_000),
-                frame_at: MediaTime(7_500_000_000),
-                utc: None,
-                features: numbered(1),
-                picture: None,
-                audio: AudioFacts::of(&[0.0; 10], crate::features::Damage::default()),
-                video: VideoFacts {
-                    width: 1,
-                    height: 1,
-                    still: false,
-                },
-                padded: false,
-                live,
-                arrived: featured,
-                begun: featured,
-                featured,
-            }))
-        };
-        let wait = Duration::from_secs(2);
-        let after =
-            |live, seconds| in_time(job(live), featured + Duration::from_secs_f64(seconds), wait);
-        assert!(matches!(after(true, 1.9), Item::Job(_)));
-        assert!(matches!(after(false, 3600.0), Item::Job(_)));
-        let Item::Gap(gap) = after(true, 2.1) else {
-            panic!("it waited too long");
-        };
-        assert_eq!((gap.why, gap.lost), (GapReason::Overload, 1));
-        assert_eq!(gap.start, MediaTime(7_000_000_000));
-    }
-}
+#[path = "network_tests.rs"]
+mod tests;

@@ -28,8 +28,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 /// Memory for a stream's frames, however many streams there are: a second at 1080p, thinned.
 const MIN_FRAME_MEMORY: usize = 8 << 20;
 
-/// How often a camera is opened that was never there.
-const CAMERA_TRIES: usize = 3;
+/// How often a camera or network stream is opened that was never there.
+const TRIES: usize = 3;
 
 /// How often a waiting stream checks for cancellation.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
@@ -140,7 +140,7 @@ impl Reader<'_> {
                 Ending::Whole => self.reopens() && self.live,
                 Ending::Stopped | Ending::Limit => false,
             };
-            if !again || (openings >= CAMERA_TRIES && self.is_absent_camera()) {
+            if !again || (openings >= TRIES && self.is_absent()) {
                 return ending;
             }
             if self.length() > before {
@@ -190,11 +190,12 @@ impl Reader<'_> {
             .is_none_or(|maker| maker.has_sound_and_picture() == (false, false))
     }
 
-    /// A camera that has never yielded anything, and need not be waited for: most likely
-    /// there is none of that number. A network stream may be switched on later.
-    fn is_absent_camera(&self) -> bool {
-        let is_camera = matches!(self.source().kind, SourceKind::Camera(_));
-        is_camera && !self.engine.options.wait_for_cameras && self.nothing_came()
+    /// A camera or network stream that has never yielded anything, and need not be waited
+    /// for: most likely its number, address or password is wrong.
+    fn is_absent(&self) -> bool {
+        let kind = &self.source().kind;
+        let is_remote = matches!(kind, SourceKind::Camera(_) | SourceKind::Uri { .. });
+        is_remote && !self.engine.options.wait_for_sources && self.nothing_came()
     }
 
     /// Whether the source is opened again when it fails.

@@ -56,6 +56,16 @@ fn explain_error(
         (e, _) if e.matches(S::Failed) && debug.contains("not-negotiated") => {
             MediaError::Pipeline(format!("the elements cannot agree on a format: {detail}"))
         }
+        (e, SourceKind::Uri { .. }) if e.matches(R::NotAuthorized) => MediaError::Network(format!(
+            "wrong user name or password, or none: write USER:PASSWORD@ before the host, with \
+             other characters than letters and digits as in %40 for @ ({detail})"
+        )),
+        (e, SourceKind::Uri { .. }) if e.matches(R::NotFound) => MediaError::Network(format!(
+            "the server has no such stream: check the path in the address ({detail})"
+        )),
+        (e, SourceKind::Uri { .. }) if e.matches(R::OpenReadWrite) => MediaError::Network(format!(
+            "no server answers: check host and port, and whether it is switched on ({detail})"
+        )),
         // If a source fails, the element after it reports a failed stream.
         (e, SourceKind::Uri { .. }) if of_resource || e.matches(S::Failed) => {
             MediaError::Network(detail)
@@ -139,13 +149,25 @@ mod tests {
     fn what_fails_is_named_after_its_source_and_no_password_is_told() {
         let uri = "http://me:p4ss@host/a.ts?token=t0ken".to_owned();
         let network = SourceKind::Uri { uri, live: false };
-        let refused = glib::Error::new(gst::ResourceError::OpenReadWrite, "Refused.");
+        let refused = glib::Error::new(gst::ResourceError::Read, "Refused.");
         let debug = "URL: http://me:p4ss@host/a.ts?token=t0ken, of me:p4ss";
         let found = explain_error(&refused, debug, &network, None);
         assert_eq!(
             found,
             MediaError::Network("Refused (URL: http://host/a.ts?token=…, of …)".into())
         );
+        for (error, step) in [
+            (
+                gst::ResourceError::NotAuthorized,
+                "wrong user name or password",
+            ),
+            (gst::ResourceError::NotFound, "check the path"),
+            (gst::ResourceError::OpenReadWrite, "check host and port"),
+        ] {
+            let found = explain_error(&glib::Error::new(error, "x"), debug, &network, None);
+            let told = found.to_string();
+            assert!(told.contains(step) && !told.contains("p4ss"), "{told}");
+        }
         let failed = glib::Error::new(gst::StreamError::Failed, "Internal error.");
         let is_network = |kind| {
             let found = explain_error(&failed, "", kind, None);

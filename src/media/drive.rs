@@ -9,11 +9,13 @@ use std::time::Duration;
 use super::error::MediaError;
 use super::feed::Feed;
 use super::frame::Frame;
+use super::progress::Progress;
 use super::ring::AudioBlock;
 use super::session::{CHANNEL_FRAMES, End};
 use super::stall::Stall;
 use crate::clock::Clock;
 use crate::time::SAMPLE_RATE;
+use crate::window::Timed;
 
 /// How long the loop waits at most for something to arrive before it looks for errors,
 /// cancellation and timeouts. What arrives wakes it at once.
@@ -96,6 +98,7 @@ pub fn drive(
     let mut last_frame = last_news;
     let mut can_stall = stall == Stall::Always;
     let mut reported = false;
+    let mut progress = Progress::new(last_news);
     let mut end: Option<End> = None;
     loop {
         let mut news = false;
@@ -110,9 +113,12 @@ pub fn drive(
             news = true;
             more = more.saturating_sub(block.pcm.len());
             listener.arrives();
+            progress.sound(block.at.plus(block.pcm.len()).to_time(), clock.now());
             listener.sound(&block);
             listener.hand_on(feed);
-            if listener.is_stopped() {
+            // One that delivers for ever would never leave this loop.
+            let is_stuck = !feed.is_by_clock() && progress.has_ceased(clock.now());
+            if listener.is_stopped() || is_stuck {
                 break;
             }
         }
@@ -124,6 +130,7 @@ pub fn drive(
             news = true;
             last_frame = clock.now();
             listener.arrives();
+            progress.picture(frame.at(), last_frame);
             listener.frame(frame);
         }
         if feed.sound_is_done() {
@@ -140,6 +147,10 @@ pub fn drive(
             last_news = clock.now();
             reported = false;
             can_stall |= stall == Stall::OnceBegun;
+            // A live source is judged by what comes of it.
+            if can_stall && !feed.is_by_clock() && progress.has_ceased(last_news) {
+                return Ending::Failed(MediaError::Circling);
+            }
             continue;
         }
         // One more round after the end, for what was still in flight.
@@ -167,3 +178,7 @@ pub fn drive(
         feed.wait(clock, WAIT);
     }
 }
+
+#[cfg(test)]
+#[path = "drive_tests.rs"]
+mod tests;

@@ -60,6 +60,12 @@ pub enum MediaError {
     /// Nothing arrived for this many seconds.
     #[error("nothing came for {0} seconds: the source hangs")]
     Stalled(u64),
+    /// What is delivered comes no further.
+    #[error(
+        "its decoder goes round in circles: it delivers, but comes no further in the file; \
+         damaged media, copy it again from its source or re-encode it with ffmpeg"
+    )]
+    Circling,
     /// Decoding has been behind the clock for long, by this many seconds.
     #[error(
         "decoding is {0} s behind and does not catch up: run fewer streams at once, or give \
@@ -91,7 +97,7 @@ pub enum MediaError {
     /// The process that decoded it used more than this many MiB.
     #[error(
         "decoding it takes more than {0} MiB of memory: damaged media, or too large a picture; \
-         re-encode it with ffmpeg, smaller"
+         re-encode it with ffmpeg, smaller, or give each file more memory with fewer --jobs"
     )]
     TooMuchMemory(u64),
     /// Any other error of GStreamer.

@@ -81,6 +81,7 @@ pub(super) fn build(
     .map_err(|e| MediaError::Pipeline(e.message().to_owned()))?;
     if let Some(decoder) = pipeline.by_name("l3net-source") {
         let is_first = part.is_none();
+        let begin = part.as_ref().map_or(0, |part| part.start);
         match (&source.kind, part) {
             (SourceKind::File(path), Some(part)) => read_part(&decoder, path, &part)?,
             _ => decoder.set_property("uri", &uri),
@@ -90,6 +91,7 @@ pub(super) fn build(
                 let tracks = FileTracks {
                     told_as: is_first.then(|| source.name.to_string()),
                     path: path.clone(),
+                    begin,
                     uri,
                     asked: source.tracks,
                     trouble: Arc::clone(trouble),

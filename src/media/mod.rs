@@ -23,6 +23,7 @@ mod lpcm;
 mod mov;
 mod naming;
 mod process;
+mod progress;
 mod restamp;
 mod ring;
 mod scene;

@@ -2,10 +2,11 @@
 //!
 //! One writer, one reader, no locks. One ring holds samples, another a small header per
 //! block: its position and arrival time. Neither side waits; callers that want to wait
-//! do so themselves.
+//! do so themselves, and a writer that does is woken.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::Instant;
 
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
@@ -35,6 +36,8 @@ struct Header {
 struct Shared {
     ended: AtomicBool,
     dropped_blocks: AtomicU64,
+    /// Waits for room.
+    writer: OnceLock<Thread>,
 }
 
 /// The appsink's side.
@@ -76,6 +79,12 @@ impl SoundWriter {
     /// Whether a block of this many samples fits now.
     pub fn has_room(&self, samples: usize) -> bool {
         self.pcm.vacant_len() >= samples && !self.headers.is_full()
+    }
+
+    /// Has this thread unparked whenever a block has been read.
+    pub fn wake_when_read(&self, thread: Thread) {
+        // One thread writes, so nothing is there already.
+        let _ = self.shared.writer.set(thread);
     }
 
     /// Writes a block; false if it did not fit.
@@ -131,6 +140,9 @@ impl SoundReader {
         self.block.resize(header.samples, 0.0);
         let got = self.pcm.pop_slice(&mut self.block);
         debug_assert_eq!(got, header.samples, "samples go in before their header");
+        if let Some(writer) = self.shared.writer.get() {
+            writer.unpark();
+        }
         Some(AudioBlock {
             at: header.at,
             arrived: header.arrived,
@@ -188,6 +200,31 @@ mod tests {
         assert!(!reader.is_done());
         reader.next_block();
         assert!(reader.is_done());
+    }
+
+    #[test]
+    fn a_writer_that_waits_for_room_is_woken() {
+        let (mut writer, mut reader) = sound_ring(4, 4);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                writer.wake_when_read(std::thread::current());
+                for round in 0..1_000 {
+                    while !writer.has_room(3) {
+                        std::thread::park();
+                    }
+                    writer.accept(SamplePos(round * 3), Instant::now(), [1.0; 3].into_iter());
+                }
+                writer.end();
+            });
+            let mut read = 0;
+            while !reader.is_done() {
+                match reader.next_block() {
+                    Some(_) => read += 1,
+                    None => std::thread::yield_now(),
+                }
+            }
+            assert_eq!(read, 1_000);
+        });
     }
 
     /// What the block at this position holds: lengths that do not divide the ring, so

@@ -175,7 +175,7 @@ impl Session {
         if session.is_by_clock() {
             frame_tap.watch(&frame_sink);
         } else {
-            let pump = frame_tap.pump(frame_sink.clone(), Arc::clone(stop));
+            let pump = frame_tap.pump(frame_sink.clone());
             session.pumps.push(pump);
         }
         if session.pipeline.set_state(gst::State::Playing).is_err() {
@@ -422,6 +422,10 @@ impl Drop for Session {
     fn drop(&mut self) {
         // The pumps continue but discard: full sinks would block the state change.
         self.stop.store(true, Ordering::Relaxed);
+        self.frames = crossbeam_channel::never();
+        for pump in &self.pumps {
+            pump.thread().unpark();
+        }
         let _ = self.pipeline.set_state(gst::State::Null);
         for pump in self.pumps.drain(..) {
             // A pump that panicked has nothing more to give.

@@ -17,9 +17,6 @@ use super::frame::{Frame, VideoState};
 use super::ring::SoundWriter;
 use crate::time::{MediaTime, SamplePos};
 
-/// How long a pump waits for space before it checks for the end of the session.
-const PUMP_STEP: Duration = Duration::from_millis(2);
-
 /// The largest block that a pump writes: one buffer of a container may hold seconds, more
 /// than the ring.
 const PUMP_PIECE: usize = 4_800;
@@ -148,6 +145,7 @@ impl SoundTap {
     /// may hold more than the ring. Once `stop` is set, it discards what does not fit.
     pub fn pump(mut self, sink: gst_app::AppSink, stop: Arc<AtomicBool>) -> JoinHandle<()> {
         std::thread::spawn(move || {
+            self.writer.wake_when_read(std::thread::current());
             'samples: while let Some(sample) = pull(&sink, &self.state) {
                 let arrived = Instant::now();
                 let Some(begin) = self.position(&sample) else {
@@ -164,7 +162,8 @@ impl SoundTap {
                         if stop.load(Ordering::Relaxed) {
                             continue 'samples;
                         }
-                        std::thread::sleep(PUMP_STEP);
+                        // Whoever reads a block or ends the session wakes it.
+                        std::thread::park();
                     }
                     let heard = at.to_time().distance(begin.to_time());
                     let later = Duration::from_nanos(if self.plays { heard } else { 0 });
@@ -205,20 +204,14 @@ impl FrameTap {
         );
     }
 
-    /// Taps a file, like [`SoundTap::pump`].
-    pub fn pump(self, sink: gst_app::AppSink, stop: Arc<AtomicBool>) -> JoinHandle<()> {
+    /// Taps a file, like [`SoundTap::pump`]; it discards once nobody receives.
+    pub fn pump(self, sink: gst_app::AppSink) -> JoinHandle<()> {
         std::thread::spawn(move || {
             while let Some(sample) = pull(&sink, &self.state) {
-                let Some(mut frame) = self.frame(sample) else {
-                    continue;
-                };
-                while let Err(back) = self.sender.send_timeout(frame, PUMP_STEP) {
-                    if back.is_disconnected() || stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    frame = back.into_inner();
+                if let Some(frame) = self.frame(sample) {
+                    let _ = self.sender.send(frame);
+                    self.state.arrived();
                 }
-                self.state.arrived();
             }
             self.state.end();
         })

@@ -162,6 +162,10 @@ fn a_decoder_that_is_too_slow_skips_pictures_and_does_not_fall_behind() {
     let told = only(by_stream(done.records()));
     assert!(accounted(&told) >= 7, "{told:?}");
     assert_in_order(&told);
+    // Counted from the arrival of the sound, however busy the machine is.
+    for moment in &told.moments {
+        assert!(moment.latency_ms.total <= 2_000.0, "{moment:?}");
+    }
 }
 
 #[test]

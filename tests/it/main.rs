@@ -24,6 +24,8 @@ mod golden;
 #[cfg(feature = "gst")]
 mod isolation;
 #[cfg(feature = "gst")]
+mod joined;
+#[cfg(feature = "gst")]
 mod live;
 #[cfg(feature = "gst")]
 mod media;
@@ -36,6 +38,8 @@ mod pictures;
 mod prepare;
 #[cfg(feature = "gst")]
 mod resume;
+#[cfg(feature = "gst")]
+mod rtsp;
 mod shipped_model;
 #[cfg(feature = "gst")]
 mod sinks;

@@ -131,6 +131,18 @@ def main():
            "-bsf:a", "setts=ts=round(PTS*1.003)",
            "-f", "flv")
 
+    # To be joined to others. Their names are not ones that a folder walk takes.
+    for name, form, video, audio in (
+        ("two_seconds.flashvideo", "flv", "flv1", ["pcm_s16le"]),
+        ("two_seconds.windowsmedia", "asf", "wmv2", ["wmav2", "-b:a", "64k"]),
+        ("two_seconds.oggmedia", "ogg", "libtheora", ["libvorbis", "-q:a", "0"]),
+    ):
+        rate = 11025 if form == "flv" else 44100
+        ffmpeg(name, picture(2, "64x48"), sound(2, rate), "-c:v", video, "-q:v", "10", "-c:a", *audio, "-f", form)
+    # The first sound is a commentary by its flag alone.
+    ffmpeg("commentary_flag.matroska", picture(2, "64x48"), other, sound(2), "-map", "0", "-map", "1", "-map", "2", H264,
+           FLAC, "-disposition:a:0", "default+comment", "-disposition:a:1", "default", "-f", "matroska")
+
     # Damage.
     cut(OUT / "whole_3s_aac.mp4", "truncated_no_index.mp4", 0.6)
     cut(CLIPS / "vp8-vorbis-webvtt.webm", "truncated.webm", 0.5)

@@ -30,14 +30,18 @@ fn a_camera_that_is_away_is_opened_again_ever_more_slowly() {
 }
 
 #[test]
-fn a_camera_that_was_never_there_is_abandoned_unless_it_is_waited_for() {
+fn a_source_that_was_never_there_is_abandoned_unless_it_is_waited_for() {
     is_abandoned_unless_waited_for(&camera());
+    is_abandoned_unless_waited_for(&SourceKind::Uri {
+        uri: "rtsp://10.0.0.5/stream".to_owned(),
+        live: true,
+    });
 }
 
 fn is_abandoned_unless_waited_for(kind: &SourceKind) {
-    let run = |acts: &[Act], seconds, wait_for_cameras| {
+    let run = |acts: &[Act], seconds, wait_for_sources| {
         let options = EngineOptions {
-            wait_for_cameras,
+            wait_for_sources,
             ..options(seconds)
         };
         let (outcome, ended) = run_with(kind.clone(), options, acts, answer, |_, _| Ok(()));

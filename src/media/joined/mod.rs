@@ -1,5 +1,6 @@
-//! Recordings that were joined byte by byte in one file of MP4, MOV, Matroska, WebM or AVI,
-//! as `cat` makes them. GStreamer's demuxers (1.22) read the first and end.
+//! Recordings that were joined byte by byte in one file, as `cat` makes them: of MP4, MOV,
+//! Matroska, WebM, AVI, FLV, ASF or Ogg, also of several. GStreamer's demuxers (1.22) read
+//! the first and end.
 //!
 //! Belongs here: finding the recordings ([`parts`]), reading one from its part of the file,
 //! and one after the other on one timeline. Does not: streams whose timestamps jump
@@ -7,6 +8,7 @@
 
 mod parts;
 mod reader;
+mod walk;
 
 use std::fs::File;
 use std::ops::Range;
@@ -25,6 +27,7 @@ use crate::time::{MediaTime, SamplePos};
 use crate::window::{TAIL_SAMPLES, Timed};
 
 pub(super) use reader::read_part;
+pub(super) use walk::element;
 
 /// Time between two recordings: long enough that a window ends in it.
 const APART: u64 = 100_000_000;

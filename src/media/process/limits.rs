@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use crate::exit;
@@ -16,17 +17,65 @@ pub(super) const OUT_OF_MEMORY: i32 = 3;
 /// How often a child measures its memory. A decoder fills some hundred megabytes meanwhile.
 const MEASURE_EVERY: Duration = Duration::from_millis(50);
 
-/// 8K video in 10 bits takes 3 GB.
-const LEAST_MEMORY: u64 = 2 << 30;
+/// 4K video in 10 bits takes less; 8K takes 3 GB.
+const LEAST_MEMORY: u64 = 1 << 30;
 
-/// How much memory a child may use: half of the machine's.
-pub(super) fn default_memory_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+/// How much memory each of so many children may use: together half of what there is. But
+/// if that is little, enough for most films, since not all need it at once.
+pub(super) fn memory_bytes(jobs: usize) -> u64 {
+    let there = machine_bytes().unwrap_or(u64::MAX);
+    let allowed = std::fs::read_to_string("/proc/self/cgroup")
+        .ok()
+        .and_then(|groups| group_bytes(Path::new("/sys/fs/cgroup"), &groups));
+    share(there.min(allowed.unwrap_or(u64::MAX)), jobs)
+}
+
+fn share(there: u64, jobs: usize) -> u64 {
+    let half = there / 2;
+    (half / jobs.max(1) as u64).max(LEAST_MEMORY.min(half))
+}
+
+fn machine_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let total = text
         .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB"))
-        .and_then(|kb| kb.trim().parse::<u64>().ok());
-    (total.unwrap_or(0) * 1024 / 2).max(LEAST_MEMORY)
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kb: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kb * 1024)
+}
+
+/// The lowest limit of the control groups that `/proc/self/cgroup` lists: of containers
+/// and of services.
+fn group_bytes(root: &Path, groups: &str) -> Option<u64> {
+    let limits = groups.lines().flat_map(|line| {
+        // `0::/path` in version 2, `N:controllers:/path` in version 1.
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (parts.next().unwrap_or(""), parts.next().unwrap_or("/"));
+        let (root, file) = match controllers {
+            "" => (root.to_owned(), "memory.max"),
+            _ => (root.join("memory"), "memory.limit_in_bytes"),
+        };
+        let is_memory = controllers.is_empty() || controllers.split(',').any(|c| c == "memory");
+        let normal = Path::new(path).components();
+        let names = normal.filter_map(|part| match part {
+            Component::Normal(name) if is_memory => Some(name.to_owned()),
+            _ => None,
+        });
+        // From the root down: a limit holds for all below it.
+        let mut folder = root;
+        let mut limits = vec![limit(&folder.join(file))];
+        for name in names {
+            folder.push(name);
+            limits.push(limit(&folder.join(file)));
+        }
+        limits.into_iter().filter(move |_| is_memory).flatten()
+    });
+    limits.min()
+}
+
+/// `None` without a limit, which is the word `max`.
+fn limit(file: &Path) -> Option<u64> {
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
 /// The two channels to the parent, which are stdin and stdout at the start. Moves them to
@@ -93,7 +142,40 @@ mod tests {
         let held = vec![1_u8; 256 << 20];
         let now = resident_bytes().expect("it is known");
         assert!(now > before + (128 << 20), "{before} {now}");
-        assert!(default_memory_bytes() >= LEAST_MEMORY);
         drop(held);
+    }
+
+    #[test]
+    fn children_share_half_of_the_memory() {
+        const GIB: u64 = 1 << 30;
+        assert_eq!(share(64 * GIB, 1), 32 * GIB);
+        assert_eq!(share(64 * GIB, 8), 4 * GIB);
+        assert_eq!(share(8 * GIB, 64), GIB);
+        assert_eq!(share(GIB, 4), GIB / 2);
+        let here = machine_bytes().expect("it is known");
+        assert!((1..=here / 2).contains(&memory_bytes(1)));
+    }
+
+    #[test]
+    fn the_lowest_limit_of_a_control_group_holds() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let write = |file: &str, text: &str| {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            std::fs::write(path, text).expect("written");
+        };
+        let of = |groups: &str| group_bytes(dir.path(), groups);
+        assert_eq!(of("0::/\n"), None);
+        write("a.slice/memory.max", "3000\n");
+        write("a.slice/b.service/memory.max", "max\n");
+        assert_eq!(of("0::/a.slice/b.service\n"), Some(3000));
+        write("memory.max", "2000\n");
+        assert_eq!(of("0::/a.slice/b.service\n"), Some(2000));
+        assert_eq!(of("0::/\n"), Some(2000));
+        write("memory/docker/x/memory.limit_in_bytes", "500\n");
+        let first = "5:cpu,cpuacct:/docker/x\n4:memory:/docker/x\n0::/\n";
+        assert_eq!(of(first), Some(500));
+        assert_eq!(of("5:cpu,cpuacct:/docker/x\n"), None);
+        assert_eq!(of("nonsense"), Some(2000));
     }
 }

@@ -73,7 +73,7 @@ impl ProcessOpener {
         let program = PathBuf::from("/proc/self/exe");
         Self {
             decoder_threads: decoder_threads(jobs),
-            ..Self::with_program(program, limits::default_memory_bytes())
+            ..Self::with_program(program, limits::memory_bytes(jobs))
         }
     }
 

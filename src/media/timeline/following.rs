@@ -23,6 +23,10 @@ const FOLLOW_WITHIN: Ticks = SECOND / 2;
 /// But by no more than a twentieth of the sound: a step of 40 ms takes a second.
 const FASTEST: Ticks = 20;
 
+/// Until so much has been heard, what the newest timestamps disagree by counts as jitter, so
+/// that sound and picture of a source that sends in bursts belong together from the start.
+const KNOWN: Ticks = 3 * SECOND;
+
 /// Sound that follows its timestamps.
 #[derive(Debug)]
 pub(super) struct Following {
@@ -90,8 +94,10 @@ impl Following {
             }
             _ => 0,
         };
-        // The last two may hold what is being judged.
-        let jitter = self.earlier.span(2).map_or(0, |(least, most)| most - least);
+        // The last two may hold what is being judged. At first they are all there is.
+        let without = if end - begun < KNOWN { 0 } else { 2 };
+        let spans = self.earlier.span(without);
+        let jitter = spans.map_or(0, |(least, most)| most - least);
         let step = if agreed.abs() > ALIGNMENT + jitter.min(NEAR) {
             self.begun = Some(end);
             agreed

@@ -9,8 +9,6 @@
 
 use proptest::prelude::*;
 
-use std::time::Duration;
-
 use super::*;
 use player::{Player, Recorded, off};
 
@@ -18,6 +16,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// Where the 33 bits of an MPEG timestamp wrap.
 const WRAP_MS: i64 = 95_443_718;
 
+mod drift;
 mod player;
 
 const FOR_EVER: i64 = i64::MAX / 2;
@@ -264,11 +263,10 @@ fn jitter_of_a_live_source_is_no_gap() {
             picture: bursts,
         };
         let got = source.play(Origin::Live);
-        assert!(got.gaps.len() <= 1, "{period} {got:?}");
-        assert!(got.moments.len() >= 57, "{period} {got:?}");
-        // How much it jitters is not known at first.
-        let later = got.apart[4..].iter().copied().fold(0.0, f64::max);
-        assert!(later <= 100.0, "{period} {got:?}");
+        let found = (got.moments.len(), got.gaps.len());
+        assert_eq!(found, (60, 0), "{period} {got:?}");
+        // From the first second on.
+        assert!(got.apart_ms() <= 65.0, "{period} {got:?}");
     }
 }
 
@@ -310,61 +308,6 @@ fn a_hole_where_blocks_were_dropped_is_one_at_once() {
         "{:?}",
         live.placed
     );
-}
-
-#[test]
-fn a_drifting_clock_is_no_gap_and_frames_stay_in_the_middle() {
-    for origin in [Origin::File, Origin::Live] {
-        for ppm in [3_000, -3_000, 20_000, -20_000] {
-            for block_ms in [20, 250] {
-                let right = |ms: i64| ms;
-                let source = Recorded {
-                    seconds: 60,
-                    block_ms,
-                    ppm,
-                    sound: right,
-                    picture: right,
-                };
-                let got = source.play(origin);
-                let case = format!("{origin:?} {ppm} {block_ms}: {got:?}");
-                assert_eq!(got.gaps, [], "{case}");
-                assert!(got.moments.len() >= 59, "{case}");
-                // A frame is 40 ms, a live clock is followed up to 30 ms behind.
-                assert!(got.apart_ms() <= 75.0, "{case}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_day_of_300_ppm_is_followed() {
-    for (origin, ppm) in [
-        (Origin::File, 300),
-        (Origin::Live, 300),
-        (Origin::Live, -300),
-    ] {
-        let mut timeline = Timeline::new(origin, MediaTime::ZERO, Instant::now());
-        let begun = Instant::now();
-        let (samples, mut end) = (12_000_i64, None::<SamplePos>);
-        for k in 0..24 * 3_600 * 48_000 / samples {
-            let at = k * samples + k * samples * ppm / 1_000_000;
-            let ms = at as u64 / 48;
-            let arrived = begun + Duration::from_millis(ms);
-            // Timestamps in whole milliseconds, as in Matroska.
-            let stamp = SamplePos(ms * 48);
-            let answer = timeline.sound(stamp, samples as usize, arrived);
-            let Place::At(placed) = answer.place else {
-                panic!("{k}: {answer:?}")
-            };
-            let placed = SamplePos::from_time(placed);
-            let off = placed.minus(SamplePos(at as u64));
-            assert!(off.abs() <= 240, "{k}: {off}");
-            let step = end.map_or(0, |end| placed.minus(end));
-            assert!(step.abs() <= 100, "{k}: {step}");
-            end = Some(placed.plus(samples as usize));
-        }
-        assert_eq!(timeline.doubts(), Doubts::default());
-    }
 }
 
 proptest! {

@@ -14,6 +14,8 @@ pub struct AskedTracks {
 pub(super) struct Track {
     /// Its container flags it as the one to play.
     pub is_default: bool,
+    /// Its container flags it as one that goes with the recording.
+    pub is_beside: bool,
     /// Its name, if it has one.
     pub title: Option<String>,
     /// ISO 639 code, if it has one.
@@ -42,6 +44,12 @@ pub(super) enum Why {
     Default,
     /// The first that is no cover, no commentary, and not silent.
     First,
+    /// The first of those among several that are flagged default, but not all.
+    FirstDefault,
+    /// The first that is no cover and no commentary; all of these are silent.
+    Silent,
+    /// The first that is no cover if there is one; the others are commentaries.
+    Beside,
     /// Microphones of one recording.
     Mixed,
 }
@@ -58,9 +66,9 @@ const BESIDE: [&str; 6] = [
 ];
 
 impl Track {
-    fn is_beside(&self) -> bool {
+    fn goes_beside(&self) -> bool {
         let title = self.title.as_deref().unwrap_or_default().to_lowercase();
-        BESIDE.iter().any(|word| title.contains(word))
+        self.is_beside || BESIDE.iter().any(|word| title.contains(word))
     }
 }
 
@@ -84,7 +92,7 @@ pub(super) fn choose(tracks: &[Track], asked: Option<usize>) -> Option<Choice> {
     if is_one_recording(tracks) {
         let heard: Vec<_> = positions(tracks, |track| !track.is_silent).collect();
         return Some(match heard[..] {
-            [] => one(0, Why::First),
+            [] => one(0, Why::Silent),
             [at] => one(at, Why::First),
             _ => Choice {
                 taken: heard,
@@ -96,13 +104,19 @@ pub(super) fn choose(tracks: &[Track], asked: Option<usize>) -> Option<Choice> {
     if let (Some(at), None) = (flagged.next(), flagged.next()) {
         return Some(one(at, Why::Default));
     }
-    let itself = |track: &Track| !track.is_still && !track.is_beside();
-    let first = positions(tracks, |t| itself(t) && !t.is_silent && t.is_default)
-        .chain(positions(tracks, |t| itself(t) && !t.is_silent))
-        .chain(positions(tracks, itself))
-        .chain(positions(tracks, |t| !t.is_still))
-        .next();
-    Some(one(first.unwrap_or(0), Why::First))
+    let itself = |track: &Track| !track.is_still && !track.goes_beside();
+    let heard = |track: &Track| itself(track) && !track.is_silent;
+    let first = |which: &dyn Fn(&Track) -> bool| positions(tracks, which).next();
+    let found = match (first(&heard), first(&|t| heard(t) && t.is_default)) {
+        (first, Some(at)) if first != Some(at) => Some((at, Why::FirstDefault)),
+        (Some(at), _) => Some((at, Why::First)),
+        (None, _) => first(&itself).map(|at| (at, Why::Silent)),
+    };
+    let (at, why) = found.unwrap_or_else(|| {
+        let at = first(&|track| !track.is_still).unwrap_or(0);
+        (at, Why::Beside)
+    });
+    Some(one(at, why))
 }
 
 fn positions(tracks: &[Track], which: impl Fn(&Track) -> bool) -> impl Iterator<Item = usize> {
@@ -116,240 +130,11 @@ fn is_one_recording(tracks: &[Track]) -> bool {
         return false;
     };
     let is_alike = |track: &Track| {
-        track.mono_pcm == first.mono_pcm && track.language == first.language && !track.is_beside()
+        track.mono_pcm == first.mono_pcm && track.language == first.language && !track.goes_beside()
     };
-    first.mono_pcm.is_some() && !first.is_beside() && others.iter().all(is_alike)
+    first.mono_pcm.is_some() && !first.goes_beside() && others.iter().all(is_alike)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn track() -> Track {
-        Track::default()
-    }
-
-    fn default() -> Track {
-        Track {
-            is_default: true,
-            ..track()
-        }
-    }
-
-    fn titled(title: &str) -> Track {
-        Track {
-            title: Some(title.to_owned()),
-            ..track()
-        }
-    }
-
-    fn silent() -> Track {
-        Track {
-            is_silent: true,
-            ..track()
-        }
-    }
-
-    fn still() -> Track {
-        Track {
-            is_still: true,
-            ..track()
-        }
-    }
-
-    fn mono(is_silent: bool) -> Track {
-        Track {
-            mono_pcm: Some(48_000),
-            is_silent,
-            ..track()
-        }
-    }
-
-    fn spoken(language: &str) -> Track {
-        Track {
-            language: Some(language.to_owned()),
-            ..mono(false)
-        }
-    }
-
-    #[test]
-    fn the_recording_itself_is_taken() {
-        let cases: &[(&str, Vec<Track>, &[usize], Why)] = &[
-            ("none", vec![], &[], Why::Only),
-            (
-                "one, whatever it is",
-                vec![Track {
-                    is_silent: true,
-                    ..still()
-                }],
-                &[0],
-                Why::Only,
-            ),
-            ("flagged", vec![track(), default()], &[1], Why::Default),
-            (
-                "flagged, though silent",
-                vec![
-                    track(),
-                    Track {
-                        is_silent: true,
-                        ..default()
-                    },
-                ],
-                &[1],
-                Why::Default,
-            ),
-            (
-                "flagged, though a cover",
-                vec![
-                    Track {
-                        is_still: true,
-                        ..default()
-                    },
-                    track(),
-                ],
-                &[1],
-                Why::First,
-            ),
-            ("all flagged", vec![default(), default()], &[0], Why::First),
-            (
-                "all flagged, the first silent",
-                vec![
-                    Track {
-                        is_silent: true,
-                        ..default()
-                    },
-                    default(),
-                ],
-                &[1],
-                Why::First,
-            ),
-            (
-                "two of three flagged",
-                vec![track(), default(), default()],
-                &[1],
-                Why::First,
-            ),
-            ("none flagged", vec![track(), track()], &[0], Why::First),
-            ("a cover first", vec![still(), track()], &[1], Why::First),
-            (
-                "a commentary first",
-                vec![titled("Director's Commentary"), track()],
-                &[1],
-                Why::First,
-            ),
-            (
-                "a description first",
-                vec![titled("Audiodescription"), titled("Main")],
-                &[1],
-                Why::First,
-            ),
-            (
-                "a silent one first",
-                vec![silent(), track()],
-                &[1],
-                Why::First,
-            ),
-            ("all silent", vec![silent(), silent()], &[0], Why::First),
-            (
-                "a commentary beside silence",
-                vec![titled("commentary"), silent()],
-                &[1],
-                Why::First,
-            ),
-            ("covers only", vec![still(), still()], &[0], Why::First),
-        ];
-        for (name, tracks, taken, why) in cases {
-            let choice = choose(tracks, None).expect("nothing was asked for");
-            assert_eq!((&choice.taken[..], choice.why), (*taken, *why), "{name}");
-        }
-    }
-
-    #[test]
-    fn microphones_of_one_recording_are_mixed() {
-        let cases: &[(&str, Vec<Track>, &[usize], Why)] = &[
-            ("four", vec![mono(false); 4], &[0, 1, 2, 3], Why::Mixed),
-            (
-                "two of four sound",
-                vec![mono(true), mono(false), mono(false), mono(true)],
-                &[1, 2],
-                Why::Mixed,
-            ),
-            (
-                "one of two sounds",
-                vec![mono(true), mono(false)],
-                &[1],
-                Why::First,
-            ),
-            (
-                "the first is flagged",
-                vec![
-                    Track {
-                        is_default: true,
-                        ..mono(false)
-                    },
-                    mono(false),
-                ],
-                &[0, 1],
-                Why::Mixed,
-            ),
-            ("all silent", vec![mono(true), mono(true)], &[0], Why::First),
-            (
-                "one language",
-                vec![spoken("en"), spoken("en")],
-                &[0, 1],
-                Why::Mixed,
-            ),
-            (
-                "two languages",
-                vec![spoken("en"), spoken("de")],
-                &[0],
-                Why::First,
-            ),
-            (
-                "a commentary",
-                vec![
-                    mono(false),
-                    Track {
-                        title: Some("Comments".into()),
-                        ..mono(false)
-                    },
-                ],
-                &[0],
-                Why::First,
-            ),
-            (
-                "two rates",
-                vec![
-                    mono(false),
-                    Track {
-                        mono_pcm: Some(44_100),
-                        ..track()
-                    },
-                ],
-                &[0],
-                Why::First,
-            ),
-            (
-                "one is stereo",
-                vec![mono(false), track()],
-                &[0],
-                Why::First,
-            ),
-        ];
-        for (name, tracks, taken, why) in cases {
-            let choice = choose(tracks, None).expect("nothing was asked for");
-            assert_eq!((&choice.taken[..], choice.why), (*taken, *why), "{name}");
-        }
-    }
-
-    #[test]
-    fn what_is_asked_for_is_taken_or_missing() {
-        let tracks = [default(), silent(), still()];
-        let taken = |number| choose(&tracks, Some(number)).map(|choice| choice.taken);
-        assert_eq!(taken(1), Some(vec![0]));
-        assert_eq!(taken(3), Some(vec![2]));
-        assert_eq!(taken(0), None);
-        assert_eq!(taken(4), None);
-        assert_eq!(choose(&[], Some(1)), None);
-    }
-}
+#[path = "choice_tests.rs"]
+mod tests;

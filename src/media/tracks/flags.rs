@@ -1,122 +1,36 @@
-//! The tracks of an MP4 or MOV that are flagged to be played, which qtdemux (1.22) keeps to
-//! itself: the lowest bit of each track's header.
+//! Flags of tracks that GStreamer's demuxers (1.22) keep to themselves, read from the file.
+
+mod matroska;
+mod movie;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Largest index that is read, in bytes: beyond it no recording is known.
-const LARGEST: u64 = 1 << 28;
-
-/// Whether each track is flagged, by its number; empty for other files.
-pub(super) fn enabled(path: &Path) -> BTreeMap<u32, bool> {
-    // A file that cannot be read, or is damaged, has no flags; its demuxer says more.
-    index(path).map(|moov| tracks(&moov)).unwrap_or_default()
+/// What a container says of a track.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flags {
+    /// It is to be played; `None` where the demuxer tells it.
+    pub is_default: Option<bool>,
+    /// It goes with the recording: a commentary, or a description for the blind.
+    pub is_beside: bool,
 }
 
-/// The content of the `moov` box.
-fn index(path: &Path) -> Option<Vec<u8>> {
-    let mut file = File::open(path).ok()?;
-    loop {
-        let mut header = [0; 8];
-        file.read_exact(&mut header).ok()?;
-        let [a, b, c, d, kind @ ..] = header;
-        let mut size = u64::from(u32::from_be_bytes([a, b, c, d])).checked_sub(8);
-        if size.is_none() && [a, b, c, d] == [0, 0, 0, 1] {
-            let mut long = [0; 8];
-            file.read_exact(&mut long).ok()?;
-            size = u64::from_be_bytes(long).checked_sub(16);
+/// The flags of each track, by its number, in the recording that begins at a place of a file;
+/// none if the container has none. A file that cannot be read, or is damaged, has none either;
+/// its demuxer says more.
+pub(super) fn flags(path: &Path, begin: u64) -> BTreeMap<u32, Flags> {
+    let read = || {
+        let mut file = File::open(path).ok()?;
+        let mut head = [0; 4];
+        file.seek(SeekFrom::Start(begin)).ok()?;
+        file.read_exact(&mut head).ok()?;
+        file.seek(SeekFrom::Start(begin)).ok()?;
+        match head {
+            matroska::MAGIC => matroska::read(file),
+            _ => movie::read(file),
         }
-        match &kind {
-            b"moov" => {
-                let mut content = Vec::new();
-                file.take(size?.min(LARGEST))
-                    .read_to_end(&mut content)
-                    .ok()?;
-                return Some(content);
-            }
-            kind if kind.iter().all(|c| c.is_ascii_alphanumeric() || *c == b' ') => {
-                file.seek(SeekFrom::Current(i64::try_from(size?).ok()?))
-                    .ok()?;
-            }
-            _ => return None,
-        }
-    }
-}
-
-fn tracks(moov: &[u8]) -> BTreeMap<u32, bool> {
-    let headers = boxes(moov).filter(|(kind, _)| kind == b"trak");
-    let headers = headers.filter_map(|(_, trak)| boxes(trak).find(|(kind, _)| kind == b"tkhd"));
-    let flags = headers.filter_map(|(_, header)| {
-        let &[version, _, _, flags, ..] = header else {
-            return None;
-        };
-        // After two times, of 32 or 64 bits.
-        let at = if version == 1 { 20 } else { 12 };
-        let number = header.get(at..at + 4)?;
-        Some((u32::from_be_bytes(number.try_into().ok()?), flags & 1 == 1))
-    });
-    flags.collect()
-}
-
-/// The boxes in a box. Those in `moov` are never longer than 32 bits can tell.
-fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    std::iter::from_fn(move || {
-        let (&[a, b, c, d, kind @ ..], _) = bytes.split_first_chunk::<8>()?;
-        let size = u32::from_be_bytes([a, b, c, d]) as usize;
-        let (whole, rest) = bytes.split_at_checked(size)?;
-        bytes = rest;
-        Some((kind, whole.get(8..)?))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
-        let size = (8 + content.len()) as u32;
-        [&size.to_be_bytes(), kind.as_slice(), content].concat()
-    }
-
-    fn trak(version: u8, number: u8, flags: u8) -> Vec<u8> {
-        let times = if version == 1 { 16 } else { 8 };
-        let mut header = vec![version, 0, 0, flags];
-        header.resize(4 + times, 0xee);
-        header.extend_from_slice(&[0, 0, 0, number, 9, 9]);
-        boxed(
-            b"trak",
-            &[boxed(b"edts", &[1, 2]), boxed(b"tkhd", &header)].concat(),
-        )
-    }
-
-    #[test]
-    fn flags_of_each_track() {
-        let moov = [
-            boxed(b"mvhd", &[0; 100]),
-            trak(0, 1, 3),
-            trak(1, 2, 2),
-            trak(0, 7, 0xf),
-        ];
-        let file = [
-            boxed(b"ftyp", b"qt  "),
-            boxed(b"mdat", &[7; 999]),
-            boxed(b"moov", &moov.concat()),
-        ];
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("a.mov");
-        std::fs::write(&path, file.concat()).expect("written");
-        let expected = BTreeMap::from([(1, true), (2, false), (7, true)]);
-        assert_eq!(enabled(&path), expected);
-        // Cut anywhere, and other files, it is no panic.
-        let whole = file.concat();
-        for length in 0..whole.len() {
-            std::fs::write(&path, &whole[..length]).expect("written");
-            assert!(enabled(&path).len() <= 3);
-        }
-        std::fs::write(&path, [0x1a, 0x45, 0xdf, 0xa3, 0, 0, 0, 0, 0]).expect("written");
-        assert_eq!(enabled(&path), BTreeMap::new());
-        assert_eq!(enabled(&dir.path().join("none")), BTreeMap::new());
-    }
+    };
+    read().unwrap_or_default()
 }

@@ -18,6 +18,7 @@ use gstreamer as gst;
 
 pub use choice::AskedTracks;
 use choice::{Choice, Track, Why, choose};
+use flags::Flags;
 use listen::{Heard, listen};
 
 use super::error::MediaError;
@@ -33,6 +34,8 @@ pub(super) struct FileTracks {
     /// recordings that were joined to one file.
     pub told_as: Option<String>,
     pub path: PathBuf,
+    /// Where the recording begins in the file.
+    pub begin: u64,
     pub uri: String,
     pub asked: AskedTracks,
     pub trouble: Trouble,
@@ -74,7 +77,7 @@ impl FileTracks {
         // Demuxers number them in the order of the file.
         pads.sort_by(|one, other| one.1.cmp(&other.1));
         let flags = match pads.len() > 2 {
-            true => flags::enabled(&self.path),
+            true => flags::flags(&self.path, self.begin),
             false => BTreeMap::new(),
         };
         let of_kind = |wanted| {
@@ -148,13 +151,15 @@ struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     /// With what is known before it is read. Tags may come later.
-    fn new(pad: &'a gst::Pad, id: &'a str, flags: &BTreeMap<u32, bool>) -> Self {
+    fn new(pad: &'a gst::Pad, id: &'a str, flags: &BTreeMap<u32, Flags>) -> Self {
         let start = pad.sticky_event::<gst::event::StreamStart<_>>(0);
         let is_selected =
             start.is_some_and(|start| start.stream_flags().contains(gst::StreamFlags::SELECT));
-        // qtdemux's ids end in the track's number.
-        let number = number_in(id).parse().ok();
-        let flag = number.and_then(|number: u32| flags.get(&number).copied());
+        // Ids end in the track's number; those of matroskademux in `number:uid`.
+        let number = number_in(id).split(':').next();
+        let number = number.and_then(|number| number.parse().ok());
+        let flags = number.and_then(|number: u32| flags.get(&number).copied());
+        let flags = flags.unwrap_or_default();
         let mut notes = Notes::default();
         for event in (0..).map_while(|at| pad.sticky_event::<gst::event::Tag<_>>(at)) {
             notes.read(event.tag());
@@ -165,7 +170,8 @@ impl<'a> Candidate<'a> {
             pad,
             id,
             track: Track {
-                is_default: flag.unwrap_or(is_selected),
+                is_default: flags.is_default.unwrap_or(is_selected),
+                is_beside: flags.is_beside,
                 ..Track::default()
             },
             mono: number("rate").filter(|_| number("channels") == Some(1)),
@@ -241,7 +247,13 @@ fn told(tracks: &[Track], choice: &Choice, kind: Kind) -> Option<String> {
     let why = match choice.why {
         Why::Default => "flagged default",
         Why::Mixed => "mixed, as microphones of one recording",
-        _ => match kind {
+        Why::FirstDefault => match kind {
+            Kind::Sound => "the first flagged default that is heard and no commentary",
+            Kind::Picture => "the first flagged default that is no cover",
+        },
+        Why::Silent => "the first that is no commentary; none is heard",
+        Why::Beside => "as all are commentaries or covers",
+        Why::First | Why::Only | Why::Asked => match kind {
             Kind::Sound => "the first that is heard and no commentary",
             Kind::Picture => "the first that is no cover",
         },
