@@ -1,8 +1,8 @@
 # `make demo` and `make test` install what a fresh Debian or Ubuntu with Rust lacks.
 #
-# demo, test and lint share cargo's dev profile (see Cargo.toml), so that everything
-# is compiled once for all of them. build, install and bench use the release profile
-# and compile everything a second time: cargo shares nothing between profiles.
+# All but bench share cargo's dev profile (see Cargo.toml), so that dependencies are
+# compiled once: cargo shares nothing between profiles. build and install compile our
+# own packages once more, optimised; bench uses the bench profile and compiles everything.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,6 +14,9 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 PREFIX ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Our own packages as in a release; dependencies keep their settings.
+OPTIMISED := CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_PROFILE_DEV_DEBUG=0 \
+	CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false
 LIB_DIR = $(DESTDIR)$(PREFIX)/lib/l3net
 # Three objects, one of which makes a sound; half-way the sound is swapped for that
 # of something else.
@@ -47,15 +50,16 @@ test: setup-tests ## run all tests
 	@cargo build --examples
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run; else cargo test --lib --bins --tests; fi
 
-build: setup ## build the release binary
-	@cargo build --release
-	@echo "built $(TARGET)/release/l3net"
+build: setup ## build the optimised binary
+	@$(OPTIMISED) cargo build
+	@install -D "$(TARGET)/debug/l3net" "$(TARGET)/optimised/l3net"
+	@echo "built $(TARGET)/optimised/l3net"
 
 # One folder, because the binary looks for libtorch and the models relative to itself;
 # PREFIX/bin gets a symlink.
 install: build ## install to PREFIX (default /usr/local, or ~/.local unless root)
 	@install -d "$(LIB_DIR)/bin" "$(LIB_DIR)/lib" "$(DESTDIR)$(PREFIX)/bin"
-	@install -m 755 "$(TARGET)/release/l3net" "$(LIB_DIR)/bin/l3net"
+	@install -m 755 "$(TARGET)/optimised/l3net" "$(LIB_DIR)/bin/l3net"
 	@cp -u "$${LIBTORCH:-.libtorch}"/lib/*.so* "$(LIB_DIR)/lib/"
 	@cp "$${LIBTORCH:-.libtorch}"/build-version "$(LIB_DIR)/" 2>/dev/null || true
 	@for folder in models pipelines; do [ ! -d $$folder ] || cp -r $$folder "$(LIB_DIR)/"; done
