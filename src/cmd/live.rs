@@ -24,8 +24,7 @@ pub struct LiveArgs {
     /// What to monitor: camera, camera:N, rtsp://…, test, a file, a description
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
-    /// Wait for cameras and streams that are not there yet, instead of giving up after
-    /// three tries
+    /// Wait for cameras and streams that are not there yet, beyond three tries
     #[arg(long)]
     pub wait: bool,
     #[command(flatten)]

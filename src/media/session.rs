@@ -40,7 +40,7 @@ pub(super) const CHANNEL_FRAMES: usize = 8;
 const SINK_BUFFERS: u32 = 4;
 /// The most that the last window may lack where a demuxer or decoder has dropped sound: 25 ms,
 /// about a block of AAC.
-const MAX_TAIL_SAMPLES: usize = 1_200;
+pub(super) const MAX_TAIL_SAMPLES: usize = 1_200;
 /// How long a description may take to start; until then it is unknown whether it is live.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 

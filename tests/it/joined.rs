@@ -69,7 +69,7 @@ fn files_that_were_joined_are_judged_one_after_the_other() {
     let [flv, wmv, ogg] = ["flashvideo", "windowsmedia", "oggmedia"];
     let [flv, wmv, ogg] = [flv, wmv, ogg].map(|end| format!("made/two_seconds.{end}"));
     let [flv, wmv, ogg] = [&flv[..], &wmv, &ogg];
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 12] = [
         ("two.mp4", &[aac[0], "made/one_frame_a_second.mp4"], &[3, 4]),
         ("cut.mov", &[pcm, pcm, aac[1]], &[4, 4, 3]),
         ("two.mkv", &[&flac, &short, &lacks], &[3, 0, 3]),
@@ -83,6 +83,9 @@ fn files_that_were_joined_are_judged_one_after_the_other() {
             &[aac[0], flv, &flac, wmv, avi, ogg, aac[1]],
             &[3, 2, 3, 2, 3, 2, 3],
         ),
+        ("behind.ts", &["made/interlaced.ts", &flac], &[3, 3]),
+        ("behind.m2ts", &["made/private_aac.m2ts", wmv], &[2, 2]),
+        ("behind.mpg", &["clips/grid_sbwe5n.mpg", flv], &[2, 2]),
     ];
     // All in one run, and each part by itself in another.
     let parts: BTreeSet<_> = cases.iter().flat_map(|(_, files, _)| *files).collect();

@@ -1,6 +1,6 @@
 //! Recordings that were joined byte by byte in one file, as `cat` makes them: of MP4, MOV,
-//! Matroska, WebM, AVI, FLV, ASF or Ogg, also of several. GStreamer's demuxers (1.22) read
-//! the first and end.
+//! Matroska, WebM, AVI, FLV, ASF or Ogg, or of several containers, those of MPEG included.
+//! GStreamer's demuxers (1.22) read the first and end.
 //!
 //! Belongs here: finding the recordings ([`parts`]), reading one from its part of the file,
 //! and one after the other on one timeline. Does not: streams whose timestamps jump
@@ -20,11 +20,11 @@ use super::error::MediaError;
 use super::feed::Feed;
 use super::frame::Frame;
 use super::ring::AudioBlock;
-use super::session::{End, Session, SessionOptions};
+use super::session::{End, MAX_TAIL_SAMPLES, Session, SessionOptions};
 use super::source::{Source, SourceKind};
 use crate::clock::Clock;
 use crate::time::{MediaTime, SamplePos};
-use crate::window::{TAIL_SAMPLES, Timed};
+use crate::window::Timed;
 
 pub(super) use reader::read_part;
 pub(super) use walk::element;
@@ -32,7 +32,7 @@ pub(super) use walk::element;
 /// Time between two recordings: long enough that a window ends in it.
 const APART: u64 = 100_000_000;
 /// What a recording's sound may lack of a whole window, as at the end of a stream.
-static TAIL: [f32; TAIL_SAMPLES] = [0.0; TAIL_SAMPLES];
+static TAIL: [f32; MAX_TAIL_SAMPLES] = [0.0; MAX_TAIL_SAMPLES];
 
 /// The recordings in a source; at most one if it is no file.
 pub(super) fn find(source: &Source) -> Vec<Range<u64>> {
@@ -153,7 +153,7 @@ impl Feed for Joined {
             return Some(AudioBlock {
                 at,
                 arrived,
-                pcm: &TAIL,
+                pcm: &TAIL[..self.session.tail_samples().min(MAX_TAIL_SAMPLES)],
             });
         }
         let block = self.session.sound.next_block()?;

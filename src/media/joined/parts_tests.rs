@@ -176,23 +176,30 @@ fn files_of_ogg_begin_where_tracks_begin_after_others() {
 
 #[test]
 fn files_may_be_followed_by_those_of_another_container() {
-    let packets = [&[0x47][..], &[0; 187]].concat().repeat(6);
+    let transport = [&[0x47][..], &[0; 187]].concat().repeat(20_000);
+    let disc = [&[1, 2, 3, 4, 0x47][..], &[0; 187]].concat().repeat(9);
+    let pack = b"\0\0\x01\xba\x44\0\0\0\0\0\0\0\0\xf9\xff\0\0\x01\xe0\0\x03abc";
+    let program = [&pack.repeat(3)[..], b"\0\0\x01\xb9"].concat();
     let movie = atoms(&[b"ftyp", b"mdat", b"moov"]);
     let avi = b"RIFF\x08\0\0\0AVI JUNK".to_vec();
     let matroska = b"\x1a\x45\xdf\xa3\x81x\x18\x53\x80\x67\x82\xec\x80".to_vec();
     let flv = b"FLV\x01\x05\0\0\0\x09\0\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\x0b".to_vec();
-    let all = [movie, avi, matroska, flv, asf(), ogg()];
+    let all = [
+        movie,
+        avi,
+        matroska,
+        flv,
+        asf(),
+        ogg(),
+        transport,
+        disc,
+        program,
+    ];
     for first in &all {
         for second in all.iter().filter(|second| *second != first) {
             let both = [&first[..], second].concat();
-            assert_eq!(starts(&both), [first.len() as u64], "{second:?}");
+            assert_eq!(starts(&both), [first.len() as u64], "{:?}", &second[..16]);
         }
-        let size = first.len() as u64;
-        assert_eq!(starts(&[&first[..], &packets].concat()), [size]);
-        assert_eq!(
-            starts(&[&first[..], b"\0\0\x01\xba\x44\0"].concat()),
-            [size]
-        );
         assert!(starts(&[&first[..], b"some text behind it, and more of it"].concat()).is_empty());
         assert!(starts(&[&first[..], &[0; 100]].concat()).is_empty());
     }

@@ -11,6 +11,7 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::parts::ReadAt;
+use super::walk::Container;
 use crate::media::error::MediaError;
 
 /// Bytes that are read at once where a reader does not say how many it needs.
@@ -36,12 +37,16 @@ pub(in crate::media) fn read_part(
     Ok(())
 }
 
-/// Answers requests for bytes. Demuxers read in pull mode, and ask for exactly what they
+/// Answers requests for bytes. Most demuxers read in pull mode, and ask for exactly what they
 /// need, anywhere.
 fn serve(source: &gst_app::AppSrc, file: &Arc<File>, part: &Range<u64>) {
     let len = part.end - part.start;
     source.set_format(gst::Format::Bytes);
-    source.set_stream_type(gst_app::AppStreamType::RandomAccess);
+    // tsdemux (1.22) finds no program in what it pulls from an appsrc.
+    source.set_stream_type(match Container::at(&**file, part.start) {
+        Some(Container::Transport(_)) => gst_app::AppStreamType::Seekable,
+        _ => gst_app::AppStreamType::RandomAccess,
+    });
     source.set_size(i64::try_from(len).unwrap_or(-1));
     let at = Arc::new(AtomicU64::new(0));
     let (sought, file, begin) = (Arc::clone(&at), Arc::clone(file), part.start);

@@ -7,8 +7,8 @@ use super::parts::ReadAt;
 /// of a second, four hours of FLV, 4 GB of Ogg.
 const MOST: usize = 1 << 20;
 
-/// Containers whose demuxers (1.22) end with the first recording. Those of MPEG go on by
-/// themselves.
+/// Containers whose demuxers (1.22) end with the first recording. Those of MPEG go on with
+/// others of their kind, but not with anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
     Movie,
@@ -17,8 +17,10 @@ pub(super) enum Container {
     Flv,
     Asf,
     Ogg,
-    /// Of an MPEG stream only the beginning is known: it is walked through by its demuxer.
-    Mpeg,
+    /// A program stream of MPEG.
+    Program,
+    /// A transport stream of MPEG.
+    Transport(Packets),
 }
 
 /// The identifier of an object of ASF: the header.
@@ -29,8 +31,24 @@ const ASF_HEADER: [u8; 16] = [
 /// Bits in the head of a page of Ogg: it is the first of a track.
 const BEGINS: u8 = 2;
 
-/// Length of a packet in a transport stream.
-const PACKET: u64 = 188;
+/// Packets of a transport stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Packets {
+    len: u64,
+    /// Where in each the byte is that all have.
+    sync: u64,
+}
+
+impl Packets {
+    /// As they are broadcast, and with four more bytes before each, as on Blu-rays.
+    const KINDS: [Self; 2] = [Self { len: 188, sync: 0 }, Self { len: 192, sync: 4 }];
+
+    /// Whether so many are at a place.
+    fn are(self, bytes: &dyn ReadAt, at: u64, count: u64) -> bool {
+        let place = |packet| at.saturating_add(packet * self.len + self.sync);
+        (0..count).all(|packet| head(bytes, place(packet))[0] == 0x47)
+    }
+}
 
 impl Container {
     /// What begins at a place.
@@ -41,7 +59,7 @@ impl Container {
             (b"\x1a\x45\xdf\xa3", ..) => Some(Self::Matroska),
             (b"OggS", [0, kind, ..], _) if kind & BEGINS != 0 => Some(Self::Ogg),
             (b"FLV\x01", [flags, 0, 0, 0], [9, ..]) if flags & 0xfa == 0 => Some(Self::Flv),
-            (b"\0\0\x01\xba", ..) => Some(Self::Mpeg),
+            (b"\0\0\x01\xba", ..) => Some(Self::Program),
             _ if head.starts_with(&ASF_HEADER) => Some(Self::Asf),
             // In front of an index others than `ftyp` are possible, but in the middle of a file
             // they begin nothing.
@@ -49,14 +67,13 @@ impl Container {
             (_, b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot", _) if at == 0 => {
                 Some(Self::Movie)
             }
-            ([0x47, ..], ..) if is_transport(bytes, at) => Some(Self::Mpeg),
-            _ => None,
+            _ => {
+                let kinds = Packets::KINDS.into_iter();
+                let mut found = kinds.filter(|packets| packets.are(bytes, at, 5));
+                found.next().map(Self::Transport)
+            }
         }
     }
-}
-
-fn is_transport(bytes: &dyn ReadAt, at: u64) -> bool {
-    (1..5).all(|packet| head(bytes, at.saturating_add(packet * PACKET))[0] == 0x47)
 }
 
 /// The bytes at a place, and zeros behind the end: what the head of any piece takes.
@@ -96,7 +113,8 @@ pub(super) fn next_recording(bytes: &dyn ReadAt, container: Container, start: u6
     match container {
         Container::Movie => movie(bytes, start),
         Container::Matroska => matroska(bytes, start),
-        Container::Mpeg => None,
+        Container::Transport(packets) => transport(bytes, start, packets),
+        Container::Program => walk(bytes, start, start, |head, _| program(head)),
         Container::Avi => walk(bytes, start, start, |head, at| riff(head, at == start)),
         Container::Asf => walk(bytes, start, start, |head, at| asf(head, at == start)),
         // After the header, and the length of the tag before the first.
@@ -209,6 +227,31 @@ fn ogg(bytes: &dyn ReadAt, head: &Head, at: u64, has_content: &mut bool) -> Piec
     bytes.read_at(at + 27, lengths);
     let content: u64 = lengths.iter().map(|length| u64::from(*length)).sum();
     Piece::Of(27 + lengths.len() as u64 + content)
+}
+
+/// A pack or packet of a program stream, of MPEG-1 or MPEG-2.
+fn program(head: &Head) -> Piece {
+    match head[..4] {
+        [0, 0, 1, 0xba] if head[4] & 0xc0 == 0x40 => Piece::Of(14 + u64::from(head[13] & 7)),
+        [0, 0, 1, 0xba] => Piece::Of(12),
+        [0, 0, 1, 0xb9] => Piece::Of(4),
+        [0, 0, 1, kind] if kind >= 0xbb => Piece::Of(6 + (u32_be(head, 2) & 0xffff)),
+        _ => Piece::Else,
+    }
+}
+
+/// What is behind the packets of a transport stream. They are many, and all alike: most are
+/// jumped over.
+fn transport(bytes: &dyn ReadAt, start: u64, packets: Packets) -> Option<u64> {
+    let mut at = start;
+    for (jump, count) in [(4_096, 3), (1, 1)] {
+        while let Some(next) = at.checked_add(jump * packets.len)
+            && packets.are(bytes, next, count)
+        {
+            at = next;
+        }
+    }
+    other(bytes, start, at.checked_add(packets.len)?)
 }
 
 /// Matroska begins at each later EBML header with a segment. Elements of unknown size, as
