@@ -214,7 +214,7 @@ fn collect(
         batch: EngineOptions::batch_for(&net),
         max_wait: EngineOptions::MAX_WAIT,
         keep_pictures: false,
-        wait_for_sources: false,
+        wait_for_cameras: false,
     };
     let names: Vec<_> = sources.iter().map(|s| s.name.clone()).collect();
     let camera_of = sources.iter().map(Source::camera);

@@ -108,7 +108,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         learning: None,
         keep: KeepLimits::default(),
         real_time: false,
-        wait_for_sources: false,
+        wait_for_cameras: false,
         isolated: true,
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
         bar,

@@ -125,7 +125,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         batch: EngineOptions::batch_for(&net),
         max_wait: EngineOptions::MAX_WAIT,
         keep_pictures: false,
-        wait_for_sources: false,
+        wait_for_cameras: false,
     };
     let begun = Instant::now();
     let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();

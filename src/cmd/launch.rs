@@ -57,7 +57,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         learning: None,
         keep: KeepLimits::default(),
         real_time: false,
-        wait_for_sources: false,
+        wait_for_cameras: false,
         isolated: false,
         jobs: 1,
         bar,

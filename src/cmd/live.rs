@@ -24,7 +24,7 @@ pub struct LiveArgs {
     /// What to monitor: camera, camera:N, rtsp://…, test, a file, a description
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
-    /// Wait for cameras and streams that are not there yet, beyond three tries
+    /// Wait for cameras that are not there yet, beyond three tries
     #[arg(long)]
     pub wait: bool,
     #[command(flatten)]
@@ -119,7 +119,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         learning,
         keep: (&args.keep).into(),
         real_time: true,
-        wait_for_sources: args.wait,
+        wait_for_cameras: args.wait,
         isolated: false,
         bar,
     }

@@ -64,7 +64,7 @@ pub struct Run<'a> {
     /// Play in real time.
     pub real_time: bool,
     /// Wait for cameras that are not there yet.
-    pub wait_for_sources: bool,
+    pub wait_for_cameras: bool,
     /// Decode files in processes of their own, so that none can end the run.
     pub isolated: bool,
     /// Streams to read in parallel.
@@ -90,7 +90,7 @@ impl Run<'_> {
             learning,
             keep,
             real_time,
-            wait_for_sources,
+            wait_for_cameras,
             isolated,
             jobs,
             bar,
@@ -133,7 +133,7 @@ impl Run<'_> {
             batch: EngineOptions::batch_for(&net),
             max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
-            wait_for_sources,
+            wait_for_cameras,
         };
         let mut outputs = Outputs::open(&context, archive, &options, Arc::clone(&model))?;
         options.keep_pictures = outputs.needs_pictures();

@@ -70,7 +70,7 @@ pub struct EngineOptions {
     /// Keep the pictures, for sinks that draw.
     pub keep_pictures: bool,
     /// Wait for cameras that were not there yet, instead of giving up.
-    pub wait_for_sources: bool,
+    pub wait_for_cameras: bool,
 }
 
 impl EngineOptions {

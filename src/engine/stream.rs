@@ -28,7 +28,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 /// Memory for a stream's frames, however many streams there are: a second at 1080p, thinned.
 const MIN_FRAME_MEMORY: usize = 8 << 20;
 
-/// How often a camera or network stream is opened that was never there.
+/// How often a camera is opened that was never there.
 const TRIES: usize = 3;
 
 /// How often a waiting stream checks for cancellation.
@@ -190,12 +190,11 @@ impl Reader<'_> {
             .is_none_or(|maker| maker.has_sound_and_picture() == (false, false))
     }
 
-    /// A camera or network stream that has never yielded anything, and need not be waited
-    /// for: most likely its number, address or password is wrong.
+    /// A camera that has never yielded anything, and need not be waited for: most likely
+    /// there is no such device. A server may come later than we do.
     fn is_absent(&self) -> bool {
-        let kind = &self.source().kind;
-        let is_remote = matches!(kind, SourceKind::Camera(_) | SourceKind::Uri { .. });
-        is_remote && !self.engine.options.wait_for_sources && self.nothing_came()
+        let is_camera = matches!(self.source().kind, SourceKind::Camera(_));
+        is_camera && !self.engine.options.wait_for_cameras && self.nothing_came()
     }
 
     /// Whether the source is opened again when it fails.

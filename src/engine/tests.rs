@@ -44,7 +44,7 @@ fn run_tasks(
         batch: 2,
         max_wait: EngineOptions::MAX_WAIT,
         keep_pictures: false,
-        wait_for_sources: false,
+        wait_for_cameras: false,
     };
     let stats = RunStats::new(tasks.len());
     let judge = move |batch: &[&Features]| net.judge(batch, HeatmapKind::default());

@@ -78,7 +78,7 @@ pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> 
             batch,
             max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
-            wait_for_sources: false,
+            wait_for_cameras: false,
         },
     )?;
     let of = |part: fn(&Moment) -> Duration| {
@@ -193,7 +193,7 @@ pub fn throughput(
             batch,
             max_wait: EngineOptions::MAX_WAIT,
             keep_pictures: false,
-            wait_for_sources: false,
+            wait_for_cameras: false,
         },
     )?;
     let wall_s = begun.elapsed().as_secs_f64();

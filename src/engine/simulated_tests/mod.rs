@@ -239,7 +239,7 @@ fn options(seconds: f64) -> EngineOptions {
         // Simulated time runs ahead of the network, which is no overload.
         max_wait: Duration::from_secs(1_000_000),
         keep_pictures: false,
-        wait_for_sources: false,
+        wait_for_cameras: false,
     }
 }
 

@@ -29,43 +29,48 @@ fn a_camera_that_is_away_is_opened_again_ever_more_slowly() {
     assert_eq!(outcome.end.expect("it ends").error, None);
 }
 
-#[test]
-fn a_source_that_was_never_there_is_abandoned_unless_it_is_waited_for() {
-    is_abandoned_unless_waited_for(&camera());
-    is_abandoned_unless_waited_for(&SourceKind::Uri {
-        uri: "rtsp://10.0.0.5/stream".to_owned(),
-        live: true,
-    });
+/// Runs a source that may be waited for if it was never there.
+fn run_waiting(kind: &SourceKind, acts: &[Act], seconds: f64, wait_for_cameras: bool) -> Outcome {
+    let options = EngineOptions {
+        wait_for_cameras,
+        ..options(seconds)
+    };
+    let (outcome, ended) = run_with(kind.clone(), options, acts, answer, |_, _| Ok(()));
+    ended.expect("the network does not fail");
+    outcome
 }
 
-fn is_abandoned_unless_waited_for(kind: &SourceKind) {
-    let run = |acts: &[Act], seconds, wait_for_sources| {
-        let options = EngineOptions {
-            wait_for_sources,
-            ..options(seconds)
-        };
-        let (outcome, ended) = run_with(kind.clone(), options, acts, answer, |_, _| Ok(()));
-        ended.expect("the network does not fail");
-        outcome
-    };
-    let outcome = run(&[Act::Refuses], 600.0, false);
+#[test]
+fn a_camera_that_was_never_there_is_abandoned_unless_it_is_waited_for() {
+    let outcome = run_waiting(&camera(), &[Act::Refuses], 600.0, false);
     assert_eq!(outcome.opened.len(), 3, "{outcome:?}");
     let error = outcome.end.expect("it ends").error.expect("an error");
     assert!(error.contains("no route to host"), "{error}");
+}
 
+#[test]
+fn a_server_may_come_late_and_so_may_a_camera_that_is_waited_for() {
+    let server = SourceKind::Uri {
+        uri: "rtsp://10.0.0.5/stream".to_owned(),
+        live: true,
+    };
     let late = [&[Act::Refuses; 8][..], &[Act::Jumps(u64::MAX, 0)]].concat();
-    let outcome = run(&late, 150.0, true);
-    assert!(outcome.moments.len() > 10, "{outcome:?}");
-    assert_eq!(outcome.end.expect("it ends").error, None);
+    for (kind, waits) in [(camera(), true), (server, false)] {
+        let outcome = run_waiting(&kind, &late, 150.0, waits);
+        assert!(outcome.moments.len() > 10, "{outcome:?}");
+        assert_eq!(outcome.end.expect("it ends").error, None);
+    }
+}
 
-    // Once it was there, it may stay away for long.
+#[test]
+fn a_camera_that_was_there_may_stay_away_for_long() {
     let away = [
         &[Act::Breaks(25)],
         &[Act::Refuses; 8][..],
         &[Act::Jumps(u64::MAX, 0)],
     ]
     .concat();
-    let outcome = run(&away, 200.0, false);
+    let outcome = run(&away, 200.0);
     assert!(outcome.moments.len() > 10, "{outcome:?}");
 }
 
