@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -30,6 +30,8 @@ pub struct Plan {
     pub settings: Settings,
     /// The share of one core that learning may take, over 0 to 1.
     pub share: f64,
+    /// Requests the end of the run, and with it of a round that is under way.
+    pub cancel: CancelToken,
 }
 
 /// What came of learning once.
@@ -76,7 +78,10 @@ pub enum BackgroundError {
 pub struct Background {
     requests: Option<Sender<Vec<Camera>>>,
     is_busy: Arc<AtomicBool>,
-    cancel: CancelToken,
+    /// Rounds that came to a decision, whether or not it was a better model.
+    decided: Arc<AtomicU64>,
+    /// Ends the thread, also where the run has come to its own end.
+    stop: CancelToken,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -90,24 +95,28 @@ impl Background {
         mut report: impl FnMut(Outcome) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (requests, rounds): (_, Receiver<Vec<Camera>>) = bounded(1);
-        let is_busy = Arc::new(AtomicBool::new(false));
-        let cancel = CancelToken::default();
-        let (busy, stop) = (Arc::clone(&is_busy), cancel.clone());
+        let (is_busy, decided) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let stop = CancelToken::default();
+        let (busy, count, stopped) = (Arc::clone(&is_busy), Arc::clone(&decided), stop.clone());
         let thread = std::thread::Builder::new()
             .name("learner".to_owned())
             .spawn(move || {
                 for cameras in rounds {
-                    let outcome = round(&mut plan, cameras, &stop);
-                    if !stop.is_cancelled() {
-                        report(outcome.unwrap_or_else(Outcome::Failed));
+                    // Also if the round panics.
+                    let _idle = Idle(&busy);
+                    let outcome = round(&mut plan, cameras, &stopped);
+                    if stopped.is_cancelled() || plan.cancel.is_cancelled() {
+                        continue;
                     }
-                    busy.store(false, Ordering::Release);
+                    count.fetch_add(u64::from(outcome.is_ok()), Ordering::Relaxed);
+                    report(outcome.unwrap_or_else(Outcome::Failed));
                 }
             })?;
         Ok(Self {
             requests: Some(requests),
             is_busy,
-            cancel,
+            decided,
+            stop,
             thread: Some(thread),
         })
     }
@@ -117,19 +126,25 @@ impl Background {
         self.is_busy.load(Ordering::Acquire)
     }
 
+    /// Rounds so far that came to a decision: a better model, or that there is none.
+    pub fn decided(&self) -> u64 {
+        self.decided.load(Ordering::Relaxed)
+    }
+
     /// Begins a round with these cameras, unless one is under way.
     pub fn learn(&self, cameras: Vec<Camera>) {
         if !self.is_busy.swap(true, Ordering::AcqRel)
             && let Some(requests) = &self.requests
         {
-            // Fails only after a panic of the thread, which has been reported.
+            // Fails only after a panic of the thread, which has been reported: then nothing
+            // is learnt any more.
             let _ = requests.send(cameras);
         }
     }
 
     /// Ends a round that is under way, without an outcome, and the thread.
     pub fn stop(&mut self) {
-        self.cancel.cancel();
+        self.stop.cancel();
         self.requests = None;
         if let Some(thread) = self.thread.take() {
             // A panic has been reported when the thread unwound.
@@ -144,14 +159,24 @@ impl Drop for Background {
     }
 }
 
+/// Clears the flag of a round that is under way.
+struct Idle<'a>(&'a AtomicBool);
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// Learns, and writes the model if it is better.
 fn round(
     plan: &mut Plan,
     cameras: Vec<Camera>,
-    cancel: &CancelToken,
+    stop: &CancelToken,
 ) -> Result<Outcome, BackgroundError> {
     let mut throttle = Throttle::new(plan.share);
-    let step = |_, _| throttle.rest(cancel);
+    let is_over = || stop.is_cancelled() || plan.cancel.is_cancelled();
+    let step = |_, _| throttle.rest(is_over);
     let learnt = learn(cameras, &plan.base, &plan.present, plan.settings, step)?;
     let lost = learnt.lost_from(&plan.present);
     if !lost.is_empty() {
@@ -161,10 +186,11 @@ fn round(
     if !figures.are_better_than(&before) {
         return Ok(Outcome::NotBetter { figures, before });
     }
-    // Before it judges: what is in use must be there after a restart.
+    // On the device before it is written, written before it judges: what is in use is there
+    // after a restart, and what is there can be used.
+    let fusion = Fusion::new(&learnt.weights, plan.device).map_err(AdaptError::from)?;
     learnt.weights.write(&plan.path, StoreAs::F32)?;
     let weights = Weights::read(&plan.path)?;
-    let fusion = Fusion::new(&weights, plan.device).map_err(AdaptError::from)?;
     let model = Arc::new(ModelRecord::of(&weights));
     plan.present = weights;
     Ok(Outcome::Better {
@@ -196,6 +222,7 @@ mod tests {
                 ..Settings::default()
             },
             share: 1.0,
+            cancel: CancelToken::default(),
         }
     }
 

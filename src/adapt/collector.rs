@@ -102,7 +102,7 @@ impl Collector {
     }
 
     fn halve(&mut self) {
-        self.step *= 2;
+        self.step = self.step.saturating_mul(2);
         let mut number = 0;
         self.seconds.retain(|_| {
             number += 1;

@@ -152,6 +152,8 @@ fn prototypes_of(rows: &Tensor, seed: u64) -> Result<(Tensor, Tensor), TchError>
         starts: 2,
         max_iterations: 30,
         seed,
+        // Learning has one thread, and during a run no more than its share of a core.
+        threads: 1,
     };
     let labels = match KMeans::find(&Rows::new(values, FEATURE), &settings) {
         Some(found) => found.labels,

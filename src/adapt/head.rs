@@ -242,7 +242,7 @@ mod tests {
 
     fn learnt(cameras: &[Camera], seconds: usize) -> Head {
         let rows: Vec<Vec<usize>> = cameras.iter().map(|_| (0..seconds).collect()).collect();
-        Head::learn(cameras, &rows, 300, 1, || true).expect("learnt")
+        Head::learn(cameras, &rows, 120, 1, || true).expect("learnt")
     }
 
     fn seen(seconds: &[Second]) -> Tensor {

@@ -17,9 +17,9 @@ use crate::atomic_file;
 use crate::net::FEATURE;
 use crate::pooled::Pooled;
 
-/// The key of the header's metadata with the record of each camera, and of the trunks.
+/// The keys of the header's metadata: the record of each camera, and what made the features.
 const CAMERAS: &str = "cameras";
-const TRUNKS: &str = "trunks";
+const MADE_BY: &str = "made_by";
 
 /// Seconds of some cameras, evenly spread over the time that each was heard.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ struct OfCamera {
     last_at: f64,
     /// Windows that had been heard when it was last learnt.
     learnt_at: u64,
+    /// The same of the last time that it was tried in this run.
+    tried_at: u64,
 }
 
 /// What the file says of a camera beside its features.
@@ -68,12 +70,12 @@ pub enum ReservoirError {
         /// What is wrong.
         what: String,
     },
-    /// It was made with another model.
+    /// It was made with another model, or of other parts of the pictures.
     #[error(
-        "{}: holds features of another model; use that one, or delete the file to begin anew",
+        "{}: holds features of another model or --crop; use those, or delete the file to begin anew",
         file.display()
     )]
-    OtherTrunks {
+    MadeByOther {
         /// The file.
         file: PathBuf,
     },
@@ -117,22 +119,35 @@ impl Reservoir {
     pub fn is_due(&self, first: u64) -> bool {
         self.cameras.values().any(|camera| {
             let heard = camera.collector.heard();
-            heard >= first.max(1) && heard >= 2 * camera.learnt_at
+            let before = camera.learnt_at.max(camera.tried_at);
+            heard >= first.max(1) && heard >= before.saturating_mul(2)
         })
     }
 
     /// Notes that all that is there is being learnt.
-    pub fn mark_learnt(&mut self) {
+    pub fn begin_learning(&mut self) {
         for camera in self.cameras.values_mut() {
-            camera.learnt_at = camera.collector.heard();
+            camera.tried_at = camera.collector.heard();
         }
     }
 
-    /// Writes it, whole or not at all. `trunks` identifies the trunks that made the features.
+    /// Notes that it was learnt. What was not is tried again by the next run.
+    pub fn end_learning(&mut self) {
+        for camera in self.cameras.values_mut() {
+            camera.learnt_at = camera.tried_at;
+        }
+    }
+
+    /// Windows that were heard of all cameras.
+    pub fn heard(&self) -> u64 {
+        self.cameras.values().map(|c| c.collector.heard()).sum()
+    }
+
+    /// Writes it, whole or not at all. `made_by` says what made the features.
     ///
     /// # Errors
     /// Names the file and what the system says.
-    pub fn write(&self, path: &Path, trunks: u64) -> Result<(), ReservoirError> {
+    pub fn write(&self, path: &Path, made_by: &str) -> Result<(), ReservoirError> {
         let failed = |cause| ReservoirError::Io {
             file: path.to_owned(),
             cause,
@@ -164,7 +179,7 @@ impl Reservoir {
         let entries = serde_json::to_string(&entries).map_err(|e| failed(e.into()))?;
         let metadata = [
             (CAMERAS.to_owned(), entries),
-            (TRUNKS.to_owned(), format!("{trunks:016x}")),
+            (MADE_BY.to_owned(), made_by.to_owned()),
         ];
         let invalid = |error: safetensors::SafeTensorError| io::Error::other(error.to_string());
         let views = (parts.iter())
@@ -175,14 +190,14 @@ impl Reservoir {
             .map_err(|error| failed(invalid(error)))?;
         let bytes = safetensors::serialize(views, Some(metadata.into()))
             .map_err(|error| failed(invalid(error)))?;
-        atomic_file::write(path, &bytes).map_err(failed)
+        atomic_file::write_to_disk(path, &bytes).map_err(failed)
     }
 
     /// Reads what an earlier run has written; an empty one if there is no such file.
     ///
     /// # Errors
     /// Names the file, and what is wrong with it.
-    pub fn read(path: &Path, most: usize, trunks: u64) -> Result<Self, ReservoirError> {
+    pub fn read(path: &Path, most: usize, made_by: &str) -> Result<Self, ReservoirError> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::new(most)),
@@ -201,11 +216,11 @@ impl Reservoir {
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(text(e)))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(text(e)))?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let (Some(entries), Some(made_by)) = (metadata.get(CAMERAS), metadata.get(TRUNKS)) else {
+        let (Some(entries), Some(by)) = (metadata.get(CAMERAS), metadata.get(MADE_BY)) else {
             return Err(damaged("its header says nothing of cameras".to_owned()));
         };
-        if *made_by != format!("{trunks:016x}") {
-            return Err(ReservoirError::OtherTrunks {
+        if by != made_by {
+            return Err(ReservoirError::MadeByOther {
                 file: path.to_owned(),
             });
         }
@@ -213,6 +228,10 @@ impl Reservoir {
             serde_json::from_str(entries).map_err(|e| damaged(e.to_string()))?;
         let mut all = Self::new(most);
         for (number, entry) in entries.into_iter().enumerate() {
+            if !entry.step.is_power_of_two() || entry.learnt_at > entry.heard {
+                let name = entry.name;
+                return Err(damaged(format!("the counts of {name} cannot be")));
+            }
             let seconds = seconds(&tensors, number).map_err(damaged)?;
             let last_at = seconds.last().map_or(f64::NEG_INFINITY, |s| s.at_s);
             let collector =
@@ -245,6 +264,13 @@ fn seconds(tensors: &SafeTensors<'_>, number: usize) -> Result<Vec<Second>, Stri
     ]
     .map(|view| floats::from_f16(view.data()));
     let (times, _) = times.data().as_chunks::<8>();
+    let in_order = times.is_sorted_by_key(|at| f64::from_le_bytes(*at));
+    let mut values = vision.iter().chain(&audio);
+    if !in_order || values.any(|value| !value.is_finite()) {
+        return Err(format!(
+            "camera {number} has times or values that cannot be"
+        ));
+    }
     if vision.len() != times.len() * FEATURE || audio.len() != vision.len() {
         return Err(format!("camera {number} has parts of different lengths"));
     }
@@ -268,6 +294,7 @@ impl OfCamera {
             shift: 0.0,
             last_at: f64::NEG_INFINITY,
             learnt_at: 0,
+            tried_at: 0,
         }
     }
 
@@ -312,7 +339,7 @@ mod tests {
     fn what_is_read_goes_on_as_if_it_had_not_been_written() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("cameras.features");
-        let mut written = Reservoir::read(&path, 8, 7).expect("nothing there");
+        let mut written = Reservoir::read(&path, 8, "a model").expect("nothing there");
         let take = |reservoir: &mut Reservoir, times: std::ops::Range<u32>| {
             for at in times {
                 let is_silent = at % 5 == 4;
@@ -321,9 +348,10 @@ mod tests {
             }
         };
         take(&mut written, 0..13);
-        written.mark_learnt();
-        written.write(&path, 7).expect("written");
-        let mut read = Reservoir::read(&path, 8, 7).expect("read");
+        written.begin_learning();
+        written.end_learning();
+        written.write(&path, "a model").expect("written");
+        let mut read = Reservoir::read(&path, 8, "a model").expect("read");
         assert_eq!(read.cameras(), written.cameras());
         for reservoir in [&mut written, &mut read] {
             take(reservoir, 13..40);
@@ -344,7 +372,7 @@ mod tests {
             }
             if reservoir.is_due(6) {
                 due.push(heard);
-                reservoir.mark_learnt();
+                reservoir.begin_learning();
             }
         }
         // The camera that came later is not kept waiting by the other.
@@ -357,17 +385,17 @@ mod tests {
         let path = dir.path().join("cameras.features");
         let mut reservoir = Reservoir::new(8);
         reservoir.take("a", 0.0, false, features(1.0));
-        reservoir.write(&path, 7).expect("written");
-        let error = |trunks| {
-            let error = Reservoir::read(&path, 8, trunks).expect_err("does not fit");
+        reservoir.write(&path, "a model").expect("written");
+        let error = |made_by| {
+            let error = Reservoir::read(&path, 8, made_by).expect_err("does not fit");
             error.to_string()
         };
-        assert!(error(8).contains("cameras.features: holds features of another model"));
+        assert!(error("another").contains("cameras.features: holds features of another model"));
         std::fs::write(&path, b"hello").expect("written");
+        let damaged = error("a model");
         assert!(
-            error(7).contains("holds no features of cameras"),
-            "{}",
-            error(7)
+            damaged.contains("holds no features of cameras"),
+            "{damaged}"
         );
     }
 }

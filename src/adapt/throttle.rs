@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cancel::CancelToken;
-
 /// Shorter rests cost more than they give.
 const LEAST: Duration = Duration::from_millis(20);
 /// How often a rest looks whether the run is over.
@@ -27,19 +25,19 @@ impl Throttle {
         }
     }
 
-    /// Rests for as long as the thread has been busy too much. False if the run is over.
-    pub fn rest(&mut self, cancel: &CancelToken) -> bool {
+    /// Rests for as long as the thread has been busy too much. False if it is to end.
+    pub fn rest(&mut self, is_over: impl Fn() -> bool) -> bool {
         self.owed += rest_after(self.since.elapsed(), self.share);
         let begun = Instant::now();
         if self.owed >= LEAST {
-            while begun.elapsed() < self.owed && !cancel.is_cancelled() {
+            while begun.elapsed() < self.owed && !is_over() {
                 std::thread::sleep((self.owed - begun.elapsed().min(self.owed)).min(POLL_INTERVAL));
             }
             // A system that sleeps longer than it was asked to has given some of the next.
             self.owed = Duration::ZERO;
         }
         self.since = Instant::now();
-        !cancel.is_cancelled()
+        !is_over()
     }
 }
 
@@ -62,10 +60,8 @@ mod tests {
 
     #[test]
     fn a_run_that_is_over_ends_the_rest() {
-        let cancel = CancelToken::default();
-        cancel.cancel();
         let mut throttle = Throttle::new(0.001);
         throttle.owed = Duration::from_secs(3600);
-        assert!(!throttle.rest(&cancel));
+        assert!(!throttle.rest(|| true));
     }
 }

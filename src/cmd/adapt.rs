@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::default_jobs;
-use super::common::{NetArgs, TalkArgs, Usage, cancel_on_signal, parse_hop, parse_seconds};
-use super::learning::{check_folder, check_model_path, model_there};
+use super::common::{
+    NetArgs, TalkArgs, Usage, cancel_on_signal, check_folder, check_model_path, model_there,
+    parse_hop, parse_seconds,
+};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{check_descriptions, refuse_endless};
@@ -262,7 +264,8 @@ fn collect(
     Ok((recordings.cameras(), failed))
 }
 
-fn say_skipped(bar: &Bar, skipped: &[Skipped]) {
+/// Says which cameras are not learnt, and why.
+pub(super) fn say_skipped(bar: &Bar, skipped: &[Skipped]) {
     for Skipped { camera, why } in skipped {
         bar.say(&format!("l3net: {camera}: skipped: {why}"));
     }

@@ -1,6 +1,7 @@
 //! What the commands share: options of the network, the log, signals, usage errors.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -295,4 +296,59 @@ pub fn parse_time(text: &str) -> Result<jiff::SignedDuration, String> {
         true => Ok(age),
         false => Err(format!("{text} is not a time over 0")),
     })
+}
+
+/// Checks the name of a model that is going to be written.
+///
+/// # Errors
+/// [`Usage`], which names the option.
+pub fn check_model_path(option: &str, path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        return Err(Usage::error(format!(
+            "{option} MODEL is a folder; name a file in it"
+        )));
+    }
+    if path.extension().is_none_or(|e| e != "safetensors") {
+        return Err(Usage::error(format!(
+            "{option} MODEL must end in .safetensors"
+        )));
+    }
+    check_folder(&format!("{option} MODEL"), path)
+}
+
+/// Checks that a file can have its place.
+///
+/// # Errors
+/// [`Usage`], which names the option.
+pub fn check_folder(option: &str, path: &Path) -> anyhow::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => Err(Usage::error(format!(
+            "{option} {}: there is no folder {}; make it first",
+            path.display(),
+            folder.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The adapted model that is there already.
+///
+/// # Errors
+/// If it cannot be read, or was made from another model than `base`.
+pub fn model_there(path: &Path, base: &Weights) -> anyhow::Result<Option<Weights>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let present = Weights::read(path)?;
+    if !present.has_trunks_of(base) {
+        return Err(Usage::error(format!(
+            "{}: was made from another model than {}; name another file, or delete it",
+            path.display(),
+            base.source().display()
+        )));
+    }
+    Ok(Some(present))
 }

@@ -3,7 +3,8 @@
 //! Belongs here: its arguments, the files it begins from, its messages. Does not: when
 //! and how it learns ([`crate::sink::learner`], [`crate::adapt`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,10 +12,14 @@ use crossbeam_channel::Sender;
 use jiff::SignedDuration;
 use tch::Device;
 
-use super::common::{Usage, parse_time, say};
+use super::adapt::say_skipped;
+use super::common::{Usage, check_model_path, model_there, parse_time, say};
 use super::progress::Bar;
-use crate::adapt::{Background, Outcome, Plan, Reservoir, Settings};
+use crate::adapt::{AdaptError, Background, BackgroundError, Outcome, Plan, Reservoir, Settings};
+use crate::cancel::CancelToken;
 use crate::engine::Replacement;
+use crate::features::Crop;
+use crate::lock::lock;
 use crate::media::Source;
 use crate::net::Weights;
 use crate::report::table::percent;
@@ -26,12 +31,10 @@ use crate::time::{Hop, SAMPLE_RATE};
 /// Options of `live` for learning.
 #[derive(clap::Args, Clone, Debug)]
 pub struct LearningArgs {
-    /// Learn meanwhile which sound belongs to which stream, and keep it in MODEL
-    /// (.safetensors): if it is there, the run begins with it
+    /// Learn meanwhile whose sound is whose; begin with MODEL if it is there
     #[arg(long, value_name = "MODEL")]
     adapt: Option<PathBuf>,
-    /// Learn after this much of a stream, such as 2m or 1h; then whenever there is twice as
-    /// much
+    /// Learn after this much of a stream, such as 2m or 1h; then at twice as much
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse_time, requires = "adapt")]
     adapt_after: SignedDuration,
     /// Share of one core for learning, 1 to 100
@@ -45,6 +48,16 @@ pub struct LearningArgs {
     adapt_keep: u32,
 }
 
+/// Where messages go, and what ends the run.
+pub struct Messages<'a> {
+    /// Prints them.
+    pub bar: &'a Bar,
+    /// Only failures.
+    pub quiet: bool,
+    /// Requests the end of the run.
+    pub cancel: &'a CancelToken,
+}
+
 /// What a run learns with.
 pub struct Learning {
     args: LearningArgs,
@@ -53,6 +66,8 @@ pub struct Learning {
     present: Weights,
     reservoir: Reservoir,
     kept_in: PathBuf,
+    made_by: String,
+    lock: File,
 }
 
 impl Learning {
@@ -63,6 +78,7 @@ impl Learning {
     pub fn open(
         args: &LearningArgs,
         base: &Weights,
+        crop: Crop,
         sources: &[Source],
     ) -> anyhow::Result<Option<Self>> {
         let Some(model) = args.adapt.clone() else {
@@ -70,11 +86,19 @@ impl Learning {
         };
         check_model_path("--adapt", &model)?;
         let present = model_there(&model, base)?.unwrap_or_else(|| base.clone());
+        let lock_file = lock_beside(&model)?;
         let kept_in = model.with_extension("features");
         let keep = args.adapt_keep as usize;
-        let reservoir = Reservoir::read(&kept_in, keep, base.trunk_fingerprint())
+        let made_by = format!("{:016x} {}", base.trunk_fingerprint(), crop.name());
+        let reservoir = Reservoir::read(&kept_in, keep, &made_by)
             .map_err(|error| Usage::error(error.to_string()))?;
-        let mut cameras: BTreeSet<&str> = sources.iter().map(Source::camera).collect();
+        let mut cameras = BTreeSet::new();
+        if let Some(twice) = sources.iter().find(|s| !cameras.insert(s.camera())) {
+            return Err(Usage::error(format!(
+                "--adapt: two sources are of the camera {}; with NAME=SOURCE each has its own name",
+                twice.camera()
+            )));
+        }
         cameras.extend(reservoir.names());
         if cameras.len() < 2 {
             return Err(Usage::error(
@@ -103,6 +127,8 @@ impl Learning {
             present,
             reservoir,
             kept_in,
+            made_by,
+            lock: lock_file,
         }))
     }
 
@@ -133,12 +159,10 @@ impl Learning {
         hop: Hop,
         device: Device,
         replacements: Sender<Replacement>,
-        bar: &Bar,
-        quiet: bool,
+        messages: Messages<'_>,
     ) -> Result<Learner, SinkError> {
         let samples = self.args.adapt_after.as_secs_f64() * f64::from(SAMPLE_RATE);
         let windows = samples / hop.samples() as f64;
-        let trunks = self.base.trunk_fingerprint();
         let plan = Plan {
             base: self.base,
             present: self.present,
@@ -149,9 +173,13 @@ impl Learning {
                 ..Settings::default()
             },
             share: f64::from(self.args.adapt_cpu) / 100.0,
+            cancel: messages.cancel.clone(),
         };
-        let (model, lines) = (self.model.clone(), bar.clone());
+        let (model, lines, quiet) = (self.model.clone(), messages.bar.clone(), messages.quiet);
+        let lock = self.lock;
         let report = move |outcome| {
+            // Held for as long as a model may be written.
+            let _ = &lock;
             let (text, is_news) = match outcome {
                 Outcome::Better {
                     fusion,
@@ -160,9 +188,7 @@ impl Learning {
                     before,
                     skipped,
                 } => {
-                    for out in skipped {
-                        lines.say(&format!("l3net: {}: not learnt: {}", out.camera, out.why));
-                    }
+                    say_skipped(&lines, &skipped);
                     let model = record;
                     let cameras = plural(figures.cameras.len(), "stream");
                     // Fails only if the run is over.
@@ -184,10 +210,12 @@ impl Learning {
                     );
                     (text, true)
                 }
-                Outcome::Failed(error) => (
-                    format!("nothing new was learnt, the present model stays: {error}"),
-                    false,
-                ),
+                Outcome::Failed(error) => {
+                    if let BackgroundError::Learn(AdaptError::TooFew { skipped, .. }) = &error {
+                        say_skipped(&lines, skipped);
+                    }
+                    (format!("the present model stays: {error}"), false)
+                }
             };
             if !(is_news && quiet) {
                 lines.say(&format!("l3net: {}: {text}", model.display()));
@@ -196,69 +224,32 @@ impl Learning {
         let background = Background::start(plan, report)
             .map_err(SinkError::io(&self.model, "start a thread for"))?;
         let camera = |source: &Source| (source.name.clone(), source.camera().to_owned());
+        let heard = self.reservoir.heard();
         Ok(Learner {
             reservoir: self.reservoir,
             path: self.kept_in,
-            trunks,
+            made_by: self.made_by,
             camera_of: sources.iter().map(camera).collect(),
             first: windows.ceil() as u64,
             background,
-            written: Instant::now(),
+            written: (Instant::now(), heard),
+            by_clock: HashMap::new(),
+            failing: false,
+            noted: 0,
         })
     }
 }
 
-/// Checks the name of a model that is going to be written.
-///
-/// # Errors
-/// [`Usage`], which names the option.
-pub fn check_model_path(option: &str, path: &Path) -> anyhow::Result<()> {
-    if path.is_dir() {
-        return Err(Usage::error(format!(
-            "{option} MODEL is a folder; name a file in it"
-        )));
-    }
-    if path.extension().is_none_or(|e| e != "safetensors") {
-        return Err(Usage::error(format!(
-            "{option} MODEL must end in .safetensors"
-        )));
-    }
-    check_folder(&format!("{option} MODEL"), path)
-}
-
-/// Checks that a file can have its place.
-///
-/// # Errors
-/// [`Usage`], which names the option.
-pub fn check_folder(option: &str, path: &Path) -> anyhow::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    match folder.filter(|folder| !folder.is_dir()) {
-        Some(folder) => Err(Usage::error(format!(
-            "{option} {}: there is no folder {}; make it first",
-            path.display(),
-            folder.display()
+/// Locks the model against other runs that learn, until the file is dropped.
+fn lock_beside(model: &Path) -> anyhow::Result<File> {
+    let path = model.with_extension("lock");
+    let file = File::create(&path)
+        .map_err(|cause| Usage::error(format!("{}: cannot be written: {cause}", path.display())))?;
+    match lock(&file) {
+        true => Ok(file),
+        false => Err(Usage::error(format!(
+            "{}: another l3net is learning it; wait for that one, or name another file",
+            model.display()
         ))),
-        None => Ok(()),
     }
-}
-
-/// The adapted model that is there already.
-///
-/// # Errors
-/// If it cannot be read, or was made from another model than `base`.
-pub fn model_there(path: &Path, base: &Weights) -> anyhow::Result<Option<Weights>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let present = Weights::read(path)?;
-    if !present.has_trunks_of(base) {
-        return Err(Usage::error(format!(
-            "{}: was made from another model than {}; name another file, or delete it",
-            path.display(),
-            base.source().display()
-        )));
-    }
-    Ok(Some(present))
 }

@@ -97,7 +97,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     // Before the weights: reading them may take long.
     let cancel = cancel_on_signal_in_time()?;
     let base = args.stream.net.weights()?;
-    let learning = Learning::open(&args.learning, &base, &sources)?;
+    let learning = Learning::open(&args.learning, &base, args.stream.window.crop, &sources)?;
     let weights = match &learning {
         Some(learning) => learning.present().clone(),
         None => base,

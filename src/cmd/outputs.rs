@@ -13,7 +13,7 @@ use crossbeam_channel::Sender;
 use tch::Device;
 
 use super::common::CLOSE_WITHIN;
-use super::learning::Learning;
+use super::learning::{Learning, Messages};
 use super::progress::Bar;
 use crate::cancel::CancelToken;
 use crate::engine::{Answer, Assembler, EngineOptions, Output, Replacement};
@@ -138,8 +138,12 @@ fn overlay(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
 
 fn learner(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
     let start = |(learning, device, replace): (Learning, _, _)| {
-        let (sources, bar) = (context.sources, context.bar);
-        learning.start(sources, context.hop, device, replace, bar, context.quiet)
+        let messages = Messages {
+            bar: context.bar,
+            quiet: context.quiet,
+            cancel: context.cancel,
+        };
+        learning.start(context.sources, context.hop, device, replace, messages)
     };
     boxed(context.learning.take().map(start).transpose()?)
 }

@@ -6,7 +6,7 @@ use super::source::{Source, SourceError, file_of_uri, one};
 use crate::text::folder_name;
 
 /// The SOURCEs of a command line, with short names that need not be unique. Directories
-/// are walked; what does not exist becomes [`SourceKind::Broken`], so that the others
+/// are walked; what does not exist becomes [`SourceKind::Broken`](super::SourceKind::Broken), so that the others
 /// continue.
 ///
 /// # Errors
@@ -19,7 +19,7 @@ pub fn find(texts: &[String]) -> Result<Vec<Source>, SourceError> {
         let (name, text) = split_name(text);
         one(text, &mut sources)?;
         if let Some(name) = name {
-            give_name(name, &mut sources[before..]);
+            give_name(name, text, &mut sources[before..]);
         } else if let Some(name) = flat_folder(text, &sources[before..]).filter(|_| texts.len() > 1)
         {
             folders.push((before..sources.len(), name, text.trim_end_matches('/')));
@@ -56,9 +56,15 @@ fn split_name(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Names what one SOURCE has brought. Recordings keep their own names and are of one class.
-fn give_name(name: &str, sources: &mut [Source]) {
-    if let [one] = sources {
+/// Names what a SOURCE has brought. The recordings of a folder keep their own names and are
+/// of one class.
+fn give_name(name: &str, text: &str, sources: &mut [Source]) {
+    let is_folder = file_of_uri(text)
+        .unwrap_or_else(|| PathBuf::from(text))
+        .is_dir();
+    if let [one] = sources
+        && !is_folder
+    {
         one.name = name.into();
     }
     for source in sources {

@@ -67,7 +67,8 @@ fn a_name_before_a_source_is_the_stream_s_and_the_class_of_recordings() {
     };
     assert_eq!(of("front=rtsp://a/b?c=d".to_owned()), ["front front"]);
     assert_eq!(of("hall_2=test".to_owned()), ["hall_2 hall_2"]);
-    assert_eq!(of(format!("front={}", path("one"))), ["front front"]);
+    assert_eq!(of(format!("front={}", path("one"))), ["a.mp4 front"]);
+    assert_eq!(of(format!("front={}", path("one/a.mp4"))), ["front front"]);
     assert_eq!(
         of(format!("yard={}", path("two"))),
         ["a.mp4 yard", "b.mp4 yard"]

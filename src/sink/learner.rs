@@ -25,26 +25,50 @@ pub struct Learner {
     pub reservoir: Reservoir,
     /// Its file.
     pub path: PathBuf,
-    /// Identifies the trunks.
-    pub trunks: u64,
+    /// What makes the features: the trunks, and of which part of the pictures.
+    pub made_by: String,
     /// The camera of each stream.
     pub camera_of: HashMap<StreamName, String>,
     /// Windows of a stream after which it is learnt first.
     pub first: u64,
     /// Learns.
     pub background: Background,
-    /// When the file was written.
-    pub written: Instant,
+    /// When the file was written, and how many windows had been heard then.
+    pub written: (Instant, u64),
+    /// Streams whose moments have a time by the clock; the others have their own.
+    pub by_clock: HashMap<StreamName, bool>,
+    /// The last writing failed, and that was reported.
+    pub failing: bool,
+    /// Rounds of learning whose decision was noted.
+    pub noted: u64,
 }
 
 impl Learner {
     fn write(&mut self) -> Result<(), SinkError> {
-        self.written = Instant::now();
-        let written = self.reservoir.write(&self.path, self.trunks);
-        written.map_err(|error| match error {
-            ReservoirError::Io { file, cause } => SinkError::io(&file, "write")(cause),
-            error => SinkError::format(&self.path, "write")(error),
-        })
+        self.written = (Instant::now(), self.reservoir.heard());
+        let written = self.reservoir.write(&self.path, &self.made_by);
+        let again = std::mem::replace(&mut self.failing, written.is_err());
+        match written {
+            Err(ReservoirError::Io { file, cause }) if !again => {
+                Err(SinkError::io(&file, "write")(cause))
+            }
+            Err(error) if !again => Err(SinkError::format(&self.path, "write")(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A round that failed or was cut off is not noted: the next run tries again.
+    fn note_decision(&mut self) {
+        let decided = self.background.decided();
+        if std::mem::replace(&mut self.noted, decided) != decided {
+            self.reservoir.end_learning();
+        }
+    }
+
+    /// Whether enough is new: what a long run writes stays small, too.
+    fn is_worth_writing(&self) -> bool {
+        let (at, heard) = self.written;
+        at.elapsed() >= WRITE_INTERVAL && self.reservoir.heard() > heard + heard / 10
     }
 }
 
@@ -75,6 +99,11 @@ impl Sink for Learner {
         };
         // By the clock where there is one: a stream's own time starts anew with each run.
         let utc: Option<jiff::Timestamp> = verdict.utc.as_ref().and_then(|utc| utc.parse().ok());
+        let by_clock = utc.is_some();
+        let usual = self.by_clock.entry(verdict.stream.clone());
+        if *usual.or_insert(by_clock) != by_clock {
+            return Ok(());
+        }
         let at_s = match utc {
             Some(utc) => utc.as_millisecond() as f64 / 1e3,
             None => verdict.start_ns.as_secs_f64(),
@@ -82,18 +111,26 @@ impl Sink for Learner {
         let is_silent = verdict.audio.silent;
         self.reservoir
             .take(camera, at_s, is_silent, features.clone());
-        if !self.background.is_busy() && self.reservoir.is_due(self.first) {
-            self.reservoir.mark_learnt();
-            self.background.learn(self.reservoir.cameras());
+        if !self.background.is_busy() {
+            self.note_decision();
+            if self.reservoir.is_due(self.first) {
+                self.reservoir.begin_learning();
+                self.background.learn(self.reservoir.cameras());
+            }
         }
-        match self.written.elapsed() >= WRITE_INTERVAL {
+        match self.is_worth_writing() {
             true => self.write(),
             false => Ok(()),
         }
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
+        if !self.background.is_busy() {
+            self.note_decision();
+        }
+        // First: a round may take a moment to end.
+        let written = self.write();
         self.background.stop();
-        self.write()
+        written
     }
 }

@@ -10,7 +10,7 @@ use crate::common::{Done, batch_with, by_stream, data, only, repo, run, streams_
 const CLIPS: [&str; 4] = ["friday.mp4", "movie_5.mp4", "sample.avi", "bento.mp4"];
 
 fn adapt(recordings: &[PathBuf], out: &Path, more: &[&str]) -> Done {
-    let options = "--crop center --precision f32 --steps 300".split(' ');
+    let options = "--crop center --precision f32 --steps 120".split(' ');
     let words = ["adapt"]
         .into_iter()
         .chain(options)
@@ -162,7 +162,7 @@ fn live(streams: &[&str], model: &Path, seconds: &str) -> Done {
 fn live_streams_are_learnt_meanwhile_and_no_moment_is_lost_by_it() {
     let dir = tempfile::tempdir().expect("a folder");
     let model = dir.path().join("cameras.safetensors");
-    let done = live(&STREAMS, &model, "12");
+    let done = live(&STREAMS, &model, "20");
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert_says(
         &done,
@@ -183,6 +183,8 @@ fn live_streams_are_learnt_meanwhile_and_no_moment_is_lost_by_it() {
             last + 1,
             "{name}: {stream:?}"
         );
+        let in_order = stream.moments.windows(2).all(|m| m[0].seq < m[1].seq);
+        assert!(in_order, "{name}: {stream:?}");
         let known = |m: &l3net::result::Verdict| m.z_score.is_some();
         assert!(!known(&stream.moments[0]), "{name}: not learnt yet");
         let learnt = stream
@@ -219,6 +221,9 @@ fn live_streams_are_learnt_meanwhile_and_no_moment_is_lost_by_it() {
 fn live_refuses_to_learn_what_cannot_be_learnt() {
     let dir = tempfile::tempdir().expect("a folder");
     let model = dir.path().join("cameras.safetensors");
+    let twice = live(&["a=test", "a=test", "b=test"], &model, "2");
+    assert_eq!(twice.code, Some(2), "{}", twice.err);
+    assert_says(&twice, "two sources are of the camera a");
     let one = live(&["test"], &model, "2");
     assert_eq!(one.code, Some(2), "{}", one.err);
     assert_says(&one, "--adapt takes two streams");

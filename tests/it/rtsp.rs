@@ -213,7 +213,7 @@ fn what_is_wrong_with_an_address_is_named_and_it_is_tried_again() {
             "wrong user name or password, or none",
         ),
     ];
-    for (uri, cause) in &cases {
+    let check = |uri: &str, cause: &str| {
         let done = run(["live", uri, "--seconds", "2"]);
         assert_eq!(done.code, Some(1), "{uri}: {}", done.err);
         assert!(done.err.contains("opening it again"), "{}", done.err);
@@ -224,7 +224,13 @@ fn what_is_wrong_with_an_address_is_named_and_it_is_tried_again() {
         assert!(error.error.contains(cause), "{uri}: {}", error.error);
         let all = format!("{}{}", done.out, done.err);
         assert!(!all.contains("wr0ng") && !all.contains("s3cret"), "{all}");
-    }
+    };
+    // Side by side: they mostly wait.
+    std::thread::scope(|scope| {
+        for (uri, cause) in &cases {
+            scope.spawn(|| check(uri, cause));
+        }
+    });
     let right = format!("rtsp://me:s3cret@{}/s", locked.address);
     let done = run(["live", &right, "--seconds", "3"]);
     assert_eq!(done.code, Some(0), "{}", done.err);

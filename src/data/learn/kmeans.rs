@@ -5,7 +5,8 @@
 
 use rand::RngExt;
 
-use super::rows::{Rows, by_row, squared_distance};
+use super::rows::{Rows, by_row_on, squared_distance};
+use crate::cores::cores;
 use crate::corpus::{Rng, hash, rng};
 
 /// Settings of the search.
@@ -19,6 +20,8 @@ pub struct KMeansSettings {
     pub max_iterations: usize,
     /// The same seed gives the same clusters.
     pub seed: u64,
+    /// Number of threads; the clusters do not depend on it.
+    pub threads: usize,
 }
 
 impl Default for KMeansSettings {
@@ -29,6 +32,7 @@ impl Default for KMeansSettings {
             starts: 10,
             max_iterations: 300,
             seed: 0,
+            threads: cores(),
         }
     }
 }
@@ -53,7 +57,7 @@ impl KMeans {
         let start = |nth: usize| {
             let mut rng = rng(settings.seed, hash(0, "k-means"), nth as u64);
             let centers = plus_plus(rows, settings.clusters, &mut rng);
-            Self::from(rows, centers, settings.max_iterations)
+            Self::from(rows, centers, settings)
         };
         (0..settings.starts.max(1))
             .map(start)
@@ -61,13 +65,13 @@ impl KMeans {
     }
 
     /// Lloyd's algorithm from these centers.
-    fn from(rows: &Rows, mut centers: Rows, max_iterations: usize) -> Self {
-        let (mut labels, mut distances) = nearest(rows, &centers);
-        for _ in 0..max_iterations {
+    fn from(rows: &Rows, mut centers: Rows, settings: &KMeansSettings) -> Self {
+        let (mut labels, mut distances) = nearest(rows, &centers, settings.threads);
+        for _ in 0..settings.max_iterations {
             fill_empty(&mut labels, &mut distances, centers.len());
             centers = means(rows, &labels, centers.len());
             let before = labels;
-            (labels, distances) = nearest(rows, &centers);
+            (labels, distances) = nearest(rows, &centers, settings.threads);
             if labels == before {
                 break;
             }
@@ -81,7 +85,7 @@ impl KMeans {
 }
 
 /// The nearest center of each row (the first of equals) and its squared distance.
-fn nearest(rows: &Rows, centers: &Rows) -> (Vec<usize>, Vec<f32>) {
+fn nearest(rows: &Rows, centers: &Rows, threads: usize) -> (Vec<usize>, Vec<f32>) {
     let one = |row: &[f32]| {
         let distances = centers.iter().map(|center| squared_distance(row, center));
         let first = (0, f32::INFINITY);
@@ -89,7 +93,7 @@ fn nearest(rows: &Rows, centers: &Rows) -> (Vec<usize>, Vec<f32>) {
             .enumerate()
             .fold(first, |best, now| if now.1 < best.1 { now } else { best })
     };
-    let found = by_row(rows.len(), |i| one(rows.row(i)));
+    let found = by_row_on(threads, rows.len(), |i| one(rows.row(i)));
     found.into_iter().unzip()
 }
 
@@ -182,7 +186,7 @@ mod tests {
         for case in &golden.kmeans {
             let rows = golden.sets[case.set].rows();
             let first = Rows::new(case.first.clone(), rows.width());
-            let found = KMeans::from(&rows, first, 300);
+            let found = KMeans::from(&rows, first, &KMeansSettings::default());
             assert_eq!(found.labels, case.labels);
             assert!((found.inertia / case.inertia - 1.0).abs() < 1e-5);
             for (ours, theirs) in found.centers.values().iter().zip(&case.centers) {
@@ -218,7 +222,11 @@ mod tests {
     fn no_cluster_stays_empty() {
         // Both centers start beyond the same end of the rows.
         let rows = Rows::new(vec![0.0, 1.0, 2.0, 10.0], 1);
-        let found = KMeans::from(&rows, Rows::new(vec![-1.0, -50.0], 1), 300);
+        let found = KMeans::from(
+            &rows,
+            Rows::new(vec![-1.0, -50.0], 1),
+            &KMeansSettings::default(),
+        );
         assert_eq!(found.labels, [0, 0, 0, 1]);
         assert_eq!(found.centers.values(), [1.0, 10.0]);
     }

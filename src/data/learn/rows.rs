@@ -100,7 +100,19 @@ pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
 
 /// Calls `one` for each of so many rows on all cores; returns the results in order.
 pub(super) fn by_row<T: Send>(rows: usize, one: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let part = rows.div_ceil(cores()).max(1);
+    by_row_on(cores(), rows, one)
+}
+
+/// As [`by_row`], on so many threads.
+pub(super) fn by_row_on<T: Send>(
+    threads: usize,
+    rows: usize,
+    one: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
+    if threads <= 1 {
+        return (0..rows).map(one).collect();
+    }
+    let part = rows.div_ceil(threads).max(1);
     let one = &one;
     std::thread::scope(|scope| {
         let parts = (0..rows).step_by(part).map(|from| {
@@ -134,11 +146,10 @@ mod tests {
     #[test]
     fn results_are_in_the_order_of_rows() {
         for rows in [0, 1, 7, 100] {
-            assert!(
-                by_row(rows, |row| row * 2)
-                    .into_iter()
-                    .eq((0..rows).map(|r| r * 2))
-            );
+            for threads in 1..4 {
+                let found = by_row_on(threads, rows, |row| row * 2);
+                assert!(found.into_iter().eq((0..rows).map(|r| r * 2)));
+            }
         }
     }
 

@@ -159,3 +159,26 @@ pub fn units_on(weights: &Weights, vision: &[f32], audio: &[f32]) -> Vec<Vec<boo
         .map(pair)
         .collect()
 }
+
+/// The heatmap of a modality with these units of fc1 on, from conv4_2 `[512, h, w]`, by the
+/// textbook: `Σ_k max(∂(logit₁ − logit₀)/∂feature_k, 0) · conv4_2[k]`.
+pub fn heatmap_of(weights: &Weights, on: &[bool], conv4_2: &[f32], is_audio: bool) -> Vec<f32> {
+    let (fc1, fc2) = (
+        weights.tensor("fusion.fc1.weight"),
+        weights.tensor("fusion.fc2.weight"),
+    );
+    let (first, hidden) = (if is_audio { 512 } else { 0 }, on.len());
+    let cells = conv4_2.len() / 512;
+    let mut heat = vec![0.0; cells];
+    for (k, map) in conv4_2.chunks(cells).enumerate() {
+        let through = |unit: usize| -> f64 {
+            let out = f64::from(fc2[hidden + unit]) - f64::from(fc2[unit]);
+            out * f64::from(fc1[unit * 1024 + first + k])
+        };
+        let gradient: f64 = (0..hidden).filter(|&unit| on[unit]).map(through).sum();
+        for (heat, value) in heat.iter_mut().zip(map) {
+            *heat += gradient.max(0.0) * f64::from(*value);
+        }
+    }
+    heat.iter().map(|&heat| heat as f32).collect()
+}
