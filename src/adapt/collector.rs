@@ -178,7 +178,8 @@ impl Recordings {
         (recordings, *number)
     }
 
-    /// As [`Collector::take`], of a stream.
+    /// Takes a window of a stream that starts at `at_s`, in order. Silent ones are only
+    /// counted: silence belongs to any picture.
     pub fn take(&mut self, stream: usize, at_s: f64, is_silent: bool, features: Arc<Pooled>) {
         let (recordings, number) = self.of(stream);
         recordings[number].take(at_s, is_silent, features);
