@@ -79,7 +79,7 @@ impl Adapted {
 /// Says which cameras a new model would not know.
 pub fn lost(cameras: &[String]) -> String {
     format!(
-        "it stays: it knows {}, which this run did not learn",
+        "it knows {}, which this run did not learn",
         cameras.join(", ")
     )
 }

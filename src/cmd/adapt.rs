@@ -177,7 +177,7 @@ fn why_kept(learnt: &Adapted, present: Option<&Weights>) -> Option<String> {
     let cameras = present.map_or_else(Vec::new, |present| learnt.lost_from(present));
     if !cameras.is_empty() {
         return Some(format!(
-            "{}; name all cameras, or --force replaces it",
+            "it stays: {}; name all cameras, or --force replaces it",
             lost(&cameras)
         ));
     }

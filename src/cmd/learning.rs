@@ -86,7 +86,6 @@ impl Learning {
         };
         check_model_path("--adapt", &model)?;
         let present = model_there(&model, base)?.unwrap_or_else(|| base.clone());
-        let lock_file = lock_beside(&model)?;
         let kept_in = model.with_extension("features");
         let keep = args.adapt_keep as usize;
         let made_by = format!("{:016x} {}", base.trunk_fingerprint(), crop.name());
@@ -121,6 +120,8 @@ impl Learning {
             )));
         }
         Ok(Some(Self {
+            // Last: what is refused leaves no file.
+            lock: lock_beside(&model)?,
             args: args.clone(),
             model,
             base: base.clone(),
@@ -128,7 +129,6 @@ impl Learning {
             reservoir,
             kept_in,
             made_by,
-            lock: lock_file,
         }))
     }
 
@@ -175,7 +175,7 @@ impl Learning {
             share: f64::from(self.args.adapt_cpu) / 100.0,
             cancel: messages.cancel.clone(),
         };
-        let (model, lines, quiet) = (self.model.clone(), messages.bar.clone(), messages.quiet);
+        let (path, lines, quiet) = (self.model.clone(), messages.bar.clone(), messages.quiet);
         let lock = self.lock;
         let report = move |outcome| {
             // Held for as long as a model may be written.
@@ -183,13 +183,12 @@ impl Learning {
             let (text, is_news) = match outcome {
                 Outcome::Better {
                     fusion,
-                    model: record,
+                    model,
                     figures,
                     before,
                     skipped,
                 } => {
                     say_skipped(&lines, &skipped);
-                    let model = record;
                     let cameras = plural(figures.cameras.len(), "stream");
                     // Fails only if the run is over.
                     let _ = replacements.send(Replacement { fusion, model });
@@ -218,7 +217,7 @@ impl Learning {
                 }
             };
             if !(is_news && quiet) {
-                lines.say(&format!("l3net: {}: {text}", model.display()));
+                lines.say(&format!("l3net: {}: {text}", path.display()));
             }
         };
         let background = Background::start(plan, report)
