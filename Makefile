@@ -70,6 +70,7 @@ lint: setup-tests ## check format, clippy and documentation, warnings denied
 	cargo fmt --all --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+	cargo clippy --quiet --no-default-features --features gst -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps
 
 bench: setup ## run the Criterion benches of the hot paths

@@ -22,6 +22,7 @@ pub mod adapt;
 
 pub mod eval;
 
+#[cfg(feature = "eval")]
 pub mod report;
 
 pub mod sink;
@@ -44,3 +45,4 @@ pub mod lock;
 pub mod png;
 pub mod stats;
 pub mod sync;
+pub mod table;

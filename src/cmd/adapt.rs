@@ -23,8 +23,8 @@ use crate::features::{Crop, Features};
 use crate::media::{ProcessOpener, Source};
 use crate::net::{StoreAs, Weights};
 use crate::pooled::Pooled;
-use crate::report::table::{Table, percent};
 use crate::stats::RunStats;
+use crate::table::{Table, percent};
 use crate::text::plural;
 use crate::time::{Hop, MediaTime};
 

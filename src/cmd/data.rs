@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use self::spec::Spec;
+#[cfg(feature = "eval")]
 pub(super) use self::spec::escaped;
 use super::common::Usage;
 use super::value::choice;

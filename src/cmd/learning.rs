@@ -22,9 +22,9 @@ use crate::features::Crop;
 use crate::lock::lock;
 use crate::media::Source;
 use crate::net::Weights;
-use crate::report::table::percent;
 use crate::sink::SinkError;
 use crate::sink::learner::Learner;
+use crate::table::percent;
 use crate::text::plural;
 use crate::time::{Hop, SAMPLE_RATE};
 

@@ -19,6 +19,7 @@ pub mod decode;
 pub mod doctor;
 #[cfg(feature = "gst")]
 pub mod embed;
+#[cfg(feature = "eval")]
 pub mod eval;
 #[cfg(feature = "gst")]
 pub mod launch;
@@ -87,6 +88,7 @@ pub enum Command {
     /// Train on media, shards, folders of classes or synthetic scenes
     Train(train::TrainArgs),
     /// Do the paper's experiments on one's own data
+    #[cfg(feature = "eval")]
     Eval(eval::EvalArgs),
     /// Measure latency, throughput and the features
     Bench(bench::BenchArgs),
@@ -123,6 +125,7 @@ impl Command {
             #[cfg(feature = "gst")]
             Self::Adapt(args) => adapt::run(&args)?,
             Self::Train(args) => train::run(&args)?,
+            #[cfg(feature = "eval")]
             Self::Eval(args) => eval::run(&args)?,
             Self::Bench(args) => bench::run(args)?,
             Self::Model(args) => {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Report;
 use super::page::{Page, link};
-use super::table::Table;
 use crate::eval::as_text;
+use crate::table::Table;
 
 /// The experiments that were run.
 #[derive(Clone, Debug, Serialize)]

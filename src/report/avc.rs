@@ -4,11 +4,11 @@
 use serde::Serialize;
 
 use super::figure::{Chart, Series};
-use super::table::{Table, number, number_95, percent, percent_95};
 use super::{Compared, DrawSettings, Report};
 use crate::eval::avc::{Group, Groups, JudgedPair, Scores};
 use crate::eval::networks::{Model, Networks};
 use crate::eval::{FailedCorpus, Results, Unreadable};
+use crate::table::{Table, number, number_95, percent, percent_95};
 
 /// Figures of judged pairs.
 #[derive(Clone, Debug, Serialize)]

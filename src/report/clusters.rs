@@ -4,12 +4,12 @@
 use serde::Serialize;
 
 use super::figure::{Chart, Series};
-use super::table::{Table, number};
 use super::{Compared, Report};
 use crate::eval::Unreadable;
 use crate::eval::clusters::Clustered;
 use crate::eval::labelled::MediaKind;
 use crate::eval::networks::{Model, Networks};
+use crate::table::{Table, number};
 
 /// Figures of clusters.
 #[derive(Clone, Debug, Serialize)]

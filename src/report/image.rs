@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::Report;
 use super::figure::{Chart, Series};
-use super::table::{Table, percent};
 use crate::eval::Unreadable;
 use crate::eval::labelled::Labelled;
 use crate::eval::linear::Accuracy;
 use crate::eval::networks::{Model, Networks};
+use crate::table::{Table, percent};
 
 /// How well pictures are classified.
 #[derive(Clone, Debug, Serialize)]

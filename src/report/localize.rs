@@ -4,11 +4,11 @@
 use serde::Serialize;
 
 use super::figure::{Chart, Series};
-use super::table::{Table, number, percent, percent_95};
 use super::{Compared, DrawSettings, Report};
 use crate::eval::localize::{Baselines, Group, Groups, JudgedScene, Overlap, Scores};
 use crate::eval::networks::{Model, Networks};
 use crate::eval::{FailedCorpus, Results, Unreadable};
+use crate::table::{Table, number, percent, percent_95};
 
 /// Figures of judged scenes.
 #[derive(Clone, Debug, Serialize)]

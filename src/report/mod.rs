@@ -17,7 +17,6 @@ pub mod image;
 pub mod localize;
 pub mod page;
 pub mod sound;
-pub mod table;
 pub mod tsne;
 pub mod units;
 
@@ -29,10 +28,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use self::figure::Chart;
-use self::table::Table;
 use crate::atomic_file;
 use crate::features::Crop;
 use crate::file_error::FileError;
+use crate::table::Table;
 
 /// The figures of an experiment. They are serialised as they are.
 pub trait Report: Serialize {

@@ -9,7 +9,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::table::{Line, Table};
+use crate::table::{Line, Table};
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --dim: #808080; }

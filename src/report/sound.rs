@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::Report;
 use super::figure::{Chart, Series};
-use super::table::{Table, percent};
 use crate::eval::Unreadable;
 use crate::eval::classify::Classified;
 use crate::eval::extract::Extraction;
 use crate::eval::labelled::Labelled;
 use crate::eval::networks::{Model, Networks};
+use crate::table::{Table, percent};
 
 /// How well sounds are classified.
 #[derive(Clone, Debug, Serialize)]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::figure::{Canvas, Panel, scatter};
-use super::table::{Table, number, percent};
 use super::{Compared, Report};
 use crate::eval::extract::Extraction;
 use crate::eval::labelled::{Labelled, MediaKind};
 use crate::eval::networks::{Model, Networks};
 use crate::eval::{Unreadable, as_text};
 use crate::learn::{Embedding, agreement, chance_agreement, max_agreement};
+use crate::table::{Table, number, percent};
 
 /// Neighbours whose class is compared.
 const NEIGHBOURS: usize = 10;

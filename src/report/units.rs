@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::page::Page;
-use super::table::Table;
 use super::{Compared, Report, ReportError, write_file};
 use crate::eval::extract::Extraction;
 use crate::eval::labelled::{Labelled, MediaKind};
@@ -20,6 +19,7 @@ use crate::eval::networks::{Model, Networks};
 use crate::eval::units::{Best, Unit, best_of_classes, covered, covered_by_chance};
 use crate::eval::{Unreadable, as_text};
 use crate::net::L3Net;
+use crate::table::Table;
 
 /// How many classes have units that respond to them, and which.
 #[derive(Clone, Debug, Serialize)]

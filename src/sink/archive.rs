@@ -70,6 +70,7 @@ impl Archive {
         };
         let mut progress = ArchiveIndex::default();
         let lines = if table {
+            parquet::check(out)?;
             if let Some(found) = is_regular(out)? {
                 if !found {
                     return Err(foreign(out, "it is no regular file"));
@@ -330,6 +331,6 @@ fn could_be_ours(torn: &[u8]) -> bool {
     torn.starts_with(LINE_START) || LINE_START.starts_with(torn)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "parquet"))]
 #[path = "archive_tests.rs"]
 mod tests;

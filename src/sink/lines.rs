@@ -23,6 +23,7 @@ pub(super) fn foreign(path: &Path, why: impl Into<String>) -> SinkError {
 }
 
 /// Reads the records of a journal.
+#[cfg(feature = "parquet")]
 pub(super) fn read_records(
     path: &Path,
     mut take: impl FnMut(Record) -> Result<(), SinkError>,

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
+#[cfg(feature = "metrics")]
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::{OnFailure, Policy, Sink, SinkError};
@@ -35,6 +36,7 @@ use crate::result::{Record, StreamName, Verdict};
 use crate::stats::RunStats;
 
 /// In seconds: from a GPU's batch to a network that does not keep up.
+#[cfg(feature = "metrics")]
 const BUCKETS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
@@ -138,14 +140,23 @@ pub fn serve(address: &str) -> Result<SocketAddr, SinkError> {
                 _ => format!("{cause}; an address is as 9000 or 0.0.0.0:9000"),
             })
         })?;
-    builder()
-        .with_http_listener(found)
-        .install()
-        .map_err(|cause| fail(format!("{cause}")))?;
+    install(found).map_err(fail)?;
     describe();
     Ok(found)
 }
 
+#[cfg(feature = "metrics")]
+fn install(at: SocketAddr) -> Result<(), String> {
+    let installed = builder().with_http_listener(at).install();
+    installed.map_err(|cause| cause.to_string())
+}
+
+#[cfg(not(feature = "metrics"))]
+fn install(_: SocketAddr) -> Result<(), String> {
+    Err("this build serves none; build with the cargo feature `metrics`".to_owned())
+}
+
+#[cfg(feature = "metrics")]
 fn builder() -> PrometheusBuilder {
     PrometheusBuilder::new()
         .set_buckets(&BUCKETS)
@@ -287,6 +298,6 @@ pub(super) fn sink_failed(sink: &'static str) {
     counter!("l3net_sink_failures_total", "sink" => sink).increment(1);
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "metrics"))]
 #[path = "metrics_tests.rs"]
 mod tests;

@@ -34,6 +34,10 @@ pub mod metrics;
 pub mod npz;
 #[cfg(feature = "gst")]
 pub mod overlay;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
 mod parquet;
 mod policy;
 pub mod publish;

@@ -16,7 +16,9 @@ mod common;
 mod damaged;
 #[cfg(feature = "gst")]
 mod embed;
+#[cfg(feature = "eval")]
 mod eval;
+#[cfg(feature = "eval")]
 mod eval_labelled;
 #[cfg(feature = "gst")]
 mod fuzz;

@@ -132,7 +132,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::report::table::Table;
+    use crate::table::Table;
 
     /// Folders of two classes of sounds and pictures; the files are never read.
     fn classes(folder: &Path) {

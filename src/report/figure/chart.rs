@@ -3,7 +3,7 @@
 use super::canvas::{Canvas, Label, Rect};
 use crate::draw::{shortened, text::width};
 use crate::learn::metrics::Interval;
-use crate::report::table::{number, percent};
+use crate::table::{number, percent};
 
 const MARGIN: f32 = 24.0;
 /// Width of the names to the left of the bars.

@@ -11,7 +11,7 @@ use crate::eval::units::{Entry, Unit};
 use crate::png::write_small_png;
 use crate::report::ReportError;
 use crate::report::page::Page;
-use crate::report::table::Table;
+use crate::table::Table;
 
 /// The contact sheet.
 const SHEET: &str = "units.png";
