@@ -6,6 +6,7 @@
 //! Names are those of the JSON lines, with nested ones joined by `_`.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 
 use super::archive_index::{End, Entry, EntryKind};
-use super::lines::{beside, foreign, read_records};
+use super::lines::{beside, foreign};
 use super::{ArchiveIndex, SinkError};
 use crate::result::Record;
 
@@ -364,6 +365,23 @@ fn failed(path: &Path, what: &'static str) -> impl Fn(ParquetError) -> SinkError
         }
         SinkError::format(path, what)(error)
     }
+}
+
+/// Reads the records of a journal.
+fn read_records(
+    path: &Path,
+    mut take: impl FnMut(Record) -> Result<(), SinkError>,
+) -> Result<(), SinkError> {
+    let file = File::open(path).map_err(SinkError::io(path, "read"))?;
+    for line in BufReader::with_capacity(1 << 18, file).split(b'\n') {
+        let line = line.map_err(SinkError::io(path, "read"))?;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let record = serde_json::from_slice(&line).map_err(SinkError::format(path, "read"))?;
+        take(record)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
