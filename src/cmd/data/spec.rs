@@ -98,7 +98,7 @@ impl Spec {
 const SIGNS: [char; 3] = ['\\', ',', '+'];
 
 /// A name as it is written in a value.
-#[cfg(feature = "eval")]
+#[cfg(any(test, feature = "eval"))]
 pub fn escaped(name: &str) -> String {
     let mut text = String::new();
     for c in name.chars() {
