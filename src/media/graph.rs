@@ -89,7 +89,7 @@ pub(super) fn build(
         match &source.kind {
             SourceKind::File(path) => {
                 let tracks = FileTracks {
-                    told_as: is_first.then(|| source.name.to_string()),
+                    reported_as: is_first.then(|| source.name.to_string()),
                     path: path.clone(),
                     begin,
                     uri,

@@ -131,7 +131,7 @@ mod tests {
         let mut progress = Progress::new(begun);
         (0..5).for_each(|_| progress.picture(MediaTime(7), begun));
         assert!(!progress.has_ceased(begun + Duration::from_secs(600)));
-        // The sound goes on.
+        // The sound continues.
         let mut progress = Progress::new(begun);
         for second in 0..600 {
             let now = begun + Duration::from_secs(second);

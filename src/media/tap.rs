@@ -66,7 +66,7 @@ pub(super) struct SoundTap {
     pub offset: MediaTime,
     /// A file played in real time: sound within a buffer arrives when it is played.
     pub plays: bool,
-    /// Where the last block ended: there, one without a timestamp goes on.
+    /// Where the last block ended: there, one without a timestamp continues.
     pub next: Option<SamplePos>,
     pub state: Arc<TapState>,
 }

@@ -314,7 +314,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// Whatever comes, nothing panics, moments stay in order, and once the timestamps are
-    /// right again the stream goes on.
+    /// right again the stream continues.
     #[test]
     fn no_timestamps_end_a_stream(
         live in any::<bool>(),

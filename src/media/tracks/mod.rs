@@ -32,7 +32,7 @@ pub(super) type Trouble = Arc<Mutex<Option<MediaError>>>;
 pub(super) struct FileTracks {
     /// The name of its stream, where the choice is to be told: not for each of the
     /// recordings that were joined to one file.
-    pub told_as: Option<String>,
+    pub reported_as: Option<String>,
     pub path: PathBuf,
     /// Where the recording begins in the file.
     pub begin: u64,
@@ -117,8 +117,8 @@ impl FileTracks {
             });
             return;
         };
-        if let (Some(name), Some(told)) = (&self.told_as, told(&all, &choice, kind)) {
-            tracing::warn!("{name}: {told}");
+        if let (Some(name), Some(warning)) = (&self.reported_as, warning(&all, &choice, kind)) {
+            tracing::warn!("{name}: {warning}");
         }
         let pads: Vec<_> = choice.taken.iter().map(|&at| candidates[at].pad).collect();
         match &pads[..] {
@@ -234,7 +234,7 @@ fn needs_listening(candidates: &[Candidate<'_>], kind: Kind, asked: Option<usize
 }
 
 /// What to tell about a choice among several tracks.
-fn told(tracks: &[Track], choice: &Choice, kind: Kind) -> Option<String> {
+fn warning(tracks: &[Track], choice: &Choice, kind: Kind) -> Option<String> {
     if tracks.len() < 2 || choice.why == Why::Asked {
         return None;
     }
@@ -347,19 +347,19 @@ mod tests {
             },
             english,
         ];
-        let told = |taken: &[usize], why| {
+        let warning_of = |taken: &[usize], why| {
             let choice = Choice {
                 taken: taken.to_vec(),
                 why,
             };
-            told(&tracks, &choice, Kind::Sound).unwrap_or_default()
+            warning(&tracks, &choice, Kind::Sound).unwrap_or_default()
         };
         assert_eq!(
-            told(&[1], Why::Default),
+            warning_of(&[1], Why::Default),
             "3 audio tracks: taken is 2 (Stage), flagged default; choose another with --audio-track N"
         );
-        assert!(told(&[0, 2], Why::Mixed).contains("taken is 1, 3 (en), mixed"));
-        assert_eq!(told(&[0], Why::Asked), "");
+        assert!(warning_of(&[0, 2], Why::Mixed).contains("taken is 1, 3 (en), mixed"));
+        assert_eq!(warning_of(&[0], Why::Asked), "");
     }
 
     #[test]
