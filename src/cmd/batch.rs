@@ -59,7 +59,8 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         Some(_) if progress.is_of_another(name, source.bytes()) => Held::ByOther,
         Some(_) => Held::ByIt,
     });
-    clash::refuse(&args.stream.output, Some(&args.output), &sources)?;
+    let out = (args.output.clone(), "OUT, where all lines are already");
+    clash::refuse(&args.stream.output, &[out], &sources)?;
     let cancel = cancel_on_signal_in_time()?;
     let weights = args.stream.net.weights()?;
     let model = Arc::new(ModelRecord::of(&weights));

@@ -8,13 +8,14 @@ use crate::media::Source;
 use crate::result::StreamName;
 use crate::sink::overlay::video_paths;
 
-/// Refuses them before anything is opened; `archive` is the OUT of `batch`.
+/// Refuses them before anything is opened; `others` are files that the run writes besides,
+/// and what they are.
 ///
 /// # Errors
 /// Wrong usage: names the file and what it is already.
 pub(super) fn refuse(
     args: &OutputArgs,
-    archive: Option<&Path>,
+    others: &[(PathBuf, &str)],
     sources: &[Source],
 ) -> anyhow::Result<()> {
     let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
@@ -25,14 +26,15 @@ pub(super) fn refuse(
         .iter()
         .cloned()
         .chain(overlays.into_iter().flatten());
-    // A file that does not exist yet clashes with nothing.
-    for output in outputs.filter(|path| path.is_file()) {
+    for output in outputs {
+        // False for files that do not exist yet.
         let is = |other: &Path| same_file::is_same_file(&output, other).unwrap_or(false);
         let is_read = |source: &&Source| source.files().iter().any(|file: &PathBuf| is(file));
         let what = if let Some(source) = sources.iter().find(is_read) {
             format!("the source {}, which it would overwrite", source.name)
-        } else if archive.is_some_and(is) {
-            "OUT, where all lines are already".to_owned()
+        } else if let Some((_, what)) = others.iter().find(|(path, _)| *path == output || is(path))
+        {
+            (*what).to_owned()
         } else {
             continue;
         };

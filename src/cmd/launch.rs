@@ -42,7 +42,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         )],
     };
     check_descriptions(&sources)?;
-    clash::refuse(&args.stream.output, None, &sources)?;
+    clash::refuse(&args.stream.output, &[], &sources)?;
     // Before the weights: reading them may take long.
     let cancel = cancel_on_signal_in_time()?;
     let weights = args.stream.net.weights()?;

@@ -48,6 +48,24 @@ pub struct LearningArgs {
     adapt_keep: u32,
 }
 
+impl LearningArgs {
+    /// The files that learning writes, and what they are.
+    pub fn files(&self) -> Vec<(PathBuf, &'static str)> {
+        let files = |model: &PathBuf| {
+            [
+                (model.clone(), "the model of --adapt"),
+                (features_beside(model), "what --adapt has heard"),
+            ]
+        };
+        self.adapt.iter().flat_map(files).collect()
+    }
+}
+
+/// The file beside a model with what has been heard.
+fn features_beside(model: &Path) -> PathBuf {
+    model.with_extension("features")
+}
+
 /// Where messages go, and what ends the run.
 pub struct Messages<'a> {
     /// Prints them.
@@ -86,7 +104,7 @@ impl Learning {
         };
         check_model_path("--adapt", &model)?;
         let present = model_there(&model, base)?.unwrap_or_else(|| base.clone());
-        let kept_in = model.with_extension("features");
+        let kept_in = features_beside(&model);
         let keep = args.adapt_keep as usize;
         let made_by = format!("{:016x} {}", base.trunk_fingerprint(), crop.name());
         let reservoir = Reservoir::read(&kept_in, keep, &made_by)

@@ -93,7 +93,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     args.stream.talk.start_log(bar.writer());
     let sources = args.tracks.of(expand(&args.sources)?);
     check_descriptions(&sources)?;
-    clash::refuse(&args.stream.output, None, &sources)?;
+    clash::refuse(&args.stream.output, &args.learning.files(), &sources)?;
     // Before the weights: reading them may take long.
     let cancel = cancel_on_signal_in_time()?;
     let base = args.stream.net.weights()?;

@@ -227,6 +227,11 @@ fn live_refuses_to_learn_what_cannot_be_learnt() {
     let one = live(&["test"], &model, "2");
     assert_eq!(one.code, Some(2), "{}", one.err);
     assert_says(&one, "--adapt takes two streams");
+    let features = model.with_extension("features");
+    let both = ["--json", features.to_str().expect("text")];
+    let clash = live(&[STREAMS[0], STREAMS[1], both[0], both[1]], &model, "2");
+    assert_eq!(clash.code, Some(2), "{}", clash.err);
+    assert_says(&clash, "is what --adapt has heard");
     let nowhere = live(&STREAMS, &dir.path().join("no/such.safetensors"), "2");
     assert_eq!(nowhere.code, Some(2), "{}", nowhere.err);
     assert_says(&nowhere, "there is no folder");
