@@ -2,7 +2,7 @@
 
 use super::error::NetError;
 use super::layout::FEATURE;
-use super::model::{L3Net, check, group_by_size};
+use super::model::{L3Net, by_size, rows};
 use super::response::{PICTURE_BLOCKS, Response, SOUND_BLOCKS};
 use crate::features::Features;
 use crate::pooled::Pooled;
@@ -72,20 +72,6 @@ impl L3Net {
         })
     }
 
-    /// Checks the batch, and runs it through the network in parts that it takes at once.
-    fn in_parts<T>(
-        &self,
-        batch: &[&Features],
-        run: impl Fn(&[&Features]) -> Result<Vec<T>, NetError>,
-    ) -> Result<Vec<T>, NetError> {
-        check(batch, self.info.spec)?;
-        let mut all = Vec::with_capacity(batch.len());
-        for part in batch.chunks(self.batch()) {
-            all.extend(run(part)?);
-        }
-        Ok(all)
-    }
-
     /// The audio trunk's response to the sounds of moments.
     fn audio_response_of(&self, batch: &[&Features]) -> Result<Response, NetError> {
         let sounds: Vec<&[f32]> = batch.iter().map(|f| &f.spectrogram[..]).collect();
@@ -99,14 +85,7 @@ impl L3Net {
         batch: &[&Features],
         of: impl Fn(&Response) -> Result<Vec<T>, NetError>,
     ) -> Result<Vec<T>, NetError> {
-        let mut numbered = Vec::with_capacity(batch.len());
-        for group in group_by_size(batch) {
-            let members: Vec<&Features> = group.iter().map(|&i| batch[i]).collect();
-            let values = of(&self.vision_response_of(&members)?)?;
-            numbered.extend(group.into_iter().zip(values));
-        }
-        numbered.sort_unstable_by_key(|(row, _)| *row);
-        Ok(numbered.into_iter().map(|(_, value)| value).collect())
+        by_size(batch, |members, _| of(&self.vision_response_of(members)?))
     }
 
     /// The vision trunk's response to the pictures of moments, all of one size.
@@ -115,9 +94,4 @@ impl L3Net {
         let pictures = self.vision_input(batch)?;
         Ok(Response(self.vision.to_conv4_2(&pictures, false)?))
     }
-}
-
-/// The rows of a matrix of this width.
-fn rows(values: &[f32], width: usize) -> Vec<Vec<f32>> {
-    values.chunks_exact(width).map(<[f32]>::to_vec).collect()
 }

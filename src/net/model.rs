@@ -166,11 +166,22 @@ impl L3Net {
         heatmap: HeatmapKind,
         read: impl Fn(&Outputs) -> Result<Vec<T>, NetError>,
     ) -> Result<Vec<T>, NetError> {
+        self.in_parts(batch, |part| {
+            let _guard = self.enter();
+            self.judge_part(part, heatmap, &read)
+        })
+    }
+
+    /// Checks the batch, and runs it through the network in parts that it takes at once.
+    pub(super) fn in_parts<T>(
+        &self,
+        batch: &[&Features],
+        run: impl Fn(&[&Features]) -> Result<Vec<T>, NetError>,
+    ) -> Result<Vec<T>, NetError> {
         check(batch, self.info.spec)?;
-        let _guard = self.enter();
         let mut all = Vec::with_capacity(batch.len());
         for part in batch.chunks(self.batch()) {
-            all.extend(self.judge_part(part, heatmap, &read)?);
+            all.extend(run(part)?);
         }
         Ok(all)
     }
@@ -191,24 +202,23 @@ impl L3Net {
         read: impl Fn(&Outputs) -> Result<Vec<T>, NetError>,
     ) -> Result<Vec<T>, NetError> {
         let audio = self.audio.forward(&self.audio_input(batch)?, false)?;
-        let groups = group_by_size(batch);
-        if let [_] = groups.as_slice() {
-            return read(&self.one_size(batch, audio, heatmap)?);
-        }
-        let mut numbered = Vec::with_capacity(batch.len());
-        for group in groups {
-            let rows: Vec<i64> = group.iter().map(|&i| i as i64).collect();
-            let rows = Tensor::f_from_slice(&rows)?.f_to(self.info.device)?;
-            let audio = TrunkOutput {
-                conv4_2: audio.conv4_2.f_index_select(0, &rows)?,
-                pool4: audio.pool4.f_index_select(0, &rows)?,
+        by_size(batch, |members, rows| {
+            let audio = match rows.len() == batch.len() {
+                true => TrunkOutput {
+                    conv4_2: audio.conv4_2.shallow_clone(),
+                    pool4: audio.pool4.shallow_clone(),
+                },
+                false => {
+                    let rows: Vec<i64> = rows.iter().map(|&i| i as i64).collect();
+                    let rows = Tensor::f_from_slice(&rows)?.f_to(self.info.device)?;
+                    TrunkOutput {
+                        conv4_2: audio.conv4_2.f_index_select(0, &rows)?,
+                        pool4: audio.pool4.f_index_select(0, &rows)?,
+                    }
+                }
             };
-            let members: Vec<_> = group.iter().map(|&i| batch[i]).collect();
-            let values = read(&self.one_size(&members, audio, heatmap)?)?;
-            numbered.extend(group.into_iter().zip(values));
-        }
-        numbered.sort_unstable_by_key(|(row, _)| *row);
-        Ok(numbered.into_iter().map(|(_, value)| value).collect())
+            read(&self.one_size(members, audio, heatmap)?)
+        })
     }
 
     fn one_size(
@@ -285,7 +295,7 @@ pub(super) fn check_spectrogram(
     Err(NetError::Features { index, what })
 }
 
-pub(super) fn check(batch: &[&Features], spec: WindowSpec) -> Result<(), NetError> {
+fn check(batch: &[&Features], spec: WindowSpec) -> Result<(), NetError> {
     for (index, f) in batch.iter().enumerate() {
         check_spectrogram(&f.spectrogram, spec, index)?;
         let (w, h) = (f.image_width as usize, f.image_height as usize);
@@ -314,8 +324,13 @@ fn check_one_size(batch: &[&Features]) -> Result<(), NetError> {
     })
 }
 
-/// Indices into the batch, grouped by size of picture in the order of first appearance.
-pub(super) fn group_by_size(batch: &[&Features]) -> Vec<Vec<usize>> {
+/// What `of` makes of the batch, a value for each pair, in its order. It gets those whose
+/// pictures have one size, and their indices: they share a forward pass.
+pub(super) fn by_size<T>(
+    batch: &[&Features],
+    of: impl Fn(&[&Features], &[usize]) -> Result<Vec<T>, NetError>,
+) -> Result<Vec<T>, NetError> {
+    // In the order of first appearance.
     let mut groups: Vec<((u32, u32), Vec<usize>)> = Vec::new();
     for (i, f) in batch.iter().enumerate() {
         let size = (f.image_width, f.image_height);
@@ -324,7 +339,19 @@ pub(super) fn group_by_size(batch: &[&Features]) -> Vec<Vec<usize>> {
             None => groups.push((size, vec![i])),
         }
     }
-    groups.into_iter().map(|(_, members)| members).collect()
+    let mut numbered = Vec::with_capacity(batch.len());
+    for (_, rows) in groups {
+        let members: Vec<&Features> = rows.iter().map(|&i| batch[i]).collect();
+        let values = of(&members, &rows)?;
+        numbered.extend(rows.into_iter().zip(values));
+    }
+    numbered.sort_unstable_by_key(|(row, _)| *row);
+    Ok(numbered.into_iter().map(|(_, value)| value).collect())
+}
+
+/// The rows of a matrix of this width.
+pub(super) fn rows(values: &[f32], width: usize) -> Vec<Vec<f32>> {
+    values.chunks_exact(width).map(<[f32]>::to_vec).collect()
 }
 
 /// All results as plain data, with one copy from the device.
@@ -357,13 +384,12 @@ fn judgements(outputs: &Outputs) -> Result<Vec<Judgement>, NetError> {
 
 /// The features that the fusion compared, as plain data.
 fn pooled(outputs: &Outputs) -> Result<Vec<Pooled>, NetError> {
-    let rows = |features: &Tensor| -> Result<Vec<Vec<f32>>, NetError> {
-        let values = input::to_vec(&features.f_to_kind(Kind::Float)?)?;
-        Ok(values.chunks_exact(FEATURE).map(<[f32]>::to_vec).collect())
-    };
-    let pairs = rows(&outputs.vision_features)?.into_iter();
+    let [vision, audio] = [&outputs.vision_features, &outputs.audio_features]
+        .map(|features| input::to_vec(&features.f_to_kind(Kind::Float)?));
+    let pairs = rows(&vision?, FEATURE)
+        .into_iter()
+        .zip(rows(&audio?, FEATURE));
     Ok(pairs
-        .zip(rows(&outputs.audio_features)?)
         .map(|(vision, audio)| Pooled { vision, audio })
         .collect())
 }

@@ -165,6 +165,15 @@ impl Weights {
         model
     }
 
+    /// The same, known by the file that it was written to.
+    #[must_use]
+    pub fn stored_at(self, file: &Path) -> Self {
+        Self {
+            source: file.to_owned(),
+            ..self
+        }
+    }
+
     /// Identifies the trunks, whatever the fusion: features of one are none of another.
     pub fn trunk_fingerprint(&self) -> u64 {
         let stride = u64::from(self.conv1_stride.get());
