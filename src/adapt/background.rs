@@ -19,9 +19,9 @@ use crate::net::{Fusion, ModelError, ModelRecord, StoreAs, Weights};
 /// What to learn from, and where the result goes.
 pub struct Plan {
     /// The model whose trunks make the features.
-    pub base: Weights,
+    pub base: Arc<Weights>,
     /// The model that judges now, with the same trunks.
-    pub present: Weights,
+    pub present: Arc<Weights>,
     /// Where a better one is written.
     pub path: PathBuf,
     /// Where the network runs.
@@ -69,7 +69,7 @@ pub enum BackgroundError {
     /// The new model would know less.
     #[error("{}", super::learn::lost(.0))]
     Lost(Vec<String>),
-    /// The model cannot be written, or read again.
+    /// The model cannot be written.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
@@ -190,9 +190,8 @@ fn round(
     // after a restart, and what is there can be used.
     let fusion = Fusion::new(&learnt.weights, plan.device).map_err(AdaptError::from)?;
     learnt.weights.write(&plan.path, StoreAs::F32)?;
-    let weights = Weights::read(&plan.path)?;
-    let model = Arc::new(ModelRecord::of(&weights));
-    plan.present = weights;
+    plan.present = Arc::new(learnt.weights.stored_at(&plan.path));
+    let model = Arc::new(ModelRecord::of(&plan.present));
     Ok(Outcome::Better {
         fusion,
         model,
@@ -211,9 +210,9 @@ mod tests {
     use crate::net::Conv1Stride;
 
     fn plan(path: PathBuf) -> Plan {
-        let base = Weights::random(1, Conv1Stride::Two);
+        let base = Arc::new(Weights::random(1, Conv1Stride::Two));
         Plan {
-            present: base.clone(),
+            present: Arc::clone(&base),
             base,
             path,
             device: Device::Cpu,

@@ -30,6 +30,7 @@ mod figures;
 mod head;
 mod learn;
 mod reservoir;
+mod reservoir_file;
 mod side;
 #[cfg(test)]
 mod testing;
@@ -41,4 +42,5 @@ pub use collector::Recordings;
 pub use error::AdaptError;
 pub use figures::{CameraFigures, Figures};
 pub use learn::{Adapted, Settings, Skipped, learn, lost};
-pub use reservoir::{Reservoir, ReservoirError};
+pub use reservoir::Reservoir;
+pub use reservoir_file::ReservoirError;

@@ -1,8 +1,7 @@
 //! What the commands share: options of the network, the log, signals, usage errors.
 
 use std::io::{self, IsTerminal};
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -3,10 +3,10 @@
 //! Belongs here: its arguments, the files it begins from, its messages. Does not: when
 //! and how it learns ([`crate::sink::learner`], [`crate::adapt`]).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use jiff::SignedDuration;
@@ -66,22 +66,12 @@ fn features_beside(model: &Path) -> PathBuf {
     model.with_extension("features")
 }
 
-/// Where messages go, and what ends the run.
-pub struct Messages<'a> {
-    /// Prints them.
-    pub bar: &'a Bar,
-    /// Only failures.
-    pub quiet: bool,
-    /// Requests the end of the run.
-    pub cancel: &'a CancelToken,
-}
-
 /// What a run learns with.
 pub struct Learning {
     args: LearningArgs,
     model: PathBuf,
-    base: Weights,
-    present: Weights,
+    base: Arc<Weights>,
+    present: Arc<Weights>,
     reservoir: Reservoir,
     kept_in: PathBuf,
     made_by: String,
@@ -95,7 +85,7 @@ impl Learning {
     /// Files that do not fit, or streams that cannot be learnt.
     pub fn open(
         args: &LearningArgs,
-        base: &Weights,
+        base: &Arc<Weights>,
         crop: Crop,
         sources: &[Source],
     ) -> anyhow::Result<Option<Self>> {
@@ -103,7 +93,7 @@ impl Learning {
             return Ok(None);
         };
         check_model_path("--adapt", &model)?;
-        let present = model_there(&model, base)?.unwrap_or_else(|| base.clone());
+        let present = model_there(&model, base)?.map_or_else(|| Arc::clone(base), Arc::new);
         let kept_in = features_beside(&model);
         let keep = args.adapt_keep as usize;
         let made_by = format!("{:016x} {}", base.trunk_fingerprint(), crop.name());
@@ -142,7 +132,7 @@ impl Learning {
             lock: lock_beside(&model)?,
             args: args.clone(),
             model,
-            base: base.clone(),
+            base: Arc::clone(base),
             present,
             reservoir,
             kept_in,
@@ -151,8 +141,8 @@ impl Learning {
     }
 
     /// The model that the run begins with.
-    pub fn present(&self) -> &Weights {
-        &self.present
+    pub fn present(&self) -> Arc<Weights> {
+        Arc::clone(&self.present)
     }
 
     /// Says what is going to happen.
@@ -168,6 +158,7 @@ impl Learning {
     }
 
     /// Starts to learn. `device` is the network's; better fusions go to `replacements`.
+    /// `quiet` leaves only failures to be said.
     ///
     /// # Errors
     /// If the system refuses a thread.
@@ -177,7 +168,8 @@ impl Learning {
         hop: Hop,
         device: Device,
         replacements: Sender<Replacement>,
-        messages: Messages<'_>,
+        cancel: &CancelToken,
+        (bar, quiet): (&Bar, bool),
     ) -> Result<Learner, SinkError> {
         let samples = self.args.adapt_after.as_secs_f64() * f64::from(SAMPLE_RATE);
         let windows = samples / hop.samples() as f64;
@@ -191,9 +183,9 @@ impl Learning {
                 ..Settings::default()
             },
             share: f64::from(self.args.adapt_cpu) / 100.0,
-            cancel: messages.cancel.clone(),
+            cancel: cancel.clone(),
         };
-        let (path, lines, quiet) = (self.model.clone(), messages.bar.clone(), messages.quiet);
+        let (path, lines) = (self.model.clone(), bar.clone());
         let lock = self.lock;
         let report = move |outcome| {
             // Held for as long as a model may be written.
@@ -241,19 +233,14 @@ impl Learning {
         let background = Background::start(plan, report)
             .map_err(SinkError::io(&self.model, "start a thread for"))?;
         let camera = |source: &Source| (source.name.clone(), source.camera().to_owned());
-        let heard = self.reservoir.heard();
-        Ok(Learner {
-            reservoir: self.reservoir,
-            path: self.kept_in,
-            made_by: self.made_by,
-            camera_of: sources.iter().map(camera).collect(),
-            first: windows.ceil() as u64,
+        Ok(Learner::new(
+            self.reservoir,
+            self.kept_in,
+            self.made_by,
+            sources.iter().map(camera),
+            windows.ceil() as u64,
             background,
-            written: (Instant::now(), heard),
-            by_clock: HashMap::new(),
-            failing: false,
-            noted: 0,
-        })
+        ))
     }
 }
 

@@ -96,10 +96,10 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     clash::refuse(&args.stream.output, &args.learning.files(), &sources)?;
     // Before the weights: reading them may take long.
     let cancel = cancel_on_signal_in_time()?;
-    let base = args.stream.net.weights()?;
+    let base = Arc::new(args.stream.net.weights()?);
     let learning = Learning::open(&args.learning, &base, args.stream.window.crop, &sources)?;
     let weights = match &learning {
-        Some(learning) => learning.present().clone(),
+        Some(learning) => learning.present(),
         None => base,
     };
     match &learning {

@@ -4,19 +4,14 @@
 //! Belongs here: which sinks a run has, its messages on stderr. Does not: how a sink
 //! works, queues ([`crate::sink`]).
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-use tch::Device;
-
 use super::common::CLOSE_WITHIN;
-use super::learning::{Learning, Messages};
 use super::progress::Bar;
 use crate::cancel::CancelToken;
-use crate::engine::{Answer, Assembler, EngineOptions, Output, Replacement};
+use crate::engine::{Answer, Assembler, EngineOptions, Output};
 use crate::event::Event;
 use crate::media::Source;
 use crate::net::ModelRecord;
@@ -26,6 +21,7 @@ use crate::sink::bus::{Bus, BusOptions};
 use crate::sink::console::TableSink;
 use crate::sink::heatmaps::Heatmaps;
 use crate::sink::jsonl::JsonSink;
+use crate::sink::learner::Learner;
 use crate::sink::metrics::{self, Metrics};
 use crate::sink::overlay::Overlays;
 use crate::sink::publish::Publisher;
@@ -74,11 +70,6 @@ pub struct SinkContext<'a> {
     pub has_archive: bool,
     /// Time between windows.
     pub hop: Hop,
-    /// What the run learns with, on which device, and where better fusions go; for the sink
-    /// that learns to take.
-    pub learning: RefCell<Option<(Learning, Device, Sender<Replacement>)>>,
-    /// Nothing but failures is reported.
-    pub quiet: bool,
     /// The run's counters.
     pub stats: &'a Arc<RunStats>,
     /// Requests the end of the run.
@@ -89,8 +80,9 @@ pub struct SinkContext<'a> {
 
 type MakeSink = fn(&SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>>;
 
-/// All sinks. Each is made if its arguments request it.
-const SINKS: &[MakeSink] = &[json, table, metrics, heatmaps, overlay, learner];
+/// All sinks but the learner, which gives back to the run. Each is made if its arguments
+/// request it.
+const SINKS: &[MakeSink] = &[json, table, metrics, heatmaps, overlay];
 
 fn boxed<S: Sink + 'static>(sink: Option<S>) -> anyhow::Result<Option<Box<dyn Sink>>> {
     Ok(sink.map(|sink| Box::new(sink) as Box<dyn Sink>))
@@ -136,18 +128,6 @@ fn overlay(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
     boxed(context.args.overlay.as_ref().map(videos).transpose()?)
 }
 
-fn learner(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
-    let start = |(learning, device, replace): (Learning, _, _)| {
-        let messages = Messages {
-            bar: context.bar,
-            quiet: context.quiet,
-            cancel: context.cancel,
-        };
-        learning.start(context.sources, context.hop, device, replace, messages)
-    };
-    boxed(context.learning.take().map(start).transpose()?)
-}
-
 /// All outputs of a run.
 pub struct Outputs {
     assembler: Assembler,
@@ -162,13 +142,14 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Opens them, for a run that begins with `model`.
+    /// Opens them, for a run that begins with `model`; `learner` learns meanwhile.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
     pub fn open(
         context: &SinkContext<'_>,
         archive: Option<Archive>,
+        learner: Option<Learner>,
         engine: &EngineOptions,
         model: Arc<ModelRecord>,
     ) -> anyhow::Result<Self> {
@@ -176,6 +157,7 @@ impl Outputs {
         for make in SINKS {
             sinks.extend(make(context)?);
         }
+        sinks.extend(boxed(learner)?);
         let bar = context.bar.clone();
         let lines = bar.clone();
         let options = BusOptions {

@@ -1,7 +1,6 @@
 //! What `live`, `launch` and `batch` share: their options, and running sources
 //! through the engine into the sinks.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,7 +51,7 @@ pub struct Run<'a> {
     /// Requests the end of the run.
     pub cancel: CancelToken,
     /// The model.
-    pub weights: Weights,
+    pub weights: Arc<Weights>,
     /// What results say of it; slow to compute.
     pub model: Arc<ModelRecord>,
     /// The output that a later run resumes from; results go to stdout without it.
@@ -115,10 +114,6 @@ impl Run<'_> {
             has_archive: archive.is_some(),
             hop: window.hop,
             sources: &sources,
-            quiet: args.talk.quiet,
-            learning: RefCell::new(
-                learning.map(|learning| (learning, net.describe().device, replace)),
-            ),
             stats: &stats,
             cancel: &cancel,
             bar: &bar,
@@ -135,7 +130,12 @@ impl Run<'_> {
             keep_pictures: false,
             wait_for_cameras,
         };
-        let mut outputs = Outputs::open(&context, archive, &options, Arc::clone(&model))?;
+        let learner = learning.map(|learning| {
+            let (device, messages) = (net.describe().device, (&bar, args.talk.quiet));
+            learning.start(&sources, window.hop, device, replace, &cancel, messages)
+        });
+        let learner = learner.transpose()?;
+        let mut outputs = Outputs::open(&context, archive, learner, &options, Arc::clone(&model))?;
         options.keep_pictures = outputs.needs_pictures();
         let mut judge = Judge {
             net,

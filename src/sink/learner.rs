@@ -21,29 +21,57 @@ const WRITE_INTERVAL: Duration = Duration::from_secs(600);
 
 /// The sink.
 pub struct Learner {
-    /// What is kept.
-    pub reservoir: Reservoir,
+    reservoir: Reservoir,
     /// Its file.
-    pub path: PathBuf,
-    /// What makes the features: the trunks, and of which part of the pictures.
-    pub made_by: String,
-    /// The camera of each stream.
-    pub camera_of: HashMap<StreamName, String>,
-    /// Windows of a stream after which it is learnt first.
-    pub first: u64,
-    /// Learns.
-    pub background: Background,
+    path: PathBuf,
+    made_by: String,
+    streams: HashMap<StreamName, Stream>,
+    first: u64,
+    background: Background,
     /// When the file was written, and how many windows had been heard then.
-    pub written: (Instant, u64),
-    /// Streams whose moments have a time by the clock; the others have their own.
-    pub by_clock: HashMap<StreamName, bool>,
+    written: (Instant, u64),
     /// The last writing failed, and that was reported.
-    pub failing: bool,
+    failing: bool,
     /// Rounds of learning whose decision was noted.
-    pub noted: u64,
+    noted: u64,
+}
+
+/// What is known of a stream.
+struct Stream {
+    camera: String,
+    /// Whether its moments have a time by the clock, or only the stream's own.
+    by_clock: Option<bool>,
 }
 
 impl Learner {
+    /// Adds to `reservoir`, which is kept in the file `path`; `made_by` says what makes the
+    /// features. `cameras` has the camera of each stream, `first` the windows of one after
+    /// which it is learnt first.
+    pub fn new(
+        reservoir: Reservoir,
+        path: PathBuf,
+        made_by: String,
+        cameras: impl IntoIterator<Item = (StreamName, String)>,
+        first: u64,
+        background: Background,
+    ) -> Self {
+        let stream = |(name, camera)| {
+            let by_clock = None;
+            (name, Stream { camera, by_clock })
+        };
+        Self {
+            written: (Instant::now(), reservoir.heard()),
+            streams: cameras.into_iter().map(stream).collect(),
+            reservoir,
+            path,
+            made_by,
+            first,
+            background,
+            failing: false,
+            noted: 0,
+        }
+    }
+
     fn write(&mut self) -> Result<(), SinkError> {
         self.written = (Instant::now(), self.reservoir.heard());
         let written = self.reservoir.write(&self.path, &self.made_by);
@@ -94,14 +122,12 @@ impl Sink for Learner {
             return Ok(());
         };
         let verdict = &moment.verdict;
-        let Some(camera) = self.camera_of.get(&verdict.stream) else {
+        let Some(stream) = self.streams.get_mut(&verdict.stream) else {
             return Ok(());
         };
         // By the clock where there is one: a stream's own time starts anew with each run.
         let utc: Option<jiff::Timestamp> = verdict.utc.as_ref().and_then(|utc| utc.parse().ok());
-        let by_clock = utc.is_some();
-        let usual = self.by_clock.entry(verdict.stream.clone());
-        if *usual.or_insert(by_clock) != by_clock {
+        if *stream.by_clock.get_or_insert(utc.is_some()) != utc.is_some() {
             return Ok(());
         }
         let at_s = match utc {
@@ -110,7 +136,7 @@ impl Sink for Learner {
         };
         let is_silent = verdict.audio.silent;
         self.reservoir
-            .take(camera, at_s, is_silent, features.clone());
+            .take(&stream.camera, at_s, is_silent, features.clone());
         if !self.background.is_busy() {
             self.note_decision();
             if self.reservoir.is_due(self.first) {
