@@ -138,7 +138,7 @@ impl Joined {
         })
     }
 
-    fn go_on(&mut self, number: usize) -> Option<End> {
+    fn open_or_fail(&mut self, number: usize) -> Option<End> {
         let opened = self.open_number(number);
         opened.err().map(|cause| self.failed(cause))
     }
@@ -190,7 +190,9 @@ impl Feed for Joined {
                 // What has arrived is read first.
                 let sound_is_read = self.session.sound_is_done() && self.sound.is_none();
                 let is_read = sound_is_read && self.session.picture_is_done();
-                return is_read.then(|| self.go_on(self.number + 1)).flatten();
+                return is_read
+                    .then(|| self.open_or_fail(self.number + 1))
+                    .flatten();
             }
             None => {}
         }
@@ -200,7 +202,7 @@ impl Feed for Joined {
             if self.openings == OPENINGS {
                 return Some(self.failed(MediaError::SilentFailure));
             }
-            return self.go_on(self.number);
+            return self.open_or_fail(self.number);
         }
         None
     }

@@ -7,7 +7,7 @@ use super::parts::ReadAt;
 /// of a second, four hours of FLV, 4 GB of Ogg.
 const MOST: usize = 1 << 20;
 
-/// Containers whose demuxers (1.22) end with the first recording. Those of MPEG go on with
+/// Containers whose demuxers (1.22) end with the first recording. Those of MPEG continue with
 /// others of their kind, but not with anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
