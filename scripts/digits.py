@@ -5,8 +5,8 @@
 
 DIGITS holds sounds/{digit}_{speaker}_{index}.wav (FSDD) and images/ with the
 MNIST test set in idx format. OUT/sounds/digit_N/ gets links to the sounds,
-OUT/images/digit_N/ the pictures as PNG, OUT/speech/speech/ links to all sounds
-as one class, which goes with pictures of faces, OUT/cutouts/digit_N/ some of the
+OUT/images/digit_N/ the pictures as PNG, OUT/speech/speech/ links to some of the
+sounds as one class, which goes with pictures of faces, OUT/cutouts/digit_N/ some of the
 pictures, cut out to be set into scenes: the bare strokes, and strokes on a plate
 as on a key. What is held out is marked in a
 manifest: recordings 0 to 4 of each speaker (FSDD's own test split) and pictures
@@ -22,6 +22,7 @@ import zlib
 
 
 CUTOUTS = {"train": 60, "test": 10}  # of each digit
+SPEECH_ONE_IN = 8
 
 
 def png(pixels, width, height, channels=1):
@@ -85,11 +86,14 @@ def main(digits, out):
     for wav in sorted((digits / "sounds").glob("*.wav")):
         digit, _speaker, index = wav.stem.split("_")
         split = "test" if int(index) < 5 else "train"
-        for link in [sounds / f"digit_{digit}" / wav.name, speech / "speech" / wav.name]:
-            if not link.exists():
-                link.symlink_to(wav)
-        rows.append([f"digit_{digit}/{wav.name}", split, wav.stem])
-        spoken.append([f"speech/{wav.name}", split, wav.stem])
+        places = [(sounds, f"digit_{digit}/{wav.name}", rows)]
+        # As speech, a part of them: digits must not outnumber all other talking.
+        if split == "test" or int(index) % SPEECH_ONE_IN == 0:
+            places.append((speech, f"speech/{wav.name}", spoken))
+        for folder, path, listed in places:
+            if not (folder / path).exists():
+                (folder / path).symlink_to(wav)
+            listed.append([path, split, wav.stem])
     manifest(sounds, rows)
     manifest(speech, spoken)
 

@@ -3,8 +3,8 @@
 #
 #   scripts/train_base.sh DATA OUT [OPTION…]
 #
-# DATA holds the folders sprites, photos, sounds_esc10, sounds_more and digits
-# (models/l3net-base.md names their sources); OUT is a folder for the model and
+# DATA holds the folders sprites, photos, sounds_esc10, sounds_more, sounds_world,
+# talkers and digits (models/l3net-base.md names their sources); OUT is a folder for the model and
 # its checkpoints. Each call resumes where the last one ended, so
 #
 #   scripts/train_base.sh data run --minutes 9 --batch 256 --steps 20000
@@ -23,14 +23,15 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 l3net=${L3NET:-$here/target/debug/l3net}
 
 mkdir -p "$out"
-digits=$out/digits
+digits=$out/digits world=$out/world
 [ -f "$digits/cutouts/manifest.csv" ] || "$here/scripts/digits.py" "$data/digits" "$digits"
+[ -f "$world/sounds/manifest.csv" ] || "$here/scripts/world.py" "$data" "$world"
 
-sounds=$data/sounds_esc10+$data/sounds_more+$digits/speech
+sounds=$data/sounds_esc10+$data/sounds_more+$digits/speech+$world/sounds
 exec "$l3net" train \
   "synth:objects=1-3,weight=1" \
-  "synth:objects=1-3,sprites=$data/sprites+$digits/cutouts,sounds=$sounds+$digits/sounds,photos=$data/photos,test=emojitwo_*+gameicons_chainsaw*,weight=3" \
-  "classes:sounds=$sounds,images=$data/photos,weight=1" \
+  "synth:objects=1-3,sprites=$data/sprites+$digits/cutouts,sounds=$sounds+$digits/sounds,photos=$world/images,test=emojitwo_*+gameicons_chainsaw*,weight=3" \
+  "classes:sounds=$sounds,images=$world/images,weight=4" \
   "classes:sounds=$digits/sounds,images=$digits/images,weight=1" \
   -o "$out/l3net-base.safetensors" --resume \
   --pairs all --augment strong --batch 16 --lr 1e-3 --validate-every 500 "$@"

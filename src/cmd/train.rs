@@ -11,7 +11,7 @@ use super::value::choice;
 use crate::net::{Conv1Stride, Weights};
 use crate::train::{
     AugmentationStrength, Checkpoint, Freeze, Mixture, PairingMode, RunFiles, SamplerSettings,
-    Start, TrainOutcome, TrainProgress, TrainSettings, TrainTask, train,
+    Start, TrainOutcome, TrainProgress, TrainReport, TrainSettings, TrainTask, train,
 };
 use crate::window_spec::WindowSpec;
 
@@ -72,6 +72,9 @@ pub struct TrainArgs {
     /// Parts that do not learn
     #[arg(long, value_parser = choice::<Freeze>(), default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
+    /// Examples that are passed through frozen trunks, once (--freeze trunks)
+    #[arg(long, value_name = "N", default_value_t = 8_192, value_parser = clap::value_parser!(u32).range(64..))]
+    pub pool: u32,
     /// Dropout rate of the features, 0 to under 1
     #[arg(long, value_name = "PART", default_value_t = 0.0)]
     pub dropout: f64,
@@ -127,9 +130,17 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
     let mixture = Mixture::new(parts.map(|o| (o.weight, o.corpus)).collect());
     let display = ProgressDisplay::new(args.steps, args.talk.quiet);
     let settings = settings(args, start.spec());
-    let outcome = train(mixture, &settings, start, &files, &stop, |progress| {
-        display.show(progress);
-    });
+    let outcome = train(
+        mixture,
+        &settings,
+        start,
+        &files,
+        &stop,
+        |report| match report {
+            TrainReport::Features(done, all) => display.show_features(done, all),
+            TrainReport::Step(progress) => display.show(progress),
+        },
+    );
     display.end();
     report_outcome(&outcome?, &files, args.talk.quiet);
     Ok(true)
@@ -189,6 +200,7 @@ fn settings(args: &TrainArgs, spec: WindowSpec) -> TrainSettings {
         weight_decay: args.weight_decay,
         task: args.task,
         freeze: args.freeze,
+        pool: args.pool as usize,
         dropout: args.dropout,
         validate_every: args.validate_every,
         validation_pairs: args.validation_pairs as usize,
@@ -347,16 +359,23 @@ impl ProgressDisplay {
                 self.bar.println(text);
             }
         }
-        if self.bar.is_hidden()
-            && self
-                .last
-                .get()
-                .is_none_or(|at| at.elapsed() >= LINE_INTERVAL)
-        {
-            say(&format!(
-                "step {}/{}  {line}",
-                progress.step, progress.steps
-            ));
+        self.say_now_and_then(|| format!("step {}/{}  {line}", progress.step, progress.steps));
+    }
+
+    /// Frozen trunks have seen so many examples of all.
+    fn show_features(&self, done: u64, all: u64) {
+        let line = format!("features of frozen trunks: {done} of {all} examples");
+        self.bar.set_message(line.clone());
+        if !self.quiet {
+            self.say_now_and_then(|| line);
+        }
+    }
+
+    /// Says a line where there is no bar, if the last one was some time ago.
+    fn say_now_and_then(&self, line: impl FnOnce() -> String) {
+        let last = self.last.get();
+        if self.bar.is_hidden() && last.is_none_or(|at| at.elapsed() >= LINE_INTERVAL) {
+            say(&line());
             self.last.set(Some(Instant::now()));
         }
     }

@@ -59,7 +59,8 @@ impl Adam {
         (&self.mean, &self.square)
     }
 
-    /// Updates the trainable parts of `parameters` by one step at `rate`.
+    /// Updates the trainable parts of `parameters` by one step at `rate`; `gradient` is
+    /// theirs, in turn.
     ///
     /// # Errors
     /// If libtorch fails.
@@ -74,12 +75,17 @@ impl Adam {
         self.steps += 1;
         let t = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let (fade1, fade2) = (1.0 - BETA1.powi(t), 1.0 - BETA2.powi(t));
+        let mut start = 0;
         // In-place operations return the tensor itself.
         for part in trainable {
-            let of = |vector: &Tensor| vector.f_narrow(0, part.start as i64, part.len() as i64);
+            let len = part.len() as i64;
+            let of = |vector: &Tensor| vector.f_narrow(0, part.start as i64, len);
             let mut p = of(parameters)?;
             let (mut mean, mut square) = (of(&self.mean)?, of(&self.square)?);
-            let g = of(gradient)?.f_add(&p.f_mul_scalar(self.weight_decay)?)?;
+            let g = gradient
+                .f_narrow(0, start, len)?
+                .f_add(&p.f_mul_scalar(self.weight_decay)?)?;
+            start += len;
             let _ = mean
                 .f_mul_scalar_(BETA1)?
                 .f_add_(&g.f_mul_scalar(1.0 - BETA1)?)?;

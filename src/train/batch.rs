@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::pairing::Drawn;
+
 /// Pictures, sounds, and the pairs among them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
@@ -13,6 +15,8 @@ pub struct Batch {
     pub images: Vec<u8>,
     /// B × bins × frames.
     pub spectrograms: Vec<f32>,
+    /// What frozen trunks make of them, in their place.
+    pub pooled: Option<PooledRows>,
     /// The pairs.
     pub pairs: Vec<BatchPair>,
     /// The classes in each image, as indices into
@@ -22,6 +26,15 @@ pub struct Batch {
     pub sound_classes: Vec<Vec<u16>>,
     /// The source of each picture and its sound, for errors.
     pub origins: Vec<String>,
+}
+
+/// pool4 of frozen trunks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PooledRows {
+    /// Of the images, B × 512.
+    pub vision: Vec<f32>,
+    /// Of the sounds, B × 512.
+    pub audio: Vec<f32>,
 }
 
 /// An image and a sound of a batch.
@@ -38,6 +51,17 @@ pub struct BatchPair {
 }
 
 impl Batch {
+    /// A batch of these rows, without their pictures, sounds and pairs.
+    pub(super) fn of(step: u64, drawn: &[&Drawn]) -> Self {
+        Self {
+            step,
+            image_classes: drawn.iter().map(|d| d.image_classes.clone()).collect(),
+            sound_classes: drawn.iter().map(|d| d.sound_classes.clone()).collect(),
+            origins: drawn.iter().map(|d| d.example.origin.clone()).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Weights each corpus by its rows, and both labels within it equally; `parts` is
     /// the corpus of each row.
     ///

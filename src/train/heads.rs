@@ -62,6 +62,11 @@ pub fn slots(classes: usize) -> Vec<TensorSpec> {
     slots
 }
 
+/// The name of the layer that takes features.
+pub fn first_layer(modality: Modality) -> String {
+    format!("{PREFIX}{}.fc1", modality.name())
+}
+
 fn name(modality: Modality, layer: &str, tensor: &str) -> String {
     format!("{PREFIX}{}.{layer}.{tensor}", modality.name())
 }

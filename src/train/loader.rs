@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::batch::Batch;
+use super::augment::Augmenter;
 use super::sampler::Sampler;
 use crate::corpus::CorpusError;
 
@@ -18,21 +18,30 @@ use crate::corpus::CorpusError;
 /// machine with a GPU has many threads.
 const QUEUE_LEN: usize = 1;
 
+/// What makes a batch: from the sampler, the number of the step, and the thread's own
+/// augmenter.
+pub type Make<T> = fn(&Sampler, u64, &mut Augmenter) -> Result<T, CorpusError>;
+
 /// Prepares batches in advance.
-pub struct Loader {
-    channels: Vec<Receiver<Result<Batch, CorpusError>>>,
+pub struct Loader<T> {
+    channels: Vec<Receiver<Result<T, CorpusError>>>,
     threads: Vec<JoinHandle<()>>,
     next: u64,
     first: u64,
     waited: Duration,
 }
 
-impl Loader {
+impl<T: Send + 'static> Loader<T> {
     /// Starts `threads` threads at step `first`.
     ///
     /// # Errors
     /// If a thread cannot be started.
-    pub fn start(sampler: &Arc<Sampler>, first: u64, threads: usize) -> std::io::Result<Self> {
+    pub fn start(
+        sampler: &Arc<Sampler>,
+        first: u64,
+        threads: usize,
+        make: Make<T>,
+    ) -> std::io::Result<Self> {
         let threads = threads.max(1);
         let (mut channels, mut handles) = (Vec::new(), Vec::new());
         for t in 0..threads as u64 {
@@ -41,7 +50,7 @@ impl Loader {
             let work = move || {
                 let mut augmenter = sampler.augmenter();
                 for step in (first + t..).step_by(threads) {
-                    let batch = sampler.batch(step, &mut augmenter);
+                    let batch = make(&sampler, step, &mut augmenter);
                     let failed = batch.is_err();
                     // The receiver is gone: training has ended.
                     if sender.send(batch).is_err() || failed {
@@ -66,7 +75,7 @@ impl Loader {
     ///
     /// # Errors
     /// Why the batch could not be made.
-    pub fn next_batch(&mut self) -> Result<Batch, CorpusError> {
+    pub fn next_batch(&mut self) -> Result<T, CorpusError> {
         let started = Instant::now();
         let channel = (self.next - self.first) as usize % self.channels.len();
         let batch = self.channels[channel].recv().unwrap_or_else(|_| {
@@ -87,7 +96,7 @@ impl Loader {
     }
 }
 
-impl Drop for Loader {
+impl<T> Drop for Loader<T> {
     fn drop(&mut self) {
         self.channels.clear();
         for thread in self.threads.drain(..) {
@@ -99,7 +108,9 @@ impl Drop for Loader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sampler::{Mixture, PairingMode, SamplerSettings};
+    use super::super::mixture::Mixture;
+    use super::super::pairing::PairingMode;
+    use super::super::sampler::SamplerSettings;
     use super::super::testing::Tones;
     use super::*;
     use crate::train::AugmentationStrength;
@@ -127,7 +138,7 @@ mod tests {
     fn the_order_does_not_depend_on_the_number_of_threads() {
         let sampler = sampler(0.0);
         let batches = |threads| {
-            let mut loader = Loader::start(&sampler, 10, threads).expect("threads");
+            let mut loader = Loader::start(&sampler, 10, threads, Sampler::batch).expect("threads");
             (0..7)
                 .map(|_| loader.next_batch().expect("a batch"))
                 .collect::<Vec<_>>()
@@ -139,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_error_of_a_thread_is_returned() {
-        let mut loader = Loader::start(&sampler(1.0), 0, 2).expect("threads");
+        let mut loader = Loader::start(&sampler(1.0), 0, 2, Sampler::batch).expect("threads");
         let error = loader.next_batch().expect_err("all files are broken");
         assert!(error.to_string().contains("broken.jpg"), "{error}");
         assert!(loader.next_batch().is_err());

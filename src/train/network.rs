@@ -21,7 +21,7 @@ use super::parameters::Parameters;
 use super::score::Score;
 use crate::net::input::{self, to_vec};
 use crate::net::random::initial_values;
-use crate::net::{Conv1Stride, Fusion, Modality, TensorSpec, Trunk, Weights, layout};
+use crate::net::{Conv1Stride, FEATURE, Fusion, Modality, TensorSpec, Trunk, Weights, layout};
 use crate::window_spec::WindowSpec;
 
 /// Which parts are frozen.
@@ -127,14 +127,15 @@ impl Objective {
 }
 
 impl Network {
-    /// Places `weights` on the device, for training in `kind` (Float or BFloat16). `heads`
-    /// are the tensors of heads that were trained before.
+    /// Places `weights` on the device, for training in `kind` (Float or BFloat16). `layers`
+    /// are tensors in the place of those of `weights`, and of heads that were trained
+    /// before.
     ///
     /// # Errors
     /// If libtorch fails.
     pub fn new(
         weights: &Weights,
-        heads: &BTreeMap<String, Vec<f32>>,
+        layers: &BTreeMap<String, Vec<f32>>,
         objective: Objective,
         device: Device,
         kind: Kind,
@@ -145,7 +146,7 @@ impl Network {
         if has_heads {
             slots.extend(heads::slots(objective.classes));
         }
-        let values = |slot: &TensorSpec| match heads.get(&slot.name) {
+        let values = |slot: &TensorSpec| match layers.get(&slot.name) {
             _ if is_bias_of_conv(slot) => None,
             Some(trained) => Some(trained.clone()),
             None if slot.name.starts_with(heads::PREFIX) => {
@@ -188,8 +189,8 @@ impl Network {
         &mut self.parameters
     }
 
-    /// Gradient and score of a batch: `[P]` in f32, zero where a parameter is not
-    /// trainable. Updates batch norm's running statistics.
+    /// [Gradient](Parameters::gradient) and score of a batch. Updates batch norm's running
+    /// statistics.
     ///
     /// # Errors
     /// If libtorch fails.
@@ -223,10 +224,10 @@ impl Network {
     }
 
     fn forward(&self, batch: &Batch, train: bool) -> Result<ForwardPass, TchError> {
-        let images = input::images(&batch.images, batch.side, batch.side, self.device)?;
-        let spectrograms = input::spectrograms(&batch.spectrograms, self.spec, self.device)?;
-        let vision = self.features(&self.vision, Modality::Vision, &images, train)?; //     [B, 512]
-        let audio = self.features(&self.audio, Modality::Audio, &spectrograms, train)?; // [B, 512]
+        let [vision, audio] = match &batch.pooled {
+            Some(rows) => [self.placed(&rows.vision)?, self.placed(&rows.audio)?],
+            None => self.trunks(batch, train)?,
+        };
         let classified = match &self.heads {
             Some(heads) => Some(self.classify(heads, batch, &vision, &audio)?),
             None => None,
@@ -325,6 +326,23 @@ impl Network {
             score,
             logits: Some(logits),
         })
+    }
+
+    /// pool4 of images and sounds in f32, `[B, 512]` each.
+    fn trunks(&self, batch: &Batch, train: bool) -> Result<[Tensor; 2], TchError> {
+        let images = input::images(&batch.images, batch.side, batch.side, self.device)?;
+        let spectrograms = input::spectrograms(&batch.spectrograms, self.spec, self.device)?;
+        Ok([
+            self.features(&self.vision, Modality::Vision, &images, train)?,
+            self.features(&self.audio, Modality::Audio, &spectrograms, train)?,
+        ])
+    }
+
+    /// Rows of features, `[B, 512]`.
+    fn placed(&self, rows: &[f32]) -> Result<Tensor, TchError> {
+        Tensor::f_from_slice(rows)?
+            .f_view([-1, FEATURE as i64])?
+            .f_to(self.device)
     }
 
     /// pool4 in f32, `[B, 512]`.

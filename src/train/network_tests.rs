@@ -1,4 +1,6 @@
-use super::super::sampler::{Mixture, PairingMode, Sampler, SamplerSettings};
+use super::super::mixture::Mixture;
+use super::super::pairing::PairingMode;
+use super::super::sampler::{Sampler, SamplerSettings};
 use super::super::testing::Tones;
 use super::*;
 use crate::features::{Features, Viewport};
@@ -102,7 +104,8 @@ fn the_gradient_is_the_slope_of_the_loss() {
     let square = gradient.dot(&gradient).double_value(&[]);
     let step = 1e-3 / square.sqrt();
     let parameters = network.parameters();
-    let moved = &*parameters.vector() - &gradient * step;
+    let change = parameters.spread(&gradient) * step;
+    let moved = &*parameters.vector() - change;
     parameters.vector().copy_(&moved);
     parameters.sync().expect("copied");
     let (_, after) = network.gradient(&batch).expect("a gradient");
@@ -122,6 +125,7 @@ fn frozen_parts_have_no_gradient() {
     for (freeze, prefix) in [(Freeze::Vision, "vision"), (Freeze::Audio, "audio")] {
         let mut network = network(&weights, freeze, Kind::Float);
         let (gradient, _) = network.gradient(&batch).expect("a gradient");
+        let gradient = network.parameters().spread(&gradient);
         let values = to_vec(&gradient).expect("values");
         for (slot, range) in network.parameters().places() {
             let still = values[range].iter().all(|v| *v == 0.0);
@@ -187,6 +191,7 @@ fn classes_are_learnt_with_correspondence_or_alone() {
         .expect("a network");
         let (gradient, score) = network.gradient(&batch).expect("a gradient");
         assert!(score.loss > 0.1 && score.classes.iter().all(|c| (0.0..=1.0).contains(c)));
+        let gradient = network.parameters().spread(&gradient);
         let values = to_vec(&gradient).expect("values");
         for (slot, range) in network.parameters().places() {
             let moves = values[range].iter().any(|v| *v != 0.0);

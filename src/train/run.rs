@@ -4,17 +4,19 @@
 //! output on a terminal.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::checkpoint::RunFiles;
 use super::error::{TrainError, cannot_write};
 use super::events::EventFile;
 use super::loader::Loader;
-use super::sampler::{Mixture, Sampler};
+use super::mixture::Mixture;
+use super::pool::Pool;
+use super::sampler::Sampler;
 use super::score::{Mean, RunningMean};
-use super::settings::{Start, TrainOutcome, TrainProgress, TrainSettings};
-use super::trainer::Trainer;
+use super::settings::{Start, TrainOutcome, TrainProgress, TrainReport, TrainSettings};
+use super::trainer::{Trainer, fresh_state};
 use crate::cancel::CancelToken;
 use crate::corpus::{CorpusError, Split};
 
@@ -32,7 +34,7 @@ pub fn train(
     start: Start,
     files: &RunFiles,
     stop: &CancelToken,
-    mut report: impl FnMut(&TrainProgress),
+    mut report: impl FnMut(TrainReport<'_>),
 ) -> Result<TrainOutcome, TrainError> {
     let splits: &[Split] = match settings.sampler.overfit {
         Some(_) => &[Split::Train],
@@ -45,8 +47,25 @@ pub fn train(
         let text = "the data has no class names to learn; --task avc needs none";
         return Err(CorpusError::TooFew(text.to_owned()).into());
     }
+    let class_count = classes.len();
+    // Before anything takes time: another run's checkpoint is refused here.
+    let fresh = fresh_state(settings, &start, files, data, classes)?;
     let sampler = Arc::new(Sampler::new(Arc::new(mixture), settings.sampler.clone()));
-    let mut trainer = Trainer::new(settings, start, files, data, classes)?;
+    let started = Instant::now();
+    let is_over = || stop.is_cancelled() || settings.limit.is_some_and(|l| started.elapsed() >= l);
+    let pool = match settings.has_pool() {
+        true => Some(Pool::make(
+            &sampler,
+            &start.weights(settings.sampler.seed),
+            settings,
+            validation_set(&sampler, settings.validation_pairs)?,
+            is_over,
+            |done, all| report(TrainReport::Features(done, all)),
+        )?),
+        false => None,
+    };
+    let standardisation = pool.as_ref().map(|pool| pool.standardisation.clone());
+    let mut trainer = Trainer::new(settings, start, files, fresh, class_count, standardisation)?;
     if trainer
         .state
         .best
@@ -56,18 +75,19 @@ pub fn train(
         trainer.publish()?;
     }
     let mut events = EventFile::create(&files.events).map_err(cannot_write(&files.events))?;
-    let mut loader = Loader::start(&sampler, trainer.state.step, settings.loaders)
-        .map_err(TrainError::Threads)?;
-    let mut validation_batches = Vec::new();
-    let (started, first) = (Instant::now(), trainer.state.step);
+    let mut batches = match pool {
+        Some(pool) => Batches::Pool(pool),
+        None => Batches::drawn(&sampler, trainer.state.step, settings)?,
+    };
+    let (began, first) = (Instant::now(), trainer.state.step);
     let (mut mean, mut since) = (RunningMean::default(), Mean::default());
     let mut stopped = false;
     while trainer.state.step < settings.steps {
-        if stop.is_cancelled() || settings.limit.is_some_and(|l| started.elapsed() >= l) {
+        if is_over() {
             stopped = true;
             break;
         }
-        let batch = loader.next_batch()?;
+        let batch = batches.next(trainer.state.step, settings)?;
         let (score, rate) = trainer.step(&batch)?;
         mean.add(score);
         since.add(score);
@@ -75,10 +95,7 @@ pub fn train(
         let last = step == settings.steps;
         let mut validation = None;
         if last || step % settings.validate_every == 0 {
-            if validation_batches.is_empty() {
-                validation_batches = validation_set(&sampler, settings.validation_pairs)?;
-            }
-            let (found, is_best) = trainer.validate(&validation_batches, since.take())?;
+            let (found, is_best) = trainer.validate(batches.validation(settings)?, since.take())?;
             validation = Some(found);
             trainer.save()?;
             if is_best {
@@ -87,7 +104,7 @@ pub fn train(
         } else if trainer.saved_at.elapsed() >= settings.save_every {
             trainer.save()?;
         }
-        let elapsed = started.elapsed();
+        let elapsed = began.elapsed();
         let progress = TrainProgress {
             step,
             steps: settings.steps,
@@ -95,14 +112,14 @@ pub fn train(
             score: mean.score(),
             examples_per_s: (step - first) as f64 * batch.origins.len() as f64
                 / elapsed.as_secs_f64(),
-            waiting: loader.waited().as_secs_f64() / elapsed.as_secs_f64(),
+            waiting: batches.waited().as_secs_f64() / elapsed.as_secs_f64(),
             rate,
             validation,
         };
         if validation.is_some() || step % 10 == 0 {
             curves(&mut events, &progress).map_err(cannot_write(&files.events))?;
         }
-        report(&progress);
+        report(TrainReport::Step(&progress));
     }
     if trainer.saved_step != Some(trainer.state.step) {
         trainer.save()?;
@@ -115,8 +132,66 @@ pub fn train(
         state: trainer.state,
         stopped,
         skipped: sampler.skipped(),
-        waiting: loader.waited().as_secs_f64() / started.elapsed().as_secs_f64(),
+        waiting: batches.waited().as_secs_f64() / began.elapsed().as_secs_f64(),
     })
+}
+
+/// Where batches come from.
+enum Batches {
+    /// Each is drawn when it is needed; those of the validation, once.
+    Drawn {
+        sampler: Arc<Sampler>,
+        loader: Loader<Batch>,
+        validation: Vec<Batch>,
+    },
+    /// From a pool of examples.
+    Pool(Pool),
+}
+
+impl Batches {
+    fn drawn(
+        sampler: &Arc<Sampler>,
+        first: u64,
+        settings: &TrainSettings,
+    ) -> Result<Self, TrainError> {
+        let loader = Loader::start(sampler, first, settings.loaders, Sampler::batch);
+        Ok(Self::Drawn {
+            sampler: sampler.clone(),
+            loader: loader.map_err(TrainError::Threads)?,
+            validation: Vec::new(),
+        })
+    }
+
+    fn next(&mut self, step: u64, settings: &TrainSettings) -> Result<Batch, TrainError> {
+        match self {
+            Self::Drawn { loader, .. } => Ok(loader.next_batch()?),
+            Self::Pool(pool) => Ok(pool.batch(step, settings)),
+        }
+    }
+
+    fn validation(&mut self, settings: &TrainSettings) -> Result<&[Batch], TrainError> {
+        match self {
+            Self::Drawn {
+                sampler,
+                validation,
+                ..
+            } => {
+                if validation.is_empty() {
+                    *validation = validation_set(sampler, settings.validation_pairs)?;
+                }
+                Ok(validation)
+            }
+            Self::Pool(pool) => Ok(&pool.validation),
+        }
+    }
+
+    /// How long the network waited for batches.
+    fn waited(&self) -> Duration {
+        match self {
+            Self::Drawn { loader, .. } => loader.waited(),
+            Self::Pool(_) => Duration::ZERO,
+        }
+    }
 }
 
 fn validation_set(sampler: &Sampler, pairs: usize) -> Result<Vec<Batch>, TrainError> {

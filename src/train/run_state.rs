@@ -48,6 +48,10 @@ pub struct RunState {
     /// What was frozen; empty in legacy checkpoints.
     #[serde(default)]
     pub freeze: String,
+    /// Examples whose features were computed once, 0 if none were; empty in legacy
+    /// checkpoints.
+    #[serde(default)]
+    pub pool: String,
     /// Dropout rate of the features; empty in legacy checkpoints.
     #[serde(default)]
     pub dropout: String,
@@ -123,6 +127,7 @@ impl RunState {
             [
                 unless_default("0", "trained_dropout", &self.dropout),
                 unless_default("none", "trained_freeze", &self.freeze),
+                unless_default("0", "trained_pool", &self.pool),
                 unless_default("0", "trained_overfit", &self.overfit),
                 unless_default("", "trained_split", &self.split),
                 unless_default("", "trained_split_seed", &self.split_seed),
@@ -152,6 +157,7 @@ impl RunState {
             ("--precision", then.precision.clone(), now.precision.clone()),
             ("--augment", then.augment.clone(), now.augment.clone()),
             ("--freeze", then.freeze.clone(), now.freeze.clone()),
+            ("--pool", then.pool.clone(), now.pool.clone()),
             ("--dropout", then.dropout.clone(), now.dropout.clone()),
             ("--split", then.split.clone(), now.split.clone()),
             (

@@ -1,16 +1,18 @@
-//! The pairs of a batch.
+//! The examples and pairs of a batch.
 //!
-//! Belongs here: drawing examples and labels, from the number of the step alone. Does
-//! not: threads (`loader`), the contents of the corpora.
+//! Belongs here: drawing examples and the paper's pairs, from the number of the step
+//! alone. Does not: pairs among examples that are drawn (`pairing`), threads (`loader`),
+//! the contents of the corpora.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rand::RngExt;
-
 use super::augment::{AugmentationStrength, Augmenter};
 use super::batch::{Batch, BatchPair};
-use crate::corpus::{Corpus, CorpusError, Example, Pair, Rng, Split, Tag, rng};
+use super::mixture::Mixture;
+use super::pairing::{Drawn, PairingMode, grid};
+use crate::corpus::{Corpus, CorpusError, Pair, Rng, Split, rng};
 use crate::window_spec::WindowSpec;
 
 /// Unreadable examples in a row that end training.
@@ -21,91 +23,6 @@ mod stream {
     pub const TRAIN: u64 = 1;
     pub const VALIDATION: u64 = 2;
     pub const FIXED: u64 = 3;
-}
-
-/// How pictures and sounds of a batch are paired.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PairingMode {
-    /// As in the paper: every picture and every sound is in one pair; half of the pairs
-    /// correspond.
-    #[default]
-    Paper,
-    /// Every picture with every sound of the batch, each label with half of the weight:
-    /// one pass of the trunks serves B² pairs instead of B.
-    All,
-}
-
-/// Several corpora with the weights by which they are drawn.
-pub struct Mixture {
-    parts: Vec<(f64, Box<dyn Corpus>)>,
-    classes: Vec<String>,
-}
-
-impl Mixture {
-    /// A mixture; the weights need not add up to one.
-    pub fn new(parts: Vec<(f64, Box<dyn Corpus>)>) -> Self {
-        let mut classes: Vec<String> = parts.iter().flat_map(|(_, c)| c.classes()).collect();
-        classes.sort();
-        classes.dedup();
-        Self { parts, classes }
-    }
-
-    /// The names of all classes, sorted.
-    pub fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    /// The classes among an example's tags, and its recording's, as indices.
-    fn class_indices(&self, tags: &[Tag], of: &Example) -> Vec<u16> {
-        let classes = tags.iter().filter_map(|tag| match tag {
-            Tag::Class(name) => Some(name),
-            Tag::Clip(_) => None,
-        });
-        let number = |name: &Arc<str>| self.classes.binary_search_by(|c| c.as_str().cmp(name));
-        let numbers = classes
-            .chain(&of.label)
-            .filter_map(|name| number(name).ok());
-        numbers.map(|n| n as u16).collect()
-    }
-
-    /// The corpora.
-    pub fn corpora(&self) -> impl Iterator<Item = &dyn Corpus> {
-        self.parts.iter().map(|(_, corpus)| &**corpus)
-    }
-
-    /// A line per corpus, with its weight if there are several.
-    pub fn describe(&self) -> Vec<String> {
-        let line = |(weight, corpus): &(f64, Box<dyn Corpus>)| match self.parts.len() {
-            1 => corpus.describe(),
-            _ => format!("{weight} x {}", corpus.describe()),
-        };
-        self.parts.iter().map(line).collect()
-    }
-
-    /// Checks that every corpus has examples in each of these splits.
-    ///
-    /// # Errors
-    /// Says what is missing.
-    pub fn check(&self, splits: &[Split]) -> Result<(), CorpusError> {
-        for corpus in self.corpora() {
-            for split in splits {
-                corpus.check(*split)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn choose(&self, rng: &mut Rng) -> usize {
-        let all: f64 = self.parts.iter().map(|(weight, _)| weight).sum();
-        let mut at = rng.random_range(0.0..all);
-        for (i, (weight, _)) in self.parts.iter().enumerate() {
-            at -= weight;
-            if at < 0.0 {
-                return i;
-            }
-        }
-        self.parts.len() - 1
-    }
 }
 
 /// The settings that determine the batches.
@@ -128,6 +45,19 @@ pub struct SamplerSettings {
     pub seed: u64,
 }
 
+/// Examples that are drawn and augmented.
+#[derive(Default)]
+pub struct Examples {
+    /// Side of the square images in pixels.
+    pub side: u32,
+    /// N × side × side × 3 bytes of RGB.
+    pub images: Vec<u8>,
+    /// N × bins × frames.
+    pub spectrograms: Vec<f32>,
+    /// What they are of.
+    pub drawn: Vec<Drawn>,
+}
+
 /// Makes the batch of any step.
 pub struct Sampler {
     mixture: Arc<Mixture>,
@@ -143,6 +73,11 @@ impl Sampler {
             settings,
             skipped: Arc::default(),
         }
+    }
+
+    /// A line per corpus.
+    pub fn describe(&self) -> Vec<String> {
+        self.mixture.describe()
     }
 
     /// Number of draws skipped because a file could not be read.
@@ -165,15 +100,61 @@ impl Sampler {
     /// If a corpus has no such pair, or too many files are unreadable.
     pub fn batch(&self, step: u64, augmenter: &mut Augmenter) -> Result<Batch, CorpusError> {
         let rows = self.settings.batch as u64;
-        let numbers = (0..rows).map(|row| step * rows + row);
+        let numbers = step * rows..(step + 1) * rows;
         if let Some(pool) = self.settings.overfit {
             let numbers = numbers.map(|n| n % pool as u64);
             return self.pairs(step, Split::Train, stream::FIXED, numbers, augmenter);
         }
         match self.settings.pairing {
             PairingMode::Paper => self.pairs(step, Split::Train, stream::TRAIN, numbers, augmenter),
-            PairingMode::All => self.grid(step, numbers, augmenter),
+            PairingMode::All => {
+                let examples = self.examples(numbers, augmenter)?;
+                let drawn: Vec<&Drawn> = examples.drawn.iter().collect();
+                let mut batch = Batch::of(step, &drawn);
+                grid(&drawn, &mut batch);
+                batch.side = examples.side;
+                batch.images = examples.images;
+                batch.spectrograms = examples.spectrograms;
+                Ok(batch)
+            }
         }
+    }
+
+    /// The training examples of these numbers: with [`PairingMode::All`], those of the
+    /// batch `n` have the numbers from `n` times its size on.
+    ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    pub fn examples(
+        &self,
+        numbers: Range<u64>,
+        augmenter: &mut Augmenter,
+    ) -> Result<Examples, CorpusError> {
+        let mut examples = Examples {
+            side: self.settings.side,
+            ..Examples::default()
+        };
+        for number in numbers {
+            let ((part, mut example), mut rng) =
+                self.draw(stream::TRAIN, number, |corpus, rng| {
+                    corpus.draw(Split::Train, rng)
+                })?;
+            // What the crop removed counts neither for nor against a pair.
+            example.shows = augmenter.image(&example, &mut rng, &mut examples.images);
+            augmenter.sound(&example, &mut rng, &mut examples.spectrograms);
+            let [image_classes, sound_classes] = [&example.shows, &example.sounds]
+                .map(|tags| self.mixture.class_indices(tags, &example));
+            // From here on only the tags are needed.
+            example.picture = crate::picture::Picture::filled(1, 1, [0; 3]);
+            example.pcm = Vec::new();
+            examples.drawn.push(Drawn {
+                part,
+                example,
+                image_classes,
+                sound_classes,
+            });
+        }
+        Ok(examples)
     }
 
     /// Batch `number` of the validation: always the same pairs, without augmentation.
@@ -232,57 +213,6 @@ impl Sampler {
         }
         // By construction half of the pairs of any corpus correspond.
         batch.set_weights(&vec![0; batch.origins.len()]);
-        Ok(batch)
-    }
-
-    /// Every picture with every sound of its corpus, except where it is unknown whether
-    /// they correspond.
-    fn grid(
-        &self,
-        step: u64,
-        numbers: impl Iterator<Item = u64>,
-        augmenter: &mut Augmenter,
-    ) -> Result<Batch, CorpusError> {
-        let mut batch = self.empty(step);
-        let mut drawn: Vec<(usize, Example)> = Vec::new();
-        for number in numbers {
-            let ((part, mut example), mut rng) =
-                self.draw(stream::TRAIN, number, |corpus, rng| {
-                    corpus.draw(Split::Train, rng)
-                })?;
-            // What the crop removed counts neither for nor against a pair.
-            example.shows = augmenter.image(&example, &mut rng, &mut batch.images);
-            augmenter.sound(&example, &mut rng, &mut batch.spectrograms);
-            let [shown, heard] = [&example.shows, &example.sounds]
-                .map(|tags| self.mixture.class_indices(tags, &example));
-            batch.image_classes.push(shown);
-            batch.sound_classes.push(heard);
-            batch.origins.push(std::mem::take(&mut example.origin));
-            // From here on only the tags are needed.
-            example.picture = crate::picture::Picture::filled(1, 1, [0; 3]);
-            example.pcm = Vec::new();
-            drawn.push((part, example));
-        }
-        for (i, (part, seen)) in drawn.iter().enumerate() {
-            for (j, (other, heard)) in drawn.iter().enumerate() {
-                let corresponds = match (i == j, part == other) {
-                    (true, _) => Some(seen.corresponds()),
-                    (_, true) => seen.corresponds_to(heard),
-                    // A negative across corpora would teach to tell the corpora apart.
-                    (_, false) => None,
-                };
-                if let Some(corresponds) = corresponds {
-                    batch.pairs.push(BatchPair {
-                        image: i as u32,
-                        sound: j as u32,
-                        corresponds,
-                        weight: 0.0,
-                    });
-                }
-            }
-        }
-        let parts: Vec<usize> = drawn.iter().map(|(part, _)| *part).collect();
-        batch.set_weights(&parts);
         Ok(batch)
     }
 

@@ -39,6 +39,8 @@ pub struct TrainSettings {
     pub task: TrainTask,
     /// What is frozen.
     pub freeze: Freeze,
+    /// Examples whose features are computed once, where both trunks are frozen.
+    pub pool: usize,
     /// Dropout rate of the features.
     pub dropout: f64,
     /// Steps between validations.
@@ -55,6 +57,14 @@ pub struct TrainSettings {
     pub threads: usize,
     /// Threads that prepare batches.
     pub loaders: usize,
+}
+
+impl TrainSettings {
+    /// Whether features are computed once. With `--overfit` the few examples are not
+    /// augmented, and the paper's pairs of them stay the same.
+    pub fn has_pool(&self) -> bool {
+        self.freeze == Freeze::Trunks && self.sampler.overfit.is_none()
+    }
 }
 
 /// What a run starts from.
@@ -76,6 +86,24 @@ impl Start {
             Self::Resume(checkpoint) => checkpoint.spec,
         }
     }
+
+    /// The network that it starts with; `seed` is that of random weights.
+    pub fn weights(&self, seed: u64) -> Weights {
+        match self {
+            Self::Scratch(stride) => Weights::initial(seed, *stride),
+            Self::Model(weights) => weights.clone(),
+            Self::Resume(checkpoint) => (**checkpoint).clone().into_parts().1,
+        }
+    }
+}
+
+/// What is reported of a run as it goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum TrainReport<'a> {
+    /// Features of frozen trunks are being computed: of so many examples, of all.
+    Features(u64, u64),
+    /// A step was made.
+    Step(&'a TrainProgress),
 }
 
 /// Progress after a step.

@@ -19,6 +19,7 @@ use super::network::{Network, Objective};
 use super::run_state::{RunState, Validation};
 use super::score::{Mean, Score};
 use super::settings::{Start, TrainSettings};
+use super::standardisation::Standardisation;
 use crate::corpus::SplitBy;
 use crate::net::input::to_vec;
 use crate::net::threads::sleep_while_waiting;
@@ -29,6 +30,8 @@ pub(super) struct Trainer<'a> {
     settings: &'a TrainSettings,
     files: &'a RunFiles,
     network: Network,
+    /// What the network's features are standardised by, if they are.
+    standardisation: Option<Standardisation>,
     adam: Adam,
     /// The parts of the parameters that the optimiser updates.
     trainable: Vec<Range<usize>>,
@@ -39,17 +42,19 @@ pub(super) struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Sets up the network and its optimiser.
+    /// Sets up the network and its optimiser. `fresh` is the [state](fresh_state) of a run
+    /// that has not made a step; with a `standardisation` the batches have standardised
+    /// features.
     ///
     /// # Errors
-    /// If the device is not available, libtorch fails, or a checkpoint to resume is of a
-    /// run with other settings.
+    /// If the device is not available, or libtorch fails.
     pub fn new(
         settings: &'a TrainSettings,
         start: Start,
         files: &'a RunFiles,
-        data: Vec<String>,
-        classes: Vec<String>,
+        fresh: RunState,
+        classes: usize,
+        standardisation: Option<Standardisation>,
     ) -> Result<Self, TrainError> {
         let device = settings.device.resolve()?;
         let kind = settings.precision.resolve(device);
@@ -59,28 +64,11 @@ impl<'a> Trainer<'a> {
             sleep_while_waiting();
         }
         tch::set_num_threads(i32::try_from(settings.threads).unwrap_or(i32::MAX));
-        let sampler = &settings.sampler;
-        let fresh = RunState {
-            seed: sampler.seed,
-            batch: sampler.batch as u64,
-            pairing: format!("{:?}", sampler.pairing).to_lowercase(),
-            precision: precision_name(kind).to_owned(),
-            data,
-            validation_pairs: settings.validation_pairs as u64,
-            task: format!("{:?}", settings.task).to_lowercase(),
-            augment: format!("{:?}", sampler.augment).to_lowercase(),
-            freeze: format!("{:?}", settings.freeze).to_lowercase(),
-            dropout: settings.dropout.to_string(),
-            split_seed: settings.split_seed.to_string(),
-            held_out: settings.held_out.clone(),
-            split: settings.split_by.map_or("", SplitBy::name).to_owned(),
-            overfit: sampler.overfit.map_or(0, |n| n as u64).to_string(),
-            classes: settings.task.has_classes().then(|| classes.clone()),
-            ..RunState::default()
-        };
-        let mut heads = BTreeMap::new();
+        let mut layers = BTreeMap::new();
         let (weights, state, moments) = match start {
-            Start::Scratch(stride) => (Weights::initial(sampler.seed, stride), fresh, None),
+            Start::Scratch(stride) => {
+                (Weights::initial(settings.sampler.seed, stride), fresh, None)
+            }
             Start::Model(weights) => {
                 let file = weights.source().display();
                 let from = match weights.metadata().get("trained_on") {
@@ -94,12 +82,11 @@ impl<'a> Trainer<'a> {
                 (weights, state, None)
             }
             Start::Resume(checkpoint) => {
-                checkpoint.state.check_resumable(&fresh, &files.last)?;
                 let mut checkpoint = *checkpoint;
                 let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
                 let state = resumed_state(take(&mut checkpoint.state), fresh);
                 let (of_heads, weights) = checkpoint.into_parts();
-                heads = of_heads;
+                layers = of_heads;
                 (weights, state, Some(moments))
             }
         };
@@ -107,12 +94,19 @@ impl<'a> Trainer<'a> {
         let torch = |cause| torch_error(step, cause);
         let objective = Objective {
             task: settings.task,
-            classes: classes.len(),
+            classes,
             freeze: settings.freeze,
             dropout: settings.dropout,
-            seed: sampler.seed,
+            seed: settings.sampler.seed,
         };
-        let mut network = Network::new(&weights, &heads, objective, device, kind).map_err(torch)?;
+        if let Some(standardisation) = &standardisation {
+            for name in ["fusion.fc1.weight", "fusion.fc1.bias"] {
+                layers.insert(name.to_owned(), weights.tensor(name).to_vec());
+            }
+            standardisation.unfold(&mut layers);
+        }
+        let mut network =
+            Network::new(&weights, &layers, objective, device, kind).map_err(torch)?;
         let decay = settings.weight_decay;
         let trainable = network.parameters().trainable();
         let like = network.parameters().vector();
@@ -125,6 +119,7 @@ impl<'a> Trainer<'a> {
             settings,
             files,
             network,
+            standardisation,
             trainable,
             state,
             saved_at: Instant::now(),
@@ -229,7 +224,7 @@ impl<'a> Trainer<'a> {
         let (mean, square) = self.adam.moments();
         let read = || {
             Ok(Checkpoint {
-                tensors: self.network.tensors()?,
+                tensors: self.tensors()?,
                 mean: to_vec(mean)?,
                 square: to_vec(square)?,
                 spec: self.network.spec(),
@@ -247,7 +242,7 @@ impl<'a> Trainer<'a> {
     pub fn publish(&self) -> Result<(), TrainError> {
         let best = &self.files.best;
         copy(&self.files.last, best).map_err(cannot_write(best))?;
-        let mut tensors = self.network.tensors().map_err(self.torch())?;
+        let mut tensors = self.tensors().map_err(self.torch())?;
         if let Some(calibration) = self.state.best.and_then(|best| best.calibration) {
             calibration.fold_into(&mut tensors);
         }
@@ -260,10 +255,61 @@ impl<'a> Trainer<'a> {
         Ok(weights.write(&self.files.model, StoreAs::F16)?)
     }
 
+    /// Every tensor by name, over plain features.
+    fn tensors(&self) -> Result<BTreeMap<String, Vec<f32>>, tch::TchError> {
+        let mut tensors = self.network.tensors()?;
+        if let Some(standardisation) = &self.standardisation {
+            standardisation.fold_into(&mut tensors);
+        }
+        Ok(tensors)
+    }
+
     fn torch(&self) -> impl Fn(tch::TchError) -> TrainError + use<> {
         let step = self.state.step;
         move |cause| torch_error(step, cause)
     }
+}
+
+/// The state of a run on this data that has not made a step.
+///
+/// # Errors
+/// If the device is not available, or `start` is a checkpoint of a run with other
+/// settings.
+pub(super) fn fresh_state(
+    settings: &TrainSettings,
+    start: &Start,
+    files: &RunFiles,
+    data: Vec<String>,
+    classes: Vec<String>,
+) -> Result<RunState, TrainError> {
+    let kind = settings.precision.resolve(settings.device.resolve()?);
+    let sampler = &settings.sampler;
+    let fresh = RunState {
+        seed: sampler.seed,
+        batch: sampler.batch as u64,
+        pairing: format!("{:?}", sampler.pairing).to_lowercase(),
+        precision: precision_name(kind).to_owned(),
+        data,
+        validation_pairs: settings.validation_pairs as u64,
+        task: format!("{:?}", settings.task).to_lowercase(),
+        augment: format!("{:?}", sampler.augment).to_lowercase(),
+        freeze: format!("{:?}", settings.freeze).to_lowercase(),
+        pool: match settings.has_pool() {
+            true => settings.pool.to_string(),
+            false => "0".to_owned(),
+        },
+        dropout: settings.dropout.to_string(),
+        split_seed: settings.split_seed.to_string(),
+        held_out: settings.held_out.clone(),
+        split: settings.split_by.map_or("", SplitBy::name).to_owned(),
+        overfit: sampler.overfit.map_or(0, |n| n as u64).to_string(),
+        classes: settings.task.has_classes().then_some(classes),
+        ..RunState::default()
+    };
+    if let Start::Resume(checkpoint) = start {
+        checkpoint.state.check_resumable(&fresh, &files.last)?;
+    }
+    Ok(fresh)
 }
 
 /// The state of a checkpoint with the settings of the run that resumes it.

@@ -196,6 +196,58 @@ fn a_signal_before_training_ends_it_in_order_too() {
 }
 
 #[test]
+fn frozen_trunks_see_each_example_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    classes(folder.path());
+    let base = common::repo().join("models/l3net-base.safetensors");
+    let cache = folder.path().join("cache");
+    let tuned = |model: &str, more: &[&str]| {
+        let same = ["--freeze", "trunks", "--pairs", "all", "--dropout", "0.5"];
+        let mut command = train(folder.path(), model, &[&same[..], more].concat());
+        command.arg("--init").arg(&base).env("L3NET_CACHE", &cache);
+        run(command)
+    };
+    #[rustfmt::skip]
+    let first = [
+        "--pool", "64", "--steps", "40", "--validate-every", "20", "--validation-pairs", "16",
+        "--lr", "1e-2",
+    ];
+    let done = tuned("a.safetensors", &first);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.err.contains("64 of 64 examples"), "{}", done.err);
+    the_model_is_its_best_state_calibrated(folder.path(), "a");
+    let features = || {
+        let folder = std::fs::read_dir(cache.join("features")).expect("a folder");
+        let files: Vec<_> = folder.map(|f| f.expect("a file").path()).collect();
+        let [file] = &files[..] else {
+            panic!("{files:?}");
+        };
+        file.metadata().and_then(|m| m.modified()).expect("a time")
+    };
+    // The same again, with features from the cache.
+    let written = features();
+    let done = tuned("b.safetensors", &first);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(features(), written);
+    let [a, b] = ["a", "b"]
+        .map(|name| checkpoint(folder.path(), &format!("{name}.last.checkpoint")).tensors);
+    assert_eq!(a, b);
+    let other = ["--pool", "128", "--steps", "50", "--resume"];
+    let done = tuned("a.safetensors", &other);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(done.err.contains("--pool 64, not 128"), "{}", done.err);
+    let done = tuned(
+        "a.safetensors",
+        &["--pool", "64", "--steps", "50", "--resume"],
+    );
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(
+        checkpoint(folder.path(), "a.last.checkpoint").state.step,
+        50
+    );
+}
+
+#[test]
 fn it_learns_a_few_pairs_by_heart_and_a_model_can_be_trained_further() {
     let folder = tempfile::tempdir().expect("a folder");
     classes(folder.path());

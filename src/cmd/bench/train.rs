@@ -88,7 +88,6 @@ fn random_batch(rows: u32) -> Batch {
     let mut rng = crate::corpus::rng(0, 0, 0);
     let side = 224;
     Batch {
-        step: 0,
         side,
         images: (0..rows * side * side * 3).map(|_| rng.random()).collect(),
         spectrograms: (0..rows as usize * crate::window_spec::WindowSpec::PAPER.spectrogram_len())
@@ -102,9 +101,8 @@ fn random_batch(rows: u32) -> Batch {
                 weight: 1.0 / rows as f32,
             })
             .collect(),
-        image_classes: Vec::new(),
-        sound_classes: Vec::new(),
         origins: vec![String::new(); rows as usize],
+        ..Batch::default()
     }
 }
 
