@@ -217,7 +217,7 @@ mod tests {
             path,
             device: Device::Cpu,
             settings: Settings {
-                steps: 60,
+                steps: Some(60),
                 ..Settings::default()
             },
             share: 1.0,

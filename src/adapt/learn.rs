@@ -17,8 +17,8 @@ use crate::train::Calibration;
 /// How to learn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Steps of each head.
-    pub steps: u64,
+    /// Steps of each head; by the number of cameras if not given.
+    pub steps: Option<u64>,
     /// The last part of each camera that is held out to test, 0 to 1. What is tested did
     /// not learn from it; the model that is written did.
     pub test: f64,
@@ -27,16 +27,22 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Steps of each head, for so many cameras: the more there are, the harder it is for one hidden
+    /// layer to tell them apart.
+    fn steps_for(self, cameras: usize) -> u64 {
+        self.steps.unwrap_or(2_000 + 130 * cameras as u64)
+    }
+
     /// Steps of all heads together: one for each block, and the last of all seconds.
-    pub fn all_steps(self) -> u64 {
-        (Blocks::count() as u64 + 1) * self.steps
+    pub fn all_steps(self, cameras: usize) -> u64 {
+        (Blocks::count() as u64 + 1) * self.steps_for(cameras)
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            steps: 4_000,
+            steps: None,
             test: 0.25,
             seed: 0,
         }
@@ -123,11 +129,15 @@ fn learn_on_one_thread(
         });
     }
     let blocks = Blocks::cut(&cameras, settings.test);
+    let (steps, all_steps) = (
+        settings.steps_for(cameras.len()),
+        settings.all_steps(cameras.len()),
+    );
     let mut done = 0;
     let mut learn = |rows: &[Vec<usize>], seed: u64| {
-        Head::learn(&cameras, rows, settings.steps, seed, || {
+        Head::learn(&cameras, rows, steps, seed, || {
             done += 1;
-            step(done - 1, settings.all_steps())
+            step(done - 1, all_steps)
         })
     };
     let mut answers = Vec::with_capacity(Blocks::count());
@@ -242,7 +252,7 @@ mod tests {
 
     fn quick() -> Settings {
         Settings {
-            steps: 150,
+            steps: Some(150),
             ..Settings::default()
         }
     }

@@ -62,9 +62,9 @@ pub struct AdaptArgs {
     /// Windows that are kept of each camera, spread evenly
     #[arg(long, default_value = "7200", value_name = "N", value_parser = clap::value_parser!(u32).range(16..))]
     pub keep: u32,
-    /// Steps of learning; there are five rounds of them
-    #[arg(long, default_value = "4000", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub steps: u64,
+    /// Steps of learning, in each of seven rounds; by the number of cameras if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
     /// Write the figures to this file as JSON; - is stdout
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
@@ -132,7 +132,7 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     };
     let steps = match args.talk.quiet {
         true => Bar::none(),
-        false => Bar::for_steps(settings.all_steps(), "learning"),
+        false => Bar::for_steps(settings.all_steps(cameras.len()), "learning"),
     };
     let learnt = learn(
         cameras,

@@ -40,9 +40,9 @@ pub struct LearningArgs {
     /// Share of one core for learning, 1 to 100
     #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = clap::value_parser!(u8).range(1..=100), requires = "adapt")]
     adapt_cpu: u8,
-    /// Steps of learning; there are five rounds of them
-    #[arg(long, value_name = "N", default_value = "4000", value_parser = clap::value_parser!(u64).range(1..), requires = "adapt")]
-    adapt_steps: u64,
+    /// Steps of learning, in each of seven rounds; by the number of streams if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "adapt")]
+    adapt_steps: Option<u64>,
     /// Windows that are kept of each stream, spread evenly
     #[arg(long, value_name = "N", default_value = "3600", value_parser = clap::value_parser!(u32).range(16..), requires = "adapt")]
     adapt_keep: u32,
