@@ -43,6 +43,7 @@ pub mod exit;
 pub mod file_error;
 pub mod lock;
 pub mod png;
+pub mod priority;
 pub mod stats;
 pub mod sync;
 pub mod table;

@@ -15,6 +15,7 @@ use super::learn::{Settings, Skipped, learn};
 use super::throttle::Throttle;
 use crate::cancel::CancelToken;
 use crate::net::{Fusion, ModelError, ModelRecord, StoreAs, Weights};
+use crate::priority::come_last;
 
 /// What to learn from, and where the result goes.
 pub struct Plan {
@@ -101,6 +102,8 @@ impl Background {
         let thread = std::thread::Builder::new()
             .name("learner".to_owned())
             .spawn(move || {
+                // The share is an average: what comes in one go must not hold the network up.
+                come_last();
                 for cameras in rounds {
                     // Also if the round panics.
                     let _idle = Idle(&busy);

@@ -161,11 +161,18 @@ mod tests {
         let blocks = Blocks::cut(&[camera(&[0.0, 1.0, 2.0, 3.0])], 0.25);
         assert_eq!(blocks.held_out(0, Blocks::count() - 1), 3..4);
         assert_eq!(blocks.learnt(0, Blocks::count() - 1), [0, 1, 2]);
-        assert_eq!((blocks.held_out(0, 0), blocks.held_out(0, 1)), (0..3, 0..0));
-        // Nothing else is left, so its answers count for nothing there.
-        assert_eq!(blocks.learnt(0, 0), [3]);
+        assert_eq!((blocks.held_out(0, 0), blocks.held_out(0, 3)), (0..1, 0..0));
+        assert_eq!(blocks.learnt(0, 0), [1, 2]);
+        assert_eq!(blocks.learnt(0, 3), [0, 1, 2], "an empty block");
+    }
+
+    #[test]
+    fn answers_that_only_the_test_could_give_count_for_nothing() {
+        // Before the test there is but one second, seen twice.
+        let blocks = Blocks::cut(&[camera(&[0.0, 0.4, 1.4, 2.4, 3.4, 4.4])], 0.6);
+        assert_eq!(blocks.held_out(0, 0), 0..2);
+        assert_eq!(blocks.learnt(0, 0), [2, 3, 4, 5]);
         assert!(!blocks.is_learnt_before_test(0, 0));
-        assert_eq!(blocks.learnt(0, 1), [0, 1, 2], "an empty block");
     }
 
     proptest! {

@@ -10,6 +10,7 @@ use super::common::{
     NetArgs, TalkArgs, Usage, cancel_on_signal, check_folder, check_model_path, model_there,
     parse_hop, parse_seconds,
 };
+use super::learning::lock_if_there;
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{check_descriptions, refuse_endless};
@@ -106,6 +107,7 @@ fn check_json(args: &AdaptArgs) -> anyhow::Result<()> {
 pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     check_model_path("-o", &args.output)?;
     check_json(args)?;
+    let _lock = lock_if_there(&args.output)?;
     let sources = args.tracks.of(expand(&args.sources)?);
     let next = "say with --seconds how long to listen to it";
     refuse_endless(&sources, args.seconds, next)?;

@@ -246,9 +246,24 @@ impl Learning {
 
 /// Locks the model against other runs that learn, until the file is dropped.
 fn lock_beside(model: &Path) -> anyhow::Result<File> {
-    let path = model.with_extension("lock");
+    let path = lock_of(model);
     let file = File::create(&path)
         .map_err(|cause| Usage::error(format!("{}: cannot be written: {cause}", path.display())))?;
+    locked(file, model)
+}
+
+/// The lock of a model that some `live --adapt` has learnt, as [`lock_beside`]; none of one
+/// that none has.
+pub fn lock_if_there(model: &Path) -> anyhow::Result<Option<File>> {
+    let file = File::open(lock_of(model)).ok();
+    file.map(|file| locked(file, model)).transpose()
+}
+
+fn lock_of(model: &Path) -> PathBuf {
+    model.with_extension("lock")
+}
+
+fn locked(file: File, model: &Path) -> anyhow::Result<File> {
     match lock(&file) {
         true => Ok(file),
         false => Err(Usage::error(format!(

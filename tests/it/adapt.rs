@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::common::{Done, batch_with, by_stream, data, only, repo, run, streams_in};
+use crate::common::{
+    Done, batch_with, by_stream, data, l3net, only, repo, run, run_command, streams_in,
+};
 
 /// Three recordings of four to six seconds, and one that is too short.
 const CLIPS: [&str; 4] = ["friday.mp4", "movie_5.mp4", "sample.avi", "bento.mp4"];
@@ -149,13 +152,19 @@ const STREAMS: [&str; 2] = [
      ! video. audiotestsrc is-live=true wave=pink-noise ! audio.",
 ];
 
-fn live(streams: &[&str], model: &Path, seconds: &str) -> Done {
+fn live_command(streams: &[&str], model: &Path, seconds: &str) -> Command {
     let model = model.to_str().expect("text");
     let options = "--crop center --hop 0.5 --adapt-after 3s --adapt-cpu 100 --adapt-steps 60";
     let words = ["live", "--adapt", model, "--seconds", seconds].into_iter();
-    run(words
-        .chain(options.split(' '))
-        .chain(streams.iter().copied()))
+    l3net(
+        words
+            .chain(options.split(' '))
+            .chain(streams.iter().copied()),
+    )
+}
+
+fn live(streams: &[&str], model: &Path, seconds: &str) -> Done {
+    run_command(live_command(streams, model, seconds))
 }
 
 #[test]
@@ -218,6 +227,40 @@ fn live_streams_are_learnt_meanwhile_and_no_moment_is_lost_by_it() {
 }
 
 #[test]
+fn a_mute_stream_is_named_and_without_room_the_present_model_stays() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let model = dir.path().join("cameras.safetensors");
+    let mute = STREAMS[0]
+        .replace("hum=", "mute=")
+        .replace("wave=sine", "wave=silence");
+    let done = live(&[STREAMS[0], STREAMS[1], &mute], &model, "12");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_says(&done, "mute: skipped: nothing is heard");
+    assert_says(&done, "learnt 2 streams");
+
+    // A limit to the size of files stands for the full disk: 1 MiB instead of 38.
+    let other = dir.path().join("other.safetensors");
+    let inner = live_command(&STREAMS, &other, "12");
+    let mut limited = Command::new("bash");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "bash"])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    let done = run_command(limited);
+    assert_says(&done, "other.safetensors: the present model stays");
+    assert_says(&done, "cannot write");
+    assert!(!other.exists());
+    let streams = by_stream(done.records());
+    for (name, stream) in &streams {
+        let last = stream.moments.last().expect("moments");
+        assert!(
+            last.seq >= 20 && last.z_score.is_none(),
+            "{name}: {stream:?}"
+        );
+    }
+}
+
+#[test]
 fn live_refuses_to_learn_what_cannot_be_learnt() {
     let dir = tempfile::tempdir().expect("a folder");
     let model = dir.path().join("cameras.safetensors");
@@ -235,4 +278,14 @@ fn live_refuses_to_learn_what_cannot_be_learnt() {
     let nowhere = live(&STREAMS, &dir.path().join("no/such.safetensors"), "2");
     assert_eq!(nowhere.code, Some(2), "{}", nowhere.err);
     assert_says(&nowhere, "there is no folder");
+    // While one run learns a model, no other does, nor does `adapt` write it.
+    let held = fs::File::create(model.with_extension("lock")).expect("a lock");
+    held.try_lock().expect("locked");
+    for done in [
+        live(&STREAMS, &model, "2"),
+        adapt(&clips(&CLIPS[..2]), &model, &["--force"]),
+    ] {
+        assert_eq!(done.code, Some(2), "{}", done.err);
+        assert_says(&done, "another l3net is learning it");
+    }
 }
