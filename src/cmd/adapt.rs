@@ -48,9 +48,9 @@ pub struct AdaptArgs {
     /// Replace MODEL even if it is not better than what is there
     #[arg(long)]
     pub force: bool,
-    /// Time between windows, 0.1 to 1
-    #[arg(long, default_value = "0.5", value_name = "SECONDS", value_parser = parse_hop)]
-    pub hop: Hop,
+    /// Time between windows: 0.1 to 1, or for long recordings whole seconds up to 60
+    #[arg(long, default_value = "0.5", value_name = "SECONDS", value_parser = parse_spacing)]
+    pub hop: Spacing,
     /// Part of the picture to use: as in `live` later
     #[arg(long, value_parser = choice::<Crop>(), default_value = "full", value_name = "WHAT")]
     pub crop: Crop,
@@ -86,6 +86,22 @@ fn parse_part(text: &str) -> Result<f64, String> {
         Ok(part) if (0.1..=0.5).contains(&part) => Ok(part),
         _ => Err("not a part from 0.1 to 0.5".to_owned()),
     }
+}
+
+/// The windows that are learnt: `every` so many-th of those `hop` apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spacing {
+    hop: Hop,
+    every: u64,
+}
+
+fn parse_spacing(text: &str) -> Result<Spacing, String> {
+    if let Some(every) = text.parse().ok().filter(|s| (2..=60).contains(s)) {
+        let hop = Hop::SECOND;
+        return Ok(Spacing { hop, every });
+    }
+    let hop = parse_hop(text).map_err(|_| "not 0.1 to 1, nor whole seconds from 2 to 60")?;
+    Ok(Spacing { hop, every: 1 })
 }
 
 /// Refuses figures that would take the model's place, or have none.
@@ -209,7 +225,8 @@ fn collect(
     let net = args.net.place(base)?;
     let real_time = sources.iter().any(Source::is_endless);
     let options = EngineOptions {
-        hop: args.hop,
+        hop: args.hop.hop,
+        every: args.hop.every,
         crop: args.crop,
         spec: net.describe().spec,
         real_time,
@@ -340,4 +357,22 @@ fn report(args: &AdaptArgs, learnt: &Adapted, is_there: bool, bar: &Bar) -> anyh
     table.write(&mut text)?;
     bar.say(String::from_utf8_lossy(&text).trim_end());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_dense_or_whole_seconds_apart() {
+        let dense = parse_spacing("0.5").expect("half a second");
+        assert_eq!((dense.hop.samples(), dense.every), (24_000, 1));
+        let second = parse_spacing("1").expect("a second");
+        assert_eq!((second.hop, second.every), (Hop::SECOND, 1));
+        let wide = parse_spacing("60").expect("a minute");
+        assert_eq!((wide.hop, wide.every), (Hop::SECOND, 60));
+        for wrong in ["1.5", "0.05", "61", "0", "-3", "a", "2.0"] {
+            assert!(parse_spacing(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -117,6 +117,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     drop(weights);
     let options = EngineOptions {
         hop: args.window.hop,
+        every: 1,
         crop: args.window.crop,
         spec: net.describe().spec,
         real_time: false,

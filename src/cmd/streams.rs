@@ -120,6 +120,7 @@ impl Run<'_> {
         };
         let mut options = EngineOptions {
             hop: window.hop,
+            every: 1,
             crop: window.crop,
             spec: net.describe().spec,
             real_time,

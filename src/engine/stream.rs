@@ -367,7 +367,8 @@ impl Reader<'_> {
         };
         let there_already = moment.seq < self.task.skip;
         // The last one already there is still needed: `still` compares the next with it.
-        if moment.seq + 1 < self.task.skip {
+        if moment.seq + 1 < self.task.skip || !moment.seq.is_multiple_of(self.engine.options.every)
+        {
             return;
         }
         let span = GapSpan {

@@ -36,6 +36,7 @@ fn run_tasks(
     let net = L3Net::new(&weights, &NetOptions::default()).expect("a network");
     let options = EngineOptions {
         hop: Hop::from_secs(1.0).expect("a second"),
+        every: 1,
         crop: Crop::Full,
         spec: WindowSpec::PAPER,
         real_time: false,

@@ -125,6 +125,10 @@ fn wrong_usage_is_refused_before_anything_is_decoded() {
             "--seconds",
         ),
         (
+            vec![clip, "-o", "m.safetensors", "--hop", "1.5"],
+            "whole seconds from 2 to 60",
+        ),
+        (
             vec![clip, "-o", "m.safetensors", "--test", "0.9"],
             "0.1 to 0.5",
         ),

@@ -70,6 +70,7 @@ pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> 
         args.map.heatmap,
         &EngineOptions {
             hop: args.window.hop,
+            every: 1,
             crop: args.window.crop,
             spec,
             real_time: true,
@@ -185,6 +186,7 @@ pub fn throughput(
         HeatmapKind::default(),
         &EngineOptions {
             hop: Hop::SECOND,
+            every: 1,
             crop: Crop::Full,
             spec,
             real_time: false,

@@ -50,6 +50,19 @@ fn a_frame_that_cannot_be_converted_is_a_gap_and_the_stream_continues() {
     assert_eq!(outcome.end.expect("it ends").error, None);
 }
 
+#[test]
+fn what_is_passed_over_is_no_gap() {
+    let options = EngineOptions {
+        every: 3,
+        ..options(20.0)
+    };
+    let acts = [Act::Torn(50, 60)];
+    let (outcome, _) = run_with(camera(), options, &acts, answer, |_, _| Ok(()));
+    // The frame of second 5 is torn, but nobody looks at it.
+    assert_eq!(outcome.starts(), [0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0]);
+    assert_eq!(outcome.gaps, []);
+}
+
 /// Moments of a file that fit in between a stalled publisher and the reader: one that the
 /// publisher has, two outputs, one in the network, two in the queue of the stream, and one
 /// with which the stream waits for a place in it.

@@ -230,6 +230,7 @@ fn camera() -> SourceKind {
 fn options(seconds: f64) -> EngineOptions {
     EngineOptions {
         hop: Hop::SECOND,
+        every: 1,
         crop: Crop::Full,
         spec: WindowSpec::PAPER,
         real_time: true,
