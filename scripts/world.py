@@ -36,7 +36,11 @@ class Folder:
     def add_at(self, place, row, make):
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
-            make(place)
+            # What is cut off half-way is not taken for whole by the next call.
+            part = place.with_name(f"part-{place.name}")
+            part.unlink(missing_ok=True)
+            make(part)
+            part.rename(place)
         path = place.relative_to(self.path)
         self.rows.append([str(path), row["split"], row["path"]])
 

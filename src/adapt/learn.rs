@@ -34,7 +34,7 @@ impl Settings {
     }
 
     /// Steps of all heads together: one for each block, and the last of all seconds.
-    pub fn all_steps(self, cameras: usize) -> u64 {
+    fn all_steps(self, cameras: usize) -> u64 {
         (Blocks::count() as u64 + 1) * self.steps_for(cameras)
     }
 }
@@ -200,7 +200,8 @@ fn usable(cameras: Vec<Camera>) -> Result<(Vec<Camera>, Vec<Skipped>), TchError>
             Some("nothing is heard in it; a mute camera cannot be learnt".to_owned())
         } else if seconds < MIN_SECONDS {
             Some(format!(
-                "has {seconds} s with sound and picture; it takes {MIN_SECONDS} s"
+                "has {seconds} s with sound and picture to learn from; it takes {MIN_SECONDS} s: \
+                 record more, or of long recordings take more (--hop)"
             ))
         } else {
             original_of(&camera, &taken)?

@@ -2,16 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use crate::priority::time_on_core;
+
 /// Shorter rests cost more than they give.
 const LEAST: Duration = Duration::from_millis(20);
 /// How often a rest looks whether the run is over.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Makes a thread rest, so that it is busy for no more than a share of the time.
+/// Makes a thread rest, so that it has a core for no more than a share of the time. The time
+/// that it waits for one, behind other threads, counts as rest.
 #[derive(Debug)]
 pub struct Throttle {
     share: f64,
     since: Instant,
+    on_core: Duration,
     owed: Duration,
 }
 
@@ -21,13 +25,16 @@ impl Throttle {
         Self {
             share: share.clamp(0.001, 1.0),
             since: Instant::now(),
+            on_core: time_on_core(),
             owed: Duration::ZERO,
         }
     }
 
     /// Rests for as long as the thread has been busy too much. False if it is to end.
     pub fn rest(&mut self, is_over: impl Fn() -> bool) -> bool {
-        self.owed += rest_after(self.since.elapsed(), self.share);
+        let busy = time_on_core().saturating_sub(self.on_core);
+        let waited = self.since.elapsed().saturating_sub(busy);
+        self.owed = (self.owed + rest_after(busy, self.share)).saturating_sub(waited);
         let begun = Instant::now();
         if self.owed >= LEAST {
             while begun.elapsed() < self.owed && !is_over() {
@@ -37,6 +44,7 @@ impl Throttle {
             self.owed = Duration::ZERO;
         }
         self.since = Instant::now();
+        self.on_core = time_on_core();
         !is_over()
     }
 }

@@ -10,7 +10,7 @@ use super::common::{
     NetArgs, TalkArgs, Usage, cancel_on_signal, check_folder, check_model_path, model_there,
     parse_hop, parse_seconds,
 };
-use super::learning::lock_if_there;
+use super::learning::lock_beside;
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{check_descriptions, refuse_endless};
@@ -63,7 +63,7 @@ pub struct AdaptArgs {
     /// Windows that are kept of each camera, spread evenly
     #[arg(long, default_value = "7200", value_name = "N", value_parser = clap::value_parser!(u32).range(16..))]
     pub keep: u32,
-    /// Steps of learning, in each of seven rounds; by the number of cameras if not given
+    /// Steps in each round of learning [default: grows with the number of cameras]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
     /// Write the figures to this file as JSON; - is stdout
@@ -88,7 +88,7 @@ fn parse_part(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The windows that are learnt: `every` so many-th of those `hop` apart.
+/// The windows that are learnt: every `every`-th of those that are `hop` apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spacing {
     hop: Hop,
@@ -123,7 +123,7 @@ fn check_json(args: &AdaptArgs) -> anyhow::Result<()> {
 pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     check_model_path("-o", &args.output)?;
     check_json(args)?;
-    let _lock = lock_if_there(&args.output)?;
+    let _lock = lock_beside(&args.output)?;
     let sources = args.tracks.of(expand(&args.sources)?);
     let next = "say with --seconds how long to listen to it";
     refuse_endless(&sources, args.seconds, next)?;
@@ -150,15 +150,15 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     };
     let steps = match args.talk.quiet {
         true => Bar::none(),
-        false => Bar::for_steps(settings.all_steps(cameras.len()), "learning"),
+        false => Bar::for_steps("learning"),
     };
     let learnt = learn(
         cameras,
         &base,
         present.as_ref().unwrap_or(&base),
         settings,
-        |_, _| {
-            steps.step();
+        |done, all| {
+            steps.show_steps(done, all);
             !cancel.is_cancelled()
         },
     );

@@ -4,7 +4,6 @@
 //! and how it learns ([`crate::sink::learner`], [`crate::adapt`]).
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use crate::adapt::{AdaptError, Background, BackgroundError, Outcome, Plan, Reser
 use crate::cancel::CancelToken;
 use crate::engine::Replacement;
 use crate::features::Crop;
-use crate::lock::lock;
+use crate::lock::LockFile;
 use crate::media::Source;
 use crate::net::Weights;
 use crate::sink::SinkError;
@@ -40,7 +39,7 @@ pub struct LearningArgs {
     /// Share of one core for learning, 1 to 100
     #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = clap::value_parser!(u8).range(1..=100), requires = "adapt")]
     adapt_cpu: u8,
-    /// Steps of learning, in each of seven rounds; by the number of streams if not given
+    /// Steps in each round of learning [default: grows with the number of streams]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "adapt")]
     adapt_steps: Option<u64>,
     /// Windows that are kept of each stream, spread evenly
@@ -75,7 +74,7 @@ pub struct Learning {
     reservoir: Reservoir,
     kept_in: PathBuf,
     made_by: String,
-    lock: File,
+    lock: LockFile,
 }
 
 impl Learning {
@@ -244,31 +243,18 @@ impl Learning {
     }
 }
 
-/// Locks the model against other runs that learn, until the file is dropped.
-fn lock_beside(model: &Path) -> anyhow::Result<File> {
-    let path = lock_of(model);
-    let file = File::create(&path)
+/// Locks the model against other runs that learn it, until what is returned is dropped.
+///
+/// # Errors
+/// If another run learns it, or the lock cannot be written.
+pub fn lock_beside(model: &Path) -> anyhow::Result<LockFile> {
+    let path = model.with_extension("lock");
+    let taken = LockFile::take(&path)
         .map_err(|cause| Usage::error(format!("{}: cannot be written: {cause}", path.display())))?;
-    locked(file, model)
-}
-
-/// The lock of a model that some `live --adapt` has learnt, as [`lock_beside`]; none of one
-/// that none has.
-pub fn lock_if_there(model: &Path) -> anyhow::Result<Option<File>> {
-    let file = File::open(lock_of(model)).ok();
-    file.map(|file| locked(file, model)).transpose()
-}
-
-fn lock_of(model: &Path) -> PathBuf {
-    model.with_extension("lock")
-}
-
-fn locked(file: File, model: &Path) -> anyhow::Result<File> {
-    match lock(&file) {
-        true => Ok(file),
-        false => Err(Usage::error(format!(
+    taken.ok_or_else(|| {
+        Usage::error(format!(
             "{}: another l3net is learning it; wait for that one, or name another file",
             model.display()
-        ))),
-    }
+        ))
+    })
 }

@@ -59,10 +59,10 @@ impl Bar {
         }
     }
 
-    /// A bar over this many steps.
-    pub fn for_steps(steps: u64, kind: &'static str) -> Self {
+    /// A bar over steps whose number [`show_steps`](Self::show_steps) tells.
+    pub fn for_steps(kind: &'static str) -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(5);
-        let bar = ProgressBar::with_draw_target(Some(steps.max(1)), target).with_message(kind);
+        let bar = ProgressBar::with_draw_target(Some(1), target).with_message(kind);
         let template = "{bar:30} {percent:>3} %  {msg}  {elapsed} so far, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -74,10 +74,11 @@ impl Bar {
         }
     }
 
-    /// Advances by one step.
-    pub fn step(&self) {
+    /// Shows how many of all steps are done.
+    pub fn show_steps(&self, done: u64, all: u64) {
         if let Some(bar) = &self.bar {
-            bar.inc(1);
+            bar.set_length(all);
+            bar.set_position(done);
         }
     }
 

@@ -128,7 +128,7 @@ pub fn run(args: &SynthArgs) -> anyhow::Result<bool> {
     let bar = if args.talk.quiet {
         Bar::none()
     } else {
-        Bar::for_steps(args.count, "scenes")
+        Bar::for_steps("scenes")
     };
     args.talk.start_log(bar.writer());
     let written = write_all(args, &bar, &cancel_on_signal()?);
@@ -162,7 +162,7 @@ fn write_all(args: &SynthArgs, bar: &Bar, stop: &CancelToken) -> anyhow::Result<
         if !whole {
             return Ok(index);
         }
-        bar.step();
+        bar.show_steps(index + 1, args.count);
     }
     Ok(args.count)
 }

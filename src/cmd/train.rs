@@ -17,6 +17,8 @@ use crate::window_spec::WindowSpec;
 
 /// Time between progress lines where stderr is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
+/// Examples that pass through frozen trunks, if nothing else is said.
+const POOL: u32 = 8_192;
 /// Side of the paper's images.
 const SIDE: u32 = 224;
 
@@ -72,9 +74,10 @@ pub struct TrainArgs {
     /// Parts that do not learn
     #[arg(long, value_parser = choice::<Freeze>(), default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
-    /// Examples that are passed through frozen trunks, once (--freeze trunks)
-    #[arg(long, value_name = "N", default_value_t = 8_192, value_parser = clap::value_parser!(u32).range(64..))]
-    pub pool: u32,
+    /// With --freeze trunks: examples that pass through the trunks, once; 0 draws new ones for
+    /// each step [default: 8192]
+    #[arg(long, value_name = "N")]
+    pub pool: Option<u32>,
     /// Dropout rate of the features, 0 to under 1
     #[arg(long, value_name = "PART", default_value_t = 0.0)]
     pub dropout: f64,
@@ -160,6 +163,9 @@ fn check(args: &TrainArgs) -> anyhow::Result<()> {
     if !(0.0..1.0).contains(&args.dropout) {
         return refuse("--dropout must be 0 to under 1");
     }
+    if args.pool.is_some() && (args.freeze != Freeze::Trunks || args.overfit.is_some()) {
+        return refuse("--pool takes --freeze trunks, and no --overfit");
+    }
     if !(args.weight_decay >= 0.0 && args.weight_decay.is_finite()) {
         return refuse("--weight-decay must be 0 or more");
     }
@@ -200,7 +206,7 @@ fn settings(args: &TrainArgs, spec: WindowSpec) -> TrainSettings {
         weight_decay: args.weight_decay,
         task: args.task,
         freeze: args.freeze,
-        pool: args.pool as usize,
+        pool: args.pool.unwrap_or(POOL) as usize,
         dropout: args.dropout,
         validate_every: args.validate_every,
         validation_pairs: args.validation_pairs as usize,
@@ -362,7 +368,7 @@ impl ProgressDisplay {
         self.say_now_and_then(|| format!("step {}/{}  {line}", progress.step, progress.steps));
     }
 
-    /// Frozen trunks have seen so many examples of all.
+    /// How many of all examples have passed through the frozen trunks.
     fn show_features(&self, done: u64, all: u64) {
         let line = format!("features of frozen trunks: {done} of {all} examples");
         self.bar.set_message(line.clone());

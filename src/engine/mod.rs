@@ -52,7 +52,7 @@ pub use network::{Job, Output};
 pub struct EngineOptions {
     /// Time from the start of a window to the start of the next.
     pub hop: Hop,
-    /// Only every so many-th moment goes through the network; the others are passed over.
+    /// Every n-th moment goes through the network; the others are passed over.
     pub every: u64,
     /// Which part of the picture the network sees.
     pub crop: Crop,

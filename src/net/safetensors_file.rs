@@ -58,6 +58,11 @@ impl<'a> Header<'a> {
         })
     }
 
+    /// Whether there is a tensor of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tensors.tensor(name).is_ok()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }

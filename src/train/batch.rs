@@ -73,13 +73,16 @@ impl Batch {
         for pair in &self.pairs {
             *counts.entry(key(pair)).or_default() += 1;
         }
+        let mut rows: BTreeMap<usize, usize> = BTreeMap::new();
+        for part in parts {
+            *rows.entry(*part).or_default() += 1;
+        }
         for pair in &mut self.pairs {
             let (part, corresponds) = key(pair);
-            let rows = parts.iter().filter(|p| **p == part).count();
             // By chance, all pairs of a corpus may correspond.
             let labels = 1 + usize::from(counts.contains_key(&(part, !corresponds)));
             let share = labels * counts[&(part, corresponds)];
-            pair.weight = rows as f32 / (parts.len() * share) as f32;
+            pair.weight = rows[&part] as f32 / (parts.len() * share) as f32;
         }
     }
 }

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use super::error::TrainError;
 use super::heads;
 use super::run_state::RunState;
+use super::standardisation::{FIRST_LAYER, PARTS, Standardisation};
 use crate::lock::lock;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
-use crate::net::{Conv1Stride, ModelError, TensorSpec, Weights, layout};
+use crate::net::{Conv1Stride, FEATURE, ModelError, TensorSpec, Weights, layout};
 use crate::window_spec::WindowSpec;
 
 /// The `format` of a checkpoint's metadata.
@@ -24,8 +25,11 @@ const SQUARE: &str = "adam.square";
 /// The state of a run between two steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
-    /// Every tensor of the network.
+    /// Every tensor of the network; with a standardisation, the layers that take features take
+    /// standardised ones.
     pub tensors: BTreeMap<String, Vec<f32>>,
+    /// What the features of the run are standardised by, if they are.
+    pub standardisation: Option<Standardisation>,
     /// Adam's first moments, in the order of the parameters' vector.
     pub mean: Vec<f32>,
     /// Adam's second moments.
@@ -94,11 +98,17 @@ impl Checkpoint {
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
         let mut slots = network_slots(&self.state);
         let count = parameters(&slots);
-        slots.extend([moments(MEAN, count), moments(SQUARE, count)]);
-        let values = |name: &str| match name {
-            MEAN => &self.mean[..],
-            SQUARE => &self.square,
-            name => &self.tensors[name],
+        slots.extend([vector(MEAN, count), vector(SQUARE, count)]);
+        let standardisation = self.standardisation.as_ref().map(Standardisation::parts);
+        if standardisation.is_some() {
+            slots.extend(PARTS.map(|name| vector(name, FEATURE)));
+        }
+        let part = |name: &str| PARTS.iter().position(|part| *part == name);
+        let values = |name: &str| match (name, standardisation.zip(part(name))) {
+            (MEAN, _) => &self.mean[..],
+            (SQUARE, _) => &self.square,
+            (_, Some((parts, part))) => parts[part],
+            (name, None) => &self.tensors[name],
         };
         let run = serde_json::to_string(&self.state).expect("numbers and text");
         let metadata = [
@@ -111,8 +121,21 @@ impl Checkpoint {
         file::write(path, &slots, values, &metadata, StoreAs::F32)
     }
 
-    /// The tensors of the heads, which no model stores, and the network's weights.
-    pub fn into_parts(self) -> (BTreeMap<String, Vec<f32>>, Weights) {
+    /// The fusion's first layer and the heads, as they are.
+    pub fn first_layers_and_heads(&self) -> BTreeMap<String, Vec<f32>> {
+        let wanted = |name: &str| name.starts_with(FIRST_LAYER) || name.starts_with(heads::PREFIX);
+        let found = self.tensors.iter().filter(|(name, _)| wanted(name));
+        found
+            .map(|(name, values)| (name.clone(), values.clone()))
+            .collect()
+    }
+
+    /// The tensors of the heads, which no model stores, and the network's weights, all over
+    /// plain features.
+    pub fn into_parts(mut self) -> (BTreeMap<String, Vec<f32>>, Weights) {
+        if let Some(standardisation) = &self.standardisation {
+            standardisation.fold_into(&mut self.tensors);
+        }
         let (heads, network) = self
             .tensors
             .into_iter()
@@ -159,7 +182,11 @@ impl Checkpoint {
             .map_err(|e| refuse(format!("the state of the run in it is damaged: {e}")))?;
         let mut slots = network_slots(&state);
         let count = parameters(&slots);
-        slots.extend([moments(MEAN, count), moments(SQUARE, count)]);
+        slots.extend([vector(MEAN, count), vector(SQUARE, count)]);
+        let is_standardised = header.has(PARTS[0]);
+        if is_standardised {
+            slots.extend(PARTS.map(|name| vector(name, FEATURE)));
+        }
         header.check_names(&slots, path)?;
         let mut tensors = BTreeMap::new();
         for slot in &slots {
@@ -169,6 +196,8 @@ impl Checkpoint {
         Ok(Self {
             mean: take(MEAN),
             square: take(SQUARE),
+            standardisation: is_standardised
+                .then(|| Standardisation::from_parts(PARTS.map(&mut take))),
             tensors,
             spec,
             conv1_stride,
@@ -189,8 +218,9 @@ fn parameters(slots: &[TensorSpec]) -> usize {
     parameters.map(TensorSpec::len).sum()
 }
 
-/// One of Adam's moments: one value per parameter.
-fn moments(name: &str, count: usize) -> TensorSpec {
+/// A vector that is no tensor of the network: one of Adam's moments, with a value per
+/// parameter, or a part of the standardisation.
+fn vector(name: &str, count: usize) -> TensorSpec {
     TensorSpec {
         name: name.to_owned(),
         shape: vec![count],
@@ -232,6 +262,7 @@ mod tests {
             tensors,
             mean: (0..count).map(|i| i as f32 * 1e-9).collect(),
             square: vec![2e-20; count],
+            standardisation: None,
             spec: WindowSpec::PAPER,
             conv1_stride: Conv1Stride::Two,
             state: RunState {
@@ -257,9 +288,20 @@ mod tests {
     fn a_checkpoint_is_read_as_it_was_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("a.last.checkpoint");
-        let before = checkpoint();
-        before.write(&file).expect("written");
-        assert_eq!(Checkpoint::read(&file).expect("read"), before);
+        let plain = checkpoint();
+        let parts = [0.5, 2.0, -0.5, 4.0].map(|value| vec![value; FEATURE]);
+        let before = Checkpoint {
+            standardisation: Some(Standardisation::from_parts(parts)),
+            ..plain.clone()
+        };
+        for each in [&plain, &before] {
+            each.write(&file).expect("written");
+            assert_eq!(Checkpoint::read(&file).expect("read"), *each);
+        }
+        // Layers are handed out as they are over plain features.
+        let [of_plain, folded] = [plain, before.clone()].map(|c| c.into_parts().1);
+        let first = |weights: &Weights| weights.tensor("fusion.fc1.weight")[0];
+        assert_eq!(first(&folded), first(&of_plain) / 2.0);
         let other = folder.path().join("a.best.checkpoint");
         copy(&file, &other).expect("copied");
         copy(&file, &other).expect("copied again");

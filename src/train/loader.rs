@@ -4,6 +4,7 @@
 //! its own channel, so that the order needs no sorting and is the same whichever
 //! thread is faster.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -32,13 +33,13 @@ pub struct Loader<T> {
 }
 
 impl<T: Send + 'static> Loader<T> {
-    /// Starts `threads` threads at step `first`.
+    /// Starts `threads` threads for the batches of these steps.
     ///
     /// # Errors
     /// If a thread cannot be started.
     pub fn start(
         sampler: &Arc<Sampler>,
-        first: u64,
+        steps: Range<u64>,
         threads: usize,
         make: Make<T>,
     ) -> std::io::Result<Self> {
@@ -46,10 +47,10 @@ impl<T: Send + 'static> Loader<T> {
         let (mut channels, mut handles) = (Vec::new(), Vec::new());
         for t in 0..threads as u64 {
             let (sender, receiver) = bounded(QUEUE_LEN);
-            let sampler = sampler.clone();
+            let (sampler, steps) = (sampler.clone(), steps.clone());
             let work = move || {
                 let mut augmenter = sampler.augmenter();
-                for step in (first + t..).step_by(threads) {
+                for step in (steps.start + t..steps.end).step_by(threads) {
                     let batch = make(&sampler, step, &mut augmenter);
                     let failed = batch.is_err();
                     // The receiver is gone: training has ended.
@@ -65,8 +66,8 @@ impl<T: Send + 'static> Loader<T> {
         Ok(Self {
             channels,
             threads: handles,
-            next: first,
-            first,
+            next: steps.start,
+            first: steps.start,
             waited: Duration::ZERO,
         })
     }
@@ -138,7 +139,8 @@ mod tests {
     fn the_order_does_not_depend_on_the_number_of_threads() {
         let sampler = sampler(0.0);
         let batches = |threads| {
-            let mut loader = Loader::start(&sampler, 10, threads, Sampler::batch).expect("threads");
+            let mut loader =
+                Loader::start(&sampler, 10..17, threads, Sampler::batch).expect("threads");
             (0..7)
                 .map(|_| loader.next_batch().expect("a batch"))
                 .collect::<Vec<_>>()
@@ -146,11 +148,14 @@ mod tests {
         let alone = batches(1);
         assert_eq!(alone[3].step, 13);
         assert_eq!(alone, batches(3));
+        let mut loader = Loader::start(&sampler, 3..4, 2, Sampler::batch).expect("threads");
+        loader.next_batch().expect("the only one");
+        assert!(loader.next_batch().is_err(), "there are no more");
     }
 
     #[test]
     fn the_error_of_a_thread_is_returned() {
-        let mut loader = Loader::start(&sampler(1.0), 0, 2, Sampler::batch).expect("threads");
+        let mut loader = Loader::start(&sampler(1.0), 0..9, 2, Sampler::batch).expect("threads");
         let error = loader.next_batch().expect_err("all files are broken");
         assert!(error.to_string().contains("broken.jpg"), "{error}");
         assert!(loader.next_batch().is_err());

@@ -57,8 +57,9 @@ pub fn grid(drawn: &[&Drawn], batch: &mut Batch) {
 }
 
 /// Adds the paper's pairs: of every second row its own picture and sound, of the others
-/// the picture with the sound of another one of them, or where none is known not to correspond,
-/// of any row.
+/// the picture with the sound of another one of them, or of any row where none of them is known
+/// not to correspond. A corpus of which all pairs have one label is left out: its looks would be
+/// the answer.
 pub fn halves(drawn: &[&Drawn], batch: &mut Batch) {
     let own = (0..drawn.len()).step_by(2);
     let own = own.map(|i| pair(i, i, drawn[i].example.corresponds()));
@@ -71,6 +72,21 @@ pub fn halves(drawn: &[&Drawn], batch: &mut Batch) {
             None => (0..drawn.len()).find(differs),
         };
         batch.pairs.extend(other.map(|j| pair(i, j, false)));
+    }
+    let part = |pair: &BatchPair| drawn[pair.image as usize].part;
+    let labels = |of: usize| {
+        let pairs = batch.pairs.iter().filter(|pair| part(pair) == of);
+        pairs.fold([0, 0], |[no, yes], pair| match pair.corresponds {
+            true => [no, yes + 1],
+            false => [no + 1, yes],
+        })
+    };
+    let one_label: Vec<bool> = (batch.pairs.iter())
+        .map(|pair| labels(part(pair)).contains(&0))
+        .collect();
+    if one_label.contains(&false) {
+        let mut left_out = one_label.into_iter();
+        batch.pairs.retain(|_| !left_out.next().unwrap_or(false));
     }
     // As where they are drawn: not by corpus.
     batch.set_weights(&vec![0; drawn.len()]);

@@ -7,10 +7,12 @@
 //! Belongs here: making the pool, and a step's batch of it. Does not: the file of
 //! features in the cache (`pool_file`).
 
+use std::mem::take;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use l3net_data::floats;
 use rand::seq::SliceRandom;
 
 use super::augment::Augmenter;
@@ -20,12 +22,12 @@ use super::loader::Loader;
 use super::pairing::{Drawn, PairingMode, grid, halves};
 use super::pool_file::PoolFile;
 use super::sampler::{Examples, Sampler};
-use super::settings::TrainSettings;
+use super::settings::{Start, TrainSettings};
 use super::standardisation::Standardisation;
 use crate::cache;
-use crate::corpus::{CorpusError, rng};
+use crate::corpus::{CorpusError, hash_bytes, rng};
 use crate::features::{Features, Viewport};
-use crate::net::{FEATURE, L3Net, NetError, NetOptions, Weights};
+use crate::net::{FEATURE, L3Net, NetError, NetOptions};
 
 /// Examples that are drawn and passed through the trunks together.
 const BLOCK: u64 = 64;
@@ -36,6 +38,8 @@ const ORDER: u64 = 4;
 pub struct Pool {
     drawn: Vec<Drawn>,
     rows: PooledRows,
+    /// The order of a turn, and its number.
+    order: (u64, Vec<usize>),
     /// The batches of the validation.
     pub validation: Vec<Batch>,
     /// What the features were standardised by.
@@ -43,31 +47,31 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Draws `settings.pool` examples, or as many as all steps take if these are fewer, and computes
-    /// their features and those of the `validation` batches with the trunks of `weights`.
+    /// Draws `settings.pool` examples, or as many as all steps take if these are fewer, and
+    /// computes their features and those of the `validation` batches with the trunks of `start`.
     /// Those that the cache holds are taken from there. `stop` ends it early: what is
     /// there by then is in the pool, and in the cache. `report` gets the examples done
-    /// and their number.
+    /// and their number. A run that is resumed keeps its standardisation.
     ///
     /// # Errors
     /// If an example cannot be drawn, or the network fails.
     pub fn make(
         sampler: &Arc<Sampler>,
-        weights: &Weights,
+        start: &Start,
         settings: &TrainSettings,
         validation: Vec<Batch>,
         stop: impl Fn() -> bool,
         report: impl FnMut(u64, u64),
     ) -> Result<Self, TrainError> {
         let cache = cache::folder().join("features");
-        Self::make_in(&cache, sampler, weights, settings, validation, stop, report)
+        Self::make_in(&cache, sampler, start, settings, validation, stop, report)
     }
 
     /// [`make`](Self::make) with another folder for features.
     fn make_in(
         cache: &Path,
         sampler: &Arc<Sampler>,
-        weights: &Weights,
+        start: &Start,
         settings: &TrainSettings,
         validation: Vec<Batch>,
         stop: impl Fn() -> bool,
@@ -78,63 +82,84 @@ impl Pool {
             precision: settings.precision,
             threads: Some(settings.threads),
         };
-        let net = L3Net::new(weights, &options)?;
-        let mut file = PoolFile::open(cache, &net, weights, settings, &sampler.describe());
+        let weights = start.trunks(settings.sampler.seed);
+        let net = L3Net::new(&weights, &options)?;
         let blocks = pool_len(settings).div_ceil(BLOCK);
-        let mut loader =
-            Loader::start(sampler, 0, settings.loaders, block).map_err(TrainError::Threads)?;
+        let made_of = (settings, blocks * BLOCK, &sampler.describe()[..]);
+        let mut file = PoolFile::open(cache, &net, &weights, made_of);
+        let mut loader = Loader::start(sampler, 0..blocks, settings.loaders, block)
+            .map_err(TrainError::Threads)?;
         let mut pool = Self {
             drawn: Vec::new(),
             rows: PooledRows::default(),
+            order: (0, Vec::new()),
             validation,
             standardisation: Standardisation::of(&PooledRows::default()),
         };
+        let filled = pool.fill(
+            &net,
+            &mut loader,
+            &mut file,
+            (blocks, settings),
+            &stop,
+            &mut report,
+        );
+        // Also after an error: what was computed is not lost.
+        match filled.is_err() || stop() {
+            true => file.write(),
+            false => file.end(),
+        }
+        filled?;
+        pool.order.1 = (0..pool.drawn.len()).collect();
+        pool.standardise(start.standardisation());
+        Ok(pool)
+    }
+
+    /// Computes all features.
+    fn fill(
+        &mut self,
+        net: &L3Net,
+        loader: &mut Loader<Block>,
+        file: &mut PoolFile,
+        (blocks, settings): (u64, &TrainSettings),
+        stop: &dyn Fn() -> bool,
+        report: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), TrainError> {
         let mut saved = Instant::now();
         for number in 0..blocks {
             if stop() {
                 break;
             }
-            let Examples {
-                side,
-                images,
-                spectrograms,
-                drawn,
-            } = loader.next_batch()?;
-            let rows = file.rows(&images, &spectrograms, || {
-                pooled(&net, side, &images, &spectrograms)
-            })?;
-            pool.rows.vision.extend(&rows.vision);
-            pool.rows.audio.extend(&rows.audio);
-            pool.drawn.extend(drawn);
+            let Block { key, examples } = loader.next_batch()?;
+            let rows = file.rows(key, || pooled(net, &examples))?;
+            self.rows.vision.extend(&rows.vision);
+            self.rows.audio.extend(&rows.audio);
+            self.drawn.extend(examples.drawn);
             report((number + 1) * BLOCK, blocks * BLOCK);
             if saved.elapsed() >= settings.save_every {
                 file.write();
                 saved = Instant::now();
             }
         }
-        for batch in &mut pool.validation {
+        for batch in &mut self.validation {
             if stop() {
                 break;
             }
-            let (images, spectrograms) = (
-                std::mem::take(&mut batch.images),
-                std::mem::take(&mut batch.spectrograms),
-            );
-            let rows = file.rows(&images, &spectrograms, || {
-                pooled(&net, batch.side, &images, &spectrograms)
-            })?;
-            batch.pooled = Some(rows);
+            let examples = Examples {
+                side: batch.side,
+                images: take(&mut batch.images),
+                spectrograms: take(&mut batch.spectrograms),
+                drawn: Vec::new(),
+            };
+            batch.pooled = Some(file.rows(key_of(&examples), || pooled(net, &examples))?);
         }
-        match stop() {
-            true => file.write(),
-            false => file.end(),
-        }
-        pool.standardise();
-        Ok(pool)
+        Ok(())
     }
 
-    fn standardise(&mut self) {
-        self.standardisation = Standardisation::of(&self.rows);
+    /// Standardises all features, by themselves if there is nothing else.
+    fn standardise(&mut self, by: Option<&Standardisation>) {
+        let by = by.cloned();
+        self.standardisation = by.unwrap_or_else(|| Standardisation::of(&self.rows));
         self.standardisation.apply(&mut self.rows);
         for rows in self.validation.iter_mut().filter_map(|b| b.pooled.as_mut()) {
             self.standardisation.apply(rows);
@@ -143,17 +168,13 @@ impl Pool {
 
     /// The batch of a step. All examples are used before one is used again, first in the
     /// order of their drawing, then in random ones.
-    pub fn batch(&self, step: u64, settings: &TrainSettings) -> Batch {
+    pub fn batch(&mut self, step: u64, settings: &TrainSettings) -> Batch {
         let len = self.drawn.len() as u64;
         let rows = settings.sampler.batch as u64;
-        let mut order: Option<(u64, Vec<usize>)> = None;
         let places: Vec<usize> = (step * rows..(step + 1) * rows)
             .map(|number| {
-                let (turn, place) = (number / len, (number % len) as usize);
-                if order.as_ref().is_none_or(|(of, _)| *of != turn) {
-                    order = Some((turn, self.order(turn, settings.sampler.seed)));
-                }
-                order.as_ref().map_or(place, |(_, order)| order[place])
+                self.turn_to(number / len, settings.sampler.seed);
+                self.order.1[(number % len) as usize]
             })
             .collect();
         let drawn: Vec<&Drawn> = places.iter().map(|&place| &self.drawn[place]).collect();
@@ -173,12 +194,16 @@ impl Pool {
         batch
     }
 
-    fn order(&self, turn: u64, seed: u64) -> Vec<usize> {
+    /// Puts the examples in the order of a turn.
+    fn turn_to(&mut self, turn: u64, seed: u64) {
+        if self.order.0 == turn {
+            return;
+        }
         let mut order: Vec<usize> = (0..self.drawn.len()).collect();
         if turn > 0 {
             order.shuffle(&mut rng(seed, ORDER, turn));
         }
-        order
+        self.order = (turn, order);
     }
 }
 
@@ -187,25 +212,30 @@ fn pool_len(settings: &TrainSettings) -> u64 {
     (settings.pool as u64).min(needed)
 }
 
-fn block(
-    sampler: &Sampler,
-    number: u64,
-    augmenter: &mut Augmenter,
-) -> Result<Examples, CorpusError> {
-    sampler.examples(number * BLOCK..(number + 1) * BLOCK, augmenter)
+/// Examples that are passed through the trunks together, and what they are found by in the
+/// cache.
+struct Block {
+    key: u64,
+    examples: Examples,
+}
+
+fn block(sampler: &Sampler, number: u64, augmenter: &mut Augmenter) -> Result<Block, CorpusError> {
+    let examples = sampler.examples(number * BLOCK..(number + 1) * BLOCK, augmenter)?;
+    let key = key_of(&examples);
+    Ok(Block { key, examples })
+}
+
+fn key_of(examples: &Examples) -> u64 {
+    floats::hash(hash_bytes(0, &examples.images), &examples.spectrograms)
 }
 
 /// pool4 of square images and as many spectrograms.
-fn pooled(
-    net: &L3Net,
-    side: u32,
-    images: &[u8],
-    spectrograms: &[f32],
-) -> Result<PooledRows, NetError> {
-    let sounds = spectrograms.chunks_exact(net.describe().spec.spectrogram_len());
-    let inputs: Vec<Features> = images
+fn pooled(net: &L3Net, examples: &Examples) -> Result<PooledRows, NetError> {
+    let side = examples.side;
+    let spectrogram_len = net.describe().spec.spectrogram_len();
+    let inputs: Vec<Features> = (examples.images)
         .chunks_exact((side * side * 3) as usize)
-        .zip(sounds)
+        .zip(examples.spectrograms.chunks_exact(spectrogram_len))
         .map(|(image, spectrogram)| Features {
             spectrogram: spectrogram.to_vec(),
             image: image.to_vec(),

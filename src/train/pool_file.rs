@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::batch::PooledRows;
 use super::settings::TrainSettings;
-use crate::corpus::{hash, hash_bytes};
+use crate::corpus::hash;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
 use crate::net::{FEATURE, L3Net, ModelError, NetError, TensorSpec, Weights};
 
@@ -27,21 +27,20 @@ pub struct PoolFile {
 }
 
 impl PoolFile {
-    /// The file in `folder` of these trunks, settings and data, with what an earlier run
-    /// left in it.
+    /// The file in `folder` of these trunks, and of a pool of so many examples by these
+    /// settings and data; with what an earlier run left in it.
     pub fn open(
         folder: &Path,
         net: &L3Net,
         weights: &Weights,
-        settings: &TrainSettings,
-        data: &[String],
+        (settings, examples, data): (&TrainSettings, u64, &[String]),
     ) -> Self {
         let info = net.describe();
         let sampler = &settings.sampler;
         let mut key = hash(
             weights.trunk_fingerprint(),
             &format!(
-                "pool {} {} {:?} {}",
+                "pool of {examples} {} {} {:?} {}",
                 info.device_name(),
                 info.precision_name(),
                 sampler.augment,
@@ -60,22 +59,18 @@ impl PoolFile {
         }
     }
 
-    /// The features of a block: from the cache, or else of `compute`.
+    /// The features of a block, by the hash of its content: from the cache, or else of
+    /// `compute`.
     ///
     /// # Errors
     /// As `compute`.
     pub fn rows(
         &mut self,
-        images: &[u8],
-        spectrograms: &[f32],
+        key: u64,
         compute: impl FnOnce() -> Result<PooledRows, NetError>,
     ) -> Result<PooledRows, NetError> {
-        let key = l3net_data::floats::hash(hash_bytes(0, images), spectrograms);
-        let rows = match self
-            .stored
-            .remove(&key)
-            .or_else(|| self.used.get(&key).cloned())
-        {
+        let stored = self.stored.remove(&key);
+        let rows = match stored.or_else(|| self.used.get(&key).cloned()) {
             Some(rows) => rows,
             None => {
                 self.has_news = true;
@@ -191,7 +186,7 @@ mod tests {
                 computed += 1;
                 Ok(rows(f32::from(block)))
             };
-            file.rows(&[block; 9], &[0.5; 3], compute).expect("rows")
+            file.rows(u64::from(block), compute).expect("rows")
         };
         let found = blocks.iter().map(one).collect();
         (found, computed)

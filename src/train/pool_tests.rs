@@ -8,7 +8,7 @@ use super::super::network::{Freeze, Network, Objective};
 use super::super::sampler::SamplerSettings;
 use super::super::testing::Tones;
 use super::*;
-use crate::net::{Conv1Stride, Precision};
+use crate::net::{Conv1Stride, Precision, Weights};
 use crate::train::{AugmentationStrength, TrainTask};
 use crate::window_spec::WindowSpec;
 
@@ -52,14 +52,14 @@ fn sampler(tones: Tones, settings: &TrainSettings) -> Arc<Sampler> {
 }
 
 fn pool(tones: Tones, settings: &TrainSettings) -> (Pool, Arc<Sampler>) {
-    let weights = Weights::random(4, Conv1Stride::Two);
+    let start = Start::Model(Weights::random(4, Conv1Stride::Two));
     let sampler = sampler(tones, settings);
     let validation = vec![sampler.validation(0, 8).expect("a batch")];
     let folder = tempfile::tempdir().expect("a folder");
     let pool = Pool::make_in(
         folder.path(),
         &sampler,
-        &weights,
+        &start,
         settings,
         validation,
         || false,
@@ -70,13 +70,9 @@ fn pool(tones: Tones, settings: &TrainSettings) -> (Pool, Arc<Sampler>) {
 
 fn network(standardisation: Option<&Standardisation>) -> Network {
     let weights = Weights::random(4, Conv1Stride::Two);
-    let mut layers = BTreeMap::new();
-    if let Some(standardisation) = standardisation {
-        for name in ["fusion.fc1.weight", "fusion.fc1.bias"] {
-            layers.insert(name.to_owned(), weights.tensor(name).to_vec());
-        }
-        standardisation.unfold(&mut layers);
-    }
+    let layers = standardisation.map_or_else(BTreeMap::new, |by| {
+        by.first_layers(&weights, BTreeMap::new())
+    });
     let objective = Objective {
         freeze: Freeze::Trunks,
         ..Objective::default()
@@ -88,7 +84,7 @@ fn network(standardisation: Option<&Standardisation>) -> Network {
 #[test]
 fn the_first_turn_is_what_would_have_been_drawn() {
     let settings = settings(PairingMode::All, 100);
-    let (pool, sampler) = pool(Tones::default(), &settings);
+    let (mut pool, sampler) = pool(Tones::default(), &settings);
     let drawn = sampler.batch(2, &mut sampler.augmenter()).expect("a batch");
     let pooled = pool.batch(2, &settings);
     assert_eq!(pooled.pairs, drawn.pairs);
@@ -112,9 +108,9 @@ fn the_first_turn_is_what_would_have_been_drawn() {
 fn every_example_is_used_once_a_turn() {
     // A block of 64, in turns of 5 batches of 12 and a rest.
     let settings = settings(PairingMode::All, 64);
-    let (pool, _) = pool(Tones::default(), &settings);
+    let (mut pool, _) = pool(Tones::default(), &settings);
     assert_eq!(pool.drawn.len(), 64);
-    let rows = |steps: std::ops::Range<u64>| -> Vec<Vec<f32>> {
+    let mut rows = |steps: std::ops::Range<u64>| -> Vec<Vec<f32>> {
         let vision =
             steps.flat_map(|step| pool.batch(step, &settings).pooled.expect("rows").vision);
         let vision: Vec<f32> = vision.collect();
@@ -130,7 +126,9 @@ fn every_example_is_used_once_a_turn() {
     assert_eq!(sorted(0), sorted(2));
     assert_ne!(all[..64], all[64..128]);
     assert_ne!(all[64..128], all[128..]);
+    let again = pool.batch(2, &settings);
     assert_eq!(pool.batch(9, &settings), pool.batch(9, &settings));
+    assert_eq!(pool.batch(2, &settings), again);
 }
 
 #[test]
@@ -141,7 +139,7 @@ fn half_of_the_papers_pairs_correspond() {
             ..Tones::default()
         };
         let settings = settings(PairingMode::Paper, 64);
-        let (pool, _) = pool(tones, &settings);
+        let (mut pool, _) = pool(tones, &settings);
         for step in 0..10 {
             let batch = pool.batch(step, &settings);
             let yes = batch.pairs.iter().filter(|p| p.corresponds).count();
@@ -154,5 +152,31 @@ fn half_of_the_papers_pairs_correspond() {
             let sum: f32 = batch.pairs.iter().map(|p| p.weight).sum();
             assert!((sum - 1.0).abs() < 1e-5, "{sum}");
         }
+    }
+}
+
+#[test]
+fn a_corpus_of_which_all_pairs_correspond_is_left_out() {
+    let settings = settings(PairingMode::Paper, 64);
+    let (one, two) = (Tones::default(), Tones::default());
+    let mixture = Mixture::new(vec![(8.0, Box::new(one)), (1.0, Box::new(two))]);
+    let sampler = Sampler::new(Arc::new(mixture), settings.sampler.clone());
+    for block in 0..20 {
+        let examples = sampler.examples(block * 8..(block + 1) * 8, &mut sampler.augmenter());
+        let examples = examples.expect("examples");
+        let drawn: Vec<&Drawn> = examples.drawn.iter().collect();
+        let mut batch = Batch::of(block, &drawn);
+        halves(&drawn, &mut batch);
+        for part in 0..2 {
+            let of = batch
+                .pairs
+                .iter()
+                .filter(|p| drawn[p.image as usize].part == part);
+            let labels: Vec<bool> = of.map(|p| p.corresponds).collect();
+            let both = labels.contains(&true) && labels.contains(&false);
+            assert!(labels.is_empty() || both, "{labels:?}");
+        }
+        let sum: f32 = batch.pairs.iter().map(|p| p.weight).sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     }
 }

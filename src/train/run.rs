@@ -11,6 +11,7 @@ use super::checkpoint::RunFiles;
 use super::error::{TrainError, cannot_write};
 use super::events::EventFile;
 use super::loader::Loader;
+use super::memory::keep_freed_memory;
 use super::mixture::Mixture;
 use super::pool::Pool;
 use super::sampler::Sampler;
@@ -53,10 +54,12 @@ pub fn train(
     let sampler = Arc::new(Sampler::new(Arc::new(mixture), settings.sampler.clone()));
     let started = Instant::now();
     let is_over = || stop.is_cancelled() || settings.limit.is_some_and(|l| started.elapsed() >= l);
-    let pool = match settings.has_pool() {
+    keep_freed_memory();
+    // A run that is resumed when it is over takes no step.
+    let pool = match settings.has_pool() && start.step() < settings.steps {
         true => Some(Pool::make(
             &sampler,
-            &start.weights(settings.sampler.seed),
+            &start,
             settings,
             validation_set(&sampler, settings.validation_pairs)?,
             is_over,
@@ -64,8 +67,12 @@ pub fn train(
         )?),
         false => None,
     };
-    let standardisation = pool.as_ref().map(|pool| pool.standardisation.clone());
+    let standardisation = match &pool {
+        Some(pool) => Some(pool.standardisation.clone()),
+        None => start.standardisation().cloned(),
+    };
     let mut trainer = Trainer::new(settings, start, files, fresh, class_count, standardisation)?;
+    trainer.saved_at = started;
     if trainer
         .state
         .best
@@ -154,7 +161,8 @@ impl Batches {
         first: u64,
         settings: &TrainSettings,
     ) -> Result<Self, TrainError> {
-        let loader = Loader::start(sampler, first, settings.loaders, Sampler::batch);
+        let steps = first..settings.steps;
+        let loader = Loader::start(sampler, steps, settings.loaders, Sampler::batch);
         Ok(Self::Drawn {
             sampler: sampler.clone(),
             loader: loader.map_err(TrainError::Threads)?,
@@ -162,6 +170,7 @@ impl Batches {
         })
     }
 
+    /// The batch of the next step.
     fn next(&mut self, step: u64, settings: &TrainSettings) -> Result<Batch, TrainError> {
         match self {
             Self::Drawn { loader, .. } => Ok(loader.next_batch()?),

@@ -1,13 +1,15 @@
 //! Settings, progress and outcome of a run.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
-use super::heads::TrainTask;
+use super::heads::{self, TrainTask};
 use super::network::Freeze;
 use super::run_state::{RunState, Validation};
 use super::sampler::SamplerSettings;
 use super::score::Score;
+use super::standardisation::Standardisation;
 use crate::corpus::SplitBy;
 use crate::net::{Conv1Stride, Device, Precision, Weights};
 use crate::window_spec::WindowSpec;
@@ -60,10 +62,10 @@ pub struct TrainSettings {
 }
 
 impl TrainSettings {
-    /// Whether features are computed once. With `--overfit` the few examples are not
+    /// Whether features are computed once. Not with a pool of 0. With `--overfit` the few examples are not
     /// augmented, and the paper's pairs of them stay the same.
     pub fn has_pool(&self) -> bool {
-        self.freeze == Freeze::Trunks && self.sampler.overfit.is_none()
+        self.pool > 0 && self.freeze == Freeze::Trunks && self.sampler.overfit.is_none()
     }
 }
 
@@ -87,12 +89,39 @@ impl Start {
         }
     }
 
-    /// The network that it starts with; `seed` is that of random weights.
-    pub fn weights(&self, seed: u64) -> Weights {
+    /// A network with the trunks that it starts with; `seed` is that of random weights.
+    pub fn trunks(&self, seed: u64) -> Weights {
         match self {
             Self::Scratch(stride) => Weights::initial(seed, *stride),
             Self::Model(weights) => weights.clone(),
-            Self::Resume(checkpoint) => (**checkpoint).clone().into_parts().1,
+            Self::Resume(checkpoint) => {
+                let network = (checkpoint.tensors.iter())
+                    .filter(|(name, _)| !name.starts_with(heads::PREFIX))
+                    .map(|(name, values)| (name.clone(), values.clone()));
+                Weights::trained(
+                    checkpoint.spec,
+                    checkpoint.conv1_stride,
+                    network.collect(),
+                    BTreeMap::new(),
+                )
+            }
+        }
+    }
+
+    /// Steps made.
+    pub fn step(&self) -> u64 {
+        match self {
+            Self::Resume(checkpoint) => checkpoint.state.step,
+            _ => 0,
+        }
+    }
+
+    /// What the run's features have been standardised by so far, if a step was made.
+    pub fn standardisation(&self) -> Option<&Standardisation> {
+        match self {
+            // Before the first step, the pool may have been no more than begun.
+            Self::Resume(checkpoint) if self.step() > 0 => checkpoint.standardisation.as_ref(),
+            _ => None,
         }
     }
 }
@@ -100,7 +129,7 @@ impl Start {
 /// What is reported of a run as it goes on.
 #[derive(Clone, Copy, Debug)]
 pub enum TrainReport<'a> {
-    /// Features of frozen trunks are being computed: of so many examples, of all.
+    /// Features of frozen trunks are being computed: examples done, and their number.
     Features(u64, u64),
     /// A step was made.
     Step(&'a TrainProgress),

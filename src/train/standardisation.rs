@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::batch::PooledRows;
 use super::heads;
-use crate::net::{FEATURE, Modality};
+use crate::net::{FEATURE, Modality, Weights};
 
 /// Least spread of a unit, against the mean one: some are nearly dead.
 const LEAST_SPREAD: f64 = 1e-2;
@@ -22,9 +22,20 @@ pub struct Standardisation {
 
 #[derive(Clone, Debug, PartialEq)]
 struct Moments {
-    mean: Vec<f64>,
-    spread: Vec<f64>,
+    mean: Vec<f32>,
+    spread: Vec<f32>,
 }
+
+/// The layer of the fusion that takes features.
+pub const FIRST_LAYER: &str = "fusion.fc1";
+
+/// The names of its parts in a checkpoint, each 512 values.
+pub const PARTS: [&str; 4] = [
+    "standardisation.vision.mean",
+    "standardisation.vision.spread",
+    "standardisation.audio.mean",
+    "standardisation.audio.spread",
+];
 
 impl Standardisation {
     /// Of these features; without any, it changes nothing.
@@ -35,19 +46,52 @@ impl Standardisation {
         }
     }
 
+    /// From its [`PARTS`], in turn.
+    pub fn from_parts(
+        [vision_mean, vision_spread, audio_mean, audio_spread]: [Vec<f32>; 4],
+    ) -> Self {
+        let moments = |mean, spread| Moments { mean, spread };
+        Self {
+            vision: moments(vision_mean, vision_spread),
+            audio: moments(audio_mean, audio_spread),
+        }
+    }
+
+    /// Its [`PARTS`], in turn.
+    pub fn parts(&self) -> [&[f32]; 4] {
+        let Self { vision, audio } = self;
+        [&vision.mean, &vision.spread, &audio.mean, &audio.spread]
+    }
+
     /// Standardises features.
     pub fn apply(&self, rows: &mut PooledRows) {
         self.vision.apply(&mut rows.vision);
         self.audio.apply(&mut rows.audio);
     }
 
+    /// The first layers of a network's fusion and of these heads, over standardised features.
+    pub fn first_layers(
+        &self,
+        weights: &Weights,
+        heads: BTreeMap<String, Vec<f32>>,
+    ) -> BTreeMap<String, Vec<f32>> {
+        let mut layers = heads;
+        for tensor in ["weight", "bias"] {
+            let name = format!("{FIRST_LAYER}.{tensor}");
+            let values = weights.tensor(&name).to_vec();
+            layers.insert(name, values);
+        }
+        self.unfold(&mut layers);
+        layers
+    }
+
     /// Turns first layers over features into ones over standardised features, where there
     /// are any among the tensors.
-    pub fn unfold(&self, tensors: &mut BTreeMap<String, Vec<f32>>) {
+    fn unfold(&self, tensors: &mut BTreeMap<String, Vec<f32>>) {
         self.each_first_layer(tensors, |moments, weight, bias| {
             for ((w, mean), spread) in weight.iter_mut().zip(&moments.mean).zip(&moments.spread) {
-                *bias += f64::from(*w) * mean;
-                *w = (f64::from(*w) * spread) as f32;
+                *bias += f64::from(*w) * f64::from(*mean);
+                *w *= spread;
             }
         });
     }
@@ -56,8 +100,8 @@ impl Standardisation {
     pub fn fold_into(&self, tensors: &mut BTreeMap<String, Vec<f32>>) {
         self.each_first_layer(tensors, |moments, weight, bias| {
             for ((w, mean), spread) in weight.iter_mut().zip(&moments.mean).zip(&moments.spread) {
-                *w = (f64::from(*w) / spread) as f32;
-                *bias -= f64::from(*w) * mean;
+                *w /= spread;
+                *bias -= f64::from(*w) * f64::from(*mean);
             }
         });
     }
@@ -70,7 +114,7 @@ impl Standardisation {
         change: impl Fn(&Moments, &mut [f32], &mut f64),
     ) {
         let layers = [
-            ("fusion.fc1".to_owned(), vec![&self.vision, &self.audio]),
+            (FIRST_LAYER.to_owned(), vec![&self.vision, &self.audio]),
             (heads::first_layer(Modality::Vision), vec![&self.vision]),
             (heads::first_layer(Modality::Audio), vec![&self.audio]),
         ];
@@ -120,13 +164,14 @@ impl Moments {
         spread.iter_mut().for_each(|s| *s = s.sqrt());
         let least = LEAST_SPREAD * spread.iter().sum::<f64>() / FEATURE as f64;
         spread.iter_mut().for_each(|s| *s = s.max(least).max(1e-9));
+        let [mean, spread] = [mean, spread].map(|all| all.iter().map(|v| *v as f32).collect());
         Self { mean, spread }
     }
 
     fn apply(&self, values: &mut [f32]) {
         for row in values.chunks_exact_mut(FEATURE) {
             for ((value, mean), spread) in row.iter_mut().zip(&self.mean).zip(&self.spread) {
-                *value = ((f64::from(*value) - mean) / spread) as f32;
+                *value = (*value - mean) / spread;
             }
         }
     }
@@ -140,7 +185,7 @@ mod tests {
     use super::*;
     use crate::corpus::rng;
     use crate::net::input::to_vec;
-    use crate::net::{Conv1Stride, Fusion, Weights, layout};
+    use crate::net::{Conv1Stride, Fusion, layout};
 
     /// Units of all sizes, one of them always 0.
     fn rows(count: usize) -> PooledRows {

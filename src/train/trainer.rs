@@ -14,7 +14,6 @@ use super::calibration::{Calibration, cross_entropy_and_accuracy};
 use super::checkpoint::{Checkpoint, RunFiles, copy};
 use super::error::TrainError;
 use super::error::cannot_write;
-use super::memory::keep_freed_memory;
 use super::network::{Network, Objective};
 use super::run_state::{RunState, Validation};
 use super::score::{Mean, Score};
@@ -58,7 +57,6 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, TrainError> {
         let device = settings.device.resolve()?;
         let kind = settings.precision.resolve(device);
-        keep_freed_memory();
         if !device.is_cuda() && settings.threads > 1 {
             // Loader threads share the cores with the network.
             sleep_while_waiting();
@@ -84,10 +82,20 @@ impl<'a> Trainer<'a> {
             Start::Resume(checkpoint) => {
                 let mut checkpoint = *checkpoint;
                 let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
+                // A run of an earlier version had plain features, and its moments are of those.
+                let fits = checkpoint.standardisation == standardisation;
                 let state = resumed_state(take(&mut checkpoint.state), fresh);
-                let (of_heads, weights) = checkpoint.into_parts();
-                layers = of_heads;
-                (weights, state, Some(moments))
+                let as_they_are = match fits {
+                    true => checkpoint.first_layers_and_heads(),
+                    false => BTreeMap::new(),
+                };
+                let (heads, weights) = checkpoint.into_parts();
+                layers = match (fits, &standardisation) {
+                    (false, Some(by)) => by.first_layers(&weights, heads),
+                    (false, None) => heads,
+                    (true, _) => as_they_are,
+                };
+                (weights, state, fits.then_some(moments))
             }
         };
         let step = state.step;
@@ -99,11 +107,10 @@ impl<'a> Trainer<'a> {
             dropout: settings.dropout,
             seed: settings.sampler.seed,
         };
-        if let Some(standardisation) = &standardisation {
-            for name in ["fusion.fc1.weight", "fusion.fc1.bias"] {
-                layers.insert(name.to_owned(), weights.tensor(name).to_vec());
-            }
-            standardisation.unfold(&mut layers);
+        if layers.is_empty()
+            && let Some(standardisation) = &standardisation
+        {
+            layers = standardisation.first_layers(&weights, layers);
         }
         let mut network =
             Network::new(&weights, &layers, objective, device, kind).map_err(torch)?;
@@ -224,7 +231,8 @@ impl<'a> Trainer<'a> {
         let (mean, square) = self.adam.moments();
         let read = || {
             Ok(Checkpoint {
-                tensors: self.tensors()?,
+                tensors: self.network.tensors()?,
+                standardisation: self.standardisation.clone(),
                 mean: to_vec(mean)?,
                 square: to_vec(square)?,
                 spec: self.network.spec(),
@@ -242,7 +250,10 @@ impl<'a> Trainer<'a> {
     pub fn publish(&self) -> Result<(), TrainError> {
         let best = &self.files.best;
         copy(&self.files.last, best).map_err(cannot_write(best))?;
-        let mut tensors = self.tensors().map_err(self.torch())?;
+        let mut tensors = self.network.tensors().map_err(self.torch())?;
+        if let Some(standardisation) = &self.standardisation {
+            standardisation.fold_into(&mut tensors);
+        }
         if let Some(calibration) = self.state.best.and_then(|best| best.calibration) {
             calibration.fold_into(&mut tensors);
         }
@@ -253,15 +264,6 @@ impl<'a> Trainer<'a> {
             self.state.metadata(),
         );
         Ok(weights.write(&self.files.model, StoreAs::F16)?)
-    }
-
-    /// Every tensor by name, over plain features.
-    fn tensors(&self) -> Result<BTreeMap<String, Vec<f32>>, tch::TchError> {
-        let mut tensors = self.network.tensors()?;
-        if let Some(standardisation) = &self.standardisation {
-            standardisation.fold_into(&mut tensors);
-        }
-        Ok(tensors)
     }
 
     fn torch(&self) -> impl Fn(tch::TchError) -> TrainError + use<> {
@@ -315,6 +317,7 @@ pub(super) fn fresh_state(
 /// The state of a checkpoint with the settings of the run that resumes it.
 fn resumed_state(mut state: RunState, fresh: RunState) -> RunState {
     state.validated |= state.best.is_some();
+    state.pool.clone_from(&fresh.pool);
     // Legacy checkpoints do not say how many pairs they were validated on.
     let same_size = [0, fresh.validation_pairs].contains(&state.validation_pairs);
     if state.data != fresh.data || !same_size {

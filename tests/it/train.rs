@@ -201,12 +201,13 @@ fn frozen_trunks_see_each_example_once() {
     classes(folder.path());
     let base = common::repo().join("models/l3net-base.safetensors");
     let cache = folder.path().join("cache");
-    let tuned = |model: &str, more: &[&str]| {
+    let command = |model: &str, more: &[&str]| {
         let same = ["--freeze", "trunks", "--pairs", "all", "--dropout", "0.5"];
         let mut command = train(folder.path(), model, &[&same[..], more].concat());
         command.arg("--init").arg(&base).env("L3NET_CACHE", &cache);
-        run(command)
+        command
     };
+    let tuned = |model: &str, more: &[&str]| run(command(model, more));
     #[rustfmt::skip]
     let first = [
         "--pool", "64", "--steps", "40", "--validate-every", "20", "--validation-pairs", "16",
@@ -236,15 +237,41 @@ fn frozen_trunks_see_each_example_once() {
     let done = tuned("a.safetensors", &other);
     assert_eq!(done.code, Some(1), "{}", done.err);
     assert!(done.err.contains("--pool 64, not 128"), "{}", done.err);
-    let done = tuned(
-        "a.safetensors",
-        &["--pool", "64", "--steps", "50", "--resume"],
+    let without = ["--freeze", "none", "--pool", "9", "--steps", "1"];
+    let refused = tuned("e.safetensors", &without);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    assert!(
+        refused.err.contains("--pool takes --freeze trunks"),
+        "{}",
+        refused.err
     );
-    assert_eq!(done.code, Some(0), "{}", done.err);
-    assert_eq!(
-        checkpoint(folder.path(), "a.last.checkpoint").state.step,
-        50
+    // What is over is resumed without a look at the data's features.
+    std::fs::remove_dir_all(cache.join("features")).expect("removed");
+    let over = tuned("a.safetensors", &[&first[..], &["--resume"]].concat());
+    assert_eq!(over.code, Some(0), "{}", over.err);
+    assert!(!cache.join("features").exists());
+    // Stopped before the first step and after some, it is the unbroken run in the end.
+    let again = [&first[..], &["--resume"]].concat();
+    let stopped = tuned(
+        "c.safetensors",
+        &[&again[..], &["--minutes", "0.0001"]].concat(),
     );
+    assert!(stopped.err.contains("stopped early"), "{}", stopped.err);
+    let last = folder.path().join("c.last.checkpoint");
+    let saves = [&again[..], &["--save-minutes", "0"]].concat();
+    let running = Running::start(command("c.safetensors", &saves));
+    wait_for("a step", || {
+        Checkpoint::read(&last).is_ok_and(|c| c.state.step > 2)
+    });
+    running.signal("TERM");
+    let stopped = running.wait();
+    assert!(stopped.err.contains("stopped early"), "{}", stopped.err);
+    let resumed = tuned("c.safetensors", &again);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.err);
+    let [a, c] =
+        ["a", "c"].map(|name| checkpoint(folder.path(), &format!("{name}.last.checkpoint")));
+    assert_eq!((a.state.step, c.state.step), (40, 40));
+    assert_eq!((a.tensors, a.mean), (c.tensors, c.mean));
 }
 
 #[test]
