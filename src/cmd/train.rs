@@ -74,8 +74,7 @@ pub struct TrainArgs {
     /// Parts that do not learn
     #[arg(long, value_parser = choice::<Freeze>(), default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
-    /// With --freeze trunks: examples that pass through the trunks, once; 0 draws new ones for
-    /// each step [default: 8192]
+    /// Examples that pass through frozen trunks, once; 0: new ones [default: 8192]
     #[arg(long, value_name = "N")]
     pub pool: Option<u32>,
     /// Dropout rate of the features, 0 to under 1
