@@ -14,6 +14,8 @@ import pathlib
 import subprocess
 import sys
 
+from digits import manifest
+
 # What one of the sets calls otherwise.
 SAME = {"silent_electric_guitar": "guitar", "fire_crackle": "fire_crackling"}
 
@@ -29,11 +31,8 @@ class Folder:
     def __init__(self, path):
         self.path, self.rows = path, []
 
-    def add(self, name, source, row, make):
-        place = self.path / name / f"{source}_{pathlib.Path(row['path']).name}"
-        return self.add_at(place, row, make)
-
-    def add_at(self, place, row, make):
+    def add(self, name, file, row, make):
+        place = self.path / name / file
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
             # What is cut off half-way is not taken for whole by the next call.
@@ -41,14 +40,7 @@ class Folder:
             part.unlink(missing_ok=True)
             make(part)
             part.rename(place)
-        path = place.relative_to(self.path)
-        self.rows.append([str(path), row["split"], row["path"]])
-
-    def end(self):
-        with open(self.path / "manifest.csv", "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["path", "split", "group"])
-            writer.writerows(self.rows)
+        self.rows.append([f"{name}/{file}", row["split"], row["path"]])
 
 
 def cut(source, arguments):
@@ -70,22 +62,23 @@ def main(data, out):
     for row in rows(data / "sounds_world"):
         name = SAME.get(row["class"], row["class"])
         heard.add(name)
-        sounds.add(name, "world", row, link(data / "sounds_world" / row["path"]))
+        sound = data / "sounds_world" / row["path"]
+        sounds.add(name, f"world_{sound.name}", row, link(sound))
     for row in rows(data / "photos"):
         name = SAME.get(row["class"], row["class"])
         loud = name.removeprefix("silent_")
-        images.add(loud if loud in heard else name, "photo", row,
-                   link(data / "photos" / row["path"]))
+        photo = data / "photos" / row["path"]
+        images.add(loud if loud in heard else name, f"photo_{photo.name}", row, link(photo))
     for number, row in enumerate(rows(data / "talkers")):
         clip = data / "talkers" / row["path"]
         stem = "_".join(clip.relative_to(data).with_suffix("").parts)
-        sounds.add_at(sounds.path / "speech" / f"{stem}.wav", row, cut(clip, ["-vn"]))
+        sounds.add("speech", f"{stem}.wav", row, cut(clip, ["-vn"]))
         # Two men: of their many frames as few as of other people.
         if row["split"] == "test" or number % 3 == 0:
             frame = ["-ss", "0.5", "-frames:v", "1", "-q:v", "2"]
-            images.add_at(images.path / "speech" / f"{stem}.jpg", row, cut(clip, frame))
-    images.end()
-    sounds.end()
+            images.add("speech", f"{stem}.jpg", row, cut(clip, frame))
+    for folder in [images, sounds]:
+        manifest(folder.path, folder.rows)
 
 
 if __name__ == "__main__":

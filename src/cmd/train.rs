@@ -1,22 +1,21 @@
 //! `l3net train`: trains a network on pairs, half of which correspond.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+mod display;
 
+use self::display::ProgressDisplay;
 use super::common::{ComputeArgs, TalkArgs, Usage, cancel_on_signal, say};
 use super::data::DataArgs;
 use super::value::choice;
 use crate::net::{Conv1Stride, Weights};
 use crate::train::{
     AugmentationStrength, Checkpoint, Freeze, Mixture, PairingMode, RunFiles, SamplerSettings,
-    Start, TrainOutcome, TrainProgress, TrainReport, TrainSettings, TrainTask, train,
+    Start, TrainOutcome, TrainReport, TrainSettings, TrainTask, train,
 };
 use crate::window_spec::WindowSpec;
 
-/// Time between progress lines where stderr is not a terminal.
-const LINE_INTERVAL: Duration = Duration::from_secs(30);
 /// Examples that pass through frozen trunks, if nothing else is said.
 const POOL: u32 = 8_192;
 /// Side of the paper's images.
@@ -314,96 +313,4 @@ fn report_outcome(outcome: &TrainOutcome, files: &RunFiles, quiet: bool) {
             files.last.display()
         ));
     }
-}
-
-/// A bar on a terminal, a line every [`LINE_INTERVAL`] elsewhere.
-struct ProgressDisplay {
-    bar: ProgressBar,
-    quiet: bool,
-    last: std::cell::Cell<Option<Instant>>,
-}
-
-impl ProgressDisplay {
-    fn new(steps: u64, quiet: bool) -> Self {
-        let target = if quiet {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr_with_hz(5)
-        };
-        let bar = ProgressBar::with_draw_target(Some(steps), target);
-        let template = "{bar:24} {pos}/{len}  {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        Self {
-            bar,
-            quiet,
-            last: std::cell::Cell::new(None),
-        }
-    }
-
-    fn show(&self, progress: &TrainProgress) {
-        let line = line(progress);
-        self.bar.set_position(progress.step);
-        self.bar.set_message(line.clone());
-        if self.quiet {
-            return;
-        }
-        if let Some(found) = &progress.validation {
-            let text = format!(
-                "step {}: validation loss {:.4}, accuracy {:.1} %; training {:.4}, {:.1} %",
-                found.step,
-                found.loss,
-                found.accuracy * 100.0,
-                found.train_loss,
-                found.train_accuracy * 100.0
-            );
-            if self.bar.is_hidden() {
-                say(&text);
-            } else {
-                self.bar.println(text);
-            }
-        }
-        self.say_now_and_then(|| format!("step {}/{}  {line}", progress.step, progress.steps));
-    }
-
-    /// How many of all examples have passed through the frozen trunks.
-    fn show_features(&self, done: u64, all: u64) {
-        let line = format!("features of frozen trunks: {done} of {all} examples");
-        self.bar.set_message(line.clone());
-        if !self.quiet {
-            self.say_now_and_then(|| line);
-        }
-    }
-
-    /// Says a line where there is no bar, if the last one was some time ago.
-    fn say_now_and_then(&self, line: impl FnOnce() -> String) {
-        let last = self.last.get();
-        if self.bar.is_hidden() && last.is_none_or(|at| at.elapsed() >= LINE_INTERVAL) {
-            say(&line());
-            self.last.set(Some(Instant::now()));
-        }
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-fn line(progress: &TrainProgress) -> String {
-    let left = (progress.steps - progress.step) as f64;
-    let batch_s = progress.examples_per_s.max(1e-9);
-    let step_s = progress.batch as f64 / batch_s;
-    let classes = match progress.score.classes {
-        [0.0, 0.0] => String::new(),
-        [seen, heard] => format!("classes {:.0}/{:.0} %  ", seen * 100.0, heard * 100.0),
-    };
-    format!(
-        "loss {:.4}  accuracy {:.1} %  {classes}{:.1} pairs/s  waits {:.1} %  {} left",
-        progress.score.loss,
-        progress.score.accuracy * 100.0,
-        progress.examples_per_s,
-        progress.waiting * 100.0,
-        indicatif::HumanDuration(Duration::from_secs_f64((left * step_s).min(1e9)))
-    )
 }

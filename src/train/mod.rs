@@ -4,7 +4,8 @@
 //! In the order of the data: a [`Sampler`] draws pairs from corpora, an [`Augmenter`]
 //! changes them, a [`Loader`] prepares [`Batch`]es in advance, a [`Network`] computes
 //! loss and gradient, [`Adam`] updates the parameters, and [`train`] runs the steps,
-//! validates and saves [`Checkpoint`]s.
+//! validates and saves [`Checkpoint`]s. With frozen trunks, batches come from a `Pool` of
+//! examples whose features are computed once.
 
 mod adam;
 mod augment;
@@ -18,6 +19,7 @@ mod loader;
 mod memory;
 mod mixture;
 mod network;
+mod objective;
 mod pairing;
 mod parameters;
 mod pool;
@@ -43,7 +45,8 @@ pub use heads::{Head, TrainTask};
 pub use loader::Loader;
 pub use memory::keep_freed_memory;
 pub use mixture::Mixture;
-pub use network::{Freeze, Network, Objective};
+pub use network::Network;
+pub use objective::{Freeze, Objective};
 pub use pairing::PairingMode;
 pub use parameters::Parameters;
 pub use run::train;

@@ -16,38 +16,14 @@ use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use super::batch::{Batch, BatchPair};
 use super::calibration::ScoredPair;
-use super::heads::{self, Head, TrainTask};
+use super::heads::{self, Head};
+use super::objective::{Objective, is_bias_of_conv};
 use super::parameters::Parameters;
 use super::score::Score;
 use crate::net::input::{self, to_vec};
 use crate::net::random::initial_values;
 use crate::net::{Conv1Stride, FEATURE, Fusion, Modality, TensorSpec, Trunk, Weights, layout};
 use crate::window_spec::WindowSpec;
-
-/// Which parts are frozen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Freeze {
-    /// None: the whole network learns.
-    #[default]
-    None,
-    /// The vision trunk.
-    Vision,
-    /// The audio trunk.
-    Audio,
-    /// Both trunks: only the fusion learns.
-    Trunks,
-}
-
-impl Freeze {
-    fn freezes(self, modality: Modality) -> bool {
-        match self {
-            Self::None => false,
-            Self::Vision => modality == Modality::Vision,
-            Self::Audio => modality == Modality::Audio,
-            Self::Trunks => true,
-        }
-    }
-}
 
 /// Trunks, fusion and heads with their parameters, on one device.
 pub struct Network {
@@ -56,11 +32,7 @@ pub struct Network {
     fusion: Fusion,
     /// Of vision and audio, where classes are learnt.
     heads: Option<[Head; 2]>,
-    classes: usize,
-    task: TrainTask,
-    freeze: Freeze,
-    dropout: f64,
-    seed: u64,
+    objective: Objective,
     parameters: Parameters,
     /// Running means and variances by name.
     statistics: BTreeMap<String, Tensor>,
@@ -97,32 +69,6 @@ impl DeviceScore {
             accuracy: value(1),
             classes: [value(2), value(3)],
         })
-    }
-}
-
-/// What the network learns and which parts of it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Objective {
-    /// Correspondence, classes, or both.
-    pub task: TrainTask,
-    /// Number of classes.
-    pub classes: usize,
-    /// Frozen parts.
-    pub freeze: Freeze,
-    /// Dropout rate of the features.
-    pub dropout: f64,
-    /// Seed of new heads and of dropout.
-    pub seed: u64,
-}
-
-impl Objective {
-    fn trains(self, slot: &TensorSpec) -> bool {
-        let of = |modality: Modality| slot.name.starts_with(modality.name());
-        let frozen = [Modality::Vision, Modality::Audio]
-            .into_iter()
-            .any(|m| of(m) && self.freeze.freezes(m));
-        let unused = slot.name.starts_with("fusion.") && !self.task.has_avc();
-        !frozen && !unused && !is_bias_of_conv(slot)
     }
 }
 
@@ -171,11 +117,7 @@ impl Network {
             fusion: Fusion::over(tensor)?,
             heads: has_heads
                 .then(|| [Modality::Vision, Modality::Audio].map(|m| Head::over(m, tensor))),
-            classes: objective.classes,
-            task: objective.task,
-            freeze: objective.freeze,
-            dropout: objective.dropout,
-            seed: objective.seed,
+            objective,
             parameters,
             statistics,
             spec: weights.spec(),
@@ -232,10 +174,10 @@ impl Network {
             Some(heads) => Some(self.classify(heads, batch, &vision, &audio)?),
             None => None,
         };
-        if !self.task.has_avc() {
+        if !self.objective.task.has_avc() {
             return Ok(classified.expect("every task but avc has heads"));
         }
-        let [vision, audio] = match train && self.dropout > 0.0 {
+        let [vision, audio] = match train && self.objective.dropout > 0.0 {
             true => self.with_dropout(batch.step, [vision, audio])?,
             false => [vision, audio],
         };
@@ -263,7 +205,7 @@ impl Network {
         audio: &Tensor,
     ) -> Result<ForwardPass, TchError> {
         let of = |head: &Head, feature: &Tensor, classes: &[Vec<u16>]| {
-            let targets = heads::targets(classes, self.classes, self.device)?;
+            let targets = heads::targets(classes, self.objective.classes, self.device)?;
             head.loss(feature, &targets)
         };
         let (loss_vision, of_vision) = of(&heads[0], vision, &batch.image_classes)?;
@@ -284,11 +226,11 @@ impl Network {
     /// Features with dropout (Srivastava et al. 2014): the fusion cannot rely on a few of
     /// them. Seeded by the step, so that a resumed run is the uninterrupted one.
     fn with_dropout(&self, step: u64, features: [Tensor; 2]) -> Result<[Tensor; 2], TchError> {
-        tch::manual_seed(((self.seed << 32) ^ step) as i64);
+        tch::manual_seed(((self.objective.seed << 32) ^ step) as i64);
         let [vision, audio] = features;
         Ok([
-            vision.f_dropout(self.dropout, true)?,
-            audio.f_dropout(self.dropout, true)?,
+            vision.f_dropout(self.objective.dropout, true)?,
+            audio.f_dropout(self.objective.dropout, true)?,
         ])
     }
 
@@ -353,7 +295,7 @@ impl Network {
         x: &Tensor,
         train: bool,
     ) -> Result<Tensor, TchError> {
-        let frozen = self.freeze.freezes(modality);
+        let frozen = self.objective.freeze.freezes(modality);
         let _guard = frozen.then(tch::no_grad_guard);
         trunk
             .forward(x, train && !frozen)?
@@ -382,10 +324,6 @@ impl Network {
     pub fn conv1_stride(&self) -> Conv1Stride {
         self.stride
     }
-}
-
-fn is_bias_of_conv(slot: &TensorSpec) -> bool {
-    slot.name.contains(".conv") && slot.name.ends_with(".bias")
 }
 
 /// Statistics of batch norm after a convolution without its bias: the mean is lower by

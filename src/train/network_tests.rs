@@ -1,4 +1,6 @@
+use super::super::heads::TrainTask;
 use super::super::mixture::Mixture;
+use super::super::objective::Freeze;
 use super::super::pairing::PairingMode;
 use super::super::sampler::{Sampler, SamplerSettings};
 use super::super::testing::Tones;

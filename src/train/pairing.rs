@@ -1,5 +1,7 @@
 //! Pairs among examples that are drawn.
 
+use std::collections::BTreeMap;
+
 use super::batch::{Batch, BatchPair};
 use crate::corpus::Example;
 
@@ -48,7 +50,7 @@ pub fn grid(drawn: &[&Drawn], batch: &mut Batch) {
     for (i, seen) in drawn.iter().enumerate() {
         for (j, heard) in drawn.iter().enumerate() {
             if let Some(corresponds) = seen.corresponds_to(heard) {
-                batch.pairs.push(pair(i, j, corresponds));
+                batch.pairs.push(pair_of(i, j, corresponds));
             }
         }
     }
@@ -56,13 +58,14 @@ pub fn grid(drawn: &[&Drawn], batch: &mut Batch) {
     batch.set_weights(&parts);
 }
 
-/// Adds the paper's pairs: of every second row its own picture and sound, of the others
-/// the picture with the sound of another one of them, or of any row where none of them is known
-/// not to correspond. A corpus of which all pairs have one label is left out: its looks would be
-/// the answer.
+/// Adds the paper's pairs: each even row is paired with its own sound, each odd row with the
+/// sound of another odd row that is known not to correspond, or failing that of any row.
+///
+/// A corpus whose pairs in this batch all have the same label is left out: recognising the
+/// corpus would be enough to get the label right.
 pub fn halves(drawn: &[&Drawn], batch: &mut Batch) {
     let own = (0..drawn.len()).step_by(2);
-    let own = own.map(|i| pair(i, i, drawn[i].example.corresponds()));
+    let own = own.map(|i| pair_of(i, i, drawn[i].example.corresponds()));
     batch.pairs.extend(own);
     let mut left: Vec<usize> = (1..drawn.len()).step_by(2).collect();
     for i in (1..drawn.len()).step_by(2) {
@@ -71,28 +74,23 @@ pub fn halves(drawn: &[&Drawn], batch: &mut Batch) {
             Some(place) => Some(left.remove(place)),
             None => (0..drawn.len()).find(differs),
         };
-        batch.pairs.extend(other.map(|j| pair(i, j, false)));
+        batch.pairs.extend(other.map(|j| pair_of(i, j, false)));
     }
+    // Which of the two labels each corpus has.
     let part = |pair: &BatchPair| drawn[pair.image as usize].part;
-    let labels = |of: usize| {
-        let pairs = batch.pairs.iter().filter(|pair| part(pair) == of);
-        pairs.fold([0, 0], |[no, yes], pair| match pair.corresponds {
-            true => [no, yes + 1],
-            false => [no + 1, yes],
-        })
-    };
-    let one_label: Vec<bool> = (batch.pairs.iter())
-        .map(|pair| labels(part(pair)).contains(&0))
-        .collect();
-    if one_label.contains(&false) {
-        let mut left_out = one_label.into_iter();
-        batch.pairs.retain(|_| !left_out.next().unwrap_or(false));
+    let mut labels: BTreeMap<usize, [bool; 2]> = BTreeMap::new();
+    for pair in &batch.pairs {
+        labels.entry(part(pair)).or_default()[usize::from(pair.corresponds)] = true;
+    }
+    if labels.values().any(|both| *both == [true; 2]) {
+        batch.pairs.retain(|pair| labels[&part(pair)] == [true; 2]);
     }
     // As where they are drawn: not by corpus.
     batch.set_weights(&vec![0; drawn.len()]);
 }
 
-fn pair(image: usize, sound: usize, corresponds: bool) -> BatchPair {
+/// A pair of these rows, without its weight.
+pub(super) fn pair_of(image: usize, sound: usize, corresponds: bool) -> BatchPair {
     BatchPair {
         image: image as u32,
         sound: sound as u32,

@@ -47,8 +47,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Draws `settings.pool` examples, or as many as all steps take if these are fewer, and
-    /// computes their features and those of the `validation` batches with the trunks of `start`.
+    /// Draws `settings.pool` examples, or as many as all steps take if these are fewer, and the
+    /// batches of the validation, and computes their features with the trunks of `start`.
     /// Those that the cache holds are taken from there. `stop` ends it early: what is
     /// there by then is in the pool, and in the cache. `report` gets the examples done
     /// and their number. A run that is resumed keeps its standardisation.
@@ -59,12 +59,11 @@ impl Pool {
         sampler: &Arc<Sampler>,
         start: &Start,
         settings: &TrainSettings,
-        validation: Vec<Batch>,
         stop: impl Fn() -> bool,
         report: impl FnMut(u64, u64),
     ) -> Result<Self, TrainError> {
         let cache = cache::folder().join("features");
-        Self::make_in(&cache, sampler, start, settings, validation, stop, report)
+        Self::make_in(&cache, sampler, start, settings, stop, report)
     }
 
     /// [`make`](Self::make) with another folder for features.
@@ -73,7 +72,6 @@ impl Pool {
         sampler: &Arc<Sampler>,
         start: &Start,
         settings: &TrainSettings,
-        validation: Vec<Batch>,
         stop: impl Fn() -> bool,
         mut report: impl FnMut(u64, u64),
     ) -> Result<Self, TrainError> {
@@ -84,86 +82,31 @@ impl Pool {
         };
         let weights = start.trunks(settings.sampler.seed);
         let net = L3Net::new(&weights, &options)?;
-        let blocks = pool_len(settings).div_ceil(BLOCK);
-        let made_of = (settings, blocks * BLOCK, &sampler.describe()[..]);
-        let mut file = PoolFile::open(cache, &net, &weights, made_of);
-        let mut loader = Loader::start(sampler, 0..blocks, settings.loaders, block)
-            .map_err(TrainError::Threads)?;
-        let mut pool = Self {
-            drawn: Vec::new(),
-            rows: PooledRows::default(),
-            order: (0, Vec::new()),
-            validation,
-            standardisation: Standardisation::of(&PooledRows::default()),
-        };
-        let filled = pool.fill(
-            &net,
-            &mut loader,
-            &mut file,
-            (blocks, settings),
-            &stop,
-            &mut report,
-        );
+        let mut file = PoolFile::open(cache, &net, &weights, settings, &sampler.describe());
+        let filled = fill(sampler, settings, &net, &mut file, &stop, &mut report);
         // Also after an error: what was computed is not lost.
         match filled.is_err() || stop() {
             true => file.write(),
             false => file.end(),
         }
-        filled?;
-        pool.order.1 = (0..pool.drawn.len()).collect();
-        pool.standardise(start.standardisation());
-        Ok(pool)
-    }
-
-    /// Computes all features.
-    fn fill(
-        &mut self,
-        net: &L3Net,
-        loader: &mut Loader<Block>,
-        file: &mut PoolFile,
-        (blocks, settings): (u64, &TrainSettings),
-        stop: &dyn Fn() -> bool,
-        report: &mut dyn FnMut(u64, u64),
-    ) -> Result<(), TrainError> {
-        let mut saved = Instant::now();
-        for number in 0..blocks {
-            if stop() {
-                break;
-            }
-            let Block { key, examples } = loader.next_batch()?;
-            let rows = file.rows(key, || pooled(net, &examples))?;
-            self.rows.vision.extend(&rows.vision);
-            self.rows.audio.extend(&rows.audio);
-            self.drawn.extend(examples.drawn);
-            report((number + 1) * BLOCK, blocks * BLOCK);
-            if saved.elapsed() >= settings.save_every {
-                file.write();
-                saved = Instant::now();
-            }
+        let Filled {
+            drawn,
+            mut rows,
+            mut validation,
+        } = filled?;
+        let so_far = start.standardisation().cloned();
+        let standardisation = so_far.unwrap_or_else(|| Standardisation::of(&rows));
+        let of_validation = validation.iter_mut().filter_map(|b| b.pooled.as_mut());
+        for rows in of_validation.chain([&mut rows]) {
+            standardisation.apply(rows);
         }
-        for batch in &mut self.validation {
-            if stop() {
-                break;
-            }
-            let examples = Examples {
-                side: batch.side,
-                images: take(&mut batch.images),
-                spectrograms: take(&mut batch.spectrograms),
-                drawn: Vec::new(),
-            };
-            batch.pooled = Some(file.rows(key_of(&examples), || pooled(net, &examples))?);
-        }
-        Ok(())
-    }
-
-    /// Standardises all features, by themselves if there is nothing else.
-    fn standardise(&mut self, by: Option<&Standardisation>) {
-        let by = by.cloned();
-        self.standardisation = by.unwrap_or_else(|| Standardisation::of(&self.rows));
-        self.standardisation.apply(&mut self.rows);
-        for rows in self.validation.iter_mut().filter_map(|b| b.pooled.as_mut()) {
-            self.standardisation.apply(rows);
-        }
+        Ok(Self {
+            order: (0, (0..drawn.len()).collect()),
+            drawn,
+            rows,
+            validation,
+            standardisation,
+        })
     }
 
     /// The batch of a step. All examples are used before one is used again, first in the
@@ -207,9 +150,58 @@ impl Pool {
     }
 }
 
-fn pool_len(settings: &TrainSettings) -> u64 {
-    let needed = settings.steps.saturating_mul(settings.sampler.batch as u64);
-    (settings.pool as u64).min(needed)
+/// What a pool is made of, with plain features.
+#[derive(Default)]
+struct Filled {
+    drawn: Vec<Drawn>,
+    rows: PooledRows,
+    validation: Vec<Batch>,
+}
+
+/// Draws everything and computes its features.
+fn fill(
+    sampler: &Arc<Sampler>,
+    settings: &TrainSettings,
+    net: &L3Net,
+    file: &mut PoolFile,
+    stop: &dyn Fn() -> bool,
+    report: &mut dyn FnMut(u64, u64),
+) -> Result<Filled, TrainError> {
+    let mut filled = Filled::default();
+    let blocks = settings.pool_len().div_ceil(BLOCK);
+    let mut loader =
+        Loader::start(sampler, 0..blocks, settings.loaders, block).map_err(TrainError::Threads)?;
+    let mut saved = Instant::now();
+    for number in 0..blocks {
+        if stop() {
+            return Ok(filled);
+        }
+        let Block { key, examples } = loader.next_batch()?;
+        let rows = file.rows(key, || pooled(net, &examples))?;
+        filled.rows.vision.extend(&rows.vision);
+        filled.rows.audio.extend(&rows.audio);
+        filled.drawn.extend(examples.drawn);
+        report((number + 1) * BLOCK, blocks * BLOCK);
+        if saved.elapsed() >= settings.save_every {
+            file.write();
+            saved = Instant::now();
+        }
+    }
+    for batch in sampler.validation_batches(settings.validation_pairs) {
+        if stop() {
+            return Ok(filled);
+        }
+        let mut batch = batch?;
+        let examples = Examples {
+            side: batch.side,
+            images: take(&mut batch.images),
+            spectrograms: take(&mut batch.spectrograms),
+            drawn: Vec::new(),
+        };
+        batch.pooled = Some(file.rows(key_of(&examples), || pooled(net, &examples))?);
+        filled.validation.push(batch);
+    }
+    Ok(filled)
 }
 
 /// Examples that are passed through the trunks together, and what they are found by in the

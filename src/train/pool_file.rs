@@ -27,20 +27,22 @@ pub struct PoolFile {
 }
 
 impl PoolFile {
-    /// The file in `folder` of these trunks, and of a pool of so many examples by these
-    /// settings and data; with what an earlier run left in it.
+    /// The file in `folder` of these trunks, and of a pool of these settings and data; with
+    /// what an earlier run left in it.
     pub fn open(
         folder: &Path,
         net: &L3Net,
         weights: &Weights,
-        (settings, examples, data): (&TrainSettings, u64, &[String]),
+        settings: &TrainSettings,
+        data: &[String],
     ) -> Self {
         let info = net.describe();
         let sampler = &settings.sampler;
         let mut key = hash(
             weights.trunk_fingerprint(),
             &format!(
-                "pool of {examples} {} {} {:?} {}",
+                "pool of {} {} {} {:?} {}",
+                settings.pool_len(),
                 info.device_name(),
                 info.precision_name(),
                 sampler.augment,
@@ -50,7 +52,10 @@ impl PoolFile {
         for line in data {
             key = hash(key, line);
         }
-        let path = folder.join(format!("pool-{key:016x}.safetensors"));
+        Self::at(folder.join(format!("pool-{key:016x}.safetensors")))
+    }
+
+    fn at(path: PathBuf) -> Self {
         Self {
             stored: load(&path).unwrap_or_default(),
             path,
@@ -162,15 +167,6 @@ fn load(path: &Path) -> Option<BTreeMap<u64, PooledRows>> {
 mod tests {
     use super::*;
 
-    fn file(path: PathBuf) -> PoolFile {
-        PoolFile {
-            stored: load(&path).unwrap_or_default(),
-            path,
-            used: BTreeMap::new(),
-            has_news: false,
-        }
-    }
-
     fn rows(value: f32) -> PooledRows {
         PooledRows {
             vision: vec![value; 2 * FEATURE],
@@ -196,34 +192,34 @@ mod tests {
     fn blocks_are_computed_once_whatever_comes_between() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("features/pool.safetensors");
-        let mut first = file(path.clone());
+        let mut first = PoolFile::at(path.clone());
         assert_eq!(ask(&mut first, &[1, 2, 3]).1, 3);
         first.write();
         // Killed, and started again: the first blocks are there, and so is the last.
-        let mut second = file(path.clone());
+        let mut second = PoolFile::at(path.clone());
         let (found, computed) = ask(&mut second, &[1, 4]);
         assert_eq!((found, computed), (vec![rows(1.0), rows(4.0)], 1));
         second.write();
-        let mut third = file(path.clone());
+        let mut third = PoolFile::at(path.clone());
         let (found, computed) = ask(&mut third, &[4, 3, 2, 2]);
         assert_eq!(found, [rows(4.0), rows(3.0), rows(2.0), rows(2.0)]);
         assert_eq!(computed, 0);
         third.end();
         // What the last whole run did not use is gone.
-        assert_eq!(ask(&mut file(path), &[1, 2, 3, 4]).1, 1);
+        assert_eq!(ask(&mut PoolFile::at(path), &[1, 2, 3, 4]).1, 1);
     }
 
     #[test]
     fn a_damaged_file_is_computed_anew() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("pool.safetensors");
-        let mut first = file(path.clone());
+        let mut first = PoolFile::at(path.clone());
         ask(&mut first, &[1, 2]);
         first.end();
         let bytes = std::fs::read(&path).expect("read");
         for damaged in [&bytes[..bytes.len() - 8], b"nonsense", b""] {
             std::fs::write(&path, damaged).expect("written");
-            assert_eq!(ask(&mut file(path.clone()), &[1, 2]).1, 2);
+            assert_eq!(ask(&mut PoolFile::at(path.clone()), &[1, 2]).1, 2);
         }
     }
 }

@@ -4,25 +4,16 @@ use std::time::Duration;
 use tch::{Device, Kind};
 
 use super::super::mixture::Mixture;
-use super::super::network::{Freeze, Network, Objective};
-use super::super::sampler::SamplerSettings;
-use super::super::testing::Tones;
+use super::super::network::Network;
+use super::super::objective::{Freeze, Objective};
+use super::super::testing::{Tones, sampler_settings};
 use super::*;
 use crate::net::{Conv1Stride, Precision, Weights};
-use crate::train::{AugmentationStrength, TrainTask};
-use crate::window_spec::WindowSpec;
+use crate::train::TrainTask;
 
 fn settings(pairing: PairingMode, pool: usize) -> TrainSettings {
     TrainSettings {
-        sampler: SamplerSettings {
-            batch: 12,
-            pairing,
-            augment: AugmentationStrength::Paper,
-            spec: WindowSpec::PAPER,
-            side: 32,
-            overfit: None,
-            seed: 5,
-        },
+        sampler: sampler_settings(pairing),
         split_by: None,
         split_seed: 0,
         held_out: String::new(),
@@ -54,14 +45,12 @@ fn sampler(tones: Tones, settings: &TrainSettings) -> Arc<Sampler> {
 fn pool(tones: Tones, settings: &TrainSettings) -> (Pool, Arc<Sampler>) {
     let start = Start::Model(Weights::random(4, Conv1Stride::Two));
     let sampler = sampler(tones, settings);
-    let validation = vec![sampler.validation(0, 8).expect("a batch")];
     let folder = tempfile::tempdir().expect("a folder");
     let pool = Pool::make_in(
         folder.path(),
         &sampler,
         &start,
         settings,
-        validation,
         || false,
         |_, _| {},
     );

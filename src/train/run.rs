@@ -21,9 +21,6 @@ use super::trainer::{Trainer, fresh_state};
 use crate::cancel::CancelToken;
 use crate::corpus::{CorpusError, Split};
 
-/// Rows of a validation batch.
-const VALIDATION_ROWS: usize = 32;
-
 /// Trains and writes the model with the best validation to `files.model`. The caller
 /// holds their [lock](RunFiles::lock).
 ///
@@ -61,7 +58,6 @@ pub fn train(
             &sampler,
             &start,
             settings,
-            validation_set(&sampler, settings.validation_pairs)?,
             is_over,
             |done, all| report(TrainReport::Features(done, all)),
         )?),
@@ -186,7 +182,8 @@ impl Batches {
                 ..
             } => {
                 if validation.is_empty() {
-                    *validation = validation_set(sampler, settings.validation_pairs)?;
+                    let batches = sampler.validation_batches(settings.validation_pairs);
+                    *validation = batches.collect::<Result<_, _>>()?;
                 }
                 Ok(validation)
             }
@@ -201,14 +198,6 @@ impl Batches {
             Self::Pool(_) => Duration::ZERO,
         }
     }
-}
-
-fn validation_set(sampler: &Sampler, pairs: usize) -> Result<Vec<Batch>, TrainError> {
-    let rows = pairs.min(VALIDATION_ROWS);
-    let batches = pairs.div_ceil(rows) as u64;
-    (0..batches)
-        .map(|number| Ok(sampler.validation(number, rows)?))
-        .collect()
 }
 
 fn curves(events: &mut EventFile, progress: &TrainProgress) -> std::io::Result<()> {

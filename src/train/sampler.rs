@@ -9,14 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::augment::{AugmentationStrength, Augmenter};
-use super::batch::{Batch, BatchPair};
+use super::batch::Batch;
 use super::mixture::Mixture;
-use super::pairing::{Drawn, PairingMode, grid};
+use super::pairing::{Drawn, PairingMode, grid, pair_of};
 use crate::corpus::{Corpus, CorpusError, Pair, Rng, Split, rng};
 use crate::window_spec::WindowSpec;
 
 /// Unreadable examples in a row that end training.
 const MAX_TRIES: u64 = 20;
+
+/// Rows of a validation batch.
+const VALIDATION_ROWS: usize = 32;
 
 /// Independent streams of random numbers.
 mod stream {
@@ -157,6 +160,15 @@ impl Sampler {
         Ok(examples)
     }
 
+    /// All batches of a validation on so many pairs, or some more.
+    pub fn validation_batches(
+        &self,
+        pairs: usize,
+    ) -> impl Iterator<Item = Result<Batch, CorpusError>> {
+        let rows = pairs.min(VALIDATION_ROWS);
+        (0..pairs.div_ceil(rows) as u64).map(move |number| self.validation(number, rows))
+    }
+
     /// Batch `number` of the validation: always the same pairs, without augmentation.
     ///
     /// # Errors
@@ -190,7 +202,7 @@ impl Sampler {
                 Pair::draw(corpus, split, corresponds, augmenter.crop(), rng)
             })?;
             let (_, pair) = pair;
-            let row = batch.origins.len() as u32;
+            let row = batch.origins.len();
             let shows = augmenter.image(&pair.seen, &mut rng, &mut batch.images);
             augmenter.sound(pair.heard(), &mut rng, &mut batch.spectrograms);
             batch
@@ -204,12 +216,7 @@ impl Sampler {
                 Some(heard) => format!("{} against {}", pair.seen.origin, heard.origin),
                 None => pair.seen.origin,
             });
-            batch.pairs.push(BatchPair {
-                image: row,
-                sound: row,
-                corresponds,
-                weight: 0.0,
-            });
+            batch.pairs.push(pair_of(row, row, corresponds));
         }
         // By construction half of the pairs of any corpus correspond.
         batch.set_weights(&vec![0; batch.origins.len()]);

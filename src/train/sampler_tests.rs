@@ -1,4 +1,4 @@
-use super::super::testing::Tones;
+use super::super::testing::{Tones, sampler_settings as settings};
 use super::*;
 
 fn sampler(corpora: Vec<Tones>, settings: SamplerSettings) -> Sampler {
@@ -7,18 +7,6 @@ fn sampler(corpora: Vec<Tones>, settings: SamplerSettings) -> Sampler {
         .map(|c| (1.0, Box::new(c) as Box<dyn Corpus>))
         .collect();
     Sampler::new(Arc::new(Mixture::new(parts)), settings)
-}
-
-fn settings(pairing: PairingMode) -> SamplerSettings {
-    SamplerSettings {
-        batch: 12,
-        pairing,
-        augment: AugmentationStrength::Paper,
-        spec: WindowSpec::PAPER,
-        side: 32,
-        overfit: None,
-        seed: 5,
-    }
 }
 
 /// `0/2 against 1/1` is a picture of 0 and a sound of 1.

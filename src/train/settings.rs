@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
 use super::heads::{self, TrainTask};
-use super::network::Freeze;
+use super::objective::Freeze;
 use super::run_state::{RunState, Validation};
 use super::sampler::SamplerSettings;
 use super::score::Score;
@@ -66,6 +66,12 @@ impl TrainSettings {
     /// augmented, and the paper's pairs of them stay the same.
     pub fn has_pool(&self) -> bool {
         self.pool > 0 && self.freeze == Freeze::Trunks && self.sampler.overfit.is_none()
+    }
+
+    /// Examples of the pool: no more than all steps take.
+    pub fn pool_len(&self) -> u64 {
+        let needed = self.steps.saturating_mul(self.sampler.batch as u64);
+        needed.min(self.pool as u64)
     }
 }
 

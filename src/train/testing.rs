@@ -2,6 +2,9 @@
 
 use rand::RngExt;
 
+use super::augment::AugmentationStrength;
+use super::pairing::PairingMode;
+use super::sampler::SamplerSettings;
 use crate::corpus::{Corpus, CorpusError, Example, Region, Rng, Split, Tag};
 use crate::picture::Picture;
 use crate::window_spec::WindowSpec;
@@ -62,5 +65,18 @@ impl Corpus for Tones {
 
     fn check(&self, _: Split) -> Result<(), CorpusError> {
         Ok(())
+    }
+}
+
+/// Batches of twelve small pictures.
+pub fn sampler_settings(pairing: PairingMode) -> SamplerSettings {
+    SamplerSettings {
+        batch: 12,
+        pairing,
+        augment: AugmentationStrength::Paper,
+        spec: WindowSpec::PAPER,
+        side: 32,
+        overfit: None,
+        seed: 5,
     }
 }

@@ -14,7 +14,8 @@ use super::calibration::{Calibration, cross_entropy_and_accuracy};
 use super::checkpoint::{Checkpoint, RunFiles, copy};
 use super::error::TrainError;
 use super::error::cannot_write;
-use super::network::{Network, Objective};
+use super::network::Network;
+use super::objective::Objective;
 use super::run_state::{RunState, Validation};
 use super::score::{Mean, Score};
 use super::settings::{Start, TrainSettings};
@@ -62,11 +63,11 @@ impl<'a> Trainer<'a> {
             sleep_while_waiting();
         }
         tch::set_num_threads(i32::try_from(settings.threads).unwrap_or(i32::MAX));
-        let mut layers = BTreeMap::new();
-        let (weights, state, moments) = match start {
-            Start::Scratch(stride) => {
-                (Weights::initial(settings.sampler.seed, stride), fresh, None)
-            }
+        let mut heads = BTreeMap::new();
+        // The layers over features, and the optimiser's moments, of a run that continues as it was.
+        let mut as_it_was = None;
+        let (weights, state) = match start {
+            Start::Scratch(stride) => (Weights::initial(settings.sampler.seed, stride), fresh),
             Start::Model(weights) => {
                 let file = weights.source().display();
                 let from = match weights.metadata().get("trained_on") {
@@ -77,26 +78,25 @@ impl<'a> Trainer<'a> {
                     started_from: Some(from),
                     ..fresh
                 };
-                (weights, state, None)
+                (weights, state)
             }
             Start::Resume(checkpoint) => {
                 let mut checkpoint = *checkpoint;
-                let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
-                // A run of an earlier version had plain features, and its moments are of those.
-                let fits = checkpoint.standardisation == standardisation;
                 let state = resumed_state(take(&mut checkpoint.state), fresh);
-                let as_they_are = match fits {
-                    true => checkpoint.first_layers_and_heads(),
-                    false => BTreeMap::new(),
-                };
-                let (heads, weights) = checkpoint.into_parts();
-                layers = match (fits, &standardisation) {
-                    (false, Some(by)) => by.first_layers(&weights, heads),
-                    (false, None) => heads,
-                    (true, _) => as_they_are,
-                };
-                (weights, state, fits.then_some(moments))
+                // A run of an earlier version had plain features, and its moments are of those.
+                if checkpoint.standardisation == standardisation {
+                    let moments = (take(&mut checkpoint.mean), take(&mut checkpoint.square));
+                    as_it_was = Some((checkpoint.first_layers_and_heads(), moments));
+                }
+                let weights;
+                (heads, weights) = checkpoint.into_parts();
+                (weights, state)
             }
+        };
+        let (layers, moments) = match (as_it_was, &standardisation) {
+            (Some((layers, moments)), _) => (layers, Some(moments)),
+            (None, Some(by)) => (by.first_layers(&weights, heads), None),
+            (None, None) => (heads, None),
         };
         let step = state.step;
         let torch = |cause| torch_error(step, cause);
@@ -107,11 +107,6 @@ impl<'a> Trainer<'a> {
             dropout: settings.dropout,
             seed: settings.sampler.seed,
         };
-        if layers.is_empty()
-            && let Some(standardisation) = &standardisation
-        {
-            layers = standardisation.first_layers(&weights, layers);
-        }
         let mut network =
             Network::new(&weights, &layers, objective, device, kind).map_err(torch)?;
         let decay = settings.weight_decay;
