@@ -16,6 +16,8 @@ pub use l3net_data::{
 
 pub mod net;
 
+pub mod openl3;
+
 pub mod train;
 
 pub mod adapt;

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use l3net::cmd::{Cli, common};
+use l3net::cmd::{self, Cli, common};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(cmd::arguments(std::env::args_os()));
     match cli.command.run() {
         Ok(code) => code,
         // Whoever read our output has what they wanted.

@@ -185,8 +185,10 @@ fn round(
     if !lost.is_empty() {
         return Err(BackgroundError::Lost(lost));
     }
-    let (figures, before) = (learnt.figures, learnt.before);
-    if !figures.are_better_than(&before) {
+    let is_better = learnt.is_better();
+    let before = (learnt.before).expect("what is present judges the streams meanwhile");
+    let figures = learnt.figures;
+    if !is_better {
         return Ok(Outcome::NotBetter { figures, before });
     }
     // On the device before it is written, written before it judges: what is in use is there

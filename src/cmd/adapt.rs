@@ -132,6 +132,7 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<bool> {
     args.talk.start_log(bar.writer());
     let cancel = cancel_on_signal()?;
     let base = args.net.weights()?;
+    base.check_trunks()?;
     let present = match args.force {
         true => None,
         false => model_there(&args.output, &base)?,
@@ -199,7 +200,7 @@ fn why_kept(learnt: &Adapted, present: Option<&Weights>) -> Option<String> {
             lost(&cameras)
         ));
     }
-    if learnt.figures.are_better_than(&learnt.before) {
+    if learnt.is_better() {
         return None;
     }
     Some(match present {
@@ -228,7 +229,7 @@ fn collect(
         hop: args.hop.hop,
         every: args.hop.every,
         crop: args.crop,
-        spec: net.describe().spec,
+        spec: net.describe().variant.spec,
         real_time,
         limit: args.seconds.map(MediaTime::from_secs_f64),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
@@ -295,7 +296,7 @@ pub(super) fn say_skipped(bar: &Bar, skipped: &[Skipped]) {
 struct Written<'a> {
     cameras_from: String,
     held_out: &'a Figures,
-    before: &'a Figures,
+    before: Option<&'a Figures>,
     skipped: BTreeMap<&'a str, &'a str>,
 }
 
@@ -304,7 +305,7 @@ fn report(args: &AdaptArgs, learnt: &Adapted, is_there: bool, bar: &Bar) -> anyh
         let written = Written {
             cameras_from: learnt.weights.metadata()["adapted_from"].clone(),
             held_out: &learnt.figures,
-            before: &learnt.before,
+            before: learnt.before.as_ref(),
             skipped: (learnt.skipped.iter())
                 .map(|out| (out.camera.as_str(), out.why.as_str()))
                 .collect(),
@@ -342,7 +343,11 @@ fn report(args: &AdaptArgs, learnt: &Adapted, is_there: bool, bar: &Bar) -> anyh
         );
     }
     let there = if is_there { "what is there" } else { "before" };
-    for (name, figures) in [("all", &learnt.figures), (there, &learnt.before)] {
+    let before = learnt.before.as_ref().map(|before| (there, before));
+    for (name, figures) in [Some(("all", &learnt.figures)), before]
+        .into_iter()
+        .flatten()
+    {
         let long = figures.over_10_s.map_or_else(String::new, |[own, others]| {
             format!(", over 10 s {}", percent((own + others) / 2.0))
         });

@@ -62,7 +62,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     let out = (args.output.clone(), "OUT, where all lines are already");
     clash::refuse(&args.stream.output, &[out], &sources)?;
     let cancel = cancel_on_signal_in_time()?;
-    let weights = Arc::new(args.stream.net.weights()?);
+    let weights = Arc::new(args.stream.net.judging_weights()?);
     let model = Arc::new(ModelRecord::of(&weights));
     if let Err(refused) = refuse_other_settings(args, &model.name, progress, &sources) {
         archive.leave()?;

@@ -11,6 +11,8 @@ pub mod streams;
 pub mod throughput;
 pub mod train;
 
+pub(super) use jobs::gflop_per_pair;
+
 /// Measures this machine, stage by stage
 #[derive(clap::Args, Debug)]
 pub struct BenchArgs {

@@ -163,12 +163,22 @@ pub struct NetArgs {
 }
 
 impl NetArgs {
-    /// Loads the network; warns if it is untrained.
+    /// Loads a network that judges; warns if it is untrained.
     ///
     /// # Errors
     /// Names the model file or the device, and what is wrong with it.
     pub fn load(&self) -> anyhow::Result<L3Net> {
-        self.place(&self.weights()?)
+        self.place(&self.judging_weights()?)
+    }
+
+    /// Reads the weights of a network that judges.
+    ///
+    /// # Errors
+    /// As [`weights`](Self::weights), or the model lacks a trunk or the fusion.
+    pub fn judging_weights(&self) -> Result<Weights, ModelError> {
+        let weights = self.weights()?;
+        weights.check_judges()?;
+        Ok(weights)
     }
 
     /// Reads the weights.

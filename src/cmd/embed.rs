@@ -1,6 +1,8 @@
 //! `l3net embed`: the trunk outputs of each window, for other models to learn on.
 
-use std::path::PathBuf;
+mod openl3;
+
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -14,7 +16,7 @@ use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::{Damage, Features};
 use crate::file_error::FileError;
 use crate::media::ProcessOpener;
-use crate::net::{Embedding, FEATURE, PICTURE_WIDTH, SOUND_WIDTH};
+use crate::net::{Embedding, FEATURE, Modality, PICTURE_WIDTH, SOUND_WIDTH};
 use crate::result::StreamName;
 use crate::sink::SinkError;
 use crate::sink::npz::{Npz, Place};
@@ -29,15 +31,22 @@ use crate::time::MediaTime;
 /// vision_512; audio_6144 and vision_8192 are for classifying sounds and pictures
 /// (sections 3.3 and 3.4 of the paper).
 #[derive(clap::Args, Clone, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
 pub struct EmbedArgs {
+    #[command(subcommand)]
+    way: Option<Way>,
     /// Files, directories (walked), URIs
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     #[command(flatten)]
     tracks: TrackArgs,
     /// Write features to this .npz file
-    #[arg(long, short, value_name = "OUT")]
-    pub output: PathBuf,
+    #[arg(long, short, required = true, value_name = "OUT")]
+    pub output: Option<PathBuf>,
     /// Features to write, separated by commas; all if not given
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<FeatureKind>,
@@ -50,6 +59,13 @@ pub struct EmbedArgs {
     net: NetArgs,
     #[command(flatten)]
     talk: TalkArgs,
+}
+
+/// Another way to embed.
+#[derive(clap::Subcommand, Clone, Debug)]
+enum Way {
+    #[command(long_flag = "openl3")]
+    Openl3(openl3::OpenL3Args),
 }
 
 /// A kind of features.
@@ -80,6 +96,14 @@ impl FeatureKind {
         }
     }
 
+    /// The trunk whose output it is.
+    fn modality(self) -> Modality {
+        match self {
+            Self::Audio512 | Self::Audio6144 => Modality::Audio,
+            Self::Vision512 | Self::Vision8192 => Modality::Vision,
+        }
+    }
+
     fn of(self, embedding: &Embedding) -> &[f32] {
         match self {
             Self::Audio512 => &embedding.audio_512,
@@ -95,14 +119,26 @@ impl FeatureKind {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
+    if let Some(Way::Openl3(args)) = &args.way {
+        return openl3::run(args);
+    }
+    let out = args.output.as_deref().expect("clap requires it");
     let sources = args.tracks.of(expand(&args.sources)?);
     refuse_endless(&sources, args.window.seconds, LIMIT_OR_LIVE)?;
     check_descriptions(&sources)?;
     let is_kept = |kind: &FeatureKind| args.only.is_empty() || args.only.contains(kind);
+    let weights = args.net.weights()?;
+    let parts = weights.variant().parts;
     let all = FeatureKind::value_variants().iter().copied();
-    let kinds: Vec<FeatureKind> = all.filter(is_kept).collect();
+    let mut kinds: Vec<FeatureKind> = all.filter(is_kept).collect();
+    match args.only.is_empty() {
+        true => kinds.retain(|kind| parts.has(kind.modality())),
+        false => kinds
+            .iter()
+            .try_for_each(|kind| weights.check_trunk(kind.modality()))?,
+    }
     let columns: Vec<_> = kinds.iter().map(|kind| kind.column()).collect();
-    let npz = Npz::create(&args.output, &columns).map_err(|error| match error {
+    let npz = Npz::create(out, &columns).map_err(|error| match error {
         SinkError::File(FileError::Extension { .. }) | SinkError::Foreign { .. } => {
             Usage::error(error)
         }
@@ -111,7 +147,6 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     let bar = Bar::for_files(&sources, args.talk.quiet);
     args.talk.start_log(bar.writer());
     let cancel = cancel_on_signal()?;
-    let weights = args.net.weights()?;
     let net = args.net.place(&weights)?;
     let model = weights.identity();
     drop(weights);
@@ -119,7 +154,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         hop: args.window.hop,
         every: 1,
         crop: args.window.crop,
-        spec: net.describe().spec,
+        spec: net.describe().variant.spec,
         real_time: false,
         limit: args.window.seconds.map(MediaTime::from_secs_f64),
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
@@ -152,7 +187,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     });
     bar.finish();
     // Written even if the run was cut short.
-    let well = taken.finish(args, &model, begun);
+    let well = taken.finish(args, out, &model, begun);
     ended?;
     well
 }
@@ -205,10 +240,16 @@ impl Taken {
     }
 
     /// Writes the file, if there is anything to write.
-    fn finish(self, args: &EmbedArgs, model: &str, begun: Instant) -> anyhow::Result<bool> {
+    fn finish(
+        self,
+        args: &EmbedArgs,
+        out: &Path,
+        model: &str,
+        begun: Instant,
+    ) -> anyhow::Result<bool> {
         let left = self.names.len() - self.ended;
         let rows = self.npz.rows();
-        let out = args.output.display();
+        let out = out.display();
         let lost = match self.lost {
             0 => String::new(),
             lost => format!(", {} missing in gaps", plural(lost, "window")),

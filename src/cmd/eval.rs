@@ -25,7 +25,7 @@ use self::output::Destination;
 use super::common::{ComputeArgs, NetArgs, TalkArgs, Usage};
 use crate::eval::networks::Networks;
 use crate::file_error::FileError;
-use crate::net::{HeatmapKind, Weights};
+use crate::net::{HeatmapKind, ModelError, Weights};
 use crate::report::figure::FigureFile;
 use crate::report::{Rendered, ReportError};
 
@@ -185,15 +185,20 @@ impl CommonArgs {
         ComputeArgs::loaders(self.loaders, self.net.compute.on_gpu())
     }
 
-    /// The model, and the untrained network if it takes part.
-    fn networks(&self, heatmap: HeatmapKind) -> anyhow::Result<Networks> {
+    /// The model, and the untrained network if it takes part; `check` says whether it has the
+    /// parts that are evaluated.
+    fn networks(
+        &self,
+        heatmap: HeatmapKind,
+        check: impl Fn(&Weights) -> Result<(), ModelError>,
+    ) -> anyhow::Result<Networks> {
         let weights = self.net.weights()?;
+        check(&weights)?;
         let net = self.net.place(&weights)?;
-        let info = net.describe();
-        let (spec, stride) = (info.spec, info.conv1_stride);
+        let variant = net.describe().variant;
         let mut networks = Networks::new(weights, net, heatmap);
         if !self.no_untrained {
-            let weights = Weights::random_for(spec, self.seed, stride);
+            let weights = Weights::random_of(variant, self.seed);
             networks.add("untrained", weights, &self.net.compute.options())?;
         }
         Ok(networks)

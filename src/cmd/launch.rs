@@ -45,7 +45,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
     clash::refuse(&args.stream.output, &[], &sources)?;
     // Before the weights: reading them may take long.
     let cancel = cancel_on_signal_in_time()?;
-    let weights = Arc::new(args.stream.net.weights()?);
+    let weights = Arc::new(args.stream.net.judging_weights()?);
     Run {
         asked: sources.len(),
         sources,

@@ -14,7 +14,9 @@ use tch::Device;
 use super::adapt::say_skipped;
 use super::common::{Usage, check_model_path, model_there, parse_time, say};
 use super::progress::Bar;
-use crate::adapt::{AdaptError, Background, BackgroundError, Outcome, Plan, Reservoir, Settings};
+use crate::adapt::{
+    AdaptError, Background, BackgroundError, Figures, Outcome, Plan, Reservoir, Settings,
+};
 use crate::cancel::CancelToken;
 use crate::engine::Replacement;
 use crate::features::Crop;
@@ -93,6 +95,7 @@ impl Learning {
         };
         check_model_path("--adapt", &model)?;
         let present = model_there(&model, base)?.map_or_else(|| Arc::clone(base), Arc::new);
+        present.check_judges()?;
         let kept_in = features_beside(&model);
         let keep = args.adapt_keep as usize;
         let made_by = format!("{:016x} {}", base.trunk_fingerprint(), crop.name());
@@ -202,19 +205,15 @@ impl Learning {
                     // Fails only if the run is over.
                     let _ = replacements.send(Replacement { fusion, model });
                     let text = format!(
-                        "learnt {cameras}: {} of held-out windows right, {} before; it judges from \
-                         now on",
-                        percent(figures.accuracy),
-                        percent(before.accuracy)
+                        "learnt {cameras}: {}; it judges from now on",
+                        compared(&figures, &before)
                     );
                     (text, true)
                 }
                 Outcome::NotBetter { figures, before } => {
                     let text = format!(
-                        "learnt anew and not better ({} of held-out windows right, {} before); the \
-                         present one stays",
-                        percent(figures.accuracy),
-                        percent(before.accuracy)
+                        "learnt anew and not better ({}); the present one stays",
+                        compared(&figures, &before)
                     );
                     (text, true)
                 }
@@ -241,6 +240,15 @@ impl Learning {
             background,
         ))
     }
+}
+
+/// How well a new model does, and the one before.
+fn compared(figures: &Figures, before: &Figures) -> String {
+    format!(
+        "{} of held-out windows right, {} before",
+        percent(figures.accuracy),
+        percent(before.accuracy)
+    )
 }
 
 /// Locks the model against other runs that learn it, until what is returned is dropped.

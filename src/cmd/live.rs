@@ -102,6 +102,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         Some(learning) => learning.present(),
         None => base,
     };
+    weights.check_judges()?;
     match &learning {
         _ if args.stream.talk.quiet => {}
         Some(learning) => learning.announce(sources.len()),

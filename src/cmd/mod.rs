@@ -3,6 +3,7 @@
 //! [`Cli`] is the whole command line; parsing it has no side effects. What
 //! commands share stands in [`common`]; where results go, in `outputs`.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[cfg(feature = "gst")]
@@ -101,6 +102,29 @@ pub enum Command {
     #[command(hide = true)]
     Decode(decode::DecodeArgs),
 }
+
+/// The arguments of the program, with OpenL3's short options of two letters, which no other
+/// command has, in their long form.
+pub fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let given: Vec<OsString> = given.collect();
+    let is_openl3 = given.iter().any(|arg| arg == "--openl3" || arg == "openl3");
+    let long = |arg: OsString| {
+        let known = OPENL3_SHORT
+            .iter()
+            .find(|(short, _)| is_openl3 && arg == *short);
+        known.map_or(arg, |(_, long)| long.into())
+    };
+    given.into_iter().map(long).collect()
+}
+
+const OPENL3_SHORT: [(&str, &str); 6] = [
+    ("-as", "--audio-embedding-size"),
+    ("-ab", "--audio-batch-size"),
+    ("-af", "--audio-frontend"),
+    ("-is", "--image-embedding-size"),
+    ("-ib", "--image-batch-size"),
+    ("-ow", "--overwrite"),
+];
 
 impl Command {
     /// Runs the command.

@@ -1,15 +1,20 @@
-//! `l3net model`: inspects and converts model files.
+//! `l3net model`: inspects, converts and imports model files.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::bench::gflop_per_pair;
 use super::common::Usage;
+#[cfg(feature = "hdf5")]
+use super::common::check_model_path;
 use super::value::choice;
-use crate::net::{Conv1Stride, StoreAs, Weights, layout};
+use crate::net::{Conv1Stride, StoreAs, TrunkKind, Weights};
+#[cfg(feature = "hdf5")]
+use crate::openl3::{ContentType, Import, InputRepr, import};
 
-/// Inspects or converts a model file
+/// Inspects, converts or imports a model file
 #[derive(clap::Args, Debug)]
 pub struct ModelArgs {
     /// The action
@@ -41,6 +46,33 @@ pub enum ModelAction {
         #[arg(long, value_name = "N")]
         conv1_stride: Option<Conv1Stride>,
     },
+    /// Make a model of the weights that OpenL3 published
+    ///
+    /// Name the audio and the image file of one kind: their trunks were trained together.
+    /// The model has their features (l3net embed) and tells after learning from your own
+    /// recordings whether picture and sound belong together (l3net adapt, or l3net train
+    /// --init MODEL --freeze trunks). With one file it has the features of that trunk.
+    #[cfg(feature = "hdf5")]
+    Import {
+        /// openl3_audio_....h5 and openl3_image_....h5, also packed as .h5.gz
+        #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Model to write (.safetensors)
+        #[arg(long, short, value_name = "MODEL")]
+        output: PathBuf,
+        /// What the audio trunk hears, where the files' names do not say it
+        #[arg(long, value_parser = choice::<InputRepr>(), value_name = "KIND")]
+        input_repr: Option<InputRepr>,
+        /// What it was trained on, where the files' names do not say it
+        #[arg(long, value_parser = choice::<ContentType>(), value_name = "KIND")]
+        content_type: Option<ContentType>,
+        /// Number format
+        #[arg(long, value_parser = choice::<StoreAs>(), default_value = "f32")]
+        dtype: StoreAs,
+        /// Replace the model if it is there already
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// Runs the action and writes a human-readable report to `out`.
@@ -69,15 +101,54 @@ pub fn run(args: &ModelArgs, out: &mut dyn Write) -> anyhow::Result<()> {
                 )));
             }
             let weights = match conv1_stride {
+                // OpenL3's have no other stride: reading it says so.
                 Some(stride) => Weights::read_as(input, *stride)?,
                 None => Weights::read(input)?,
             };
             weights.write(output, *dtype)?;
-            let bytes = size(output).with_context(|| format!("{}", output.display()))?;
-            writeln!(out, "{}: {:.1} MB", output.display(), bytes as f64 / 1e6)?;
+            tell_size(output, out)?;
+        }
+        #[cfg(feature = "hdf5")]
+        ModelAction::Import {
+            files,
+            output,
+            input_repr,
+            content_type,
+            dtype,
+            force,
+        } => {
+            check_model_path("-o", output)?;
+            if output.exists() && !force {
+                return Err(Usage::error(format!(
+                    "{}: exists already; name another file, or --force replaces it",
+                    output.display()
+                )));
+            }
+            let weights = import(&Import {
+                files: files.clone(),
+                input_repr: *input_repr,
+                content_type: *content_type,
+            })?;
+            weights.write(output, *dtype)?;
+            tell_size(output, out)?;
+            let written = weights.stored_at(output);
+            match written.check_trunks() {
+                Ok(()) => writeln!(
+                    out,
+                    "next: l3net adapt --model {} RECORDINGS... -o cameras.safetensors",
+                    output.display()
+                )?,
+                Err(missing) => writeln!(out, "{missing}")?,
+            }
         }
     }
     out.flush()?;
+    Ok(())
+}
+
+fn tell_size(path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let bytes = size(path).with_context(|| format!("{}", path.display()))?;
+    writeln!(out, "{}: {:.1} MB", path.display(), bytes as f64 / 1e6)?;
     Ok(())
 }
 
@@ -86,16 +157,25 @@ fn size(path: &Path) -> std::io::Result<u64> {
 }
 
 fn info(weights: &Weights, out: &mut dyn Write) -> std::io::Result<()> {
-    let slots = layout();
+    let slots = weights.variant().layout();
     let parameters: usize = slots
         .iter()
         .filter(|s| s.is_parameter())
         .map(|s| s.len())
         .sum();
-    let (cell, gflop) = match weights.conv1_stride() {
-        Conv1Stride::One => (8, 40.94),
-        Conv1Stride::Two => (16, 10.29),
+    let cell = match weights.conv1_stride() {
+        Conv1Stride::One => 8,
+        Conv1Stride::Two => 16,
     };
+    let parts = weights.variant().parts;
+    let has = [
+        (parts.vision, "vision trunk"),
+        (parts.audio, "audio trunk"),
+        (parts.fusion, "fusion"),
+    ];
+    let has: Vec<&str> = (has.into_iter())
+        .filter_map(|(there, name)| there.then_some(name))
+        .collect();
     let trained = if weights.is_trained() {
         "yes"
     } else {
@@ -109,10 +189,16 @@ fn info(weights: &Weights, out: &mut dyn Write) -> std::io::Result<()> {
         "parameters",
         slots.len()
     )?;
+    let whose = match weights.variant().trunks {
+        TrunkKind::L3 => "L3-Net",
+        TrunkKind::OpenL3 => "OpenL3",
+    };
+    writeln!(out, "{:<16} {}", "parts", has.join(", "))?;
     writeln!(
         out,
-        "{:<16} {cell} pixels per heatmap cell, {gflop} GFLOP per pair",
-        "variant"
+        "{:<16} {whose}, {cell} pixels per heatmap cell, {:.2} GFLOP per pair",
+        "variant",
+        gflop_per_pair(weights.spec(), weights.conv1_stride(), (224, 224))
     )?;
     for (key, value) in weights.metadata() {
         // Hundreds of numbers; the names are what one looks for.
@@ -131,7 +217,7 @@ fn list(weights: &Weights, out: &mut dyn Write) -> std::io::Result<()> {
         "\n{:<32} {:>18} {:>10} {:>10} {:>10}",
         "tensor", "shape", "min", "max", "rms"
     )?;
-    for slot in layout() {
+    for slot in weights.variant().layout() {
         let values = weights.tensor(&slot.name);
         let (min, max, power) = values.iter().fold(
             (f32::INFINITY, f32::NEG_INFINITY, 0.0_f64),

@@ -122,7 +122,7 @@ impl Run<'_> {
             hop: window.hop,
             every: 1,
             crop: window.crop,
-            spec: net.describe().spec,
+            spec: net.describe().variant.spec,
             real_time,
             limit: window.seconds.map(MediaTime::from_secs_f64),
             jobs,

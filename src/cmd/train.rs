@@ -9,7 +9,7 @@ use self::display::ProgressDisplay;
 use super::common::{ComputeArgs, TalkArgs, Usage, cancel_on_signal, say};
 use super::data::DataArgs;
 use super::value::choice;
-use crate::net::{Conv1Stride, Weights};
+use crate::net::{Conv1Stride, TrunkKind, Variant, Weights};
 use crate::train::{
     AugmentationStrength, Checkpoint, Freeze, Mixture, PairingMode, RunFiles, SamplerSettings,
     Start, TrainOutcome, TrainReport, TrainSettings, TrainTask, train,
@@ -224,7 +224,8 @@ fn start(args: &TrainArgs, files: &RunFiles) -> anyhow::Result<Start> {
             checkpoint.state.step,
             files.last.display()
         );
-        check_stride(args, checkpoint.conv1_stride, &files.last)?;
+        check_stride(args, checkpoint.variant.conv1_stride, &files.last)?;
+        check_freeze(args, &checkpoint.variant, &files.last)?;
         return Ok(Start::Resume(Box::new(checkpoint)));
     }
     if !args.force && files.last.exists() {
@@ -253,8 +254,10 @@ fn start(args: &TrainArgs, files: &RunFiles) -> anyhow::Result<Start> {
     Ok(match &args.init {
         Some(model) => {
             let weights = Weights::read(model)?;
+            weights.check_trunks()?;
             check_stride(args, weights.conv1_stride(), model)?;
-            Start::Model(weights)
+            check_freeze(args, weights.variant(), model)?;
+            Start::Model(weights.with_initial_fusion(args.seed))
         }
         None => Start::Scratch(args.conv1_stride.unwrap_or_default()),
     })
@@ -268,6 +271,18 @@ fn check_stride(args: &TrainArgs, is: Conv1Stride, file: &Path) -> anyhow::Resul
             file.display(),
             is.get(),
             asked.get()
+        ))),
+    }
+}
+
+/// OpenL3's trunks stay as they were published.
+fn check_freeze(args: &TrainArgs, variant: &Variant, file: &Path) -> anyhow::Result<()> {
+    match (variant.trunks, args.freeze) {
+        (TrunkKind::L3, _) | (TrunkKind::OpenL3, Freeze::Trunks) => Ok(()),
+        (TrunkKind::OpenL3, _) => Err(Usage::error(format!(
+            "{}: has OpenL3's trunks, which are not trained on: add --freeze trunks to learn \
+             what is on top of them",
+            file.display()
         ))),
     }
 }

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use crate::corpus::SplitBy;
 use crate::features::Crop;
 use crate::net::StoreAs;
+use crate::openl3::{ContentType, InputRepr, PictureRange};
 use crate::train::{AugmentationStrength, Freeze, PairingMode, TrainTask};
 
 /// Values in the order of the help: name, value, help.
@@ -67,6 +68,40 @@ impl Choice for StoreAs {
         ),
         ("bf16", Self::Bf16, "16 bits with the range of f32"),
         ("f32", Self::F32, "32 bits"),
+    ];
+}
+
+impl Choice for InputRepr {
+    const CHOICES: Choices<Self> = &[
+        (
+            "linear",
+            Self::Linear,
+            "Linear spectrograms of 257 frequencies",
+        ),
+        ("mel128", Self::Mel128, "Mel spectrograms of 128 bands"),
+        ("mel256", Self::Mel256, "Mel spectrograms of 256 bands"),
+    ];
+}
+
+impl Choice for PictureRange {
+    const CHOICES: Choices<Self> = &[
+        (
+            "openl3",
+            Self::OpenL3,
+            "As OpenL3's code has it: 0 to 1, and -1 to 1 only for 224 × 224 pixels",
+        ),
+        (
+            "trained",
+            Self::Trained,
+            "-1 to 1, as OpenL3 documents and its network was trained",
+        ),
+    ];
+}
+
+impl Choice for ContentType {
+    const CHOICES: Choices<Self> = &[
+        ("music", Self::Music, "People who play music"),
+        ("env", Self::Env, "Sounds of the environment"),
     ];
 }
 

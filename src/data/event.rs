@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::picture::Picture;
 use crate::pooled::Pooled;
 use crate::result::{Failure, Gap, Judgement, Record, StreamName, Summary, Verdict};
+use crate::window_spec::WindowSpec;
 
 /// What happens in a run, in each stream's order.
 #[derive(Clone, Debug)]
@@ -74,6 +75,7 @@ impl JudgedMoment {
                 judgement: self.evidence.judgement.clone(),
                 picture: None,
                 spectrogram: None,
+                spec: self.evidence.spec,
                 covered: self.evidence.covered,
                 features: self.evidence.features.clone(),
             },
@@ -88,10 +90,11 @@ pub struct Evidence {
     pub judgement: Judgement,
     /// The frame that the network saw; `None` where no sink draws it.
     pub picture: Option<Arc<Picture>>,
-    /// The log-spectrogram that the network heard, as
-    /// [`WindowSpec`](crate::window_spec::WindowSpec) has it, row by row from 0 Hz up;
-    /// `None` where no sink draws it.
+    /// The log-spectrogram that the network heard, row by row from low to high
+    /// frequencies; `None` where no sink draws it.
     pub spectrogram: Option<Arc<[f32]>>,
+    /// What its rows and columns stand for.
+    pub spec: WindowSpec,
     /// The part of the picture that the vision heatmap covers.
     pub covered: Region,
     /// What the fusion compared; `None` where no sink wants it.

@@ -25,6 +25,8 @@ pub mod synth;
 
 pub mod learn;
 
+pub mod openl3;
+
 pub mod cores;
 pub mod floats;
 pub mod hash;

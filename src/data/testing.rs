@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::draw;
 use crate::event::{Evidence, JudgedMoment, Region};
 use crate::features::Crop;
 use crate::picture::Picture;
@@ -13,6 +12,7 @@ use crate::result::{
     AudioFacts, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, Verdict, VideoFacts,
 };
 use crate::time::MediaTime;
+use crate::window_spec::WindowSpec;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -85,6 +85,7 @@ pub fn judged(stream: &str, seq: u64, picture: Picture, correspondence: f32) -> 
             judgement,
             picture: Some(Arc::new(picture)),
             spectrogram: Some(spectrogram().into()),
+            spec: WindowSpec::PAPER,
             covered: Region::FULL,
             features: None,
         },
@@ -104,7 +105,8 @@ pub fn bump(rows: u32, cols: u32, row: f32, col: f32, width: f32) -> Heatmap {
 
 /// A voice of five harmonics over a quiet room.
 fn spectrogram() -> Vec<f32> {
-    let (rows, cols) = (draw::SPECTROGRAM_ROWS, draw::SPECTROGRAM_COLS);
+    let WindowSpec { bins, frames, .. } = WindowSpec::PAPER;
+    let (rows, cols) = (bins as u32, frames as u32);
     (0..rows * cols)
         .map(|i| {
             let (hz, s) = (f64::from(i / cols) * 93.75, f64::from(i % cols) / 200.0);

@@ -160,6 +160,7 @@ impl Assembler {
                 judgement,
                 spectrogram: draws.then(|| job.features.spectrogram.into()),
                 picture: job.picture,
+                spec: self.spec,
                 covered: Region { x0, y0, x1, y1 },
                 features: None,
             },

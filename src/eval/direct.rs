@@ -59,7 +59,7 @@ impl Direct {
 
     /// What it hears.
     pub fn spec(&self) -> WindowSpec {
-        self.net.describe().spec
+        self.net.describe().variant.spec
     }
 
     /// The scalar product of the two softmaxes, for each pair.

@@ -68,7 +68,7 @@ impl Networks {
                 trained: info.trained,
                 device: info.device_name(),
                 precision: info.precision_name(),
-                conv1_stride: info.conv1_stride.get(),
+                conv1_stride: info.variant.conv1_stride.get(),
             },
             loaded: vec![LoadedNetwork {
                 name: "model",

@@ -102,7 +102,7 @@ pub fn judgement(margin: f32, vision: Heatmap) -> Judgement {
 /// The colour that the tone belongs to, by the spectrogram.
 pub fn heard(features: &Features) -> [u8; 3] {
     let spec = WindowSpec::PAPER;
-    let row = |hertz: f32| (hertz / spec.bin_hz()).round() as usize;
+    let row = |hertz: f32| (spec.height_of(hertz) * spec.bins as f32 - 0.5).round() as usize;
     let level = |hertz: f32| features.spectrogram[row(hertz) * spec.frames];
     let loudest = KINDS
         .iter()

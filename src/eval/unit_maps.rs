@@ -56,7 +56,7 @@ impl SoundMaps {
         units: &[usize],
     ) -> Result<Self, EvalError> {
         let pcm = media.sound()?;
-        let spec = net.describe().spec;
+        let spec = net.describe().variant.spec;
         let second = second_at(spec, &pcm, seconds.loudest(spec, &pcm)).to_vec();
         let spectrogram = spectrogram_of(&mut LogSpectrogram::new(spec), &second);
         let maps = maps(&net.audio_response(&[&spectrogram])?, units)?;

@@ -120,6 +120,16 @@ impl Source {
         }
     }
 
+    /// A media file.
+    pub fn file(path: &Path) -> Self {
+        Self {
+            name: path.display().to_string().into(),
+            kind: SourceKind::File(path.to_owned()),
+            label: None,
+            tracks: AskedTracks::default(),
+        }
+    }
+
     /// The camera that it is of: its class, or itself.
     pub fn camera(&self) -> &str {
         self.label.as_deref().unwrap_or(&self.name)

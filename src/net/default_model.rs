@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::ModelError;
-use super::layout::Conv1Stride;
+use super::layout::Variant;
 use super::metadata::random_metadata;
 use super::safetensors_file::header_only;
 use super::weights::Weights;
-use crate::window_spec::WindowSpec;
 
 /// The trained default model.
 const BASE_FILE: &str = "l3net-base.safetensors";
@@ -30,7 +29,7 @@ impl Weights {
     /// If such a file exists and cannot be used: a model that was put in place is
     /// never ignored silently.
     pub fn default_model() -> Result<Self, ModelError> {
-        match candidates().into_iter().find(|path| path.is_file()) {
+        match find_model(BASE_FILE) {
             Some(path) => Self::read(&path),
             None => Self::from_bytes(EMBEDDED, Path::new(EMBEDDED_FILE)),
         }
@@ -45,34 +44,35 @@ impl Weights {
     }
 }
 
-fn candidates() -> Vec<PathBuf> {
+/// A model by the name of its file, where the default model is looked for too.
+pub fn find_model(name: &str) -> Option<PathBuf> {
+    candidates(name).into_iter().find(|path| path.is_file())
+}
+
+fn candidates(name: &str) -> Vec<PathBuf> {
     let mut places = Vec::new();
     let exe = std::env::current_exe().and_then(|p| p.canonicalize()).ok();
     if let Some(exe) = &exe {
-        places.extend(exe.parent().map(|dir| dir.join(BASE_FILE)));
+        places.extend(exe.parent().map(|dir| dir.join(name)));
         // target/debug/deps/test is four folders below the sources.
         let above = exe.ancestors().skip(1).take(4);
-        places.extend(above.map(|dir| dir.join("models").join(BASE_FILE)));
+        places.extend(above.map(|dir| dir.join("models").join(name)));
     }
-    places.push(Path::new("models").join(BASE_FILE));
+    places.push(Path::new("models").join(name));
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
-    places.push(sources.join("models").join(BASE_FILE));
+    places.push(sources.join("models").join(name));
     places
 }
 
 /// The bytes of the embedded model: a header without tensors, from which
 /// [`Weights::read`] generates them.
 pub fn untrained_file() -> Vec<u8> {
-    header_only(&random_metadata(
-        EMBEDDED_SEED,
-        WindowSpec::PAPER,
-        Conv1Stride::Two,
-    ))
+    header_only(&random_metadata(EMBEDDED_SEED, &Variant::PAPER))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::layout;
+    use super::super::layout::Conv1Stride;
     use super::*;
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
         let weights = Weights::from_bytes(EMBEDDED, Path::new(EMBEDDED_FILE)).expect("a model");
         assert!(!weights.is_trained());
         let random = Weights::random(EMBEDDED_SEED, Conv1Stride::Two);
-        for slot in layout() {
+        for slot in weights.variant().layout() {
             let same = weights.tensor(&slot.name) == random.tensor(&slot.name);
             assert!(same, "{}", slot.name);
         }

@@ -1,8 +1,9 @@
 //! Moments as vectors, for models that are trained on top.
 
 use super::error::NetError;
-use super::layout::FEATURE;
-use super::model::{L3Net, by_size, rows};
+use super::layout::{FEATURE, Modality};
+use super::model::{L3Net, by_size};
+use super::plain::rows;
 use super::response::{PICTURE_BLOCKS, Response, SOUND_BLOCKS};
 use crate::features::Features;
 use crate::pooled::Pooled;
@@ -44,24 +45,31 @@ impl L3Net {
         })
     }
 
-    /// The trunks' features of each moment. Pictures may differ in size; those of one
-    /// size share a forward pass.
+    /// The trunks' features of each moment; none of a trunk that the model lacks. Pictures
+    /// may differ in size; those of one size share a forward pass.
     ///
     /// # Errors
     /// If features are not of the network's shape, or libtorch fails.
     pub fn embed(&self, batch: &[&Features]) -> Result<Vec<Embedding>, NetError> {
         self.in_parts(batch, |part| {
-            let audio = self.audio_response_of(part)?;
-            let (pooled, blocks) = (audio.pool4()?, audio.sound_6144()?);
-            let audio = rows(&pooled, FEATURE)
-                .into_iter()
-                .zip(rows(&blocks, SOUND_WIDTH));
-            let vision = self.of_pictures(part, |vision| {
-                let (pooled, blocks) = (vision.pool4()?, vision.picture_8192()?);
-                let pooled = rows(&pooled, FEATURE).into_iter();
-                Ok(pooled.zip(rows(&blocks, PICTURE_WIDTH)).collect())
-            })?;
-            let both = audio.zip(vision);
+            let parts = self.info.variant.parts;
+            let none = vec![(Vec::new(), Vec::new()); part.len()];
+            let audio = match parts.audio {
+                true => {
+                    let audio = self.audio_response_of(part)?;
+                    let (pooled, blocks) = (audio.pool4()?, audio.sound_6144()?);
+                    pairs(rows(&pooled, FEATURE), rows(&blocks, SOUND_WIDTH))
+                }
+                false => none.clone(),
+            };
+            let vision = match parts.vision {
+                true => self.of_pictures(part, |vision| {
+                    let (pooled, blocks) = (vision.pool4()?, vision.picture_8192()?);
+                    Ok(pairs(rows(&pooled, FEATURE), rows(&blocks, PICTURE_WIDTH)))
+                })?,
+                false => none,
+            };
+            let both = audio.into_iter().zip(vision);
             let embedding = |((audio_512, audio_6144), (vision_512, vision_8192))| Embedding {
                 audio_512,
                 vision_512,
@@ -92,6 +100,10 @@ impl L3Net {
     fn vision_response_of(&self, batch: &[&Features]) -> Result<Response, NetError> {
         let _guard = self.enter();
         let pictures = self.vision_input(batch)?;
-        Ok(Response(self.vision.to_conv4_2(&pictures, false)?))
+        self.response(Modality::Vision, &pictures)
     }
+}
+
+fn pairs(pooled: Vec<Vec<f32>>, blocks: Vec<Vec<f32>>) -> Vec<(Vec<f32>, Vec<f32>)> {
+    pooled.into_iter().zip(blocks).collect()
 }

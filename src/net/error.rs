@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::layout::Modality;
+
 /// A model file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -107,6 +109,20 @@ pub enum ModelError {
         /// What was found.
         what: &'static str,
     },
+    /// The model lacks one of the two trunks.
+    #[error("{}: has no {} trunk, only {}: it has features of {}, and cannot say whether picture and sound belong together; import both files: l3net model import AUDIO.h5 IMAGE.h5 -o MODEL", file.display(), modality.name(), other(*modality).name(), what_is_left(*modality))]
+    NoTrunk {
+        /// The model file.
+        file: PathBuf,
+        /// The trunk.
+        modality: Modality,
+    },
+    /// The model has no fusion.
+    #[error("{f}: has two trunks and nothing yet on top that says whether picture and sound belong together; learn that from your own recordings: l3net adapt --model {f} RECORDINGS... -o cameras.safetensors, or l3net train --init {f} --freeze trunks", f = file.display())]
+    NoFusion {
+        /// The model file.
+        file: PathBuf,
+    },
     /// The file cannot be written.
     #[error("{}: cannot write the model: {cause}", file.display())]
     Write {
@@ -115,6 +131,21 @@ pub enum ModelError {
         /// The error of the system.
         cause: std::io::Error,
     },
+}
+
+fn other(modality: Modality) -> Modality {
+    match modality {
+        Modality::Vision => Modality::Audio,
+        Modality::Audio => Modality::Vision,
+    }
+}
+
+/// What a model without a trunk can be used for.
+fn what_is_left(missing: Modality) -> &'static str {
+    match missing {
+        Modality::Vision => "sounds",
+        Modality::Audio => "pictures",
+    }
 }
 
 fn others(more: usize) -> String {
@@ -135,6 +166,9 @@ pub enum NetError {
         /// Why not, and the next step.
         why: String,
     },
+    /// The model has no such part.
+    #[error("the model has no {0}")]
+    NoPart(&'static str),
     /// Features of another shape than the network's.
     #[error("features {index} of the batch: {what}")]
     Features {

@@ -67,9 +67,9 @@ pub struct Outputs {
     pub vision_heatmap: Tensor,
     /// `[B, f, t]` on frequency × time, not upsampled.
     pub audio_heatmap: Tensor,
-    /// After ReLU, `[B, 512, h, w]`.
+    /// After the ReLU that the paper's trunks have, `[B, 512, h, w]`.
     pub vision_conv4_2: Tensor,
-    /// After ReLU, `[B, 512, f, t]`.
+    /// The same of the audio trunk, `[B, 512, f, t]`.
     pub audio_conv4_2: Tensor,
 }
 
@@ -179,10 +179,10 @@ impl Fusion {
         let (fc1, logits) = self.after_halves(&vision_half, &audio_half)?; //              [B, 2]
         let (vision_heatmap, audio_heatmap) = match heatmap {
             HeatmapKind::Gradient => (
-                weighted_sum(&vision.conv4_2, &self.gradient(&fc1, &self.fc1_vision)?)?,
-                weighted_sum(&audio.conv4_2, &self.gradient(&fc1, &self.fc1_audio)?)?,
+                weighted_sum(&vision, &self.gradient(&fc1, &self.fc1_vision)?)?,
+                weighted_sum(&audio, &self.gradient(&fc1, &self.fc1_audio)?)?,
             ),
-            HeatmapKind::Unit(k) => (unit(&vision.conv4_2, k)?, unit(&audio.conv4_2, k)?),
+            HeatmapKind::Unit(k) => (unit(&vision, k)?, unit(&audio, k)?),
             HeatmapKind::Local => (
                 self.local(&vision.conv4_2, &self.fc1_vision, &audio_half)?,
                 self.local(&audio.conv4_2, &self.fc1_audio, &vision_half)?,
@@ -225,10 +225,24 @@ impl Fusion {
 ///
 /// The maximum keeps only evidence for correspondence: with it the peak lay on the
 /// sounding object more often (75 % of scenes, 71 % without).
-fn weighted_sum(map: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
-    let (b, _, h, w) = map.size4()?;
+fn weighted_sum(of: &TrunkOutput, gradient: &Tensor) -> Result<Tensor, TchError> {
+    let (b, _, h, w) = of.conv4_2.size4()?;
     let g = gradient.f_clamp_min(0.0)?.f_unsqueeze(2)?; // [B, 512, 1]
-    cells(map)?.f_bmm(&g)?.f_reshape([b, h, w])
+    let map = cells(&of.conv4_2)?.f_bmm(&g)?.f_reshape([b, h, w])?;
+    above_zero(of, map)
+}
+
+/// A heatmap whose least value is 0 at least. Without a ReLU a map may be negative all over,
+/// and only how much more there is in one place than in another says anything.
+pub(super) fn above_least(map: &Tensor) -> Result<Tensor, TchError> {
+    map.f_sub(&map.f_amin([-2, -1], true)?)
+}
+
+fn above_zero(of: &TrunkOutput, map: Tensor) -> Result<Tensor, TchError> {
+    match of.rectified {
+        true => Ok(map),
+        false => above_least(&map),
+    }
 }
 
 /// `[B, 512, h, w]` → `[B, hw, 512]` in f32.
@@ -238,8 +252,9 @@ fn cells(map: &Tensor) -> Result<Tensor, TchError> {
         .f_flatten(1, 2)
 }
 
-fn unit(map: &Tensor, k: u16) -> Result<Tensor, TchError> {
-    map.f_select(1, i64::from(k))?.f_to_kind(Kind::Float)
+fn unit(of: &TrunkOutput, k: u16) -> Result<Tensor, TchError> {
+    let map = of.conv4_2.f_select(1, i64::from(k))?;
+    above_zero(of, map.f_to_kind(Kind::Float)?)
 }
 
 #[cfg(test)]
@@ -267,7 +282,40 @@ mod tests {
         let options = (Kind::Float, Device::Cpu);
         let conv4_2 = Tensor::rand([2, 512, 3, 4], options).set_requires_grad(requires_grad);
         let pool4 = conv4_2.amax([2, 3], false);
-        TrunkOutput { conv4_2, pool4 }
+        TrunkOutput {
+            conv4_2,
+            pool4,
+            rectified: true,
+        }
+    }
+
+    #[test]
+    fn where_maps_are_negative_heatmaps_begin_at_0_and_have_the_same_peak() {
+        let weights = Weights::random(5, Conv1Stride::Two);
+        let fusion = Fusion::new(&weights, Device::Cpu).expect("weights");
+        for kind in [HeatmapKind::Gradient, HeatmapKind::Unit(7)] {
+            let [raw, lower] = [0.0, 2.0].map(|less| {
+                let of = trunk_output(1, false);
+                let conv4_2 = of.conv4_2 - less;
+                let vision = TrunkOutput {
+                    pool4: conv4_2.amax([2, 3], false),
+                    conv4_2,
+                    rectified: less == 0.0,
+                };
+                let outputs = fusion.forward(vision, trunk_output(2, false), kind);
+                outputs.expect("a pass").vision_heatmap
+            });
+            assert_eq!(
+                lower.amin([1, 2], false),
+                Tensor::zeros([2], (Kind::Float, Device::Cpu))
+            );
+            let peak = |map: &Tensor| map.view([2, -1]).argmax(1, false);
+            // The gradient depends on the features: only a unit's map is the same but for 2.
+            if let HeatmapKind::Unit(_) = kind {
+                assert_eq!(peak(&raw), peak(&lower));
+            }
+            assert!(lower.max().double_value(&[]) > 0.1);
+        }
     }
 
     #[test]
@@ -299,6 +347,7 @@ mod tests {
         let alone = TrunkOutput {
             conv4_2: vision.conv4_2.narrow(2, 1, 1).narrow(3, 2, 1),
             pool4: vision.conv4_2.select(2, 1).select(2, 2),
+            rectified: true,
         };
         let whole = fusion
             .forward(vision, trunk_output(2, false), HeatmapKind::Local)

@@ -1,4 +1,7 @@
-//! The network's variants and the name and shape of every tensor of a checkpoint.
+//! The network's variants and the name and shape of every tensor of a model.
+
+use crate::hash::{fnv1a, mix};
+use crate::window_spec::WindowSpec;
 
 /// Output channels of the four blocks of a trunk.
 pub(super) const CHANNELS: [usize; 4] = [64, 128, 256, 512];
@@ -33,7 +36,7 @@ impl Modality {
     }
 }
 
-/// Stride of conv1_1: the two variants of the network. Their tensors are the same.
+/// Stride of conv1_1. It changes no tensor's shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Conv1Stride {
     /// Heatmap cells of 8 pixels, 40.94 GFLOP a pair.
@@ -98,34 +101,176 @@ impl TensorSpec {
     }
 }
 
-/// Every tensor of the network, in the order of the data.
-pub fn layout() -> Vec<TensorSpec> {
-    let mut slots = Vec::with_capacity(100);
-    for modality in [Modality::Vision, Modality::Audio] {
-        let mut channels_in = modality.channels_in();
-        for (block, channels) in CHANNELS.into_iter().enumerate() {
-            for conv in 1..=2 {
-                let name = |layer: &str, tensor: &str| {
-                    format!("{}.{layer}{}_{conv}.{tensor}", modality.name(), block + 1)
-                };
-                let kernel = [channels, channels_in, 3, 3];
-                slots.push(TensorSpec::new(name("conv", "weight"), &kernel));
-                slots.push(TensorSpec::new(name("conv", "bias"), &[channels]));
-                for tensor in ["weight", "bias", "running_mean", "running_var"] {
-                    slots.push(TensorSpec::new(name("bn", tensor), &[channels]));
-                }
-                channels_in = channels;
+/// Whose trunks a network has. Both have the same eight convolutions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrunkKind {
+    /// The paper's: each convolution is followed by batch norm and ReLU.
+    #[default]
+    L3,
+    /// OpenL3's: the input is normalised too; conv1_2 of the vision trunk is normalised
+    /// after its ReLU instead of before; conv4_2 has neither. The stride of conv1_1 is 1,
+    /// batch norm's epsilon 1e-3.
+    OpenL3,
+}
+
+impl TrunkKind {
+    /// The `trunks` in a model's header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::L3 => "l3",
+            Self::OpenL3 => "openl3",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::L3, Self::OpenL3]
+            .into_iter()
+            .find(|k| k.name() == name)
+    }
+
+    /// What batch norm adds to a variance: the default of PyTorch, or of Keras.
+    pub(super) fn bn_epsilon(self) -> f64 {
+        match self {
+            Self::L3 => 1e-5,
+            Self::OpenL3 => 1e-3,
+        }
+    }
+}
+
+/// Which parts of the network a model has: a model that was imported may lack some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The vision trunk.
+    pub vision: bool,
+    /// The audio trunk.
+    pub audio: bool,
+    /// The fusion, on top of both.
+    pub fusion: bool,
+}
+
+impl Parts {
+    /// The whole network.
+    pub const ALL: Self = Self {
+        vision: true,
+        audio: true,
+        fusion: true,
+    };
+
+    /// Whether the trunk is there.
+    pub fn has(self, modality: Modality) -> bool {
+        match modality {
+            Modality::Vision => self.vision,
+            Modality::Audio => self.audio,
+        }
+    }
+}
+
+/// Which network the weights of a model are of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Variant {
+    /// The window and spectrogram that it takes.
+    pub spec: WindowSpec,
+    /// Whose trunks it has.
+    pub trunks: TrunkKind,
+    /// The stride of conv1_1.
+    pub conv1_stride: Conv1Stride,
+    /// What there is of it.
+    pub parts: Parts,
+}
+
+impl Variant {
+    /// The paper's network.
+    pub const PAPER: Self = Self::l3(WindowSpec::PAPER, Conv1Stride::Two);
+
+    /// The paper's network, for sound of this spec.
+    pub const fn l3(spec: WindowSpec, conv1_stride: Conv1Stride) -> Self {
+        Self {
+            spec,
+            trunks: TrunkKind::L3,
+            conv1_stride,
+            parts: Parts::ALL,
+        }
+    }
+
+    /// Some parts of a network with OpenL3's trunks, for sound of this spec.
+    pub const fn openl3(spec: WindowSpec, parts: Parts) -> Self {
+        Self {
+            spec,
+            trunks: TrunkKind::OpenL3,
+            conv1_stride: Conv1Stride::One,
+            parts,
+        }
+    }
+
+    /// The same with all parts.
+    #[must_use]
+    pub const fn whole(self) -> Self {
+        Self {
+            parts: Parts::ALL,
+            ..self
+        }
+    }
+
+    /// Tells variants apart whose weights may be the same: by what they hear, whose trunks
+    /// they have and the stride.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let stride = u64::from(self.conv1_stride.get());
+        match (self.trunks, self.spec == WindowSpec::PAPER) {
+            // As it was when there was no other.
+            (TrunkKind::L3, true) => stride,
+            _ => {
+                let name = format!("{} {}", self.trunks.name(), self.spec.name);
+                mix(stride ^ fnv1a(name.as_bytes()))
             }
         }
     }
-    let fusion = |layer: &str, tensor: &str| format!("fusion.{layer}.{tensor}");
-    slots.push(TensorSpec::new(
-        fusion("fc1", "weight"),
-        &[HIDDEN, 2 * FEATURE],
-    ));
-    slots.push(TensorSpec::new(fusion("fc1", "bias"), &[HIDDEN]));
-    slots.push(TensorSpec::new(fusion("fc2", "weight"), &[2, HIDDEN]));
-    slots.push(TensorSpec::new(fusion("fc2", "bias"), &[2]));
+
+    /// Every tensor of the network, in the order of the data.
+    pub fn layout(&self) -> Vec<TensorSpec> {
+        let mut slots = Vec::with_capacity(104);
+        for modality in [Modality::Vision, Modality::Audio] {
+            if self.parts.has(modality) {
+                slots.extend(trunk_layout(self.trunks, modality));
+            }
+        }
+        if self.parts.fusion {
+            let fusion =
+                |layer: &str, shape: &[usize]| TensorSpec::new(format!("fusion.{layer}"), shape);
+            slots.push(fusion("fc1.weight", &[HIDDEN, 2 * FEATURE]));
+            slots.push(fusion("fc1.bias", &[HIDDEN]));
+            slots.push(fusion("fc2.weight", &[2, HIDDEN]));
+            slots.push(fusion("fc2.bias", &[2]));
+        }
+        slots
+    }
+}
+
+/// The tensors of a trunk, in the order of the data.
+fn trunk_layout(kind: TrunkKind, modality: Modality) -> Vec<TensorSpec> {
+    let mut slots = Vec::with_capacity(50);
+    let name = |layer: &str, tensor: &str| format!("{}.{layer}.{tensor}", modality.name());
+    let mut channels_in = modality.channels_in();
+    let norm = |slots: &mut Vec<TensorSpec>, layer: &str, channels: usize| {
+        for tensor in ["weight", "bias", "running_mean", "running_var"] {
+            slots.push(TensorSpec::new(name(layer, tensor), &[channels]));
+        }
+    };
+    if kind == TrunkKind::OpenL3 {
+        norm(&mut slots, "bn0", channels_in);
+    }
+    for (block, channels) in CHANNELS.into_iter().enumerate() {
+        for conv in 1..=2 {
+            let layer = |kind: &str| format!("{kind}{}_{conv}", block + 1);
+            let kernel = [channels, channels_in, 3, 3];
+            slots.push(TensorSpec::new(name(&layer("conv"), "weight"), &kernel));
+            slots.push(TensorSpec::new(name(&layer("conv"), "bias"), &[channels]));
+            if kind == TrunkKind::L3 || (block, conv) != (3, 2) {
+                norm(&mut slots, &layer("bn"), channels);
+            }
+            channels_in = channels;
+        }
+    }
     slots
 }
 
@@ -135,12 +280,43 @@ mod tests {
 
     #[test]
     fn the_network_has_9508738_parameters() {
-        let parameters: usize = layout()
+        let layout = Variant::PAPER.layout();
+        let parameters: usize = layout
             .iter()
             .filter(|s| s.is_parameter())
             .map(TensorSpec::len)
             .sum();
         assert_eq!(parameters, 9_508_738);
-        assert_eq!(layout().len(), 100);
+        assert_eq!(layout.len(), 100);
+    }
+
+    #[test]
+    fn a_trunk_of_openl3_has_48_tensors() {
+        let parts = Parts {
+            vision: true,
+            audio: false,
+            fusion: false,
+        };
+        let layout = Variant::openl3(WindowSpec::OPENL3_MEL256, parts).layout();
+        assert_eq!(layout.len(), 48);
+        assert!(layout.iter().all(|slot| slot.name.starts_with("vision.")));
+        assert!(!layout.iter().any(|slot| slot.name.contains("bn4_2")));
+        assert_eq!(layout[0].name, "vision.bn0.weight");
+        assert_eq!(layout[0].shape, [3]);
+    }
+
+    #[test]
+    fn variants_of_the_same_tensors_have_different_fingerprints() {
+        let openl3 = |spec| Variant::openl3(spec, Parts::ALL).fingerprint();
+        let all = [
+            Variant::PAPER.fingerprint(),
+            Variant::l3(WindowSpec::PAPER, Conv1Stride::One).fingerprint(),
+            openl3(WindowSpec::OPENL3_LINEAR),
+            openl3(WindowSpec::OPENL3_MEL128),
+            openl3(WindowSpec::OPENL3_MEL256),
+        ];
+        for (i, one) in all.iter().enumerate() {
+            assert!(!all[..i].contains(one), "{i}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::cameras::{self, Cameras};
 use super::error::ModelError;
-use super::layout::Conv1Stride;
+use super::layout::{Conv1Stride, Parts, TrunkKind, Variant};
 use crate::window_spec::WindowSpec;
 
 /// The `format` in the header of a model file.
@@ -17,27 +17,35 @@ pub const FORMAT: &str = "l3net/1";
 /// `random`).
 const INIT_HE: &str = "he";
 
-/// The metadata of every model: which network it is of.
-pub(super) fn variant_metadata(
-    spec: WindowSpec,
-    conv1_stride: Conv1Stride,
-) -> BTreeMap<String, String> {
-    [
+/// Where imported weights come from: whatever is learnt on top of them says so, too.
+pub(super) const IMPORTED: [&str; 5] = [
+    "imported_from",
+    "input_repr",
+    "content_type",
+    "licence",
+    "source",
+];
+
+/// The metadata of every model: which network it is of. Its parts are told by its tensors.
+pub(crate) fn variant_metadata(variant: &Variant) -> BTreeMap<String, String> {
+    let mut entries = vec![
         ("format", FORMAT.to_owned()),
-        ("audio_frontend", spec.name.to_owned()),
-        ("conv1_stride", conv1_stride.get().to_string()),
-    ]
-    .map(|(k, v)| (k.to_owned(), v))
-    .into()
+        ("audio_frontend", variant.spec.name.to_owned()),
+        ("conv1_stride", variant.conv1_stride.get().to_string()),
+    ];
+    // The paper's are not named, as before there were others.
+    if variant.trunks != TrunkKind::L3 {
+        entries.push(("trunks", variant.trunks.name().to_owned()));
+    }
+    entries
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v))
+        .collect()
 }
 
 /// The metadata from which [`Weights::read`](super::Weights::read) generates random weights.
-pub(super) fn random_metadata(
-    seed: u64,
-    spec: WindowSpec,
-    conv1_stride: Conv1Stride,
-) -> BTreeMap<String, String> {
-    let mut metadata = variant_metadata(spec, conv1_stride);
+pub(super) fn random_metadata(seed: u64, variant: &Variant) -> BTreeMap<String, String> {
+    let mut metadata = variant_metadata(variant);
     metadata.insert("init".to_owned(), INIT_HE.to_owned());
     metadata.insert("seed".to_owned(), seed.to_string());
     metadata
@@ -62,19 +70,32 @@ fn refuse(
     }
 }
 
-/// The variant of a model, if this version can compute it.
+/// The variant of a model, if this version can compute it; `has` tells whether it has a
+/// tensor whose name starts so.
 pub(super) fn check_metadata(
     metadata: &BTreeMap<String, String>,
+    has: impl Fn(&str) -> bool,
     source: &Path,
-) -> Result<(WindowSpec, Conv1Stride), ModelError> {
-    let refuse = |key, expected: &str, next| refuse(metadata, source, key, expected, next);
+) -> Result<Variant, ModelError> {
     if metadata.get("format").map(String::as_str) != Some(FORMAT) {
         return Err(refuse(
+            metadata,
+            source,
             "format",
             "\"l3net/1\"",
             "this is not an l3net model",
         ));
     }
+    check_variant(metadata, has, source)
+}
+
+/// The same of any file that stores a network.
+pub(crate) fn check_variant(
+    metadata: &BTreeMap<String, String>,
+    has: impl Fn(&str) -> bool,
+    source: &Path,
+) -> Result<Variant, ModelError> {
+    let refuse = |key, expected: &str, next| refuse(metadata, source, key, expected, next);
     let spec = metadata
         .get("audio_frontend")
         .and_then(|name| WindowSpec::by_name(name))
@@ -96,7 +117,35 @@ pub(super) fn check_metadata(
                 "l3net model convert --conv1-stride sets it",
             )
         })?;
-    Ok((spec, conv1_stride))
+    let trunks = match metadata.get("trunks") {
+        None => Some(TrunkKind::L3),
+        Some(name) => TrunkKind::by_name(name),
+    };
+    let trunks = trunks.ok_or_else(|| {
+        refuse(
+            "trunks",
+            "\"l3\" or \"openl3\"",
+            "use the version that made it, or another model",
+        )
+    })?;
+    match trunks {
+        TrunkKind::L3 => Ok(Variant::l3(spec, conv1_stride)),
+        TrunkKind::OpenL3 if conv1_stride == Conv1Stride::Two => Err(refuse(
+            "conv1_stride",
+            "\"1\"",
+            "OpenL3's trunks have no other",
+        )),
+        TrunkKind::OpenL3 => {
+            let (vision, audio) = (has("vision."), has("audio."));
+            let parts = Parts {
+                vision,
+                // One of them at least: what is missing is named then.
+                audio: audio || !vision,
+                fusion: has("fusion."),
+            };
+            Ok(Variant::openl3(spec, parts))
+        }
+    }
 }
 
 fn known_frontends() -> String {

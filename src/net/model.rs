@@ -8,14 +8,15 @@ use super::device::{Device, Precision, precision_name};
 use super::error::NetError;
 use super::fusion::{Fusion, HeatmapKind, Outputs};
 use super::input;
-use super::layout::{Conv1Stride, FEATURE, Modality};
+use super::layout::{Modality, TrunkKind, Variant};
+use super::plain::{judgements, pooled};
 use super::threads::sleep_while_waiting;
 use super::trunk::{Trunk, TrunkOutput};
 use super::weights::Weights;
 use crate::cores::cores;
 use crate::features::Features;
 use crate::pooled::Pooled;
-use crate::result::{Heatmap, Judgement};
+use crate::result::Judgement;
 use crate::window_spec::WindowSpec;
 
 /// Pairs in one forward pass on the CPU: a larger batch is no faster and takes more
@@ -37,9 +38,9 @@ pub struct NetOptions {
 
 /// The network, ready for inference. One thread owns it at a time.
 pub struct L3Net {
-    pub(super) vision: Trunk,
-    pub(super) audio: Trunk,
-    fusion: Fusion,
+    vision: Option<Trunk>,
+    audio: Option<Trunk>,
+    fusion: Option<Fusion>,
     pub(super) info: NetInfo,
 }
 
@@ -52,10 +53,8 @@ pub struct NetInfo {
     pub kind: Kind,
     /// Threads on the CPU.
     pub threads: usize,
-    /// The window and spectrogram that it takes.
-    pub spec: WindowSpec,
     /// The variant of the network.
-    pub conv1_stride: Conv1Stride,
+    pub variant: Variant,
     /// Whether its weights were trained.
     pub trained: bool,
 }
@@ -87,7 +86,10 @@ impl fmt::Display for NetInfo {
             let s = if self.threads == 1 { "" } else { "s" };
             write!(f, ", {} thread{s}", self.threads)?;
         }
-        write!(f, ", conv1_stride {}", self.conv1_stride.get())?;
+        write!(f, ", conv1_stride {}", self.variant.conv1_stride.get())?;
+        if self.variant.trunks == TrunkKind::OpenL3 {
+            write!(f, ", OpenL3's trunks for {}", self.variant.spec.name)?;
+        }
         f.write_str(if self.trained { "" } else { ", untrained" })
     }
 }
@@ -104,20 +106,34 @@ impl L3Net {
             device,
             kind,
             threads: options.threads.unwrap_or_else(cores).max(1),
-            spec: weights.spec(),
-            conv1_stride: weights.conv1_stride(),
+            variant: *weights.variant(),
             trained: weights.is_trained(),
         };
         if info.threads > 1 && !device.is_cuda() {
             sleep_while_waiting();
         }
         let _guard = tch::no_grad_guard();
+        let parts = info.variant.parts;
+        let trunk = |modality| {
+            (parts
+                .has(modality)
+                .then(|| Trunk::folded(weights, modality, device, kind)))
+            .transpose()
+        };
         Ok(Self {
-            vision: Trunk::folded(weights, Modality::Vision, device, kind)?,
-            audio: Trunk::folded(weights, Modality::Audio, device, kind)?,
-            fusion: Fusion::new(weights, device)?,
+            vision: trunk(Modality::Vision)?,
+            audio: trunk(Modality::Audio)?,
+            fusion: (parts.fusion.then(|| Fusion::new(weights, device))).transpose()?,
             info,
         })
+    }
+
+    /// A trunk, if the model has it.
+    pub(super) fn trunk(&self, modality: Modality) -> Result<&Trunk, NetError> {
+        match modality {
+            Modality::Vision => self.vision.as_ref().ok_or(NetError::NoPart("vision trunk")),
+            Modality::Audio => self.audio.as_ref().ok_or(NetError::NoPart("audio trunk")),
+        }
     }
 
     /// The network's variant and where it runs.
@@ -156,7 +172,7 @@ impl L3Net {
     /// Replaces the fusion; `fusion` is on the network's device, and was learnt on its
     /// trunks.
     pub fn set_fusion(&mut self, fusion: Fusion) {
-        self.fusion = fusion;
+        self.fusion = Some(fusion);
     }
 
     /// What `read` makes of the outputs, a value for each pair, in the order of the batch.
@@ -178,7 +194,7 @@ impl L3Net {
         batch: &[&Features],
         run: impl Fn(&[&Features]) -> Result<Vec<T>, NetError>,
     ) -> Result<Vec<T>, NetError> {
-        check(batch, self.info.spec)?;
+        check(batch, self.info.variant.spec)?;
         let mut all = Vec::with_capacity(batch.len());
         for part in batch.chunks(self.batch()) {
             all.extend(run(part)?);
@@ -201,12 +217,13 @@ impl L3Net {
         heatmap: HeatmapKind,
         read: impl Fn(&Outputs) -> Result<Vec<T>, NetError>,
     ) -> Result<Vec<T>, NetError> {
-        let audio = self.audio.forward(&self.audio_input(batch)?, false)?;
+        let audio = self.audio_output(batch)?;
         by_size(batch, |members, rows| {
             let audio = match rows.len() == batch.len() {
                 true => TrunkOutput {
                     conv4_2: audio.conv4_2.shallow_clone(),
                     pool4: audio.pool4.shallow_clone(),
+                    ..audio
                 },
                 false => {
                     let rows: Vec<i64> = rows.iter().map(|&i| i as i64).collect();
@@ -214,6 +231,7 @@ impl L3Net {
                     TrunkOutput {
                         conv4_2: audio.conv4_2.f_index_select(0, &rows)?,
                         pool4: audio.pool4.f_index_select(0, &rows)?,
+                        ..audio
                     }
                 }
             };
@@ -227,8 +245,15 @@ impl L3Net {
         audio: TrunkOutput,
         heatmap: HeatmapKind,
     ) -> Result<Outputs, NetError> {
-        let vision = self.vision.forward(&self.vision_input(batch)?, false)?;
-        Ok(self.fusion.forward(vision, audio, heatmap)?)
+        let fusion = self.fusion.as_ref().ok_or(NetError::NoPart("fusion"))?;
+        let trunk = self.trunk(Modality::Vision)?;
+        let vision = trunk.forward(&self.vision_input(batch)?, false)?;
+        Ok(fusion.forward(vision, audio, heatmap)?)
+    }
+
+    fn audio_output(&self, batch: &[&Features]) -> Result<TrunkOutput, NetError> {
+        let trunk = self.trunk(Modality::Audio)?;
+        Ok(trunk.forward(&self.audio_input(batch)?, false)?)
     }
 
     /// The forward pass as tensors, for evaluation and tests. All pictures of the
@@ -238,10 +263,10 @@ impl L3Net {
     /// If features are not of the network's shape, their pictures differ in size, or
     /// libtorch fails.
     pub fn forward(&self, batch: &[&Features], heatmap: HeatmapKind) -> Result<Outputs, NetError> {
-        check(batch, self.info.spec)?;
+        check(batch, self.info.variant.spec)?;
         check_one_size(batch)?;
         let _guard = self.enter();
-        let audio = self.audio.forward(&self.audio_input(batch)?, false)?;
+        let audio = self.audio_output(batch)?;
         self.one_size(batch, audio, heatmap)
     }
 
@@ -257,7 +282,10 @@ impl L3Net {
 
     /// `[B, 1, bins, frames]`.
     fn audio_input(&self, batch: &[&Features]) -> Result<Tensor, NetError> {
-        let NetInfo { spec, device, .. } = self.info;
+        let NetInfo {
+            variant, device, ..
+        } = self.info;
+        let spec = variant.spec;
         let values = concatenated(batch, spec.spectrogram_len(), |f| &f.spectrogram);
         Ok(input::spectrograms(&values, spec, device)?)
     }
@@ -347,57 +375,4 @@ pub(super) fn by_size<T>(
     }
     numbered.sort_unstable_by_key(|(row, _)| *row);
     Ok(numbered.into_iter().map(|(_, value)| value).collect())
-}
-
-/// The rows of a matrix of this width.
-pub(super) fn rows(values: &[f32], width: usize) -> Vec<Vec<f32>> {
-    values.chunks_exact(width).map(<[f32]>::to_vec).collect()
-}
-
-/// All results as plain data, with one copy from the device.
-fn judgements(outputs: &Outputs) -> Result<Vec<Judgement>, NetError> {
-    let (b, rows, cols) = outputs.vision_heatmap.size3()?;
-    let (_, bands, steps) = outputs.audio_heatmap.size3()?;
-    let all = Tensor::f_cat(
-        &[
-            &outputs.logits,
-            &outputs.vision_heatmap.f_reshape([b, rows * cols])?,
-            &outputs.audio_heatmap.f_reshape([b, bands * steps])?,
-        ],
-        1,
-    )?;
-    let width = usize::try_from(2 + rows * cols + bands * steps).unwrap_or(usize::MAX);
-    Ok(input::to_vec(&all)?
-        .chunks_exact(width)
-        .map(|row| {
-            let (logits, maps) = row.split_at(2);
-            let (vision, audio) = maps.split_at((rows * cols) as usize);
-            Judgement {
-                logits: [logits[0], logits[1]],
-                correspondence: 1.0 / (1.0 + (logits[0] - logits[1]).exp()),
-                vision: heatmap(rows, cols, vision),
-                audio: heatmap(bands, steps, audio),
-            }
-        })
-        .collect())
-}
-
-/// The features that the fusion compared, as plain data.
-fn pooled(outputs: &Outputs) -> Result<Vec<Pooled>, NetError> {
-    let [vision, audio] = [&outputs.vision_features, &outputs.audio_features]
-        .map(|features| input::to_vec(&features.f_to_kind(Kind::Float)?));
-    let pairs = rows(&vision?, FEATURE)
-        .into_iter()
-        .zip(rows(&audio?, FEATURE));
-    Ok(pairs
-        .map(|(vision, audio)| Pooled { vision, audio })
-        .collect())
-}
-
-fn heatmap(rows: i64, cols: i64, values: &[f32]) -> Heatmap {
-    Heatmap {
-        rows: rows as u32,
-        cols: cols as u32,
-        values: values.to_vec(),
-    }
 }

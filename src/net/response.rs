@@ -4,15 +4,20 @@
 use tch::{Kind, Tensor};
 
 use super::error::NetError;
+use super::fusion::above_least;
 use super::input::{self, to_vec};
-use super::layout::FEATURE;
+use super::layout::{FEATURE, Modality};
 use super::model::{L3Net, check_spectrogram};
 use crate::features::ScaledFrame;
 use crate::result::Heatmap;
 
 /// conv4_2 before its ReLU, `[B, 512, h, w]`: 16 × 12 for a window of sound, 14 × 14
-/// for a picture of 224 × 224.
-pub struct Response(pub(super) Tensor);
+/// for a picture of 224 × 224, or twice as many with a stride of 1.
+pub struct Response {
+    map: Tensor,
+    /// A ReLU follows.
+    rectified: bool,
+}
 
 /// Blocks of frequency and of time in the features of a sound.
 pub(super) const SOUND_BLOCKS: (usize, usize) = (4, 3);
@@ -26,11 +31,12 @@ impl L3Net {
     /// If one is not of the network's shape, or libtorch fails.
     pub fn audio_response(&self, spectrograms: &[&[f32]]) -> Result<Response, NetError> {
         for (index, s) in spectrograms.iter().enumerate() {
-            check_spectrogram(s, self.info.spec, index)?;
+            check_spectrogram(s, self.info.variant.spec, index)?;
         }
         let _guard = self.enter();
-        let input = input::spectrograms(&spectrograms.concat(), self.info.spec, self.info.device)?;
-        Ok(Response(self.audio.to_conv4_2(&input, false)?))
+        let (spec, device) = (self.info.variant.spec, self.info.device);
+        let input = input::spectrograms(&spectrograms.concat(), spec, device)?;
+        self.response(Modality::Audio, &input)
     }
 
     /// The vision trunk's response to pictures of one size.
@@ -47,18 +53,53 @@ impl L3Net {
         let _guard = self.enter();
         let bytes: Vec<&[u8]> = pictures.iter().map(|p| p.rgb.as_slice()).collect();
         let input = input::images(&bytes.concat(), height, width, self.info.device)?;
-        Ok(Response(self.vision.to_conv4_2(&input, false)?))
+        self.response(Modality::Vision, &input)
+    }
+
+    /// The vision trunk's response to pictures of `side × side` whose values are those of its
+    /// input already, row by row, each pixel's channels together.
+    ///
+    /// # Errors
+    /// If the model has no vision trunk, or libtorch fails.
+    pub fn prepared_response(&self, values: &[f32], side: usize) -> Result<Response, NetError> {
+        let _guard = self.enter();
+        let input = Tensor::f_from_slice(values)?
+            .f_view([-1, side as i64, side as i64, 3])?
+            .f_to(self.info.device)?
+            .f_permute([0, 3, 1, 2])?;
+        self.response(Modality::Vision, &input)
+    }
+
+    /// The response of a trunk to its input, `[B, 3 or 1, H, W]`.
+    pub(super) fn response(
+        &self,
+        modality: Modality,
+        input: &Tensor,
+    ) -> Result<Response, NetError> {
+        let trunk = self.trunk(modality)?;
+        Ok(Response {
+            map: trunk.to_conv4_2(input, false)?,
+            rectified: trunk.is_rectified(),
+        })
     }
 }
 
 impl Response {
-    /// pool4 of each of the batch in turn: B × 512, none negative.
+    /// pool4 of each of the batch in turn: B × 512.
     ///
     /// # Errors
     /// If libtorch fails.
     pub fn pool4(&self) -> Result<Vec<f32>, NetError> {
-        let strongest = self.0.f_amax([2, 3], false)?.f_relu()?;
-        Ok(to_vec(&strongest.f_to_kind(Kind::Float)?)?)
+        let strongest = self.map.f_amax([2, 3], false)?;
+        Ok(to_vec(&self.activated(strongest)?.f_to_kind(Kind::Float)?)?)
+    }
+
+    /// After the ReLU that the paper's trunks have.
+    fn activated(&self, x: Tensor) -> Result<Tensor, tch::TchError> {
+        match self.rectified {
+            true => x.f_relu(),
+            false => Ok(x),
+        }
     }
 
     /// The features for classifying sounds (paper, section 3.3): the maxima of 4 × 3
@@ -76,20 +117,46 @@ impl Response {
     /// # Errors
     /// If libtorch fails.
     pub fn picture_8192(&self) -> Result<Vec<f32>, NetError> {
-        Ok(to_vec(&self.blocks(PICTURE_BLOCKS)?.f_relu()?)?)
+        Ok(to_vec(&self.activated(self.blocks(PICTURE_BLOCKS)?)?)?)
     }
 
-    /// The map of one of the 512 units after the ReLU, of one row of the batch.
+    /// As [`sound_6144`](Self::sound_6144), block by block: OpenL3's order.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn sound_blocks_last(&self) -> Result<Vec<f32>, NetError> {
+        self.blocks_last(SOUND_BLOCKS)
+    }
+
+    /// The maxima of 4 × 4 blocks of a picture, block by block: OpenL3's order. Without a
+    /// ReLU if the trunk has none.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn picture_blocks_last(&self) -> Result<Vec<f32>, NetError> {
+        self.blocks_last(PICTURE_BLOCKS)
+    }
+
+    fn blocks_last(&self, (rows, cols): (usize, usize)) -> Result<Vec<f32>, NetError> {
+        let blocks = self.blocks((rows, cols))?;
+        let by_channel = blocks.f_view([-1, FEATURE as i64, (rows * cols) as i64])?;
+        Ok(to_vec(&by_channel.f_permute([0, 2, 1])?.f_contiguous()?)?)
+    }
+
+    /// The map of one of the 512 units, of one row of the batch; none of its values is negative.
     ///
     /// # Errors
     /// If there is no such row or unit, or libtorch fails.
     pub fn unit(&self, row: usize, unit: usize) -> Result<Heatmap, NetError> {
-        let map = self.0.f_select(0, row as i64)?.f_select(0, unit as i64)?;
+        let map = self.map.f_select(0, row as i64)?.f_select(0, unit as i64)?;
         let (rows, cols) = map.size2()?;
         Ok(Heatmap {
             rows: rows as u32,
             cols: cols as u32,
-            values: to_vec(&map.f_to_kind(Kind::Float)?.f_relu()?)?,
+            values: to_vec(&match self.rectified {
+                true => map.f_relu()?.f_to_kind(Kind::Float)?,
+                false => above_least(&map.f_to_kind(Kind::Float)?)?,
+            })?,
         })
     }
 
@@ -99,9 +166,9 @@ impl Response {
     /// 16 times as long as high, each cell is in several of them.
     fn blocks(&self, (rows, cols): (usize, usize)) -> Result<Tensor, tch::TchError> {
         let (rows, cols) = (rows as i64, cols as i64);
-        let (_, channels, h, w) = self.0.size4()?;
+        let (_, channels, h, w) = self.map.size4()?;
         debug_assert_eq!(channels, FEATURE as i64);
-        let mut map = self.0.f_to_kind(Kind::Float)?;
+        let mut map = self.map.f_to_kind(Kind::Float)?;
         if h < rows || w < cols {
             (map, _) = map.f_adaptive_max_pool2d([h.max(rows), w.max(cols)])?;
         }
@@ -120,11 +187,12 @@ mod tests {
     /// A response whose map has `rows × cols` cells, numbered from 1.
     fn numbered(rows: i64, cols: i64) -> Response {
         let cells = Tensor::arange(rows * cols, (Kind::Float, tch::Device::Cpu)) + 1.0;
-        Response(
-            cells
+        Response {
+            map: cells
                 .view([1, 1, rows, cols])
                 .repeat([1, FEATURE as i64, 1, 1]),
-        )
+            rectified: true,
+        }
     }
 
     #[test]

@@ -63,6 +63,12 @@ impl<'a> Header<'a> {
         self.tensors.tensor(name).is_ok()
     }
 
+    /// Whether there is a tensor whose name starts so.
+    pub(crate) fn has_any(&self, start: &str) -> bool {
+        let mut names = self.tensors.names().into_iter();
+        names.any(|name| name.starts_with(start))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
@@ -167,7 +173,7 @@ fn diagnose(bytes: &[u8], error: &SafeTensorError, source: &Path) -> ModelError 
              safetensors.torch.save_file",
         ),
         [0x89, b'H', b'D', b'F', ..] => {
-            Some("HDF5 (Keras); export its weights with the names of l3net to safetensors")
+            Some("HDF5 (Keras); l3net model import reads the weights of OpenL3")
         }
         _ => None,
     };

@@ -3,27 +3,41 @@
 //! Belongs here: the layers from the input to pool4, for training and inference
 //! alike. The two differ only in what follows a convolution: batch norm in training,
 //! nothing once it is folded into the weights.
+//!
+//! OpenL3's trunks ([`TrunkKind::OpenL3`]) are run, not trained. Where they normalise
+//! before a convolution, batch norm cannot be folded into it: the convolution's padding is
+//! 0 after the norm, not before.
 
-use l3net_data::floats;
+mod norm;
+mod stored;
+
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::layout::{CHANNELS, Conv1Stride, Modality};
+use norm::{Affine, LateNorm};
+use stored::StoredBlock;
+
+use super::layout::{Conv1Stride, Modality, TrunkKind};
 use super::weights::Weights;
 
-/// PyTorch's default; every checkpoint was trained with it.
-const BN_EPS: f64 = 1e-5;
 const BN_MOMENTUM: f64 = 0.1;
 
 /// The output of a trunk.
 pub struct TrunkOutput {
-    /// The last feature map, after ReLU: `[B, 512, h, w]`.
+    /// The last feature map, after the ReLU that the paper's trunks have: `[B, 512, h, w]`.
     pub conv4_2: Tensor,
     /// Its maximum over all positions: `[B, 512]`.
     pub pool4: Tensor,
+    /// No value of conv4_2 is negative: a ReLU was last.
+    pub rectified: bool,
 }
 
 /// One of the two trunks.
 pub struct Trunk {
+    kind: TrunkKind,
+    /// Of the input, in OpenL3's trunks.
+    input_norm: Option<Affine>,
+    /// Of conv1_2 after its ReLU, in OpenL3's vision trunk.
+    late_norm: Option<LateNorm>,
     conv1_1: ConvBlock,
     conv1_2: ConvBlock,
     conv2_1: ConvBlock,
@@ -50,17 +64,49 @@ impl Trunk {
         device: Device,
         kind: Kind,
     ) -> Result<Self, TchError> {
-        Self::build(weights, modality, |block| {
-            let stored = if block.name == "1_1" {
-                Kind::Float
-            } else {
-                kind
+        let trunks = weights.variant().trunks;
+        let norm = |layer: &str| Affine::of(weights, modality, layer, device);
+        let late_norm = match (trunks, modality) {
+            (TrunkKind::OpenL3, Modality::Vision) => {
+                Some(LateNorm::of(weights, norm("bn1_2")?, device)?)
+            }
+            _ => None,
+        };
+        let input_norm = match trunks {
+            TrunkKind::OpenL3 => Some(norm("bn0")?),
+            TrunkKind::L3 => None,
+        };
+        let conv = |block: usize, number: usize| {
+            let stored = StoredBlock::of(weights, modality, block, number);
+            let folded = match (trunks, block, number) {
+                (TrunkKind::OpenL3, 4, 2) => stored.plain()?,
+                (TrunkKind::OpenL3, 1, 2) if modality == Modality::Vision => {
+                    stored.with_signs_of_norm()?
+                }
+                _ => stored.folded()?,
             };
-            block.folded()?.to(device, stored, kind)
+            let of_weights = match (block, number) {
+                (1, 1) => Kind::Float,
+                _ => kind,
+            };
+            folded.to(device, of_weights, kind)
+        };
+        Ok(Self {
+            kind: trunks,
+            input_norm,
+            late_norm,
+            conv1_1: conv(1, 1)?,
+            conv1_2: conv(1, 2)?,
+            conv2_1: conv(2, 1)?,
+            conv2_2: conv(2, 2)?,
+            conv3_1: conv(3, 1)?,
+            conv3_2: conv(3, 2)?,
+            conv4_1: conv(4, 1)?,
+            conv4_2: conv(4, 2)?,
         })
     }
 
-    /// A trunk for training, over tensors that the caller owns and updates: `tensor`
+    /// One of the paper's trunks for training, over tensors that the caller owns and updates: `tensor`
     /// yields each by its name in a checkpoint. `kind` is the precision after conv1_1;
     /// the convolutions' tensors must be of it, those of conv1_1 and of batch norm f32.
     ///
@@ -96,6 +142,9 @@ impl Trunk {
             }
         };
         Self {
+            kind: TrunkKind::L3,
+            input_norm: None,
+            late_norm: None,
             conv1_1: conv(1, 1),
             conv1_2: conv(1, 2),
             conv2_1: conv(2, 1),
@@ -107,43 +156,6 @@ impl Trunk {
         }
     }
 
-    fn build(
-        weights: &Weights,
-        modality: Modality,
-        make: impl Fn(StoredBlock<'_>) -> Result<ConvBlock, TchError>,
-    ) -> Result<Self, TchError> {
-        let conv = |block: usize, number: usize| {
-            let channels_in = match (block, number) {
-                (1, 1) => modality.channels_in(),
-                (_, 1) => CHANNELS[block - 2],
-                _ => CHANNELS[block - 1],
-            };
-            let stride = match (block, number) {
-                (1, 1) => i64::from(weights.conv1_stride().get()),
-                _ => 1,
-            };
-            let name = format!("{block}_{number}");
-            make(StoredBlock {
-                weights,
-                modality,
-                name,
-                channels_in,
-                channels: CHANNELS[block - 1],
-                stride,
-            })
-        };
-        Ok(Self {
-            conv1_1: conv(1, 1)?,
-            conv1_2: conv(1, 2)?,
-            conv2_1: conv(2, 1)?,
-            conv2_2: conv(2, 2)?,
-            conv3_1: conv(3, 1)?,
-            conv3_2: conv(3, 2)?,
-            conv4_1: conv(4, 1)?,
-            conv4_2: conv(4, 2)?,
-        })
-    }
-
     /// From the input `[B, 3 or 1, H, W]` to pool4; the sizes in the comments are those
     /// of a 224 × 224 picture at stride 2.
     ///
@@ -153,9 +165,22 @@ impl Trunk {
     /// # Errors
     /// If libtorch fails.
     pub fn forward(&self, x: &Tensor, train: bool) -> Result<TrunkOutput, TchError> {
-        let conv4_2 = self.to_conv4_2(x, train)?.f_relu_()?; // [B, 512, 14, 14]
-        let pool4 = conv4_2.f_amax([2, 3], false)?; //          [B, 512]
-        Ok(TrunkOutput { conv4_2, pool4 })
+        let mut conv4_2 = self.to_conv4_2(x, train)?; // [B, 512, 14, 14]
+        if self.is_rectified() {
+            conv4_2 = conv4_2.f_relu_()?;
+        }
+        let pool4 = conv4_2.f_amax([2, 3], false)?; //   [B, 512]
+        let rectified = self.is_rectified();
+        Ok(TrunkOutput {
+            conv4_2,
+            pool4,
+            rectified,
+        })
+    }
+
+    /// Whether conv4_2 is followed by a ReLU before it is pooled.
+    pub fn is_rectified(&self) -> bool {
+        self.kind == TrunkKind::L3
     }
 
     /// From the input to conv4_2 before its ReLU, from which the paper computes its
@@ -166,8 +191,16 @@ impl Trunk {
     pub fn to_conv4_2(&self, x: &Tensor, train: bool) -> Result<Tensor, TchError> {
         // One variable, reassigned: shadowing would keep every map alive to the end,
         // and a batch of 4 took 10 % longer for lack of memory to reuse.
-        let mut x = self.conv1_1.forward(x, train)?.f_relu_()?; //  [B, 64, 112, 112]
-        x = pooled(&self.conv1_2.forward(&x, train)?)?; //          [B, 64, 56, 56]
+        let mut x = match &self.input_norm {
+            Some(norm) => self.conv1_1.forward(&norm.apply(x)?, train)?,
+            None => self.conv1_1.forward(x, train)?,
+        };
+        x = x.f_relu_()?; //                                        [B, 64, 112, 112]
+        x = self.conv1_2.forward(&x, train)?;
+        x = match &self.late_norm {
+            Some(norm) => norm.pooled(&x)?,
+            None => pooled(&x)?,
+        }; //                                                       [B, 64, 56, 56]
         x = self.conv2_1.forward(&x, train)?.f_relu_()?; //         [B, 128, 56, 56]
         x = pooled(&self.conv2_2.forward(&x, train)?)?; //          [B, 128, 28, 28]
         x = self.conv3_1.forward(&x, train)?.f_relu_()?; //         [B, 256, 28, 28]
@@ -182,8 +215,11 @@ impl Trunk {
 /// ReLU first gives the same and has four times the work: a training step takes 5 %
 /// longer.
 fn pooled(x: &Tensor) -> Result<Tensor, TchError> {
-    x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?
-        .f_relu_()
+    max_pool(x)?.f_relu_()
+}
+
+fn max_pool(x: &Tensor) -> Result<Tensor, TchError> {
+    x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)
 }
 
 /// conv3×3 (pad 1), and batch norm unless it is folded into the weights.
@@ -218,7 +254,7 @@ impl ConvBlock {
                 Some(&n.running_var),
                 train,
                 BN_MOMENTUM,
-                BN_EPS,
+                TrunkKind::L3.bn_epsilon(),
                 true,
             ),
         }
@@ -246,55 +282,13 @@ fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
         .f_permute([0, 3, 1, 2])
 }
 
-/// The tensors of one [`ConvBlock`] as a model stores them.
-struct StoredBlock<'a> {
-    weights: &'a Weights,
-    modality: Modality,
-    name: String,
-    channels_in: usize,
-    channels: usize,
-    stride: i64,
-}
-
-impl StoredBlock<'_> {
-    fn values(&self, layer: &str, tensor: &str) -> &[f32] {
-        let name = format!("{}.{layer}{}.{tensor}", self.modality.name(), self.name);
-        self.weights.tensor(&name)
-    }
-
-    fn kernel(&self, values: &[f32]) -> Result<Tensor, TchError> {
-        let shape = [self.channels as i64, self.channels_in as i64, 3, 3];
-        Tensor::f_from_slice(values)?.f_reshape(shape)
-    }
-
-    /// w' = w γ/σ and b' = (b − μ) γ/σ + β, in double precision.
-    fn folded(&self) -> Result<ConvBlock, TchError> {
-        let of = |layer, name| self.values(layer, name).iter().map(|&v| f64::from(v));
-        let gain: Vec<f64> = of("bn", "weight")
-            .zip(of("bn", "running_var"))
-            .map(|(gamma, var)| gamma / (var + BN_EPS).sqrt())
-            .collect();
-        let kernels = self.values("conv", "weight");
-        let weight = floats::scaled_rows(kernels, self.channels_in * 9, &gain);
-        let bias: Vec<f32> = of("conv", "bias")
-            .zip(of("bn", "running_mean"))
-            .zip(of("bn", "bias"))
-            .zip(&gain)
-            .map(|(((b, mean), beta), gain)| ((b - mean) * gain + beta) as f32)
-            .collect();
-        Ok(ConvBlock {
-            weight: self.kernel(&weight)?,
-            bias: Some(Tensor::f_from_slice(&bias)?),
-            stride: self.stride,
-            kind: Kind::Float,
-            norm: None,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::layout::{Parts, Variant};
     use super::*;
+    use crate::window_spec::WindowSpec;
 
     #[test]
     fn folding_changes_nothing_and_odd_sizes_are_floored() {
@@ -309,7 +303,7 @@ mod tests {
             let folded = Trunk::folded(&weights, Modality::Audio, cpu, Kind::Float)
                 .and_then(|t| t.forward(&x, false))
                 .expect("a forward pass");
-            let slots = super::super::layout::layout();
+            let slots = weights.variant().layout();
             let tensor = |name: &str| {
                 let slot = slots.iter().find(|s| s.name == name).expect("a tensor");
                 let shape: Vec<i64> = slot.shape.iter().map(|&n| n as i64).collect();
@@ -333,6 +327,106 @@ mod tests {
                 .max()
                 .double_value(&[]);
             assert!(scale > 0.1 && off < 1e-4 * scale, "{off} of {scale}");
+        }
+    }
+
+    /// One layer after the other, as OpenL3's code has them.
+    fn openl3_step_by_step(weights: &Weights, modality: Modality, x: &Tensor) -> Tensor {
+        let slots = weights.variant().layout();
+        let tensor = |name: String| {
+            let slot = slots.iter().find(|s| s.name == name).expect("a tensor");
+            let shape: Vec<i64> = slot.shape.iter().map(|&n| n as i64).collect();
+            Tensor::from_slice(weights.tensor(&name)).reshape(shape)
+        };
+        let of = |layer: &str, part: &str| tensor(format!("{}.{layer}.{part}", modality.name()));
+        let conv = |x: &Tensor, name: &str| {
+            let layer = format!("conv{name}");
+            x.conv2d(
+                &of(&layer, "weight"),
+                Some(of(&layer, "bias")),
+                [1, 1],
+                [1, 1],
+                [1, 1],
+                1,
+            )
+        };
+        let norm = |x: &Tensor, name: &str| {
+            let layer = format!("bn{name}");
+            let [weight, bias, mean, var] =
+                ["weight", "bias", "running_mean", "running_var"].map(|part| of(&layer, part));
+            x.batch_norm(
+                Some(weight),
+                Some(bias),
+                Some(mean),
+                Some(var),
+                false,
+                0.1,
+                1e-3,
+                false,
+            )
+        };
+        let mut x = norm(x, "0");
+        for block in 1..=4 {
+            x = norm(&conv(&x, &format!("{block}_1")), &format!("{block}_1")).relu();
+            let name = format!("{block}_2");
+            let y = conv(&x, &name);
+            x = match (block, modality) {
+                (4, _) => return y,
+                (1, Modality::Vision) => norm(&y.relu(), &name),
+                _ => norm(&y, &name).relu(),
+            };
+            x = x.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);
+        }
+        unreachable!("the fourth block returns")
+    }
+
+    #[test]
+    fn openl3s_trunks_are_its_layers_in_its_order() {
+        let _guard = tch::no_grad_guard();
+        for (modality, channels, signed) in [
+            (Modality::Vision, 3, false),
+            (Modality::Vision, 3, true),
+            (Modality::Audio, 1, false),
+        ] {
+            let parts = Parts {
+                vision: modality == Modality::Vision,
+                audio: modality == Modality::Audio,
+                fusion: false,
+            };
+            let variant = Variant::openl3(WindowSpec::OPENL3_MEL256, parts);
+            let random = Weights::random_of(variant, 11);
+            let mut tensors: BTreeMap<String, Vec<f32>> = (variant.layout().into_iter())
+                .map(|slot| (slot.name.clone(), random.tensor(&slot.name).to_vec()))
+                .collect();
+            if signed {
+                let gains = tensors.get_mut("vision.bn1_2.weight").expect("a tensor");
+                gains.iter_mut().step_by(2).for_each(|gain| *gain = -*gain);
+            }
+            let weights = Weights::trained(variant, tensors, BTreeMap::new());
+            let values: Vec<f32> = (0..2 * channels * 50 * 47)
+                .map(|i| (i as f32).sin())
+                .collect();
+            let x = Tensor::from_slice(&values).reshape([2, channels, 50, 47]);
+            let expected = openl3_step_by_step(&weights, modality, &x);
+            let trunk =
+                Trunk::folded(&weights, modality, Device::Cpu, Kind::Float).expect("a trunk");
+            let found = trunk.forward(&x, false).expect("a forward pass");
+            assert_eq!(found.conv4_2.size(), [2, 512, 6, 5]);
+            let scale = expected.abs().max().double_value(&[]);
+            let off = (&found.conv4_2 - &expected).abs().max().double_value(&[]);
+            assert!(
+                scale > 0.1 && off < 1e-5 * scale,
+                "{modality:?}: {off} of {scale}"
+            );
+            let trunk =
+                Trunk::folded(&weights, modality, Device::Cpu, Kind::BFloat16).expect("a trunk");
+            let found16 = trunk.forward(&x, false).expect("a forward pass").conv4_2;
+            assert_eq!(found16.kind(), Kind::BFloat16);
+            let off = (found16.to_kind(Kind::Float) - &expected).abs();
+            let off = off.max().double_value(&[]);
+            assert!(off < 3e-2 * scale, "{modality:?} in bf16: {off} of {scale}");
+            // No ReLU follows.
+            assert!(found.pool4.min().double_value(&[]) < 0.0);
         }
     }
 }

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::cameras::{self, Cameras};
 use super::error::ModelError;
-use super::layout::{Conv1Stride, layout};
-use super::metadata::{check_metadata, known_cameras, random_metadata, seed_of, variant_metadata};
+use super::layout::{Conv1Stride, Modality, TensorSpec, Variant};
+use super::metadata::{
+    IMPORTED, check_metadata, known_cameras, random_metadata, seed_of, variant_metadata,
+};
 use super::random;
 use super::safetensors_file::{self as file, StoreAs};
 use crate::hash::mix;
@@ -23,8 +25,7 @@ use l3net_data::floats;
 pub struct Weights {
     source: PathBuf,
     metadata: BTreeMap<String, String>,
-    spec: WindowSpec,
-    conv1_stride: Conv1Stride,
+    variant: Variant,
     cameras: Cameras,
     tensors: BTreeMap<String, Vec<f32>>,
 }
@@ -61,13 +62,14 @@ impl Weights {
         if let Some(stride) = stride {
             metadata.insert("conv1_stride".to_owned(), stride.get().to_string());
         }
-        let (spec, conv1_stride) = check_metadata(&metadata, source)?;
+        let variant = check_metadata(&metadata, |start| header.has_any(start), source)?;
+        let layout = variant.layout();
         let cameras = known_cameras(&metadata, source)?;
         let tensors = if header.is_empty() && metadata.contains_key("init") {
-            random_tensors(seed_of(&metadata, source)?)
+            random_tensors(seed_of(&metadata, source)?, &layout)
         } else {
-            header.check_names(&layout(), source)?;
-            layout()
+            header.check_names(&layout, source)?;
+            layout
                 .iter()
                 .map(|slot| Ok((slot.name.clone(), header.tensor(slot, source)?)))
                 .collect::<Result<_, ModelError>>()?
@@ -75,8 +77,7 @@ impl Weights {
         Ok(Self {
             source: source.to_owned(),
             metadata,
-            spec,
-            conv1_stride,
+            variant,
             cameras,
             tensors,
         })
@@ -85,57 +86,66 @@ impl Weights {
     /// Random weights, the same on every machine (He initialisation, batch norm
     /// slightly perturbed): for tests, benches, and until a model is trained.
     pub fn random(seed: u64, conv1_stride: Conv1Stride) -> Self {
-        Self::random_for(WindowSpec::PAPER, seed, conv1_stride)
+        Self::random_of(Variant::l3(WindowSpec::PAPER, conv1_stride), seed)
     }
 
-    /// As [`random`](Self::random), for another audio front end.
-    pub fn random_for(spec: WindowSpec, seed: u64, conv1_stride: Conv1Stride) -> Self {
+    /// As [`random`](Self::random), of another variant.
+    pub fn random_of(variant: Variant, seed: u64) -> Self {
         Self {
             source: PathBuf::from(format!("random weights of seed {seed}")),
-            metadata: random_metadata(seed, spec, conv1_stride),
-            spec,
-            conv1_stride,
+            metadata: random_metadata(seed, &variant),
+            variant,
             cameras: Cameras::new(),
-            tensors: random_tensors(seed),
+            tensors: random_tensors(seed, &variant.layout()),
         }
     }
 
     /// What training starts from: He initialisation, zero biases, batch norm as the
     /// identity.
     pub fn initial(seed: u64, conv1_stride: Conv1Stride) -> Self {
-        let tensors = layout()
-            .iter()
-            .map(|slot| (slot.name.clone(), random::initial_values(seed, slot)))
-            .collect();
+        let random = Self::random(seed, conv1_stride);
+        let slots = random.variant.layout();
+        let values = |slot: TensorSpec| (slot.name.clone(), random::initial_values(seed, &slot));
         Self {
-            tensors,
-            ..Self::random(seed, conv1_stride)
+            tensors: slots.into_iter().map(values).collect(),
+            ..random
         }
     }
 
-    /// Trained weights: the values of every tensor of [`layout`]. `training` says how
-    /// they were trained, for the file's metadata.
+    /// The same with a fusion to start learning from, where it has none.
+    #[must_use]
+    pub fn with_initial_fusion(mut self, seed: u64) -> Self {
+        if !self.variant.parts.fusion {
+            self.variant.parts.fusion = true;
+            for slot in self.variant.layout() {
+                (self.tensors.entry(slot.name.clone()))
+                    .or_insert_with(|| random::initial_values(seed, &slot));
+            }
+        }
+        self
+    }
+
+    /// Weights that were trained or imported: the values of every tensor of the variant.
+    /// `origin` says where they come from, for the file's metadata.
     ///
     /// # Panics
     /// If a tensor is missing or of another length: names and shapes are the
     /// program's own.
     pub fn trained(
-        spec: WindowSpec,
-        conv1_stride: Conv1Stride,
+        variant: Variant,
         tensors: BTreeMap<String, Vec<f32>>,
-        training: BTreeMap<String, String>,
+        origin: BTreeMap<String, String>,
     ) -> Self {
-        for slot in layout() {
+        for slot in variant.layout() {
             let len = tensors.get(&slot.name).map(Vec::len);
             assert_eq!(len, Some(slot.len()), "{}", slot.name);
         }
-        let mut metadata = training;
-        metadata.extend(variant_metadata(spec, conv1_stride));
+        let mut metadata = origin;
+        metadata.extend(variant_metadata(&variant));
         Self {
             source: PathBuf::from("training"),
             metadata,
-            spec,
-            conv1_stride,
+            variant,
             cameras: Cameras::new(),
             tensors,
         }
@@ -153,9 +163,10 @@ impl Weights {
         cameras: Cameras,
     ) -> Self {
         let mut model = self.clone();
-        for (name, values) in fusion {
-            assert_eq!(values.len(), model.tensor(&name).len(), "{name}");
-            model.tensors.insert(name, values);
+        model.variant.parts.fusion = true;
+        model.tensors.extend(fusion);
+        for slot in model.variant.layout() {
+            assert_eq!(model.tensor(&slot.name).len(), slot.len(), "{}", slot.name);
         }
         model.metadata.extend(learnt);
         model
@@ -176,19 +187,18 @@ impl Weights {
 
     /// Identifies the trunks, whatever the fusion: features of one are none of another.
     pub fn trunk_fingerprint(&self) -> u64 {
-        let stride = u64::from(self.conv1_stride.get());
+        let variant = self.variant.fingerprint();
         let trunks = (self.tensors.iter()).filter(|(name, _)| !name.starts_with("fusion."));
-        trunks.fold(stride, |state, (_, values)| floats::hash(state, values))
+        trunks.fold(variant, |state, (_, values)| floats::hash(state, values))
     }
 
     /// Whether both have the same trunks, so that a fusion of one fits the other.
     pub fn has_trunks_of(&self, other: &Self) -> bool {
-        let mut slots = layout().into_iter();
-        self.conv1_stride == other.conv1_stride
-            && self.spec == other.spec
+        let mut slots = self.variant.layout().into_iter();
+        self.variant.whole() == other.variant.whole()
             && slots.all(|slot| {
                 slot.name.starts_with("fusion.")
-                    || self.tensor(&slot.name) == other.tensor(&slot.name)
+                    || other.tensors.get(&slot.name) == self.tensors.get(&slot.name)
             })
     }
 
@@ -208,9 +218,9 @@ impl Weights {
 
     /// A hash of all weights, the variant, and what is known of single cameras.
     pub fn fingerprint(&self) -> u64 {
-        let stride = u64::from(self.conv1_stride.get());
+        let variant = self.variant.fingerprint();
         let tensors = self.tensors.values();
-        let weights = tensors.fold(stride, |state, values| floats::hash(state, values));
+        let weights = tensors.fold(variant, |state, values| floats::hash(state, values));
         match self.cameras.is_empty() {
             true => weights,
             false => (cameras::to_text(&self.cameras).bytes()).fold(weights, |state, byte| {
@@ -231,14 +241,57 @@ impl Weights {
         &self.source
     }
 
-    /// The window and spectrogram that the weights were trained on.
-    pub fn spec(&self) -> WindowSpec {
-        self.spec
+    /// Which network the weights are of.
+    pub fn variant(&self) -> &Variant {
+        &self.variant
     }
 
-    /// The variant of the network.
+    /// The window and spectrogram that the weights were trained on.
+    pub fn spec(&self) -> WindowSpec {
+        self.variant.spec
+    }
+
+    /// The stride of conv1_1.
     pub fn conv1_stride(&self) -> Conv1Stride {
-        self.conv1_stride
+        self.variant.conv1_stride
+    }
+
+    /// Checks that it can tell whether picture and sound correspond: it has both trunks,
+    /// and a fusion on top.
+    ///
+    /// # Errors
+    /// Says what is missing, and how to come by it.
+    pub fn check_judges(&self) -> Result<(), ModelError> {
+        self.check_trunks()?;
+        match self.variant.parts.fusion {
+            true => Ok(()),
+            false => Err(ModelError::NoFusion {
+                file: self.source.clone(),
+            }),
+        }
+    }
+
+    /// Checks that it has both trunks, on which a fusion can be learnt.
+    ///
+    /// # Errors
+    /// Names the one that is missing, and how to come by it.
+    pub fn check_trunks(&self) -> Result<(), ModelError> {
+        self.check_trunk(Modality::Vision)?;
+        self.check_trunk(Modality::Audio)
+    }
+
+    /// Checks that it has one of the trunks.
+    ///
+    /// # Errors
+    /// Says that it is missing, and how to come by it.
+    pub fn check_trunk(&self, modality: Modality) -> Result<(), ModelError> {
+        match self.variant.parts.has(modality) {
+            true => Ok(()),
+            false => Err(ModelError::NoTrunk {
+                file: self.source.clone(),
+                modality,
+            }),
+        }
     }
 
     /// The header's metadata: `format`, `conv1_stride`, `audio_frontend`, and how the
@@ -247,7 +300,14 @@ impl Weights {
         &self.metadata
     }
 
-    /// The values of a tensor of [`layout`].
+    /// The part of the metadata that says where imported weights come from.
+    pub fn imported(&self) -> BTreeMap<String, String> {
+        let kept = (self.metadata.iter()).filter(|(key, _)| IMPORTED.contains(&key.as_str()));
+        kept.map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// The values of a tensor of its [`layout`](Variant::layout).
     ///
     /// # Panics
     /// If the network has no tensor of that name.
@@ -272,7 +332,7 @@ impl Weights {
         }
         file::write(
             path,
-            &layout(),
+            &self.variant.layout(),
             |name| self.tensor(name),
             &metadata,
             store_as,
@@ -287,8 +347,8 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, ModelError> {
     })
 }
 
-fn random_tensors(seed: u64) -> BTreeMap<String, Vec<f32>> {
-    layout()
+fn random_tensors(seed: u64, slots: &[TensorSpec]) -> BTreeMap<String, Vec<f32>> {
+    slots
         .iter()
         .map(|slot| (slot.name.clone(), random::values(seed, slot)))
         .collect()
@@ -304,7 +364,8 @@ mod tests {
         let initial = Weights::initial(1, Conv1Stride::Two);
         let tensors = initial.tensors.clone();
         for spec in WindowSpec::ALL {
-            let model = Weights::trained(*spec, Conv1Stride::One, tensors.clone(), BTreeMap::new());
+            let variant = Variant::l3(*spec, Conv1Stride::One);
+            let model = Weights::trained(variant, tensors.clone(), BTreeMap::new());
             assert_eq!(model.metadata()["audio_frontend"], spec.name);
             let folder = tempfile::tempdir().expect("a folder");
             let path = folder.path().join("m.safetensors");

@@ -5,18 +5,16 @@ use std::sync::atomic::Ordering;
 
 use super::cutter::{Cutter, Piece};
 use crate::cancel::CancelToken;
-use crate::clock::SystemClock;
 use crate::corpus::shards::encode_picture;
 use crate::corpus::{CorpusError, EXAMPLE_SPEC};
 use crate::features::{Crop, Damage, FrameScaler, clean};
 use crate::media::{
-    AudioBlock, Doubting, Ending, Feed, Frame, Listener, MediaError, OPENINGS, Opener, Origin,
-    SessionOptions, Source, drive,
+    AudioBlock, Ending, Feed, Frame, Listener, MediaError, Opener, RecordingEnd, Source,
+    read_recording,
 };
 use crate::picture::ToPicture;
 use crate::stats::StreamStats;
-use crate::time::MediaTime;
-use crate::window::{TAIL_SAMPLES, Timed};
+use crate::window::Timed;
 
 /// Frames as JPEG.
 pub(super) type Jpeg = Vec<u8>;
@@ -59,37 +57,11 @@ pub(super) fn record(
         damage: Damage::default(),
         block: Vec::new(),
     };
-    let (mut missing, mut tail) = (None, TAIL_SAMPLES);
-    let mut ending = Ending::Failed(MediaError::SilentFailure);
-    for _ in 0..OPENINGS {
-        let options = SessionOptions {
-            stop: stop.clone(),
-            ..SessionOptions::default()
-        };
-        ending = match opener.open(source, options) {
-            Ok(feed) if feed.is_by_clock() => Ending::Failed(MediaError::Pipeline(
-                "runs by the clock: record it to a file, and prepare that".to_owned(),
-            )),
-            Ok(mut feed) => {
-                let mut doubting = Doubting::new(
-                    &mut recorder,
-                    Origin::File,
-                    MediaTime::ZERO,
-                    &SystemClock,
-                    &source.name,
-                    position,
-                );
-                let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut doubting);
-                missing = feed.missing_decoder().map(str::to_owned);
-                tail = feed.tail_samples();
-                ending
-            }
-            Err(cause) => Ending::Failed(cause),
-        };
-        if ending != Ending::Failed(MediaError::SilentFailure) {
-            break;
-        }
-    }
+    let RecordingEnd {
+        ending,
+        missing_decoder,
+        tail,
+    } = read_recording(source, opener, stop, position, &mut recorder);
     if ending == Ending::Whole {
         recorder.cutter.finish(tail);
         recorder.hand_pieces_on();
@@ -103,10 +75,10 @@ pub(super) fn record(
         Ending::Stopped => ReadOutcome::Stopped,
         Ending::Failed(cause) => ReadOutcome::Failed(cause),
         Ending::Whole | Ending::Limit => {
-            match MediaError::lacking(sound, picture, missing.as_deref()) {
+            match MediaError::lacking(sound, picture, missing_decoder.as_deref()) {
                 None => ReadOutcome::Whole,
                 Some(what) => ReadOutcome::Lacks {
-                    undecodable: missing.is_some() || what == MediaError::Nothing,
+                    undecodable: missing_decoder.is_some() || what == MediaError::Nothing,
                     what,
                 },
             }

@@ -14,7 +14,9 @@ use super::run_state::RunState;
 use super::standardisation::{FIRST_LAYER, PARTS, Standardisation};
 use crate::lock::lock;
 use crate::net::safetensors_file::{self as file, Header, StoreAs};
-use crate::net::{Conv1Stride, FEATURE, ModelError, TensorSpec, Weights, layout};
+use crate::net::{
+    FEATURE, ModelError, TensorSpec, Variant, Weights, check_variant, variant_metadata,
+};
 use crate::window_spec::WindowSpec;
 
 /// The `format` of a checkpoint's metadata.
@@ -34,10 +36,8 @@ pub struct Checkpoint {
     pub mean: Vec<f32>,
     /// Adam's second moments.
     pub square: Vec<f32>,
-    /// The window and spectrogram that the network is trained on.
-    pub spec: WindowSpec,
     /// The variant of the network.
-    pub conv1_stride: Conv1Stride,
+    pub variant: Variant,
     /// Progress and settings of the run.
     pub state: RunState,
 }
@@ -96,7 +96,7 @@ impl Checkpoint {
     /// # Errors
     /// If it cannot be written; an earlier checkpoint is kept then.
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
-        let mut slots = network_slots(&self.state);
+        let mut slots = network_slots(&self.variant, &self.state);
         let count = parameters(&slots);
         slots.extend([vector(MEAN, count), vector(SQUARE, count)]);
         let standardisation = self.standardisation.as_ref().map(Standardisation::parts);
@@ -111,13 +111,9 @@ impl Checkpoint {
             (name, None) => &self.tensors[name],
         };
         let run = serde_json::to_string(&self.state).expect("numbers and text");
-        let metadata = [
-            ("format", FORMAT.to_owned()),
-            ("audio_frontend", self.spec.name.to_owned()),
-            ("conv1_stride", self.conv1_stride.get().to_string()),
-            ("run", run),
-        ];
-        let metadata = metadata.map(|(k, v)| (k.to_owned(), v)).into();
+        let mut metadata = variant_metadata(&self.variant);
+        metadata.insert("format".to_owned(), FORMAT.to_owned());
+        metadata.insert("run".to_owned(), run);
         file::write(path, &slots, values, &metadata, StoreAs::F32)
     }
 
@@ -142,7 +138,7 @@ impl Checkpoint {
             .partition(|(name, _)| name.starts_with(heads::PREFIX));
         (
             heads,
-            Weights::trained(self.spec, self.conv1_stride, network, BTreeMap::new()),
+            Weights::trained(self.variant, network, BTreeMap::new()),
         )
     }
 
@@ -165,22 +161,14 @@ impl Checkpoint {
             )));
         }
         // Legacy checkpoints do not name theirs.
-        let frontend = header.metadata.get("audio_frontend").map(String::as_str);
-        let frontend = frontend.unwrap_or(WindowSpec::PAPER.name);
-        let spec = WindowSpec::by_name(frontend).ok_or_else(|| {
-            refuse(format!(
-                "its audio_frontend is {frontend}, which this version cannot compute; resume it \
-                 with the version that made it"
-            ))
-        })?;
-        let stride = header.metadata.get("conv1_stride");
-        let conv1_stride = stride
-            .and_then(|s| s.parse().ok())
-            .ok_or_else(|| refuse("it does not say its conv1_stride".to_owned()))?;
+        let mut metadata = header.metadata.clone();
+        (metadata.entry("audio_frontend".to_owned()))
+            .or_insert_with(|| WindowSpec::PAPER.name.to_owned());
+        let variant = check_variant(&metadata, |start| header.has_any(start), path)?;
         let run = header.metadata.get("run").map_or("", String::as_str);
         let state: RunState = serde_json::from_str(run)
             .map_err(|e| refuse(format!("the state of the run in it is damaged: {e}")))?;
-        let mut slots = network_slots(&state);
+        let mut slots = network_slots(&variant, &state);
         let count = parameters(&slots);
         slots.extend([vector(MEAN, count), vector(SQUARE, count)]);
         let is_standardised = header.has(PARTS[0]);
@@ -199,18 +187,17 @@ impl Checkpoint {
             standardisation: is_standardised
                 .then(|| Standardisation::from_parts(PARTS.map(&mut take))),
             tensors,
-            spec,
-            conv1_stride,
+            variant,
             state,
         })
     }
 }
 
 /// The tensors of the network and of its heads, if it has any.
-fn network_slots(state: &RunState) -> Vec<TensorSpec> {
+fn network_slots(variant: &Variant, state: &RunState) -> Vec<TensorSpec> {
     let classes = state.classes.as_ref().map(Vec::len);
     let heads = classes.map(heads::slots).unwrap_or_default();
-    layout().into_iter().chain(heads).collect()
+    variant.layout().into_iter().chain(heads).collect()
 }
 
 fn parameters(slots: &[TensorSpec]) -> usize {
@@ -249,22 +236,23 @@ pub fn copy(path: &Path, copy: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Conv1Stride;
     use crate::train::{Calibration, Validation};
 
     fn checkpoint() -> Checkpoint {
         let weights = Weights::initial(1, Conv1Stride::Two);
-        let tensors = layout()
+        let tensors = Variant::PAPER
+            .layout()
             .iter()
             .map(|s| (s.name.clone(), weights.tensor(&s.name).to_vec()))
             .collect();
-        let count = parameters(&layout());
+        let count = parameters(&Variant::PAPER.layout());
         Checkpoint {
             tensors,
             mean: (0..count).map(|i| i as f32 * 1e-9).collect(),
             square: vec![2e-20; count],
             standardisation: None,
-            spec: WindowSpec::PAPER,
-            conv1_stride: Conv1Stride::Two,
+            variant: Variant::PAPER,
             state: RunState {
                 step: 7,
                 best: Some(Validation {

@@ -22,8 +22,7 @@ use super::parameters::Parameters;
 use super::score::Score;
 use crate::net::input::{self, to_vec};
 use crate::net::random::initial_values;
-use crate::net::{Conv1Stride, FEATURE, Fusion, Modality, TensorSpec, Trunk, Weights, layout};
-use crate::window_spec::WindowSpec;
+use crate::net::{FEATURE, Fusion, Modality, TensorSpec, Trunk, TrunkKind, Variant, Weights};
 
 /// Trunks, fusion and heads with their parameters, on one device.
 pub struct Network {
@@ -36,8 +35,7 @@ pub struct Network {
     parameters: Parameters,
     /// Running means and variances by name.
     statistics: BTreeMap<String, Tensor>,
-    spec: WindowSpec,
-    stride: Conv1Stride,
+    variant: Variant,
     device: Device,
 }
 
@@ -75,7 +73,7 @@ impl DeviceScore {
 impl Network {
     /// Places `weights` on the device, for training in `kind` (Float or BFloat16). `layers`
     /// are tensors in the place of those of `weights`, and of heads that were trained
-    /// before.
+    /// before. OpenL3's trunks can only be frozen.
     ///
     /// # Errors
     /// If libtorch fails.
@@ -87,13 +85,14 @@ impl Network {
         kind: Kind,
     ) -> Result<Self, TchError> {
         let has_heads = objective.task.has_classes();
-        let mut slots = layout();
+        let variant = *weights.variant();
+        let mut slots = variant.layout();
         slots.retain(TensorSpec::is_parameter);
         if has_heads {
             slots.extend(heads::slots(objective.classes));
         }
         let values = |slot: &TensorSpec| match layers.get(&slot.name) {
-            _ if is_bias_of_conv(slot) => None,
+            _ if is_bias_of_conv(slot) && has_no_biases(&variant) => None,
             Some(trained) => Some(trained.clone()),
             None if slot.name.starts_with(heads::PREFIX) => {
                 Some(initial_values(objective.seed, slot))
@@ -104,24 +103,31 @@ impl Network {
         let parameters = Parameters::new(slots, values, trainable, device, kind)?;
         let mut by_name = parameters.by_name();
         let mut statistics = BTreeMap::new();
-        for slot in layout().into_iter().filter(|s| !s.is_parameter()) {
-            let tensor = Tensor::f_from_slice(&without_bias(weights, &slot.name))?.f_to(device)?;
+        let all = variant.layout().into_iter();
+        for slot in all.filter(|s| !s.is_parameter()) {
+            let values = match has_no_biases(&variant) {
+                true => without_bias(weights, &slot.name),
+                false => weights.tensor(&slot.name).to_vec(),
+            };
+            let tensor = Tensor::f_from_slice(&values)?.f_to(device)?;
             by_name.insert(slot.name.clone(), tensor.shallow_clone());
             statistics.insert(slot.name, tensor);
         }
-        let stride = weights.conv1_stride();
         let tensor = |name: &str| by_name[name].shallow_clone();
+        let trunk = |modality| match objective.freeze.freezes(modality) {
+            true => Trunk::folded(weights, modality, device, kind),
+            false => Ok(Trunk::over(modality, variant.conv1_stride, kind, tensor)),
+        };
         Ok(Self {
-            vision: Trunk::over(Modality::Vision, stride, kind, tensor),
-            audio: Trunk::over(Modality::Audio, stride, kind, tensor),
+            vision: trunk(Modality::Vision)?,
+            audio: trunk(Modality::Audio)?,
             fusion: Fusion::over(tensor)?,
             heads: has_heads
                 .then(|| [Modality::Vision, Modality::Audio].map(|m| Head::over(m, tensor))),
             objective,
             parameters,
             statistics,
-            spec: weights.spec(),
-            stride,
+            variant,
             device,
         })
     }
@@ -273,7 +279,8 @@ impl Network {
     /// pool4 of images and sounds in f32, `[B, 512]` each.
     fn trunks(&self, batch: &Batch, train: bool) -> Result<[Tensor; 2], TchError> {
         let images = input::images(&batch.images, batch.side, batch.side, self.device)?;
-        let spectrograms = input::spectrograms(&batch.spectrograms, self.spec, self.device)?;
+        let spectrograms =
+            input::spectrograms(&batch.spectrograms, self.variant.spec, self.device)?;
         Ok([
             self.features(&self.vision, Modality::Vision, &images, train)?,
             self.features(&self.audio, Modality::Audio, &spectrograms, train)?,
@@ -315,15 +322,15 @@ impl Network {
         Ok(tensors)
     }
 
-    /// The window and spectrogram that the network is trained on.
-    pub fn spec(&self) -> WindowSpec {
-        self.spec
-    }
-
     /// The variant of the network.
-    pub fn conv1_stride(&self) -> Conv1Stride {
-        self.stride
+    pub fn variant(&self) -> Variant {
+        self.variant
     }
+}
+
+/// Whether convolutions go without their biases: not where no batch norm follows.
+fn has_no_biases(variant: &Variant) -> bool {
+    variant.trunks == TrunkKind::L3
 }
 
 /// Statistics of batch norm after a convolution without its bias: the mean is lower by

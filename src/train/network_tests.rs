@@ -6,8 +6,9 @@ use super::super::sampler::{Sampler, SamplerSettings};
 use super::super::testing::Tones;
 use super::*;
 use crate::features::{Features, Viewport};
-use crate::net::{HeatmapKind, L3Net, NetOptions, Precision};
+use crate::net::{Conv1Stride, HeatmapKind, L3Net, NetOptions, Precision};
 use crate::train::AugmentationStrength;
+use crate::window_spec::WindowSpec;
 
 const SPECTROGRAM_LEN: usize = WindowSpec::PAPER.spectrogram_len();
 
@@ -86,7 +87,7 @@ fn tensors_are_unchanged_by_the_vector() {
     let tensors = network(&weights, Freeze::None, Kind::BFloat16)
         .tensors()
         .expect("tensors");
-    for slot in layout() {
+    for slot in Variant::PAPER.layout() {
         assert_eq!(
             tensors[&slot.name],
             weights.tensor(&slot.name),

@@ -224,7 +224,7 @@ fn key_of(examples: &Examples) -> u64 {
 /// pool4 of square images and as many spectrograms.
 fn pooled(net: &L3Net, examples: &Examples) -> Result<PooledRows, NetError> {
     let side = examples.side;
-    let spectrogram_len = net.describe().spec.spectrogram_len();
+    let spectrogram_len = net.describe().variant.spec.spectrogram_len();
     let inputs: Vec<Features> = (examples.images)
         .chunks_exact((side * side * 3) as usize)
         .zip(examples.spectrograms.chunks_exact(spectrogram_len))

@@ -71,6 +71,9 @@ pub struct RunState {
     pub classes: Option<Vec<String>>,
     /// The model that it started from, and its training data.
     pub started_from: Option<String>,
+    /// Where imported trunks come from, and their licence.
+    #[serde(default)]
+    pub imported: BTreeMap<String, String>,
 }
 
 /// The result of one validation.
@@ -139,6 +142,7 @@ impl RunState {
         if let Some(from) = &self.started_from {
             metadata.insert("started_from".to_owned(), from.clone());
         }
+        metadata.extend(self.imported.clone());
         metadata
     }
 

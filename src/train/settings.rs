@@ -91,7 +91,7 @@ impl Start {
         match self {
             Self::Scratch(_) => WindowSpec::PAPER,
             Self::Model(weights) => weights.spec(),
-            Self::Resume(checkpoint) => checkpoint.spec,
+            Self::Resume(checkpoint) => checkpoint.variant.spec,
         }
     }
 
@@ -104,12 +104,7 @@ impl Start {
                 let network = (checkpoint.tensors.iter())
                     .filter(|(name, _)| !name.starts_with(heads::PREFIX))
                     .map(|(name, values)| (name.clone(), values.clone()));
-                Weights::trained(
-                    checkpoint.spec,
-                    checkpoint.conv1_stride,
-                    network.collect(),
-                    BTreeMap::new(),
-                )
+                Weights::trained(checkpoint.variant, network.collect(), BTreeMap::new())
             }
         }
     }

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use crate::corpus::rng;
     use crate::net::input::to_vec;
-    use crate::net::{Conv1Stride, Fusion, layout};
+    use crate::net::{Conv1Stride, Fusion, Variant};
 
     /// Units of all sizes, one of them always 0.
     fn rows(count: usize) -> PooledRows {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     fn margins(tensors: &BTreeMap<String, Vec<f32>>, rows: &PooledRows) -> Vec<f32> {
-        let shapes: BTreeMap<String, Vec<i64>> = (layout().into_iter())
+        let shapes: BTreeMap<String, Vec<i64>> = (Variant::PAPER.layout().into_iter())
             .map(|slot| (slot.name, slot.shape.iter().map(|&n| n as i64).collect()))
             .collect();
         let fusion =
@@ -219,7 +219,7 @@ mod tests {
 
     fn fusion_tensors() -> BTreeMap<String, Vec<f32>> {
         let weights = Weights::random(5, Conv1Stride::Two);
-        (layout().iter())
+        (Variant::PAPER.layout().iter())
             .filter(|slot| slot.name.starts_with("fusion."))
             .map(|slot| (slot.name.clone(), weights.tensor(&slot.name).to_vec()))
             .collect()

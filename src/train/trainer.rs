@@ -23,7 +23,7 @@ use super::standardisation::Standardisation;
 use crate::corpus::SplitBy;
 use crate::net::input::to_vec;
 use crate::net::threads::sleep_while_waiting;
-use crate::net::{StoreAs, Weights, precision_name};
+use crate::net::{StoreAs, TrunkKind, Weights, precision_name};
 
 /// The state of a run and the operations of the training loop.
 pub(super) struct Trainer<'a> {
@@ -76,6 +76,7 @@ impl<'a> Trainer<'a> {
                 };
                 let state = RunState {
                     started_from: Some(from),
+                    imported: weights.imported(),
                     ..fresh
                 };
                 (weights, state)
@@ -230,8 +231,7 @@ impl<'a> Trainer<'a> {
                 standardisation: self.standardisation.clone(),
                 mean: to_vec(mean)?,
                 square: to_vec(square)?,
-                spec: self.network.spec(),
-                conv1_stride: self.network.conv1_stride(),
+                variant: self.network.variant(),
                 state: self.state.clone(),
             })
         };
@@ -252,13 +252,14 @@ impl<'a> Trainer<'a> {
         if let Some(calibration) = self.state.best.and_then(|best| best.calibration) {
             calibration.fold_into(&mut tensors);
         }
-        let weights = Weights::trained(
-            self.network.spec(),
-            self.network.conv1_stride(),
-            tensors,
-            self.state.metadata(),
-        );
-        Ok(weights.write(&self.files.model, StoreAs::F16)?)
+        let variant = self.network.variant();
+        // What was imported stays as it was.
+        let store_as = match variant.trunks {
+            TrunkKind::L3 => StoreAs::F16,
+            TrunkKind::OpenL3 => StoreAs::F32,
+        };
+        let weights = Weights::trained(variant, tensors, self.state.metadata());
+        Ok(weights.write(&self.files.model, store_as)?)
     }
 
     fn torch(&self) -> impl Fn(tch::TchError) -> TrainError + use<> {

@@ -261,6 +261,41 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
+/// The arrays as Python reads them.
+pub struct Arrays(BTreeMap<String, serde_json::Value>);
+
+impl Arrays {
+    pub fn read(npz: &Path) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/read_npz.py");
+        let mut python = std::process::Command::new("python3");
+        let read = python.arg(script).arg(npz).output();
+        let read = read.expect("python3 is there");
+        let errors = String::from_utf8_lossy(&read.stderr);
+        assert!(read.status.success(), "{errors}");
+        Self(serde_json::from_slice(&read.stdout).expect("JSON"))
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
+    pub fn values<T: serde::de::DeserializeOwned>(&self, name: &str) -> Vec<T> {
+        serde_json::from_value(self.0[name]["values"].clone()).expect("values")
+    }
+
+    pub fn shape(&self, name: &str) -> Vec<usize> {
+        serde_json::from_value(self.0[name]["shape"].clone()).expect("a shape")
+    }
+
+    pub fn matrix(&self, name: &str) -> Vec<Vec<f32>> {
+        let shape = self.shape(name);
+        let values: Vec<f32> = self.values(name);
+        let rows: Vec<Vec<f32>> = values.chunks_exact(shape[1]).map(<[f32]>::to_vec).collect();
+        assert_eq!(rows.len(), shape[0]);
+        rows
+    }
+}
+
 /// A thing with a look and a sound of its own.
 struct Thing {
     class: &'static str,

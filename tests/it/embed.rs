@@ -1,11 +1,9 @@
 //! `l3net embed`: what stands in the arrays, held against what `batch` says and against
 //! Python.
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::common::{self, Done, data, run};
+use crate::common::{self, Arrays, Done, data, run};
 use l3net::net::Weights;
-use serde_json::Value;
 
 const F32: &[&str] = &["--precision", "f32"];
 
@@ -15,41 +13,6 @@ fn embed(sources: &[&Path], out: &Path, more: &[&str]) -> Done {
     args.extend(["-o".into(), out.as_os_str().to_owned()]);
     args.extend(more.iter().map(Into::into));
     run(args)
-}
-
-/// The arrays as Python reads them.
-struct Arrays(BTreeMap<String, Value>);
-
-impl Arrays {
-    fn read(npz: &Path) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/read_npz.py");
-        let mut python = std::process::Command::new("python3");
-        let read = python.arg(script).arg(npz).output();
-        let read = read.expect("python3 is there");
-        let errors = String::from_utf8_lossy(&read.stderr);
-        assert!(read.status.success(), "{errors}");
-        Self(serde_json::from_slice(&read.stdout).expect("JSON"))
-    }
-
-    fn names(&self) -> Vec<&str> {
-        self.0.keys().map(String::as_str).collect()
-    }
-
-    fn values<T: serde::de::DeserializeOwned>(&self, name: &str) -> Vec<T> {
-        serde_json::from_value(self.0[name]["values"].clone()).expect("values")
-    }
-
-    fn shape(&self, name: &str) -> Vec<usize> {
-        serde_json::from_value(self.0[name]["shape"].clone()).expect("a shape")
-    }
-
-    fn matrix(&self, name: &str) -> Vec<Vec<f32>> {
-        let shape = self.shape(name);
-        let values: Vec<f32> = self.values(name);
-        let rows: Vec<Vec<f32>> = values.chunks_exact(shape[1]).map(<[f32]>::to_vec).collect();
-        assert_eq!(rows.len(), shape[0]);
-        rows
-    }
 }
 
 /// The fusion (paper, Figure 2), from the weights alone: index 1 minus index 0.

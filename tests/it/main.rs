@@ -32,6 +32,8 @@ mod live;
 #[cfg(feature = "gst")]
 mod media;
 mod model_files;
+#[cfg(all(feature = "gst", feature = "hdf5"))]
+mod openl3;
 #[cfg(feature = "gst")]
 mod overlay;
 #[cfg(feature = "gst")]

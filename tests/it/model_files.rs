@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use l3net::net::{Conv1Stride, ModelError, StoreAs, Weights, layout};
+use l3net::net::{Conv1Stride, ModelError, StoreAs, Variant, Weights};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -19,7 +19,8 @@ fn metadata() -> Vec<(&'static str, &'static str)> {
 
 /// A whole model in bf16, all values zero.
 fn entries() -> Vec<Entry> {
-    layout()
+    Variant::PAPER
+        .layout()
         .into_iter()
         .map(|slot| {
             (
@@ -146,7 +147,7 @@ fn a_negative_variance_is_named() {
 fn a_truncated_file_names_the_tensor_it_ends_in() {
     let whole = file(&entries(), &metadata());
     let (header, parsed) = SafeTensors::read_metadata(&whole).expect("a header");
-    for slot in [&layout()[0], &layout()[60]] {
+    for slot in [&Variant::PAPER.layout()[0], &Variant::PAPER.layout()[60]] {
         let info = parsed.info(&slot.name).expect("a tensor");
         let middle = 8 + header + (info.data_offsets.0 + info.data_offsets.1) / 2;
         let error = refused(&whole[..middle], &["truncated", &slot.name]);
@@ -263,7 +264,7 @@ fn what_is_written_is_read_and_says_that_it_is_untrained() {
         let read = Weights::read(&path).expect("weights");
         assert_eq!(read.conv1_stride(), Conv1Stride::One);
         assert!(!read.is_trained());
-        for slot in layout() {
+        for slot in Variant::PAPER.layout() {
             for (a, b) in weights
                 .tensor(&slot.name)
                 .iter()

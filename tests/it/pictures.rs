@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use gstreamer::prelude::*;
 use image::{Rgb, RgbImage};
 use l3net::corpus::Split;
-use l3net::net::{Conv1Stride, StoreAs, Weights, layout};
+use l3net::net::{Conv1Stride, StoreAs, Variant, Weights};
 use l3net::picture::Picture;
 use l3net::result::Verdict;
 use l3net::synth::{Renderer, SynthCorpus, SynthSettings};
-use l3net::window_spec::WindowSpec;
 
 use crate::common::{batch_with, only, run, streams_in};
 
@@ -71,14 +70,15 @@ fn clip(folder: &Path, name: &str, coding: &str) -> PathBuf {
 /// A model that says yes to everything, or no.
 fn model(folder: &Path, corresponds: bool) -> PathBuf {
     let random = Weights::random(1, Conv1Stride::Two);
-    let mut tensors: std::collections::BTreeMap<_, _> = layout()
+    let mut tensors: std::collections::BTreeMap<_, _> = Variant::PAPER
+        .layout()
         .into_iter()
         .map(|slot| (slot.name.clone(), random.tensor(&slot.name).to_vec()))
         .collect();
     let yes = if corresponds { 1000.0 } else { -1000.0 };
     tensors.insert("fusion.fc2.bias".to_owned(), vec![-yes, yes]);
     let file = folder.join(format!("says_{corresponds}.safetensors"));
-    Weights::trained(WindowSpec::PAPER, Conv1Stride::Two, tensors, [].into())
+    Weights::trained(Variant::PAPER, tensors, [].into())
         .write(&file, StoreAs::F16)
         .expect("written");
     file

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads a .npz as numpy.load does (numpy.lib.format, version 1.0), with nothing but
 Python, and prints its arrays as JSON; tests/embed.rs holds them against what the
-program says elsewhere. Where numpy is there, it has to say the same.
+program says elsewhere, and tests/openl3.rs against OpenL3. Where numpy is there, it has to say the same.
 
     tests/oracle/read_npz.py FILE.npz
 """
@@ -30,7 +30,7 @@ def array(bytes):
         texts = (body[i * width : (i + 1) * width] for i in range(count))
         values = [text.decode("utf-32-le").rstrip("\0") for text in texts]
     else:
-        values = list(struct.unpack(f"<{count}{ {'<f4': 'f', '<i8': 'q'}[kind] }", body))
+        values = list(struct.unpack(f"<{count}{ {'<f4': 'f', '<f8': 'd', '<i8': 'q'}[kind] }", body))
     return kind, list(shape), values
 
 

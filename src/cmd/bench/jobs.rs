@@ -14,7 +14,7 @@ use crate::window_spec::WindowSpec;
 pub(super) type Job<'a> = Box<dyn FnMut() -> anyhow::Result<()> + 'a>;
 
 /// Multiplications and additions of one pair, in 10⁹.
-pub(super) fn gflop_per_pair(
+pub(in crate::cmd) fn gflop_per_pair(
     spec: WindowSpec,
     stride: Conv1Stride,
     (width, height): (u32, u32),
@@ -139,7 +139,8 @@ pub(super) fn torchscript<'a>(
         .f_to_kind(Kind::Float)?
         .f_mul_scalar(1.0 / 127.5)?
         .f_sub_scalar(1.0)?;
-    let (bins, frames) = (info.spec.bins as i64, info.spec.frames as i64);
+    let spec = info.variant.spec;
+    let (bins, frames) = (spec.bins as i64, spec.frames as i64);
     let sound = Tensor::f_from_slice(&sound)?.f_reshape([b, 1, bins, frames])?;
     let inputs = [picture, sound.f_to(device)?];
     let _guard = tch::no_grad_guard();
@@ -163,6 +164,7 @@ pub(super) fn torchscript<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Variant;
 
     #[test]
     fn a_pair_takes_10_29_or_40_94_gflop() {
@@ -185,8 +187,7 @@ mod tests {
             device: tch::Device::Cpu,
             kind: Kind::Float,
             threads: 1,
-            spec: WindowSpec::PAPER,
-            conv1_stride: Conv1Stride::Two,
+            variant: Variant::PAPER,
             trained: false,
         };
         let error = load(Path::new("no-such.pt"), &info).expect_err("no file");

@@ -63,7 +63,7 @@ pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> 
     TalkArgs::default().start_log(std::io::stderr);
     let seconds = args.window.seconds.unwrap_or(LATENCY_SECONDS);
     let net = args.net.load()?;
-    let (batch, spec) = (EngineOptions::batch_for(&net), net.describe().spec);
+    let (batch, spec) = (EngineOptions::batch_for(&net), net.describe().variant.spec);
     let run = measure(
         &args.sources,
         net,
@@ -178,7 +178,7 @@ pub fn throughput(
         },
     };
     let net = net.load()?;
-    let (batch, spec) = (EngineOptions::batch_for(&net), net.describe().spec);
+    let (batch, spec) = (EngineOptions::batch_for(&net), net.describe().variant.spec);
     let begun = Instant::now();
     let run = measure(
         sources,

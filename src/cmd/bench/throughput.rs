@@ -77,6 +77,7 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
         bail!("--batch 0: a batch has at least one pair");
     }
     let weights = Weights::open(args.model.as_deref())?;
+    weights.check_judges()?;
     let nets = args
         .precision
         .iter()

@@ -52,10 +52,12 @@ pub(super) fn run(args: &AvcArgs) -> anyhow::Result<Rendered> {
         ));
     }
     let common = &args.shared.common;
-    let mut networks = common.networks(HeatmapKind::default())?;
+    let mut networks = common.networks(HeatmapKind::default(), Weights::check_judges)?;
     if let Some(file) = &args.pretrained {
         let options = common.net.compute.options();
-        networks.add("pretrained", Weights::read(file)?, &options)?;
+        let weights = Weights::read(file)?;
+        weights.check_judges()?;
+        networks.add("pretrained", weights, &options)?;
     }
     let data = AllData::open(&args.shared)?;
     let experiment = AvcExperiment {

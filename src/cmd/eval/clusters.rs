@@ -8,7 +8,6 @@ use crate::eval::extract::Extraction;
 use crate::eval::labelled::Labelled;
 use crate::eval::seconds::Seconds;
 use crate::learn::Rows;
-use crate::net::HeatmapKind;
 use crate::report::clusters::ClustersReport;
 use crate::report::{Compared, Rendered};
 
@@ -37,7 +36,7 @@ pub(super) fn run(args: &ClustersArgs) -> anyhow::Result<Rendered> {
     let (labelled, kind) = (&args.look.labelled, args.look.kind());
     let seed = labelled.common.seed;
     let data = args.look.read()?;
-    let networks = labelled.common.networks(HeatmapKind::default())?;
+    let networks = labelled.networks(kind)?;
     let extractions = labelled.extract(&data, kind, Seconds::default(), &networks)?;
     let clusters = usize::from(args.clusters);
     let samples: Vec<(Vec<usize>, _)> = extractions.iter().map(|e| one_each(&data, e)).collect();

@@ -5,7 +5,6 @@ use super::labelled::{HELP, LabelledArgs, report_unreadable};
 use crate::eval::labelled::MediaKind;
 use crate::eval::linear::classify;
 use crate::eval::seconds::Seconds;
-use crate::net::HeatmapKind;
 use crate::report::image::ImageReport;
 use crate::report::{Rendered, display_name};
 
@@ -30,7 +29,7 @@ pub struct ImageArgs {
 pub(super) fn run(args: &ImageArgs) -> anyhow::Result<Rendered> {
     let (labelled, kind) = (&args.labelled, MediaKind::Pictures);
     let data = labelled.read(kind)?;
-    let networks = labelled.common.networks(HeatmapKind::default())?;
+    let networks = labelled.networks(kind)?;
     let extractions = labelled.extract(&data, kind, Seconds::default(), &networks)?;
     let device = networks.loaded[0].net.describe().device;
     let seed = labelled.common.seed;

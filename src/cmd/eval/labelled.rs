@@ -9,6 +9,7 @@ use crate::eval::labelled::{Labelled, MediaKind};
 use crate::eval::networks::Networks;
 use crate::eval::seconds::Seconds;
 use crate::eval::{EvalError, Unreadable};
+use crate::net::{HeatmapKind, Modality};
 
 macro_rules! layouts {
     () => {
@@ -106,6 +107,17 @@ impl LabelledArgs {
     pub(super) fn read(&self, kind: MediaKind) -> anyhow::Result<Labelled> {
         let rules = self.split.rules(&[]);
         Ok(Labelled::read(&self.data, kind.extensions(), &rules)?)
+    }
+
+    /// The networks, of which each has the trunk for these media.
+    pub(super) fn networks(&self, kind: MediaKind) -> anyhow::Result<Networks> {
+        let modality = match kind {
+            MediaKind::Pictures => Modality::Vision,
+            MediaKind::Sounds => Modality::Audio,
+        };
+        (self.common).networks(HeatmapKind::default(), |weights| {
+            weights.check_trunk(modality)
+        })
     }
 
     /// The features of all networks. Sounds are cut into so many seconds; with the same

@@ -5,7 +5,7 @@ use super::drawn::{self, AllData, SharedArgs, report_failures};
 use crate::cmd::value::choice;
 use crate::eval::localize::LocalizeExperiment;
 use crate::features::Crop;
-use crate::net::HeatmapKind;
+use crate::net::{HeatmapKind, Weights};
 use crate::report::Rendered;
 use crate::report::localize::LocalizeReport;
 
@@ -38,7 +38,10 @@ pub struct LocalizeArgs {
 /// # Errors
 /// Names the model, the data or the device, and what is wrong.
 pub(super) fn run(args: &LocalizeArgs) -> anyhow::Result<Rendered> {
-    let networks = args.shared.common.networks(args.heatmap)?;
+    let networks = args
+        .shared
+        .common
+        .networks(args.heatmap, Weights::check_judges)?;
     let data = AllData::open(&args.shared)?;
     let experiment = LocalizeExperiment {
         scenes: args.scenes as usize,

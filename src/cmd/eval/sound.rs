@@ -7,7 +7,6 @@ use crate::eval::extract::Extraction;
 use crate::eval::labelled::MediaKind;
 use crate::eval::mfcc;
 use crate::eval::seconds::Seconds;
-use crate::net::HeatmapKind;
 use crate::report::sound::SoundReport;
 use crate::report::{Rendered, display_name};
 
@@ -38,7 +37,7 @@ pub(super) fn run(args: &SoundArgs) -> anyhow::Result<Rendered> {
     let labelled = &args.labelled;
     let seconds = args.clips.map_or(Seconds::ByLength, Seconds::Fixed);
     let data = labelled.read(MediaKind::Sounds)?;
-    let networks = labelled.common.networks(HeatmapKind::default())?;
+    let networks = labelled.networks(MediaKind::Sounds)?;
     let extractions = labelled.extract(&data, MediaKind::Sounds, seconds, &networks)?;
     let mfcc = mfcc::describe(&data, labelled.common.loaders())?;
     let names = networks.names().map(display_name);

@@ -9,7 +9,6 @@ use crate::eval::extract::Extraction;
 use crate::eval::labelled::Labelled;
 use crate::eval::seconds::Seconds;
 use crate::learn::{Embedding, ROUNDS};
-use crate::net::HeatmapKind;
 use crate::report::Rendered;
 use crate::report::tsne::{Embedded, TsneReport};
 
@@ -40,7 +39,7 @@ pub(super) fn run(args: &TsneArgs) -> anyhow::Result<Rendered> {
     let picture = figure_file(&args.output)?;
     let data = args.look.read()?;
     Embedding::check(data.files.len(), args.perplexity.into())?;
-    let networks = labelled.common.networks(HeatmapKind::default())?;
+    let networks = labelled.networks(kind)?;
     let extractions = labelled.extract(&data, kind, Seconds::default(), &networks)?;
     let embedded = embed(args, &data, &extractions)?;
 

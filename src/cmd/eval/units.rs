@@ -8,7 +8,6 @@ use anyhow::bail;
 use super::labelled::{LOOK_HELP, LookArgs, report_unreadable};
 use crate::eval::seconds::Seconds;
 use crate::eval::units::{purest, rank};
-use crate::net::HeatmapKind;
 use crate::report::Rendered;
 use crate::report::units::{UnitsPage, UnitsReport};
 
@@ -45,7 +44,7 @@ pub(super) fn run(args: &UnitsArgs) -> anyhow::Result<Rendered> {
     let data = args.look.read()?;
     check_count(data.files.len(), args.top)?;
     UnitsPage::make_folders(&args.output, kind)?;
-    let networks = labelled.common.networks(HeatmapKind::default())?;
+    let networks = labelled.networks(kind)?;
     let extractions = labelled.extract(&data, kind, Seconds::default(), &networks)?;
     let labels = data.labels();
     let mut ranked = Vec::new();

@@ -37,7 +37,7 @@ pub use held_out::{ClassFile, SplitRules, TEST_FOLD, unused_patterns, warn_of_un
 pub use pair::Pair;
 pub use picture_file::{has_alpha, read_image, read_picture};
 pub use random::{Rng, hash, hash_bytes, rng};
-pub use sound_file::{SOUND_EXTENSIONS, read_sound, read_sound_bytes};
+pub use sound_file::{SOUND_EXTENSIONS, read_sound, read_sound_as_it_is, read_sound_bytes};
 pub use sounds::{SILENT_RMS, Sound};
 pub use wav::wav;
 

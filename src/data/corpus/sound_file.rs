@@ -37,6 +37,15 @@ pub const SOUND_EXTENSIONS: [&str; 6] = ["flac", "mp3", "oga", "ogg", "wav", "wa
 /// # Errors
 /// Names the file and says what is wrong with it.
 pub fn read_sound(file: &Path) -> Result<Vec<f32>, CorpusError> {
+    let (pcm, rate) = read_sound_as_it_is(file)?;
+    resampled(pcm, rate).map_err(|what| not_a_sound(file, &what))
+}
+
+/// The same at the file's own sample rate, which is returned too.
+///
+/// # Errors
+/// As [`read_sound`].
+pub fn read_sound_as_it_is(file: &Path) -> Result<(Vec<f32>, u32), CorpusError> {
     let opened = std::fs::File::open(file).map_err(|e| CorpusError::file(file, e))?;
     read(Box::new(opened), file)
 }
@@ -47,11 +56,17 @@ pub fn read_sound(file: &Path) -> Result<Vec<f32>, CorpusError> {
 /// # Errors
 /// Names the file and says what is wrong with it.
 pub fn read_sound_bytes(bytes: Vec<u8>, name: &Path) -> Result<Vec<f32>, CorpusError> {
-    read(Box::new(Cursor::new(bytes)), name)
+    let (pcm, rate) = read(Box::new(Cursor::new(bytes)), name)?;
+    resampled(pcm, rate).map_err(|what| not_a_sound(name, &what))
 }
 
-fn read(source: Box<dyn MediaSource>, file: &Path) -> Result<Vec<f32>, CorpusError> {
-    let refuse = |what: String| CorpusError::file(file, format!("not a sound: {what}"));
+fn not_a_sound(file: &Path, what: &str) -> CorpusError {
+    CorpusError::file(file, format!("not a sound: {what}"))
+}
+
+/// Mono, and its sample rate.
+fn read(source: Box<dyn MediaSource>, file: &Path) -> Result<(Vec<f32>, u32), CorpusError> {
+    let refuse = |what: String| not_a_sound(file, &what);
     let mut hint = Hint::new();
     if let Some(extension) = file.extension().and_then(|e| e.to_str()) {
         hint.with_extension(extension);
@@ -105,7 +120,12 @@ fn read(source: Box<dyn MediaSource>, file: &Path) -> Result<Vec<f32>, CorpusErr
     }
     match rate {
         None => Err(refuse("nothing in it can be decoded".to_owned())),
-        Some(rate) => resampled(mono, rate).map_err(refuse),
+        Some(rate) if RATES.contains(&rate) => Ok((mono, rate)),
+        Some(rate) => Err(refuse(format!(
+            "its sample rate is {rate} Hz; those of {} to {} Hz are read",
+            RATES.start(),
+            RATES.end()
+        ))),
     }
 }
 
@@ -117,13 +137,6 @@ fn is_news(file: &Path) -> bool {
 }
 
 fn resampled(pcm: Vec<f32>, rate: u32) -> Result<Vec<f32>, String> {
-    if !RATES.contains(&rate) {
-        return Err(format!(
-            "its sample rate is {rate} Hz; those of {} to {} Hz are read",
-            RATES.start(),
-            RATES.end()
-        ));
-    }
     if rate == SAMPLE_RATE || pcm.is_empty() {
         return Ok(pcm);
     }
@@ -139,7 +152,11 @@ fn resampled(pcm: Vec<f32>, rate: u32) -> Result<Vec<f32>, String> {
     let output = resampler
         .process_all(&input, pcm.len(), None)
         .map_err(|e| format!("{rate} Hz: {e}"))?;
-    Ok(output.take_data())
+    let mut output = output.take_data();
+    // The resampler works in blocks and may return a sample more.
+    let len = pcm.len() as u64 * u64::from(SAMPLE_RATE) / u64::from(rate);
+    output.resize(len as usize, 0.0);
+    Ok(output)
 }
 
 #[cfg(test)]
@@ -157,7 +174,7 @@ mod tests {
             };
             let name = Path::new("tone.wav");
             let pcm = read_sound_bytes(wav(rate, tone(rate)), name).expect("a sound");
-            assert!(pcm.len().abs_diff(48_000) <= 1, "{rate}: {}", pcm.len());
+            assert_eq!(pcm.len(), 48_000, "{rate}");
             // The ends are where a resampler rings.
             let off = pcm
                 .iter()

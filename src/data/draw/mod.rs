@@ -23,13 +23,6 @@ pub use text::shortened;
 use crate::event::{JudgedMoment, Region};
 use crate::picture::Picture;
 use crate::result::Heatmap;
-use crate::window_spec::WindowSpec;
-
-/// Frequencies of a log-spectrogram: 0 to 24 kHz, 93.75 Hz apart.
-pub const SPECTROGRAM_ROWS: u32 = WindowSpec::PAPER.bins as u32;
-/// Times of a log-spectrogram: the middles of its frames are 5 ms apart, the
-/// first at 5 ms.
-pub const SPECTROGRAM_COLS: u32 = WindowSpec::PAPER.frames as u32;
 
 /// Below this share of a map's maximum nothing is drawn.
 const MIN_SHARE: f32 = 0.2;

@@ -1,11 +1,12 @@
 //! The log-spectrogram as a picture, with its heatmap.
 
 use super::badge::clock;
-use super::{Area, Layer, SPECTROGRAM_COLS, SPECTROGRAM_ROWS, glow, text};
+use super::{Area, Layer, glow, text};
 use crate::event::JudgedMoment;
 use crate::features::Viewport;
 use crate::picture::Picture;
 use crate::result::Heatmap;
+use crate::window_spec::{Frequencies, WindowSpec};
 
 /// Pixels of a spectrogram's cell.
 const CELL: (u32, u32) = (3, 2);
@@ -16,26 +17,17 @@ const BOTTOM: u32 = 44;
 const TEXT: f32 = 16.0;
 const PAPER: [u8; 3] = [18; 3];
 const INK: [u8; 3] = [215; 3];
-/// Black and white are digital silence and a full-scale sine (a Hann window of 480
-/// samples sums to 240, half of which is one side's), so that pictures of loud and
-/// quiet sounds can be compared.
-const SILENCE: f32 = -1.842_068; // 0.2 * ln(1e-4)
-const FULL_SCALE: f32 = 0.957_498; // 0.2 * ln(120)
-/// Centres of the frames of a window, in seconds.
-const FIRST_S: f32 = 0.005;
-const STEP_S: f32 = 0.005;
-const NYQUIST_HZ: f32 = 24_000.0;
-
 /// Frequency up (kHz), time to the right (s), level as grey, the heatmap as
 /// glow; `None` without a spectrogram of the right size.
 pub fn sound_picture(judged: &JudgedMoment) -> Option<Picture> {
+    let spec = &judged.evidence.spec;
     let values = judged.evidence.spectrogram.as_deref()?;
-    if values.len() != (SPECTROGRAM_ROWS * SPECTROGRAM_COLS) as usize {
+    if values.len() != spec.spectrogram_len() {
         return None;
     }
-    let (width, height) = (SPECTROGRAM_COLS * CELL.0, SPECTROGRAM_ROWS * CELL.1);
+    let (width, height) = (spec.frames as u32 * CELL.0, spec.bins as u32 * CELL.1);
     let mut picture = Picture::filled(LEFT + width + RIGHT, TOP + height + BOTTOM, PAPER);
-    draw_levels(&mut picture, values, (LEFT, TOP), CELL);
+    draw_levels(&mut picture, spec, values, (LEFT, TOP), CELL);
 
     let plot = Area {
         x: LEFT as f32,
@@ -48,12 +40,12 @@ pub fn sound_picture(judged: &JudgedMoment) -> Option<Picture> {
     let heatmap = &judged.evidence.judgement.audio;
     glow(
         &mut layer,
-        under_sound_map(plot, heatmap),
+        under_sound_map(plot, spec, heatmap),
         heatmap,
         verdict.correspondence,
         true,
     );
-    draw_axes(&mut layer, plot);
+    draw_axes(&mut layer, plot, spec);
     let score = format!("{:.2}", verdict.correspondence);
     let letters = ((plot.width - text::width(&score, TEXT)) / (TEXT * text::ADVANCE)) as usize;
     let when = clock(verdict.start_ns);
@@ -66,9 +58,9 @@ pub fn sound_picture(judged: &JudgedMoment) -> Option<Picture> {
 }
 
 /// The part of a spectrogram's picture that lies under its heatmap. Pooling drops the
-/// remainder: the last columns, and the highest frequency.
-pub fn under_sound_map(picture: Area, map: &Heatmap) -> Area {
-    let all = Viewport::whole(SPECTROGRAM_COLS, SPECTROGRAM_ROWS);
+/// remainder: the last columns, and the highest frequency of an odd number of rows.
+pub fn under_sound_map(picture: Area, spec: &WindowSpec, map: &Heatmap) -> Area {
+    let all = Viewport::whole(spec.frames as u32, spec.bins as u32);
     let [_, _, right, end] = all.under_map(map.rows, map.cols);
     Area {
         y: picture.y + (1.0 - end) * picture.height,
@@ -80,22 +72,32 @@ pub fn under_sound_map(picture: Area, map: &Heatmap) -> Area {
 
 /// A plain log-spectrogram, one pixel per value; `None` if it is not of the right
 /// size.
-pub fn spectrogram_picture(values: &[f32]) -> Option<Picture> {
-    let mut picture = Picture::filled(SPECTROGRAM_COLS, SPECTROGRAM_ROWS, PAPER);
-    if values.len() != (SPECTROGRAM_ROWS * SPECTROGRAM_COLS) as usize {
+pub fn spectrogram_picture(spec: &WindowSpec, values: &[f32]) -> Option<Picture> {
+    let mut picture = Picture::filled(spec.frames as u32, spec.bins as u32, PAPER);
+    if values.len() != spec.spectrogram_len() {
         return None;
     }
-    draw_levels(&mut picture, values, (0, 0), (1, 1));
+    draw_levels(&mut picture, spec, values, (0, 0), (1, 1));
     Some(picture)
 }
 
-fn draw_levels(picture: &mut Picture, values: &[f32], corner: (u32, u32), cell: (u32, u32)) {
-    for y in 0..SPECTROGRAM_ROWS * cell.1 {
-        let row = (SPECTROGRAM_ROWS - 1 - y / cell.1) * SPECTROGRAM_COLS;
+/// The levels as grey. Black and white are the least and the greatest value that there can
+/// be, so that pictures of loud and quiet sounds can be compared.
+fn draw_levels(
+    picture: &mut Picture,
+    spec: &WindowSpec,
+    values: &[f32],
+    corner: (u32, u32),
+    cell: (u32, u32),
+) {
+    let (rows, cols) = (spec.bins as u32, spec.frames as u32);
+    let (black, white) = (spec.quietest(), spec.loudest());
+    for y in 0..rows * cell.1 {
+        let row = (rows - 1 - y / cell.1) * cols;
         let line = ((corner.1 + y) * picture.width + corner.0) as usize * 3;
-        for x in 0..SPECTROGRAM_COLS * cell.0 {
+        for x in 0..cols * cell.0 {
             let value = values[(row + x / cell.0) as usize];
-            let level = (value - SILENCE) / (FULL_SCALE - SILENCE);
+            let level = (value - black) / (white - black);
             // Saturates at both ends; NaN becomes black.
             let grey = (level * 255.0) as u8;
             let at = line + x as usize * 3;
@@ -104,13 +106,16 @@ fn draw_levels(picture: &mut Picture, values: &[f32], corner: (u32, u32), cell: 
     }
 }
 
-fn draw_axes(layer: &mut Layer, plot: Area) {
+fn draw_axes(layer: &mut Layer, plot: Area, spec: &WindowSpec) {
     let bottom = plot.y + plot.height;
-    for khz in (0..=24).step_by(4) {
-        // Row 0 is centred on 0 Hz, the last one on 24 kHz.
-        let part = khz as f32 * 1000.0 / NYQUIST_HZ;
-        let half_cell = CELL.1 as f32 / 2.0;
-        let y = bottom - half_cell - part * (plot.height - CELL.1 as f32);
+    // Mel: evenly spaced labels would crowd at the top.
+    let khz: &[u8] = match spec.frequencies {
+        Frequencies::Linear => &[0, 4, 8, 12, 16, 20, 24],
+        Frequencies::Mel => &[0, 1, 2, 4, 8, 16, 24],
+    };
+    for &khz in khz {
+        let up = spec.height_of(f32::from(khz) * 1000.0).clamp(0.0, 1.0);
+        let y = bottom - up * plot.height;
         tick(layer, plot.x - 6.0, y - 0.5, 6.0, 1.0);
         let label = khz.to_string();
         let x = plot.x - 9.0 - text::width(&label, TEXT);
@@ -119,8 +124,8 @@ fn draw_axes(layer: &mut Layer, plot: Area) {
     text::draw(layer, 6.0, 9.0, TEXT, "kHz", INK);
     for tenths in (0..=10).step_by(2) {
         let second = tenths as f32 / 10.0;
-        let column = (second - FIRST_S) / STEP_S + 0.5;
-        let x = (plot.x + column * CELL.0 as f32).clamp(plot.x, plot.x + plot.width);
+        let along = spec.width_of(second).clamp(0.0, 1.0);
+        let x = plot.x + along * plot.width;
         tick(layer, x - 0.5, bottom, 1.0, 6.0);
         let label = match tenths {
             10 => "1 s".to_owned(),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::{bump, judged};
+use crate::window_spec::WindowSpec;
 
 fn changed(before: &Picture, after: &Picture, x: u32, y: u32) -> bool {
     let at = ((y * before.width + x) * 3) as usize;
@@ -178,7 +179,7 @@ fn the_glow_of_a_sound_skips_what_pooling_drops() {
         cols: 12,
         values: vec![1.0; 16 * 12],
     };
-    let area = under_sound_map(Area::of(199, 257), &map);
+    let area = under_sound_map(Area::of(199, 257), &WindowSpec::PAPER, &map);
     let found = [area.x, area.y, area.width, area.height];
     // 12 * 16 columns, and 16 * 16 rows from the bottom.
     for (found, expected) in found.iter().zip([0.0, 1.0, 192.0, 256.0]) {
@@ -190,7 +191,7 @@ fn the_glow_of_a_sound_skips_what_pooling_drops() {
 fn a_sound_picture_needs_a_spectrogram_of_the_right_size() {
     let mut moment = judged("a", 0, Picture::filled(2, 2, [0; 3]), 0.9);
     let picture = sound_picture(&moment).unwrap();
-    assert!(picture.width > 3 * SPECTROGRAM_COLS && picture.height > 2 * SPECTROGRAM_ROWS);
+    assert!(picture.width > 3 * 199 && picture.height > 2 * 257);
     moment.evidence.spectrogram = Some([0.0; 7].into());
     assert!(sound_picture(&moment).is_none());
     moment.evidence.spectrogram = None;

@@ -10,6 +10,7 @@
 //! model never gets features other than those it was trained on.
 
 mod clean;
+mod eigen;
 mod frame;
 mod level;
 mod spectrogram;

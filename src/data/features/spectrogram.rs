@@ -1,10 +1,10 @@
 //! The log-spectrogram of a window of sound (paper, section 2.1).
 //!
-//! Frames without centring, periodic Hann, zero-padded, real FFT, magnitude,
-//! `scale * ln(|X| + floor)`; the numbers are those of a [`WindowSpec`].
+//! Frames without centring, periodic Hann, zero-padded, real FFT, magnitude, mel filters
+//! where the [`WindowSpec`] has them, and its logarithm.
 //!
-//! The transform is in double precision: in single, its rounding of a loud sound
-//! (some 1e-5) is not small beside the 1e-4 under the logarithm in the quiet bins,
+//! The transform of the paper's is in double precision: in single, its rounding of a loud
+//! sound (some 1e-5) is not small beside the 1e-4 under the logarithm in the quiet bins,
 //! and put values off by 1.4e-3. Double costs a tenth of a millisecond.
 
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
-use crate::window_spec::WindowSpec;
+use super::eigen::{self, EigenFft};
+use crate::window_spec::{Frequencies, Levels, Transform, WindowSpec};
 
 /// Frames transformed before they are transposed into the output: enough to
 /// fill half a cache line of each row written.
@@ -21,30 +22,108 @@ const GROUP: usize = 8;
 /// Computes log-spectrograms; the plan and all scratch memory are reused.
 pub struct LogSpectrogram {
     spec: WindowSpec,
-    fft: Arc<dyn RealToComplex<f64>>,
-    hann: Vec<f64>, // [frame_samples]
-    frame: Vec<f64>,
-    spectrum: Vec<Complex<f64>>,
-    scratch: Vec<Complex<f64>>,
-    group: Vec<f32>, // [GROUP, bins]
+    fourier: Fourier,
+    hann: Vec<f64>,                          // [frame_samples], of f32 for Eigen
+    magnitudes: Vec<f32>,                    // [fft_size / 2 + 1]
+    filters: Option<Vec<(usize, Vec<f32>)>>, // [bins]: first bin of the transform, weights
+    group: Vec<f32>,                         // [GROUP, bins]
+}
+
+/// A transform with its scratch memory.
+enum Fourier {
+    Double {
+        fft: Arc<dyn RealToComplex<f64>>,
+        frame: Vec<f64>,
+        spectrum: Vec<Complex<f64>>,
+        scratch: Vec<Complex<f64>>,
+    },
+    Eigen {
+        fft: EigenFft,
+        frame: Vec<f32>,
+    },
+}
+
+impl Fourier {
+    fn new(spec: &WindowSpec) -> Self {
+        match spec.transform {
+            Transform::Double => {
+                let fft = RealFftPlanner::<f64>::new().plan_fft_forward(spec.fft_size);
+                Self::Double {
+                    frame: fft.make_input_vec(),
+                    spectrum: fft.make_output_vec(),
+                    scratch: fft.make_scratch_vec(),
+                    fft,
+                }
+            }
+            Transform::Eigen => Self::Eigen {
+                fft: EigenFft::new(spec.fft_size),
+                frame: vec![0.0; spec.fft_size],
+            },
+        }
+    }
+
+    /// Writes the magnitudes of a frame under a window: `samples` from place `first` on, and
+    /// zeros.
+    fn magnitudes(&mut self, first: usize, samples: &[f32], hann: &[f64], out: &mut [f32]) {
+        let hann = &hann[first..];
+        let last = first + samples.len();
+        match self {
+            Self::Double {
+                fft,
+                frame,
+                spectrum,
+                scratch,
+            } => {
+                // The transform uses its input as scratch: the padding is set each time.
+                frame[..first].fill(0.0);
+                frame[last..].fill(0.0);
+                let slots = frame[first..].iter_mut().zip(samples).zip(hann);
+                for ((slot, &sample), &weight) in slots {
+                    *slot = f64::from(sample) * weight;
+                }
+                fft.process_with_scratch(frame, spectrum, scratch)
+                    .expect("the buffers were made by the plan");
+                for (value, bin) in out.iter_mut().zip(spectrum) {
+                    *value = ((bin.re * bin.re + bin.im * bin.im) as f32).sqrt();
+                }
+            }
+            Self::Eigen { fft, frame } => {
+                frame[..first].fill(0.0);
+                frame[last..].fill(0.0);
+                let slots = frame[first..].iter_mut().zip(samples).zip(hann);
+                for ((slot, &sample), &weight) in slots {
+                    *slot = sample * weight as f32;
+                }
+                fft.magnitudes(frame, out);
+            }
+        }
+    }
 }
 
 impl LogSpectrogram {
     /// Plans the transform.
     pub fn new(spec: WindowSpec) -> Self {
-        let fft = RealFftPlanner::<f64>::new().plan_fft_forward(spec.fft_size);
-        let hann = (0..spec.frame_samples).map(|i| {
-            let turn = std::f64::consts::TAU * i as f64 / spec.frame_samples as f64;
-            0.5 - 0.5 * turn.cos()
+        let hann = (0..spec.frame_samples).map(|i| match spec.transform {
+            Transform::Double => {
+                let turn = std::f64::consts::TAU * i as f64 / spec.frame_samples as f64;
+                0.5 - 0.5 * turn.cos()
+            }
+            Transform::Eigen => eigen::hann(i, spec.frame_samples).into(),
         });
+        let filters = || {
+            let single = |weights: Vec<f64>| weights.into_iter().map(|w| w as f32).collect();
+            let filters = spec.mel_filters().into_iter();
+            filters
+                .map(|(first, weights)| (first, single(weights)))
+                .collect()
+        };
         Self {
             spec,
+            fourier: Fourier::new(&spec),
             hann: hann.collect(),
-            frame: fft.make_input_vec(),
-            spectrum: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
+            magnitudes: vec![0.0; spec.fft_size / 2 + 1],
+            filters: (spec.frequencies == Frequencies::Mel).then(filters),
             group: vec![0.0; GROUP * spec.bins],
-            fft,
         }
     }
 
@@ -55,7 +134,8 @@ impl LogSpectrogram {
         out
     }
 
-    /// Writes the log-spectrogram of a window to `out`, `[bins, frames]`, from 0 Hz up.
+    /// Writes the log-spectrogram of a window to `out`, `[bins, frames]`, from low to high
+    /// frequencies.
     ///
     /// A shorter `pcm` counts as followed by silence; samples beyond the window are
     /// ignored. Allocates nothing.
@@ -69,6 +149,7 @@ impl LogSpectrogram {
             bins * frames,
             "a spectrogram has {bins} × {frames} values"
         );
+        let pcm = &pcm[..pcm.len().min(self.spec.window_samples)];
         for first in (0..frames).step_by(GROUP) {
             let count = GROUP.min(frames - first);
             for place in 0..count {
@@ -80,35 +161,51 @@ impl LogSpectrogram {
                 }
             }
         }
+        self.spec.settle(out);
     }
 
-    /// Writes the values of one frame to its place in the group.
+    /// Writes the levels of one frame to its place in the group.
     fn transform(&mut self, pcm: &[f32], frame: usize, place: usize) {
         let WindowSpec {
             bins,
             frame_samples,
             step_samples,
-            log_scale,
-            log_floor,
+            lead_samples,
+            levels,
             ..
         } = self.spec;
-        let start = (frame * step_samples).min(pcm.len());
-        let samples = &pcm[start..(start + frame_samples).min(pcm.len())];
-        for ((slot, &sample), &weight) in self.frame.iter_mut().zip(samples).zip(&self.hann) {
-            *slot = f64::from(sample) * weight;
-        }
-        // The transform uses its input as scratch: the padding is set each time.
-        self.frame[samples.len()..].fill(0.0);
-        self.fft
-            .process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch)
-            .expect("the buffers were made by the plan");
+        // Samples of the frame before the window begins.
+        let first = lead_samples.saturating_sub(frame * step_samples);
+        let start = (frame * step_samples).saturating_sub(lead_samples);
+        let start = start.min(pcm.len());
+        let samples = &pcm[start..(start + frame_samples - first).min(pcm.len())];
+        self.fourier
+            .magnitudes(first, samples, &self.hann, &mut self.magnitudes);
         let values = &mut self.group[place * bins..(place + 1) * bins];
-        for (value, bin) in values.iter_mut().zip(&self.spectrum) {
-            let magnitude = ((bin.re * bin.re + bin.im * bin.im) as f32).sqrt();
-            *value = log_scale * ln(magnitude + log_floor);
+        match &self.filters {
+            None => values.copy_from_slice(&self.magnitudes),
+            Some(filters) => {
+                for (value, (first, weights)) in values.iter_mut().zip(filters) {
+                    let products = weights.iter().zip(&self.magnitudes[*first..]);
+                    *value = products.map(|(w, x)| w * x).sum();
+                }
+            }
+        }
+        match levels {
+            Levels::Log { scale, floor } => {
+                (values.iter_mut()).for_each(|value| *value = scale * ln(*value + floor));
+            }
+            Levels::BelowPeak { .. } => {
+                (values.iter_mut()).for_each(|value| *value = DECIBELS * ln(value.max(LEAST)));
+            }
         }
     }
 }
+
+/// `10 log10(x)` over `ln(x)`.
+const DECIBELS: f32 = 4.342_945;
+/// Magnitudes below it count as the same (OpenL3's `amin`).
+const LEAST: f32 = 1e-10;
 
 /// The natural logarithm of a positive normal number, within 1e-6 of its value
 /// or of 1, whichever is greater.

@@ -24,6 +24,7 @@ use crate::png::write_small_png;
 use crate::report::{ReportError, write_file};
 use crate::result::Heatmap;
 use crate::time::SAMPLE_RATE;
+use crate::window_spec::WindowSpec;
 
 /// Longest side of a picture in the report.
 const SIDE: u32 = 160;
@@ -64,6 +65,7 @@ pub(super) fn draw(
     net: &L3Net,
     progress: impl Fn(),
 ) -> Result<Drawn, ReportError> {
+    let spec = &net.describe().variant.spec;
     let folder = page.folder.join(folder(page.of));
     let mut drawn = Drawn::new();
     for (file, numbers) in files_of(&page.units) {
@@ -77,13 +79,13 @@ pub(super) fn draw(
                 let heard = SoundMaps::of(net, media, Seconds::default(), &numbers)?;
                 let bytes = wav(SAMPLE_RATE, heard.second.iter().copied());
                 write_file(&folder.join(format!("{file}.wav")), &bytes)?;
-                (spectrogram_picture(&heard.spectrogram), heard.maps)
+                (spectrogram_picture(spec, &heard.spectrogram), heard.maps)
             }
         };
         let plain = plain.ok_or_else(|| ReportError::Empty(media.name()))?;
         write_small_png(&folder.join(format!("{file}.png")), &plain)?;
         for (&unit, map) in numbers.iter().zip(&maps) {
-            let picture = with_map(&plain, map, page.of);
+            let picture = with_map(&plain, map, page.of, spec);
             write_small_png(&folder.join(format!("{file}-{unit}.png")), &picture)?;
             drawn.insert((file, unit), picture);
         }
@@ -140,12 +142,12 @@ fn thumbnail(frame: &ScaledFrame) -> Option<Picture> {
 
 /// The map at full strength: it is the activation of one unit, not a guess that
 /// may be wrong.
-fn with_map(plain: &Picture, map: &Heatmap, of: MediaKind) -> Picture {
+fn with_map(plain: &Picture, map: &Heatmap, of: MediaKind, spec: &WindowSpec) -> Picture {
     let mut picture = plain.clone();
     let (width, height) = (picture.width, picture.height);
     let all = Area::of(width, height);
     let area = match of {
-        MediaKind::Sounds => under_sound_map(all, map),
+        MediaKind::Sounds => under_sound_map(all, spec, map),
         MediaKind::Pictures => {
             let [_, _, right, bottom] =
                 Viewport::whole(width, height).under_map(map.rows, map.cols);
@@ -215,7 +217,7 @@ mod tests {
         // The lowest row.
         map.values[3] = 1.0;
         let lit = |of| {
-            let picture = with_map(&plain, &map, of);
+            let picture = with_map(&plain, &map, of, &WindowSpec::PAPER);
             let lit = (0..160 * 160).find(|i| picture.rgb[i * 3..i * 3 + 3] != [90; 3]);
             lit.expect("a glow") / 160
         };

@@ -9,6 +9,7 @@ use crate::result::{GapReason, Heatmap, Judgement, Summary};
 use crate::sink::testing::moment;
 use crate::sink::{OnFailure, Policy};
 use crate::time::MediaTime;
+use crate::window_spec::WindowSpec;
 
 mod failures;
 
@@ -34,6 +35,7 @@ fn judged(stream: &str, seq: u64) -> Event {
             judgement,
             picture: None,
             spectrogram: None,
+            spec: WindowSpec::PAPER,
             covered: Region::FULL,
             features: None,
         },

@@ -8,11 +8,10 @@ use rand::seq::SliceRandom;
 use crate::corpus::Rng;
 use crate::window_spec::WindowSpec;
 
-/// How much softer a part of the window becomes at most: 60 dB, a pause, in the units
-/// of the log-spectrogram.
-const MAX_SOFTENING: f32 = 1.38;
-/// How far a pause may lie below the quietest stretch of the window: 12 dB.
-const MAX_BELOW_QUIET: f32 = 0.276;
+/// How much softer a part of the window becomes at most: a pause.
+const MAX_SOFTENING_DB: f32 = 60.0;
+/// How far a pause may lie below the quietest stretch of the window.
+const MAX_BELOW_QUIET_DB: f32 = 12.0;
 
 /// Frames of the quietest stretch, which is the background.
 fn quiet_frames(spec: &WindowSpec) -> usize {
@@ -65,16 +64,17 @@ pub(super) fn mask(spectrogram: &mut [f32], spec: &WindowSpec, rng: &mut Rng) {
         let frames = rng.random_range(4..=40);
         let first = rng.random_range(0..spec.frames - frames);
         for row in spectrogram.chunks_exact_mut(spec.frames) {
-            row[first..first + frames].fill(spec.silence());
+            row[first..first + frames].fill(spec.quietest());
         }
     }
+    spec.settle(spectrogram);
 }
 
 fn mask_band(spectrogram: &mut [f32], spec: &WindowSpec, rng: &mut Rng) {
     if rng.random_bool(0.5) {
         let bins = rng.random_range(4..=40);
         let first = rng.random_range(0..spec.bins - bins);
-        spectrogram[first * spec.frames..(first + bins) * spec.frames].fill(spec.silence());
+        spectrogram[first * spec.frames..(first + bins) * spec.frames].fill(spec.quietest());
     }
 }
 
@@ -89,6 +89,7 @@ pub(super) fn change_events(spectrogram: &mut [f32], spec: &WindowSpec, rng: &mu
     let first = rng.random_range(0..=spec.frames - frames);
     soften(spectrogram, first..first + frames, spec, rng);
     mask_band(spectrogram, spec, rng);
+    spec.settle(spectrogram);
 }
 
 /// Cuts the window into up to ten parts and shuffles them: otherwise the network
@@ -114,10 +115,11 @@ fn shuffle_parts(spectrogram: &mut [f32], spec: &WindowSpec, rng: &mut Rng) {
 /// Makes the events in some frames softer, down to a pause, and leaves the background
 /// nearly as it is: nothing falls far below a quiet stretch, which is repeated.
 fn soften(spectrogram: &mut [f32], frames: Range<usize>, spec: &WindowSpec, rng: &mut Rng) {
+    let most = spec.decibels(MAX_SOFTENING_DB);
     let by = rng
-        .random_range(0.0..=MAX_SOFTENING)
-        .max(rng.random_range(0.0..=MAX_SOFTENING));
-    let below_quiet = rng.random_range(0.0..=MAX_BELOW_QUIET);
+        .random_range(0.0..=most)
+        .max(rng.random_range(0.0..=most));
+    let below_quiet = rng.random_range(0.0..=spec.decibels(MAX_BELOW_QUIET_DB));
     let start = quiet_stretch(spectrogram, spec, rng);
     let mut quiet = vec![0.0; quiet_frames(spec)];
     for row in spectrogram.chunks_exact_mut(spec.frames) {
@@ -195,30 +197,33 @@ mod tests {
 
     #[test]
     fn softened_events_fall_no_further_than_the_background() {
+        let most = SPEC.decibels(MAX_SOFTENING_DB);
+        let below_quiet = SPEC.decibels(MAX_BELOW_QUIET_DB);
         for seed in 0..50 {
             let mut rng = rng(seed, 5, 0);
-            let mut spectrogram = vec![MAX_SOFTENING; SPEC.spectrogram_len()];
+            let mut spectrogram = vec![most; SPEC.spectrogram_len()];
             for row in spectrogram.chunks_exact_mut(SPEC.frames) {
                 row[100..100 + 2 * quiet_frames(&SPEC)].fill(0.0);
             }
             soften(&mut spectrogram, 10..90, &SPEC, &mut rng);
             for row in spectrogram.chunks_exact(SPEC.frames) {
                 let softer = row[10];
-                assert!((0.0..MAX_SOFTENING).contains(&softer), "{softer}");
+                assert!((0.0..most).contains(&softer), "{softer}");
                 assert!(row[10..90].iter().all(|v| *v == softer));
-                assert!(row[..10].iter().all(|v| *v == MAX_SOFTENING));
+                assert!(row[..10].iter().all(|v| *v == most));
             }
             soften(&mut spectrogram, 100..110, &SPEC, &mut rng);
             assert!(
                 spectrogram[100..110]
                     .iter()
-                    .all(|v| (-MAX_BELOW_QUIET..=0.0).contains(v))
+                    .all(|v| (-below_quiet..=0.0).contains(v))
             );
         }
     }
 
     #[test]
     fn softening_makes_nothing_louder() {
+        let most = SPEC.decibels(MAX_SOFTENING_DB);
         for seed in 0..50 {
             let mut rng = rng(seed, 6, 0);
             let mut spectrogram: Vec<f32> = (0..SPEC.spectrogram_len())
@@ -227,7 +232,7 @@ mod tests {
             let before = spectrogram.clone();
             soften(&mut spectrogram, 0..SPEC.frames, &SPEC, &mut rng);
             for (after, before) in spectrogram.iter().zip(&before) {
-                assert!(after <= before && *after >= before - MAX_SOFTENING);
+                assert!(after <= before && *after >= before - most);
             }
             assert_ne!(spectrogram, before);
         }

@@ -4,18 +4,16 @@
 //! - Rows are collected in unnamed temporary files next to the output, not in memory: an hour
 //!   is 220 MB. They are freed column by column while the output is written, so that takes
 //!   only the space of the widest column in addition.
-//! - The file appears atomically, at [`Npz::finish`]. An existing file is never overwritten,
-//!   even if it was created meanwhile.
+//! - The file appears atomically, at [`Npz::finish`]. An existing file is never overwritten
+//!   unasked, even if it was created meanwhile.
 //! - Rows are sorted by stream and time, so the same sources give the same file.
 //! - No array needs pickle.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+mod draft;
 
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
+use std::path::Path;
+
+pub use draft::{Draft, Existing};
 
 use super::SinkError;
 use crate::file_error::FileError;
@@ -37,15 +35,8 @@ pub struct Place {
 
 /// A table of vectors that becomes a `.npz`.
 pub struct Npz {
-    out: PathBuf,
-    columns: Vec<Column>,
+    draft: Draft,
     places: Vec<Place>,
-}
-
-struct Column {
-    name: &'static str,
-    width: usize,
-    rows: BufWriter<File>,
 }
 
 impl Npz {
@@ -69,21 +60,8 @@ impl Npz {
                 why: "it is there already".to_owned(),
             });
         }
-        let folder = folder_of(out);
-        let column = |&(name, width)| {
-            let rows = tempfile::tempfile_in(folder).map_err(SinkError::io(out, "write"))?;
-            Ok(Column {
-                name,
-                width,
-                rows: BufWriter::new(rows),
-            })
-        };
         Ok(Self {
-            out: out.to_owned(),
-            columns: columns
-                .iter()
-                .map(column)
-                .collect::<Result<_, SinkError>>()?,
+            draft: Draft::create(out, columns)?,
             places: Vec::new(),
         })
     }
@@ -101,13 +79,7 @@ impl Npz {
     /// # Panics
     /// If a vector and its matrix differ in width.
     pub fn push(&mut self, place: Place, vectors: &[&[f32]]) -> Result<(), SinkError> {
-        assert_eq!(vectors.len(), self.columns.len());
-        for (column, vector) in self.columns.iter_mut().zip(vectors) {
-            assert_eq!(vector.len(), column.width, "{}", column.name);
-            let bytes: Vec<u8> = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
-            let written = column.rows.write_all(&bytes);
-            written.map_err(SinkError::io(&self.out, "write"))?;
-        }
+        self.draft.push(vectors)?;
         self.places.push(place);
         Ok(())
     }
@@ -118,142 +90,27 @@ impl Npz {
     /// # Errors
     /// Names the output and the cause; no file is left. If the output was created by
     /// someone else meanwhile, names the file that has the data instead.
-    pub fn finish(mut self, streams: &[StreamName], model: &str) -> Result<(), SinkError> {
-        let out = self.out.clone();
-        let io = |error| SinkError::io(&out, "write")(error);
-        let mut part = tempfile::Builder::new()
-            .prefix(&out.file_name().unwrap_or_default())
-            .suffix(".part")
-            .permissions(std::fs::Permissions::from_mode(0o666)) // less what umask says
-            .tempfile_in(folder_of(&out))
-            .map_err(io)?;
-        let written = self.write(part.as_file_mut(), streams, model);
-        written
-            .and_then(|()| part.as_file().sync_all())
-            .map_err(io)?;
-        let Err(taken) = part.persist_noclobber(&out) else {
-            return Ok(());
-        };
-        if taken.error.kind() != io::ErrorKind::AlreadyExists {
-            return Err(io(taken.error));
-        }
-        let (_, kept) = taken.file.keep().map_err(|e| io(e.error))?;
-        Err(SinkError::Foreign {
-            path: out.clone(),
-            why: format!(
-                "it has come into being meanwhile, and what was to be written is in {}",
-                kept.display()
-            ),
-        })
-    }
-
-    fn write(&mut self, file: &mut File, streams: &[StreamName], model: &str) -> io::Result<()> {
-        let mut zip = Archive(ZipWriter::new(BufWriter::new(file)));
-        if let Err(error) = self.fill(&mut zip, streams, model) {
-            // Its Drop would try to finish again.
-            std::mem::forget(zip);
-            return Err(error);
-        }
-        zip.0.finish()?.flush()
-    }
-
-    fn fill<W: Write + Seek>(
-        &mut self,
-        zip: &mut Archive<W>,
-        streams: &[StreamName],
-        model: &str,
-    ) -> io::Result<()> {
-        let places = &self.places;
+    pub fn finish(self, streams: &[StreamName], model: &str) -> Result<(), SinkError> {
+        let places = self.places;
         let mut order: Vec<usize> = (0..places.len()).collect();
         order.sort_by_key(|&row| (places[row].stream, places[row].start));
-
-        let names: Vec<&str> = order.iter().map(|&r| &*streams[places[r].stream]).collect();
-        zip.texts("stream", &names, &format!("({},)", names.len()))?;
-        let rows = || order.iter().map(|&row| &places[row]);
-        zip.times("start_ns", rows().map(|place| place.start))?;
-        zip.times("end_ns", rows().map(|place| place.end))?;
-        zip.times("frame_ns", rows().map(|place| place.frame))?;
-        for column in &mut self.columns {
-            let shape = format!("({}, {})", order.len(), column.width);
-            zip.begin(column.name, "<f4", &shape)?;
-            column.rows.flush()?;
-            let mut row_bytes = vec![0; column.width * 4];
-            let rows = column.rows.get_mut();
-            for &row in &order {
-                rows.seek(SeekFrom::Start((row * row_bytes.len()) as u64))?;
-                rows.read_exact(&mut row_bytes)?;
-                zip.0.write_all(&row_bytes)?;
-            }
-            rows.set_len(0)?;
-        }
-        zip.texts("model", &[model], "()")
+        self.draft.finish(&order, Existing::Keep, |archive| {
+            let names: Vec<&str> = order.iter().map(|&r| &*streams[places[r].stream]).collect();
+            archive.texts("stream", &names, &format!("({},)", names.len()))?;
+            let rows = || order.iter().map(|&row| &places[row]);
+            archive.times("start_ns", rows().map(|place| place.start))?;
+            archive.times("end_ns", rows().map(|place| place.end))?;
+            archive.times("frame_ns", rows().map(|place| place.frame))?;
+            archive.texts("model", &[model], "()")
+        })
     }
-}
-
-fn folder_of(out: &Path) -> &Path {
-    let folder = out.parent().filter(|p| !p.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
-/// Writes arrays to a zip, uncompressed: floats do not compress well.
-struct Archive<W: Write + Seek>(ZipWriter<W>);
-
-impl<W: Write + Seek> Archive<W> {
-    /// Starts an array; its values follow, row by row.
-    fn begin(&mut self, name: &str, kind: &str, shape: &str) -> io::Result<()> {
-        // The size is unknown in advance and may exceed 4 GiB.
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .large_file(true);
-        self.0.start_file(format!("{name}.npy"), options)?;
-        self.0.write_all(&header(kind, shape))
-    }
-
-    fn times(
-        &mut self,
-        name: &str,
-        times: impl ExactSizeIterator<Item = MediaTime>,
-    ) -> io::Result<()> {
-        self.begin(name, "<i8", &format!("({},)", times.len()))?;
-        for time in times {
-            // Times of a stream stay below i64::MAX.
-            let ns = i64::try_from(time.0).unwrap_or(i64::MAX);
-            self.0.write_all(&ns.to_le_bytes())?;
-        }
-        Ok(())
-    }
-
-    /// Strings in UTF-32, padded to the longest.
-    fn texts(&mut self, name: &str, texts: &[&str], shape: &str) -> io::Result<()> {
-        let longest = texts.iter().map(|t| t.chars().count()).max();
-        let longest = longest.unwrap_or(0).max(1);
-        self.begin(name, &format!("<U{longest}"), shape)?;
-        for text in texts {
-            let padded = text.chars().map(u32::from).chain(std::iter::repeat(0));
-            for c in padded.take(longest) {
-                self.0.write_all(&c.to_le_bytes())?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The header of a `.npy`, version 1.0 (numpy.lib.format).
-fn header(kind: &str, shape: &str) -> Vec<u8> {
-    let mut dict = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
-    // Values start at a multiple of 64 bytes.
-    while (10 + dict.len() + 1) % 64 != 0 {
-        dict.push(' ');
-    }
-    dict.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((dict.len() as u16).to_le_bytes());
-    bytes.extend(dict.as_bytes());
-    bytes
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
     use super::*;
 
     fn place(stream: usize, second: u64) -> Place {
