@@ -185,7 +185,7 @@ pub struct HeatmapFacts {
 /// The heatmap over the log-spectrogram.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SoundHeatmapFacts {
-    /// Rows of the map, over frequency from 0 Hz up.
+    /// Rows of the map, from low to high frequencies.
     pub rows: u32,
     /// Columns of the map, over time.
     pub cols: u32,
@@ -330,7 +330,7 @@ pub struct Judgement {
     pub correspondence: f32,
     /// Over the part of the picture that the network sees.
     pub vision: Heatmap,
-    /// Over the log-spectrogram, row 0 = 0 Hz.
+    /// Over the log-spectrogram, from low to high frequencies.
     pub audio: Heatmap,
 }
 

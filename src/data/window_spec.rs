@@ -109,46 +109,41 @@ impl WindowSpec {
 
     /// OpenL3's `linear`: 257 × 197 values, frames of 512 samples every 242.
     pub const OPENL3_LINEAR: Self = {
-        let window_samples = SAMPLE_RATE as usize;
-        let (fft_size, step_samples) = (512, 242);
+        let spec = Self::openl3("openl3-linear", 512, 257, Frequencies::Linear);
         Self {
-            name: "openl3-linear",
-            sample_rate: SAMPLE_RATE,
-            window_samples,
-            lead_samples: 0,
-            frame_samples: fft_size,
-            step_samples,
-            fft_size,
-            bins: fft_size / 2 + 1,
-            frames: (window_samples - fft_size) / step_samples + 1,
-            transform: Transform::Eigen,
-            frequencies: Frequencies::Linear,
-            levels: Levels::BelowPeak { range: 80.0 },
+            // Only whole frames.
+            frames: (spec.window_samples - spec.frame_samples) / spec.step_samples + 1,
+            ..spec
         }
     };
 
     /// OpenL3's `mel128`: 128 × 199 values, frames of 2048 samples every 242.
-    pub const OPENL3_MEL128: Self = Self::openl3_mel("openl3-mel128", 128);
+    pub const OPENL3_MEL128: Self = Self::openl3("openl3-mel128", 2048, 128, Frequencies::Mel);
 
     /// OpenL3's `mel256`: 256 × 199 values.
-    pub const OPENL3_MEL256: Self = Self::openl3_mel("openl3-mel256", 256);
+    pub const OPENL3_MEL256: Self = Self::openl3("openl3-mel256", 2048, 256, Frequencies::Mel);
 
-    const fn openl3_mel(name: &'static str, bins: usize) -> Self {
+    /// With a frame at every step, of which the last ones go on in silence.
+    const fn openl3(
+        name: &'static str,
+        frame_samples: usize,
+        bins: usize,
+        frequencies: Frequencies,
+    ) -> Self {
         let window_samples = SAMPLE_RATE as usize;
-        let (fft_size, step_samples) = (2048, 242);
+        let step_samples = 242;
         Self {
             name,
             sample_rate: SAMPLE_RATE,
             window_samples,
             lead_samples: 0,
-            frame_samples: fft_size,
+            frame_samples,
             step_samples,
-            fft_size,
+            fft_size: frame_samples,
             bins,
-            // A frame starts at every step; the last ones go on in silence.
             frames: window_samples.div_ceil(step_samples),
             transform: Transform::Eigen,
-            frequencies: Frequencies::Mel,
+            frequencies,
             levels: Levels::BelowPeak { range: 80.0 },
         }
     }

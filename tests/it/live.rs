@@ -256,16 +256,16 @@ fn figures_are_served_while_a_stream_runs() {
     let mut page = String::new();
     wait_for("figures", || {
         page = get(port).unwrap_or_default();
-        // A moment's latency comes after its count, and the page may be served in between.
-        page.contains("l3net_latency_seconds_bucket")
+        // Figures are set one after the other, and the page may be served in between.
+        let figures = [
+            r#"l3net_moments_total{stream="test"}"#,
+            "l3net_latency_seconds_bucket",
+        ];
+        figures.iter().all(|figure| page.contains(figure))
     });
     running.signal("INT");
     let done = running.wait();
     assert_eq!(done.code, Some(0), "{}", done.err);
-    assert!(
-        page.contains(r#"l3net_moments_total{stream="test"}"#),
-        "{page}"
-    );
     let ours = page
         .lines()
         .filter(|l| !l.starts_with('#') && l.contains('{'));

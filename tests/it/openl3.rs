@@ -14,6 +14,9 @@ use crate::common::{Arrays, Done, batch_with, data, only, run, shared, skipped, 
 /// The mean error that an embedding may have, whose values are around 1.
 const TOLERANCE: f32 = 1e-4;
 
+/// More arguments of a command.
+type More = &'static [&'static str];
+
 fn fixture(name: &str) -> PathBuf {
     data("openl3").join(name)
 }
@@ -311,8 +314,8 @@ fn what_cannot_be_embedded_is_said_with_the_next_step() {
         .save(&small)
         .expect("written");
     let (sound, none) = (fixture("sound.wav"), dir.path().join("none.wav"));
-    let silent = data("odd/-video-with-dash-.mp4");
-    let table: [(&str, &Path, &Path, &[&str], i32, &str); 8] = [
+    let silent = data("odd/video_rotation_90.mp4");
+    let table: [(&str, &Path, &Path, More, i32, &str); 8] = [
         (
             "audio",
             &none,
@@ -378,7 +381,7 @@ fn what_cannot_be_embedded_is_said_with_the_next_step() {
     }
     // What there was of each video is written.
     assert!(dir.path().join("out/sound_audio.npz").exists());
-    assert!(dir.path().join("out/-video-with-dash-_image.npz").exists());
+    assert!(dir.path().join("out/video_rotation_90_image.npz").exists());
     // Without a model, the one that is missing is named, with the command that makes it.
     let sound = sound.to_str().expect("text");
     let done = run([
@@ -393,7 +396,7 @@ fn what_cannot_be_embedded_is_said_with_the_next_step() {
     );
     // What was asked for and what the model is for differ.
     let shipped = crate::common::repo().join("models/l3net-base.safetensors");
-    let table: [(&Path, &[&str], &str); 3] = [
+    let table: [(&Path, More, &str); 3] = [
         (&shipped, &[], "has not OpenL3's trunks"),
         (
             &model,
@@ -443,7 +446,7 @@ fn what_is_no_trunk_of_openl3_is_refused_and_named() {
     let half = put("openl3_audio_mel256_env.h5", &plain[..plain.len() / 2]);
     let [other, double, lacking] =
         ["other_model.h5", "double.h5", "names_what_is_not_there.h5"].map(fixture);
-    let table: [(&[&Path], &[&str], &str); 17] = [
+    let table: [(&[&Path], More, &str); 17] = [
         (&[&none], &[], "none.h5: cannot read it"),
         (&[&cut], &[], "cannot be unpacked"),
         (&[&text], &[], "not an HDF5 file"),

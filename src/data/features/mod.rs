@@ -26,7 +26,7 @@ use crate::window_spec::WindowSpec;
 /// The network's input for one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
-    /// `[bins, frames]` of the [`WindowSpec`], from 0 Hz up: the value of bin `f` at
+    /// `[bins, frames]` of the [`WindowSpec`], from low to high frequencies: the value of bin `f` at
     /// frame `t` is at `f * frames + t`.
     pub spectrogram: Vec<f32>,
     /// `image_height × image_width × 3` bytes of RGB, rows from the top.

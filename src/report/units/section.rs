@@ -86,7 +86,7 @@ pub(super) fn write(to: &mut Page, page: &UnitsPage<'_>, drawn: &Drawn, table: &
         }
         MediaKind::Sounds => {
             "The sounds that excite a unit most, the strongest first: the second that was listened \
-             to, its log-spectrogram (1 s to the right, 0 to 24 kHz upwards), and over it conv4_2 \
+             to, its log-spectrogram (1 s to the right, frequencies upwards), and over it conv4_2 \
              of the unit; point at it to see the sound alone."
         }
     });

@@ -310,11 +310,11 @@ impl Run<'_> {
     }
 }
 
+/// The embeddings of some items, one after the other.
+type Embed<'a, T> = dyn Fn(&[T]) -> Result<Vec<f32>, NetError> + 'a;
+
 /// The embeddings of all items. If memory runs out, of each half in turn.
-fn in_halves<T>(
-    items: &[T],
-    embed: &dyn Fn(&[T]) -> Result<Vec<f32>, NetError>,
-) -> Result<Vec<f32>, NetError> {
+fn in_halves<T>(items: &[T], embed: &Embed<'_, T>) -> Result<Vec<f32>, NetError> {
     match embed(items) {
         Err(error) if error.is_out_of_memory() && items.len() > 1 => {
             let (first, second) = items.split_at(items.len() / 2);
