@@ -157,6 +157,15 @@ impl Parts {
         fusion: true,
     };
 
+    /// One trunk alone.
+    pub fn only(modality: Modality) -> Self {
+        Self {
+            vision: modality == Modality::Vision,
+            audio: modality == Modality::Audio,
+            fusion: false,
+        }
+    }
+
     /// Whether the trunk is there.
     pub fn has(self, modality: Modality) -> bool {
         match modality {
@@ -292,11 +301,7 @@ mod tests {
 
     #[test]
     fn a_trunk_of_openl3_has_48_tensors() {
-        let parts = Parts {
-            vision: true,
-            audio: false,
-            fusion: false,
-        };
+        let parts = Parts::only(Modality::Vision);
         let layout = Variant::openl3(WindowSpec::OPENL3_MEL256, parts).layout();
         assert_eq!(layout.len(), 48);
         assert!(layout.iter().all(|slot| slot.name.starts_with("vision.")));

@@ -149,7 +149,8 @@ impl<'a> Header<'a> {
     }
 }
 
-fn invalid(name: &str, values: &[f32]) -> Option<&'static str> {
+/// What no tensor of a network holds, if it is among the values of this one.
+pub(crate) fn invalid(name: &str, values: &[f32]) -> Option<&'static str> {
     if !floats::are_finite(values) {
         Some("values that are not finite")
     } else if name.ends_with("running_var") && values.iter().any(|&v| v < 0.0) {

@@ -33,7 +33,8 @@ pub struct TrunkOutput {
 
 /// One of the two trunks.
 pub struct Trunk {
-    kind: TrunkKind,
+    /// conv4_2 is followed by a ReLU before it is pooled.
+    rectified: bool,
     /// Of the input, in OpenL3's trunks.
     input_norm: Option<Affine>,
     /// Of conv1_2 after its ReLU, in OpenL3's vision trunk.
@@ -92,7 +93,7 @@ impl Trunk {
             folded.to(device, of_weights, kind)
         };
         Ok(Self {
-            kind: trunks,
+            rectified: trunks == TrunkKind::L3,
             input_norm,
             late_norm,
             conv1_1: conv(1, 1)?,
@@ -106,9 +107,10 @@ impl Trunk {
         })
     }
 
-    /// One of the paper's trunks for training, over tensors that the caller owns and updates: `tensor`
-    /// yields each by its name in a checkpoint. `kind` is the precision after conv1_1;
-    /// the convolutions' tensors must be of it, those of conv1_1 and of batch norm f32.
+    /// One of the paper's trunks for training, over tensors that the caller owns and updates:
+    /// `tensor` yields each by its name in a checkpoint. `kind` is the precision after
+    /// conv1_1; the convolutions' tensors must be of it, those of conv1_1 and of batch norm
+    /// f32.
     ///
     /// The convolutions' biases are not used and must be 0: batch norm subtracts
     /// whatever they add, so they learn nothing, and they cost 5 % of the time.
@@ -142,7 +144,7 @@ impl Trunk {
             }
         };
         Self {
-            kind: TrunkKind::L3,
+            rectified: true,
             input_norm: None,
             late_norm: None,
             conv1_1: conv(1, 1),
@@ -166,21 +168,20 @@ impl Trunk {
     /// If libtorch fails.
     pub fn forward(&self, x: &Tensor, train: bool) -> Result<TrunkOutput, TchError> {
         let mut conv4_2 = self.to_conv4_2(x, train)?; // [B, 512, 14, 14]
-        if self.is_rectified() {
+        if self.rectified {
             conv4_2 = conv4_2.f_relu_()?;
         }
         let pool4 = conv4_2.f_amax([2, 3], false)?; //   [B, 512]
-        let rectified = self.is_rectified();
         Ok(TrunkOutput {
             conv4_2,
             pool4,
-            rectified,
+            rectified: self.rectified,
         })
     }
 
     /// Whether conv4_2 is followed by a ReLU before it is pooled.
     pub fn is_rectified(&self) -> bool {
-        self.kind == TrunkKind::L3
+        self.rectified
     }
 
     /// From the input to conv4_2 before its ReLU, from which the paper computes its
@@ -283,150 +284,4 @@ fn channels_last(x: &Tensor) -> Result<Tensor, TchError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::layout::{Parts, Variant};
-    use super::*;
-    use crate::window_spec::WindowSpec;
-
-    #[test]
-    fn folding_changes_nothing_and_odd_sizes_are_floored() {
-        let _guard = tch::no_grad_guard();
-        for (stride, sides) in [(Conv1Stride::Two, [3, 3]), (Conv1Stride::One, [6, 7])] {
-            let weights = Weights::random(3, stride);
-            let x =
-                Tensor::f_from_slice(&(0..51 * 57).map(|i| (i as f32).sin()).collect::<Vec<_>>())
-                    .and_then(|x| x.f_reshape([1, 1, 51, 57]))
-                    .expect("a tensor");
-            let cpu = Device::Cpu;
-            let folded = Trunk::folded(&weights, Modality::Audio, cpu, Kind::Float)
-                .and_then(|t| t.forward(&x, false))
-                .expect("a forward pass");
-            let slots = weights.variant().layout();
-            let tensor = |name: &str| {
-                let slot = slots.iter().find(|s| s.name == name).expect("a tensor");
-                let shape: Vec<i64> = slot.shape.iter().map(|&n| n as i64).collect();
-                let values = Tensor::from_slice(weights.tensor(name)).reshape(shape);
-                match name.strip_suffix(".running_mean") {
-                    // A trunk for training has no biases: the mean is without them.
-                    Some(norm) => {
-                        let bias = format!("{}.bias", norm.replace(".bn", ".conv"));
-                        values - Tensor::from_slice(weights.tensor(&bias))
-                    }
-                    None => values,
-                }
-            };
-            let unfolded = Trunk::over(Modality::Audio, stride, Kind::Float, tensor)
-                .forward(&x, false)
-                .expect("a forward pass");
-            assert_eq!(folded.conv4_2.size(), [1, 512, sides[0], sides[1]]);
-            let scale = unfolded.conv4_2.abs().max().double_value(&[]);
-            let off = (folded.conv4_2 - unfolded.conv4_2)
-                .abs()
-                .max()
-                .double_value(&[]);
-            assert!(scale > 0.1 && off < 1e-4 * scale, "{off} of {scale}");
-        }
-    }
-
-    /// One layer after the other, as OpenL3's code has them.
-    fn openl3_step_by_step(weights: &Weights, modality: Modality, x: &Tensor) -> Tensor {
-        let slots = weights.variant().layout();
-        let tensor = |name: String| {
-            let slot = slots.iter().find(|s| s.name == name).expect("a tensor");
-            let shape: Vec<i64> = slot.shape.iter().map(|&n| n as i64).collect();
-            Tensor::from_slice(weights.tensor(&name)).reshape(shape)
-        };
-        let of = |layer: &str, part: &str| tensor(format!("{}.{layer}.{part}", modality.name()));
-        let conv = |x: &Tensor, name: &str| {
-            let layer = format!("conv{name}");
-            x.conv2d(
-                &of(&layer, "weight"),
-                Some(of(&layer, "bias")),
-                [1, 1],
-                [1, 1],
-                [1, 1],
-                1,
-            )
-        };
-        let norm = |x: &Tensor, name: &str| {
-            let layer = format!("bn{name}");
-            let [weight, bias, mean, var] =
-                ["weight", "bias", "running_mean", "running_var"].map(|part| of(&layer, part));
-            x.batch_norm(
-                Some(weight),
-                Some(bias),
-                Some(mean),
-                Some(var),
-                false,
-                0.1,
-                1e-3,
-                false,
-            )
-        };
-        let mut x = norm(x, "0");
-        for block in 1..=4 {
-            x = norm(&conv(&x, &format!("{block}_1")), &format!("{block}_1")).relu();
-            let name = format!("{block}_2");
-            let y = conv(&x, &name);
-            x = match (block, modality) {
-                (4, _) => return y,
-                (1, Modality::Vision) => norm(&y.relu(), &name),
-                _ => norm(&y, &name).relu(),
-            };
-            x = x.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);
-        }
-        unreachable!("the fourth block returns")
-    }
-
-    #[test]
-    fn openl3s_trunks_are_its_layers_in_its_order() {
-        let _guard = tch::no_grad_guard();
-        for (modality, channels, signed) in [
-            (Modality::Vision, 3, false),
-            (Modality::Vision, 3, true),
-            (Modality::Audio, 1, false),
-        ] {
-            let parts = Parts {
-                vision: modality == Modality::Vision,
-                audio: modality == Modality::Audio,
-                fusion: false,
-            };
-            let variant = Variant::openl3(WindowSpec::OPENL3_MEL256, parts);
-            let random = Weights::random_of(variant, 11);
-            let mut tensors: BTreeMap<String, Vec<f32>> = (variant.layout().into_iter())
-                .map(|slot| (slot.name.clone(), random.tensor(&slot.name).to_vec()))
-                .collect();
-            if signed {
-                let gains = tensors.get_mut("vision.bn1_2.weight").expect("a tensor");
-                gains.iter_mut().step_by(2).for_each(|gain| *gain = -*gain);
-            }
-            let weights = Weights::trained(variant, tensors, BTreeMap::new());
-            let values: Vec<f32> = (0..2 * channels * 50 * 47)
-                .map(|i| (i as f32).sin())
-                .collect();
-            let x = Tensor::from_slice(&values).reshape([2, channels, 50, 47]);
-            let expected = openl3_step_by_step(&weights, modality, &x);
-            let trunk =
-                Trunk::folded(&weights, modality, Device::Cpu, Kind::Float).expect("a trunk");
-            let found = trunk.forward(&x, false).expect("a forward pass");
-            assert_eq!(found.conv4_2.size(), [2, 512, 6, 5]);
-            let scale = expected.abs().max().double_value(&[]);
-            let off = (&found.conv4_2 - &expected).abs().max().double_value(&[]);
-            assert!(
-                scale > 0.1 && off < 1e-5 * scale,
-                "{modality:?}: {off} of {scale}"
-            );
-            let trunk =
-                Trunk::folded(&weights, modality, Device::Cpu, Kind::BFloat16).expect("a trunk");
-            let found16 = trunk.forward(&x, false).expect("a forward pass").conv4_2;
-            assert_eq!(found16.kind(), Kind::BFloat16);
-            let off = (found16.to_kind(Kind::Float) - &expected).abs();
-            let off = off.max().double_value(&[]);
-            assert!(off < 3e-2 * scale, "{modality:?} in bf16: {off} of {scale}");
-            // No ReLU follows.
-            assert!(found.pool4.min().double_value(&[]) < 0.0);
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::ImportError;
 use super::keras::{Array, Layer, read_layers};
 use super::kind::{ContentType, FileKind, InputRepr};
+use crate::net::safetensors_file::invalid;
 use crate::net::{Modality, Parts, Variant, Weights};
 
 /// Published weights are OpenL3's.
@@ -96,22 +97,15 @@ impl Trunk {
                 modality.name()
             )));
         }
-        let input_repr = match (named.input_repr, what.input_repr) {
-            (Some(named), Some(given)) if named != given => {
-                return Err(wrong(format!(
-                    "its name says {}, --input-repr {}; omit the option, or rename the file",
-                    named.name(),
-                    given.name()
-                )));
-            }
-            (named, given) => named.or(given).ok_or_else(|| {
-                wrong(
-                    "its name does not say what the audio trunk hears; say it: --input-repr \
-                     linear, mel128 or mel256"
-                        .to_owned(),
-                )
-            })?,
-        };
+        let said = (named.input_repr, what.input_repr);
+        let input_repr = either("--input-repr", said, InputRepr::name).map_err(wrong)?;
+        let input_repr = input_repr.ok_or_else(|| {
+            wrong(
+                "its name does not say what the audio trunk hears; say it: --input-repr linear, \
+                 mel128 or mel256"
+                    .to_owned(),
+            )
+        })?;
         if let Some(heard) = heard(&layers).filter(|heard| !heard.contains(&input_repr)) {
             let heard: Vec<&str> = heard.iter().map(|repr| repr.name()).collect();
             return Err(wrong(format!(
@@ -120,16 +114,8 @@ impl Trunk {
                 input_repr.name()
             )));
         }
-        let content_type = match (named.content_type, what.content_type) {
-            (Some(named), Some(given)) if named != given => {
-                return Err(wrong(format!(
-                    "its name says {}, --content-type {}; omit the option, or rename the file",
-                    named.name(),
-                    given.name()
-                )));
-            }
-            (named, given) => named.or(given),
-        };
+        let said = (named.content_type, what.content_type);
+        let content_type = either("--content-type", said, ContentType::name).map_err(wrong)?;
         Ok(Self {
             file: file.to_owned(),
             modality,
@@ -176,6 +162,22 @@ impl Trunk {
     }
 }
 
+/// What a file's name or an option says. Fails if both do, and differ.
+fn either<T: Copy + PartialEq>(
+    option: &str,
+    said: (Option<T>, Option<T>),
+    name: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, String> {
+    match said {
+        (Some(named), Some(given)) if named != given => Err(format!(
+            "its name says {}, {option} {}; omit the option, or rename the file",
+            name(named),
+            name(given)
+        )),
+        (named, given) => Ok(named.or(given)),
+    }
+}
+
 fn file_name(file: &Path) -> &str {
     file.file_name().and_then(|n| n.to_str()).unwrap_or("?")
 }
@@ -211,11 +213,7 @@ fn tensors(layers: &[Layer]) -> Result<(Modality, BTreeMap<String, Vec<f32>>), S
             ));
         }
     };
-    let parts = Parts {
-        vision: modality == Modality::Vision,
-        audio: modality == Modality::Audio,
-        fusion: false,
-    };
+    let parts = Parts::only(modality);
     let layout = Variant::openl3(InputRepr::Linear.spec(), parts).layout();
     let mut found = BTreeMap::new();
     let mut layer = Some(first);
@@ -257,7 +255,7 @@ fn tensors(layers: &[Layer]) -> Result<(Modality, BTreeMap<String, Vec<f32>>), S
                 ));
             }
         };
-        if let Some(what) = invalid(tensor, &values) {
+        if let Some(what) = invalid(&slot.name, &values) {
             return Err(format!(
                 "{} of its layer {} holds {what}",
                 array.name, layer.name
@@ -276,16 +274,6 @@ fn tensors(layers: &[Layer]) -> Result<(Modality, BTreeMap<String, Vec<f32>>), S
 
 fn is_norm(layer: &Layer) -> bool {
     layer.array("gamma").is_some() || layer.array("moving_mean").is_some()
-}
-
-fn invalid(tensor: &str, values: &[f32]) -> Option<&'static str> {
-    if values.iter().any(|value| !value.is_finite()) {
-        Some("values that are not finite")
-    } else if tensor == "running_var" && values.iter().any(|&value| value < 0.0) {
-        Some("a negative variance")
-    } else {
-        None
-    }
 }
 
 /// Kernels [3, 3, in, out] as [out, in, 3, 3].

@@ -35,7 +35,7 @@ pub use error::CorpusError;
 pub use folder::ClassFolder;
 pub use held_out::{ClassFile, SplitRules, TEST_FOLD, unused_patterns, warn_of_unused_patterns};
 pub use pair::Pair;
-pub use picture_file::{has_alpha, read_image, read_picture};
+pub use picture_file::{has_alpha, opaque, read_image, read_picture};
 pub use random::{Rng, hash, hash_bytes, rng};
 pub use sound_file::{SOUND_EXTENSIONS, read_sound, read_sound_as_it_is, read_sound_bytes};
 pub use sounds::{SILENT_RMS, Sound};

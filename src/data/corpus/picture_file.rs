@@ -61,11 +61,20 @@ pub fn read_picture(file: &Path) -> Result<Picture, CorpusError> {
     } else {
         image.into_rgb8()
     };
-    Ok(Picture {
+    Ok(of_rgb(rgb))
+}
+
+/// A decoded picture whose transparency is ignored.
+pub fn opaque(image: DynamicImage) -> Picture {
+    of_rgb(image.into_rgb8())
+}
+
+fn of_rgb(rgb: image::RgbImage) -> Picture {
+    Picture {
         width: rgb.width(),
         height: rgb.height(),
         rgb: rgb.into_raw(),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crossbeam_channel::bounded;
 use super::OpenL3Args;
 use crate::cancel::CancelToken;
 use crate::cmd::progress::Bar;
-use crate::corpus::read_image;
+use crate::corpus::{opaque, read_image};
 use crate::features::LogSpectrogram;
 use crate::media::Opener;
 use crate::net::{L3Net, Modality, NetError};
@@ -165,13 +165,7 @@ impl Run<'_> {
         // OpenL3 ignores transparency.
         let read = read_image(input).map_err(|error| error.to_string());
         let prepared = read.and_then(|image| {
-            let rgb = image.into_rgb8();
-            let picture = Picture {
-                width: rgb.width(),
-                height: rgb.height(),
-                rgb: rgb.into_raw(),
-            };
-            let prepared = prepare(&picture, self.args.picture_range);
+            let prepared = prepare(&opaque(image), self.args.picture_range);
             prepared.map_err(|error| format!("{}: {error}", input.display()))
         });
         match prepared {
