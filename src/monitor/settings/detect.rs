@@ -1,0 +1,168 @@
+//! `[detect]`: when events begin and end.
+//!
+//! Of each kind: whether it is wanted, how long its condition must hold until it begins
+//! (`after_s`), how long the condition must be over until it ends (`clear_s`), and the
+//! thresholds. The defaults are for cameras that are left running.
+
+use serde::Deserialize;
+
+use super::value::Seconds;
+
+/// Settings of all kinds.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detect {
+    /// Sound and picture stop belonging together.
+    pub mismatch: Mismatch,
+    /// No sound, or digital silence.
+    pub mute: Mute,
+    /// The picture stands.
+    pub frozen: Frozen,
+    /// The picture is black.
+    pub black: Black,
+    /// Nothing arrives.
+    pub lost: Lost,
+    /// Much louder than usual.
+    pub loud: Loud,
+}
+
+/// A kind without thresholds, and the seconds after which it begins and ends unless told
+/// otherwise.
+macro_rules! timing {
+    ($(#[$doc:meta])* $name:ident, $after_s:literal, $clear_s:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            /// Whether it is wanted.
+            pub enabled: bool,
+            /// How long its condition must hold.
+            pub after_s: Seconds,
+            /// How long its condition must be over.
+            pub clear_s: Seconds,
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self {
+                    enabled: true,
+                    after_s: Seconds($after_s),
+                    clear_s: Seconds($clear_s),
+                }
+            }
+        }
+    };
+}
+
+timing!(
+    /// A picture that stands. A view without movement is not frozen: cameras make noise.
+    Frozen, 60.0, 2.0
+);
+timing!(
+    /// A black picture.
+    Black, 5.0, 2.0
+);
+timing!(
+    /// A stream that delivers nothing.
+    Lost, 15.0, 2.0
+);
+
+/// Silence.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mute {
+    /// Whether it is wanted.
+    pub enabled: bool,
+    /// How long its condition must hold.
+    pub after_s: Seconds,
+    /// How long its condition must be over.
+    pub clear_s: Seconds,
+    /// Sound under this level is none.
+    pub below_dbfs: f32,
+}
+
+impl Default for Mute {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            after_s: Seconds(10.0),
+            clear_s: Seconds(2.0),
+            below_dbfs: l3net_data::result::SILENT_BELOW_DBFS,
+        }
+    }
+}
+
+/// Loud sound, against the stream's own normal.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Loud {
+    /// Whether it is wanted.
+    pub enabled: bool,
+    /// How long its condition must hold.
+    pub after_s: Seconds,
+    /// How long its condition must be over.
+    pub clear_s: Seconds,
+    /// How much the level is over the stream's median.
+    pub over_db: f32,
+    /// Nothing under this level is loud.
+    pub above_dbfs: f32,
+}
+
+impl Default for Loud {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            after_s: Seconds(1.0),
+            clear_s: Seconds(5.0),
+            over_db: 25.0,
+            above_dbfs: -35.0,
+        }
+    }
+}
+
+/// Sound and picture that stop belonging together, against the stream's own normal.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mismatch {
+    /// Whether it is wanted.
+    pub enabled: bool,
+    /// Over how long the judgements are averaged.
+    pub over_s: Seconds,
+    /// How long its condition must hold.
+    pub after_s: Seconds,
+    /// How long its condition must be over.
+    pub clear_s: Seconds,
+    /// How far the average is under the stream's own median, in its own spreads.
+    pub sigmas: f32,
+    /// How much sound must have been judged until the normal is known.
+    pub learn_s: Seconds,
+}
+
+impl Default for Mismatch {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            over_s: Seconds(10.0),
+            after_s: Seconds(5.0),
+            clear_s: Seconds(10.0),
+            sigmas: 4.0,
+            learn_s: Seconds(300.0),
+        }
+    }
+}
+
+/// What a stream's own table says, over what all streams have.
+pub(super) fn merged(all: &toml::Table, own: &toml::Table) -> toml::Table {
+    let mut merged = all.clone();
+    for (key, value) in own {
+        match (merged.get_mut(key), value) {
+            (Some(toml::Value::Table(there)), toml::Value::Table(own)) => {
+                *there = self::merged(there, own);
+            }
+            _ => {
+                merged.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    merged
+}
