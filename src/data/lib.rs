@@ -29,6 +29,7 @@ pub mod openl3;
 
 pub mod cores;
 pub mod floats;
+pub mod folder;
 pub mod hash;
 #[cfg(test)]
 mod testing;

@@ -162,6 +162,9 @@ pub struct VideoFacts {
     pub height: u32,
     /// The picture has not changed since the previous moment.
     pub still: bool,
+    /// 98 % of the picture are darker than a tenth of white.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub black: bool,
 }
 
 /// The heatmap over the picture.

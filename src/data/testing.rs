@@ -39,6 +39,7 @@ pub fn moment(stream: &str, seq: u64) -> Verdict {
             width: 1280,
             height: 720,
             still: false,
+            black: false,
         },
         heatmap: HeatmapFacts {
             rows: 16,

@@ -49,6 +49,7 @@ impl Extractor {
         self.tell(damage, moment.start);
         let features = self.features.extract(&moment.pcm, &picture);
         let still = is_still(&self.last_image, &features.image);
+        let black = is_black(&features.image);
         self.last_image.clone_from(&features.image);
         Ok(Job {
             seq: moment.seq,
@@ -64,6 +65,7 @@ impl Extractor {
                 width: picture.width,
                 height: picture.height,
                 still,
+                black,
             },
             features,
             picture: self.keep_pictures.then(|| Arc::new(picture)),
@@ -103,6 +105,18 @@ fn is_still(before: &[u8], now: &[u8]) -> bool {
     changed * 10_000 <= now.len()
 }
 
+/// Whether an RGB picture is black: the thresholds of ffmpeg's `blackdetect`, and BT.601's
+/// luma as there.
+fn is_black(rgb: &[u8]) -> bool {
+    let (pixels, _) = rgb.as_chunks::<3>();
+    let is_dark = |[r, g, b]: &&[u8; 3]| {
+        let luma = 299 * u32::from(*r) + 587 * u32::from(*g) + 114 * u32::from(*b);
+        luma < 25_500
+    };
+    let dark = pixels.iter().filter(is_dark).count();
+    !pixels.is_empty() && dark * 100 >= pixels.len() * 98
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +135,16 @@ mod tests {
         let mut moved = picture.clone();
         moved[600..660].fill(255);
         assert!(!is_still(&picture, &moved));
+    }
+
+    #[test]
+    fn a_dark_picture_is_black_and_one_with_a_lamp_is_not() {
+        let mut picture = vec![20_u8; 30_000];
+        assert!(is_black(&picture));
+        picture[..30 * 19].fill(255);
+        assert!(is_black(&picture), "under two percent");
+        picture[..30 * 21].fill(255);
+        assert!(!is_black(&picture));
+        assert!(!is_black(&[]));
     }
 }

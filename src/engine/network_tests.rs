@@ -104,6 +104,7 @@ fn job(live: bool, arrived: Instant) -> Box<Job> {
             width: 1,
             height: 1,
             still: false,
+            black: false,
         },
         padded: false,
         live,

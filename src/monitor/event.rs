@@ -25,20 +25,17 @@ pub enum Kind {
     Lost,
     /// The sound is much louder than usual.
     Loud,
-    /// Sound and picture are shifted against each other.
-    OutOfSync,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Mismatch,
         Self::Mute,
         Self::Frozen,
         Self::Black,
         Self::Lost,
         Self::Loud,
-        Self::OutOfSync,
     ];
 
     /// The name in interfaces, settings and metrics.
@@ -50,7 +47,6 @@ impl Kind {
             Self::Black => "black",
             Self::Lost => "lost",
             Self::Loud => "loud",
-            Self::OutOfSync => "out_of_sync",
         }
     }
 
@@ -63,7 +59,6 @@ impl Kind {
             Self::Black => "Black",
             Self::Lost => "Lost",
             Self::Loud => "Loud",
-            Self::OutOfSync => "Out of sync",
         }
     }
 

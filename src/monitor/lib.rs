@@ -14,8 +14,15 @@
 //!     notify     MQTT, Home Assistant, webhooks, Frigate, commands
 
 pub mod clip;
+pub mod detect;
 pub mod event;
+pub mod files;
+pub mod gallery;
 pub mod hub;
+pub mod monitor;
 pub mod settings;
 pub mod status;
+pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod time;

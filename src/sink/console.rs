@@ -115,6 +115,7 @@ fn moment_row(v: &Verdict) -> String {
     let notes = [
         v.audio.silent.then_some("silent"),
         v.video.still.then_some("still"),
+        v.video.black.then_some("black"),
         v.padded.then_some("padded"),
         (!v.audio.damage().is_none()).then_some("damaged sound"),
         offset.as_deref(),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::folder::folder_of;
+use l3net_data::folder::folder_of;
 use super::retention::{KeepLimits, Retention};
 use super::{Annotator, OnFailure, Policy, Sink, SinkError, WhenFull};
 use crate::cores::cores;

@@ -25,7 +25,6 @@ mod archive_index;
 pub mod bus;
 pub mod console;
 mod error;
-pub mod folder;
 pub mod heatmaps;
 pub mod jsonl;
 pub mod learner;

@@ -114,6 +114,7 @@ const COLUMNS: &[Column] = &[
     column!(video_width: Int64, Moment(m) => Cell::Int(m.video.width.into())),
     column!(video_height: Int64, Moment(m) => Cell::Int(m.video.height.into())),
     column!(video_still: Boolean, Moment(m) => Cell::Bool(m.video.still)),
+    column!(video_black: Boolean, Moment(m) => Cell::Bool(m.video.black)),
     column!(heatmap_rows: Int64, Moment(m) => Cell::Int(m.heatmap.rows.into())),
     column!(heatmap_cols: Int64, Moment(m) => Cell::Int(m.heatmap.cols.into())),
     column!(heatmap_crop: Utf8, Moment(m) => Cell::Text(m.heatmap.crop.name())),

@@ -37,7 +37,7 @@ url = "https://example.org/hook"
 method = "PUT"
 headers = { Authorization = "Bearer x" }
 body = '{"text": {{ event.what | tojson }}}'
-when = { on = ["new"], kinds = ["mismatch", "out_of_sync"], min_score = 0.5 }
+when = { on = ["new"], kinds = ["mismatch", "frozen"], min_score = 0.5 }
 
 [frigate]
 url = "http://frigate:5000"

@@ -19,7 +19,7 @@ use crate::event::Event;
 use crate::features::clean;
 use crate::media::{AudioBlock, Frame};
 use crate::result::StreamName;
-use crate::sink::folder::folder_of;
+use l3net_data::folder::folder_of;
 use crate::sink::{OnFailure, Policy, Sink, SinkError, WatchStream, Watcher};
 use crate::time::Hop;
 use crate::window::Timed;

@@ -1,0 +1,325 @@
+//! One per run: takes what the engine emits, and the time, and makes news, timeline and events
+//! of it.
+//!
+//! Belongs here: the order in which things happen to a stream. Does not: when an event begins
+//! ([`crate::detect`]), tables ([`crate::store`]), who is told ([`crate::hub`]).
+//!
+//! Whatever cannot be kept (a full disk) is reported once and tried again; streams, page and
+//! messages go on.
+
+mod events;
+mod watched;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use l3net_data::event::{Event, JudgedMoment};
+use l3net_data::result::{Gap, StreamName};
+
+use crate::clip::Recorder;
+use crate::detect::{Detectors, Finding};
+use crate::event::Kind;
+use crate::files::EventFolder;
+use crate::gallery::{self, Gallery};
+use crate::hub::Hub;
+use crate::settings::{Detect, Record};
+use crate::status::{StreamState, StreamStatus};
+use crate::store::{Pictures, Store, StoreError, Writer};
+use crate::time::UtcMs;
+use events::Events;
+use watched::Watched;
+
+/// How often things are done that need not be done at once: normals are kept, old files and
+/// rows deleted.
+const SELDOM: Duration = Duration::from_secs(60);
+/// Pictures behind the timeline are this wide.
+const TIMELINE_WIDTH: u32 = 320;
+/// Of a run without a folder to record to, in its temporary one.
+const TEMPORARY_PICTURES: u64 = 50_000_000;
+/// A stream that delivers nothing for this long is being opened again.
+const RECONNECTING_AFTER: Duration = Duration::from_secs(5);
+/// A stream that is further behind the clock is lagging.
+const LAGGING_S: f32 = 2.0;
+
+/// A stream to watch.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Its name in results.
+    pub name: StreamName,
+    /// Its name for people.
+    pub label: String,
+    /// When its events begin and end.
+    pub detect: Detect,
+}
+
+/// Watches the streams of a run.
+pub struct Monitor {
+    hub: Arc<Hub>,
+    gallery: Arc<Gallery>,
+    store: Store,
+    pictures: Option<Pictures>,
+    events: Events,
+    streams: BTreeMap<StreamName, Watched>,
+    /// Pictures of this round.
+    taken: Vec<(String, UtcMs, Vec<u8>)>,
+    saved: UtcMs,
+    seldom: UtcMs,
+    /// Something could not be kept, and that was reported.
+    failing: bool,
+}
+
+impl Monitor {
+    /// Watches streams from `now` on. Without `record` the timeline is of this run only, and
+    /// events have neither clips nor snapshots.
+    ///
+    /// # Errors
+    /// If the folder cannot be used.
+    pub fn open(
+        streams: &[Stream],
+        record: Option<&Record>,
+        recorder: Option<Arc<dyn Recorder>>,
+        now: UtcMs,
+    ) -> Result<Self, StoreError> {
+        let mut store = Store::open(record.map(|record| &*record.folder))?;
+        let max_pictures = record.map_or(TEMPORARY_PICTURES, |r| r.pictures_max_size.0);
+        let pictures = match max_pictures {
+            0 => None,
+            bytes => Some(Pictures::open(store.path(), bytes)?),
+        };
+        let folder = record.map(|record| {
+            let max_age = record.max_age.map(|age| age.0);
+            EventFolder::new(&record.folder, record.max_size.0, max_age)
+        });
+        let hub = Hub::new();
+        let mut events = Events::new(Arc::clone(&hub), folder, recorder, record);
+        events.find_what_is_there(&mut store)?;
+        let mut monitor = Self {
+            gallery: Arc::default(),
+            hub,
+            store,
+            pictures,
+            events,
+            streams: BTreeMap::new(),
+            taken: Vec::new(),
+            saved: now,
+            seldom: now,
+            failing: false,
+        };
+        monitor.set_streams(streams, now)?;
+        monitor.events.end_of_others(&monitor.streams, &mut monitor.store, now)?;
+        Ok(monitor)
+    }
+
+    /// Where news come from.
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// The newest pictures.
+    pub fn gallery(&self) -> &Arc<Gallery> {
+        &self.gallery
+    }
+
+    /// The file of the timeline, for readers.
+    pub fn timeline(&self) -> &Path {
+        self.store.path()
+    }
+
+    /// Which streams are watched from now on, in this order. Those that stay lose nothing;
+    /// events of those that go end.
+    ///
+    /// # Errors
+    /// If what was kept of them cannot be read.
+    pub fn set_streams(&mut self, streams: &[Stream], now: UtcMs) -> Result<(), StoreError> {
+        let names: Vec<StreamName> = streams.iter().map(|s| s.name.clone()).collect();
+        let gone: Vec<_> = (self.streams.keys().filter(|name| !names.contains(name)).cloned()).collect();
+        for name in gone {
+            self.end(&name, now);
+            self.streams.remove(&name);
+        }
+        for stream in streams {
+            if let Some(watched) = self.streams.get_mut(&stream.name) {
+                watched.detectors.set(stream.detect.clone());
+                watched.status.label.clone_from(&stream.label);
+                continue;
+            }
+            let minute = crate::store::Minute::number_of(now);
+            let (normals, minute) = self.store.at_once(|writer| {
+                Ok((writer.normals(&stream.name)?, writer.minute_there(&stream.name, minute)?))
+            })?;
+            let mut detectors = Detectors::new(stream.detect.clone(), normals, now);
+            for kind in self.events.open_kinds(&stream.name) {
+                detectors.resume(kind);
+            }
+            let status = StreamStatus::new(stream.name.clone(), stream.label.clone(), now);
+            let watched = Watched::new(status, detectors, minute);
+            self.streams.insert(stream.name.clone(), watched);
+        }
+        let statuses = names.iter().filter_map(|name| self.streams.get(name));
+        self.hub.set_streams(statuses.map(|w| Arc::new(w.status.clone())).collect());
+        self.gallery.keep(&names);
+        Ok(())
+    }
+
+    /// Takes what the engine emits. `lag_s` is how far the stream is behind the clock.
+    pub fn receive(&mut self, event: &Event, lag_s: f32, now: UtcMs) {
+        match event {
+            Event::Moment(moment) => self.moment(moment, lag_s, now),
+            Event::Gap(gap) => self.gap(gap, now),
+            Event::Ended(summary) => self.end(&summary.stream, now),
+        }
+        self.tick(now);
+    }
+
+    /// Takes the time; to be called about once a second when nothing else happens.
+    pub fn tick(&mut self, now: UtcMs) {
+        if now.since(self.saved) < Duration::from_secs(1) && now >= self.saved {
+            return;
+        }
+        let names: Vec<_> = self.streams.keys().cloned().collect();
+        for name in names {
+            let Some(watched) = self.streams.get_mut(&name) else {
+                continue;
+            };
+            if watched.status.state == StreamState::Ended {
+                continue;
+            }
+            let found = watched.detectors.tick(now);
+            let is_quiet = watched.quiet_for(now) >= RECONNECTING_AFTER;
+            if is_quiet && watched.status.state == StreamState::Live {
+                watched.set_state(StreamState::Reconnecting, now);
+                self.hub.set_status(watched.status.clone());
+            }
+            self.apply(&name, found, now);
+        }
+        self.events.poll_clips(&mut self.store);
+        self.save(now);
+    }
+
+    /// Keeps everything; the run ends. Events that go on are gone on with by the next run.
+    pub fn finish(&mut self, now: UtcMs) {
+        self.events.finish(&mut self.store, now);
+        self.seldom = UtcMs(i64::MIN);
+        self.save(now);
+    }
+
+    fn moment(&mut self, moment: &JudgedMoment, lag_s: f32, now: UtcMs) {
+        let verdict = &moment.verdict;
+        let Some(watched) = self.streams.get_mut(&verdict.stream) else {
+            return;
+        };
+        let at = verdict.utc.as_ref().and_then(|utc| utc.parse::<jiff::Timestamp>().ok());
+        let at = at.map_or(now, UtcMs::from);
+        let moment = Arc::new(moment.clone());
+        watched.take(&moment, at, now, lag_s);
+        if moment.evidence.picture.is_some() {
+            self.gallery.put(Arc::clone(&moment));
+        }
+        // One a second, however short the hop.
+        if self.pictures.is_some()
+            && watched.wants_picture(at)
+            && let Some(jpeg) = gallery::frame_jpeg(&moment, true, TIMELINE_WIDTH)
+        {
+            self.taken.push((verdict.stream.to_string(), at, jpeg));
+        }
+        let found = watched.detectors.moment(verdict, at);
+        self.apply(&verdict.stream, found, at);
+        self.tell(&verdict.stream);
+    }
+
+    fn gap(&mut self, gap: &Gap, now: UtcMs) {
+        let Some(watched) = self.streams.get_mut(&gap.stream) else {
+            return;
+        };
+        let (begin, end) = watched.utc_of(gap, now);
+        watched.take_gap(gap, begin, end, now);
+        let found = watched.detectors.gap(gap, end);
+        self.apply(&gap.stream, found, end);
+        self.tell(&gap.stream);
+    }
+
+    /// The stream is over: so are its events.
+    fn end(&mut self, name: &StreamName, now: UtcMs) {
+        let Some(watched) = self.streams.get_mut(name) else {
+            return;
+        };
+        watched.set_state(StreamState::Ended, now);
+        let found = Kind::ALL.into_iter().filter_map(|kind| watched.detectors.end(kind, now));
+        let found = found.collect();
+        self.apply(name, found, now);
+        self.tell(name);
+    }
+
+    fn apply(&mut self, name: &StreamName, found: Vec<Finding>, now: UtcMs) {
+        let newest = self.gallery.newest(name);
+        for finding in found {
+            self.events.take(name, finding, newest.as_deref(), &mut self.store, now);
+        }
+    }
+
+    fn tell(&mut self, name: &StreamName) {
+        if let Some(watched) = self.streams.get_mut(name) {
+            let status = &mut watched.status;
+            status.problems = self.events.open_kinds(name).map(Kind::name).collect();
+            if status.lag_s > LAGGING_S {
+                status.problems.push("lagging");
+            }
+            status.normal = watched.detectors.normal();
+            self.hub.set_status(status.clone());
+        }
+    }
+
+    /// Keeps what is new. What cannot be kept waits for the next time.
+    fn save(&mut self, now: UtcMs) {
+        self.saved = now;
+        let seldom = now.since(self.seldom) >= SELDOM || now < self.seldom;
+        let streams = &self.streams;
+        let oldest = self.events.oldest_kept(now);
+        let kept = self.store.at_once(|writer| {
+            for (name, watched) in streams {
+                watched.save(name, writer)?;
+                if seldom {
+                    writer.set_normals(name, watched.detectors.normals())?;
+                }
+            }
+            if seldom {
+                expire(writer, oldest)?;
+            }
+            Ok(())
+        });
+        if kept.is_ok() {
+            self.streams.values_mut().for_each(Watched::saved);
+        }
+        let pictures = std::mem::take(&mut self.taken);
+        let pictured = match &mut self.pictures {
+            Some(kept) if !pictures.is_empty() => kept.put(&pictures),
+            _ => Ok(()),
+        };
+        self.report(kept.and(pictured));
+        if seldom {
+            self.seldom = now;
+            let room = self.events.make_room(&mut self.store, now);
+            self.report(room);
+        }
+    }
+
+    /// The first of consecutive failures.
+    fn report(&mut self, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => self.failing = false,
+            Err(error) if !std::mem::replace(&mut self.failing, true) => {
+                tracing::warn!("timeline: {error}; what is new is kept in memory and tried again");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn expire(writer: &Writer<'_>, oldest: Option<UtcMs>) -> rusqlite::Result<()> {
+    oldest.map_or(Ok(()), |oldest| writer.expire(oldest))
+}
+
+#[cfg(test)]
+mod tests;

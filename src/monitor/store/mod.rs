@@ -1,0 +1,391 @@
+//! Timeline and events on disk, in one SQLite file that survives restarts.
+//!
+//! Belongs here: tables, writing and expiry; reading is in [`read`]. Does not: clips and
+//! snapshots (files, [`crate::files`]).
+//!
+//! One thread writes, any number read, each with a connection of its own (write-ahead log):
+//! a long reading holds up nobody. A killed process loses nothing that was committed; a
+//! power cut may lose the last second.
+
+mod pictures;
+mod read;
+mod seconds;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use l3net_data::result::{GapReason, StreamName};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use thiserror::Error;
+use ulid::Ulid;
+
+use crate::detect::Normals;
+use crate::event::StreamEvent;
+use crate::time::UtcMs;
+
+pub use pictures::Pictures;
+pub use read::{EventQuery, Reader, TimelineGap, Timeline};
+pub use seconds::{Minute, Second};
+
+/// The file in the folder of `--record`.
+const FILE: &str = "timeline.sqlite";
+/// Counts up when the tables change.
+const VERSION: i64 = 1;
+const TABLES: &str = "
+    CREATE TABLE stream (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, normals TEXT);
+    CREATE TABLE minute (stream INTEGER NOT NULL, number INTEGER NOT NULL, seconds BLOB NOT NULL,
+        PRIMARY KEY (stream, number)) WITHOUT ROWID;
+    CREATE TABLE gap (stream INTEGER NOT NULL, begin_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
+        why TEXT NOT NULL, PRIMARY KEY (stream, begin_ms, end_ms)) WITHOUT ROWID;
+    CREATE TABLE event (id TEXT PRIMARY KEY, stream TEXT NOT NULL, kind TEXT NOT NULL,
+        begin_ms INTEGER NOT NULL, end_ms INTEGER, json TEXT NOT NULL, clip TEXT,
+        snapshot TEXT) WITHOUT ROWID;
+    CREATE INDEX event_begin ON event (stream, begin_ms);
+";
+
+/// Why something cannot be kept or read.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database says no.
+    #[error("{}: {cause}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: rusqlite::Error,
+    },
+    /// The folder cannot be used.
+    #[error("{}: {cause}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// It was made by a later version.
+    #[error("{}: was made by a later version of l3net; update, or name another folder", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another run has it.
+    #[error("{}: another l3net records there; name another folder, or stop it", path.display())]
+    Taken {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// Where an event's files are, relative to the folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFiles {
+    /// The clip.
+    pub clip: Option<PathBuf>,
+    /// The snapshot.
+    pub snapshot: Option<PathBuf>,
+}
+
+/// Writes timeline and events.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    connection: Connection,
+    /// Without a folder all is kept for this run only.
+    _temporary: Option<tempfile::TempDir>,
+    /// It was made anew, because there was none or it could not be read.
+    is_new: bool,
+}
+
+impl Store {
+    /// Opens the store in a folder, or one for this run only.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or a later version made the file. A file that is
+    /// damaged is set aside, and a new one is begun.
+    pub fn open(folder: Option<&Path>) -> Result<Self, StoreError> {
+        let (folder, temporary) = match folder {
+            Some(folder) => (folder.to_owned(), None),
+            None => {
+                let made = tempfile::Builder::new().prefix("l3net-").tempdir();
+                let made = made.map_err(|cause| StoreError::Folder {
+                    path: std::env::temp_dir(),
+                    cause,
+                })?;
+                (made.path().to_owned(), Some(made))
+            }
+        };
+        std::fs::create_dir_all(&folder).map_err(|cause| StoreError::Folder {
+            path: folder.clone(),
+            cause,
+        })?;
+        let path = folder.join(FILE);
+        let opened = match open_at(&path) {
+            Err(StoreError::Database { cause, .. }) if is_damaged(&cause) => {
+                set_aside(&path, &cause)?;
+                open_at(&path)
+            }
+            opened => opened,
+        };
+        let (connection, is_new) = opened?;
+        Ok(Self {
+            path,
+            connection,
+            _temporary: temporary,
+            is_new,
+        })
+    }
+
+    /// The file, for a [`Reader`].
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it was made anew: events may be found in their files ([`crate::files`]).
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Does several writings at once: all or none is kept.
+    ///
+    /// # Errors
+    /// The first error; nothing is kept then.
+    pub fn at_once<T>(
+        &mut self,
+        write: impl FnOnce(&Writer<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let failed = |cause| StoreError::Database {
+            path: self.path.clone(),
+            cause,
+        };
+        let transaction = self.connection.transaction().map_err(failed)?;
+        let done = write(&Writer(&transaction)).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        Ok(done)
+    }
+}
+
+/// Writes within a transaction.
+pub struct Writer<'a>(&'a Connection);
+
+impl Writer<'_> {
+    /// The number of a stream, which it gets with its first use.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn stream(&self, name: &StreamName) -> rusqlite::Result<i64> {
+        let mut insert = (self.0).prepare_cached("INSERT OR IGNORE INTO stream (name) VALUES (?1)")?;
+        insert.execute([&**name])?;
+        let mut select = self.0.prepare_cached("SELECT id FROM stream WHERE name = ?1")?;
+        select.query_row([&**name], |row| row.get(0))
+    }
+
+    /// Keeps a minute of a stream, over what was kept of it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn minute(&self, stream: &StreamName, minute: &Minute) -> rusqlite::Result<()> {
+        let id = self.stream(stream)?;
+        let mut put = self.0.prepare_cached("INSERT OR REPLACE INTO minute VALUES (?1, ?2, ?3)")?;
+        put.execute(params![id, minute.number, minute.to_bytes()])?;
+        Ok(())
+    }
+
+    /// What was kept of a minute, to go on with it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn minute_there(&self, stream: &StreamName, number: i64) -> rusqlite::Result<Minute> {
+        let id = self.stream(stream)?;
+        let mut get =
+            (self.0).prepare_cached("SELECT seconds FROM minute WHERE stream = ?1 AND number = ?2")?;
+        let found = get.query_row(params![id, number], |row| {
+            Ok(Minute::from_bytes(number, row.get_ref(0)?.as_blob()?))
+        });
+        Ok(found.optional()?.unwrap_or_else(|| Minute::new(number)))
+    }
+
+    /// Keeps a gap of a stream. One that goes on where the last one ended with the same
+    /// reason makes that longer: a stream may be without sound for weeks.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn gap(
+        &self,
+        stream: &StreamName,
+        begin: UtcMs,
+        end: UtcMs,
+        why: GapReason,
+    ) -> rusqlite::Result<()> {
+        let id = self.stream(stream)?;
+        let mut last = self.0.prepare_cached(
+            "SELECT begin_ms, end_ms FROM gap WHERE stream = ?1 AND why = ?2
+             AND end_ms BETWEEN ?3 - 1500 AND ?3 + 1500 ORDER BY begin_ms DESC LIMIT 1",
+        )?;
+        let before: Option<(i64, i64)> = last
+            .query_row(params![id, why.name(), begin.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((begin_ms, end_ms)) = before {
+            let mut longer = self.0.prepare_cached(
+                "UPDATE OR REPLACE gap SET end_ms = ?4
+                 WHERE stream = ?1 AND begin_ms = ?2 AND end_ms = ?3",
+            )?;
+            longer.execute(params![id, begin_ms, end_ms, end.0.max(end_ms)])?;
+            return Ok(());
+        }
+        let mut put = (self.0).prepare_cached("INSERT OR IGNORE INTO gap VALUES (?1, ?2, ?3, ?4)")?;
+        put.execute(params![id, begin.0, end.0, why.name()])?;
+        Ok(())
+    }
+
+    /// Keeps an event, over what was kept of it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn event(&self, event: &StreamEvent, files: &EventFiles) -> rusqlite::Result<()> {
+        let mut put = self.0.prepare_cached(
+            "INSERT OR REPLACE INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        let text = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
+        put.execute(params![
+            event.id.to_string(),
+            &*event.stream,
+            event.kind.name(),
+            event.begin_ms.0,
+            event.end_ms.map(|end| end.0),
+            serde_json::to_string(event).expect("plain data"),
+            text(&files.clip),
+            text(&files.snapshot),
+        ])?;
+        Ok(())
+    }
+
+    /// Events that had not ended when the last run did.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn unfinished(&self) -> rusqlite::Result<Vec<(StreamEvent, EventFiles)>> {
+        let mut select = (self.0)
+            .prepare_cached("SELECT json, clip, snapshot FROM event WHERE end_ms IS NULL ORDER BY id")?;
+        let found = select.query_map([], read::event_of)?;
+        found.filter_map(Result::transpose).collect()
+    }
+
+    /// Events that have clips or snapshots.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn with_files(&self) -> rusqlite::Result<Vec<(StreamEvent, EventFiles)>> {
+        let mut select = self.0.prepare_cached(
+            "SELECT json, clip, snapshot FROM event
+             WHERE clip IS NOT NULL OR snapshot IS NOT NULL ORDER BY id",
+        )?;
+        let found = select.query_map([], read::event_of)?;
+        found.filter_map(Result::transpose).collect()
+    }
+
+    /// An event and its files.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn find(&self, id: Ulid) -> rusqlite::Result<Option<(StreamEvent, EventFiles)>> {
+        read::find(self.0, id)
+    }
+
+    /// What is normal for a stream, as it was last kept.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn normals(&self, stream: &StreamName) -> rusqlite::Result<Normals> {
+        let mut select = self.0.prepare_cached("SELECT normals FROM stream WHERE name = ?1")?;
+        let text: Option<Option<String>> =
+            select.query_row([&**stream], |row| row.get(0)).optional()?;
+        let normals = text.flatten().and_then(|text| serde_json::from_str::<Normals>(&text).ok());
+        Ok(normals.filter(Normals::is_valid).unwrap_or_default())
+    }
+
+    /// Keeps what is normal for a stream.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn set_normals(&self, stream: &StreamName, normals: &Normals) -> rusqlite::Result<()> {
+        let id = self.stream(stream)?;
+        let text = serde_json::to_string(normals).expect("plain data");
+        let mut put = self.0.prepare_cached("UPDATE stream SET normals = ?2 WHERE id = ?1")?;
+        put.execute(params![id, text])?;
+        Ok(())
+    }
+
+    /// Forgets timeline and events that are older than `before`, except protected events.
+    /// Those whose files are still there go with their files.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn expire(&self, before: UtcMs) -> rusqlite::Result<()> {
+        let minute = Minute::number_of(before);
+        self.0.execute("DELETE FROM minute WHERE number < ?1", [minute])?;
+        self.0.execute("DELETE FROM gap WHERE end_ms < ?1", [before.0])?;
+        self.0.execute(
+            "DELETE FROM event WHERE end_ms < ?1 AND clip IS NULL AND snapshot IS NULL",
+            [before.0],
+        )?;
+        Ok(())
+    }
+}
+
+/// How long a writer waits for another connection's lock.
+const BUSY: Duration = Duration::from_secs(5);
+
+fn open_at(path: &Path) -> Result<(Connection, bool), StoreError> {
+    let opened = || -> rusqlite::Result<_> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version == 0 {
+            connection.execute_batch(TABLES)?;
+            connection.pragma_update(None, "user_version", VERSION)?;
+        }
+        Ok((connection, version))
+    };
+    let (connection, version) = opened().map_err(|cause| StoreError::Database {
+        path: path.to_owned(),
+        cause,
+    })?;
+    if version > VERSION {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+        });
+    }
+    Ok((connection, version == 0))
+}
+
+fn is_damaged(cause: &rusqlite::Error) -> bool {
+    matches!(
+        cause.sqlite_error_code(),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+    )
+}
+
+/// Renames a damaged file: nothing is deleted that somebody may want to repair.
+fn set_aside(path: &Path, cause: &rusqlite::Error) -> Result<(), StoreError> {
+    let when = UtcMs::now().to_timestamp().strftime("%Y%m%dT%H%M%SZ");
+    let aside = path.with_extension(format!("damaged-{when}"));
+    tracing::warn!(
+        "{}: {cause}; it is kept as {}, and a new timeline begins",
+        path.display(),
+        aside.display()
+    );
+    std::fs::rename(path, &aside).map_err(|cause| StoreError::Folder {
+        path: path.to_owned(),
+        cause,
+    })?;
+    for ending in ["sqlite-wal", "sqlite-shm"] {
+        // They belong to the damaged file.
+        let _ = std::fs::remove_file(path.with_extension(ending));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
