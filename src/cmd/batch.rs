@@ -8,6 +8,8 @@ use super::clash;
 use super::common::{Usage, WindowArgs, cancel_on_signal_in_time};
 use super::progress::Bar;
 use super::sources::{TrackArgs, find};
+#[cfg(feature = "monitor")]
+use super::live::watch::Watch;
 use super::streams::{LIMIT_OR_LIVE, Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
 use crate::file_error::FileError;
@@ -107,6 +109,9 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         model,
         archive: Some(archive),
         learning: None,
+        hops: Vec::new(),
+        #[cfg(feature = "monitor")]
+        watch: Watch::default(),
         keep: KeepLimits::default(),
         real_time: false,
         wait_for_cameras: false,

@@ -6,6 +6,8 @@ use super::clash;
 use super::common::{Usage, cancel_on_signal_in_time};
 use super::progress::Bar;
 use super::sources::expand;
+#[cfg(feature = "monitor")]
+use super::live::watch::Watch;
 use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::media::{Description, Source};
 use crate::net::ModelRecord;
@@ -55,6 +57,9 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         weights,
         archive: None,
         learning: None,
+        hops: Vec::new(),
+        #[cfg(feature = "monitor")]
+        watch: Watch::default(),
         keep: KeepLimits::default(),
         real_time: false,
         wait_for_cameras: false,

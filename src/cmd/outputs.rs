@@ -21,7 +21,6 @@ use crate::sink::bus::{Bus, BusOptions};
 use crate::sink::console::TableSink;
 use crate::sink::heatmaps::Heatmaps;
 use crate::sink::jsonl::JsonSink;
-use crate::sink::learner::Learner;
 use crate::sink::metrics::{self, Metrics};
 use crate::sink::overlay::Overlays;
 use crate::sink::publish::Publisher;
@@ -80,8 +79,8 @@ pub struct SinkContext<'a> {
 
 type MakeSink = fn(&SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>>;
 
-/// All sinks but the learner, which gives back to the run. Each is made if its arguments
-/// request it.
+/// All sinks but those that need more than their arguments (what learns, what watches).
+/// Each is made if its arguments request it.
 const SINKS: &[MakeSink] = &[json, table, metrics, heatmaps, overlay];
 
 fn boxed<S: Sink + 'static>(sink: Option<S>) -> anyhow::Result<Option<Box<dyn Sink>>> {
@@ -142,14 +141,14 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Opens them, for a run that begins with `model`; `learner` learns meanwhile.
+    /// Opens them, for a run that begins with `model`, and with `more` sinks.
     ///
     /// # Errors
     /// Names the file or folder that cannot be written.
     pub fn open(
         context: &SinkContext<'_>,
         archive: Option<Archive>,
-        learner: Option<Learner>,
+        more: Vec<Box<dyn Sink>>,
         engine: &EngineOptions,
         model: Arc<ModelRecord>,
     ) -> anyhow::Result<Self> {
@@ -157,7 +156,7 @@ impl Outputs {
         for make in SINKS {
             sinks.extend(make(context)?);
         }
-        sinks.extend(boxed(learner)?);
+        sinks.extend(more);
         let bar = context.bar.clone();
         let lines = bar.clone();
         let options = BusOptions {

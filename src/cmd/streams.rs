@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use super::common::{MapArgs, NetArgs, TalkArgs, Usage, WindowArgs, reader_has_gone};
 use super::learning::Learning;
+#[cfg(feature = "monitor")]
+use super::live::watch::Watch;
 use super::outputs::{OutputArgs, Outputs, SinkContext};
 use super::progress::Bar;
 use crate::cancel::CancelToken;
@@ -13,12 +15,13 @@ use crate::engine::{Engine, EngineOptions, Judge, Task};
 use crate::features::Features;
 use crate::media::{ProcessOpener, Source, SourceKind};
 use crate::net::{ModelRecord, Weights};
+use crate::sink::Sink;
 use crate::sink::archive::Archive;
 use crate::sink::heatmaps::Heatmaps;
 use crate::sink::retention::KeepLimits;
 use crate::stats::RunStats;
 use crate::text::plural;
-use crate::time::MediaTime;
+use crate::time::{Hop, MediaTime};
 
 /// Options of all three commands.
 #[derive(clap::Args, Clone, Debug)]
@@ -58,6 +61,11 @@ pub struct Run<'a> {
     pub archive: Option<Archive>,
     /// What it learns with meanwhile.
     pub learning: Option<Learning>,
+    /// Times between windows of streams that have their own, in the order of the sources.
+    pub hops: Vec<Option<Hop>>,
+    /// What watches the streams for events.
+    #[cfg(feature = "monitor")]
+    pub watch: Watch,
     /// Which live pictures are kept.
     pub keep: KeepLimits,
     /// Play in real time.
@@ -87,6 +95,9 @@ impl Run<'_> {
             model,
             archive,
             learning,
+            hops,
+            #[cfg(feature = "monitor")]
+            watch,
             keep,
             real_time,
             wait_for_cameras,
@@ -135,8 +146,15 @@ impl Run<'_> {
             let (device, messages) = (net.describe().device, (&bar, args.talk.quiet));
             learning.start(&sources, window.hop, device, replace, &cancel, messages)
         });
-        let learner = learner.transpose()?;
-        let mut outputs = Outputs::open(&context, archive, learner, &options, Arc::clone(&model))?;
+        let mut more: Vec<Box<dyn Sink>> = Vec::new();
+        if let Some(learner) = learner.transpose()? {
+            more.push(Box::new(learner));
+        }
+        #[cfg(feature = "monitor")]
+        if let Some(monitor) = watch.start(&names, &stats, &model)? {
+            more.push(Box::new(monitor));
+        }
+        let mut outputs = Outputs::open(&context, archive, more, &options, Arc::clone(&model))?;
         options.keep_pictures = outputs.needs_pictures();
         let mut judge = Judge {
             net,
@@ -146,12 +164,14 @@ impl Run<'_> {
             replacements,
         };
         let judge = move |batch: &[&Features]| judge.answer(batch);
-        let task = |(source, skip): (Source, u64)| Task {
+        let hops = hops.into_iter().chain(std::iter::repeat(None));
+        let task = |((source, skip), hop): ((Source, u64), Option<Hop>)| Task {
             watchers: outputs.watchers(&source.name),
             source,
             skip,
+            hop,
         };
-        let tasks = sources.into_iter().zip(skip).map(task).collect();
+        let tasks = sources.into_iter().zip(skip).zip(hops).map(task).collect();
         let processes = ProcessOpener::new(jobs);
         let mut engine = Engine::new(&options, &cancel, &stats);
         if isolated {

@@ -98,6 +98,8 @@ pub struct Task {
     pub skip: u64,
     /// Get all of its sound and frames.
     pub watchers: Vec<Box<dyn Watcher>>,
+    /// Its own time between windows, instead of [`EngineOptions::hop`].
+    pub hop: Option<Hop>,
 }
 
 impl Task {
@@ -107,6 +109,7 @@ impl Task {
             source,
             skip: 0,
             watchers: Vec::new(),
+            hop: None,
         }
     }
 }
@@ -175,7 +178,9 @@ impl<'a> Engine<'a> {
         } else {
             options.jobs.clamp(1, streams.max(1))
         };
-        let hops_a_second = (SAMPLE_RATE as usize).div_ceil(options.hop.samples());
+        let hops = tasks.iter().map(|task| task.hop.unwrap_or(options.hop));
+        let shortest = hops.map(Hop::samples).min().unwrap_or(SAMPLE_RATE as usize);
+        let hops_a_second = (SAMPLE_RATE as usize).div_ceil(shortest);
         let limits = QueueLimits {
             live: (options.max_wait.as_secs_f64() * hops_a_second as f64) as usize,
             file: 2,

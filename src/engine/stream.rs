@@ -225,7 +225,8 @@ impl Reader<'_> {
     fn new_maker(&self, pace: Pace) -> MomentMaker<Frame> {
         let options = self.engine.options;
         let memory = (FRAME_MEMORY / options.jobs.max(1)).max(MIN_FRAME_MEMORY);
-        MomentMaker::new(options.spec, options.hop, pace).with_frame_memory(memory)
+        let hop = self.task.hop.unwrap_or(options.hop);
+        MomentMaker::new(options.spec, hop, pace).with_frame_memory(memory)
     }
 
     /// Reads an open source to its end.

@@ -26,3 +26,4 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod time;
+pub mod web;

@@ -28,8 +28,8 @@ pub enum SinkError {
         /// The file.
         path: PathBuf,
     },
-    /// The address for metrics is invalid or taken.
-    #[error("metrics at {address}: {cause}")]
+    /// An address to serve at is invalid or taken.
+    #[error("cannot serve at {address}: {cause}")]
     Address {
         /// As it was given.
         address: String,

@@ -15,6 +15,11 @@
 //! | `l3net_invalid_samples_total`, `l3net_clipped_samples_total` | counter | `stream` |
 //! | `l3net_sink_dropped_total`, `l3net_sink_failures_total` | counter | `sink` |
 //! | `l3net_correspondence` | gauge | `stream` |
+//! | `l3net_stream_up`, `l3net_audio_level_dbfs`, `l3net_ring_fill_ratio` | gauge | `stream` (`l3net live`) |
+//! | `l3net_reconnects_total` | counter | `stream` (`l3net live`) |
+//! | `l3net_events_total` | counter | `stream`, `event` (`l3net live`) |
+//! | `l3net_clips_bytes` | gauge | (`l3net live --record`) |
+//! | `l3net_build_info` | gauge, always 1 | `version` |
 //! | `l3net_lag_seconds` | gauge | `stream` |
 //! | `l3net_queue_depth` | gauge | `queue`; `stream`, if the queue belongs to one |
 //! | `l3net_wait_seconds`, `l3net_features_seconds`, `l3net_net_seconds`, `l3net_latency_seconds` | histogram | `stream` |
@@ -28,7 +33,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 #[cfg(feature = "metrics")]
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::{OnFailure, Policy, Sink, SinkError};
 use crate::event::Event;
@@ -117,38 +122,100 @@ impl Sink for Metrics {
 /// # Errors
 /// If the address is invalid or taken, or if metrics are already served.
 pub fn serve(address: &str) -> Result<SocketAddr, SinkError> {
-    let fail = |cause: String| SinkError::Address {
-        address: address.to_owned(),
-        cause,
-    };
-    let wanted = parse(address).map_err(fail)?;
     // The exporter's own error does not distinguish a taken port, and port 0 must be
     // resolved.
-    let found = TcpListener::bind(wanted)
-        .and_then(|listener| listener.local_addr())
-        .map_err(|cause| {
-            fail(match cause.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    "the port is taken; name another one, or stop the program that has it".into()
-                }
-                std::io::ErrorKind::PermissionDenied => {
-                    "ports under 1024 are for root; name a higher one".into()
-                }
-                std::io::ErrorKind::AddrNotAvailable => {
-                    "this machine has no such address; 0.0.0.0 means all that it has".into()
-                }
-                _ => format!("{cause}; an address is as 9000 or 0.0.0.0:9000"),
-            })
-        })?;
+    let fail = failed(address);
+    let found = bind(address)?.local_addr();
+    let found = found.map_err(|cause| fail(cause.to_string()))?;
     install(found).map_err(fail)?;
     describe();
     Ok(found)
 }
 
+fn failed(address: &str) -> impl Fn(String) -> SinkError + '_ {
+    move |cause| SinkError::Address {
+        address: address.to_owned(),
+        cause,
+    }
+}
+
+/// A listener at an address such as `9000`, `:9000` (both on this machine only) or
+/// `0.0.0.0:9000`.
+///
+/// # Errors
+/// If the address is invalid or taken.
+pub fn bind(address: &str) -> Result<TcpListener, SinkError> {
+    let fail = failed(address);
+    TcpListener::bind(parse(address).map_err(&fail)?).map_err(|cause| {
+        fail(match cause.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "the port is taken; name another one, or stop the program that has it".into()
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "ports under 1024 are for root; name a higher one".into()
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; 0.0.0.0 means all that it has".into()
+            }
+            _ => format!("{cause}; an address is as 9000 or 0.0.0.0:9000"),
+        })
+    })
+}
+
 #[cfg(feature = "metrics")]
 fn install(at: SocketAddr) -> Result<(), String> {
-    let installed = builder().with_http_listener(at).install();
-    installed.map_err(|cause| cause.to_string())
+    // As the exporter's own `install`, which gives no handle.
+    let said = |cause: &dyn std::fmt::Display| cause.to_string();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| said(&cause))?;
+    let built = {
+        let _entered = runtime.enter();
+        builder().with_http_listener(at).build()
+    };
+    let (recorder, exporter) = built.map_err(|cause| said(&cause))?;
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).map_err(|_| "metrics are already served".to_owned())?;
+    let _ = HANDLE.set(handle);
+    let serve = move || {
+        // It ends only with the process.
+        let _ = runtime.block_on(exporter);
+    };
+    let thread = std::thread::Builder::new().name("metrics".to_owned());
+    thread.spawn(serve).map(drop).map_err(|cause| said(&cause))
+}
+
+/// What writes the metrics of this process as text.
+#[cfg(feature = "metrics")]
+static HANDLE: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
+
+/// Starts counting without serving ([`text`] gives what was counted), unless it has begun.
+///
+/// # Errors
+/// If another part of the process counts in its own way.
+#[cfg(feature = "metrics")]
+pub fn count() -> Result<(), SinkError> {
+    if HANDLE.get().is_some() {
+        return Ok(());
+    }
+    let installed = builder().install_recorder();
+    let handle = installed.map_err(|cause| SinkError::Address {
+        address: "/metrics".to_owned(),
+        cause: cause.to_string(),
+    })?;
+    let _ = HANDLE.set(handle);
+    describe();
+    Ok(())
+}
+
+/// The metrics of this process as Prometheus reads them.
+#[cfg(feature = "metrics")]
+pub fn text() -> String {
+    HANDLE.get().map_or_else(String::new, |handle| {
+        handle.run_upkeep();
+        handle.render()
+    })
 }
 
 #[cfg(not(feature = "metrics"))]
@@ -223,6 +290,20 @@ fn describe() {
         "Probability that sound and picture of the latest moment belong together"
     );
     describe_gauge!("l3net_queue_depth", "Items waiting in a queue");
+    describe_gauge!("l3net_stream_up", "Whether the stream delivers, 0 or 1");
+    describe_gauge!(
+        "l3net_audio_level_dbfs",
+        "Level of the latest moment, relative to full scale"
+    );
+    describe_gauge!(
+        "l3net_ring_fill_ratio",
+        "How full the ring of packets for clips is, 0 to 1"
+    );
+    describe_gauge!("l3net_clips_bytes", Unit::Bytes, "Clips and snapshots on disk");
+    describe_gauge!("l3net_build_info", "The version of the program; always 1");
+    gauge!("l3net_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    describe_counter!("l3net_reconnects_total", "Streams that came back");
+    describe_counter!("l3net_events_total", "Events of streams, by their kind");
     describe_gauge!(
         "l3net_lag_seconds",
         Unit::Seconds,

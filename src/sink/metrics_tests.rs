@@ -14,7 +14,7 @@ fn an_address_is_of_this_machine_unless_asked_otherwise() {
     for text in ["", ":", "here", "1.2.3.4", "99999", ":-1"] {
         let said = serve(text).unwrap_err().to_string();
         assert!(
-            said.starts_with(&format!("metrics at {text}: this is no address")),
+            said.starts_with(&format!("cannot serve at {text}: this is no address")),
             "{said}"
         );
     }
@@ -28,7 +28,7 @@ fn a_taken_port_is_said_to_be_taken() {
     assert_eq!(
         said,
         format!(
-            "metrics at {address}: the port is taken; \
+            "cannot serve at {address}: the port is taken; \
              name another one, or stop the program that has it"
         )
     );

@@ -13,6 +13,7 @@
 //! - `overlay` writes a video with glow, score and sound (feature `gst`)
 //! - `video` writes plain videos (feature `gst`)
 //! - [`metrics`] serves Prometheus metrics
+//! - `monitor` watches live streams for events, the page, messages (feature `monitor`)
 //! - [`learner`] learns which sound belongs to which stream
 //! - [`npz`] writes vectors for numpy
 //! - [`console`] prints a table
@@ -30,6 +31,8 @@ pub mod jsonl;
 pub mod learner;
 mod lines;
 pub mod metrics;
+#[cfg(feature = "monitor")]
+pub mod monitor;
 pub mod npz;
 #[cfg(feature = "gst")]
 pub mod overlay;

@@ -190,6 +190,7 @@ impl Monitor {
             let is_quiet = watched.quiet_for(now) >= RECONNECTING_AFTER;
             if is_quiet && watched.status.state == StreamState::Live {
                 watched.set_state(StreamState::Reconnecting, now);
+                observe(&watched.status);
                 self.hub.set_status(watched.status.clone());
             }
             self.apply(&name, found, now);
@@ -267,6 +268,7 @@ impl Monitor {
                 status.problems.push("lagging");
             }
             status.normal = watched.detectors.normal();
+            observe(status);
             self.hub.set_status(status.clone());
         }
     }
@@ -314,6 +316,16 @@ impl Monitor {
             }
             Err(_) => {}
         }
+    }
+}
+
+/// The metrics of a stream.
+fn observe(status: &StreamStatus) {
+    let stream = || status.name.clone();
+    let up = f64::from(u8::from(status.state == StreamState::Live));
+    metrics::gauge!("l3net_stream_up", "stream" => stream()).set(up);
+    if let Some(dbfs) = status.level_dbfs {
+        metrics::gauge!("l3net_audio_level_dbfs", "stream" => stream()).set(dbfs);
     }
 }
 

@@ -165,9 +165,9 @@ impl Settings {
                 return wrong(format!("name: two streams are called {:?}", stream.name));
             }
             if let Some(hop) = stream.hop
-                && !(0.1..=60.0).contains(&hop.0)
+                && !(0.1..=1.0).contains(&hop.0)
             {
-                return wrong(format!("hop: {} is not between 0.1 and 60 seconds", hop.0));
+                return wrong(format!("hop: {} is not between 0.1 and 1 second", hop.0));
             }
         }
         Ok(())

@@ -332,6 +332,33 @@ impl Writer<'_> {
     }
 }
 
+/// Protects an event from being deleted to make room, or no longer; the event, if there is
+/// one. From any thread.
+///
+/// # Errors
+/// The database's.
+pub fn protect(path: &Path, id: Ulid, protected: bool) -> Result<Option<StreamEvent>, StoreError> {
+    let change = || -> rusqlite::Result<Option<StreamEvent>> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        // Nobody writes between reading and writing.
+        let behaviour = rusqlite::TransactionBehavior::Immediate;
+        let transaction = connection.transaction_with_behavior(behaviour)?;
+        let writer = Writer(&transaction);
+        let Some((mut event, files)) = writer.find(id)? else {
+            return Ok(None);
+        };
+        event.protected = protected;
+        writer.event(&event, &files)?;
+        transaction.commit()?;
+        Ok(Some(event))
+    };
+    change().map_err(|cause| StoreError::Database {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
 /// How long a writer waits for another connection's lock.
 const BUSY: Duration = Duration::from_secs(5);
 

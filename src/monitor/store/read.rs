@@ -28,18 +28,18 @@ pub struct Timeline {
     pub to_ms: UtcMs,
     /// Length of a step.
     pub step_ms: i64,
-    /// Beginnings of the steps in which something was judged.
+    /// Beginnings of all steps.
     pub t_ms: Vec<UtcMs>,
-    /// Mean correspondence.
-    pub mean: Vec<f32>,
+    /// Mean correspondence; `None` where nothing was judged, as in the next three.
+    pub mean: Vec<Option<f32>>,
     /// The least.
-    pub min: Vec<f32>,
+    pub min: Vec<Option<f32>>,
     /// The greatest.
-    pub max: Vec<f32>,
+    pub max: Vec<Option<f32>>,
     /// Mean level.
-    pub level_dbfs: Vec<f32>,
-    /// Seconds of each step.
-    pub judged_s: Vec<u32>,
+    pub level_dbfs: Vec<Option<f32>>,
+    /// Seconds that lie in gaps.
+    pub lost: Vec<f64>,
     /// Parts that were not judged.
     pub gaps: Vec<TimelineGap>,
     /// Events that touch it.
@@ -160,6 +160,7 @@ impl Reader {
             from_ms: from,
             to_ms: to,
             step_ms,
+            t_ms: (from.0..to.0).step_by(step_ms as usize).map(UtcMs).collect(),
             ..Timeline::default()
         };
         self.tried(|connection| {
@@ -187,6 +188,13 @@ impl Reader {
             timeline.gaps = found.collect::<Result<_, _>>()?;
             Ok(())
         })?;
+        // Of a stream of which nothing was kept.
+        let steps = timeline.t_ms.len();
+        for column in [&mut timeline.mean, &mut timeline.min, &mut timeline.max, &mut timeline.level_dbfs] {
+            column.resize(steps, None);
+        }
+        let lost = |begin: &UtcMs| lost_in(*begin, step_ms, &timeline.gaps);
+        timeline.lost = timeline.t_ms.iter().map(lost).collect();
         timeline.events = self.events(&EventQuery {
             stream: Some(stream.to_owned()),
             from: Some(from),
@@ -208,13 +216,24 @@ impl Reader {
     }
 }
 
-/// Adds the seconds between the timeline's ends to its steps.
+/// Seconds of a step, as their counts and sums.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    seconds: f32,
+    correspondence: f32,
+    level_dbfs: f32,
+    min: f32,
+    max: f32,
+}
+
+/// Fills the steps of a timeline with what was kept of its seconds.
 fn add_seconds(
     connection: &Connection,
     stream: i64,
     timeline: &mut Timeline,
 ) -> rusqlite::Result<()> {
     let (from, to, step) = (timeline.from_ms.0, timeline.to_ms.0, timeline.step_ms);
+    let mut sums = vec![Sums::default(); timeline.t_ms.len()];
     let mut select = connection.prepare_cached(
         "SELECT number, seconds FROM minute
          WHERE stream = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY number",
@@ -224,26 +243,31 @@ fn add_seconds(
     while let Some(row) = rows.next()? {
         let minute = Minute::from_bytes(row.get(0)?, row.get_ref(1)?.as_blob()?);
         for (at, second) in minute.judged().filter(|(at, _)| (from..to).contains(&at.0)) {
-            let begin = UtcMs(from + (at.0 - from) / step * step);
-            if timeline.t_ms.last() != Some(&begin) {
-                timeline.t_ms.push(begin);
-                timeline.mean.push(0.0);
-                timeline.min.push(1.0);
-                timeline.max.push(0.0);
-                timeline.level_dbfs.push(0.0);
-                timeline.judged_s.push(0);
-            }
-            let last = timeline.t_ms.len() - 1;
-            let count = timeline.judged_s[last] as f32;
-            let mean = |before: f32, new: f32| (before * count + new) / (count + 1.0);
-            timeline.mean[last] = mean(timeline.mean[last], second.mean);
-            timeline.level_dbfs[last] = mean(timeline.level_dbfs[last], second.level_dbfs);
-            timeline.min[last] = timeline.min[last].min(second.min);
-            timeline.max[last] = timeline.max[last].max(second.max);
-            timeline.judged_s[last] += 1;
+            let sums = &mut sums[((at.0 - from) / step) as usize];
+            let is_first = sums.seconds == 0.0;
+            sums.min = if is_first { second.min } else { sums.min.min(second.min) };
+            sums.max = sums.max.max(second.max);
+            sums.seconds += 1.0;
+            sums.correspondence += second.mean;
+            sums.level_dbfs += second.level_dbfs;
         }
     }
+    let column = |of: fn(&Sums) -> f32| -> Vec<Option<f32>> {
+        sums.iter().map(|s| (s.seconds > 0.0).then(|| of(s))).collect()
+    };
+    timeline.mean = column(|s| s.correspondence / s.seconds);
+    timeline.level_dbfs = column(|s| s.level_dbfs / s.seconds);
+    timeline.min = column(|s| s.min);
+    timeline.max = column(|s| s.max);
     Ok(())
+}
+
+/// How many seconds of a step lie in gaps.
+fn lost_in(begin: UtcMs, step_ms: i64, gaps: &[TimelineGap]) -> f64 {
+    let end = begin.0 + step_ms;
+    let overlap = |gap: &TimelineGap| gap.end_ms.0.min(end) - gap.begin_ms.0.max(begin.0);
+    let lost: i64 = gaps.iter().map(|gap| overlap(gap).max(0)).sum();
+    lost.min(step_ms) as f64 / 1000.0
 }
 
 pub(super) fn find(

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "monitor")]
+mod check;
+#[cfg(feature = "monitor")]
+pub mod watch;
+
 use super::clash;
-use super::common::{cancel_on_signal_in_time, parse_time, say};
+use super::common::{Usage, cancel_on_signal_in_time, parse_time, say};
 use super::learning::{Learning, LearningArgs};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
@@ -22,7 +27,9 @@ use crate::sink::retention::KeepLimits;
 #[derive(clap::Args, Clone, Debug)]
 pub struct LiveArgs {
     /// What to monitor: camera, camera:N, rtsp://…, test, a file, a description
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE")]
+    #[cfg_attr(feature = "monitor", arg(required_unless_present = "streams"))]
+    #[cfg_attr(not(feature = "monitor"), arg(required = true))]
     pub sources: Vec<String>,
     /// Wait for cameras that are not there yet, beyond three tries
     #[arg(long)]
@@ -35,6 +42,9 @@ pub struct LiveArgs {
     keep: KeepArgs,
     #[command(flatten)]
     learning: LearningArgs,
+    #[cfg(feature = "monitor")]
+    #[command(flatten)]
+    watch: watch::WatchArgs,
 }
 
 /// Which pictures are kept.
@@ -84,6 +94,24 @@ fn say_what_it_knows(weights: &Weights, is_default: bool, sources: &[Source]) {
     }
 }
 
+/// The streams of a file, then those of the command line.
+fn all_sources(mut from_file: Vec<Source>, texts: &[String]) -> anyhow::Result<Vec<Source>> {
+    let named = expand(texts)?;
+    if let Some(twice) = named.iter().find(|s| from_file.iter().any(|f| f.name == s.name)) {
+        return Err(Usage::error(format!(
+            "{}: the file of --streams has a stream of this name; write NAME=SOURCE",
+            twice.name
+        )));
+    }
+    from_file.extend(named);
+    match from_file.is_empty() {
+        true => Err(Usage::error(
+            "there is nothing to monitor: the file of --streams has no [[stream]]; add one, or              name a SOURCE",
+        )),
+        false => Ok(from_file),
+    }
+}
+
 /// Runs until all sources end, or Ctrl-C.
 ///
 /// # Errors
@@ -91,8 +119,19 @@ fn say_what_it_knows(weights: &Weights, is_default: bool, sources: &[Source]) {
 pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let bar = Bar::none();
     args.stream.talk.start_log(bar.writer());
-    let sources = args.tracks.of(expand(&args.sources)?);
+    #[cfg(feature = "monitor")]
+    let watch = watch::Watch::open(&args.watch, args.stream.output.metrics.is_some())?;
+    #[cfg(feature = "monitor")]
+    let (from_file, hops): (Vec<_>, Vec<_>) = watch.sources()?.into_iter().unzip();
+    #[cfg(not(feature = "monitor"))]
+    let (from_file, hops) = (Vec::new(), Vec::new());
+    let sources = all_sources(from_file, &args.sources)?;
+    let sources = args.tracks.of(sources);
     check_descriptions(&sources)?;
+    #[cfg(feature = "monitor")]
+    if args.watch.check {
+        return check::run(&sources);
+    }
     clash::refuse(&args.stream.output, &args.learning.files(), &sources)?;
     // Before the weights: reading them may take long.
     let cancel = cancel_on_signal_in_time()?;
@@ -118,6 +157,9 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         weights,
         archive: None,
         learning,
+        hops,
+        #[cfg(feature = "monitor")]
+        watch,
         keep: (&args.keep).into(),
         real_time: true,
         wait_for_cameras: args.wait,

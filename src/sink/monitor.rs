@@ -1,0 +1,88 @@
+//! Watches live streams: status, timeline and events, and who is told of them
+//! ([`l3net_monitor`]).
+//!
+//! Policy: live, the oldest is dropped. What cannot be kept is reported by the monitor, and
+//! never ends a run. It holds at most [`QUEUE`] pictures.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use l3net_monitor::monitor::Monitor;
+use l3net_monitor::time::UtcMs;
+
+use super::{OnFailure, Policy, Sink, SinkError, WhenFull};
+use crate::event::Event;
+use crate::result::StreamName;
+use crate::stats::RunStats;
+
+/// Events that wait; each may hold a picture of several megabytes.
+const QUEUE: usize = 64;
+
+/// The sink. Whatever else is to live as long as it (the page, messages) is closed with it.
+pub struct MonitorSink {
+    monitor: Monitor,
+    names: Vec<StreamName>,
+    stats: Arc<RunStats>,
+    close: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl MonitorSink {
+    /// Watches the streams `names`, whose counters are `stats` in the same order. `close` is
+    /// called at the end, when all is kept.
+    pub fn new(
+        monitor: Monitor,
+        names: Vec<StreamName>,
+        stats: Arc<RunStats>,
+        close: Box<dyn FnOnce() + Send>,
+    ) -> Self {
+        Self {
+            monitor,
+            names,
+            stats,
+            close: Some(close),
+        }
+    }
+
+    fn lag_s(&self, stream: &StreamName) -> f32 {
+        let index = self.names.iter().position(|name| name == stream);
+        let counters = index.and_then(|index| self.stats.streams.get(index));
+        counters.map_or(0.0, |of| of.lag_ns.load(Ordering::Relaxed) as f32 / 1e9)
+    }
+}
+
+impl Sink for MonitorSink {
+    fn name(&self) -> &'static str {
+        "monitor"
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            pictures: true,
+            queue: QUEUE,
+            when_full: WhenFull::DropOldestIfLive,
+            on_failure: OnFailure::ReportFirstIfLive,
+            tick: Some(Duration::from_secs(1)),
+            ..Policy::LOSSLESS
+        }
+    }
+
+    fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
+        let lag = self.lag_s(event.stream());
+        self.monitor.receive(event, lag, UtcMs::now());
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), SinkError> {
+        self.monitor.tick(UtcMs::now());
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.monitor.finish(UtcMs::now());
+        if let Some(close) = self.close.take() {
+            close();
+        }
+        Ok(())
+    }
+}
