@@ -1,0 +1,329 @@
+// The timeline of one stream: holds the view and the loaded data, asks the server when they
+// no longer fit, and grows with live moments.
+
+import { getTimeline, isAbort } from './api.js';
+import { Canvas } from './canvas.js';
+import { eachSecond, now } from './clock.js';
+import { beforePaint, h, setAttribute, setText } from './dom.js';
+import * as format from './format.js';
+import { Series } from './series.js';
+import * as store from './store.js';
+import { onTheme } from './theme.js';
+import { TimelineBar } from './timeline-bar.js';
+import { draw, layout, rowAt } from './timeline-draw.js';
+import { listen } from './timeline-input.js';
+import { TimelineTable } from './timeline-table.js';
+import { describe, Tip } from './timeline-tip.js';
+import * as views from './timeline-view.js';
+
+const SETTLE_MS = 220;
+/** A hole in the live moments is asked about, but not more often. */
+const HOLE_PAUSE_MS = 5000;
+const MOST_POINTS = 2000;
+const HELP = 'Arrow keys move the cursor, with Shift by ten steps; plus and minus zoom; Home and End go to the oldest and to now; '
+  + 'Enter opens what is at the cursor, Shift+Enter always the picture. Wheel or two fingers zoom, dragging moves, Shift and dragging zooms to what is marked.';
+
+export class Timeline {
+  /** `openSecond(at_ms)` and `openEvent(event)` are called for what is chosen. */
+  constructor({ name, openSecond, openEvent }) {
+    Object.assign(this, { name, openSecond, openEvent });
+    this.series = new Series();
+    this.view = views.following(views.RANGES[1][1], now());
+    this.loadedSpan_ms = 0;
+    this.hover = this.cursor_ms = this.selected_ms = this.selectedEvent = this.marked = null;
+    this.holeAsked_ms = -Infinity;
+    this.paint = this.paint.bind(this);
+    this.build();
+    this.stops = [
+      eachSecond(() => this.tick()),
+      onTheme(() => beforePaint(this.paint)),
+      store.on('stream', (stream) => stream.name === name && this.grow(stream)),
+      store.on('event', (event) => event.stream === name && this.putEvent(event)),
+      store.on('refill', () => this.load()),
+    ];
+  }
+
+  build() {
+    this.bar = new TimelineBar({
+      range: (span_ms) => this.range(span_ms),
+      zoom: (factor) => this.zoomMiddle(factor),
+      pan: (share) => this.look(views.pan(this.view, share * views.span(this.view), now())),
+      follow: (on) => this.look(on ? views.following(views.span(this.view), now()) : { ...this.view, follow: false }),
+    });
+    this.canvas = new Canvas({ resized: () => this.resized() });
+    this.tip = new Tip();
+    this.mark = h('div', { class: 'marked', hidden: true });
+    this.slider = h('div', {
+      class: 'slider', role: 'slider', tabindex: 0, 'aria-label': 'time', 'aria-describedby': 'timeline-help', 'aria-orientation': 'horizontal',
+      onfocus: () => this.slider.matches(':focus-visible') && this.moveCursor(0), onblur: () => this.setCursor(null),
+    }, this.canvas.element, this.mark, this.tip.element);
+    this.table = new TimelineTable({ fill: () => this.fillTable() });
+    this.message = h('p', { class: 'loading', role: 'status' });
+    this.element = h('section', { class: 'timeline', 'aria-labelledby': 'timeline-title' },
+      h('div', { class: 'section-head' }, h('h2', { id: 'timeline-title' }, 'Timeline'), this.bar.element),
+      this.slider, this.message,
+      h('div', { class: 'beneath' }, this.table.element,
+        h('details', { class: 'keys' }, h('summary', {}, 'Keys and gestures'), h('p', { id: 'timeline-help' }, HELP))));
+    listen(this.slider, {
+      pan: (pixels) => this.look(views.pan(this.view, pixels / this.scale, now())),
+      zoom: (x, factor) => this.look(views.zoom(this.view, this.at(x), factor, now())),
+      zoomTo: (left, right) => this.look(views.between(this.at(left), this.at(right), now())),
+      mark: (pixels) => this.showMark(pixels),
+      hover: (point) => this.setHover(point),
+      click: (x, y, coarse) => this.click(x, y, coarse),
+      key: (name, how) => this.key(name, how),
+    });
+  }
+
+  // Pixels and time
+
+  get scale() {
+    return Math.max(1, this.places.right - this.places.left) / views.span(this.view);
+  }
+
+  at(x) {
+    return this.view.from_ms + (x - this.places.left) / this.scale;
+  }
+
+  resized() {
+    this.places = layout(this.canvas.width);
+    this.canvas.element.style.height = `${this.places.height}px`;
+    this.look(this.view);
+  }
+
+  // Looking
+
+  look(view) {
+    this.view = view;
+    this.bar.set(view);
+    beforePaint(this.paint);
+    if (this.places && this.isMissing()) this.loadSoon();
+    if (this.table.isOpen) this.fillTableSoon();
+  }
+
+  range(span_ms) {
+    if (this.view.follow) return this.look(views.following(span_ms, now()));
+    const middle = this.selected_ms ?? (this.view.from_ms + this.view.to_ms) / 2;
+    return this.look(views.between(middle - span_ms / 2, middle + span_ms / 2, now()));
+  }
+
+  /** Around the cursor or what is selected, if in sight; else what is newest stays. */
+  zoomMiddle(factor) {
+    const inSight = (ms) => ms !== null && ms >= this.view.from_ms && ms <= this.view.to_ms;
+    const middle = this.view.follow ? this.view.to_ms : (this.view.from_ms + this.view.to_ms) / 2;
+    this.look(views.zoom(this.view, [this.cursor_ms, this.selected_ms].find(inSight) ?? middle, factor, now()));
+  }
+
+  /** Shows where the second or event is that is opened elsewhere on the page; null for neither. */
+  select({ at_ms = null, event = null } = {}) {
+    this.selected_ms = at_ms;
+    this.selectedEvent = event?.id ?? null;
+    if (event) this.putEvent(event);
+    const ms = at_ms ?? event?.begin_ms ?? null;
+    if (ms !== null) this.look(views.reveal(this.view, ms, now()));
+    beforePaint(this.paint);
+  }
+
+  tick() {
+    if (this.view.follow) this.look(views.following(views.span(this.view), now()));
+    else if (this.view.to_ms > now() - 5000) beforePaint(this.paint);
+  }
+
+  // Data
+
+  isMissing() {
+    const { from_ms, to_ms } = this.view;
+    const { series } = this;
+    const span_ms = views.span(this.view);
+    if (this.loadedSpan_ms === 0) return true;
+    const tooCoarse = series.step_ms > 1000 && span_ms < this.loadedSpan_ms * 0.6;
+    const tooFine = span_ms > this.loadedSpan_ms * 1.7;
+    const before = from_ms < series.from_ms && (series.oldest_ms === null || series.from_ms > series.oldest_ms);
+    return tooCoarse || tooFine || before || (!series.open && to_ms > series.to_ms);
+  }
+
+  loadSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.load(), this.loadedSpan_ms === 0 ? 0 : SETTLE_MS);
+  }
+
+  /** Asks for what is seen and some of both sides, so that a small move needs no request. */
+  async load() {
+    clearTimeout(this.timer);
+    if (!this.places) return;
+    const span_ms = views.span(this.view);
+    const width = Math.max(10, this.places.right - this.places.left);
+    const margin_ms = span_ms * Math.min(0.5, Math.max(0.1, (MOST_POINTS / width - 1) / 2));
+    const now_ms = now();
+    const from_ms = Math.round(this.view.from_ms - margin_ms);
+    const to_ms = Math.round(Math.min(this.view.to_ms + margin_ms, now_ms));
+    const points = Math.round(Math.min(MOST_POINTS, Math.max(10, (width * (to_ms - from_ms)) / span_ms)));
+    this.request?.abort();
+    this.request = new AbortController();
+    const slow = setTimeout(() => setText(this.message, 'loading…'), 400);
+    try {
+      const answer = await getTimeline(this.name, { from_ms, to_ms, points }, this.request.signal);
+      this.take(answer, span_ms, to_ms >= now_ms - 2000);
+      setText(this.message, '');
+    } catch (error) {
+      if (!isAbort(error)) setText(this.message, `The timeline could not be loaded: ${error.message}.`);
+    }
+    clearTimeout(slow);
+  }
+
+  take(answer, span_ms, open) {
+    this.series.load(answer, open);
+    this.loadedSpan_ms = span_ms;
+    // What came while the answer was on its way.
+    if (open) for (const point of store.history(this.name)) this.series.push(point.end_ms, point.correspondence, point.level_dbfs);
+    for (const event of store.events.values()) if (event.stream === this.name) this.series.putEvent(event);
+    beforePaint(this.paint);
+    if (this.table.isOpen) this.fillTable();
+  }
+
+  grow(stream) {
+    if (stream.normal) this.series.normal = stream.normal;
+    if (stream.last_ms === null || !this.series.open) return;
+    const hole = this.series.push(stream.last_ms, stream.correspondence, stream.level_dbfs);
+    this.series.trim(Math.min(this.view.from_ms, now() - views.span(this.view)) - views.span(this.view));
+    beforePaint(this.paint);
+    // The reason of a gap comes with the timeline only.
+    if (hole && now() - this.holeAsked_ms > HOLE_PAUSE_MS) {
+      this.holeAsked_ms = now();
+      this.loadSoon();
+    }
+  }
+
+  putEvent(event) {
+    this.series.putEvent(event);
+    beforePaint(this.paint);
+  }
+
+  // Showing
+
+  paint() {
+    if (!this.places) return;
+    const context = this.canvas.begin();
+    if (!context) return;
+    draw(context, {
+      series: this.series, view: this.view, now_ms: now(), places: this.places, hover_ms: this.hover && this.at(this.hover.x),
+      cursor_ms: this.cursor_ms, selected_ms: this.selected_ms, selectedEvent: this.selectedEvent,
+    });
+    this.paintTip();
+  }
+
+  get tolerance_ms() {
+    return 4 / this.scale;
+  }
+
+  paintTip() {
+    const x = this.hover?.x ?? (this.cursor_ms === null ? null : (this.cursor_ms - this.view.from_ms) * this.scale + this.places.left);
+    if (x === null || x < this.places.left || x > this.places.right) this.tip.hide();
+    else this.tip.show(x, this.canvas.width, this.at(x), describe(this.series, this.at(x), this.tolerance_ms, now()));
+  }
+
+  showMark(pixels) {
+    this.mark.hidden = pixels === null;
+    if (pixels === null) return;
+    this.mark.style.left = `${Math.min(pixels.from, pixels.to)}px`;
+    this.mark.style.width = `${Math.abs(pixels.to - pixels.from)}px`;
+  }
+
+  fillTable() {
+    this.table.fill(this.series, this.view, now());
+  }
+
+  /** Not each second: whoever reads a table must be able to finish a row. */
+  fillTableSoon() {
+    if (this.tableTimer) return;
+    this.tableTimer = setTimeout(() => {
+      this.tableTimer = null;
+      if (this.table.isOpen && !this.view.follow) this.fillTable();
+    }, 600);
+  }
+
+  // Pointing
+
+  setHover(point) {
+    this.hover = point && point.x >= this.places.left && point.x <= this.places.right ? point : null;
+    const onEvent = this.hover && this.eventAt(this.hover.x, this.hover.y, 4);
+    this.slider.classList.toggle('on-event', Boolean(onEvent));
+    beforePaint(this.paint);
+  }
+
+  eventAt(x, y, pixels) {
+    const row = rowAt(this.places, y);
+    if (row === null || row === 'gaps') return null;
+    return this.series.eventsAt(this.at(x), pixels / this.scale, now()).find((event) => event.kind === row) ?? null;
+  }
+
+  click(x, y, coarse) {
+    const ms = this.at(x);
+    if (x < this.places.left || ms > now()) return;
+    const event = this.eventAt(x, y, coarse ? 14 : 5);
+    if (event) this.openEvent(event);
+    else this.openSecond(Math.floor(ms));
+  }
+
+  // Keys
+
+  key(name, { shift }) {
+    const step_ms = Math.max(1000, Math.round(views.span(this.view) / 200 / 1000) * 1000) * (shift ? 10 : 1);
+    const actions = {
+      ArrowLeft: () => this.moveCursor(-step_ms),
+      ArrowRight: () => this.moveCursor(step_ms),
+      ArrowDown: () => this.moveCursor(-step_ms),
+      ArrowUp: () => this.moveCursor(step_ms),
+      PageUp: () => this.moveCursor(views.span(this.view) / 2),
+      PageDown: () => this.moveCursor(-views.span(this.view) / 2),
+      '+': () => this.zoomMiddle(0.5),
+      '=': () => this.zoomMiddle(0.5),
+      '-': () => this.zoomMiddle(2),
+      Home: () => this.setCursor(this.series.oldest_ms ?? this.view.from_ms),
+      End: () => this.toNow(),
+      Enter: () => this.open(shift),
+      ' ': () => this.open(shift),
+    };
+    if (!actions[name]) return false;
+    actions[name]();
+    return true;
+  }
+
+  moveCursor(by_ms) {
+    const from = this.cursor_ms ?? this.selected_ms ?? Math.min(this.view.to_ms, this.series.last_ms || now()) - 1000;
+    this.setCursor(Math.min(now(), Math.max(this.series.oldest_ms ?? -Infinity, from + by_ms)));
+  }
+
+  toNow() {
+    this.look(views.following(views.span(this.view), now()));
+    this.setCursor(now() - 1000);
+  }
+
+  setCursor(ms) {
+    this.cursor_ms = ms;
+    if (ms !== null) {
+      this.look(views.reveal(this.view, ms, now()));
+      const words = describe(this.series, ms, this.tolerance_ms, now());
+      setAttribute(this.slider, 'aria-valuemin', Math.round((this.series.oldest_ms ?? this.view.from_ms) / 1000));
+      setAttribute(this.slider, 'aria-valuemax', Math.round(now() / 1000));
+      setAttribute(this.slider, 'aria-valuenow', Math.round(ms / 1000));
+      setAttribute(this.slider, 'aria-valuetext', [format.moment(ms), ...words].join('; '));
+    }
+    beforePaint(this.paint);
+  }
+
+  open(second) {
+    if (this.cursor_ms === null) return;
+    const [event] = this.series.eventsAt(this.cursor_ms, this.tolerance_ms, now());
+    if (event && !second) this.openEvent(event);
+    else this.openSecond(Math.floor(this.cursor_ms));
+  }
+
+  destroy() {
+    this.request?.abort();
+    clearTimeout(this.timer);
+    clearTimeout(this.tableTimer);
+    for (const stop of this.stops) stop();
+    this.canvas.destroy();
+  }
+}
