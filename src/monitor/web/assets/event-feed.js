@@ -20,6 +20,7 @@ export class EventFeed {
     this.element = h('div', { class: 'feed' }, this.list.element, this.message, this.button);
     this.stops = [
       store.on('event', (event) => this.matches(event) && this.put([event])),
+      store.on('streams', () => this.list.relabel()),
       store.on('refill', () => this.load()),
       eachSecond(() => this.list.tick()),
     ];

@@ -17,8 +17,7 @@ class Row {
     this.stream = stream ? h('span', { class: 'of' }) : null;
     this.fill = h('i', { class: 'fill' });
     this.number = h('span', { class: 'number' });
-    this.score = h('span', { class: 'score', title: 'score now / highest, 0 to 1: how far it is over its threshold' },
-      h('span', { class: 'unseen' }, 'score '), this.number, h('span', { class: 'bar thin', 'aria-hidden': 'true' }, this.fill));
+    this.score = h('span', { class: 'score', title: 'score now / highest, 0 to 1: how far it is over its threshold' }, this.number, h('span', { class: 'bar thin', 'aria-hidden': 'true' }, this.fill));
     this.marks = h('span', { class: 'marks' });
     this.thumb = pictures ? h('span', { class: 'thumb' }) : null;
     this.element = h('li', { class: 'event' },
@@ -29,14 +28,19 @@ class Row {
   set(event) {
     this.event = event;
     format.setTime(this.time, event.begin_ms);
-    if (this.stream) setText(this.stream, labelOf(event.stream));
+    this.relabel();
     setText(this.what, event.what);
-    setText(this.number, `${format.score(event.score)} / ${format.score(event.top_score)}`);
+    setText(this.number, `score ${format.score(event.score)} / ${format.score(event.top_score)}`);
     this.fill.style.transform = `scaleX(${event.top_score})`;
     this.element.classList.toggle('going-on', event.end_ms === null);
     this.setMarks(event);
     if (this.thumb) this.setThumb(event);
     this.tick();
+  }
+
+  /** Labels may become known after the events. */
+  relabel() {
+    if (this.stream) setText(this.stream, labelOf(this.event.stream));
   }
 
   setMarks({ clip, protected: kept }) {
@@ -62,7 +66,7 @@ class Row {
   tick() {
     const { begin_ms, end_ms } = this.event;
     const length = format.duration((end_ms ?? now()) - begin_ms);
-    setText(this.duration, end_ms === null ? `for ${length}, going on` : length);
+    setText(this.duration, end_ms === null ? `${length}, going on` : length);
   }
 }
 
@@ -106,6 +110,10 @@ export class EventList {
   setCurrent(id) {
     this.current = id;
     for (const [key, row] of this.rows) setAttribute(row.what, 'aria-current', key === id ? 'true' : null);
+  }
+
+  relabel() {
+    for (const row of this.rows.values()) row.relabel();
   }
 
   tick() {

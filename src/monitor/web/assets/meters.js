@@ -25,7 +25,7 @@ export class CorrespondenceMeter {
 
   set(value, normal) {
     const below = value !== null && normal !== null && value < normal.low;
-    const note = value === null ? 'not judged' : normal === null ? 'normal not known yet' : below ? '▼ below normal' : 'normal';
+    const note = value === null ? 'not judged' : normal === null ? 'no normal known yet' : below ? '▼ below normal' : 'normal';
     setText(this.number, format.score(value));
     setText(this.note, note);
     this.element.classList.toggle('below', below);
@@ -42,7 +42,7 @@ export class CorrespondenceMeter {
 
 export class LevelMeter {
   constructor() {
-    this.number = h('span', { class: 'figure' });
+    this.number = h('span');
     this.fill = h('i', { class: 'fill' });
     this.bar = h('div', {
       class: 'bar level', role: 'meter', 'aria-label': 'level', 'aria-valuemin': FLOOR_DBFS, 'aria-valuemax': 0,
@@ -53,7 +53,7 @@ export class LevelMeter {
       this.bar.append(mark);
     }
     this.element = h('div', { class: 'meter' },
-      h('span', { class: 'name' }, 'level'), this.number, this.bar, h('span', { class: 'note' }, 'dBFS'));
+      h('span', { class: 'name' }, 'level'), h('span', { class: 'figure' }, this.number, h('small', {}, ' dBFS')), this.bar);
   }
 
   set(dbfs) {

@@ -10,6 +10,7 @@ import { clipAbsence, gapReason } from './kinds.js';
 import { CorrespondenceMeter, LevelMeter } from './meters.js';
 import { LivePicture } from './picture.js';
 import { Series } from './series.js';
+import { isOld } from './tile.js';
 
 /** A list of names and values; a value that is null is left out. */
 class Facts {
@@ -40,11 +41,12 @@ export class LivePanel {
 
   update(stream) {
     const { normal, peak, z_score } = stream;
-    this.correspondence.set(stream.correspondence, normal);
-    this.level.set(stream.level_dbfs);
+    const old = isOld(stream);
+    this.correspondence.set(old ? null : stream.correspondence, normal);
+    this.level.set(old ? null : stream.level_dbfs);
     this.facts.set('normal', normal ? `from ${format.score(normal.low)}, median ${format.score(normal.median)}` : 'not known yet');
-    this.facts.set('deviation', z_score === null ? null : `${format.deviation(z_score)} σ over other cameras’ sounds`);
-    this.facts.set('sound comes from', peak && stream.correspondence > 0.5 ? `${format.percent(peak[0])} from left, ${format.percent(peak[1])} from top` : 'nowhere in the picture');
+    this.facts.set('deviation', z_score === null || old ? null : `${format.deviation(z_score)} σ over other cameras’ sounds`);
+    this.facts.set('sound comes from', old ? '–' : peak && stream.correspondence > 0.5 ? `${format.percent(peak[0])} from left, ${format.percent(peak[1])} from top` : 'nowhere in the picture');
     this.facts.set('lag', stream.last_ms === null ? '–' : `${stream.lag_s.toFixed(1)} s`);
     this.facts.set('picture', stream.width ? `${stream.width} × ${stream.height}` : 'none yet');
     this.facts.set('state since', `${format.moment(stream.since_ms)} (${format.duration(now() - stream.since_ms)})`);

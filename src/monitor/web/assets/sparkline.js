@@ -38,13 +38,7 @@ export class Sparkline {
       context.fillStyle = colour('zone');
       context.fillRect(0, y(1), width, y(this.normal.low) - y(1));
     }
-    context.fillStyle = colour('level-shade');
-    const step = Math.max(1, (width / HISTORY_MS) * 1000);
-    for (const point of points) {
-      if (point.level_dbfs === null) continue;
-      const tall = Math.max(0, 1 - point.level_dbfs / FLOOR_DBFS) * height;
-      context.fillRect(x(point.end_ms) - step, height - tall, step + 0.3, tall);
-    }
+    this.drawLevel(context, points, x);
     context.strokeStyle = colour('signal');
     context.lineWidth = 1.4;
     context.lineJoin = 'round';
@@ -57,6 +51,19 @@ export class Sparkline {
       last_ms = end_ms;
     }
     context.stroke();
+  }
+
+  /** In the lower half, so that it does not hide the line. One path: strips would show their seams. */
+  drawLevel(context, points, x) {
+    const { height } = this.canvas;
+    context.beginPath();
+    for (const { end_ms, level_dbfs } of points) {
+      if (level_dbfs === null) continue;
+      const tall = Math.max(0, 1 - level_dbfs / FLOOR_DBFS) * (height / 2);
+      context.rect(x(end_ms - 1000), height - tall, x(end_ms) - x(end_ms - 1000), tall);
+    }
+    context.fillStyle = colour('level-shade');
+    context.fill();
   }
 
   destroy() {

@@ -142,6 +142,7 @@ export class StreamPage {
   }
 
   tick() {
+    this.paintSoon();
     this.viewer.tick();
     if (this.event?.end_ms === null) this.eventPanel.tick();
   }

@@ -12,8 +12,10 @@ import { streamHref } from './router.js';
 import { Sparkline } from './sparkline.js';
 import * as store from './store.js';
 
-/** A picture older than this is said to be old. */
+/** Longer ago is no longer how it is: the picture is said to be old, the numbers are left out. */
 const OLD_MS = 5000;
+
+export const isOld = ({ last_ms }) => last_ms === null || now() - last_ms > OLD_MS;
 
 export class Tile {
   constructor(name) {
@@ -48,21 +50,20 @@ export class Tile {
     this.state.set(stream.state);
     this.problems.set(stream.problems);
     this.element.dataset.weight = weight(stream.problems) ?? '';
-    this.correspondence.set(stream.correspondence, stream.normal);
-    this.level.set(stream.level_dbfs);
+    const old = isOld(stream);
+    this.correspondence.set(old ? null : stream.correspondence, stream.normal);
+    this.level.set(old ? null : stream.level_dbfs);
     this.picture.want(stream.picture === null ? null : latestUrl(stream.name, stream.picture));
-    this.paintAge(stream);
+    this.paintAge(stream, old);
     this.spark.set(stream.normal, now());
   }
 
-  paintAge({ last_ms, picture, state }) {
-    const age_ms = last_ms === null ? null : now() - last_ms;
-    const old = age_ms === null || age_ms > OLD_MS;
+  paintAge({ last_ms, picture, state }, old) {
     this.age.hidden = !old;
     this.element.classList.toggle('old', old);
     if (!old) return;
     if (picture === null) setText(this.age, state === 'connecting' ? 'no picture yet' : 'no picture');
-    else setText(this.age, `picture of ${format.moment(last_ms)}, ${format.duration(age_ms)} ago`);
+    else setText(this.age, `picture of ${format.moment(last_ms)}, ${format.duration(now() - last_ms)} ago`);
   }
 
   destroy() {

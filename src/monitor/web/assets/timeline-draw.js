@@ -18,7 +18,7 @@ const HOLE_MS = 2500;
 export function layout(width) {
   const left = width < 560 ? 68 : 84;
   const score = { top: 8, height: width < 560 ? 112 : 132 };
-  const level = { top: score.top + score.height + 10, height: 46 };
+  const level = { top: score.top + score.height + 10, height: 56 };
   let top = level.top + level.height + 8;
   const rows = ['gaps', ...KIND_NAMES].map((name) => {
     const row = { name, top };
@@ -51,6 +51,7 @@ export function draw(context, scene) {
   drawLevel(painter);
   drawScore(painter);
   drawEvents(painter);
+  drawNames(painter);
   drawPointers(painter);
   context.restore();
   drawAxis(painter);
@@ -242,6 +243,16 @@ function drawEvents({ context, places, series, view, now_ms, x, scale, selectedE
     context.roundRect(x(event.begin_ms) - 1.5, top - 1.5, width + 3, BAR + 3, 3);
     context.stroke();
   }
+}
+
+/** On top of the lines, at the low end where they seldom are. */
+function drawNames({ context, places }) {
+  context.textAlign = 'left';
+  context.fillStyle = colour('ink-2');
+  const full = 'correspondence: mean, lowest to highest, the normal shaded';
+  const fits = context.measureText(full).width < (places.right - places.left) / 2;
+  context.fillText(fits ? full : 'correspondence', places.left + 6, places.score.top + places.score.height - 9);
+  context.fillText('level', places.left + 6, places.level.top + places.level.height - 9);
 }
 
 function drawPointers({ context, places, series, view, now_ms, hover_ms, cursor_ms, selected_ms, x }) {
