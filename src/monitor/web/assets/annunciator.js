@@ -2,8 +2,9 @@
 // looks at first. Always there, so that nothing jumps when a problem begins.
 
 import { countStates, ProblemBadges } from './badges.js';
-import { arrange, beforePaint, glyph, h, setAttribute, setText } from './dom.js';
+import { arrange, beforePaint, h, setAttribute, setText } from './dom.js';
 import { plural } from './format.js';
+import { glyph } from './glyphs.js';
 import { weight } from './kinds.js';
 import { streamHref } from './router.js';
 import * as store from './store.js';

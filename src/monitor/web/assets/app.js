@@ -4,9 +4,10 @@
 import { getVersion } from './api.js';
 import { Annunciator } from './annunciator.js';
 import { eachSecond, now } from './clock.js';
-import { glyph, setAttribute, setText } from './dom.js';
+import { setAttribute, setText } from './dom.js';
 import { EventsPage } from './events-page.js';
 import * as format from './format.js';
+import { glyph } from './glyphs.js';
 import { connect } from './live.js';
 import { Overview } from './overview.js';
 import { parse } from './router.js';

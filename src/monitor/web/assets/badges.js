@@ -1,6 +1,7 @@
 // Small labels that say how a stream is: its state, its problems, and what an event is.
 
-import { arrange, glyph, h, setText } from './dom.js';
+import { arrange, h, setText } from './dom.js';
+import { glyph } from './glyphs.js';
 import { kind } from './kinds.js';
 
 export class StateBadge {

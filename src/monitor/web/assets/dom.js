@@ -1,8 +1,6 @@
 // Making and changing elements. Text only ever becomes text: nothing here parses HTML, so
 // names and labels of streams can hold anything.
 
-const SVG = 'http://www.w3.org/2000/svg';
-
 /**
  * An element. Keys of `attributes` that begin with "on" are listeners, `class` and others
  * are attributes, `true` gives an empty one, null and false none.
@@ -29,17 +27,6 @@ export function setAttribute(element, key, value) {
 
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
-}
-
-/** A glyph of glyphs.svg. It is decoration: the word next to it says the same. */
-export function glyph(name) {
-  const svg = document.createElementNS(SVG, 'svg');
-  svg.setAttribute('class', 'glyph');
-  svg.setAttribute('aria-hidden', 'true');
-  const use = document.createElementNS(SVG, 'use');
-  use.setAttribute('href', `assets/glyphs.svg#${name}`);
-  svg.append(use);
-  return svg;
 }
 
 /** Puts exactly these children into `element`, in this order, moving only what must move. */

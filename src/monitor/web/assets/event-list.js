@@ -3,8 +3,9 @@
 import { snapshotUrl } from './api.js';
 import { kindBadge } from './badges.js';
 import { now } from './clock.js';
-import { arrange, glyph, h, setAttribute, setText } from './dom.js';
+import { arrange, h, setAttribute, setText } from './dom.js';
 import * as format from './format.js';
+import { glyph } from './glyphs.js';
 import { streamHref } from './router.js';
 import { labelOf } from './store.js';
 

@@ -38,8 +38,9 @@ function receive(handle) {
 function onStreams(message) {
   retry_ms = FIRST_RETRY_MS;
   setServerTime(message.now_ms);
-  store.setStreams(message.streams);
+  // The link first: an empty list means something else while connecting.
   store.setLink('open');
+  store.setStreams(message.streams);
   // Any but the first may mean that messages were missed.
   if (seenStreams) store.refill();
   seenStreams = true;

@@ -4,8 +4,9 @@
 import { clipUrl, getTimeline, isAbort, putProtected, spectrogramUrl } from './api.js';
 import { kindBadge } from './badges.js';
 import { now } from './clock.js';
-import { glyph, h, setAttribute, setText } from './dom.js';
+import { h, setAttribute, setText } from './dom.js';
 import * as format from './format.js';
+import { glyph } from './glyphs.js';
 import { clipAbsence, gapReason } from './kinds.js';
 import { CorrespondenceMeter, LevelMeter } from './meters.js';
 import { LivePicture } from './picture.js';

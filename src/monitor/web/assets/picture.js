@@ -54,6 +54,7 @@ export class LivePicture {
   async load(url) {
     this.loading = true;
     this.started_ms = performance.now();
+    this.element.classList.toggle('waiting', this.image === null);
     // Set first: one that fails is not tried again and again; the next has another address.
     this.current = url;
     const image = new Image();
@@ -68,6 +69,7 @@ export class LivePicture {
       // What was there stays: an old picture says more than a broken one.
     }
     clearTimeout(timer);
+    this.element.classList.remove('waiting');
     this.loading = false;
     this.next();
   }

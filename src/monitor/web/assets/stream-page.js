@@ -41,12 +41,13 @@ export class StreamPage {
     this.secondPanel = new SecondPanel({ name, openEvent });
     this.eventPanel = new EventPanel({ changed: store.setEvent, openSecond });
     this.side = h('section', { class: 'side', 'aria-label': 'numbers' });
+    this.desk = h('div', { class: 'desk' }, this.viewer.element, this.side);
     this.timeline = new Timeline({ name, openSecond, openEvent });
     this.feed = new EventFeed({ filter: { stream: name }, page: 20, stream: false, empty: 'No event of this stream is kept.', label: 'events of this stream' });
     this.element = h('div', { class: 'page stream-page' },
       h('div', { class: 'page-head' }, this.heading, this.full, this.state.element, this.problems.element),
       this.missing,
-      h('div', { class: 'desk' }, this.viewer.element, this.side),
+      this.desk,
       this.timeline.element,
       h('section', { 'aria-labelledby': 'stream-events' },
         h('div', { class: 'section-head' }, h('h2', { id: 'stream-events' }, 'Events'), h('a', { href: eventsHref({ stream: name }) }, 'with pictures')),
@@ -101,6 +102,7 @@ export class StreamPage {
     this.side.replaceChildren(this.secondPanel.element);
     this.timeline.select({ at_ms });
     note(streamHref(this.name, { at: at_ms }));
+    this.paintSoon();
   }
 
   openEvent(event) {
@@ -110,6 +112,7 @@ export class StreamPage {
     this.side.replaceChildren(this.eventPanel.element);
     this.timeline.select({ event });
     note(streamHref(this.name, { event: event.id }));
+    this.paintSoon();
   }
 
   turn(at_ms, event) {
@@ -132,6 +135,7 @@ export class StreamPage {
     const stream = store.streams.get(this.name);
     setText(this.heading, this.title);
     this.missing.hidden = Boolean(stream) || store.link === 'connecting';
+    this.desk.hidden = !stream && this.at_ms === null && this.event === null;
     this.state.element.hidden = !stream;
     if (!stream) return;
     setText(this.full, stream.label === stream.name ? '' : stream.name);

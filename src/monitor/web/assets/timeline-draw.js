@@ -11,6 +11,8 @@ const ROW = 14;
 const BAR = 8;
 const FONT = '11px system-ui, sans-serif';
 const HATCH = 6;
+/** Narrower spans are shown in their rows only: hundreds of them would hide the lines. */
+const WIDE = 4;
 /** Longer without a moment is a hole, not a slope. One missing second is bridged: moments do not begin on whole seconds. */
 const HOLE_MS = 2500;
 
@@ -95,7 +97,7 @@ function drawGrid({ context, places, view, x }) {
   const bottom = places.axis - 3;
   for (const { ms, day } of marks(view.from_ms, view.to_ms, places.right - places.left, 84)) {
     const at = Math.round(x(ms)) + 0.5;
-    context.strokeStyle = colour(day ? 'ink-3' : 'line');
+    context.strokeStyle = colour(day ? 'edge' : 'line');
     line(context, at, places.score.top, at, bottom);
   }
   context.strokeStyle = colour('line');
@@ -114,9 +116,9 @@ function drawGaps({ context, places, series, view, now_ms, x, scale }) {
   context.beginPath();
   for (const [begin, end] of spans) {
     if (end < view.from_ms || begin > view.to_ms) continue;
-    const width = Math.max(1.5, (end - begin) * scale);
-    context.rect(x(begin), places.score.top, width, bottom - places.score.top);
-    context.rect(x(begin), row.top, width, ROW);
+    const width = (end - begin) * scale;
+    if (width >= WIDE) context.rect(x(begin), places.score.top, width, bottom - places.score.top);
+    context.rect(x(begin), row.top, Math.max(1.5, width), ROW);
   }
   context.clip();
   context.fillStyle = colour('panel');
@@ -230,8 +232,10 @@ function drawEvents({ context, places, series, view, now_ms, x, scale, selectedE
     const width = Math.max(3, (end_ms - event.begin_ms) * scale);
     const top = row.top + (ROW - BAR) / 2;
     const { weight } = kind(event.kind);
-    context.fillStyle = colour(`${weight}-shade`);
-    context.fillRect(x(event.begin_ms), places.score.top, width, places.score.height);
+    if (width >= WIDE) {
+      context.fillStyle = colour(`${weight}-shade`);
+      context.fillRect(x(event.begin_ms), places.score.top, width, places.score.height);
+    }
     context.fillStyle = colour(weight);
     context.beginPath();
     context.roundRect(x(event.begin_ms), top, width, BAR, 2);

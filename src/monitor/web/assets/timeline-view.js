@@ -42,6 +42,14 @@ export function between(from_ms, to_ms, now_ms) {
   return bounded(middle - half, middle + half, now_ms);
 }
 
+/** Has an event in sight as a whole, if it is not longer than what one wants to see. */
+export function revealSpan(view, begin_ms, end_ms, now_ms) {
+  const length = end_ms - begin_ms;
+  if (begin_ms >= view.from_ms && end_ms <= view.to_ms) return view;
+  if (length > span(view) * 0.8) return between(begin_ms - length / 4, end_ms + length / 4, now_ms);
+  return reveal(reveal(view, end_ms, now_ms), begin_ms, now_ms);
+}
+
 /** Moves as little as needed to have `ms` in sight, with a margin. */
 export function reveal(view, ms, now_ms) {
   const margin = span(view) * 0.08;

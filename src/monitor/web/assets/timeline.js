@@ -19,6 +19,7 @@ import * as views from './timeline-view.js';
 const SETTLE_MS = 220;
 /** A hole in the live moments is asked about, but not more often. */
 const HOLE_PAUSE_MS = 5000;
+const FAILURE_PAUSE_MS = 10_000;
 const MOST_POINTS = 2000;
 const HELP = 'Arrow keys move the cursor, with Shift by ten steps; plus and minus zoom; Home and End go to the oldest and to now; '
   + 'Enter opens what is at the cursor, Shift+Enter always the picture. Wheel or two fingers zoom, dragging moves, Shift and dragging zooms to what is marked.';
@@ -29,9 +30,10 @@ export class Timeline {
     Object.assign(this, { name, openSecond, openEvent });
     this.series = new Series();
     this.view = views.following(views.RANGES[1][1], now());
-    this.loadedSpan_ms = 0;
+    /** Which stretch is loaded, or asked for: {from_ms, to_ms, span_ms, open}, `open` if it reaches now and grows. */
+    this.loaded = this.asking = null;
     this.hover = this.cursor_ms = this.selected_ms = this.selectedEvent = this.marked = null;
-    this.holeAsked_ms = -Infinity;
+    this.holeAsked_ms = this.failed_ms = -Infinity;
     this.paint = this.paint.bind(this);
     this.build();
     this.stops = [
@@ -119,8 +121,8 @@ export class Timeline {
     this.selected_ms = at_ms;
     this.selectedEvent = event?.id ?? null;
     if (event) this.putEvent(event);
-    const ms = at_ms ?? event?.begin_ms ?? null;
-    if (ms !== null) this.look(views.reveal(this.view, ms, now()));
+    if (at_ms !== null) this.look(views.reveal(this.view, at_ms, now()));
+    if (event) this.look(views.revealSpan(this.view, event.begin_ms, event.end_ms ?? now(), now()));
     beforePaint(this.paint);
   }
 
@@ -132,19 +134,22 @@ export class Timeline {
   // Data
 
   isMissing() {
-    const { from_ms, to_ms } = this.view;
-    const { series } = this;
-    const span_ms = views.span(this.view);
-    if (this.loadedSpan_ms === 0) return true;
-    const tooCoarse = series.step_ms > 1000 && span_ms < this.loadedSpan_ms * 0.6;
-    const tooFine = span_ms > this.loadedSpan_ms * 1.7;
-    const before = from_ms < series.from_ms && (series.oldest_ms === null || series.from_ms > series.oldest_ms);
-    return tooCoarse || tooFine || before || (!series.open && to_ms > series.to_ms);
+    // What is on its way counts as there.
+    const have = this.asking ?? this.loaded;
+    if (have === null) return true;
+    const { series, view } = this;
+    const span_ms = views.span(view);
+    const tooCoarse = span_ms < have.span_ms * 0.6 && !(have === this.loaded && series.step_ms === 1000);
+    const tooFine = span_ms > have.span_ms * 1.7;
+    const before = view.from_ms < have.from_ms && (series.oldest_ms === null || have.from_ms > series.oldest_ms);
+    return tooCoarse || tooFine || before || (!have.open && view.to_ms > have.to_ms);
   }
 
   loadSoon() {
+    // After an error only what has been missed asks again at once, or time passing.
+    const pause_ms = this.failed_ms + FAILURE_PAUSE_MS - now();
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.load(), this.loadedSpan_ms === 0 ? 0 : SETTLE_MS);
+    this.timer = setTimeout(() => this.load(), Math.max(pause_ms, this.loaded === null ? 0 : SETTLE_MS));
   }
 
   /** Asks for what is seen and some of both sides, so that a small move needs no request. */
@@ -159,24 +164,31 @@ export class Timeline {
     const to_ms = Math.round(Math.min(this.view.to_ms + margin_ms, now_ms));
     const points = Math.round(Math.min(MOST_POINTS, Math.max(10, (width * (to_ms - from_ms)) / span_ms)));
     this.request?.abort();
-    this.request = new AbortController();
+    const request = new AbortController();
+    const asking = { from_ms, to_ms, span_ms, open: to_ms >= now_ms - 2000 };
+    Object.assign(this, { request, asking });
     const slow = setTimeout(() => setText(this.message, 'loading…'), 400);
     try {
-      const answer = await getTimeline(this.name, { from_ms, to_ms, points }, this.request.signal);
-      this.take(answer, span_ms, to_ms >= now_ms - 2000);
+      const answer = await getTimeline(this.name, { from_ms, to_ms, points }, request.signal);
+      this.take(answer, asking);
       setText(this.message, '');
     } catch (error) {
-      if (!isAbort(error)) setText(this.message, `The timeline could not be loaded: ${error.message}.`);
+      if (!isAbort(error)) {
+        this.failed_ms = now();
+        setText(this.message, `The timeline could not be loaded: ${error.message}.`);
+      }
     }
     clearTimeout(slow);
+    if (this.asking === asking) this.asking = null;
   }
 
-  take(answer, span_ms, open) {
-    this.series.load(answer, open);
-    this.loadedSpan_ms = span_ms;
+  take(answer, asked) {
+    this.series.load(answer, asked.open);
+    this.loaded = asked;
     // What came while the answer was on its way.
-    if (open) for (const point of store.history(this.name)) this.series.push(point.end_ms, point.correspondence, point.level_dbfs);
+    if (asked.open) for (const point of store.history(this.name)) this.series.push(point.end_ms, point.correspondence, point.level_dbfs);
     for (const event of store.events.values()) if (event.stream === this.name) this.series.putEvent(event);
+    if (this.cursor_ms !== null) this.tellCursor();
     beforePaint(this.paint);
     if (this.table.isOpen) this.fillTable();
   }
@@ -186,6 +198,7 @@ export class Timeline {
     if (stream.last_ms === null || !this.series.open) return;
     const hole = this.series.push(stream.last_ms, stream.correspondence, stream.level_dbfs);
     this.series.trim(Math.min(this.view.from_ms, now() - views.span(this.view)) - views.span(this.view));
+    this.loaded.from_ms = Math.max(this.loaded.from_ms, this.series.from_ms);
     beforePaint(this.paint);
     // The reason of a gap comes with the timeline only.
     if (hole && now() - this.holeAsked_ms > HOLE_PAUSE_MS) {
@@ -303,13 +316,18 @@ export class Timeline {
     this.cursor_ms = ms;
     if (ms !== null) {
       this.look(views.reveal(this.view, ms, now()));
-      const words = describe(this.series, ms, this.tolerance_ms, now());
-      setAttribute(this.slider, 'aria-valuemin', Math.round((this.series.oldest_ms ?? this.view.from_ms) / 1000));
-      setAttribute(this.slider, 'aria-valuemax', Math.round(now() / 1000));
-      setAttribute(this.slider, 'aria-valuenow', Math.round(ms / 1000));
-      setAttribute(this.slider, 'aria-valuetext', [format.moment(ms), ...words].join('; '));
+      this.tellCursor();
     }
     beforePaint(this.paint);
+  }
+
+  /** For screen readers: when, and what is there. */
+  tellCursor() {
+    const words = describe(this.series, this.cursor_ms, this.tolerance_ms, now());
+    setAttribute(this.slider, 'aria-valuemin', Math.round((this.series.oldest_ms ?? this.view.from_ms) / 1000));
+    setAttribute(this.slider, 'aria-valuemax', Math.round(now() / 1000));
+    setAttribute(this.slider, 'aria-valuenow', Math.round(this.cursor_ms / 1000));
+    setAttribute(this.slider, 'aria-valuetext', [format.moment(this.cursor_ms), ...words].join('; '));
   }
 
   open(second) {

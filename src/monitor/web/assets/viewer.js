@@ -8,6 +8,7 @@ import { h, setAttribute, setText } from './dom.js';
 import * as format from './format.js';
 import { clipAbsence } from './kinds.js';
 import { LivePicture } from './picture.js';
+import { isOld } from './tile.js';
 
 /** Stepping through seconds with a held key must not ask for each. */
 const SETTLE_MS = 120;
@@ -42,9 +43,12 @@ export class Viewer {
     this.stream = stream;
     if (stream.width) this.fit.style.setProperty('--ratio', stream.width / stream.height);
     if (this.kind !== 'live') return;
+    const old = isOld(stream);
+    setText(this.mode, old ? 'last picture' : 'live');
+    this.element.classList.toggle('old', old);
     if (stream.picture !== null) this.live.want(latestUrl(this.name, stream.picture));
     this.say(stream.picture === null ? 'No picture yet.' : null);
-    this.peak.hidden = !stream.peak || !(stream.correspondence > CORRESPONDS);
+    this.peak.hidden = old || !stream.peak || !(stream.correspondence > CORRESPONDS);
     if (stream.peak) {
       this.peak.style.left = `${stream.peak[0] * 100}%`;
       this.peak.style.top = `${stream.peak[1] * 100}%`;
