@@ -34,14 +34,14 @@ function byStep(from_ms, to_ms, step) {
 
 function byHour(from_ms, to_ms, hours) {
   const found = [];
-  const date = new Date(from_ms);
-  date.setHours(Math.floor(date.getHours() / hours) * hours, 0, 0, 0);
-  while (date.getTime() <= to_ms) {
-    if (date.getTime() >= from_ms) found.push(mark(date.getTime(), false));
-    const before = date.getTime();
-    date.setHours(date.getHours() + hours);
-    // The hour that is skipped in spring would be asked for again and again.
-    if (date.getTime() <= before) date.setTime(before + hours * H);
+  const day = new Date(from_ms);
+  day.setHours(0, 0, 0, 0);
+  for (; day.getTime() <= to_ms; day.setDate(day.getDate() + 1)) {
+    // Each from the day's own date: counting on would be an hour off after the clocks change.
+    for (let hour = 0; hour < 24; hour += hours) {
+      const ms = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour).getTime();
+      if (ms >= from_ms && ms <= to_ms) found.push(mark(ms, false));
+    }
   }
   return found;
 }

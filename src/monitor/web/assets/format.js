@@ -49,8 +49,8 @@ export function duration(ms) {
 }
 
 const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
-// A true minus sign has the width of a digit, so that numbers do not jitter.
-const signed = (value, digits) => value.toFixed(digits).replace('-', '−');
+// A true minus sign has the width of a digit, so that numbers do not jitter. None before a zero.
+const signed = (value, digits) => value.toFixed(digits).replace(/^-(?=[0.]*$)/, '').replace('-', '−');
 
 export const score = (value) => (known(value) ? value.toFixed(2) : NONE);
 export const level = (value) => (known(value) ? signed(value, 1) : NONE);

@@ -34,8 +34,14 @@ export class StreamPage {
     this.state = new StateBadge();
     this.problems = new ProblemBadges();
     this.missing = h('p', { class: 'empty', hidden: true }, 'There is no stream of this name now. What is kept of it is shown.');
-    const openSecond = (at_ms) => this.openSecond(at_ms);
-    const openEvent = (event) => this.openEvent(event);
+    const openSecond = (at_ms) => {
+      this.openSecond(at_ms);
+      this.show();
+    };
+    const openEvent = (event) => {
+      this.openEvent(event);
+      this.show();
+    };
     this.viewer = new Viewer({ name, step: (ms) => openSecond(this.at_ms + ms), live: () => this.openLive() });
     this.livePanel = new LivePanel();
     this.secondPanel = new SecondPanel({ name, openEvent });
@@ -50,7 +56,7 @@ export class StreamPage {
       this.desk,
       this.timeline.element,
       h('section', { 'aria-labelledby': 'stream-events' },
-        h('div', { class: 'section-head' }, h('h2', { id: 'stream-events' }, 'Events'), h('a', { href: eventsHref({ stream: name }) }, 'with pictures')),
+        h('div', { class: 'section-head' }, h('h2', { id: 'stream-events' }, 'Events'), h('a', { href: eventsHref({ stream: name }) }, 'all, with pictures')),
         this.feed.element));
   }
 
@@ -61,7 +67,7 @@ export class StreamPage {
   /** The address has changed while this stream is shown. */
   update({ params }) {
     this.open(params);
-    this.element.scrollIntoView({ block: 'start' });
+    this.show();
   }
 
   async open(params) {
@@ -93,6 +99,11 @@ export class StreamPage {
     this.timeline.select();
     note(streamHref(this.name));
     this.paintSoon();
+  }
+
+  /** What was chosen far down must be seen. */
+  show() {
+    this.viewer.element.scrollIntoView({ block: 'nearest' });
   }
 
   openSecond(at_ms) {

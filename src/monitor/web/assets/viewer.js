@@ -80,6 +80,7 @@ export class Viewer {
     this.turn('second', 'stored picture');
     this.shown_ms = at_ms;
     this.setTime(at_ms);
+    if (!this.stored.hasChildNodes()) this.say('loading…');
     const turn = this.turns;
     await new Promise((done) => setTimeout(done, SETTLE_MS));
     if (turn !== this.turns) return;
