@@ -18,11 +18,13 @@ class Row {
     this.stream = stream ? h('span', { class: 'of' }) : null;
     this.fill = h('i', { class: 'fill' });
     this.number = h('span', { class: 'number' });
-    this.score = h('span', { class: 'score', title: 'score now / highest, 0 to 1: how far it is over its threshold' }, this.number, h('span', { class: 'bar thin', 'aria-hidden': 'true' }, this.fill));
+    this.score = h('span', { class: 'score', title: 'score now / highest, 0 to 1: how far it is over its threshold' },
+      this.number, h('span', { class: 'bar thin', 'aria-hidden': 'true' }, this.fill));
     this.marks = h('span', { class: 'marks' });
     this.thumb = pictures ? h('span', { class: 'thumb' }) : null;
-    this.element = h('li', { class: 'event' },
-      this.thumb, h('span', { class: 'when' }, this.time), kindBadge(event.kind), this.stream, this.what, this.duration, this.score, this.marks);
+    this.element = h('li', { class: 'event' }, this.thumb,
+      h('span', { class: 'when' }, this.time), kindBadge(event.kind), this.stream, this.what,
+      this.duration, this.score, this.marks);
     this.set(event);
   }
 
@@ -49,7 +51,8 @@ class Row {
     if (this.marksKey === key) return;
     this.marksKey = key;
     const clipWords = { ready: 'clip', pending: 'clip not ready yet', none: 'no clip', deleted: 'clip deleted' };
-    this.marks.replaceChildren(h('span', { class: `clip-${clip}` }, ...(clip === 'ready' ? [glyph('play')] : []), clipWords[clip] ?? clip));
+    const play = clip === 'ready' ? glyph('play') : null;
+    this.marks.replaceChildren(h('span', { class: `clip-${clip}` }, play, clipWords[clip] ?? clip));
     if (kept) this.marks.append(h('span', {}, glyph('lock'), 'protected'));
   }
 

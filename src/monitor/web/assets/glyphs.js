@@ -5,7 +5,8 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 /** Lines, drawn with the colour of the text. */
 const LINES = {
-  connecting: 'M8 3a5 5 0 0 1 2.5.7M12.3 5.5a5 5 0 0 1 .7 2.5M12.3 10.5a5 5 0 0 1-1.8 1.8M8 13a5 5 0 0 1-2.5-.7M3.7 10.5A5 5 0 0 1 3 8M3.7 5.5a5 5 0 0 1 1.8-1.8',
+  connecting: 'M8 3a5 5 0 0 1 2.5.7M12.3 5.5a5 5 0 0 1 .7 2.5M12.3 10.5a5 5 0 0 1-1.8 1.8'
+    + 'M8 13a5 5 0 0 1-2.5-.7M3.7 10.5A5 5 0 0 1 3 8M3.7 5.5a5 5 0 0 1 1.8-1.8',
   reconnecting: 'M13 8a5 5 0 1 1-1.7-3.75M13 2.5v3h-3',
   mismatch: 'M3 6h10M3 10.5h10M10.5 2.5l-5 11.5',
   mute: 'M2.5 6.2h2.3L8.3 3v10L4.8 9.8H2.5zM11 6.2l3.5 3.6M14.5 6.2L11 9.8',

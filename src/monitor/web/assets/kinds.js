@@ -14,7 +14,7 @@ const KINDS = {
 
 export const KIND_NAMES = Object.keys(KINDS);
 
-/** A newer server may know more kinds than this page; they are shown under their own name. */
+/** Another version may have stored events of other kinds; they are shown under their own name. */
 export function kind(name) {
   const known = KINDS[name];
   if (known) return { name, glyph: name, ...known };

@@ -35,8 +35,9 @@ export class CorrespondenceMeter {
       this.zone.style.left = `${clamp(normal.low) * 100}%`;
       this.median.style.left = `${clamp(normal.median) * 100}%`;
     }
-    setAttribute(this.bar, 'aria-valuenow', value);
-    setAttribute(this.bar, 'aria-valuetext', `${format.score(value)}, ${note.replace('▼ ', '')}`);
+    // The role demands a number even if there is none; the text says so.
+    setAttribute(this.bar, 'aria-valuenow', value ?? 0);
+    setAttribute(this.bar, 'aria-valuetext', value === null ? note : `${format.score(value)}, ${note.replace('▼ ', '')}`);
   }
 }
 
@@ -59,7 +60,7 @@ export class LevelMeter {
   set(dbfs) {
     setText(this.number, format.level(dbfs));
     this.fill.style.transform = `scaleX(${dbfs === null ? 0 : clamp(1 - dbfs / FLOOR_DBFS)})`;
-    setAttribute(this.bar, 'aria-valuenow', dbfs);
+    setAttribute(this.bar, 'aria-valuenow', dbfs ?? FLOOR_DBFS);
     setAttribute(this.bar, 'aria-valuetext', dbfs === null ? 'not known' : `${format.level(dbfs)} dBFS`);
   }
 }

@@ -18,8 +18,11 @@ export class Overview {
     this.tiles = new Map();
     this.count = h('span', { class: 'count' });
     this.list = h('ul', { class: 'tiles' });
-    this.empty = h('p', { class: 'empty', hidden: true }, 'No stream yet. They appear here as soon as the program has opened them.');
-    this.feed = new EventFeed({ page: LATEST, more: false, empty: 'No event yet. Problems of the streams will be listed here.', label: 'latest events' });
+    this.empty = h('p', { class: 'empty', hidden: true },
+      'No stream yet. They appear here as soon as the program has opened them.');
+    this.feed = new EventFeed({
+      page: LATEST, more: false, label: 'latest events', empty: 'No event yet. Problems of the streams will be listed here.',
+    });
     this.element = h('div', { class: 'page' },
       h('div', { class: 'page-head' }, h('h1', {}, 'Streams'), this.count),
       this.list, this.empty,
@@ -52,15 +55,16 @@ export class Overview {
     this.fillSparklines(added);
   }
 
-  /** Once for each stream: what happened before the page was opened. */
+  /** Once for each stream, and after messages were missed: what happened before. */
   async fillSparklines(names = [...this.tiles.keys()]) {
     for (const name of names) {
       const to_ms = Math.round(now());
       try {
         const line = await getTimeline(name, { from_ms: to_ms - store.HISTORY_MS, to_ms, points: 300 });
-        store.prependHistory(name, line.t_ms.map((t_ms, i) => ({
+        const points = line.t_ms.map((t_ms, i) => ({
           end_ms: t_ms + line.step_ms, correspondence: line.mean[i], level_dbfs: line.level_dbfs[i],
-        })));
+        }));
+        store.fillHistory(name, points.filter((point) => point.correspondence !== null));
         this.tiles.get(name)?.update();
       } catch {
         // Without it the sparkline starts empty and grows; that needs no message.

@@ -9,7 +9,7 @@ import * as format from './format.js';
 import { glyph } from './glyphs.js';
 import { clipAbsence, gapReason } from './kinds.js';
 import { CorrespondenceMeter, LevelMeter } from './meters.js';
-import { LivePicture } from './picture.js';
+import { CORRESPONDS, LivePicture } from './picture.js';
 import { Series } from './series.js';
 import { isOld } from './tile.js';
 
@@ -28,6 +28,11 @@ class Facts {
   }
 }
 
+function soundPlace({ peak, correspondence }) {
+  if (!peak || !(correspondence > CORRESPONDS)) return 'nowhere in the picture';
+  return `${format.percent(peak[0])} from left, ${format.percent(peak[1])} from top`;
+}
+
 export class LivePanel {
   constructor() {
     this.correspondence = new CorrespondenceMeter();
@@ -41,13 +46,13 @@ export class LivePanel {
   }
 
   update(stream) {
-    const { normal, peak, z_score } = stream;
+    const { normal, z_score } = stream;
     const old = isOld(stream);
     this.correspondence.set(old ? null : stream.correspondence, normal);
     this.level.set(old ? null : stream.level_dbfs);
     this.facts.set('normal', normal ? `from ${format.score(normal.low)}, median ${format.score(normal.median)}` : 'not known yet');
     this.facts.set('deviation', z_score === null || old ? null : `${format.deviation(z_score)} σ over other cameras’ sounds`);
-    this.facts.set('sound comes from', old ? '–' : peak && stream.correspondence > 0.5 ? `${format.percent(peak[0])} from left, ${format.percent(peak[1])} from top` : 'nowhere in the picture');
+    this.facts.set('sound comes from', old ? '–' : soundPlace(stream));
     this.facts.set('lag', stream.last_ms === null ? '–' : `${stream.lag_s.toFixed(1)} s`);
     this.facts.set('picture', stream.width ? `${stream.width} × ${stream.height}` : 'none yet');
     this.facts.set('state since', `${format.moment(stream.since_ms)} (${format.duration(now() - stream.since_ms)})`);
@@ -69,7 +74,8 @@ export class SecondPanel {
     this.facts = new Facts('time', 'UTC', 'not judged');
     this.events = h('ul', { class: 'links' });
     this.message = h('p', { class: 'note' });
-    this.element = h('div', { class: 'panel' }, this.correspondence.element, this.level.element, this.facts.element, this.events, this.message);
+    this.element = h('div', { class: 'panel' },
+      this.correspondence.element, this.level.element, this.facts.element, this.events, this.message);
   }
 
   async show(at_ms) {
@@ -125,7 +131,7 @@ export class EventPanel {
     this.facts.set('end', event.end_ms === null ? 'going on' : format.timeElement(event.end_ms));
     this.facts.set('score', format.score(event.score));
     this.facts.set('highest', format.score(event.top_score));
-    this.facts.set('clip', event.clip === 'ready' ? (event.clip_s === null ? 'ready' : `${event.clip_s.toFixed(1)} s`) : clipAbsence(event.clip));
+    this.facts.set('clip', clipAbsence(event.clip) ?? (event.clip_s === null ? 'ready' : `${event.clip_s.toFixed(1)} s`));
     this.protect.replaceChildren(glyph('lock'), event.protected ? 'protected' : 'protect');
     setAttribute(this.protect, 'aria-pressed', String(event.protected));
     this.protect.title = 'protected events are never deleted to save space';

@@ -3,6 +3,9 @@
 
 import { h } from './dom.js';
 
+/** Up to this correspondence nothing in the picture is the source: it has no glow, and gets no mark. */
+export const CORRESPONDS = 0.5;
+
 const PACE_MS = 1000;
 /** A request that hangs must not stop the picture forever. */
 const GIVE_UP_MS = 15_000;

@@ -6,7 +6,10 @@ const HOLE_MS = 2500;
 
 export class Series {
   constructor() {
-    this.load({ from_ms: 0, to_ms: 0, step_ms: 1000, t_ms: [], mean: [], min: [], max: [], level_dbfs: [], lost: [], gaps: [], events: [], normal: null, oldest_ms: null });
+    this.load({
+      from_ms: 0, to_ms: 0, step_ms: 1000, t_ms: [], mean: [], min: [], max: [], level_dbfs: [], lost: [], gaps: [], events: [],
+      normal: null, oldest_ms: null,
+    });
   }
 
   /** Takes an answer of the server; what was there before is gone, so nothing is doubled. */
@@ -104,7 +107,8 @@ export class Series {
     const i = this.indexAt(ms);
     if (i < 0 || ms >= this.t_ms[i] + this.step_ms) return null;
     return {
-      t_ms: this.t_ms[i], mean: this.mean[i], min: this.min[i], max: this.max[i], level_dbfs: this.level_dbfs[i], lost: this.lost[i],
+      t_ms: this.t_ms[i], mean: this.mean[i], min: this.min[i], max: this.max[i],
+      level_dbfs: this.level_dbfs[i], lost: this.lost[i],
     };
   }
 

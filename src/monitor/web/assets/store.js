@@ -75,11 +75,11 @@ function remember(stream) {
   trim(points);
 }
 
-/** Puts what the server knows of the time before under what has been received since. */
-export function prependHistory(name, earlier) {
+/** What the server knows of the last minutes, continued by what has been received since. */
+export function fillHistory(name, known) {
   const points = history(name);
-  const first = points[0]?.end_ms ?? Infinity;
-  points.unshift(...earlier.filter((point) => point.end_ms < first - 500));
+  const last = known.at(-1)?.end_ms ?? -Infinity;
+  points.splice(0, points.length, ...known, ...points.filter((point) => point.end_ms > last));
   trim(points);
 }
 

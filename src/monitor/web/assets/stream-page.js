@@ -49,14 +49,17 @@ export class StreamPage {
     this.side = h('section', { class: 'side', 'aria-label': 'numbers' });
     this.desk = h('div', { class: 'desk' }, this.viewer.element, this.side);
     this.timeline = new Timeline({ name, openSecond, openEvent });
-    this.feed = new EventFeed({ filter: { stream: name }, page: 20, stream: false, empty: 'No event of this stream is kept.', label: 'events of this stream' });
+    this.feed = new EventFeed({
+      filter: { stream: name }, page: 20, stream: false, label: 'events of this stream', empty: 'No event of this stream is kept.',
+    });
     this.element = h('div', { class: 'page stream-page' },
       h('div', { class: 'page-head' }, this.heading, this.full, this.state.element, this.problems.element),
       this.missing,
       this.desk,
       this.timeline.element,
       h('section', { 'aria-labelledby': 'stream-events' },
-        h('div', { class: 'section-head' }, h('h2', { id: 'stream-events' }, 'Events'), h('a', { href: eventsHref({ stream: name }) }, 'all, with pictures')),
+        h('div', { class: 'section-head' },
+          h('h2', { id: 'stream-events' }, 'Events'), h('a', { href: eventsHref({ stream: name }) }, 'all, with pictures')),
         this.feed.element));
   }
 

@@ -7,8 +7,11 @@ import { RANGES, span } from './timeline-view.js';
 export class TimelineBar {
   /** `to` has range(span_ms), zoom(factor), pan(share) and follow(on). */
   constructor(to) {
-    this.ranges = RANGES.map(([label, span_ms]) => ({ span_ms, button: h('button', { type: 'button', onclick: () => to.range(span_ms) }, label) }));
-    this.follow = h('button', { type: 'button', class: 'follow', onclick: () => to.follow(this.follow.getAttribute('aria-pressed') !== 'true') }, 'follow now');
+    this.ranges = RANGES.map(([label, span_ms]) => {
+      return { span_ms, button: h('button', { type: 'button', onclick: () => to.range(span_ms) }, label) };
+    });
+    const isFollowing = () => this.follow.getAttribute('aria-pressed') === 'true';
+    this.follow = h('button', { type: 'button', onclick: () => to.follow(!isFollowing()) }, 'follow now');
     this.shown = h('span', { class: 'shown' });
     const button = (text, label, onclick) => h('button', { type: 'button', 'aria-label': label, title: label, onclick }, text);
     this.element = h('div', { class: 'timeline-bar' },

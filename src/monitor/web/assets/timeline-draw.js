@@ -13,7 +13,7 @@ const FONT = '11px system-ui, sans-serif';
 const HATCH = 6;
 /** Narrower spans are shown in their rows only: hundreds of them would hide the lines. */
 const WIDE = 4;
-/** Longer without a moment is a hole, not a slope. One missing second is bridged: moments do not begin on whole seconds. */
+/** Longer is a hole, not a slope. One missing second is bridged: moments do not begin on whole seconds. */
 const HOLE_MS = 2500;
 
 /** Where everything is, in CSS pixels. Rows for all kinds, always: nothing jumps, and none is also said. */
@@ -33,7 +33,7 @@ export function layout(width) {
 export const rowAt = (places, y) => places.rows.find(({ top }) => y >= top && y < top + ROW)?.name ?? null;
 
 /**
- * `scene` is {series, view: {from_ms, to_ms}, now_ms, places, hover_ms, cursor_ms, selected_ms, selectedEvent}.
+ * `scene` is {series, view, now_ms, places, hover_ms, cursor_ms, selected_ms, selectedEvent}; what is not there is null.
  */
 export function draw(context, scene) {
   const { places, view } = scene;
@@ -227,8 +227,9 @@ function drawEvents({ context, places, series, view, now_ms, x, scale, selectedE
   for (const event of series.events.values()) {
     const end_ms = event.end_ms ?? now_ms;
     if (end_ms < view.from_ms || event.begin_ms > view.to_ms) continue;
-    // A kind that this page does not know yet has no row of its own; it goes to the last.
-    const row = places.rows.find(({ name }) => name === event.kind) ?? places.rows.at(-1);
+    const row = places.rows.find(({ name }) => name === event.kind);
+    // Of a kind that only another version knows: it is in the list of events.
+    if (!row) continue;
     const width = Math.max(3, (end_ms - event.begin_ms) * scale);
     const top = row.top + (ROW - BAR) / 2;
     const { weight } = kind(event.kind);
@@ -261,7 +262,9 @@ function drawNames({ context, places }) {
 
 function drawPointers({ context, places, series, view, now_ms, hover_ms, cursor_ms, selected_ms, x }) {
   const bottom = places.axis - 3;
-  if (series.oldest_ms !== null && series.oldest_ms > view.from_ms) shadeUnknown(context, places, places.left, x(series.oldest_ms), 'nothing older is kept');
+  if (series.oldest_ms !== null && series.oldest_ms > view.from_ms) {
+    shadeUnknown(context, places, places.left, x(series.oldest_ms), 'nothing older is kept');
+  }
   if (now_ms < view.to_ms) shadeUnknown(context, places, x(now_ms), places.right, '');
   const upright = (ms, name, width, dash = []) => {
     if (ms === null) return;

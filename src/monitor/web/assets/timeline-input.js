@@ -4,10 +4,12 @@
 /** A press that moves less is a click. */
 const SLOP = 5;
 const WHEEL_STEP = 0.0018;
+const SCROLLING_MS = 300;
 
 /**
- * Listens on `element`. `to` has: pan(pixels), zoom(x, factor), zoomTo(x1, x2), hover(x, y | null), mark(x1, x2 | null),
- * click(x, y, coarse), and key(name, {shift}) that returns whether it did something.
+ * Listens on `element`. `to` has: pan(pixels), zoom(x, factor), zoomTo(left, right), hover({x, y} or null),
+ * mark({from, to} or null), click(x, y, coarse), and key(name, {shift}) that returns whether it did something.
+ * Returns how to stop.
  */
 export function listen(element, to) {
   const pressed = new Map();
@@ -20,7 +22,13 @@ export function listen(element, to) {
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
 
+  // Whoever scrolls the page and happens to pass over the timeline goes on scrolling.
+  let scrolled_ms = -Infinity;
+  const noteScroll = () => { scrolled_ms = performance.now(); };
+  addEventListener('scroll', noteScroll, { passive: true });
+
   element.addEventListener('wheel', (event) => {
+    if (performance.now() - scrolled_ms < SCROLLING_MS) return;
     event.preventDefault();
     const pixels = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
     if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) to.pan((event.deltaX || event.deltaY) * pixels);
@@ -66,16 +74,22 @@ export function listen(element, to) {
     if (pressed.size > 0) return;
     to.mark(null);
     if (event.type === 'pointercancel') return;
-    const { x, y } = place(event);
-    if (!moved) to.click(x, y, event.pointerType === 'touch');
-    else if (mode === 'mark' && Math.abs(x - startX) > SLOP) to.zoomTo(Math.min(x, startX), Math.max(x, startX));
+    const { x } = place(event);
+    if (moved && mode === 'mark' && Math.abs(x - startX) > SLOP) to.zoomTo(Math.min(x, startX), Math.max(x, startX));
   };
   element.addEventListener('pointerup', released);
   element.addEventListener('pointercancel', released);
+  // Not at pointerup: opening may scroll, and the click that follows would hit what is there then.
+  element.addEventListener('click', (event) => {
+    if (moved) return;
+    const { x, y } = place(event);
+    to.click(x, y, event.pointerType === 'touch');
+  });
   element.addEventListener('pointerleave', () => to.hover(null));
 
   element.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (to.key(event.key, { shift: event.shiftKey })) event.preventDefault();
   });
+  return () => removeEventListener('scroll', noteScroll);
 }

@@ -4,12 +4,12 @@
 import { getTimeline, isAbort } from './api.js';
 import { Canvas } from './canvas.js';
 import { eachSecond, now } from './clock.js';
-import { beforePaint, h, setAttribute, setText } from './dom.js';
-import * as format from './format.js';
+import { beforePaint, h, setText } from './dom.js';
 import { Series } from './series.js';
 import * as store from './store.js';
 import { onTheme } from './theme.js';
 import { TimelineBar } from './timeline-bar.js';
+import { Cursor } from './timeline-cursor.js';
 import { draw, layout, rowAt } from './timeline-draw.js';
 import { listen } from './timeline-input.js';
 import { TimelineTable } from './timeline-table.js';
@@ -22,7 +22,8 @@ const HOLE_PAUSE_MS = 5000;
 const FAILURE_PAUSE_MS = 10_000;
 const MOST_POINTS = 2000;
 const HELP = 'Arrow keys move the cursor, with Shift by ten steps; plus and minus zoom; Home and End go to the oldest and to now; '
-  + 'Enter opens what is at the cursor, Shift+Enter always the picture. Wheel or two fingers zoom, dragging moves, Shift and dragging zooms to what is marked.';
+  + 'Enter opens what is at the cursor, Shift+Enter always the picture. '
+  + 'Wheel or two fingers zoom, dragging moves, Shift and dragging zooms to what is marked.';
 
 export class Timeline {
   /** `openSecond(at_ms)` and `openEvent(event)` are called for what is chosen. */
@@ -32,9 +33,10 @@ export class Timeline {
     this.view = views.following(views.RANGES[1][1], now());
     /** Which stretch is loaded, or asked for: {from_ms, to_ms, span_ms, open}, `open` if it reaches now and grows. */
     this.loaded = this.asking = null;
-    this.hover = this.cursor_ms = this.selected_ms = this.selectedEvent = this.marked = null;
+    this.hover = this.selected_ms = this.selectedEvent = this.marked = null;
     this.holeAsked_ms = this.failed_ms = -Infinity;
     this.paint = this.paint.bind(this);
+    this.cursor = new Cursor(this);
     this.build();
     this.stops = [
       eachSecond(() => this.tick()),
@@ -56,8 +58,11 @@ export class Timeline {
     this.tip = new Tip();
     this.mark = h('div', { class: 'marked', hidden: true });
     this.slider = h('div', {
-      class: 'slider', role: 'slider', tabindex: 0, 'aria-label': 'time', 'aria-describedby': 'timeline-help', 'aria-orientation': 'horizontal',
-      onfocus: () => this.slider.matches(':focus-visible') && this.moveCursor(0), onblur: () => this.setCursor(null),
+      class: 'slider', role: 'slider', tabindex: 0, 'aria-label': 'time', 'aria-describedby': 'timeline-help',
+      'aria-orientation': 'horizontal', 'aria-valuenow': Math.round(now() / 1000), 'aria-valuetext': 'now',
+      // A click focuses too, but needs no cursor.
+      onfocus: () => this.slider.matches(':focus-visible') && this.cursor.move(0),
+      onblur: () => this.cursor.set(null),
     }, this.canvas.element, this.mark, this.tip.element);
     this.table = new TimelineTable({ fill: () => this.fillTable() });
     this.message = h('p', { class: 'loading', role: 'status' });
@@ -66,14 +71,14 @@ export class Timeline {
       this.slider, this.message,
       h('div', { class: 'beneath' }, this.table.element,
         h('details', { class: 'keys' }, h('summary', {}, 'Keys and gestures'), h('p', { id: 'timeline-help' }, HELP))));
-    listen(this.slider, {
+    this.stopListening = listen(this.slider, {
       pan: (pixels) => this.look(views.pan(this.view, pixels / this.scale, now())),
       zoom: (x, factor) => this.look(views.zoom(this.view, this.at(x), factor, now())),
       zoomTo: (left, right) => this.look(views.between(this.at(left), this.at(right), now())),
       mark: (pixels) => this.showMark(pixels),
       hover: (point) => this.setHover(point),
       click: (x, y, coarse) => this.click(x, y, coarse),
-      key: (name, how) => this.key(name, how),
+      key: (name, how) => this.cursor.key(name, how),
     });
   }
 
@@ -113,7 +118,7 @@ export class Timeline {
   zoomMiddle(factor) {
     const inSight = (ms) => ms !== null && ms >= this.view.from_ms && ms <= this.view.to_ms;
     const middle = this.view.follow ? this.view.to_ms : (this.view.from_ms + this.view.to_ms) / 2;
-    this.look(views.zoom(this.view, [this.cursor_ms, this.selected_ms].find(inSight) ?? middle, factor, now()));
+    this.look(views.zoom(this.view, [this.cursor.at_ms, this.selected_ms].find(inSight) ?? middle, factor, now()));
   }
 
   /** Shows where the second or event is that is opened elsewhere on the page; null for neither. */
@@ -188,7 +193,7 @@ export class Timeline {
     // What came while the answer was on its way.
     if (asked.open) for (const point of store.history(this.name)) this.series.push(point.end_ms, point.correspondence, point.level_dbfs);
     for (const event of store.events.values()) if (event.stream === this.name) this.series.putEvent(event);
-    if (this.cursor_ms !== null) this.tellCursor();
+    this.cursor.tell();
     beforePaint(this.paint);
     if (this.table.isOpen) this.fillTable();
   }
@@ -219,8 +224,9 @@ export class Timeline {
     const context = this.canvas.begin();
     if (!context) return;
     draw(context, {
-      series: this.series, view: this.view, now_ms: now(), places: this.places, hover_ms: this.hover && this.at(this.hover.x),
-      cursor_ms: this.cursor_ms, selected_ms: this.selected_ms, selectedEvent: this.selectedEvent,
+      series: this.series, view: this.view, now_ms: now(), places: this.places,
+      hover_ms: this.hover && this.at(this.hover.x), cursor_ms: this.cursor.at_ms,
+      selected_ms: this.selected_ms, selectedEvent: this.selectedEvent,
     });
     this.paintTip();
   }
@@ -230,7 +236,9 @@ export class Timeline {
   }
 
   paintTip() {
-    const x = this.hover?.x ?? (this.cursor_ms === null ? null : (this.cursor_ms - this.view.from_ms) * this.scale + this.places.left);
+    const cursor_ms = this.cursor.at_ms;
+    const cursorX = cursor_ms === null ? null : this.places.left + (cursor_ms - this.view.from_ms) * this.scale;
+    const x = this.hover?.x ?? cursorX;
     if (x === null || x < this.places.left || x > this.places.right) this.tip.hide();
     else this.tip.show(x, this.canvas.width, this.at(x), describe(this.series, this.at(x), this.tolerance_ms, now()));
   }
@@ -278,70 +286,12 @@ export class Timeline {
     else this.openSecond(Math.floor(ms));
   }
 
-  // Keys
-
-  key(name, { shift }) {
-    const step_ms = Math.max(1000, Math.round(views.span(this.view) / 200 / 1000) * 1000) * (shift ? 10 : 1);
-    const actions = {
-      ArrowLeft: () => this.moveCursor(-step_ms),
-      ArrowRight: () => this.moveCursor(step_ms),
-      ArrowDown: () => this.moveCursor(-step_ms),
-      ArrowUp: () => this.moveCursor(step_ms),
-      PageUp: () => this.moveCursor(views.span(this.view) / 2),
-      PageDown: () => this.moveCursor(-views.span(this.view) / 2),
-      '+': () => this.zoomMiddle(0.5),
-      '=': () => this.zoomMiddle(0.5),
-      '-': () => this.zoomMiddle(2),
-      Home: () => this.setCursor(this.series.oldest_ms ?? this.view.from_ms),
-      End: () => this.toNow(),
-      Enter: () => this.open(shift),
-      ' ': () => this.open(shift),
-    };
-    if (!actions[name]) return false;
-    actions[name]();
-    return true;
-  }
-
-  moveCursor(by_ms) {
-    const from = this.cursor_ms ?? this.selected_ms ?? Math.min(this.view.to_ms, this.series.last_ms || now()) - 1000;
-    this.setCursor(Math.min(now(), Math.max(this.series.oldest_ms ?? -Infinity, from + by_ms)));
-  }
-
-  toNow() {
-    this.look(views.following(views.span(this.view), now()));
-    this.setCursor(now() - 1000);
-  }
-
-  setCursor(ms) {
-    this.cursor_ms = ms;
-    if (ms !== null) {
-      this.look(views.reveal(this.view, ms, now()));
-      this.tellCursor();
-    }
-    beforePaint(this.paint);
-  }
-
-  /** For screen readers: when, and what is there. */
-  tellCursor() {
-    const words = describe(this.series, this.cursor_ms, this.tolerance_ms, now());
-    setAttribute(this.slider, 'aria-valuemin', Math.round((this.series.oldest_ms ?? this.view.from_ms) / 1000));
-    setAttribute(this.slider, 'aria-valuemax', Math.round(now() / 1000));
-    setAttribute(this.slider, 'aria-valuenow', Math.round(this.cursor_ms / 1000));
-    setAttribute(this.slider, 'aria-valuetext', [format.moment(this.cursor_ms), ...words].join('; '));
-  }
-
-  open(second) {
-    if (this.cursor_ms === null) return;
-    const [event] = this.series.eventsAt(this.cursor_ms, this.tolerance_ms, now());
-    if (event && !second) this.openEvent(event);
-    else this.openSecond(Math.floor(this.cursor_ms));
-  }
-
   destroy() {
     this.request?.abort();
     clearTimeout(this.timer);
     clearTimeout(this.tableTimer);
     for (const stop of this.stops) stop();
+    this.stopListening();
     this.canvas.destroy();
   }
 }

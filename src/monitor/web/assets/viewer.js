@@ -7,13 +7,11 @@ import { now } from './clock.js';
 import { h, setAttribute, setText } from './dom.js';
 import * as format from './format.js';
 import { clipAbsence } from './kinds.js';
-import { LivePicture } from './picture.js';
+import { CORRESPONDS, LivePicture } from './picture.js';
 import { isOld } from './tile.js';
 
 /** Stepping through seconds with a held key must not ask for each. */
 const SETTLE_MS = 120;
-/** The network finds nothing in a picture below this: no glow, no mark. */
-const CORRESPONDS = 0.5;
 
 export class Viewer {
   /** `step(ms)` moves the shown second, `live()` goes back to the newest picture. */
@@ -22,7 +20,9 @@ export class Viewer {
     this.mode = h('span', { class: 'mode' });
     this.time = h('time', { class: 'mode-time' });
     this.ago = h('span', { class: 'ago' });
-    const stepButton = (seconds, text) => h('button', { type: 'button', onclick: () => step(seconds * 1000), 'aria-label': `${Math.abs(seconds)} s ${seconds < 0 ? 'back' : 'on'}` }, text);
+    const stepButton = (seconds, text) => h('button', {
+      type: 'button', 'aria-label': `${Math.abs(seconds)} s ${seconds < 0 ? 'back' : 'on'}`, onclick: () => step(seconds * 1000),
+    }, text);
     this.steps = h('span', { class: 'segments', role: 'group', 'aria-label': 'step' },
       stepButton(-10, '−10 s'), stepButton(-1, '−1 s'), stepButton(1, '+1 s'), stepButton(10, '+10 s'));
     this.back = h('button', { type: 'button', class: 'primary', onclick: live }, 'back to live');
