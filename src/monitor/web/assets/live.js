@@ -6,7 +6,7 @@ import { setServerTime } from './clock.js';
 import * as store from './store.js';
 
 /** The server comments every 15 s, but browsers hide comments; after this much silence we ask. */
-const SILENCE_MS = 20_000;
+const SILENCE_MS = 12_000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 10_000;
 
