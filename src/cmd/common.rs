@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::log::{self, LogFormat};
 use super::signals;
 use super::value::choice;
 use crate::cancel::CancelToken;
@@ -15,7 +16,6 @@ use crate::features::Crop;
 use crate::file_error::FileError;
 use crate::net::{Device, HeatmapKind, L3Net, ModelError, NetOptions, Precision, Weights};
 use crate::sink::SinkError;
-use crate::text::printable_lines;
 use crate::time::Hop;
 
 /// Wrong usage: exit code 2.
@@ -254,7 +254,7 @@ pub(super) fn parse_seconds(text: &str) -> Result<f64, String> {
 /// Prints a line on stderr; a closed stderr is not a failure.
 pub fn say(line: &str) {
     use std::io::Write;
-    let _ = writeln!(io::stderr(), "{}", printable_lines(line));
+    let _ = writeln!(io::stderr(), "{}", log::formatted(line));
 }
 
 /// How much to print on stderr.
@@ -266,6 +266,9 @@ pub struct TalkArgs {
     /// Print more on stderr; twice for debugging
     #[arg(long, short, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Format of messages on stderr: text or json
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", hide_possible_values = true)]
+    pub log_format: LogFormat,
 }
 
 impl TalkArgs {
@@ -282,14 +285,19 @@ impl TalkArgs {
         };
         let filter = tracing_subscriber::EnvFilter::try_from_default_env()
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-        // A second start (tests) keeps the first.
-        let _ = tracing_subscriber::fmt()
+        log::set(self.log_format);
+        let lines = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(writer)
-            .with_ansi(io::stderr().is_terminal())
-            .without_time()
-            .with_target(self.verbose > 1)
-            .try_init();
+            .with_target(self.verbose > 1);
+        // A second start (tests) keeps the first.
+        let _ = match self.log_format {
+            LogFormat::Json => lines.json().flatten_event(true).try_init(),
+            LogFormat::Text => lines
+                .with_ansi(io::stderr().is_terminal())
+                .without_time()
+                .try_init(),
+        };
     }
 }
 

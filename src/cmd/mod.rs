@@ -26,6 +26,7 @@ pub mod eval;
 pub mod launch;
 #[cfg(feature = "gst")]
 mod learning;
+mod log;
 #[cfg(feature = "gst")]
 pub mod live;
 pub mod model;

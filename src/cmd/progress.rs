@@ -8,7 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::media::{Source, SourceKind};
 use crate::stats::{RunStats, StreamStats};
-use crate::text::{plural, printable, printable_lines};
+use super::log;
+use crate::text::{plural, printable};
 
 /// How often a bar is redrawn.
 pub const BAR_STEP: Duration = Duration::from_millis(200);
@@ -117,7 +118,7 @@ impl Bar {
     /// Prints a line above the bar.
     pub fn say(&self, line: &str) {
         // A closed stderr is not a failure.
-        let line = printable_lines(line) + "\n";
+        let line = log::formatted(line) + "\n";
         let _ = AboveBar(self.bar.clone()).write_all(line.as_bytes());
     }
 

@@ -172,6 +172,10 @@ impl Run<'_> {
             hop,
         };
         let tasks = sources.into_iter().zip(skip).zip(hops).map(task).collect();
+        #[cfg(feature = "monitor")]
+        let _service = real_time
+            .then(|| super::live::service::Service::start(&stats))
+            .flatten();
         let processes = ProcessOpener::new(jobs);
         let mut engine = Engine::new(&options, &cancel, &stats);
         if isolated {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 #[cfg(feature = "monitor")]
 mod check;
 #[cfg(feature = "monitor")]
+pub mod service;
+#[cfg(feature = "monitor")]
 pub mod watch;
 
 use super::clash;

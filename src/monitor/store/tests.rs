@@ -136,7 +136,7 @@ fn gaps_that_go_on_are_one() {
     ];
     assert_eq!(gaps, expected);
     let lost: Vec<_> = timeline.lost[9..15].to_vec();
-    assert_eq!(lost, [10.0, 10.0, 10.0, 10.0, 1.0, 0.0]);
+    assert_eq!(lost, [10.0, 10.0, 10.0, 10.0, 0.0, 1.0]);
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl Page {
     }
 
     /// The data lines of server-sent events, one for each call.
-    fn lines(&self) -> impl FnMut() -> (String, Value) {
+    fn lines(&self) -> impl FnMut() -> (String, Value) + use<> {
         let mut stream = self.connect();
         let request = "GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
         stream.write_all(request.as_bytes()).expect("sent");
@@ -167,7 +167,7 @@ fn the_page_and_all_that_it_loads_come_from_here() {
     assert_eq!(index.status, 200);
     assert!(index.head.contains("content-security-policy: default-src 'self'"));
     let text = index.text();
-    let files = text.split('"').filter_map(|part| part.strip_prefix("/assets/"));
+    let files = text.split('"').filter_map(|part| part.strip_prefix("assets/"));
     let files: Vec<_> = files.collect();
     assert!(files.len() >= 2, "{text}");
     for file in files {
