@@ -16,6 +16,7 @@
 pub mod clip;
 pub mod event;
 pub mod hub;
+pub mod notify;
 pub mod settings;
 pub mod status;
 pub mod time;
