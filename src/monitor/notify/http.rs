@@ -172,6 +172,10 @@ impl Caller {
                     status.as_u16()
                 ),
             ),
+            401 | 403 => {
+                let cause = format!("{cause}; set headers or the user in url");
+                Answer::Final(Some(status.as_u16()), cause)
+            }
             _ => Answer::Final(Some(status.as_u16()), cause),
         }
     }

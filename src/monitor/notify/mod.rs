@@ -46,6 +46,7 @@ const PACE: Pace = Pace {
     first: Duration::from_secs(1),
     most: Duration::from_secs(60),
 };
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How often a thread that ends is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -117,22 +118,29 @@ pub fn check(settings: &Settings) -> Result<(), NotifyError> {
 /// started.
 pub fn start(settings: &Settings, hub: &Arc<Hub>) -> Result<Notifiers, NotifyError> {
     let (broker, channels) = checked(settings)?;
-    let mut running = Vec::new();
+    // Ends those that run already if another cannot be started.
+    let mut notifiers = Notifiers {
+        running: Vec::new(),
+        tallies: Tallies(Arc::new([])),
+    };
     if let Some(broker) = broker {
-        running.push(Running::start(broker.name(), |tally, stop| {
-            mqtt::spawn(broker, hub, mqtt::PACE, tally, stop)
-        })?);
+        notifiers
+            .running
+            .push(Running::start(broker.name(), |tally, stop| {
+                mqtt::spawn(broker, hub, mqtt::PACE, tally, stop)
+            })?);
     }
     for (channel, limits) in channels {
-        running.push(Running::start(channel.name(), |tally, stop| {
-            worker::spawn(channel, hub, limits, tally, stop)
-        })?);
+        notifiers
+            .running
+            .push(Running::start(channel.name(), |tally, stop| {
+                worker::spawn(channel, hub, limits, tally, stop)
+            })?);
     }
-    let tallies = running
-        .iter()
-        .map(|r| (r.name.clone(), Arc::clone(&r.tally)));
-    let tallies = Tallies(tallies.collect());
-    Ok(Notifiers { running, tallies })
+    let all = notifiers.running.iter();
+    let all = all.map(|one| (one.name.clone(), Arc::clone(&one.tally)));
+    notifiers.tallies = Tallies(all.collect());
+    Ok(notifiers)
 }
 
 type Channels = Vec<(Box<dyn Channel>, Limits)>;
@@ -199,7 +207,9 @@ impl Notifiers {
     /// Lets all tell what waits, and ends them. Waits for at most `within`; who is not done
     /// by then is abandoned and returned, for the caller to say.
     pub fn finish(mut self, within: Duration) -> Vec<Unfinished> {
-        let until = Instant::now() + within;
+        let now = Instant::now();
+        // A time without end is a day.
+        let until = now.checked_add(within).unwrap_or(now + DAY);
         // All at the same time: none has to wait for another.
         for one in &self.running {
             one.stop.ask(until);

@@ -26,9 +26,9 @@ impl Pace {
 
 /// What was last said to be wrong, so that the same is not said again and again.
 #[derive(Debug, Default)]
-pub(super) struct Said(Option<String>);
+pub(super) struct Warned(Option<String>);
 
-impl Said {
+impl Warned {
     /// Whether this is new, and is to be said now.
     pub(super) fn is_new(&mut self, cause: &str) -> bool {
         let new = self.0.as_deref() != Some(cause);
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_same_cause_is_said_once_until_all_is_well() {
-        let mut said = Said::default();
+        let mut said = Warned::default();
         assert!(said.is_new("a") && !said.is_new("a") && said.is_new("b"));
         assert!(said.clear() && !said.clear() && said.is_new("b"));
     }

@@ -26,7 +26,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// An event as JSON, with what has become of it.
 #[derive(Serialize)]
-struct Told<'a> {
+struct EventJson<'a> {
     change: Change,
     #[serde(flatten)]
     event: &'a StreamEvent,
@@ -34,7 +34,8 @@ struct Told<'a> {
 
 /// The JSON that webhooks without a template and commands get.
 pub(super) fn json(change: Change, event: &StreamEvent) -> String {
-    serde_json::to_string(&Told { change, event }).expect("an event has no maps or foreign types")
+    serde_json::to_string(&EventJson { change, event })
+        .expect("an event has no maps or foreign types")
 }
 
 /// A webhook that has been checked.

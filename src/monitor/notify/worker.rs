@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::counters::Tally;
-use super::pace::{Pace, Said, Stop};
+use super::pace::{Pace, Stop, Warned};
 use crate::event::{Change, StreamEvent};
 use crate::hub::{Hub, News, Subscription};
 
@@ -110,8 +110,8 @@ pub(super) fn spawn(
         number: 0,
         failures: 0,
         not_before: None,
-        said: Said::default(),
-        given_up: Said::default(),
+        warned: Warned::default(),
+        given_up: Warned::default(),
         full: false,
     };
     let thread = std::thread::Builder::new().name("notify".into());
@@ -131,8 +131,8 @@ struct Worker {
     failures: u32,
     /// The other side is not to be called before.
     not_before: Option<Instant>,
-    said: Said,
-    given_up: Said,
+    warned: Warned,
+    given_up: Warned,
     /// It has been said that the spool is full.
     full: bool,
 }
@@ -214,14 +214,14 @@ impl Worker {
                 self.failures = 0;
                 self.full = false;
                 self.given_up.clear();
-                if self.said.clear() {
+                if self.warned.clear() {
                     info!("{}: works again", self.name);
                 }
             }
             Delivery::Failed(cause) => {
                 self.tally.failed();
                 self.failures = 0;
-                if self.said.is_new(&cause) {
+                if self.warned.is_new(&cause) {
                     warn!("{}: {cause}", self.name);
                 }
             }
@@ -233,7 +233,7 @@ impl Worker {
                 self.not_before = now.checked_add(delay);
                 let until = queued + self.limits.retry;
                 if self.not_before.is_some_and(|at| at <= until) {
-                    if self.said.is_new(&cause) {
+                    if self.warned.is_new(&cause) {
                         warn!("{}: {cause}; it is tried again", self.name);
                     }
                     return false;

@@ -13,8 +13,8 @@ use super::topics::id;
 use crate::event::Kind;
 use crate::status::StreamStatus;
 
-/// Where the documentation is.
-const URL: &str = "https://github.com/l3net/l3net";
+/// Where the program comes from; empty while it has no home.
+const URL: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// Where devices are announced, and of what they are part.
 pub(super) struct Announcer<'a> {
@@ -203,9 +203,10 @@ impl Announcer<'_> {
 }
 
 fn origin() -> Value {
-    json!({
-        "name": "l3net",
-        "sw_version": env!("CARGO_PKG_VERSION"),
-        "support_url": URL,
-    })
+    let mut origin = json!({ "name": "l3net", "sw_version": env!("CARGO_PKG_VERSION") });
+    // Home Assistant refuses a device with an address that is none.
+    if !URL.is_empty() {
+        origin["support_url"] = json!(URL);
+    }
+    origin
 }

@@ -16,7 +16,7 @@ use rumqttc::{
 use tracing::{info, warn};
 
 use super::super::counters::Tally;
-use super::super::pace::{Pace, Said};
+use super::super::pace::{Pace, Warned};
 use super::broker::cause;
 use super::outbox::Outbox;
 
@@ -147,7 +147,7 @@ pub(super) trait Listener: Send {
 
     /// A message has come. Topics in the answer are not to be listened to any more, until
     /// the next connection.
-    fn heard(&mut self, message: &Publish, shared: &Shared) -> Vec<String>;
+    fn on_message(&mut self, message: &Publish, shared: &Shared) -> Vec<String>;
 }
 
 /// The connection.
@@ -157,9 +157,13 @@ pub(super) struct Link<L> {
     pub(super) pace: Pace,
     pub(super) shared: Arc<Shared>,
     pub(super) listener: L,
+    /// That it is connected needs no saying: it was the last thing that was said.
+    pub(super) quiet: bool,
+    /// It has been said that it does not let us read.
+    pub(super) deaf: bool,
 }
 
-enum Over {
+enum Ending {
     /// As we wanted.
     Ended,
     /// Why.
@@ -172,24 +176,25 @@ impl<L: Listener> Link<L> {
         // Its runtime serves all connections; each has an event loop of its own, without
         // memory of those before.
         let (_, mut connection) = Client::new(self.options.clone(), REQUESTS);
-        let mut said = Said::default();
+        let mut warned = Warned::default();
         let mut failures = 0;
         loop {
             let started = Instant::now();
-            let over = self.connect(&mut connection, &mut said);
+            let over = self.connect(&mut connection);
             let mut state = self.shared.lock();
             self.shared.tally.dropped(state.outbox.lost());
             self.shared.tally.waiting(state.outbox.waiting());
             let cause = match over {
-                Over::Lost(cause) if !state.ending => cause,
+                Ending::Lost(cause) if !state.ending => cause,
                 _ => break,
             };
             state.phase = Phase::Away;
             if started.elapsed() >= HELD {
                 failures = 0;
-                said.clear();
+                warned.clear();
             }
-            if said.is_new(&cause) {
+            if warned.is_new(&cause) {
+                self.quiet = false;
                 warn!("{}: {cause}; it is tried again and again", self.name);
             }
             failures += 1;
@@ -211,7 +216,7 @@ impl<L: Listener> Link<L> {
     }
 
     /// One connection, from its beginning to its end.
-    fn connect(&mut self, connection: &mut Connection, said: &mut Said) -> Over {
+    fn connect(&mut self, connection: &mut Connection) -> Ending {
         let (client, mut events) = AsyncClient::new(self.options.clone(), REQUESTS);
         let mut network = events.network_options();
         network.set_connection_timeout(CONNECT_S);
@@ -220,18 +225,18 @@ impl<L: Listener> Link<L> {
         connection.eventloop = events;
         loop {
             match connection.recv() {
-                Ok(Ok(Event::Incoming(packet))) => self.incoming(packet, &client, said),
+                Ok(Ok(Event::Incoming(packet))) => self.incoming(packet, &client),
                 Ok(Ok(Event::Outgoing(Wrote::Publish(number)))) => {
                     self.shared.lock().outbox.numbered(number);
                 }
-                Ok(Ok(Event::Outgoing(Wrote::Disconnect))) | Err(_) => return Over::Ended,
+                Ok(Ok(Event::Outgoing(Wrote::Disconnect))) | Err(_) => return Ending::Ended,
                 Ok(Ok(Event::Outgoing(_))) => {}
-                Ok(Err(error)) => return Over::Lost(cause(&error)),
+                Ok(Err(error)) => return Ending::Lost(cause(&error)),
             }
         }
     }
 
-    fn incoming(&mut self, packet: Packet, client: &AsyncClient, said: &mut Said) {
+    fn incoming(&mut self, packet: Packet, client: &AsyncClient) {
         match packet {
             Packet::ConnAck(_) => {
                 let topics = self.listener.topics().into_iter();
@@ -242,8 +247,9 @@ impl<L: Listener> Link<L> {
                 state.pump();
                 drop(state);
                 self.shared.changed.notify_all();
-                said.clear();
-                info!("{}: connected", self.name);
+                if !std::mem::replace(&mut self.quiet, true) {
+                    info!("{}: connected", self.name);
+                }
             }
             Packet::PubAck(ack) => {
                 let mut state = self.shared.lock();
@@ -257,7 +263,7 @@ impl<L: Listener> Link<L> {
             }
             Packet::SubAck(ack) => {
                 let refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
-                if refused && said.is_new("refused") {
+                if refused && !std::mem::replace(&mut self.deaf, true) {
                     warn!(
                         "{}: it does not let us read topics; commands have no effect",
                         self.name
@@ -265,7 +271,7 @@ impl<L: Listener> Link<L> {
                 }
             }
             Packet::Publish(message) => {
-                for topic in self.listener.heard(&message, &self.shared) {
+                for topic in self.listener.on_message(&message, &self.shared) {
                     let _ = client.try_unsubscribe(topic);
                 }
             }

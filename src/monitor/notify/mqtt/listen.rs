@@ -17,7 +17,7 @@ use crate::event::Kind;
 use crate::hub::Hub;
 
 /// Understands what the broker says.
-pub(super) struct Ears {
+pub(super) struct Inbound {
     pub(super) name: String,
     pub(super) prefix: String,
     pub(super) discovery: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Ears {
     pub(super) settings: BTreeSet<String>,
 }
 
-impl Listener for Ears {
+impl Listener for Inbound {
     fn topics(&self) -> Vec<String> {
         let mut topics = vec![
             format!("{}/+/+/set", self.prefix),
@@ -41,7 +41,7 @@ impl Listener for Ears {
         topics
     }
 
-    fn heard(&mut self, message: &Publish, shared: &Shared) -> Vec<String> {
+    fn on_message(&mut self, message: &Publish, shared: &Shared) -> Vec<String> {
         let topic = &*message.topic;
         if topic == available(&self.prefix) {
             // The will of a connection that the broker has only now found to be lost. At our
@@ -64,20 +64,20 @@ impl Listener for Ears {
             let below = format!("{}/device/", announcer.discovery);
             if let Some(device) = topic.strip_prefix(&below) {
                 let device = device.strip_suffix("/config").unwrap_or(device);
-                return self.announced(device, message, &announcer, shared);
+                return self.on_announcement(device, message, &announcer, shared);
             }
         }
         match topic
             .strip_prefix(&*self.prefix)
             .and_then(|t| t.strip_prefix('/'))
         {
-            Some(ours) => self.heard_ours(ours, message, shared),
+            Some(ours) => self.on_own_topic(ours, message, shared),
             None => Vec::new(),
         }
     }
 }
 
-impl Ears {
+impl Inbound {
     fn announcer(&self) -> Option<Announcer<'_>> {
         self.discovery.as_deref().map(|discovery| Announcer {
             discovery,
@@ -89,7 +89,7 @@ impl Ears {
         format!("{}/+/status", self.prefix)
     }
 
-    fn heard_ours(&self, topic: &str, message: &Publish, shared: &Shared) -> Vec<String> {
+    fn on_own_topic(&self, topic: &str, message: &Publish, shared: &Shared) -> Vec<String> {
         let parts: Vec<&str> = topic.split('/').collect();
         match parts[..] {
             [part, kind, "set"] => self.switch(part, kind, message, shared),
@@ -141,7 +141,7 @@ impl Ears {
     }
 
     /// A device was announced: one of a former run's streams is taken back.
-    fn announced(
+    fn on_announcement(
         &self,
         device: &str,
         message: &Publish,

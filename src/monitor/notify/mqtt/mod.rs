@@ -36,7 +36,7 @@ pub(super) use self::broker::Broker;
 use self::broker::available;
 use self::discovery::Announcer;
 use self::link::{Link, Shared};
-use self::listen::{Ears, on_off};
+use self::listen::{Inbound, on_off};
 use self::outbox::Outbox;
 use self::topics::Topics;
 use super::counters::Tally;
@@ -74,7 +74,7 @@ pub(super) fn spawn(
         options: broker.options,
         pace,
         shared: Arc::clone(&shared),
-        listener: Ears {
+        listener: Inbound {
             name: name.clone(),
             prefix: broker.prefix.clone(),
             discovery: broker.discovery.clone(),
@@ -82,8 +82,10 @@ pub(super) fn spawn(
             topics: Arc::clone(&topics),
             settings: broker.streams.into_iter().collect(),
         },
+        quiet: false,
+        deaf: false,
     };
-    let mut teller = Teller {
+    let mut publisher = Publisher {
         name,
         prefix: broker.prefix,
         discovery: broker.discovery,
@@ -97,9 +99,9 @@ pub(super) fn spawn(
         looked: Instant::now(),
         full: false,
     };
-    teller.begin();
+    publisher.begin();
     let thread = Builder::new().name("mqtt".into());
-    let running = thread.spawn(move || teller.run())?;
+    let running = thread.spawn(move || publisher.run())?;
     // Ends with the other, which it never waits for.
     Builder::new()
         .name("mqtt-link".into())
@@ -108,7 +110,7 @@ pub(super) fn spawn(
 }
 
 /// Puts news into the outbox.
-struct Teller {
+struct Publisher {
     name: String,
     prefix: String,
     discovery: Option<String>,
@@ -118,7 +120,7 @@ struct Teller {
     topics: Arc<Mutex<Topics>>,
     tally: Arc<Tally>,
     stop: Arc<Stop>,
-    streams: BTreeMap<StreamName, Told>,
+    streams: BTreeMap<StreamName, Published>,
     /// When what is switched on was last looked at.
     looked: Instant,
     /// It has been said that the spool is full.
@@ -127,7 +129,7 @@ struct Teller {
 
 /// What is said in `events`. Not `json!`, which makes 0.30000001192092896 of 0.3.
 #[derive(Serialize)]
-struct What<'a> {
+struct EventUpdate<'a> {
     #[serde(rename = "type")]
     change: Change,
     before: Option<&'a StreamEvent>,
@@ -135,7 +137,7 @@ struct What<'a> {
 }
 
 /// What the broker has of a stream.
-struct Told {
+struct Published {
     /// Topics begin so.
     below: String,
     /// When measured quantities were last told.
@@ -144,7 +146,7 @@ struct Told {
     newer: Option<Arc<StreamStatus>>,
 }
 
-impl Teller {
+impl Publisher {
     fn begin(&mut self) {
         let available = available(&self.prefix);
         self.shared
@@ -251,7 +253,7 @@ impl Teller {
                 self.shared.change(|outbox| outbox.set(&topic, device));
             }
             let below = format!("{}/{part}", self.prefix);
-            let told = || Told {
+            let told = || Published {
                 below,
                 at: None,
                 newer: None,
@@ -287,12 +289,12 @@ impl Teller {
     }
 
     fn event(&mut self, change: Change, event: &StreamEvent, before: Option<&StreamEvent>) {
-        let what = What {
+        let update = EventUpdate {
             change,
             before,
             after: event,
         };
-        let payload = serde_json::to_string(&what).expect("an event has no maps");
+        let payload = serde_json::to_string(&update).expect("an event has no maps");
         let below = self.streams.get(&event.stream).map(|told| &told.below);
         let dropped = self.shared.change(|outbox| {
             if let Some(below) = below
@@ -347,7 +349,7 @@ impl Teller {
     }
 }
 
-impl Told {
+impl Published {
     fn measured(&mut self, status: &StreamStatus, shared: &Shared) {
         self.at = Some(Instant::now());
         self.newer = None;

@@ -87,13 +87,13 @@ fn a_program_that_takes_too_long_is_killed_with_its_children() {
 
 #[test]
 fn children_that_stay_do_not_hold_up_the_next_event() {
-    let mut command = script("sleep 3 & exit 0", "timeout_s = 60");
+    let mut command = script("sleep 15 & exit 0", "timeout_s = 60");
     let started = Instant::now();
     assert_eq!(
         deliver(&mut command, event("a", Kind::Mute)),
         Delivery::Done
     );
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn a_lost_connection_is_told_by_the_broker_and_mended() {
     let broker = Mosquitto::start();
     let wire = Wire::to(broker.port);
     let hub = hub(&["door"]);
-    let us = Us::start(&hub, wire.port, |_| {});
+    let monitor = Monitor::start(&hub, wire.port, |_| {});
     let reader = Reader::start(broker.port);
     reader.until("l3net/available", "online");
     wire.set_open(false);
@@ -34,7 +34,7 @@ fn a_lost_connection_is_told_by_the_broker_and_mended() {
     reader.until("l3net/available", "offline");
     wire.set_open(true);
     reader.until("l3net/available", "online");
-    us.finish();
+    monitor.finish();
 }
 
 /// As of a broker that finds late that an earlier connection is lost.
@@ -42,7 +42,7 @@ fn a_lost_connection_is_told_by_the_broker_and_mended() {
 fn nobody_else_can_say_that_we_are_away() {
     let broker = Mosquitto::start();
     let hub = hub(&["door"]);
-    let us = Us::start(&hub, broker.port, |_| {});
+    let monitor = Monitor::start(&hub, broker.port, |_| {});
     let reader = Reader::start(broker.port);
     reader.until("l3net/available", "online");
     reader.publish("l3net/available", "offline", true);
@@ -51,26 +51,26 @@ fn nobody_else_can_say_that_we_are_away() {
             .all("l3net/available")
             .ends_with(&["offline".into(), "online".into()])
     });
-    us.finish();
-    assert_eq!(reader.newest("l3net/available"), "offline");
+    monitor.finish();
+    reader.until("l3net/available", "offline");
 }
 
 #[test]
 fn events_survive_a_broker_that_is_away_in_order() {
     let mut broker = Mosquitto::start();
     let hub = hub(&["door"]);
-    let us = Us::start(&hub, broker.port, |_| {});
+    let monitor = Monitor::start(&hub, broker.port, |_| {});
     let reader = Reader::start(broker.port);
     tell_numbers(&hub, 0..50);
-    until("they arrive", || us.counters().sent == 50);
+    until("they arrive", || monitor.counters().sent == 50);
     broker.down();
     tell_numbers(&hub, 50..650);
-    until("they wait", || us.counters().waiting == 600);
+    until("they wait", || monitor.counters().waiting == 600);
     assert!(broker.up());
-    until("all are sent", || us.counters().sent == 650);
+    until("all are sent", || monitor.counters().sent == 650);
     assert_in_order(&reader, 650);
     assert_eq!(
-        us.finish(),
+        monitor.finish(),
         Counters {
             sent: 650,
             ..Counters::default()
@@ -83,7 +83,7 @@ fn events_survive_a_broker_that_is_away_in_order() {
 fn a_broker_without_memory_is_told_all_values_again() {
     let mut broker = Mosquitto::start();
     let hub = hub(&["door"]);
-    let us = Us::start(&hub, broker.port, |_| {});
+    let monitor = Monitor::start(&hub, broker.port, |_| {});
     Reader::start(broker.port).until("l3net/door/mute/enabled", "ON");
     broker.down();
     std::fs::remove_file(broker.folder.path().join("mosquitto.db")).expect("it has one");
@@ -97,26 +97,26 @@ fn a_broker_without_memory_is_told_all_values_again() {
     ] {
         late.until(&format!("l3net/{topic}"), payload);
     }
-    us.finish();
+    monitor.finish();
 }
 
 #[test]
 fn events_survive_restarts_of_the_broker_in_their_midst() {
     let mut broker = Mosquitto::start();
     let hub = hub(&["door"]);
-    let us = Us::start(&hub, broker.port, |_| {});
+    let monitor = Monitor::start(&hub, broker.port, |_| {});
     let reader = Reader::start(broker.port);
     for round in 0..3 {
         tell_numbers(&hub, round * 400..(round + 1) * 400);
         until("some arrive", || {
-            us.counters().sent > u64::from(round) * 400 + 20
+            monitor.counters().sent > u64::from(round) * 400 + 20
         });
         broker.down();
         assert!(broker.up());
     }
-    until("all are sent", || us.counters().sent == 1200);
+    until("all are sent", || monitor.counters().sent == 1200);
     assert_in_order(&reader, 1200);
-    us.finish();
+    monitor.finish();
 }
 
 #[test]
@@ -124,18 +124,18 @@ fn events_survive_cut_connections_in_order() {
     let broker = Mosquitto::start();
     let wire = Wire::to(broker.port);
     let hub = hub(&["door"]);
-    let us = Us::start(&hub, wire.port, |_| {});
+    let monitor = Monitor::start(&hub, wire.port, |_| {});
     let reader = Reader::start(broker.port);
     for round in 0..20 {
         tell_numbers(&hub, round * 100..(round + 1) * 100);
         let some = u64::from(round) * 100 + 30;
-        until("some arrive", || us.counters().sent >= some);
+        until("some arrive", || monitor.counters().sent >= some);
         wire.cut();
     }
-    until("all are sent", || us.counters().sent == 2000);
+    until("all are sent", || monitor.counters().sent == 2000);
     assert!(wire.made.load(Relaxed) > 5);
     assert_in_order(&reader, 2000);
-    us.finish();
+    monitor.finish();
 }
 
 /// All came; some perhaps twice, but then with all that followed them.
@@ -162,14 +162,14 @@ fn the_oldest_events_make_room_for_the_newest() {
     let reader = Reader::start(broker.port);
     broker.down();
     log();
-    let us = Us::start(&hub, broker.port, |mqtt| mqtt.spool = 5);
+    let monitor = Monitor::start(&hub, broker.port, |mqtt| mqtt.spool = 5);
     tell_numbers(&hub, 0..20);
-    until("they are dropped", || us.counters().dropped == 15);
-    assert_eq!(us.counters().waiting, 5);
+    until("they are dropped", || monitor.counters().dropped == 15);
+    assert_eq!(monitor.counters().waiting, 5);
     assert!(broker.up());
     until("the others arrive", || numbers(&reader).len() >= 5);
     assert_eq!(numbers(&reader), [15, 16, 17, 18, 19]);
-    us.finish();
+    monitor.finish();
     let dropped = logged(&broker.port.to_string());
     let dropped = dropped
         .iter()
@@ -193,17 +193,17 @@ fn a_refused_password_is_told_once_and_never_shown() {
     let wire = Wire::to(broker.port);
     let hub = hub(&["door"]);
     log();
-    let us = Us::start(&hub, wire.port, |mqtt| {
+    let monitor = Monitor::start(&hub, wire.port, |mqtt| {
         mqtt.url = Text::new(format!("mqtt://me:wrong-one@127.0.0.1:{}", wire.port));
     });
     until("it is tried again", || wire.made.load(Relaxed) > 5);
     let started = Instant::now();
-    us.finish();
+    monitor.finish();
     assert!(
         started.elapsed() < Duration::from_secs(1),
         "nobody is waited for"
     );
-    let right = Us::start(&hub, wire.port, |mqtt| {
+    let right = Monitor::start(&hub, wire.port, |mqtt| {
         mqtt.user = Some(Text::new("me"));
         mqtt.password = Some(Text::new("right-one"));
     });
@@ -223,13 +223,13 @@ fn a_refused_password_is_told_once_and_never_shown() {
 fn a_broker_that_does_not_exist_is_told_once_and_holds_nobody_up() {
     let hub = hub(&["door"]);
     log();
-    let us = Us::start(&hub, 1, |mqtt| {
+    let monitor = Monitor::start(&hub, 1, |mqtt| {
         mqtt.url = Text::new("mqtt://me:hidden@no-such-host.invalid");
     });
     tell_numbers(&hub, 0..3);
     until("it is told", || !logged("no-such-host.invalid").is_empty());
-    until("they wait", || us.counters().waiting == 3);
-    let counters = us.finish();
+    until("they wait", || monitor.counters().waiting == 3);
+    let counters = monitor.finish();
     assert_eq!(counters.waiting, 3);
     let lines = logged("no-such-host.invalid");
     assert_eq!(lines.len(), 1, "{lines:#?}");
@@ -242,9 +242,9 @@ fn nobody_listening_is_told_with_the_next_step() {
     let port = broker.port;
     drop(broker);
     log();
-    let us = Us::start(&hub(&[]), port, |_| {});
+    let monitor = Monitor::start(&hub(&[]), port, |_| {});
     let place = format!("127.0.0.1:{port}");
     until("it is told", || !logged(&place).is_empty());
     assert!(logged(&place)[0].contains("start it or check url"));
-    us.finish();
+    monitor.finish();
 }

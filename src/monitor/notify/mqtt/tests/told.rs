@@ -6,7 +6,7 @@ use super::*;
 fn whoever_comes_later_knows_everything() {
     let broker = Mosquitto::start();
     let hub = hub(&["door"]);
-    let us = Us::start(&hub, broker.port, |_| {});
+    let monitor = Monitor::start(&hub, broker.port, |_| {});
     let early = Reader::start(broker.port);
     early.until("l3net/available", "online");
     let mut now = status("door");
@@ -16,7 +16,7 @@ fn whoever_comes_later_knows_everything() {
     hub.set_status(now);
     let mute = event("door", Kind::Mute);
     tell(&hub, Change::New, &mute);
-    until("it arrives", || us.counters().sent == 1);
+    until("it arrives", || monitor.counters().sent == 1);
     early.until("l3net/door/audio/dBFS", "-32.5");
     let late = Reader::start(broker.port);
     for (topic, payload) in [
@@ -46,7 +46,7 @@ fn whoever_comes_later_knows_everything() {
     tell(&hub, Change::End, &ended(&mute));
     late.until("l3net/door/mute", "OFF");
     // The end is told, and needs no will.
-    assert_eq!(us.finish().sent, 2);
+    assert_eq!(monitor.finish().sent, 2);
     late.until("l3net/available", "offline");
 }
 
@@ -54,7 +54,7 @@ fn whoever_comes_later_knows_everything() {
 fn what_is_measured_is_told_once_a_second_and_state_at_once() {
     let broker = Mosquitto::start();
     let hub = hub(&["door"]);
-    let us = Us::start(&hub, broker.port, |_| {});
+    let monitor = Monitor::start(&hub, broker.port, |_| {});
     let reader = Reader::start(broker.port);
     reader.until("l3net/door/correspondence", "None");
     let started = Instant::now();
@@ -73,7 +73,7 @@ fn what_is_measured_is_told_once_a_second_and_state_at_once() {
     assert!(told <= most, "{told} > {most}");
     let problems = json_of(&reader.newest("l3net/door/status"))["problems"].clone();
     assert_eq!(problems, serde_json::json!(["lagging"]));
-    us.finish();
+    monitor.finish();
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn others_switch_what_is_detected() {
     // A wish of the past.
     reader.publish("l3net/Front_door/loud/set", "OFF", true);
     reader.until("l3net/Front_door/loud/set", "OFF");
-    let us = Us::start(&hub, broker.port, |_| {});
+    let monitor = Monitor::start(&hub, broker.port, |_| {});
     let name = "Front/door".into();
     let enabled = "l3net/Front_door/mute/enabled";
     reader.until(enabled, "ON");
@@ -101,7 +101,7 @@ fn others_switch_what_is_detected() {
     // The page switches too.
     hub.switch(&name, Kind::Black, false);
     reader.until("l3net/Front_door/black/enabled", "OFF");
-    us.finish();
+    monitor.finish();
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn topics_of_streams_that_are_gone_are_cleared() {
         reader.publish(topic, "{}", true);
     }
     let hub = hub(&["door", "yard"]);
-    let us = Us::start(&hub, broker.port, |_| {});
+    let monitor = Monitor::start(&hub, broker.port, |_| {});
     for topic in ["l3net/old/status", "l3net/old/mute/enabled"] {
         reader.until(topic, "");
     }
@@ -127,7 +127,7 @@ fn topics_of_streams_that_are_gone_are_cleared() {
     for topic in ["status", "mute", "mute/enabled", "correspondence"] {
         reader.until(&format!("l3net/yard/{topic}"), "");
     }
-    us.finish();
+    monitor.finish();
     let late = Reader::start(broker.port);
     late.until("l3net/door/mute/enabled", "ON");
     let topics: Vec<_> = late.heard().into_iter().map(|heard| heard.topic).collect();
@@ -136,6 +136,30 @@ fn topics_of_streams_that_are_gone_are_cleared() {
         !left("yard") && !left("l3net/old") && left("other/old"),
         "{topics:?}"
     );
+}
+
+/// Streams may be opened after this.
+#[test]
+fn streams_that_are_still_to_come_are_not_cleared() {
+    let broker = Mosquitto::start();
+    let reader = Reader::start(broker.port);
+    reader.publish("l3net/later/status", "{}", true);
+    reader.publish("l3net/old/status", "{}", true);
+    // While no stream is known at all, none is taken for gone.
+    let unknowing = Monitor::start(&Hub::new(), broker.port, |_| {});
+    reader.until("l3net/available", "online");
+    unknowing.finish();
+    assert_eq!(reader.newest("l3net/old/status"), "{}");
+    let toml = format!(
+        "[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n[[stream]]\nname = \"later\"\nsource = \"test\"",
+        broker.port
+    );
+    let settings = crate::settings::Settings::parse(&toml).expect("it is right");
+    let notifiers = crate::notify::start(&settings, &Hub::new()).expect("it starts");
+    reader.until("l3net/old/status", "");
+    assert_eq!(notifiers.finish(PATIENCE), []);
+    reader.until("l3net/available", "offline");
+    assert_eq!(reader.newest("l3net/later/status"), "{}");
 }
 
 #[test]
@@ -167,17 +191,17 @@ fn a_broker_is_believed_by_its_certificate() {
     let port = broker.port;
     log();
     let url = Text::new(format!("mqtts://127.0.0.1:{port}"));
-    let stranger = Us::start(&hub, port, |mqtt| mqtt.url = url.clone());
+    let stranger = Monitor::start(&hub, port, |mqtt| mqtt.url = url.clone());
     let place = format!("127.0.0.1:{port}");
     until("it is not believed", || !logged(&place).is_empty());
     stranger.finish();
-    let us = Us::start(&hub, port, |mqtt| {
+    let monitor = Monitor::start(&hub, port, |mqtt| {
         mqtt.url = url;
         mqtt.ca = Some(broker.folder.path().join("cert.pem"));
     });
     tell(&hub, Change::New, &event("door", Kind::Mute));
-    until("it arrives", || us.counters().sent == 1);
-    us.finish();
+    until("it arrives", || monitor.counters().sent == 1);
+    monitor.finish();
     let lines = logged(&place);
     let warnings: Vec<_> = lines.iter().filter(|line| line.contains("WARN")).collect();
     assert!(
