@@ -127,7 +127,7 @@ fn a_message_is_given_up_when_it_is_too_old() {
     let quick = Quick::start(webhook(&server, ""), &hub, 10, Duration::from_millis(30));
     tell(&hub, Change::New, &event("door", Kind::Mute));
     until("it is given up", || quick.counters().failed == 1);
-    assert!(server.asked().len() > 1);
+    assert!(!server.asked().is_empty());
     assert_eq!(quick.finish().waiting, 0);
 }
 
@@ -179,16 +179,14 @@ fn no_message_has_a_secret() {
         let said = format!("no {} {:?}", request.line, request.headers);
         answer(400, &said)
     });
-    let gone = {
-        let gone = Server::start(|_| String::new());
-        gone.url()
-    };
+    // Nobody listens there.
+    let gone = "http://127.0.0.1:1";
     let with_login =
         |url: &str| url.replace("//", "//user:geheim@") + "/hook/T0psecret99?key=T0psecret";
     let mut causes = Vec::new();
     for url in [
         with_login(&server.url()),
-        with_login(&gone),
+        with_login(gone),
         "http://user:geheim@no-such-host.invalid/T0psecret".into(),
     ] {
         let toml = format!(

@@ -24,6 +24,19 @@ fn program() -> PathBuf {
     )
 }
 
+/// A port that stays free while a broker is away: not one that the system gives to
+/// connections.
+fn free_port() -> u16 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    loop {
+        let n = std::process::id() as usize * 37 + NEXT.fetch_add(1, Relaxed);
+        let port = u16::try_from(20_000 + n % 12_000).expect("under 32 000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// A mosquitto of this test's own. Keeps what it has over a restart.
 pub(super) struct Mosquitto {
     pub(super) port: u16,
@@ -47,9 +60,7 @@ impl Mosquitto {
         };
         // Another process may take the port in between.
         for _ in 0..10 {
-            let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            broker.port = free.local_addr().expect("it has one").port();
-            drop(free);
+            broker.port = free_port();
             let path = broker.folder.path();
             let config = format!(
                 "listener {} 127.0.0.1\nuser root\npersistence true\npersistence_location {}/\n\
@@ -79,14 +90,12 @@ impl Mosquitto {
             .spawn()
             .expect("mosquitto can be run");
         let mut runs = false;
-        until("mosquitto listens or ends", || {
-            let ended = child.try_wait().expect("it is ours").is_some();
-            runs = !ended && TcpStream::connect(("127.0.0.1", self.port)).is_ok();
-            ended || runs
+        // Not by connecting: another's broker may answer.
+        until("mosquitto runs or ends", || {
+            let log = std::fs::read_to_string(path.join("log")).unwrap_or_default();
+            runs = log.contains(" running");
+            runs || child.try_wait().expect("it is ours").is_some()
         });
-        // Whoever answered may have been another with our port.
-        std::thread::sleep(Duration::from_millis(20));
-        runs &= child.try_wait().expect("it is ours").is_none();
         self.child = Some(child);
         runs
     }
