@@ -22,9 +22,9 @@ rust_is_new_enough || {
     exit 1
 }
 case "${1:-}" in
-    # ffmpeg makes some of their clips; the other serves streams to them.
+    # ffmpeg makes some of their clips; the others serve streams and messages to them.
     tests)
-        "$here/debian.sh" ffmpeg libgstrtspserver-1.0-dev
+        "$here/debian.sh" ffmpeg libgstrtspserver-1.0-dev mosquitto
         shift
         ;;
     *) "$here/debian.sh" ;;

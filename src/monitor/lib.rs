@@ -5,13 +5,15 @@
 //! engine's results ([`l3net_data::event::Event`]) and the time, and is compiled and tested
 //! in seconds. Modules in the order of the data:
 //!
-//!     settings   the TOML file                             Settings
-//!     detect     verdicts, gaps and time                   StreamEvent begins, ends
-//!     monitor    one per run: status, timeline, events     News
-//!     hub        News to everybody who wants them
-//!     store      timeline and events on disk
-//!     web        the page and its HTTP interface
-//!     notify     MQTT, Home Assistant, webhooks, Frigate, commands
+//! ```text
+//! settings   the TOML file                             Settings
+//! detect     verdicts, gaps and time                   StreamEvent begins, ends
+//! monitor    one per run: status, timeline, events     News
+//! hub        News to everybody who wants them
+//! store      timeline and events on disk
+//! web        the page and its HTTP interface
+//! notify     MQTT, Home Assistant, webhooks, Frigate, commands
+//! ```
 
 pub mod clip;
 pub mod detect;
@@ -20,6 +22,7 @@ pub mod files;
 pub mod gallery;
 pub mod hub;
 pub mod monitor;
+pub mod notify;
 pub mod settings;
 pub mod status;
 pub mod store;

@@ -5,8 +5,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use l3net_monitor::monitor::{Monitor, Stream};
+use l3net_monitor::notify;
 use l3net_monitor::settings::{Mqtt, Record, Settings, Text, Web as WebSettings};
 use l3net_monitor::time::UtcMs;
 use l3net_monitor::web::{Access, Served, Web};
@@ -23,6 +25,9 @@ use crate::time::Hop;
 
 /// The token of the page, where no file names one.
 const TOKEN: &str = "L3NET_WEB_TOKEN";
+
+/// How long those who are told may take for the last news.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
 
 /// Options of what watches.
 #[derive(clap::Args, Clone, Debug)]
@@ -130,7 +135,13 @@ impl Watch {
         let monitor = Monitor::open(&streams, settings.record.as_ref(), None, now)?;
         let web = settings.web.as_ref().map(|web| serve(web, &settings, &monitor, model));
         let web = web.transpose()?;
-        let close = Box::new(move || drop(web));
+        let notifiers = notify::start(&settings, monitor.hub()).map_err(Usage::error)?;
+        let close = Box::new(move || {
+            for unfinished in notifiers.finish(TOLD_WITHIN) {
+                tracing::warn!("{unfinished}");
+            }
+            drop(web);
+        });
         Ok(Some(MonitorSink::new(
             monitor,
             names.to_vec(),

@@ -155,6 +155,7 @@ impl Monitor {
             }
             let status = StreamStatus::new(stream.name.clone(), stream.label.clone(), now);
             let watched = Watched::new(status, detectors, minute);
+            begin_counting(&stream.name);
             self.streams.insert(stream.name.clone(), watched);
         }
         let statuses = names.iter().filter_map(|name| self.streams.get(name));
@@ -317,6 +318,15 @@ impl Monitor {
             Err(_) => {}
         }
     }
+}
+
+/// Counters begin at 0: else Prometheus does not see the first event of each kind.
+fn begin_counting(stream: &StreamName) {
+    for kind in Kind::ALL {
+        metrics::counter!("l3net_events_total", "stream" => stream.clone(), "event" => kind.name())
+            .increment(0);
+    }
+    metrics::counter!("l3net_reconnects_total", "stream" => stream.clone()).increment(0);
 }
 
 /// The metrics of a stream.

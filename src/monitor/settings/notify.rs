@@ -1,6 +1,7 @@
 //! `[mqtt]`, `[[webhook]]`, `[frigate]`, `[[command]]`: who is told.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -11,12 +12,24 @@ use crate::event::{Change, Kind, StreamEvent};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mqtt {
-    /// `mqtt://user:password@host:1883`, or `mqtts://`.
+    /// `mqtt://user:password@host:1883`, or `mqtts://` (port 8883). In a user or password
+    /// here `%` is written `%25`.
     pub url: Text,
-    /// The first part of all topics.
+    /// The user, if the URL has none.
+    #[serde(default)]
+    pub user: Option<Text>,
+    /// The user's password, with any characters.
+    #[serde(default)]
+    pub password: Option<Text>,
+    /// A PEM file with certificates to believe besides this machine's, for `mqtts://`.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// The first part of all topics. Each program at a broker needs its own: topics of
+    /// streams that are unknown here are cleared.
     #[serde(default = "Mqtt::prefix")]
     pub prefix: String,
-    /// The name of this client at the broker; `l3net-` and the machine's if it is not given.
+    /// The name of this client at the broker, which only one may have; the prefix and the
+    /// machine's name if it is not given.
     #[serde(default)]
     pub client_id: Option<String>,
     /// Home Assistant's discovery.
@@ -32,6 +45,9 @@ impl Mqtt {
     pub fn at(url: Text) -> Self {
         Self {
             url,
+            user: None,
+            password: None,
+            ca: None,
             prefix: Self::prefix(),
             client_id: None,
             discovery: Discovery::default(),
@@ -95,8 +111,12 @@ impl Default for When {
 impl When {
     /// Whether this is to be told.
     pub fn wants(&self, change: Change, event: &StreamEvent) -> bool {
-        self.on.contains(&change)
-            && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+        self.on.contains(&change) && self.wants_event(event)
+    }
+
+    /// Whether this event is to be told, whatever becomes of it.
+    pub fn wants_event(&self, event: &StreamEvent) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&event.kind))
             && (self.streams.is_empty() || self.streams.iter().any(|s| **s == *event.stream))
             && event.top_score >= self.min_score
     }
@@ -129,13 +149,14 @@ pub struct Webhook {
     /// Headers, such as Authorization.
     #[serde(default)]
     pub headers: BTreeMap<String, Text>,
-    /// A template of the body (Jinja: `{{ event.what }}`); the event as JSON if none is given.
+    /// A template of the body (Jinja: `{{ event.what }}`; also `change`, `label`, `begin` and
+    /// `end`); the event as JSON, with `change`, if none is given.
     #[serde(default)]
     pub body: Option<String>,
     /// How long an answer may take.
     #[serde(default = "ten")]
     pub timeout_s: Seconds,
-    /// How long a message is tried again.
+    /// How long after the event a message is tried again.
     #[serde(default = "Webhook::retry_s")]
     pub retry_s: Seconds,
     /// Messages that wait while the server is away.
@@ -172,7 +193,10 @@ pub struct Frigate {
     /// Before the kind's name in its labels.
     #[serde(default = "Frigate::label_prefix")]
     pub label_prefix: String,
-    /// Of which events it is told.
+    /// How long an answer may take.
+    #[serde(default = "ten")]
+    pub timeout_s: Seconds,
+    /// Of which events it is told. What has begun there is also ended, so `on` means nothing.
     #[serde(default)]
     pub when: When,
 }

@@ -1,0 +1,141 @@
+//! Webhooks, Frigate and commands against servers and programs of the test; what all tests
+//! of this module need.
+
+mod command;
+mod frigate;
+mod server;
+mod webhook;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use ulid::Ulid;
+
+use super::counters::{Counters, Tally};
+use super::pace::{Pace, Stop};
+use super::webhook::example;
+use super::worker::{self, Channel, Limits};
+use super::*;
+use crate::event::{Change, Kind, StreamEvent};
+use crate::hub::{Hub, News};
+use crate::time::UtcMs;
+
+/// Long enough on a machine that does something else.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something is so.
+pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A new event that began now.
+pub(super) fn event(stream: &str, kind: Kind) -> StreamEvent {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    StreamEvent {
+        id: Ulid::from_parts(1, NEXT.fetch_add(1, Relaxed).into()),
+        stream: stream.into(),
+        kind,
+        begin_ms: UtcMs::now(),
+        ..example(Change::New)
+    }
+}
+
+/// The event at its end.
+pub(super) fn ended(event: &StreamEvent) -> StreamEvent {
+    StreamEvent {
+        end_ms: Some(UtcMs::now()),
+        ..event.clone()
+    }
+}
+
+pub(super) fn tell(hub: &Hub, change: Change, event: &StreamEvent) {
+    hub.tell(&News::Event {
+        change,
+        event: Arc::new(event.clone()),
+        before: None,
+    });
+}
+
+/// A worker that tries again at once.
+struct Quick {
+    tally: Arc<Tally>,
+    stop: Arc<Stop>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Quick {
+    fn start(channel: impl Channel + 'static, hub: &Hub, spool: usize, retry: Duration) -> Self {
+        let pace = Pace {
+            first: Duration::from_millis(2),
+            most: Duration::from_millis(5),
+        };
+        let limits = Limits { spool, retry, pace };
+        let (tally, stop) = (Arc::<Tally>::default(), Arc::<Stop>::default());
+        let (channel, ours) = (Box::new(channel), (Arc::clone(&tally), Arc::clone(&stop)));
+        let thread = worker::spawn(channel, hub, limits, ours.0, ours.1).expect("a thread");
+        Self {
+            tally,
+            stop,
+            thread,
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        self.tally.read()
+    }
+
+    fn finish(self) -> Counters {
+        self.stop.ask(Instant::now() + PATIENCE);
+        self.thread.join().expect("it does not panic");
+        self.tally.read()
+    }
+}
+
+fn settings(toml: &str) -> Settings {
+    Settings::parse(toml).expect("the test's settings are right")
+}
+
+fn wrong(toml: &str) -> String {
+    let error = check(&settings(toml)).expect_err("it is wrong");
+    error.to_string()
+}
+
+#[test]
+fn all_are_started_counted_and_ended_in_time() {
+    let hub = Hub::new();
+    let server = server::Server::start(|_| server::answer(200, ""));
+    let toml = format!(
+        "[[webhook]]\nurl = \"{0}/a\"\n[[webhook]]\nurl = \"{0}/b\"\n[[command]]\nrun = [\"true\"]",
+        server.url()
+    );
+    let notifiers = start(&settings(&toml), &hub).expect("they start");
+    tell(&hub, Change::New, &event("door", Kind::Mute));
+    let tallies = notifiers.tallies();
+    assert_eq!(notifiers.finish(PATIENCE), []);
+    let counters = tallies.counters();
+    let names: Vec<_> = counters.iter().map(|(name, _)| name.as_str()).collect();
+    let safe = server.url();
+    let expected = [format!("webhook 1 ({safe})"), format!("webhook 2 ({safe})")];
+    assert_eq!(names, [&*expected[0], &*expected[1], "command 1 (true)"]);
+    assert!(counters.iter().all(|(_, c)| c.sent == 1), "{counters:?}");
+}
+
+#[test]
+fn who_does_not_finish_in_time_is_named() {
+    let hub = Hub::new();
+    let toml = "[[command]]\nrun = [\"sleep\", \"60\"]\ntimeout_s = 60";
+    let notifiers = start(&settings(toml), &hub).expect("they start");
+    for _ in 0..3 {
+        tell(&hub, Change::New, &event("door", Kind::Mute));
+    }
+    let started = Instant::now();
+    let unfinished = notifiers.finish(Duration::from_millis(300));
+    assert!(started.elapsed() < PATIENCE);
+    assert_eq!(unfinished.len(), 1, "{unfinished:?}");
+    assert!(unfinished[0].to_string().contains("command 1 (sleep)"));
+}
