@@ -22,9 +22,15 @@ rust_is_new_enough || {
     exit 1
 }
 case "${1:-}" in
-    # ffmpeg makes some of their clips; the others serve streams and messages to them.
+    # chromium opens the page, ffmpeg makes clips, libgstrtspserver and mosquitto serve
+    # streams and messages, prometheus has promtool.
     tests)
-        "$here/debian.sh" ffmpeg libgstrtspserver-1.0-dev mosquitto
+        "$here/debian.sh" \
+            chromium \
+            ffmpeg \
+            libgstrtspserver-1.0-dev \
+            mosquitto \
+            prometheus
         shift
         ;;
     *) "$here/debian.sh" ;;

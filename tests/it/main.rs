@@ -6,6 +6,8 @@
 
 #[cfg(feature = "gst")]
 mod adapt;
+#[cfg(feature = "monitor")]
+mod browser;
 mod cli;
 #[cfg(feature = "gst")]
 mod colours;
@@ -32,6 +34,8 @@ mod live;
 #[cfg(feature = "gst")]
 mod media;
 mod model_files;
+#[cfg(feature = "monitor")]
+mod monitor;
 #[cfg(all(feature = "gst", feature = "hdf5"))]
 mod openl3;
 #[cfg(feature = "gst")]

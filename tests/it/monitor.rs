@@ -1,0 +1,242 @@
+//! Live streams that are watched: the file of streams, events, the page in a real browser.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::browser::Browser;
+use crate::common::{Done, Running, l3net, run, wait_for};
+
+/// A small live source with picture and sound.
+fn source(volume: f32) -> String {
+    format!(
+        "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=10/1 \
+         ! video.  audiotestsrc is-live=true wave=ticks volume={volume} ! audio."
+    )
+}
+
+/// Streams that are told apart by ear, in a file with the rest of its keys.
+struct Site {
+    dir: tempfile::TempDir,
+    port: u16,
+}
+
+impl Site {
+    fn new(rest: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        let record = dir.path().join("record");
+        let (loud, silent) = (source(0.5), source(0.0));
+        let text = format!(
+            "[detect]\nmute.after_s = 2\nfrozen.enabled = false\n\
+             [[stream]]\nname = \"hall\"\nlabel = \"Great hall\"\nsource = \"{loud}\"\n\
+             [[stream]]\nname = \"cellar/<b>\"\nsource = \"{silent}\"\nhop = 0.5\n\
+             [record]\nfolder = \"{}\"\n[web]\naddress = \":{port}\"\n{rest}",
+            record.display()
+        );
+        std::fs::write(dir.path().join("streams.toml"), text).expect("written");
+        Self { dir, port }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("streams.toml")
+    }
+
+    fn start(&self) -> Running {
+        let json = self.dir.path().join("out.jsonl");
+        let args = ["live".as_ref(), "--streams".as_ref(), self.file().as_os_str()];
+        let mut command = l3net(args);
+        command.arg("--json").arg(json);
+        Running::start(command)
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let body = self.get(path).and_then(|body| serde_json::from_str(&body).ok());
+        body.unwrap_or(Value::Null)
+    }
+
+    fn events(&self) -> Vec<Value> {
+        let events = self.json("/api/events")["events"].as_array().cloned();
+        events.unwrap_or_default()
+    }
+}
+
+fn finish(running: Running) -> Done {
+    running.signal("TERM");
+    let done = running.wait();
+    done.assert_no_panic();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    done
+}
+
+#[test]
+fn a_silent_stream_is_told_of_and_goes_on_after_a_restart() {
+    let told = tempfile::NamedTempFile::new().expect("a file");
+    let command = format!(
+        "[[command]]\nrun = [\"sh\", \"-c\", \"cat >> {}\"]\n",
+        told.path().display()
+    );
+    let site = Site::new(&command);
+    let running = site.start();
+    let is_mute = |event: &Value| event["kind"] == "mute" && event["stream"] == "cellar/<b>";
+    wait_for("a mute stream", || site.events().iter().any(is_mute));
+    wait_for("the command", || {
+        std::fs::read_to_string(told.path()).is_ok_and(|text| text.contains("\"mute\""))
+    });
+    let event = site.events().into_iter().find(is_mute).expect("it is there");
+    assert!(event["end_ms"].is_null(), "{event}");
+    assert_eq!(event["snapshot"], true);
+    let id = event["id"].as_str().expect("an id").to_owned();
+    assert!(site.get(&format!("/api/events/{id}/snapshot.jpg")).is_some());
+    finish(running);
+
+    // The sound comes back while the program is not running.
+    let text = std::fs::read_to_string(site.file()).expect("readable");
+    std::fs::write(site.file(), text.replace("volume=0 ", "volume=0.5 ")).expect("written");
+    let running = site.start();
+    let ended = |event: &Value| is_mute(event) && !event["end_ms"].is_null();
+    wait_for("its end", || site.events().iter().any(ended));
+    let events = site.events();
+    let mute: Vec<_> = events.iter().filter(|event| is_mute(event)).collect();
+    assert_eq!(mute.len(), 1, "{events:?}");
+    assert_eq!(mute[0]["id"], id.as_str());
+    finish(running);
+}
+
+#[test]
+fn the_page_shows_streams_and_recovers_from_a_restart() {
+    let site = Site::new("");
+    let running = site.start();
+    wait_for("the page", || site.get("/").is_some());
+    let mut browser = Browser::start(1280, 900);
+    let root = format!("http://127.0.0.1:{}/", site.port);
+    browser.open(&root);
+    browser.wait_until("two tiles", "document.querySelectorAll('.tile').length === 2");
+    let titles = "[...document.querySelectorAll('.tile h2')].map(h => h.textContent).join()";
+    assert_eq!(browser.value(titles), "Great hall,cellar/<b>");
+    let picture = "document.querySelector('.tile img')?.currentSrc ?? ''";
+    browser.wait_until("a picture", &format!("({picture}).includes('latest.jpg')"));
+    let first = browser.value(picture).as_str().expect("an address").to_owned();
+    browser.wait_until("another picture", &format!("({picture}) !== '{first}'"));
+    let problems = "document.body.innerText.toLowerCase().includes('mute')";
+    browser.wait_until("what is the matter", problems);
+
+    browser.open(&format!("{root}#/stream/hall"));
+    browser.wait_until("the table", "document.querySelector('details.as-table')");
+    browser.value("document.querySelector('details.as-table').open = true");
+    let rows = "document.querySelectorAll('details.as-table tbody tr').length";
+    browser.wait_until("rows", &format!("{rows} > 0"));
+    let timeline = format!(
+        "fetch('api/streams/hall/timeline?points=600').then(r => r.json())\
+         .then(t => t.mean.filter(v => v !== null).length)"
+    );
+    let before = browser.value(&timeline).as_u64().expect("a count");
+    wait_for("a timeline that grows", || {
+        std::thread::sleep(Duration::from_millis(200));
+        browser.value(&timeline).as_u64().expect("a count") > before
+    });
+    assert_eq!(browser.complaints, Vec::<String>::new());
+
+    finish(running);
+    browser.wait_until("that it is away", "!document.querySelector('#banner').hidden");
+    let running = site.start();
+    browser.wait_until("that it is back", "document.querySelector('#banner').hidden");
+    let kept = browser.value(&timeline).as_u64().expect("a count");
+    assert!(kept > before, "{kept} seconds after the restart, {before} before it");
+    for url in &browser.requests {
+        assert!(url.starts_with(&root) || url.starts_with("data:"), "{url}");
+    }
+    // Chromium itself notes the requests that found no server.
+    let own = |line: &&String| !line.contains("ERR_") && !line.contains("Failed to load resource");
+    let own: Vec<_> = browser.complaints.iter().filter(own).collect();
+    assert_eq!(own, Vec::<&String>::new());
+    drop(browser);
+    finish(running);
+}
+
+#[test]
+fn what_is_wrong_with_the_file_is_said_with_its_line() {
+    let site = Site::new("");
+    let text = std::fs::read_to_string(site.file()).expect("readable");
+    let path = site.file();
+    let live = |text: &str, more: &[&str]| {
+        std::fs::write(&path, text).expect("written");
+        let mut args = vec!["live".to_owned(), "--streams".to_owned(), path.display().to_string()];
+        args.extend(more.iter().map(|arg| (*arg).to_owned()));
+        run(args)
+    };
+    let cases: [(String, &[&str]); 6] = [
+        (text.replace("hop = 0.5", "hopp = 0.5"), &["streams.toml:11", "hopp"]),
+        (text.replace("cellar/<b>", "hall"), &["streams.toml:8", "two streams", "hall"]),
+        (text.replace("hop = 0.5", "hop = 5"), &["streams.toml:8", "hop"]),
+        (text.clone() + "token = \"${L3NET_NO_SUCH}\"", &["L3NET_NO_SUCH", "environment"]),
+        (text.replace("\":", "\"0.0.0.0:"), &["token", "0.0.0.0"]),
+        (text.clone() + "[mqtt]\nurl = \"http://x\"", &["mqtt"]),
+    ];
+    for (text, parts) in cases {
+        let done = live(&text, &[]);
+        assert_eq!(done.code, Some(2), "{}", done.err);
+        for part in parts {
+            assert!(done.err.contains(part), "no {part} in {}", done.err);
+        }
+    }
+    let taken = TcpListener::bind(("127.0.0.1", site.port)).expect("free");
+    let done = live(&text, &[]);
+    assert!(done.err.contains("the port is taken"), "{}", done.err);
+    assert_ne!(done.code, Some(0));
+    drop(taken);
+    let none = live("", &[]);
+    assert_eq!(none.code, Some(2));
+    assert!(none.err.contains("nothing to monitor"), "{}", none.err);
+}
+
+#[test]
+fn check_opens_each_stream_once() {
+    let site = Site::new("[[stream]]\nname = \"gone\"\nsource = \"/nowhere/film.mp4\"\n");
+    let file = site.file();
+    let args = ["live".as_ref(), "--check".as_ref(), "--streams".as_ref(), file.as_os_str()];
+    let done = run(args);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    let lines: Vec<_> = done.out.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", done.out);
+    assert_eq!(lines[0], "ok    hall: picture of 320 × 180, sound");
+    assert!(lines[1].starts_with("ok    cellar/<b>: "), "{}", lines[1]);
+    assert!(lines[2].starts_with("WRONG gone: "), "{}", lines[2]);
+    assert!(!Path::new(&site.dir.path().join("record")).exists(), "nothing is recorded");
+}
+
+#[test]
+fn messages_are_json_where_a_machine_reads_them() {
+    let done = run([
+        "live",
+        "/nowhere/film.mp4",
+        "--log-format",
+        "json",
+        "--json",
+        "/dev/null",
+    ]);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(!done.err.trim().is_empty());
+    for line in done.err.lines() {
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        assert!(value["timestamp"].is_string() && value["message"].is_string(), "{line}");
+    }
+}
