@@ -22,9 +22,13 @@ rust_is_new_enough || {
     exit 1
 }
 case "${1:-}" in
-    # ffmpeg makes some of their clips; the other serves streams to them.
+    # ffmpeg makes some of their clips; libgstrtspserver serves streams to them; prometheus
+    # has promtool, which tries the rules of pipelines/live.
     tests)
-        "$here/debian.sh" ffmpeg libgstrtspserver-1.0-dev
+        "$here/debian.sh" \
+            ffmpeg \
+            libgstrtspserver-1.0-dev \
+            prometheus
         shift
         ;;
     *) "$here/debian.sh" ;;
