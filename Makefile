@@ -56,13 +56,23 @@ build: setup ## build the optimised binary
 	@echo "built $(TARGET)/optimised/l3net"
 
 # One folder, because the binary looks for libtorch and the models relative to itself;
-# PREFIX/bin gets a symlink.
+# PREFIX/bin gets a symlink. The service is not enabled. A TOML file that differs from ours
+# may be somebody's own: it stays.
 install: build ## install to PREFIX (default /usr/local, or ~/.local unless root)
 	@install -d "$(LIB_DIR)/bin" "$(LIB_DIR)/lib" "$(DESTDIR)$(PREFIX)/bin"
 	@install -m 755 "$(TARGET)/optimised/l3net" "$(LIB_DIR)/bin/l3net"
 	@cp -u "$${LIBTORCH:-.libtorch}"/lib/*.so* "$(LIB_DIR)/lib/"
 	@cp "$${LIBTORCH:-.libtorch}"/build-version "$(LIB_DIR)/" 2>/dev/null || true
-	@for folder in models pipelines; do [ ! -d $$folder ] || cp -r $$folder "$(LIB_DIR)/"; done
+	@[ ! -d models ] || cp -r models "$(LIB_DIR)/"
+	@install -d "$(LIB_DIR)/pipelines/live" "$(DESTDIR)$(PREFIX)/lib/systemd/system"
+	@install -m 644 pipelines/*.launch "$(LIB_DIR)/pipelines/"
+	@install -m 644 $(filter-out %.toml %.service %/Containerfile,$(wildcard pipelines/live/*)) "$(LIB_DIR)/pipelines/live/"
+	@for file in pipelines/live/*.toml; do \
+		there="$(LIB_DIR)/$$file"; \
+		if [ ! -e "$$there" ] || cmp -s "$$file" "$$there"; then install -m 644 "$$file" "$$there"; \
+		else install -m 644 "$$file" "$$there.new"; echo "kept $$there; the new one is $$there.new"; fi; \
+	done
+	@sed 's|/usr/local/|$(PREFIX)/|g' pipelines/live/l3net.service >"$(DESTDIR)$(PREFIX)/lib/systemd/system/l3net.service"
 	@ln -sfn ../lib/l3net/bin/l3net "$(DESTDIR)$(PREFIX)/bin/l3net"
 	@echo "installed $(DESTDIR)$(PREFIX)/bin/l3net"
 

@@ -16,6 +16,7 @@ mod combinations;
 mod common;
 #[cfg(feature = "gst")]
 mod damaged;
+mod dashboards;
 #[cfg(feature = "gst")]
 mod embed;
 #[cfg(feature = "eval")]
