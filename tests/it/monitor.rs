@@ -50,7 +50,8 @@ impl Site {
 
     fn start(&self) -> Running {
         let json = self.dir.path().join("out.jsonl");
-        let args = ["live".as_ref(), "--streams".as_ref(), self.file().as_os_str()];
+        let file = self.file();
+        let args = ["live".as_ref(), "--streams".as_ref(), file.as_os_str()];
         let mut command = l3net(args);
         command.arg("--json").arg(json);
         Running::start(command)
