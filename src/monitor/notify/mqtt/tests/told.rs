@@ -169,26 +169,8 @@ fn streams_that_are_still_to_come_are_not_cleared() {
 #[test]
 fn a_broker_is_believed_by_its_certificate() {
     let certificate = |folder: &std::path::Path| {
-        let config = "[req]\ndistinguished_name = dn\nx509_extensions = v3\nprompt = no\n\
-            [dn]\nCN = broker\n[v3]\nsubjectAltName = IP:127.0.0.1\n\
-            basicConstraints = critical,CA:FALSE\n";
-        std::fs::write(folder.join("req"), config).expect("it can be written");
-        let made = std::process::Command::new("openssl")
-            .current_dir(folder)
-            .args(
-                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-                    .split(' '),
-            )
-            .args("-config req -keyout key.pem -out cert.pem".split(' '))
-            .output()
-            .expect("openssl can be run; install it with `apt-get install openssl`");
-        assert!(made.status.success(), "{made:?}");
-        let file = |name| folder.join(name).display().to_string();
-        format!(
-            "allow_anonymous true\ncertfile {}\nkeyfile {}",
-            file("cert.pem"),
-            file("key.pem")
-        )
+        let [cert, key] = certificate(folder);
+        format!("allow_anonymous true\ncertfile {cert}\nkeyfile {key}")
     };
     let broker = Mosquitto::with(certificate);
     let hub = hub(&["door"]);
