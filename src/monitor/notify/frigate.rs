@@ -66,7 +66,8 @@ impl Frigate {
         };
         let wrong = |cause| NotifyError::wrong("frigate", cause);
         let address = Address::parse(of.url.get()).map_err(wrong)?;
-        let caller = Caller::new(&address, &of.headers, of.timeout_s.get()).map_err(wrong)?;
+        let caller = Caller::new(&address, of.ca.as_deref(), &of.headers, of.timeout_s.get())
+            .map_err(wrong)?;
         let cameras = settings.stream.iter().map(|stream| {
             let StreamSettings {
                 name,

@@ -7,6 +7,7 @@
 //! those of many services are secrets as a whole, so only the host is named.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Uri};
@@ -89,6 +90,7 @@ impl Caller {
     /// Which setting is wrong, and why.
     pub(super) fn new(
         address: &Address,
+        ca: Option<&Path>,
         headers: &BTreeMap<String, Text>,
         timeout: Duration,
     ) -> Result<Self, String> {
@@ -108,7 +110,7 @@ impl Caller {
         }
         secrets.retain(|secret| secret.len() > 3);
         Ok(Self {
-            agent: agent(address)?,
+            agent: agent(address, ca)?,
             headers: checked,
             timeout,
             secrets,
@@ -206,6 +208,9 @@ impl Caller {
                 let text = other.to_string();
                 match self.has_secret(&text) {
                     true => "the connection failed".into(),
+                    false if text.contains("certificate") => {
+                        format!("{text}; if the certificate is your own, set ca")
+                    }
                     false => text,
                 }
             }
@@ -247,7 +252,7 @@ fn secrets_of(address: &str) -> Vec<String> {
         .collect()
 }
 
-fn agent(address: &Address) -> Result<Agent, String> {
+fn agent(address: &Address, ca: Option<&Path>) -> Result<Agent, String> {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         // Would take what is secret elsewhere, and turn a POST into a GET.
@@ -255,7 +260,7 @@ fn agent(address: &Address) -> Result<Agent, String> {
         .max_redirects_will_error(false)
         .user_agent(concat!("l3net/", env!("CARGO_PKG_VERSION")));
     if address.full.starts_with("https:") {
-        let roots = tls::roots(None)?;
+        let roots = tls::roots(ca)?;
         let roots = roots
             .iter()
             .map(|der| Certificate::from_der(der).to_owned());
@@ -263,6 +268,9 @@ fn agent(address: &Address) -> Result<Agent, String> {
             .root_certs(RootCerts::from(roots.collect::<Vec<_>>()))
             .unversioned_rustls_crypto_provider(tls::provider());
         config = config.tls_config(tls.build());
+    } else if let Some(ca) = ca {
+        let ca = ca.display();
+        return Err(format!("ca: {ca} is for https://, and url is http://"));
     }
     Ok(config.build().into())
 }

@@ -59,7 +59,8 @@ impl Webhook {
         let address = Address::parse(of.url.get()).map_err(wrong)?;
         let name = format!("{name} ({})", address.safe);
         let wrong = |cause| NotifyError::wrong(&name, cause);
-        let caller = Caller::new(&address, &of.headers, of.timeout_s.get()).map_err(wrong)?;
+        let caller = Caller::new(&address, of.ca.as_deref(), &of.headers, of.timeout_s.get())
+            .map_err(wrong)?;
         let template = of.body.clone().map(compiled).transpose().map_err(wrong)?;
         let method = match of.method {
             WebhookMethod::Post => Method::POST,

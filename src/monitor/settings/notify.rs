@@ -146,6 +146,9 @@ pub struct Webhook {
     /// How it is called.
     #[serde(default)]
     pub method: WebhookMethod,
+    /// A PEM file with certificates to believe besides this machine's, for `https://`.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
     /// Headers, such as Authorization.
     #[serde(default)]
     pub headers: BTreeMap<String, Text>,
@@ -187,6 +190,9 @@ impl Webhook {
 pub struct Frigate {
     /// Its address, such as `http://frigate:5000`.
     pub url: Text,
+    /// A PEM file with certificates to believe besides this machine's, for `https://`.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
     /// Headers, such as Authorization.
     #[serde(default)]
     pub headers: BTreeMap<String, Text>,

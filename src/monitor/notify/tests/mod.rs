@@ -53,6 +53,22 @@ pub(super) fn ended(event: &StreamEvent) -> StreamEvent {
     }
 }
 
+/// Makes a certificate for this machine; its file and that of its key.
+pub(super) fn certificate(folder: &std::path::Path) -> [String; 2] {
+    let config = "[req]\ndistinguished_name = dn\nx509_extensions = v3\nprompt = no\n\
+        [dn]\nCN = here\n[v3]\nsubjectAltName = IP:127.0.0.1\n\
+        basicConstraints = critical,CA:FALSE\n";
+    std::fs::write(folder.join("req"), config).expect("it can be written");
+    let made = std::process::Command::new("openssl")
+        .current_dir(folder)
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes".split(' '))
+        .args("-days 2 -config req -keyout key.pem -out cert.pem".split(' '))
+        .output()
+        .expect("openssl can be run; install it with `apt-get install openssl`");
+    assert!(made.status.success(), "{made:?}");
+    ["cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string())
+}
+
 pub(super) fn tell(hub: &Hub, change: Change, event: &StreamEvent) {
     hub.tell(&News::Event {
         change,

@@ -210,6 +210,48 @@ fn no_message_has_a_secret() {
 }
 
 #[test]
+fn an_encrypted_server_is_believed_by_its_certificate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [cert, key] = certificate(folder.path());
+    // Port 0: it says which one it got.
+    let mut server = std::process::Command::new("openssl")
+        .args([
+            "s_server",
+            "-www",
+            "-accept",
+            "127.0.0.1:0",
+            "-cert",
+            &cert,
+            "-key",
+            &key,
+        ])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("openssl can be run; install it with `apt-get install openssl`");
+    let out = std::io::BufReader::new(server.stdout.take().expect("it is piped"));
+    let mut lines = std::io::BufRead::lines(out).map_while(Result::ok);
+    let line = lines.find(|line| line.starts_with("ACCEPT "));
+    let place = line
+        .expect("it says where it listens")
+        .replace("ACCEPT ", "");
+    let hook = |more: &str| {
+        let toml = format!("[[webhook]]\nurl = \"https://{place}\"\nmethod = \"GET\"\n{more}");
+        Webhook::new(1, &settings(&toml).webhook[0]).expect("it is right")
+    };
+    let known = deliver(&mut hook(&format!("ca = \"{cert}\"")));
+    let unknown = deliver(&mut hook(""));
+    server.kill().expect("it is ours");
+    server.wait().expect("it is ours");
+    assert_eq!(known, Delivery::Done);
+    let Delivery::Again { cause, .. } = unknown else {
+        panic!("{unknown:?}")
+    };
+    assert!(cause.contains("set ca"), "{cause}");
+}
+
+#[test]
 fn a_redirect_is_not_followed() {
     let server = Server::start(|_| answer_with(302, "Location: /elsewhere\r\n", ""));
     let Delivery::Failed(cause) = deliver(&mut webhook(&server, "")) else {

@@ -148,6 +148,7 @@ fn devices_of_streams_that_are_gone_are_taken_back() {
     reader.publish(&topic("odd"), "not JSON", true);
     // Others' devices may be large, and must not end our connection.
     reader.publish(&topic("large"), &"x".repeat(200_000), true);
+    reader.catch_up();
     let hub = hub(&["door", "yard"]);
     let monitor = Monitor::start(&hub, broker.port, |_| {});
     reader.until(&topic("l3net_stream_old"), "");
@@ -164,6 +165,7 @@ fn devices_of_streams_that_are_gone_are_taken_back() {
     ] {
         late.newest(&topic(device));
     }
+    late.catch_up();
     assert!(late.all(&topic("l3net_stream_yard")).is_empty());
 }
 

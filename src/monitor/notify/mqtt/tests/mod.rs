@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use self::mosquitto::{Mosquitto, Reader, Wire};
 use super::super::counters::Counters;
-use super::super::tests::{PATIENCE, ended, event, tell, until};
+use super::super::tests::{PATIENCE, certificate, ended, event, tell, until};
 use super::*;
 use crate::settings::{Mqtt, Text};
 use crate::status::StreamState;

@@ -191,10 +191,16 @@ impl Reader {
 
     /// Waits until the newest on a topic is this.
     pub(super) fn until(&self, topic: &str, payload: &str) {
-        until(
-            &format!("{topic} = {payload}; {:?}", self.all(topic)),
-            || self.all(topic).last().is_some_and(|last| last == payload),
-        );
+        until(&format!("{topic} = {payload}"), || {
+            self.all(topic).last().is_some_and(|last| last == payload)
+        });
+    }
+
+    /// Waits until the broker has all that was published here, and all that it has is here.
+    pub(super) fn catch_up(&self) {
+        let marker = format!("marker/{}", self.heard().len());
+        self.publish(&marker, "here", false);
+        self.until(&marker, "here");
     }
 
     /// Waits for something on a topic, and returns the newest.

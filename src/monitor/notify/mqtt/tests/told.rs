@@ -83,7 +83,7 @@ fn others_switch_what_is_detected() {
     let reader = Reader::start(broker.port);
     // A wish of the past.
     reader.publish("l3net/Front_door/loud/set", "OFF", true);
-    reader.until("l3net/Front_door/loud/set", "OFF");
+    reader.catch_up();
     let monitor = Monitor::start(&hub, broker.port, |_| {});
     let name = "Front/door".into();
     let enabled = "l3net/Front_door/mute/enabled";
@@ -117,6 +117,7 @@ fn topics_of_streams_that_are_gone_are_cleared() {
     ] {
         reader.publish(topic, "{}", true);
     }
+    reader.catch_up();
     let hub = hub(&["door", "yard"]);
     let monitor = Monitor::start(&hub, broker.port, |_| {});
     for topic in ["l3net/old/status", "l3net/old/mute/enabled"] {
@@ -129,7 +130,7 @@ fn topics_of_streams_that_are_gone_are_cleared() {
     }
     monitor.finish();
     let late = Reader::start(broker.port);
-    late.until("l3net/door/mute/enabled", "ON");
+    late.catch_up();
     let topics: Vec<_> = late.heard().into_iter().map(|heard| heard.topic).collect();
     let left = |part: &str| topics.iter().any(|topic| topic.contains(part));
     assert!(
@@ -145,10 +146,12 @@ fn streams_that_are_still_to_come_are_not_cleared() {
     let reader = Reader::start(broker.port);
     reader.publish("l3net/later/status", "{}", true);
     reader.publish("l3net/old/status", "{}", true);
+    reader.catch_up();
     // While no stream is known at all, none is taken for gone.
     let unknowing = Monitor::start(&Hub::new(), broker.port, |_| {});
     reader.until("l3net/available", "online");
     unknowing.finish();
+    reader.catch_up();
     assert_eq!(reader.newest("l3net/old/status"), "{}");
     let toml = format!(
         "[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n[[stream]]\nname = \"later\"\nsource = \"test\"",
@@ -159,32 +162,15 @@ fn streams_that_are_still_to_come_are_not_cleared() {
     reader.until("l3net/old/status", "");
     assert_eq!(notifiers.finish(PATIENCE), []);
     reader.until("l3net/available", "offline");
+    reader.catch_up();
     assert_eq!(reader.newest("l3net/later/status"), "{}");
 }
 
 #[test]
 fn a_broker_is_believed_by_its_certificate() {
     let certificate = |folder: &std::path::Path| {
-        let config = "[req]\ndistinguished_name = dn\nx509_extensions = v3\nprompt = no\n\
-            [dn]\nCN = broker\n[v3]\nsubjectAltName = IP:127.0.0.1\n\
-            basicConstraints = critical,CA:FALSE\n";
-        std::fs::write(folder.join("req"), config).expect("it can be written");
-        let made = std::process::Command::new("openssl")
-            .current_dir(folder)
-            .args(
-                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-                    .split(' '),
-            )
-            .args("-config req -keyout key.pem -out cert.pem".split(' '))
-            .output()
-            .expect("openssl can be run; install it with `apt-get install openssl`");
-        assert!(made.status.success(), "{made:?}");
-        let file = |name| folder.join(name).display().to_string();
-        format!(
-            "allow_anonymous true\ncertfile {}\nkeyfile {}",
-            file("cert.pem"),
-            file("key.pem")
-        )
+        let [cert, key] = certificate(folder);
+        format!("allow_anonymous true\ncertfile {cert}\nkeyfile {key}")
     };
     let broker = Mosquitto::with(certificate);
     let hub = hub(&["door"]);
