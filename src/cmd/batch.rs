@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use super::clash;
 use super::common::{Usage, WindowArgs, cancel_on_signal_in_time};
-use super::progress::Bar;
-use super::sources::{TrackArgs, find};
 #[cfg(feature = "monitor")]
 use super::live::watch::Watch;
+use super::progress::Bar;
+use super::sources::{TrackArgs, find};
 use super::streams::{LIMIT_OR_LIVE, Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
 use crate::file_error::FileError;

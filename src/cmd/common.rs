@@ -267,7 +267,13 @@ pub struct TalkArgs {
     #[arg(long, short, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Format of messages on stderr: text or json
-    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
     pub log_format: LogFormat,
 }
 

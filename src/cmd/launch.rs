@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::clash;
 use super::common::{Usage, cancel_on_signal_in_time};
-use super::progress::Bar;
-use super::sources::expand;
 #[cfg(feature = "monitor")]
 use super::live::watch::Watch;
+use super::progress::Bar;
+use super::sources::expand;
 use super::streams::{Run, StreamArgs, check_descriptions};
 use crate::media::{Description, Source};
 use crate::net::ModelRecord;

@@ -34,7 +34,11 @@ pub fn formatted(text: &str) -> String {
     if !is_json() {
         return printable_lines(text);
     }
-    let level = if text.starts_with("l3net: ") { "WARN" } else { "INFO" };
+    let level = if text.starts_with("l3net: ") {
+        "WARN"
+    } else {
+        "INFO"
+    };
     let message = text.strip_prefix("l3net: ").unwrap_or(text);
     let now = jiff::Timestamp::now().to_string();
     serde_json::json!({ "timestamp": now, "level": level, "message": message }).to_string()

@@ -26,9 +26,9 @@ pub mod eval;
 pub mod launch;
 #[cfg(feature = "gst")]
 mod learning;
-mod log;
 #[cfg(feature = "gst")]
 pub mod live;
+mod log;
 pub mod model;
 #[cfg(feature = "gst")]
 mod outputs;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::log;
 use crate::media::{Source, SourceKind};
 use crate::stats::{RunStats, StreamStats};
-use super::log;
 use crate::text::{plural, printable};
 
 /// How often a bar is redrawn.

@@ -160,7 +160,9 @@ impl EventFolder {
                 }
                 // Stream, hour, day; refused where something is left.
                 let folders = path.ancestors().skip(1).take(3);
-                folders.take_while(|folder| fs::remove_dir(folder).is_ok()).for_each(drop);
+                folders
+                    .take_while(|folder| fs::remove_dir(folder).is_ok())
+                    .for_each(drop);
             }
         }
         result
@@ -169,7 +171,9 @@ impl EventFolder {
     /// The events whose JSON lies in the folder, with the files that are there: an index
     /// that was lost is made anew from them.
     pub fn recover(&self) -> Vec<(StreamEvent, EventFiles)> {
-        let days = walkdir::WalkDir::new(&self.folder).min_depth(4).max_depth(4);
+        let days = walkdir::WalkDir::new(&self.folder)
+            .min_depth(4)
+            .max_depth(4);
         let files = days.into_iter().flatten().map(walkdir::DirEntry::into_path);
         let events = files.filter(|path| path.extension().is_some_and(|e| e == EVENT));
         events
@@ -251,7 +255,9 @@ mod tests {
         folder.delete(&events[1].1).expect("gone is gone");
         let left = folder.recover();
         assert_eq!(left.len(), 3);
-        let hours = fs::read_dir(dir.path().join("2026-05-28")).expect("a day").count();
+        let hours = fs::read_dir(dir.path().join("2026-05-28"))
+            .expect("a day")
+            .count();
         assert_eq!(hours, 3, "the empty hour went with its clip");
         assert_eq!(folder.take_over(UtcMs::now()), []);
     }
@@ -271,7 +277,11 @@ mod tests {
         let mut folder = EventFolder::new(dir.path(), u64::MAX, None);
         let (event, files) = recorded(&mut folder, 1_780_000_000, 10);
         let name = files.clip.clone().expect("it has one");
-        assert!(name.starts_with("2026-05-28/20/gate~ä"), "{}", name.display());
+        assert!(
+            name.starts_with("2026-05-28/20/gate~ä"),
+            "{}",
+            name.display()
+        );
         fs::write(dir.path().join("2026-05-28/20/gate~ä/x.json"), "no event").expect("written");
         assert_eq!(folder.recover(), [(event.clone(), files)]);
         fs::remove_file(dir.path().join(name)).expect("deleted");

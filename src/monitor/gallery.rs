@@ -48,14 +48,12 @@ impl Gallery {
 /// The picture of a moment as a JPEG of at most this width, with its heatmap if it is
 /// wanted; `None` if the moment has no picture.
 pub fn frame_jpeg(moment: &JudgedMoment, with_heatmap: bool, max_width: u32) -> Option<Vec<u8>> {
-    let picture = scaled(moment.evidence.picture.as_deref()?, max_width);
-    if !with_heatmap {
-        return jpeg(&picture);
+    let mut picture = scaled(moment.evidence.picture.as_deref()?, max_width);
+    if with_heatmap {
+        // Scaled first: the glow is as smooth, and costs a part.
+        draw::add_glow(&mut picture, moment);
     }
-    // Scaled first: the glow is as smooth, and costs a part.
-    let mut small = moment.without_pictures();
-    small.evidence.picture = Some(Arc::new(picture));
-    jpeg(&draw::heatmap_picture(&small)?)
+    jpeg(&picture)
 }
 
 /// The log-spectrogram of a moment with its heatmap as a PNG, one pixel for each value;
@@ -72,7 +70,12 @@ pub fn spectrogram_png(moment: &JudgedMoment) -> Option<Vec<u8>> {
     layer.blend(&mut picture);
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Sub)
-        .write_image(&picture.rgb, picture.width, picture.height, ExtendedColorType::Rgb8)
+        .write_image(
+            &picture.rgb,
+            picture.width,
+            picture.height,
+            ExtendedColorType::Rgb8,
+        )
         .ok()?;
     Some(bytes)
 }
@@ -100,7 +103,12 @@ fn jpeg(picture: &Picture) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     // JPEG's sizes have 16 bits.
     JpegEncoder::new_with_quality(&mut bytes, QUALITY)
-        .encode(&picture.rgb, picture.width, picture.height, ExtendedColorType::Rgb8)
+        .encode(
+            &picture.rgb,
+            picture.width,
+            picture.height,
+            ExtendedColorType::Rgb8,
+        )
         .ok()?;
     Some(bytes)
 }
@@ -113,9 +121,11 @@ mod tests {
     #[test]
     fn pictures_are_scaled_and_keep_their_shape() {
         let moment = judged(3, 1280, 720);
-        for (with_heatmap, width, expected) in
-            [(false, 4000, (1280, 720)), (true, 320, (320, 180)), (false, 1, (1, 1))]
-        {
+        for (with_heatmap, width, expected) in [
+            (false, 4000, (1280, 720)),
+            (true, 320, (320, 180)),
+            (false, 1, (1, 1)),
+        ] {
             let bytes = frame_jpeg(&moment, with_heatmap, width).expect("it has a picture");
             let read = image::load_from_memory(&bytes).expect("a JPEG");
             assert_eq!((read.width(), read.height()), expected);

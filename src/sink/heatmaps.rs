@@ -21,7 +21,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use l3net_data::folder::folder_of;
 use super::retention::{KeepLimits, Retention};
 use super::{Annotator, OnFailure, Policy, Sink, SinkError, WhenFull};
 use crate::cores::cores;
@@ -30,6 +29,7 @@ use crate::event::{Event, JudgedMoment};
 use crate::picture::Picture;
 use crate::png::write_png;
 use crate::result::Verdict;
+use l3net_data::folder::folder_of;
 
 /// Ending of pictures of the spectrogram.
 const SOUND: &str = ".sound.png";

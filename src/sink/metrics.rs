@@ -299,7 +299,11 @@ fn describe() {
         "l3net_ring_fill_ratio",
         "How full the ring of packets for clips is, 0 to 1"
     );
-    describe_gauge!("l3net_clips_bytes", Unit::Bytes, "Clips and snapshots on disk");
+    describe_gauge!(
+        "l3net_clips_bytes",
+        Unit::Bytes,
+        "Clips and snapshots on disk"
+    );
     describe_gauge!("l3net_build_info", "The version of the program; always 1");
     gauge!("l3net_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     describe_counter!("l3net_reconnects_total", "Streams that came back");

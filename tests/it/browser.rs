@@ -50,7 +50,11 @@ impl Browser {
         let mut port = 0;
         wait_for("the browser", || {
             let text = std::fs::read_to_string(&port_file).unwrap_or_default();
-            port = text.lines().next().and_then(|line| line.parse().ok()).unwrap_or(0);
+            port = text
+                .lines()
+                .next()
+                .and_then(|line| line.parse().ok())
+                .unwrap_or(0);
             port != 0
         });
         let (socket, _) = tungstenite::connect(page_of(port)).expect("it listens");
@@ -79,9 +83,13 @@ impl Browser {
 
     /// The value of an expression.
     pub fn value(&mut self, expression: &str) -> Value {
-        let asked = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let asked =
+            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
         let answer = self.call("Runtime.evaluate", asked);
-        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
+        assert!(
+            answer["exceptionDetails"].is_null(),
+            "{expression}: {answer}"
+        );
         answer["result"]["value"].clone()
     }
 
@@ -153,7 +161,9 @@ fn page_of(port: u16) -> String {
     let mut found = None;
     wait_for("a page", || {
         let list = get(port).unwrap_or_default();
-        let pages = list.find('[').map(|at| serde_json::from_str::<Value>(&list[at..]));
+        let pages = list
+            .find('[')
+            .map(|at| serde_json::from_str::<Value>(&list[at..]));
         let Some(Ok(Value::Array(pages))) = pages else {
             return false;
         };
@@ -166,8 +176,10 @@ fn page_of(port: u16) -> String {
 
 fn get(port: u16) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let request = "GET /json/list HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    // Its answer has addresses at the host by which it was asked.
+    let request =
+        format!("GET /json/list HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     // It may keep the connection open: what came counts.

@@ -59,8 +59,11 @@ impl Site {
 
     fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .ok()?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
@@ -70,7 +73,9 @@ impl Site {
     }
 
     fn json(&self, path: &str) -> Value {
-        let body = self.get(path).and_then(|body| serde_json::from_str(&body).ok());
+        let body = self
+            .get(path)
+            .and_then(|body| serde_json::from_str(&body).ok());
         body.unwrap_or(Value::Null)
     }
 
@@ -102,11 +107,18 @@ fn a_silent_stream_is_told_of_and_goes_on_after_a_restart() {
     wait_for("the command", || {
         std::fs::read_to_string(told.path()).is_ok_and(|text| text.contains("\"mute\""))
     });
-    let event = site.events().into_iter().find(is_mute).expect("it is there");
+    let event = site
+        .events()
+        .into_iter()
+        .find(is_mute)
+        .expect("it is there");
     assert!(event["end_ms"].is_null(), "{event}");
     assert_eq!(event["snapshot"], true);
     let id = event["id"].as_str().expect("an id").to_owned();
-    assert!(site.get(&format!("/api/events/{id}/snapshot.jpg")).is_some());
+    assert!(
+        site.get(&format!("/api/events/{id}/snapshot.jpg"))
+            .is_some()
+    );
     finish(running);
 
     // The sound comes back while the program is not running.
@@ -130,12 +142,19 @@ fn the_page_shows_streams_and_recovers_from_a_restart() {
     let mut browser = Browser::start(1280, 900);
     let root = format!("http://127.0.0.1:{}/", site.port);
     browser.open(&root);
-    browser.wait_until("two tiles", "document.querySelectorAll('.tile').length === 2");
+    browser.wait_until(
+        "two tiles",
+        "document.querySelectorAll('.tile').length === 2",
+    );
     let titles = "[...document.querySelectorAll('.tile h2')].map(h => h.textContent).join()";
     assert_eq!(browser.value(titles), "Great hall,cellar/<b>");
     let picture = "document.querySelector('.tile img')?.currentSrc ?? ''";
     browser.wait_until("a picture", &format!("({picture}).includes('latest.jpg')"));
-    let first = browser.value(picture).as_str().expect("an address").to_owned();
+    let first = browser
+        .value(picture)
+        .as_str()
+        .expect("an address")
+        .to_owned();
     browser.wait_until("another picture", &format!("({picture}) !== '{first}'"));
     let problems = "document.body.innerText.toLowerCase().includes('mute')";
     browser.wait_until("what is the matter", problems);
@@ -157,11 +176,20 @@ fn the_page_shows_streams_and_recovers_from_a_restart() {
     assert_eq!(browser.complaints, Vec::<String>::new());
 
     finish(running);
-    browser.wait_until("that it is away", "!document.querySelector('#banner').hidden");
+    browser.wait_until(
+        "that it is away",
+        "!document.querySelector('#banner').hidden",
+    );
     let running = site.start();
-    browser.wait_until("that it is back", "document.querySelector('#banner').hidden");
+    browser.wait_until(
+        "that it is back",
+        "document.querySelector('#banner').hidden",
+    );
     let kept = browser.value(&timeline).as_u64().expect("a count");
-    assert!(kept > before, "{kept} seconds after the restart, {before} before it");
+    assert!(
+        kept > before,
+        "{kept} seconds after the restart, {before} before it"
+    );
     for url in &browser.requests {
         assert!(url.starts_with(&root) || url.starts_with("data:"), "{url}");
     }
@@ -180,15 +208,31 @@ fn what_is_wrong_with_the_file_is_said_with_its_line() {
     let path = site.file();
     let live = |text: &str, more: &[&str]| {
         std::fs::write(&path, text).expect("written");
-        let mut args = vec!["live".to_owned(), "--streams".to_owned(), path.display().to_string()];
+        let mut args = vec![
+            "live".to_owned(),
+            "--streams".to_owned(),
+            path.display().to_string(),
+        ];
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
         run(args)
     };
     let cases: [(String, &[&str]); 6] = [
-        (text.replace("hop = 0.5", "hopp = 0.5"), &["streams.toml:11", "hopp"]),
-        (text.replace("cellar/<b>", "hall"), &["streams.toml:8", "two streams", "hall"]),
-        (text.replace("hop = 0.5", "hop = 5"), &["streams.toml:8", "hop"]),
-        (text.clone() + "token = \"${L3NET_NO_SUCH}\"", &["L3NET_NO_SUCH", "environment"]),
+        (
+            text.replace("hop = 0.5", "hopp = 0.5"),
+            &["streams.toml:11", "hopp"],
+        ),
+        (
+            text.replace("cellar/<b>", "hall"),
+            &["streams.toml:8", "two streams", "hall"],
+        ),
+        (
+            text.replace("hop = 0.5", "hop = 5"),
+            &["streams.toml:8", "hop"],
+        ),
+        (
+            text.clone() + "token = \"${L3NET_NO_SUCH}\"",
+            &["L3NET_NO_SUCH", "environment"],
+        ),
         (text.replace("\":", "\"0.0.0.0:"), &["token", "0.0.0.0"]),
         (text.clone() + "[mqtt]\nurl = \"http://x\"", &["mqtt"]),
     ];
@@ -213,7 +257,12 @@ fn what_is_wrong_with_the_file_is_said_with_its_line() {
 fn check_opens_each_stream_once() {
     let site = Site::new("[[stream]]\nname = \"gone\"\nsource = \"/nowhere/film.mp4\"\n");
     let file = site.file();
-    let args = ["live".as_ref(), "--check".as_ref(), "--streams".as_ref(), file.as_os_str()];
+    let args = [
+        "live".as_ref(),
+        "--check".as_ref(),
+        "--streams".as_ref(),
+        file.as_os_str(),
+    ];
     let done = run(args);
     assert_eq!(done.code, Some(1), "{}", done.err);
     let lines: Vec<_> = done.out.lines().collect();
@@ -221,7 +270,10 @@ fn check_opens_each_stream_once() {
     assert_eq!(lines[0], "ok    hall: picture of 320 × 180, sound");
     assert!(lines[1].starts_with("ok    cellar/<b>: "), "{}", lines[1]);
     assert!(lines[2].starts_with("WRONG gone: "), "{}", lines[2]);
-    assert!(!Path::new(&site.dir.path().join("record")).exists(), "nothing is recorded");
+    assert!(
+        !Path::new(&site.dir.path().join("record")).exists(),
+        "nothing is recorded"
+    );
 }
 
 #[test]
@@ -238,6 +290,9 @@ fn messages_are_json_where_a_machine_reads_them() {
     assert!(!done.err.trim().is_empty());
     for line in done.err.lines() {
         let value: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
-        assert!(value["timestamp"].is_string() && value["message"].is_string(), "{line}");
+        assert!(
+            value["timestamp"].is_string() && value["message"].is_string(),
+            "{line}"
+        );
     }
 }

@@ -19,7 +19,10 @@ pub fn run(sources: &[Source]) -> anyhow::Result<bool> {
         let looks = sources.iter().map(|source| scope.spawn(|| look(source)));
         let looks: Vec<_> = looks.collect();
         let failed = |_| Err("the check failed; see above".to_owned());
-        looks.into_iter().map(|look| look.join().unwrap_or_else(failed)).collect()
+        looks
+            .into_iter()
+            .map(|look| look.join().unwrap_or_else(failed))
+            .collect()
     });
     let mut out = std::io::stdout().lock();
     for (source, found) in sources.iter().zip(&found) {

@@ -99,7 +99,10 @@ fn say_what_it_knows(weights: &Weights, is_default: bool, sources: &[Source]) {
 /// The streams of a file, then those of the command line.
 fn all_sources(mut from_file: Vec<Source>, texts: &[String]) -> anyhow::Result<Vec<Source>> {
     let named = expand(texts)?;
-    if let Some(twice) = named.iter().find(|s| from_file.iter().any(|f| f.name == s.name)) {
+    if let Some(twice) = named
+        .iter()
+        .find(|s| from_file.iter().any(|f| f.name == s.name))
+    {
         return Err(Usage::error(format!(
             "{}: the file of --streams has a stream of this name; write NAME=SOURCE",
             twice.name

@@ -130,10 +130,16 @@ impl Watch {
         }
         let settings = self.settings;
         let now = UtcMs::now();
-        let streams: Vec<Stream> = names.iter().map(|name| stream_of(&settings, name)).collect();
+        let streams: Vec<Stream> = names
+            .iter()
+            .map(|name| stream_of(&settings, name))
+            .collect();
         metrics::count()?;
         let monitor = Monitor::open(&streams, settings.record.as_ref(), None, now)?;
-        let web = settings.web.as_ref().map(|web| serve(web, &settings, &monitor, model));
+        let web = settings
+            .web
+            .as_ref()
+            .map(|web| serve(web, &settings, &monitor, model));
         let web = web.transpose()?;
         let notifiers = notify::start(&settings, monitor.hub()).map_err(Usage::error)?;
         let close = Box::new(move || {
@@ -156,7 +162,9 @@ fn stream_of(settings: &Settings, name: &StreamName) -> Stream {
     let own = streams.find(|stream| *stream.name == **name);
     Stream {
         name: name.clone(),
-        label: own.and_then(|own| own.label.clone()).unwrap_or_else(|| name.to_string()),
+        label: own
+            .and_then(|own| own.label.clone())
+            .unwrap_or_else(|| name.to_string()),
         detect: own.map_or_else(|| settings.detect.clone(), |own| own.detect.clone()),
     }
 }

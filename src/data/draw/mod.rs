@@ -51,8 +51,20 @@ pub fn heatmap_picture(judged: &JudgedMoment) -> Option<Picture> {
     Some(picture)
 }
 
+/// A moment's heatmap over its picture in any size, without the score.
+pub fn add_glow(picture: &mut Picture, judged: &JudgedMoment) {
+    let mut layer = Layer::new(picture.width, picture.height);
+    draw_glow(&mut layer, Area::of(picture.width, picture.height), judged);
+    layer.blend(picture);
+}
+
 /// Glow and score of a moment over the part `area` of the layer.
 pub fn draw_judged(layer: &mut Layer, area: Area, judged: &JudgedMoment) {
+    draw_glow(layer, area, judged);
+    Caption::of(&judged.verdict).draw(layer, area);
+}
+
+fn draw_glow(layer: &mut Layer, area: Area, judged: &JudgedMoment) {
     let Region { x0, y0, x1, y1 } = judged.evidence.covered;
     let seen = Area {
         x: area.x + x0 * area.width,
@@ -68,7 +80,6 @@ pub fn draw_judged(layer: &mut Layer, area: Area, judged: &JudgedMoment) {
         correspondence,
         false,
     );
-    Caption::of(&judged.verdict).draw(layer, area);
 }
 
 /// Draws a heatmap over an area; its row 0 is at the bottom if `upward`.

@@ -174,7 +174,10 @@ mod tests {
     fn an_event_of_an_earlier_run_goes_on_and_ends_once() {
         let mut latch = latch();
         latch.resume();
-        assert_eq!(edges(&mut latch, "hhhoohh"), [(4, Edge::Ends(UtcMs(3 * S)))]);
+        assert_eq!(
+            edges(&mut latch, "hhhoohh"),
+            [(4, Edge::Ends(UtcMs(3 * S)))]
+        );
     }
 
     #[derive(Clone, Debug)]

@@ -276,7 +276,9 @@ impl Detectors {
         }
         let is_on = self.is_on(Kind::Mismatch);
         let settings = &self.settings.mismatch;
-        let condition = self.correspondence.condition(verdict, to, settings, &self.normals);
+        let condition = self
+            .correspondence
+            .condition(verdict, to, settings, &self.normals);
         // A stream that has changed for good becomes normal in the end, ten times as slowly.
         let weight = if is_on { weight / 10.0 } else { weight };
         self.normals.margins.add(margin(verdict), weight);

@@ -31,7 +31,9 @@ impl Watched {
             change(i, &mut verdict);
             verdict.audio.silent = verdict.audio.rms_dbfs < -70.0;
             self.second += 1;
-            let found = self.detectors.moment(&verdict, UtcMs(self.second as i64 * 1000));
+            let found = self
+                .detectors
+                .moment(&verdict, UtcMs(self.second as i64 * 1000));
             self.tell(found);
         }
         self
@@ -87,14 +89,70 @@ const MUTE: f32 = SILENCE_FLOOR_DBFS;
 fn each_kind_begins_and_ends_once() {
     type Scene = fn(&mut Watched);
     let table: [(Kind, Scene, u64, u64); 8] = [
-        (Kind::Mute, |w| { w.seconds(30, |_, v| v.audio.rms_dbfs = MUTE); }, 600, 630),
-        (Kind::Mute, |w| { w.gaps(30, GapReason::NoAudio); }, 600, 630),
-        (Kind::Frozen, |w| { w.seconds(90, |_, v| v.video.still = true); }, 600, 690),
-        (Kind::Black, |w| { w.seconds(10, |_, v| v.video.black = true); }, 600, 610),
-        (Kind::Lost, |w| { w.nothing(30); }, 600, 629),
-        (Kind::Lost, |w| { w.gaps(30, GapReason::NoVideo); }, 600, 629),
-        (Kind::Loud, |w| { w.seconds(4, |_, v| v.audio.rms_dbfs = -5.0); }, 600, 604),
-        (Kind::Mismatch, |w| { w.seconds(60, |_, v| v.logits = [2.0, -2.0]); }, 600, 660),
+        (
+            Kind::Mute,
+            |w| {
+                w.seconds(30, |_, v| v.audio.rms_dbfs = MUTE);
+            },
+            600,
+            630,
+        ),
+        (
+            Kind::Mute,
+            |w| {
+                w.gaps(30, GapReason::NoAudio);
+            },
+            600,
+            630,
+        ),
+        (
+            Kind::Frozen,
+            |w| {
+                w.seconds(90, |_, v| v.video.still = true);
+            },
+            600,
+            690,
+        ),
+        (
+            Kind::Black,
+            |w| {
+                w.seconds(10, |_, v| v.video.black = true);
+            },
+            600,
+            610,
+        ),
+        (
+            Kind::Lost,
+            |w| {
+                w.nothing(30);
+            },
+            600,
+            629,
+        ),
+        (
+            Kind::Lost,
+            |w| {
+                w.gaps(30, GapReason::NoVideo);
+            },
+            600,
+            629,
+        ),
+        (
+            Kind::Loud,
+            |w| {
+                w.seconds(4, |_, v| v.audio.rms_dbfs = -5.0);
+            },
+            600,
+            604,
+        ),
+        (
+            Kind::Mismatch,
+            |w| {
+                w.seconds(60, |_, v| v.logits = [2.0, -2.0]);
+            },
+            600,
+            660,
+        ),
     ];
     for (kind, scene, begin, end) in table {
         let mut watched = Watched::new();
@@ -102,7 +160,12 @@ fn each_kind_begins_and_ends_once() {
         scene(&mut watched);
         watched.seconds(300, |_, _| {});
         let told = watched.edges();
-        assert_eq!(told, [(kind, true), (kind, false)], "{kind:?}: {:?}", watched.told);
+        assert_eq!(
+            told,
+            [(kind, true), (kind, false)],
+            "{kind:?}: {:?}",
+            watched.told
+        );
         let (begun, ended) = (watched.told[0].0, watched.told[1].0);
         // An average is slower than a single second.
         let slack = if kind == Kind::Mismatch { 12 } else { 1 };
@@ -175,5 +238,8 @@ fn what_is_switched_off_ends_and_stays_off() {
     settings.mute.enabled = false;
     watched.detectors.set(settings);
     watched.seconds(20, silence);
-    assert_eq!(watched.told, [(0, Kind::Mute, true), (21, Kind::Mute, false)]);
+    assert_eq!(
+        watched.told,
+        [(0, Kind::Mute, true), (21, Kind::Mute, false)]
+    );
 }

@@ -92,7 +92,9 @@ impl Events {
         if let Some(folder) = self.folder.as_mut().filter(|_| store.is_new()) {
             let found = folder.recover();
             store.at_once(|writer| {
-                found.iter().try_for_each(|(event, files)| writer.event(event, files))
+                found
+                    .iter()
+                    .try_for_each(|(event, files)| writer.event(event, files))
             })?;
         }
         let (with_files, unfinished) =
@@ -130,7 +132,10 @@ impl Events {
         store: &mut Store,
         now: UtcMs,
     ) -> Result<(), StoreError> {
-        let others = self.open.keys().filter(|(name, _)| !streams.contains_key(name));
+        let others = self
+            .open
+            .keys()
+            .filter(|(name, _)| !streams.contains_key(name));
         for key in others.cloned().collect::<Vec<_>>() {
             if let Some(open) = self.open.remove(&key) {
                 self.end(open, Some(now), store);
@@ -262,7 +267,11 @@ impl Events {
                 Some(recording)
             }
             Err(cause) => {
-                tracing::warn!("{}: no clip of {}: {cause}", event.stream, event.kind.name());
+                tracing::warn!(
+                    "{}: no clip of {}: {cause}",
+                    event.stream,
+                    event.kind.name()
+                );
                 None
             }
         }

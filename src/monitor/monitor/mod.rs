@@ -108,7 +108,9 @@ impl Monitor {
             failing: false,
         };
         monitor.set_streams(streams, now)?;
-        monitor.events.end_of_others(&monitor.streams, &mut monitor.store, now)?;
+        monitor
+            .events
+            .end_of_others(&monitor.streams, &mut monitor.store, now)?;
         Ok(monitor)
     }
 
@@ -134,7 +136,12 @@ impl Monitor {
     /// If what was kept of them cannot be read.
     pub fn set_streams(&mut self, streams: &[Stream], now: UtcMs) -> Result<(), StoreError> {
         let names: Vec<StreamName> = streams.iter().map(|s| s.name.clone()).collect();
-        let gone: Vec<_> = (self.streams.keys().filter(|name| !names.contains(name)).cloned()).collect();
+        let gone: Vec<_> = (self
+            .streams
+            .keys()
+            .filter(|name| !names.contains(name))
+            .cloned())
+        .collect();
         for name in gone {
             self.end(&name, now);
             self.streams.remove(&name);
@@ -147,7 +154,10 @@ impl Monitor {
             }
             let minute = crate::store::Minute::number_of(now);
             let (normals, minute) = self.store.at_once(|writer| {
-                Ok((writer.normals(&stream.name)?, writer.minute_there(&stream.name, minute)?))
+                Ok((
+                    writer.normals(&stream.name)?,
+                    writer.minute_there(&stream.name, minute)?,
+                ))
             })?;
             let mut detectors = Detectors::new(stream.detect.clone(), normals, now);
             for kind in self.events.open_kinds(&stream.name) {
@@ -159,7 +169,8 @@ impl Monitor {
             self.streams.insert(stream.name.clone(), watched);
         }
         let statuses = names.iter().filter_map(|name| self.streams.get(name));
-        self.hub.set_streams(statuses.map(|w| Arc::new(w.status.clone())).collect());
+        self.hub
+            .set_streams(statuses.map(|w| Arc::new(w.status.clone())).collect());
         self.gallery.keep(&names);
         Ok(())
     }
@@ -212,7 +223,10 @@ impl Monitor {
         let Some(watched) = self.streams.get_mut(&verdict.stream) else {
             return;
         };
-        let at = verdict.utc.as_ref().and_then(|utc| utc.parse::<jiff::Timestamp>().ok());
+        let at = verdict
+            .utc
+            .as_ref()
+            .and_then(|utc| utc.parse::<jiff::Timestamp>().ok());
         let at = at.map_or(now, UtcMs::from);
         let moment = Arc::new(moment.clone());
         watched.take(&moment, at, now, lag_s);
@@ -248,7 +262,9 @@ impl Monitor {
             return;
         };
         watched.set_state(StreamState::Ended, now);
-        let found = Kind::ALL.into_iter().filter_map(|kind| watched.detectors.end(kind, now));
+        let found = Kind::ALL
+            .into_iter()
+            .filter_map(|kind| watched.detectors.end(kind, now));
         let found = found.collect();
         self.apply(name, found, now);
         self.tell(name);
@@ -257,7 +273,8 @@ impl Monitor {
     fn apply(&mut self, name: &StreamName, found: Vec<Finding>, now: UtcMs) {
         let newest = self.gallery.newest(name);
         for finding in found {
-            self.events.take(name, finding, newest.as_deref(), &mut self.store, now);
+            self.events
+                .take(name, finding, newest.as_deref(), &mut self.store, now);
         }
     }
 

@@ -30,7 +30,10 @@ struct OneByte {
 
 impl Recorder for Recorded {
     fn start(&self, _: &str, from: UtcMs, stem: &Path) -> Result<Box<dyn Recording>, String> {
-        self.asked.lock().expect("one thread").push((from, stem.to_owned()));
+        self.asked
+            .lock()
+            .expect("one thread")
+            .push((from, stem.to_owned()));
         Ok(Box::new(OneByte {
             stem: stem.to_owned(),
             from,
@@ -108,8 +111,13 @@ fn an_event_has_snapshot_and_clip_and_is_told_in_order() {
     let record = Record::to(dir.path());
     let recorder = Arc::new(Recorded::default());
     let as_recorder: Arc<dyn Recorder> = recorder.clone();
-    let mut monitor = Monitor::open(&[stream("door")], Some(&record), Some(as_recorder), UtcMs(NOON))
-        .expect("writable");
+    let mut monitor = Monitor::open(
+        &[stream("door")],
+        Some(&record),
+        Some(as_recorder),
+        UtcMs(NOON),
+    )
+    .expect("writable");
     let news = monitor.hub().subscribe();
     play(&mut monitor, 1..31, -30.0);
     play(&mut monitor, 31..61, SILENCE_FLOOR_DBFS);
@@ -130,7 +138,10 @@ fn an_event_has_snapshot_and_clip_and_is_told_in_order() {
         assert!(stem.with_extension(ending).is_file(), "{ending}");
     }
     let status = monitor.hub().stream("door").expect("watched");
-    assert_eq!((status.state, status.problems.len()), (StreamState::Live, 0));
+    assert_eq!(
+        (status.state, status.problems.len()),
+        (StreamState::Live, 0)
+    );
     assert_eq!(status.label, "DOOR");
 }
 
@@ -138,9 +149,8 @@ fn an_event_has_snapshot_and_clip_and_is_told_in_order() {
 fn an_event_goes_on_over_a_restart_and_ends_once() {
     let dir = tempfile::tempdir().expect("a folder");
     let record = Record::to(dir.path());
-    let open = |now| {
-        Monitor::open(&[stream("door")], Some(&record), None, UtcMs(now)).expect("writable")
-    };
+    let open =
+        |now| Monitor::open(&[stream("door")], Some(&record), None, UtcMs(now)).expect("writable");
     let mut monitor = open(NOON);
     play(&mut monitor, 1..31, SILENCE_FLOOR_DBFS);
     monitor.finish(UtcMs(NOON + 30_000));
@@ -156,12 +166,19 @@ fn an_event_goes_on_over_a_restart_and_ends_once() {
         ..EventQuery::default()
     };
     let events = reader.events(&query).expect("readable");
-    let spans: Vec<_> = events.iter().map(|e| (e.begin_ms.0 - NOON, e.end_ms)).collect();
+    let spans: Vec<_> = events
+        .iter()
+        .map(|e| (e.begin_ms.0 - NOON, e.end_ms))
+        .collect();
     assert_eq!(spans, [(0, Some(UtcMs(NOON + 50_000)))]);
     let timeline = reader
         .timeline("door", UtcMs(NOON), UtcMs(NOON + 70_000), 600)
         .expect("readable");
-    assert_eq!(timeline.mean.iter().flatten().count(), 60, "no second of both runs is lost");
+    assert_eq!(
+        timeline.mean.iter().flatten().count(),
+        60,
+        "no second of both runs is lost"
+    );
 }
 
 #[test]
@@ -171,11 +188,22 @@ fn a_stream_that_goes_ends_its_events_and_others_lose_no_second() {
     let news = monitor.hub().subscribe();
     play(&mut monitor, 1..31, SILENCE_FLOOR_DBFS);
     let now = UtcMs(NOON + 30_500);
-    monitor.set_streams(&[stream("door")], now).expect("readable");
+    monitor
+        .set_streams(&[stream("door")], now)
+        .expect("readable");
     // Nothing was ever heard of the yard.
-    let ended: Vec<_> = told(&news).into_iter().map(|(c, e)| (c, e.stream.to_string())).collect();
-    assert!(ended.contains(&(Change::End, "yard".to_owned())), "{ended:?}");
-    assert!(!ended.contains(&(Change::End, "door".to_owned())), "{ended:?}");
+    let ended: Vec<_> = told(&news)
+        .into_iter()
+        .map(|(c, e)| (c, e.stream.to_string()))
+        .collect();
+    assert!(
+        ended.contains(&(Change::End, "yard".to_owned())),
+        "{ended:?}"
+    );
+    assert!(
+        !ended.contains(&(Change::End, "door".to_owned())),
+        "{ended:?}"
+    );
     monitor.set_streams(&[], now).expect("readable");
     assert_eq!(told(&news).last().map(|told| told.0), Some(Change::End));
     assert!(monitor.hub().streams().is_empty());
@@ -221,13 +249,22 @@ fn status_says_what_is_the_matter() {
     let (event, now) = second(31, -30.0);
     monitor.receive(&event, 9.0, now);
     assert_eq!(state(), StreamState::Live);
-    assert!(hub.stream("door").expect("watched").problems.contains(&"lagging"));
+    assert!(
+        hub.stream("door")
+            .expect("watched")
+            .problems
+            .contains(&"lagging")
+    );
     let reader = Reader::open(monitor.timeline()).expect("it is there");
     monitor.tick(UtcMs(NOON + 33_000));
     let timeline = reader
         .timeline("door", UtcMs(NOON), UtcMs(NOON + 60_000), 60)
         .expect("readable");
-    let gaps: Vec<_> = timeline.gaps.iter().map(|g| (g.begin_ms.0 - NOON, g.end_ms.0 - NOON)).collect();
+    let gaps: Vec<_> = timeline
+        .gaps
+        .iter()
+        .map(|g| (g.begin_ms.0 - NOON, g.end_ms.0 - NOON))
+        .collect();
     assert_eq!(gaps, [(2_000, 30_000)]);
     let summary = Summary {
         stream: "door".into(),
@@ -265,7 +302,13 @@ fn an_index_that_is_lost_is_made_anew() {
         limit: 10,
         ..EventQuery::default()
     };
-    let events = Reader::open(monitor.timeline()).expect("ok").events(&query).expect("ok");
+    let events = Reader::open(monitor.timeline())
+        .expect("ok")
+        .events(&query)
+        .expect("ok");
     assert_eq!(events.len(), 1);
-    assert_eq!((events[0].clip, events[0].end_ms), (ClipState::Ready, Some(UtcMs(NOON + 30_000))));
+    assert_eq!(
+        (events[0].clip, events[0].end_ms),
+        (ClipState::Ready, Some(UtcMs(NOON + 30_000)))
+    );
 }

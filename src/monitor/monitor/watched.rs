@@ -51,7 +51,9 @@ impl Watched {
     pub fn take(&mut self, moment: &JudgedMoment, at: UtcMs, now: UtcMs, lag_s: f32) {
         let verdict = &moment.verdict;
         self.deliver(now);
-        self.origin_ms = i64::try_from(verdict.end_ns.0 / 1_000_000).ok().map(|end| at.0 - end);
+        self.origin_ms = i64::try_from(verdict.end_ns.0 / 1_000_000)
+            .ok()
+            .map(|end| at.0 - end);
         // A second is named by its beginning, and the moment is of the second before its end.
         let second = self.second_mut(at.minus(Duration::from_millis(1)));
         second.add(verdict.correspondence, verdict.audio.rms_dbfs);
@@ -91,7 +93,10 @@ impl Watched {
         let (start, end) = (ms(gap.start_ns.0), ms(gap.end_ns.0));
         // Before the first moment: it has just ended.
         let origin = self.origin_ms.unwrap_or(now.0.saturating_sub(end));
-        (UtcMs(origin.saturating_add(start)), UtcMs(origin.saturating_add(end)))
+        (
+            UtcMs(origin.saturating_add(start)),
+            UtcMs(origin.saturating_add(end)),
+        )
     }
 
     pub fn set_state(&mut self, state: StreamState, now: UtcMs) {
@@ -114,8 +119,13 @@ impl Watched {
 
     /// Keeps what is not on disk yet.
     pub fn save(&self, name: &StreamName, writer: &Writer<'_>) -> rusqlite::Result<()> {
-        let filled = self.minutes.values().filter(|minute| minute.judged().next().is_some());
-        filled.into_iter().try_for_each(|minute| writer.minute(name, minute))?;
+        let filled = self
+            .minutes
+            .values()
+            .filter(|minute| minute.judged().next().is_some());
+        filled
+            .into_iter()
+            .try_for_each(|minute| writer.minute(name, minute))?;
         let mut gaps = self.gaps.iter();
         gaps.try_for_each(|&(begin, end, why)| writer.gap(name, begin, end, why))
     }

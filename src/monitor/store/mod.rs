@@ -24,7 +24,7 @@ use crate::event::StreamEvent;
 use crate::time::UtcMs;
 
 pub use pictures::Pictures;
-pub use read::{EventQuery, Reader, TimelineGap, Timeline};
+pub use read::{EventQuery, Reader, Timeline, TimelineGap};
 pub use seconds::{Minute, Second};
 
 /// The file in the folder of `--record`.
@@ -173,9 +173,12 @@ impl Writer<'_> {
     /// # Errors
     /// The database's.
     pub fn stream(&self, name: &StreamName) -> rusqlite::Result<i64> {
-        let mut insert = (self.0).prepare_cached("INSERT OR IGNORE INTO stream (name) VALUES (?1)")?;
+        let mut insert =
+            (self.0).prepare_cached("INSERT OR IGNORE INTO stream (name) VALUES (?1)")?;
         insert.execute([&**name])?;
-        let mut select = self.0.prepare_cached("SELECT id FROM stream WHERE name = ?1")?;
+        let mut select = self
+            .0
+            .prepare_cached("SELECT id FROM stream WHERE name = ?1")?;
         select.query_row([&**name], |row| row.get(0))
     }
 
@@ -185,7 +188,9 @@ impl Writer<'_> {
     /// The database's.
     pub fn minute(&self, stream: &StreamName, minute: &Minute) -> rusqlite::Result<()> {
         let id = self.stream(stream)?;
-        let mut put = self.0.prepare_cached("INSERT OR REPLACE INTO minute VALUES (?1, ?2, ?3)")?;
+        let mut put = self
+            .0
+            .prepare_cached("INSERT OR REPLACE INTO minute VALUES (?1, ?2, ?3)")?;
         put.execute(params![id, minute.number, minute.to_bytes()])?;
         Ok(())
     }
@@ -196,8 +201,8 @@ impl Writer<'_> {
     /// The database's.
     pub fn minute_there(&self, stream: &StreamName, number: i64) -> rusqlite::Result<Minute> {
         let id = self.stream(stream)?;
-        let mut get =
-            (self.0).prepare_cached("SELECT seconds FROM minute WHERE stream = ?1 AND number = ?2")?;
+        let mut get = (self.0)
+            .prepare_cached("SELECT seconds FROM minute WHERE stream = ?1 AND number = ?2")?;
         let found = get.query_row(params![id, number], |row| {
             Ok(Minute::from_bytes(number, row.get_ref(0)?.as_blob()?))
         });
@@ -222,7 +227,9 @@ impl Writer<'_> {
              AND end_ms BETWEEN ?3 - 1500 AND ?3 + 1500 ORDER BY begin_ms DESC LIMIT 1",
         )?;
         let before: Option<(i64, i64)> = last
-            .query_row(params![id, why.name(), begin.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row(params![id, why.name(), begin.0], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()?;
         if let Some((begin_ms, end_ms)) = before {
             let mut longer = self.0.prepare_cached(
@@ -232,7 +239,8 @@ impl Writer<'_> {
             longer.execute(params![id, begin_ms, end_ms, end.0.max(end_ms)])?;
             return Ok(());
         }
-        let mut put = (self.0).prepare_cached("INSERT OR IGNORE INTO gap VALUES (?1, ?2, ?3, ?4)")?;
+        let mut put =
+            (self.0).prepare_cached("INSERT OR IGNORE INTO gap VALUES (?1, ?2, ?3, ?4)")?;
         put.execute(params![id, begin.0, end.0, why.name()])?;
         Ok(())
     }
@@ -264,8 +272,9 @@ impl Writer<'_> {
     /// # Errors
     /// The database's.
     pub fn unfinished(&self) -> rusqlite::Result<Vec<(StreamEvent, EventFiles)>> {
-        let mut select = (self.0)
-            .prepare_cached("SELECT json, clip, snapshot FROM event WHERE end_ms IS NULL ORDER BY id")?;
+        let mut select = (self.0).prepare_cached(
+            "SELECT json, clip, snapshot FROM event WHERE end_ms IS NULL ORDER BY id",
+        )?;
         let found = select.query_map([], read::event_of)?;
         found.filter_map(Result::transpose).collect()
     }
@@ -296,10 +305,14 @@ impl Writer<'_> {
     /// # Errors
     /// The database's.
     pub fn normals(&self, stream: &StreamName) -> rusqlite::Result<Normals> {
-        let mut select = self.0.prepare_cached("SELECT normals FROM stream WHERE name = ?1")?;
+        let mut select = self
+            .0
+            .prepare_cached("SELECT normals FROM stream WHERE name = ?1")?;
         let text: Option<Option<String>> =
             select.query_row([&**stream], |row| row.get(0)).optional()?;
-        let normals = text.flatten().and_then(|text| serde_json::from_str::<Normals>(&text).ok());
+        let normals = text
+            .flatten()
+            .and_then(|text| serde_json::from_str::<Normals>(&text).ok());
         Ok(normals.filter(Normals::is_valid).unwrap_or_default())
     }
 
@@ -310,7 +323,9 @@ impl Writer<'_> {
     pub fn set_normals(&self, stream: &StreamName, normals: &Normals) -> rusqlite::Result<()> {
         let id = self.stream(stream)?;
         let text = serde_json::to_string(normals).expect("plain data");
-        let mut put = self.0.prepare_cached("UPDATE stream SET normals = ?2 WHERE id = ?1")?;
+        let mut put = self
+            .0
+            .prepare_cached("UPDATE stream SET normals = ?2 WHERE id = ?1")?;
         put.execute(params![id, text])?;
         Ok(())
     }
@@ -322,8 +337,10 @@ impl Writer<'_> {
     /// The database's.
     pub fn expire(&self, before: UtcMs) -> rusqlite::Result<()> {
         let minute = Minute::number_of(before);
-        self.0.execute("DELETE FROM minute WHERE number < ?1", [minute])?;
-        self.0.execute("DELETE FROM gap WHERE end_ms < ?1", [before.0])?;
+        self.0
+            .execute("DELETE FROM minute WHERE number < ?1", [minute])?;
+        self.0
+            .execute("DELETE FROM gap WHERE end_ms < ?1", [before.0])?;
         self.0.execute(
             "DELETE FROM event WHERE end_ms < ?1 AND clip IS NULL AND snapshot IS NULL",
             [before.0],

@@ -65,8 +65,8 @@ impl Pictures {
         let transaction = self.connection.transaction().map_err(failed)?;
         let mut bytes = self.bytes;
         let mut all = || -> rusqlite::Result<()> {
-            let mut put = transaction
-                .prepare_cached("INSERT OR REPLACE INTO picture VALUES (?1, ?2, ?3)")?;
+            let mut put =
+                transaction.prepare_cached("INSERT OR REPLACE INTO picture VALUES (?1, ?2, ?3)")?;
             for (stream, at, jpeg) in pictures {
                 put.execute(params![stream, at.0, jpeg])?;
                 bytes += jpeg.len() as u64;

@@ -160,7 +160,10 @@ impl Reader {
             from_ms: from,
             to_ms: to,
             step_ms,
-            t_ms: (from.0..to.0).step_by(step_ms as usize).map(UtcMs).collect(),
+            t_ms: (from.0..to.0)
+                .step_by(step_ms as usize)
+                .map(UtcMs)
+                .collect(),
             ..Timeline::default()
         };
         self.tried(|connection| {
@@ -190,7 +193,12 @@ impl Reader {
         })?;
         // Of a stream of which nothing was kept.
         let steps = timeline.t_ms.len();
-        for column in [&mut timeline.mean, &mut timeline.min, &mut timeline.max, &mut timeline.level_dbfs] {
+        for column in [
+            &mut timeline.mean,
+            &mut timeline.min,
+            &mut timeline.max,
+            &mut timeline.level_dbfs,
+        ] {
             column.resize(steps, None);
         }
         let lost = |begin: &UtcMs| lost_in(*begin, step_ms, &timeline.gaps);
@@ -245,7 +253,11 @@ fn add_seconds(
         for (at, second) in minute.judged().filter(|(at, _)| (from..to).contains(&at.0)) {
             let sums = &mut sums[((at.0 - from) / step) as usize];
             let is_first = sums.seconds == 0.0;
-            sums.min = if is_first { second.min } else { sums.min.min(second.min) };
+            sums.min = if is_first {
+                second.min
+            } else {
+                sums.min.min(second.min)
+            };
             sums.max = sums.max.max(second.max);
             sums.seconds += 1.0;
             sums.correspondence += second.mean;
@@ -253,7 +265,9 @@ fn add_seconds(
         }
     }
     let column = |of: fn(&Sums) -> f32| -> Vec<Option<f32>> {
-        sums.iter().map(|s| (s.seconds > 0.0).then(|| of(s))).collect()
+        sums.iter()
+            .map(|s| (s.seconds > 0.0).then(|| of(s)))
+            .collect()
     };
     timeline.mean = column(|s| s.correspondence / s.seconds);
     timeline.level_dbfs = column(|s| s.level_dbfs / s.seconds);

@@ -52,7 +52,8 @@ impl Second {
         }
         // Casts saturate; NaN becomes 0.
         let unit = |value: f32| (value * 255.0).round() as u8;
-        let flags = u8::from(self.silent) << 4 | u8::from(self.still) << 5 | u8::from(self.black) << 6;
+        let flags =
+            u8::from(self.silent) << 4 | u8::from(self.still) << 5 | u8::from(self.black) << 6;
         [
             self.moments | flags,
             unit(self.mean),
@@ -146,7 +147,10 @@ mod tests {
             panic!("one second");
         };
         assert_eq!(begin.0, 29_000_000 * 60_000 + 59_000);
-        assert_eq!((second.moments, second.still, second.silent), (2, true, false));
+        assert_eq!(
+            (second.moments, second.still, second.silent),
+            (2, true, false)
+        );
         for (kept, true_value) in [(second.mean, 0.5), (second.min, 0.2), (second.max, 0.8)] {
             assert!((kept - true_value).abs() < 0.003, "{kept}");
         }

@@ -97,13 +97,20 @@ fn a_restart_loses_nothing() {
 fn a_damaged_file_is_set_aside() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(FILE);
-    std::fs::write(&path, b"this is no database, whatever its name says".repeat(100)).expect("ok");
+    std::fs::write(
+        &path,
+        b"this is no database, whatever its name says".repeat(100),
+    )
+    .expect("ok");
     let store = Store::open(Some(folder.path())).expect("a new one");
     assert!(store.is_new());
-    let names: Vec<_> = std::fs::read_dir(folder.path()).expect("it is there").collect();
-    let aside = names.into_iter().flatten().find(|entry| {
-        entry.file_name().to_string_lossy().contains("damaged-")
-    });
+    let names: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("it is there")
+        .collect();
+    let aside = names
+        .into_iter()
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().contains("damaged-"));
     let kept = std::fs::read(aside.expect("kept").path()).expect("readable");
     assert!(kept.starts_with(b"this is no database"));
 }
@@ -118,7 +125,12 @@ fn gaps_that_go_on_are_one() {
                 let (begin, end) = (UtcMs(i * 1000), UtcMs((i + 1) * 1000));
                 writer.gap(&stream, begin, end, GapReason::NoAudio)?;
             }
-            writer.gap(&stream, UtcMs(100_000), UtcMs(130_000), GapReason::Discontinuity)?;
+            writer.gap(
+                &stream,
+                UtcMs(100_000),
+                UtcMs(130_000),
+                GapReason::Discontinuity,
+            )?;
             writer.gap(&stream, UtcMs(140_000), UtcMs(141_000), GapReason::NoAudio)
         })
         .expect("writable");
@@ -153,7 +165,9 @@ fn events_are_found_by_what_is_asked_for() {
     store
         .at_once(|writer| {
             let none = EventFiles::default();
-            events.iter().try_for_each(|event| writer.event(event, &none))
+            events
+                .iter()
+                .try_for_each(|event| writer.event(event, &none))
         })
         .expect("writable");
     let reader = Reader::open(store.path()).expect("it is there");
@@ -190,7 +204,10 @@ fn what_is_old_is_forgotten() {
     filled(&mut store, &stream);
     store
         .at_once(|writer| {
-            writer.event(&event("door", Kind::Mute, 0, Some(1_000)), &EventFiles::default())?;
+            writer.event(
+                &event("door", Kind::Mute, 0, Some(1_000)),
+                &EventFiles::default(),
+            )?;
             writer.event(&event("door", Kind::Mute, 0, None), &EventFiles::default())?;
             writer.expire(UtcMs(5 * 60_000))
         })
@@ -199,7 +216,10 @@ fn what_is_old_is_forgotten() {
     let left = reader
         .timeline("door", UtcMs(0), UtcMs(600_000), 10)
         .expect("readable");
-    assert_eq!((left.mean.iter().flatten().count(), left.events.len()), (5, 1));
+    assert_eq!(
+        (left.mean.iter().flatten().count(), left.events.len()),
+        (5, 1)
+    );
 }
 
 #[test]
@@ -212,11 +232,18 @@ fn thirty_days_of_twelve_streams_take_under_500_mb() {
         let mut minute = Minute::new(number);
         for second in 0..60 {
             let at = UtcMs(number * 60_000 + second * 1000);
-            minute.second_mut(at).add((second % 7) as f32 / 7.0, -(second as f32));
+            minute
+                .second_mut(at)
+                .add((second % 7) as f32 / 7.0, -(second as f32));
         }
-        store.at_once(|writer| writer.minute(&stream, &minute)).expect("writable");
+        store
+            .at_once(|writer| writer.minute(&stream, &minute))
+            .expect("writable");
     }
-    store.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("alone");
+    store
+        .connection
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .expect("alone");
     let bytes = std::fs::metadata(store.path()).expect("it is there").len();
     assert!(bytes * 1440 < 500_000_000, "{bytes}");
 }
@@ -226,7 +253,13 @@ fn pictures_are_bounded_and_the_oldest_go_first() {
     let store = Store::open(None).expect("a temporary folder");
     let mut pictures = Pictures::open(store.path(), 100_000).expect("writable");
     for second in 0..100_i64 {
-        let of = |name: &str| (name.to_owned(), UtcMs(second * 1000), vec![second as u8; 1000]);
+        let of = |name: &str| {
+            (
+                name.to_owned(),
+                UtcMs(second * 1000),
+                vec![second as u8; 1000],
+            )
+        };
         pictures.put(&[of("a"), of("b")]).expect("writable");
     }
     let near = |stream: &str, at| {

@@ -16,7 +16,8 @@ use super::api::said;
 /// The cookie that keeps the token.
 const NAME: &str = "l3net_token";
 /// The page loads from here alone, and no other page shows it.
-const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+const POLICY: &str =
+    "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 /// Asks for the token where there is none.
 const FORM: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
     <meta name=\"viewport\" content=\"width=device-width\"><title>l3net</title>\
@@ -54,11 +55,15 @@ pub(super) async fn check(
 fn refusal(rules: &Rules, request: &Request) -> Option<Response> {
     let headers = request.headers();
     if rules.only_by_local_names && rules.token.is_none() && !is_local_name(headers) {
-        let cause = "this page is for this machine only; open it as http://127.0.0.1, or set a token";
+        let cause =
+            "this page is for this machine only; open it as http://127.0.0.1, or set a token";
         return Some(said(StatusCode::FORBIDDEN, cause));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD && is_foreign(headers) {
-        return Some(said(StatusCode::FORBIDDEN, "another site's page asked for this"));
+        return Some(said(
+            StatusCode::FORBIDDEN,
+            "another site's page asked for this",
+        ));
     }
     // Whether the process lives is no secret.
     let is_open = matches!(request.uri().path(), "/healthz" | "/readyz");
@@ -81,14 +86,18 @@ fn refusal(rules: &Rules, request: &Request) -> Option<Response> {
         StatusCode::UNAUTHORIZED,
         "a token is needed: send it as `Authorization: Bearer TOKEN`, or open /?token=TOKEN once",
     );
-    refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    refused
+        .headers_mut()
+        .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Some(refused)
 }
 
 /// The tokens of a request, by header and cookie.
 fn given(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let bearer = headers.get(AUTHORIZATION).and_then(text_of);
-    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    let bearer = bearer
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .map(str::trim);
     let cookies = headers.get_all(COOKIE).iter().filter_map(text_of);
     let cookies = cookies.flat_map(|all| all.split(';')).filter_map(|cookie| {
         let (name, value) = cookie.trim().split_once('=')?;
@@ -115,8 +124,14 @@ fn encoded(token: &str) -> String {
 
 fn from_query(query: Option<&str>) -> Option<String> {
     let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
-    let value = pairs.into_iter().find(|(name, _)| *name == "token")?.1.replace('+', " ");
-    let decoded = percent_encoding::percent_decode_str(&value).decode_utf8().ok()?;
+    let value = pairs
+        .into_iter()
+        .find(|(name, _)| *name == "token")?
+        .1
+        .replace('+', " ");
+    let decoded = percent_encoding::percent_decode_str(&value)
+        .decode_utf8()
+        .ok()?;
     Some(decoded.into_owned())
 }
 
@@ -126,7 +141,11 @@ fn with_cookie(token: &str) -> Response {
         "{NAME}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000",
         encoded(token)
     );
-    (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
+    (
+        StatusCode::SEE_OTHER,
+        [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)],
+    )
+        .into_response()
 }
 
 fn is_local_name(headers: &HeaderMap) -> bool {
@@ -138,7 +157,10 @@ fn is_local_name(headers: &HeaderMap) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
         None => host.split(':').next().unwrap_or(host),
     };
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    name == "localhost"
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Whether a browser says that a page of another site asks.
@@ -148,5 +170,9 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     }
     let host = headers.get(HOST).and_then(text_of).unwrap_or_default();
     let origin = headers.get(ORIGIN).and_then(text_of);
-    origin.is_some_and(|origin| origin.split_once("://").is_none_or(|(_, from)| from != host))
+    origin.is_some_and(|origin| {
+        origin
+            .split_once("://")
+            .is_none_or(|(_, from)| from != host)
+    })
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State as Extract};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -112,9 +112,17 @@ pub(super) fn router(state: Arc<State>, rules: Rules) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .fallback(|| async { said(StatusCode::NOT_FOUND, "there is nothing here; see /api/openapi.json") })
+        .fallback(|| async {
+            said(
+                StatusCode::NOT_FOUND,
+                "there is nothing here; see /api/openapi.json",
+            )
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state(Arc::new(rules), access::check))
+        .layer(middleware::from_fn_with_state(
+            Arc::new(rules),
+            access::check,
+        ))
         .with_state(state)
 }
 
@@ -124,15 +132,28 @@ pub(super) fn said(status: StatusCode, cause: &str) -> Response {
 }
 
 fn no_stream(hub: &Hub, name: &str) -> Response {
-    let names: Vec<_> = hub.streams().iter().take(20).map(|s| s.name.to_string()).collect();
-    let cause = format!("there is no stream {name:?}; there are {}", names.join(", "));
+    let names: Vec<_> = hub
+        .streams()
+        .iter()
+        .take(20)
+        .map(|s| s.name.to_string())
+        .collect();
+    let cause = format!(
+        "there is no stream {name:?}; there are {}",
+        names.join(", ")
+    );
     said(StatusCode::NOT_FOUND, &cause)
 }
 
 /// Does what reads or draws on a thread that may wait.
 async fn apart(work: impl FnOnce() -> Response + Send + 'static) -> Response {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| said(StatusCode::INTERNAL_SERVER_ERROR, "this answer failed; see the log"))
+    done.unwrap_or_else(|_| {
+        said(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "this answer failed; see the log",
+        )
+    })
 }
 
 fn failed(error: &StoreError) -> Response {
@@ -177,7 +198,9 @@ async fn timeline(
         Err(error) => return said(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     let to = query.to_ms.map_or_else(UtcMs::now, UtcMs);
-    let from = query.from_ms.map_or(to.minus(Duration::from_secs(600)), UtcMs);
+    let from = query
+        .from_ms
+        .map_or(to.minus(Duration::from_secs(600)), UtcMs);
     let points = query.points.unwrap_or(600);
     if from >= to || !(10..=2000).contains(&points) {
         let cause = "from_ms must lie before to_ms, and points between 10 and 2000";
@@ -187,7 +210,9 @@ async fn timeline(
         return no_stream(&state.served.hub, &name);
     };
     apart(move || {
-        let read = state.reader().and_then(|reader| reader.timeline(&name, from, to, points));
+        let read = state
+            .reader()
+            .and_then(|reader| reader.timeline(&name, from, to, points));
         match read {
             Ok(mut timeline) => {
                 timeline.normal = status.normal;
@@ -219,7 +244,9 @@ async fn latest(
         let cause = format!("width must lie between 16 and {MAX_WIDTH}");
         return said(StatusCode::BAD_REQUEST, &cause);
     }
-    let heatmap = query.heatmap.is_some_and(|value| value != "0" && value != "false");
+    let heatmap = query
+        .heatmap
+        .is_some_and(|value| value != "0" && value != "false");
     picture(state, name, Drawing::Frame { heatmap, width }).await
 }
 
@@ -239,7 +266,10 @@ async fn picture(state: Arc<State>, name: String, drawing: Drawing) -> Response 
             };
             image(kind, bytes)
         }
-        None => said(StatusCode::NOT_FOUND, "nothing of this stream has been judged yet"),
+        None => said(
+            StatusCode::NOT_FOUND,
+            "nothing of this stream has been judged yet",
+        ),
     })
     .await
 }
@@ -315,16 +345,23 @@ async fn events(
         before: query.before,
         limit,
     };
-    apart(move || match state.reader().and_then(|reader| reader.events(&query)) {
-        Ok(events) => Json(json!({ "events": events })).into_response(),
-        Err(error) => failed(&error),
-    })
+    apart(
+        move || match state.reader().and_then(|reader| reader.events(&query)) {
+            Ok(events) => Json(json!({ "events": events })).into_response(),
+            Err(error) => failed(&error),
+        },
+    )
     .await
 }
 
 /// The event that a path names, and its files.
 async fn find(state: &Arc<State>, id: &str) -> Result<(StreamEvent, EventFiles), Response> {
-    let missing = || said(StatusCode::NOT_FOUND, "there is no such event; it may have been deleted");
+    let missing = || {
+        said(
+            StatusCode::NOT_FOUND,
+            "there is no such event; it may have been deleted",
+        )
+    };
     let id = Ulid::from_string(id).map_err(|_| missing())?;
     let state = Arc::clone(state);
     let found = tokio::task::spawn_blocking(move || state.reader().and_then(|r| r.event(id))).await;
@@ -374,7 +411,12 @@ async fn snapshot(
 
 /// A file below the folder, in parts where parts are asked for.
 async fn file(state: &State, path: Option<PathBuf>, request: Request) -> Response {
-    let gone = || said(StatusCode::NOT_FOUND, "the file is gone: somebody has deleted it");
+    let gone = || {
+        said(
+            StatusCode::NOT_FOUND,
+            "the file is gone: somebody has deleted it",
+        )
+    };
     let (Some(folder), Some(path)) = (&state.served.folder, path) else {
         return gone();
     };
@@ -389,7 +431,8 @@ async fn file(state: &State, path: Option<PathBuf>, request: Request) -> Respons
 }
 
 fn is_below(path: &FilePath) -> bool {
-    path.components().all(|part| matches!(part, Component::Normal(_)))
+    path.components()
+        .all(|part| matches!(part, Component::Normal(_)))
 }
 
 #[derive(Deserialize)]
@@ -410,19 +453,26 @@ async fn protected(
         Ok(found) => found,
         Err(refused) => return refused,
     };
-    apart(move || match protect(&state.served.timeline, event.id, protected) {
-        Ok(Some(event)) => Json(event).into_response(),
-        Ok(None) => said(StatusCode::NOT_FOUND, "there is no such event"),
-        Err(error) => failed(&error),
-    })
+    apart(
+        move || match protect(&state.served.timeline, event.id, protected) {
+            Ok(Some(event)) => Json(event).into_response(),
+            Ok(None) => said(StatusCode::NOT_FOUND, "there is no such event"),
+            Err(error) => failed(&error),
+        },
+    )
     .await
 }
 
 /// Once every stream has delivered, or has been tried for some time.
 async fn ready(Extract(state): Extract<Arc<State>>) -> Response {
     let streams = state.served.hub.streams();
-    let waits = |stream: &&Arc<crate::status::StreamStatus>| stream.state == StreamState::Connecting;
-    let waiting: Vec<_> = streams.iter().filter(waits).map(|s| s.name.to_string()).collect();
+    let waits =
+        |stream: &&Arc<crate::status::StreamStatus>| stream.state == StreamState::Connecting;
+    let waiting: Vec<_> = streams
+        .iter()
+        .filter(waits)
+        .map(|s| s.name.to_string())
+        .collect();
     if waiting.is_empty() || state.begun.elapsed() >= TRIED_AFTER {
         return "ready\n".into_response();
     }
@@ -432,5 +482,9 @@ async fn ready(Extract(state): Extract<Arc<State>>) -> Response {
 
 async fn metrics(Extract(state): Extract<Arc<State>>) -> Response {
     let text = (state.served.metrics)();
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        text,
+    )
+        .into_response()
 }

@@ -5,8 +5,8 @@
 //! gets all streams anew.
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -60,9 +60,13 @@ impl Forwarder {
         let thread = {
             let (state, stop) = (Arc::clone(state), Arc::clone(&stop));
             let run = move || forward(&state, &stop);
-            std::thread::Builder::new().name("web-news".to_owned()).spawn(run)
+            std::thread::Builder::new()
+                .name("web-news".to_owned())
+                .spawn(run)
         };
-        let thread = thread.inspect_err(|e| tracing::error!("the page gets no news: {e}")).ok();
+        let thread = thread
+            .inspect_err(|e| tracing::error!("the page gets no news: {e}"))
+            .ok();
         Self { stop, thread }
     }
 }
@@ -116,7 +120,9 @@ pub(super) async fn live(
     Extract(state): Extract<Arc<State>>,
 ) -> Sse<impl Stream<Item = Result<Message, Infallible>>> {
     let receiver = state.lines.subscribe();
-    let first = all_streams(&state).to_message().retry(Duration::from_secs(2));
+    let first = all_streams(&state)
+        .to_message()
+        .retry(Duration::from_secs(2));
     let messages = stream::unfold(
         (Some(first), receiver, state),
         |(first, mut receiver, state)| async move {

@@ -37,14 +37,19 @@ fn page(access: &Access) -> Page {
     let mut moment = judged(0, 1280, 720);
     moment.verdict.stream = NAME.into();
     gallery.put(Arc::new(moment));
-    let events: Vec<_> = [ClipState::Ready, ClipState::Pending, ClipState::None, ClipState::Deleted]
-        .into_iter()
-        .map(|clip| StreamEvent {
-            clip,
-            snapshot: clip == ClipState::Ready,
-            ..event(NAME, 1_000, Some(2_000))
-        })
-        .collect();
+    let events: Vec<_> = [
+        ClipState::Ready,
+        ClipState::Pending,
+        ClipState::None,
+        ClipState::Deleted,
+    ]
+    .into_iter()
+    .map(|clip| StreamEvent {
+        clip,
+        snapshot: clip == ClipState::Ready,
+        ..event(NAME, 1_000, Some(2_000))
+    })
+    .collect();
     std::fs::write(folder.path().join("clip.mp4"), CLIP).expect("written");
     std::fs::write(folder.path().join("snap.jpg"), "jpeg").expect("written");
     store
@@ -71,7 +76,9 @@ fn page(access: &Access) -> Page {
         })
         .expect("writable");
     let mut pictures = Pictures::open(store.path(), 1_000_000).expect("writable");
-    pictures.put(&[(NAME.to_owned(), UtcMs(2_000), b"picture".to_vec())]).expect("writable");
+    pictures
+        .put(&[(NAME.to_owned(), UtcMs(2_000), b"picture".to_vec())])
+        .expect("writable");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let served = Served {
         hub: Arc::clone(&hub),
@@ -111,24 +118,39 @@ impl Answer {
 impl Page {
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.web.address()).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a timeout");
         stream
     }
 
     fn ask(&self, request: &str, headers: &str, body: &[u8]) -> Answer {
         let mut stream = self.connect();
         let length = body.len();
-        let host = if headers.contains("Host:") { "" } else { "Host: 127.0.0.1\r\n" };
+        let host = if headers.contains("Host:") {
+            ""
+        } else {
+            "Host: 127.0.0.1\r\n"
+        };
         let head = format!(
             "{request} HTTP/1.1\r\n{host}Connection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
         );
         // A refused body is answered before it is read.
-        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        let _ = stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(body));
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+        let end = bytes
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .expect("a head");
         let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .expect("a status");
         Answer {
             status,
             body: bytes[end + 4..].to_vec(),
@@ -165,9 +187,15 @@ fn the_page_and_all_that_it_loads_come_from_here() {
     let page = page(&Access::default());
     let index = page.get("/");
     assert_eq!(index.status, 200);
-    assert!(index.head.contains("content-security-policy: default-src 'self'"));
+    assert!(
+        index
+            .head
+            .contains("content-security-policy: default-src 'self'")
+    );
     let text = index.text();
-    let files = text.split('"').filter_map(|part| part.strip_prefix("assets/"));
+    let files = text
+        .split('"')
+        .filter_map(|part| part.strip_prefix("assets/"));
     let files: Vec<_> = files.collect();
     assert!(files.len() >= 2, "{text}");
     for file in files {
@@ -175,7 +203,12 @@ fn the_page_and_all_that_it_loads_come_from_here() {
         assert_eq!(answer.status, 200, "{file}");
         assert!(!answer.head.contains("octet-stream"), "{file}");
     }
-    for path in ["/assets/none.js", "/assets/..%2FCargo.toml", "/assets/../mod.rs", "/x/y/z"] {
+    for path in [
+        "/assets/none.js",
+        "/assets/..%2FCargo.toml",
+        "/assets/../mod.rs",
+        "/x/y/z",
+    ] {
         assert_eq!(page.get(path).status, 404, "{path}");
     }
 }
@@ -211,7 +244,11 @@ fn every_path_of_the_description_is_served_and_answers_as_it_says() {
         let method = methods.get("put").or(methods.get("get")).expect("a method");
         let content = method["responses"]["200"]["content"].as_object();
         let is_told = |kind: &String| answer.head.contains(&kind.to_lowercase());
-        assert!(content.is_some_and(|all| all.keys().any(is_told)), "{url}: {}", answer.head);
+        assert!(
+            content.is_some_and(|all| all.keys().any(is_told)),
+            "{url}: {}",
+            answer.head
+        );
         let schema = &method["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
         if let Some(name) = schema.as_str().and_then(|path| path.rsplit('/').next()) {
             fits(&answer.json(), name, &description, &url);
@@ -232,8 +269,14 @@ fn fits(value: &Value, schema: &str, description: &Value, url: &str) {
     assert_eq!(sorted(keys), sorted(expected), "{url}: {schema}");
     for (key, property) in properties {
         let within = property["items"]["$ref"].as_str();
-        for one in within.and_then(|_| value[key].as_array()).into_iter().flatten() {
-            let name = within.and_then(|path| path.rsplit('/').next()).expect("a name");
+        for one in within
+            .and_then(|_| value[key].as_array())
+            .into_iter()
+            .flatten()
+        {
+            let name = within
+                .and_then(|path| path.rsplit('/').next())
+                .expect("a name");
             fits(one, name, description, url);
         }
     }
@@ -245,21 +288,61 @@ fn bad_questions_get_clear_answers() {
     let id = |i: usize| page.events[i].id;
     let cases = [
         ("/api/streams/nobody".to_owned(), 404, "there is no stream"),
-        (format!("/api/streams/{ENCODED}/timeline?from_ms=2&to_ms=1"), 400, "before to_ms"),
-        (format!("/api/streams/{ENCODED}/timeline?points=3"), 400, "points"),
-        (format!("/api/streams/{ENCODED}/timeline?from_ms=x"), 400, "from_ms"),
-        (format!("/api/streams/{ENCODED}/frame.jpg?at_ms=99000"), 404, "no picture of that second"),
+        (
+            format!("/api/streams/{ENCODED}/timeline?from_ms=2&to_ms=1"),
+            400,
+            "before to_ms",
+        ),
+        (
+            format!("/api/streams/{ENCODED}/timeline?points=3"),
+            400,
+            "points",
+        ),
+        (
+            format!("/api/streams/{ENCODED}/timeline?from_ms=x"),
+            400,
+            "from_ms",
+        ),
+        (
+            format!("/api/streams/{ENCODED}/frame.jpg?at_ms=99000"),
+            404,
+            "no picture of that second",
+        ),
         (format!("/api/streams/{ENCODED}/frame.jpg"), 400, "at_ms"),
-        (format!("/api/streams/{ENCODED}/latest.jpg?width=100000"), 400, "1920"),
+        (
+            format!("/api/streams/{ENCODED}/latest.jpg?width=100000"),
+            400,
+            "1920",
+        ),
         ("/api/events?kind=strange".into(), 400, "mismatch, mute"),
         ("/api/events?limit=0".into(), 400, "limit"),
         ("/api/events?before=x".into(), 400, "before"),
         ("/api/events/x".into(), 404, "no such event"),
-        ("/api/events/..%2F..%2Fetc%2Fpasswd/clip.mp4".into(), 404, "no such event"),
-        (format!("/api/events/{}/clip.mp4", id(1)), 404, "still being written"),
-        (format!("/api/events/{}/clip.mp4", id(2)), 404, "there is no clip"),
-        (format!("/api/events/{}/clip.mp4", id(3)), 404, "was deleted"),
-        (format!("/api/events/{}/snapshot.jpg", id(2)), 404, "no snapshot"),
+        (
+            "/api/events/..%2F..%2Fetc%2Fpasswd/clip.mp4".into(),
+            404,
+            "no such event",
+        ),
+        (
+            format!("/api/events/{}/clip.mp4", id(1)),
+            404,
+            "still being written",
+        ),
+        (
+            format!("/api/events/{}/clip.mp4", id(2)),
+            404,
+            "there is no clip",
+        ),
+        (
+            format!("/api/events/{}/clip.mp4", id(3)),
+            404,
+            "was deleted",
+        ),
+        (
+            format!("/api/events/{}/snapshot.jpg", id(2)),
+            404,
+            "no snapshot",
+        ),
     ];
     for (path, status, part) in cases {
         let answer = page.get(&path);
@@ -299,7 +382,10 @@ fn clips_are_served_in_parts_and_events_are_protected() {
     let json = "Content-Type: application/json\r\n";
     let protected = page.ask(&request, json, br#"{"protected":true}"#);
     assert_eq!(protected.json()["protected"], true);
-    assert_eq!(page.get(&format!("/api/events/{id}")).json()["protected"], true);
+    assert_eq!(
+        page.get(&format!("/api/events/{id}")).json()["protected"],
+        true
+    );
     let wrong = page.ask(&request, json, b"{}");
     assert!((400..500).contains(&wrong.status), "{}", wrong.status);
     let foreign = format!("{json}Origin: http://evil.example\r\n");
@@ -320,7 +406,11 @@ fn other_machines_need_a_token() {
         metrics: Box::new(String::new),
     };
     let open = Web::serve(listener(), &Access::default(), served());
-    assert!(open.expect_err("anybody could look").to_string().contains("token"));
+    assert!(
+        open.expect_err("anybody could look")
+            .to_string()
+            .contains("token")
+    );
     let short = Access {
         token: Some(Text::new("1234")),
         behind_proxy: false,
@@ -343,11 +433,19 @@ fn a_token_is_asked_for_once() {
     assert_eq!(page.get("/healthz").status, 200);
     let refused = page.get("/api/streams");
     assert_eq!(refused.status, 401);
-    assert!(refused.json()["error"].as_str().expect("a text").contains("Bearer"));
+    assert!(
+        refused.json()["error"]
+            .as_str()
+            .expect("a text")
+            .contains("Bearer")
+    );
     let form = page.get("/");
     assert_eq!(form.status, 401);
     assert!(form.text().contains("<form"));
-    let with = |header: &str| page.ask("GET /api/streams", &format!("{header}\r\n"), &[]).status;
+    let with = |header: &str| {
+        page.ask("GET /api/streams", &format!("{header}\r\n"), &[])
+            .status
+    };
     assert_eq!(with(&format!("Authorization: Bearer {token}")), 200);
     assert_eq!(with("Authorization: Bearer s3cret"), 401);
     assert_eq!(page.get("/?token=wrong").status, 401);
@@ -363,7 +461,10 @@ fn a_token_is_asked_for_once() {
 #[test]
 fn a_page_elsewhere_cannot_reach_this_machine_by_a_name_of_its_own() {
     let page = page(&Access::default());
-    let status = |host: &str| page.ask("GET /api/streams", &format!("Host: {host}\r\n"), &[]).status;
+    let status = |host: &str| {
+        page.ask("GET /api/streams", &format!("Host: {host}\r\n"), &[])
+            .status
+    };
     for host in ["localhost:8080", "127.0.0.1", "[::1]:80"] {
         assert_eq!(status(host), 200, "{host}");
     }
@@ -376,7 +477,8 @@ fn a_page_elsewhere_cannot_reach_this_machine_by_a_name_of_its_own() {
 fn news_arrive_and_a_browser_that_never_reads_costs_nothing() {
     let page = page(&Access::default());
     let mut deaf = page.connect();
-    deaf.write_all(b"GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+    deaf.write_all(b"GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .expect("sent");
     let mut next = page.lines();
     assert_eq!(next().0, "streams");
     // Who speaks never waits: else this would not come to an end.
@@ -402,7 +504,11 @@ fn news_arrive_and_a_browser_that_never_reads_costs_nothing() {
             continue;
         }
         // A reader that was too slow gets all streams instead.
-        let lag = if kind == "stream" { &data } else { &data["streams"][0] };
+        let lag = if kind == "stream" {
+            &data
+        } else {
+            &data["streams"][0]
+        };
         if lag["lag_s"] == 7.0 {
             break;
         }

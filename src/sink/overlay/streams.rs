@@ -19,10 +19,10 @@ use crate::event::Event;
 use crate::features::clean;
 use crate::media::{AudioBlock, Frame};
 use crate::result::StreamName;
-use l3net_data::folder::folder_of;
 use crate::sink::{OnFailure, Policy, Sink, SinkError, WatchStream, Watcher};
 use crate::time::Hop;
 use crate::window::Timed;
+use l3net_data::folder::folder_of;
 
 /// Videos that may be finishing at a time, as each has an encoder.
 const MAX_FINISHING: usize = 16;

@@ -8,7 +8,10 @@ const KINDS = {
   black: { word: 'black', weight: 'alarm', says: 'the picture is black' },
   lost: { word: 'lost', weight: 'alarm', says: 'nothing arrives' },
   loud: { word: 'loud', weight: 'caution', says: 'the sound is far louder than usual' },
-  out_of_sync: { word: 'out of sync', weight: 'caution', says: 'sound and picture are shifted in time' },
+};
+
+/** Not an event, only a state. */
+const STATES = {
   lagging: { word: 'lagging', weight: 'caution', says: 'judgements come late' },
 };
 
@@ -16,7 +19,7 @@ export const KIND_NAMES = Object.keys(KINDS);
 
 /** Another version may have stored events of other kinds; they are shown under their own name. */
 export function kind(name) {
-  const known = KINDS[name];
+  const known = KINDS[name] ?? STATES[name];
   if (known) return { name, glyph: name, ...known };
   return { name, glyph: 'other', word: name.replaceAll('_', ' '), weight: 'caution', says: '' };
 }
