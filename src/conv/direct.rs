@@ -25,8 +25,9 @@ pub struct InputConv {
 
 /// Rows of the output that one task computes.
 const ROWS: usize = 4;
-/// Pixels that are multiplied before their sums are finished.
-const PIXELS: usize = 24;
+/// Pixels that are multiplied with a panel before the next, while they are in the
+/// first-level cache.
+const PIXELS: usize = 48;
 
 impl InputConv {
     /// From kernels `[out, in, 3, 3]` and a bias for each output channel.
@@ -86,6 +87,7 @@ impl InputConv {
         assert_eq!(x.len(), batch * height * width * c, "values of the input");
         let (rows, columns) = (height.div_ceil(self.stride), width.div_ceil(self.stride));
         y.reshape(batch, rows, columns, self.channels);
+        assert_eq!(y.stride(), self.bias.len());
         let job = Job {
             conv: self,
             x,
@@ -141,11 +143,10 @@ impl Job<'_> {
             ..
         } = *self.conv;
         let panel = panel(isa);
-        // The rows of the input with padding around them, and the sums of some pixels.
+        // The rows of the input with padding around them.
         let padded_row = ((self.columns - 1) * stride + 3).max(self.width + 2) * c;
-        let padded_len = ((rows.len() - 1) * stride + 3) * padded_row;
-        scratch.resize(padded_len + PIXELS * panel);
-        let (padded, sums) = scratch.split_at_mut(padded_len);
+        scratch.resize(((rows.len() - 1) * stride + 3) * padded_row);
+        let padded = &mut **scratch;
         padded.fill(0.0);
         let picture = &self.x[image * self.height * self.width * c..];
         for (i, padded) in padded.chunks_exact_mut(padded_row).enumerate() {
@@ -160,9 +161,10 @@ impl Job<'_> {
             let to = (image * self.rows + row) * self.columns * self.stride;
             for first in (0..self.columns).step_by(PIXELS) {
                 let pixels = PIXELS.min(self.columns - first);
+                let last = (first + pixels - 1) * stride * c + 2 * padded_row + 3 * c;
+                assert!(last <= from.len());
                 for (p, weights) in self.conv.weights.chunks_exact(9 * c * panel).enumerate() {
-                    let last = (first + pixels - 1) * stride * c + 2 * padded_row + 3 * c;
-                    assert!(last <= from.len() && pixels * panel <= sums.len());
+                    let at = to + first * self.stride + p * panel;
                     let product = Product {
                         input: from[first * stride * c..].as_ptr(),
                         input_stride: stride * c,
@@ -172,24 +174,16 @@ impl Job<'_> {
                         segment_stride: padded_row,
                         weights: weights.as_ptr(),
                         next: weights.as_ptr(),
-                        output: sums.as_mut_ptr(),
-                        output_stride: panel,
+                        bias: self.conv.bias[p * panel..][..panel].as_ptr(),
+                        relu: self.relu,
+                        // SAFETY: a pixel of these rows, and all panels together are as
+                        // long as it is.
+                        output: unsafe { self.y.add(at) },
+                        output_stride: self.stride,
                     };
-                    // SAFETY: the last row ends at `last`, the sums are as long as
-                    // checked, `new` checked the CPU.
+                    // SAFETY: the last pixel's input ends at `last`, the pixels of the
+                    // output are ours, the caller says, and `new` checked the CPU.
                     unsafe { multiply(isa, product) };
-                    let channel = p * panel;
-                    let channels = panel.min(self.stride.saturating_sub(channel));
-                    let bias = &self.conv.bias[channel..][..panel];
-                    for (i, sums) in sums.chunks_exact(panel).take(pixels).enumerate() {
-                        let at = to + (first + i) * self.stride + channel;
-                        // SAFETY: these channels of a pixel in a row that is ours.
-                        let y = unsafe { std::slice::from_raw_parts_mut(self.y.add(at), channels) };
-                        for ((y, sum), bias) in y.iter_mut().zip(sums).zip(bias) {
-                            let value = sum + bias;
-                            *y = if self.relu && value < 0.0 { 0.0 } else { value };
-                        }
-                    }
                 }
             }
         }

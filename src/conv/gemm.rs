@@ -35,8 +35,12 @@ pub(crate) struct Product {
     pub segment_stride: usize,
     /// `[segments · segment, panel]`.
     pub weights: *const f32,
-    /// The weights of the next product.
+    /// The weights of the next product, which are read ahead.
     pub next: *const f32,
+    /// What the sums start with, `panel` values.
+    pub bias: *const f32,
+    /// What is negative becomes 0.
+    pub relu: bool,
     /// The first row of the output, `panel` values.
     pub output: *mut f32,
     /// From one row of it to the next.
@@ -58,9 +62,10 @@ dispatch! {
 unsafe fn product<L: Lanes>(mut p: Product) {
     // Groups of nearly equal size: 16 rows are 6, 5, 5, not 6, 6, 4, whose few sums
     // would wait for each other.
-    let step = VECTORS * L::N / p.rows.div_ceil(L::ROWS).max(1);
-    let share = p.segments * p.segment * VECTORS * L::N / p.rows.div_ceil(L::ROWS).max(1);
     let mut groups = p.rows.div_ceil(L::ROWS);
+    // Each reads its share of the next weights ahead.
+    let step = VECTORS * L::N / groups.max(1);
+    let share = p.segments * p.segment * step;
     while groups > 0 {
         let rows = p.rows.div_ceil(groups);
         // SAFETY: these rows are the first of those that remain.
@@ -96,7 +101,8 @@ unsafe fn some_rows<L: Lanes, const R: usize>(p: &Product, step: usize) {
     // SAFETY: `product` has as many rows, each of `segments` × `segment` values, and the
     // weights have a row for each of these.
     unsafe {
-        let mut sums = [[L::splat(0.0); VECTORS]; R];
+        let bias = [L::load(p.bias), L::load(p.bias.add(L::N))];
+        let mut sums = [bias; R];
         let mut weights = p.weights;
         let mut next = p.next;
         for s in 0..p.segments {
@@ -115,8 +121,11 @@ unsafe fn some_rows<L: Lanes, const R: usize>(p: &Product, step: usize) {
         }
         for (r, sums) in sums.into_iter().enumerate() {
             let output = p.output.add(r * p.output_stride);
-            sums[0].store(output);
-            sums[1].store(output.add(L::N));
+            let zero = L::splat(0.0);
+            // In this order NaN stays what it is.
+            let finish = |sum: L| if p.relu { zero.max(sum) } else { sum };
+            finish(sums[0]).store(output);
+            finish(sums[1]).store(output.add(L::N));
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use crate::buffer::Buffer;
 
-/// Channels are stored in multiples of this, so that every vector of every instruction
-/// set is whole.
-pub(crate) const GRAIN: usize = 16;
+/// Channels are stored in multiples of this: whole panels of every instruction set.
+pub(crate) const GRAIN: usize = 32;
 
 /// Feature maps of a batch: `[batch, height, width, channels]`, channels adjacent in
-/// memory and padded with zeros to a multiple of 16.
+/// memory and padded with zeros to a multiple of 32.
 ///
 /// Channels last, because the transforms then work on as many channels as a vector has
 /// lanes, without shuffling, and write the rows that the matrix kernel reads. Blocks of 8
@@ -64,7 +63,7 @@ impl Map {
         }
     }
 
-    /// The same without a copy, where the number of channels is a multiple of 16.
+    /// The same without a copy, where the number of channels is a multiple of 32.
     pub fn packed(&self) -> Option<&[f32]> {
         (self.stride() == self.channels).then_some(&*self.values)
     }
@@ -109,14 +108,25 @@ impl Map {
         max
     }
 
-    /// What is negative becomes 0.
-    pub fn rectify(&mut self) {
-        for value in &mut *self.values {
-            *value = if *value > 0.0 { *value } else { 0.0 };
+    /// `gain · max(sign · value, 0) + shift`, in each channel.
+    ///
+    /// # Panics
+    /// If there is not one of each for every channel.
+    pub fn rectify_and_scale(&mut self, signs: &[f32], gains: &[f32], shifts: &[f32]) {
+        let channels = self.channels;
+        assert!([signs, gains, shifts].iter().all(|of| of.len() == channels));
+        let stride = self.stride().max(1);
+        for pixel in self.values.chunks_exact_mut(stride) {
+            let norm = signs.iter().zip(gains).zip(shifts);
+            for (value, ((sign, gain), shift)) in pixel.iter_mut().zip(norm) {
+                let positive = sign * *value;
+                let positive = if positive > 0.0 { positive } else { 0.0 };
+                *value = gain * positive + shift;
+            }
         }
     }
 
-    /// Makes it of another shape, its values those of anything.
+    /// Makes it of another shape. Its values are those of anything.
     pub(crate) fn reshape(&mut self, batch: usize, height: usize, width: usize, channels: usize) {
         (self.batch, self.height, self.width) = (batch, height, width);
         self.channels = channels;
@@ -149,9 +159,11 @@ mod tests {
         assert_eq!(map.packed(), None);
         let max = [25., 26., 27., 28., 29., 55., 56., 57., 58., 59.];
         assert_eq!(map.max_over_positions(), max);
-        map.rectify();
-        assert_eq!(map.to_channels_last(), values);
-        let whole = Map::from_channels_last(&values[..32], 1, 2, 1, 16);
+        let signs = [1., 1., 1., -1., 1.];
+        map.rectify_and_scale(&signs, &[2., 2., -1., 3., 2.], &[1., 0., 0., 5., 0.]);
+        assert_eq!(map.to_channels_last()[5..10], [11., 12., -7., 5., 18.]);
+        assert_eq!(map.values()[5..32], [0.0; 27]);
+        let whole = Map::from_channels_last(&values[..32], 1, 1, 1, 32);
         assert_eq!(whole.packed(), Some(&values[..32]));
     }
 }

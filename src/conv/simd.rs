@@ -8,10 +8,14 @@
 //! Rejected: the `pulp` crate, which does the same for many more types. The kernels need
 //! nine operations and have to name the number of registers, which it does not offer.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
@@ -42,17 +46,21 @@ pub(crate) unsafe trait Lanes: Copy {
     unsafe fn mul(self, other: Self) -> Self;
     /// `self · factor + summand`, rounded once where the CPU can.
     unsafe fn mul_add(self, factor: Self, summand: Self) -> Self;
+    /// The larger; `other` if one is NaN.
     unsafe fn max(self, other: Self) -> Self;
-    /// Starts reading the cache line of an address, which need not exist. Does nothing
-    /// where there is no such instruction.
+    /// Starts reading the cache line of an address, which need not exist, into the
+    /// second-level cache: what is read ahead may not fit the first. Does nothing where
+    /// there is no such instruction.
     unsafe fn prefetch(at: *const f32);
 }
 
 /// An instruction set that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
-    /// What the compiler makes of plain arithmetic: SSE2 on x86-64, NEON on ARM.
+    /// What the compiler makes of plain arithmetic: SSE2 on x86-64.
     Portable,
+    /// NEON of 64-bit ARM.
+    Neon,
     /// AVX2 with fused multiply-add.
     Avx2,
     /// AVX-512.
@@ -82,18 +90,21 @@ impl Isa {
                 return &[Self::Portable, Self::Avx2];
             }
         }
+        if cfg!(target_arch = "aarch64") {
+            return &[Self::Portable, Self::Neon];
+        }
         &[Self::Portable]
     }
 
     /// Values in a vector.
     pub(crate) fn lanes(self) -> usize {
         match self {
-            Self::Portable => Portable::N,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => Avx2::N,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => Avx512::N,
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => Neon::N,
             _ => Portable::N,
         }
     }
@@ -125,6 +136,8 @@ macro_rules! dispatch {
                     $crate::simd::Isa::Avx2 => avx2$(::<$tile>)?($($arg),*),
                     #[cfg(target_arch = "x86_64")]
                     $crate::simd::Isa::Avx512 => avx512$(::<$tile>)?($($arg),*),
+                    #[cfg(target_arch = "aarch64")]
+                    $crate::simd::Isa::Neon => $kernel::<$crate::simd::Neon $(, $tile)?>($($arg),*),
                     _ => $kernel::<$crate::simd::Portable $(, $tile)?>($($arg),*),
                 }
             }

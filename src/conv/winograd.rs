@@ -106,9 +106,8 @@ impl Conv3x3 {
         assert_eq!(x.channels(), self.channels_in, "channels of the input");
         let (mut height, mut width) = (x.height(), x.width());
         let side = self.tile.side();
-        let half = |n: usize| n / 2;
         if after.pool {
-            (height, width) = (half(height), half(width));
+            (height, width) = (height / 2, width / 2);
         }
         y.reshape(x.batch(), height, width, self.channels);
         let step = if after.pool { side / 2 } else { side };

@@ -24,7 +24,7 @@ impl Workers {
     ///
     /// # Errors
     /// If the system has no more threads.
-    pub fn new(threads: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
+    pub fn new(threads: usize) -> std::io::Result<Self> {
         let threads = threads.max(1);
         let pool = match threads {
             1 => None,
@@ -32,7 +32,8 @@ impl Workers {
                 rayon::ThreadPoolBuilder::new()
                     .num_threads(threads - 1)
                     .thread_name(|i| format!("conv {i}"))
-                    .build()?,
+                    .build()
+                    .map_err(std::io::Error::other)?,
             ),
         };
         Ok(Self {

@@ -7,10 +7,7 @@
 
 use super::Lanes;
 
-/// Two NEON registers, or one of SSE2, which has only 16.
-#[cfg(target_arch = "aarch64")]
-const LANES: usize = 8;
-#[cfg(not(target_arch = "aarch64"))]
+/// A register of SSE2.
 const LANES: usize = 4;
 
 #[derive(Clone, Copy)]
@@ -62,15 +59,8 @@ unsafe impl Lanes for Portable {
 
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, summand: Self) -> Self {
-        // Where the architecture has no such instruction, `f32::mul_add` is a slow call.
-        let product = if cfg!(target_arch = "aarch64") {
-            return Self(std::array::from_fn(|i| {
-                self.0[i].mul_add(factor.0[i], summand.0[i])
-            }));
-        } else {
-            self.zip(factor, |a, b| a * b)
-        };
-        product.zip(summand, |a, b| a + b)
+        // Rounded twice: without such an instruction `f32::mul_add` is a slow call.
+        self.zip(factor, |a, b| a * b).zip(summand, |a, b| a + b)
     }
 
     #[inline(always)]

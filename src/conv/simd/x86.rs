@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "these instructions may be missing from a CPU")]
 
 use std::arch::x86_64::{
-    __m256, __m512, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    __m256, __m512, _MM_HINT_T1, _mm_prefetch, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
     _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps,
     _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps,
     _mm512_storeu_ps, _mm512_sub_ps,
@@ -73,7 +73,7 @@ macro_rules! vector {
             #[inline(always)]
             unsafe fn prefetch(at: *const f32) {
                 // SAFETY: it reads nothing that the program would see.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
             }
         }
     };

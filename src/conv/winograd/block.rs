@@ -31,8 +31,10 @@ const COMPUTED_AT_ONCE: usize = 48;
 #[derive(Clone, Copy)]
 pub(super) struct Transformed {
     start: *mut f32,
-    /// The first of the tiles.
+    /// The first of the tiles, and the one after the last.
     first: usize,
+    end: usize,
+    positions: usize,
     position_stride: usize,
     depth: usize,
 }
@@ -54,14 +56,18 @@ impl Transformed {
         Self {
             start: memory.as_mut_ptr(),
             first: tiles.start,
+            end: tiles.end,
+            positions: packed.positions,
             position_stride: tiles.len() * packed.depth + GAP,
             depth: packed.depth,
         }
     }
 
+    /// `depth` values of a tile.
     fn at(self, position: usize, tile: usize) -> *mut f32 {
+        assert!(position < self.positions && (self.first..self.end).contains(&tile));
         let place = position * self.position_stride + (tile - self.first) * self.depth;
-        // SAFETY: within the memory, whose length `new` checked.
+        // SAFETY: within the memory: the place was checked, its length by `new`.
         unsafe { self.start.add(place) }
     }
 }
@@ -93,7 +99,7 @@ impl<'a> Layer<'a> {
         );
         assert_eq!(packed.positions, (grid.side + 2).pow(2));
         let (y_height, y_width, y_stride) = (y.height(), y.width(), y.stride());
-        assert!(y_stride <= packed.panels * packed.columns);
+        assert_eq!(y_stride, packed.panels * packed.columns);
         assert_eq!(y.values().len(), x.batch() * y_height * y_width * y_stride);
         let step = if after.pool { grid.side / 2 } else { grid.side };
         assert!(grid.rows == y_height.div_ceil(step) && grid.columns == y_width.div_ceil(step));
@@ -123,8 +129,8 @@ impl<'a> Layer<'a> {
             // SAFETY: the memory is this task's, and so are the tiles.
             unsafe {
                 self.transform(tiles.clone(), transformed);
-                for panels in self.groups() {
-                    self.compute(tiles.clone(), panels, transformed, products);
+                for group in 0..self.groups() {
+                    self.compute(tiles.clone(), group, transformed, products);
                 }
             }
         });
@@ -135,7 +141,6 @@ impl<'a> Layer<'a> {
     pub fn by_channels(&self, tiles: usize, workers: &mut Workers) {
         let mut memory = std::mem::take(&mut workers.shared);
         let together = (SHARED / self.packed.positions / self.packed.depth).max(BLOCK);
-        let groups: Vec<_> = self.groups().collect();
         for first in (0..tiles).step_by(together) {
             let tiles = first..tiles.min(first + together);
             memory.resize(Transformed::len(tiles.len(), self.packed));
@@ -146,23 +151,21 @@ impl<'a> Layer<'a> {
                 unsafe { self.transform(parts.get(task), transformed) };
             });
             let parts = Parts::of(tiles, COMPUTED_AT_ONCE);
-            workers.each(parts.len() * groups.len(), |task, scratch| {
+            workers.each(parts.len() * self.groups(), |task, scratch| {
                 let (group, part) = (task / parts.len(), task % parts.len());
-                let (tiles, panels) = (parts.get(part), groups[group].clone());
+                let tiles = parts.get(part);
                 scratch.resize(self.products_len(tiles.len()));
                 // SAFETY: each task has other tiles or another group, and all tiles
                 // were transformed when the first `each` returned.
-                unsafe { self.compute(tiles, panels, transformed, scratch) };
+                unsafe { self.compute(tiles, group, transformed, scratch) };
             });
         }
         workers.shared = memory;
     }
 
-    /// The panels of each group.
-    fn groups(&self) -> impl Iterator<Item = Range<usize>> {
-        let panels = self.packed.panels;
-        let firsts = (0..panels).step_by(IN_GROUP);
-        firsts.map(move |first| first..panels.min(first + IN_GROUP))
+    /// The number of groups of panels.
+    fn groups(&self) -> usize {
+        self.packed.panels.div_ceil(IN_GROUP)
     }
 
     /// Values of memory that the products of `tiles` need in a group.
@@ -179,9 +182,8 @@ impl<'a> Layer<'a> {
         let mut next = self.pixels(tiles.start);
         for tile in tiles.clone() {
             let pixels = next;
-            if tile + 1 < tiles.end {
-                next = self.pixels(tile + 1);
-            }
+            // The last reads itself ahead.
+            next = self.pixels(tiles.end.min(tile + 2) - 1);
             let tile = InputTile {
                 pixels,
                 next,
@@ -189,8 +191,8 @@ impl<'a> Layer<'a> {
                 to: to.at(0, tile),
                 position_stride: to.position_stride,
             };
-            // SAFETY: `depth` values are at each pixel (checked above) and, the caller
-            // says, ours at each position; `new` checked the CPU.
+            // SAFETY: `depth` values are at each pixel, and ours, the caller says, at
+            // each position of the tile. The convolution checked the CPU.
             unsafe {
                 match self.grid.side {
                     2 => transform_input::<2>(self.conv.isa, &tile),
@@ -223,16 +225,16 @@ impl<'a> Layer<'a> {
         pixels
     }
 
-    /// Computes the output of `tiles` in the channels of some panels, from their
+    /// Computes the output of `tiles` in the channels of a group of panels, from their
     /// transformed input.
     ///
     /// # Safety
     /// `from` has these tiles, nobody writes to them, and nobody else computes these
-    /// tiles in these panels.
+    /// tiles in this group.
     unsafe fn compute(
         &self,
         tiles: Range<usize>,
-        panels: Range<usize>,
+        group: usize,
         from: Transformed,
         products: &mut [f32],
     ) {
@@ -243,6 +245,8 @@ impl<'a> Layer<'a> {
             ..
         } = *self.packed;
         assert!(products.len() >= self.products_len(tiles.len()));
+        let first = group * IN_GROUP;
+        let panels = first..self.packed.panels.min(first + IN_GROUP);
         // [panel, tile, position, column]
         let place = |panel: usize, tile: usize, position: usize| {
             ((panel * tiles.len() + tile) * positions + position) * columns
@@ -258,8 +262,10 @@ impl<'a> Layer<'a> {
                     segments: 1,
                     segment_stride: 0,
                     weights: weights[..depth * columns].as_ptr(),
+                    bias: self.conv.zeros[..columns].as_ptr(),
+                    relu: false,
                     next: weights.as_ptr().wrapping_add(depth * columns),
-                    output: products[place(panel - panels.start, 0, position)..].as_mut_ptr(),
+                    output: products[place(panel - first, 0, position)..].as_mut_ptr(),
                     output_stride: positions * columns,
                 };
                 // SAFETY: a row is `depth` values of a tile at this position, which the
@@ -269,7 +275,7 @@ impl<'a> Layer<'a> {
         }
         for tile in tiles.clone() {
             for panel in panels.clone() {
-                let from = &products[place(panel - panels.start, tile - tiles.start, 0)..];
+                let from = &products[place(panel - first, tile - tiles.start, 0)..];
                 // SAFETY: this tile and these channels are ours, the caller says.
                 unsafe { self.finish(tile, panel, &from[..positions * columns]) };
             }
@@ -282,13 +288,9 @@ impl<'a> Layer<'a> {
         let Grid { side, .. } = self.grid;
         let (image, row, column) = self.grid.place(tile);
         let channel = panel * self.packed.columns;
-        if channel >= self.y_stride {
-            return;
-        }
         let step = if self.after.pool { side / 2 } else { side };
         let (row, column) = (row * step, column * step);
         let pixel = (image * self.y_height + row) * self.y_width + column;
-        let lanes = self.conv.isa.lanes();
         let tile = OutputTile {
             products: products.as_ptr(),
             bias: self.conv.bias[channel..][..self.packed.columns].as_ptr(),
@@ -298,12 +300,11 @@ impl<'a> Layer<'a> {
             pixel_stride: self.y_stride,
             rows: self.y_height - row,
             columns: self.y_width - column,
-            vectors: (self.packed.columns.min(self.y_stride - channel)) / lanes,
             relu: self.after.relu,
             pool: self.after.pool,
         };
-        // SAFETY: only pixels that the output has are written, ours by the caller's word;
-        // `new` checked the CPU.
+        // SAFETY: only pixels that the output has are written, ours by the caller's word.
+        // The convolution checked the CPU.
         unsafe {
             match side {
                 2 => transform_output::<2>(self.conv.isa, &tile),

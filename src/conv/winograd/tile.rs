@@ -42,8 +42,6 @@ pub(super) struct OutputTile {
     pub rows: usize,
     /// The same of columns.
     pub columns: usize,
-    /// Vectors of the panel that the output has.
-    pub vectors: usize,
     /// What is negative becomes 0.
     pub relu: bool,
     /// The maximum of each 2 × 2.
@@ -108,9 +106,9 @@ unsafe fn input_tile<L: Lanes, const M: usize>(tile: &InputTile) {
 #[inline(always)]
 unsafe fn output_tile<L: Lanes, const M: usize>(tile: &OutputTile) {
     let side = M + 2;
-    for v in 0..tile.vectors {
-        // SAFETY: the products have `side`² positions, and the output has the rows,
-        // columns and vectors that the tile says.
+    for v in 0..VECTORS {
+        // SAFETY: the products have `side`² positions, and the output has the rows and
+        // columns that the tile says.
         unsafe {
             let zero = L::splat(0.0);
             let mut half = [[zero; MAX_POSITIONS]; 4];
@@ -128,7 +126,8 @@ unsafe fn output_tile<L: Lanes, const M: usize>(tile: &OutputTile) {
             let bias = L::load(tile.bias.add(v * L::N));
             let finish = |value: L| {
                 let value = value.add(bias);
-                if tile.relu { value.max(zero) } else { value }
+                // In this order NaN stays what it is.
+                if tile.relu { zero.max(value) } else { value }
             };
             let to = tile.to.add(v * L::N);
             let at = |i: usize, j: usize| to.add(i * tile.row_stride + j * tile.pixel_stride);
