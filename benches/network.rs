@@ -32,7 +32,7 @@ fn forward(c: &mut Criterion) {
         let options = NetOptions {
             device: Device::Cpu,
             precision,
-            threads: None,
+            ..NetOptions::default()
         };
         let net = L3Net::new(&weights, &options).expect("a network on the CPU");
         let mut group = c.benchmark_group(format!("a pair in {precision}"));

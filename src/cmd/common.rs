@@ -126,6 +126,7 @@ impl ComputeArgs {
             device: self.device,
             precision: self.precision,
             threads: self.threads.map(usize::from),
+            ..NetOptions::default()
         }
     }
 

@@ -123,6 +123,44 @@ impl Precision {
     }
 }
 
+/// Who computes the convolutions of the trunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convolutions {
+    /// The fastest: our own in f32 on the CPU, else libtorch.
+    #[default]
+    Auto,
+    /// libtorch everywhere, to compare with.
+    Libtorch,
+}
+
+impl FromStr for Convolutions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "libtorch" => Ok(Self::Libtorch),
+            _ => Err(format!("convolutions are auto or libtorch, not {text}")),
+        }
+    }
+}
+
+impl fmt::Display for Convolutions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Libtorch => "libtorch",
+        })
+    }
+}
+
+impl Convolutions {
+    /// Whether they are our own.
+    pub fn are_own(self, device: tch::Device, kind: Kind) -> bool {
+        self == Self::Auto && device == tch::Device::Cpu && kind == Kind::Float
+    }
+}
+
 /// Whether the CPU is faster in bf16 than in f32. AVX512-BF16 alone does not tell: with
 /// it AMD's CPUs multiply twice as fast as in f32, Intel's without AMX (as in many
 /// virtual machines) half as fast (`benches/RESULTS.md`).
@@ -167,6 +205,10 @@ mod tests {
             assert_eq!(precision.to_string().parse(), Ok(precision));
         }
         assert_eq!("cuda".parse(), Ok(Device::Cuda(0)));
+        for convolutions in [Convolutions::Auto, Convolutions::Libtorch] {
+            assert_eq!(convolutions.to_string().parse(), Ok(convolutions));
+        }
+        assert!("own".parse::<Convolutions>().is_err());
         for wrong in ["", "gpu", "cuda:", "cuda:x", "cuda:-1"] {
             assert!(wrong.parse::<Device>().is_err(), "{wrong}");
         }

@@ -177,6 +177,9 @@ pub enum NetError {
         /// What is wrong.
         what: String,
     },
+    /// The system has no more threads.
+    #[error("cannot start the threads of the network: {0}; try fewer with --threads")]
+    Threads(std::io::Error),
     /// libtorch failed, usually for lack of memory (see
     /// [`is_out_of_memory`](Self::is_out_of_memory)).
     #[error("libtorch: {0}")]

@@ -29,7 +29,7 @@ mod weights;
 
 pub use cameras::{CameraRecord, Cameras, ModelRecord};
 pub use default_model::{find_model, untrained_file};
-pub use device::{Device, Precision, bf16_is_faster_on_cpu, precision_name};
+pub use device::{Convolutions, Device, Precision, bf16_is_faster_on_cpu, precision_name};
 pub use embedding::{Embedding, PICTURE_WIDTH, SOUND_WIDTH};
 pub use error::{ModelError, NetError};
 pub use fusion::{Fusion, HeatmapKind, Outputs};

@@ -4,14 +4,14 @@ use std::fmt;
 
 use tch::{Kind, Tensor};
 
-use super::device::{Device, Precision, precision_name};
+use super::device::{Convolutions, Device, Precision, precision_name};
 use super::error::NetError;
 use super::fusion::{Fusion, HeatmapKind, Outputs};
 use super::input;
 use super::layout::{Modality, TrunkKind, Variant};
 use super::plain::{judgements, pooled};
 use super::threads::sleep_while_waiting;
-use super::trunk::{Trunk, TrunkOutput};
+use super::trunk::{Memory, Trunk, TrunkOutput};
 use super::weights::Weights;
 use crate::cores::cores;
 use crate::features::Features;
@@ -34,6 +34,8 @@ pub struct NetOptions {
     pub precision: Precision,
     /// Threads on the CPU; by default all of its cores.
     pub threads: Option<usize>,
+    /// Who computes the convolutions.
+    pub convolutions: Convolutions,
 }
 
 /// The network, ready for inference. One thread owns it at a time.
@@ -53,6 +55,8 @@ pub struct NetInfo {
     pub kind: Kind,
     /// Threads on the CPU.
     pub threads: usize,
+    /// The convolutions are our own, not libtorch's.
+    pub own_convolutions: bool,
     /// The variant of the network.
     pub variant: Variant,
     /// Whether its weights were trained.
@@ -106,6 +110,7 @@ impl L3Net {
             device,
             kind,
             threads: options.threads.unwrap_or_else(cores).max(1),
+            own_convolutions: options.convolutions.are_own(device, kind),
             variant: *weights.variant(),
             trained: weights.is_trained(),
         };
@@ -114,11 +119,17 @@ impl L3Net {
         }
         let _guard = tch::no_grad_guard();
         let parts = info.variant.parts;
+        let memory = match info.own_convolutions {
+            true => Some(Memory::new(info.threads).map_err(NetError::Threads)?),
+            false => None,
+        };
         let trunk = |modality| {
-            (parts
-                .has(modality)
-                .then(|| Trunk::folded(weights, modality, device, kind)))
-            .transpose()
+            (parts.has(modality))
+                .then(|| match &memory {
+                    Some(memory) => Ok(Trunk::own(weights, modality, memory)),
+                    None => Trunk::folded(weights, modality, device, kind),
+                })
+                .transpose()
         };
         Ok(Self {
             vision: trunk(Modality::Vision)?,

@@ -79,6 +79,7 @@ impl Pool {
             device: settings.device,
             precision: settings.precision,
             threads: Some(settings.threads),
+            ..NetOptions::default()
         };
         let weights = start.trunks(settings.sampler.seed);
         let net = L3Net::new(&weights, &options)?;

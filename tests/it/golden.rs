@@ -7,7 +7,7 @@ mod reference;
 
 use l3net::features::{Crop, FeatureExtractor, Features, FrameScaler};
 use l3net::net::{
-    Conv1Stride, Device, HeatmapKind, L3Net, NetError, NetOptions, Precision, Weights,
+    Conv1Stride, Convolutions, Device, HeatmapKind, L3Net, NetError, NetOptions, Precision, Weights,
 };
 use l3net::picture::Picture;
 use l3net::result::{Heatmap, Judgement};
@@ -162,8 +162,16 @@ fn the_network_in_f32_is_the_reference() {
     let batch: Vec<_> = batch.iter().collect();
     for (stride, prefix) in [(Conv1Stride::Two, "stride2"), (Conv1Stride::One, "stride1")] {
         let weights = Weights::random(SEED, stride);
-        let net = network(&weights, Device::Cpu, Precision::F32);
-        check_network(&golden, &weights, &net, &batch, prefix, F32);
+        for convolutions in [Convolutions::Auto, Convolutions::Libtorch] {
+            let options = NetOptions {
+                device: Device::Cpu,
+                precision: Precision::F32,
+                convolutions,
+                ..NetOptions::default()
+            };
+            let net = L3Net::new(&weights, &options).expect("a network");
+            check_network(&golden, &weights, &net, &batch, prefix, F32);
+        }
     }
 }
 
@@ -299,6 +307,7 @@ fn the_network_can_move_to_another_thread_and_keeps_its_number_of_threads() {
         device: Device::Cpu,
         precision: Precision::F32,
         threads: Some(1),
+        ..NetOptions::default()
     };
     let weights = Weights::random(SEED, Conv1Stride::Two);
     let net = L3Net::new(&weights, &options).expect("a network");

@@ -187,6 +187,7 @@ mod tests {
             device: tch::Device::Cpu,
             kind: Kind::Float,
             threads: 1,
+            own_convolutions: true,
             variant: Variant::PAPER,
             trained: false,
         };

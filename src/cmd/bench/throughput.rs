@@ -17,7 +17,9 @@ use super::jobs::{
 };
 use super::stats::{Timings, peak_memory, run_interleaved};
 use crate::features::Features;
-use crate::net::{Device, HeatmapKind, L3Net, NetInfo, NetOptions, Precision, Weights};
+use crate::net::{
+    Convolutions, Device, HeatmapKind, L3Net, NetInfo, NetOptions, Precision, Weights,
+};
 
 /// Options of the network benchmark.
 #[derive(clap::Args, Debug)]
@@ -31,6 +33,10 @@ pub struct NetworkArgs {
     /// auto, f32 or bf16; several with commas are measured in turn
     #[arg(long, value_delimiter = ',', default_value = "auto")]
     pub precision: Vec<Precision>,
+    /// Who computes the convolutions: auto (our own in f32 on the CPU) or libtorch;
+    /// several with commas are measured in turn
+    #[arg(long, value_delimiter = ',', default_value = "auto")]
+    pub convolutions: Vec<Convolutions>,
     /// Threads on the CPU; by default all of its cores
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
@@ -78,28 +84,36 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
     }
     let weights = Weights::open(args.model.as_deref())?;
     weights.check_judges()?;
-    let nets = args
-        .precision
-        .iter()
-        .map(|&precision| {
+    let mut nets: Vec<L3Net> = Vec::new();
+    for &precision in &args.precision {
+        for &convolutions in &args.convolutions {
             let options = NetOptions {
                 device: args.device,
                 precision,
                 threads: args.threads,
+                convolutions,
             };
-            L3Net::new(&weights, &options)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+            let net = L3Net::new(&weights, &options)?;
+            // In bf16 and on a GPU both are libtorch's.
+            if nets.iter().all(|n| n.describe() != net.describe()) {
+                nets.push(net);
+            }
+        }
+    }
     let Some(first) = nets.first().map(L3Net::describe) else {
-        bail!("--precision: none given");
+        bail!("--precision or --convolutions: none given");
     };
     let largest = args.batch.iter().copied().max().unwrap_or(1);
     let features: Vec<Features> = (0..largest)
         .map(|i| pair(i, weights.spec(), args.size))
         .collect();
     let pairs: Vec<&Features> = features.iter().collect();
-    // Puts the number of threads in place for the ceilings and the script too.
-    nets[0].judge(&pairs[..1], HeatmapKind::Gradient)?;
+    // The first also puts the number of threads in place for the ceilings and the script.
+    let mut logits = Vec::new();
+    for net in &nets {
+        let judged = net.judge(&pairs[..1], HeatmapKind::Gradient)?;
+        logits.extend(judged.first().map(|judged| judged.logits));
+    }
 
     let file = args.against.as_deref();
     let script = file.map(|file| load(file, first)).transpose()?;
@@ -108,11 +122,13 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
     for net in &nets {
         let info = net.describe();
         let precision = info.precision_name();
-        timed.extend([Timed::Matmul(precision), Timed::Convolution(precision)]);
-        jobs.extend([matmul(info), convolution(info)]);
+        if !timed.contains(&Timed::Matmul(precision)) {
+            timed.extend([Timed::Matmul(precision), Timed::Convolution(precision)]);
+            jobs.extend([matmul(info), convolution(info)]);
+        }
         for &batch in &args.batch {
             let pairs = &pairs[..batch];
-            timed.push(Timed::Net(precision, batch));
+            timed.push(Timed::Net(precision, info.own_convolutions, batch));
             jobs.push(Box::new(move || {
                 net.judge(pairs, HeatmapKind::Gradient)?;
                 Ok(())
@@ -134,10 +150,12 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
     drop(jobs);
 
     let gflop = gflop_per_pair(weights.spec(), weights.conv1_stride(), args.size);
-    let ceilings: Vec<_> = nets
-        .iter()
-        .map(|net| measured.ceiling(net.describe()))
-        .collect();
+    let mut ceilings: Vec<Ceiling> = Vec::new();
+    for info in nets.iter().map(L3Net::describe) {
+        if (ceilings.iter()).all(|c| c.precision != info.precision_name()) {
+            ceilings.push(measured.ceiling(info));
+        }
+    }
     let cases = measured
         .timed
         .iter()
@@ -150,17 +168,19 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
         size: [args.size.0, args.size.1],
         gflop_per_pair: gflop,
         cases: cases.collect(),
+        logits,
         ceilings,
         peak_memory_bytes: peak_memory(),
     })
 }
 
-/// What a job measures; precisions by name.
+/// What a job measures; precisions by name, the network also by whether its convolutions
+/// are our own.
 #[derive(Clone, Copy, PartialEq)]
 enum Timed {
     Matmul(&'static str),
     Convolution(&'static str),
-    Net(&'static str, usize),
+    Net(&'static str, bool, usize),
     Script(usize),
 }
 
@@ -200,7 +220,8 @@ impl Measured {
         gflop: f64,
     ) -> Option<Case> {
         let (name, precision, batch) = match what {
-            Timed::Net(precision, batch) => ("l3net".to_owned(), precision, batch),
+            Timed::Net(precision, true, batch) => ("l3net".to_owned(), precision, batch),
+            Timed::Net(precision, false, batch) => ("libtorch".to_owned(), precision, batch),
             // As benches/torchscript.py exports it.
             Timed::Script(batch) => (script?.display().to_string(), "f32", batch),
             Timed::Matmul(_) | Timed::Convolution(_) => return None,
@@ -217,6 +238,13 @@ impl Measured {
             moments_per_second,
             gflops,
             of_ceiling: ceiling.map(|c| gflops / c.matmul_gflops.max(c.convolution_gflops)),
+            times_as_fast_as_libtorch: match what {
+                Timed::Net(precision, true, batch) => {
+                    let libtorch = Timed::Net(precision, false, batch);
+                    median_ratio(self.times(libtorch), self.times(what))
+                }
+                _ => None,
+            },
             times_as_fast_as_script: match what {
                 Timed::Net(..) => median_ratio(self.times(Timed::Script(batch)), self.times(what)),
                 _ => None,
@@ -277,6 +305,7 @@ mod tests {
             model: None,
             device: Device::Cpu,
             precision: vec![Precision::F32, Precision::Bf16],
+            convolutions: vec![Convolutions::Auto, Convolutions::Libtorch],
             threads: Some(1),
             batch: vec![1, 2],
             size: (32, 32),
@@ -287,9 +316,19 @@ mod tests {
         let cases: Vec<_> = report
             .cases
             .iter()
-            .map(|c| (c.precision, c.batch))
+            .map(|c| (c.what.as_str(), c.precision, c.batch))
             .collect();
-        assert_eq!(cases, [("f32", 1), ("f32", 2), ("bf16", 1), ("bf16", 2)]);
+        let expected = [
+            ("l3net", "f32", 1),
+            ("l3net", "f32", 2),
+            ("libtorch", "f32", 1),
+            ("libtorch", "f32", 2),
+            ("libtorch", "bf16", 1),
+            ("libtorch", "bf16", 2),
+        ];
+        assert_eq!(cases, expected);
+        let compared = |c: &&Case| c.times_as_fast_as_libtorch.is_some();
+        assert_eq!(report.cases.iter().filter(compared).count(), 2);
         assert!(
             report
                 .cases
@@ -299,7 +338,7 @@ mod tests {
         assert_eq!(report.ceilings.len(), 2);
         let mut out = Vec::new();
         table(&report, &mut out)?;
-        assert_eq!(String::from_utf8(out)?.lines().count(), 11);
+        assert_eq!(String::from_utf8(out)?.lines().count(), 13);
         Ok(())
     }
 }

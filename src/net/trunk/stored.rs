@@ -1,32 +1,54 @@
 //! The layers of a trunk from a model's tensors.
 
-use tch::{Kind, TchError, Tensor};
-
 use l3net_data::floats;
 
-use super::ConvBlock;
-use crate::net::layout::{CHANNELS, Modality};
+use crate::net::layout::{CHANNELS, Modality, TrunkKind};
 use crate::net::weights::Weights;
 
-/// The tensors of one [`ConvBlock`] as a model stores them.
-pub(super) struct StoredBlock<'a> {
+/// A convolution for inference, its norm folded into it.
+pub(super) struct Stored {
+    /// `[channels, channels_in, 3, 3]`.
+    pub kernels: Vec<f32>,
+    /// `[channels]`.
+    pub bias: Vec<f32>,
+    pub channels_in: usize,
+    pub channels: usize,
+    pub stride: usize,
+}
+
+impl Stored {
+    /// A convolution by its block and its number in the block.
+    pub fn of(weights: &Weights, modality: Modality, block: usize, number: usize) -> Self {
+        let stored = StoredBlock::of(weights, modality, block, number);
+        match (weights.variant().trunks, block, number) {
+            (TrunkKind::OpenL3, 4, 2) => stored.plain(),
+            (TrunkKind::OpenL3, 1, 2) if modality == Modality::Vision => {
+                stored.with_signs_of_norm()
+            }
+            _ => stored.folded(),
+        }
+    }
+}
+
+/// The tensors of one convolution and its norm as a model stores them.
+struct StoredBlock<'a> {
     weights: &'a Weights,
     modality: Modality,
     name: String,
     channels_in: usize,
     channels: usize,
-    stride: i64,
+    stride: usize,
 }
 
 impl<'a> StoredBlock<'a> {
-    pub fn of(weights: &'a Weights, modality: Modality, block: usize, number: usize) -> Self {
+    fn of(weights: &'a Weights, modality: Modality, block: usize, number: usize) -> Self {
         let channels_in = match (block, number) {
             (1, 1) => modality.channels_in(),
             (_, 1) => CHANNELS[block - 2],
             _ => CHANNELS[block - 1],
         };
         let stride = match (block, number) {
-            (1, 1) => i64::from(weights.conv1_stride().get()),
+            (1, 1) => usize::from(weights.conv1_stride().get()),
             _ => 1,
         };
         Self {
@@ -45,44 +67,43 @@ impl<'a> StoredBlock<'a> {
     }
 
     /// The convolution without a norm, its kernels times `gain`, with this bias.
-    fn block(&self, gain: &[f64], bias: &[f32]) -> Result<ConvBlock, TchError> {
+    fn with(&self, gain: &[f64], bias: Vec<f32>) -> Stored {
         let kernels = self.values("conv", "weight");
-        let weight = floats::scaled_rows(kernels, self.channels_in * 9, gain);
-        let shape = [self.channels as i64, self.channels_in as i64, 3, 3];
-        Ok(ConvBlock {
-            weight: Tensor::f_from_slice(&weight)?.f_reshape(shape)?,
-            bias: Some(Tensor::f_from_slice(bias)?),
+        Stored {
+            kernels: floats::scaled_rows(kernels, self.channels_in * 9, gain),
+            bias,
+            channels_in: self.channels_in,
+            channels: self.channels,
             stride: self.stride,
-            kind: Kind::Float,
-            norm: None,
-        })
+        }
     }
 
     /// w' = w γ/σ and b' = (b − μ) γ/σ + β, in double precision.
-    pub fn folded(&self) -> Result<ConvBlock, TchError> {
+    fn folded(&self) -> Stored {
         let gain = gains(self.weights, self.modality, &format!("bn{}", self.name));
         let of = |layer, name| self.values(layer, name).iter().map(|&v| f64::from(v));
-        let bias: Vec<f32> = of("conv", "bias")
+        let bias = of("conv", "bias")
             .zip(of("bn", "running_mean"))
             .zip(of("bn", "bias"))
             .zip(&gain)
             .map(|(((b, mean), beta), gain)| ((b - mean) * gain + beta) as f32)
             .collect();
-        self.block(&gain, &bias)
+        self.with(&gain, bias)
     }
 
     /// As it is: no norm follows.
-    pub fn plain(&self) -> Result<ConvBlock, TchError> {
-        self.block(&vec![1.0; self.channels], self.values("conv", "bias"))
+    fn plain(&self) -> Stored {
+        let bias = self.values("conv", "bias").to_vec();
+        self.with(&vec![1.0; self.channels], bias)
     }
 
-    /// With the signs that [`LateNorm`] needs.
-    pub fn with_signs_of_norm(&self) -> Result<ConvBlock, TchError> {
+    /// With the signs that [`LateNorm`](super::norm::LateNorm) needs.
+    fn with_signs_of_norm(&self) -> Stored {
         let signs = signs_of_norm(self.weights);
         let bias = self.values("conv", "bias").iter().zip(&signs);
-        let bias: Vec<f32> = bias.map(|(bias, sign)| bias * sign).collect();
+        let bias = bias.map(|(bias, sign)| bias * sign).collect();
         let gain: Vec<f64> = signs.into_iter().map(f64::from).collect();
-        self.block(&gain, &bias)
+        self.with(&gain, bias)
     }
 }
 

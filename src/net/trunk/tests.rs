@@ -4,6 +4,17 @@ use super::super::layout::{Parts, Variant};
 use super::*;
 use crate::window_spec::WindowSpec;
 
+/// The trunk by libtorch, and by our own convolutions.
+fn in_f32(weights: &Weights, modality: Modality) -> [Trunk; 2] {
+    let memory = Memory::new(2).expect("two threads");
+    let torch = Trunk::folded(weights, modality, Device::Cpu, Kind::Float).expect("a trunk");
+    [torch, Trunk::own(weights, modality, &memory)]
+}
+
+fn largest(x: &Tensor) -> f64 {
+    x.abs().max().double_value(&[])
+}
+
 #[test]
 fn folding_changes_nothing_and_odd_sizes_are_floored() {
     let _guard = tch::no_grad_guard();
@@ -12,10 +23,8 @@ fn folding_changes_nothing_and_odd_sizes_are_floored() {
         let x = Tensor::f_from_slice(&(0..51 * 57).map(|i| (i as f32).sin()).collect::<Vec<_>>())
             .and_then(|x| x.f_reshape([1, 1, 51, 57]))
             .expect("a tensor");
-        let cpu = Device::Cpu;
-        let folded = Trunk::folded(&weights, Modality::Audio, cpu, Kind::Float)
-            .and_then(|t| t.forward(&x, false))
-            .expect("a forward pass");
+        let folded = in_f32(&weights, Modality::Audio)
+            .map(|trunk| trunk.forward(&x, false).expect("a forward pass"));
         let slots = weights.variant().layout();
         let tensor = |name: &str| {
             let slot = slots.iter().find(|s| s.name == name).expect("a tensor");
@@ -33,13 +42,12 @@ fn folding_changes_nothing_and_odd_sizes_are_floored() {
         let unfolded = Trunk::over(Modality::Audio, stride, Kind::Float, tensor)
             .forward(&x, false)
             .expect("a forward pass");
-        assert_eq!(folded.conv4_2.size(), [1, 512, sides[0], sides[1]]);
-        let scale = unfolded.conv4_2.abs().max().double_value(&[]);
-        let off = (folded.conv4_2 - unfolded.conv4_2)
-            .abs()
-            .max()
-            .double_value(&[]);
-        assert!(scale > 0.1 && off < 1e-4 * scale, "{off} of {scale}");
+        let scale = largest(&unfolded.conv4_2);
+        for folded in folded {
+            assert_eq!(folded.conv4_2.size(), [1, 512, sides[0], sides[1]]);
+            let off = largest(&(folded.conv4_2 - &unfolded.conv4_2));
+            assert!(scale > 0.1 && off < 1e-4 * scale, "{off} of {scale}");
+        }
     }
 }
 
@@ -116,15 +124,18 @@ fn openl3s_trunks_are_its_layers_in_its_order() {
             .collect();
         let x = Tensor::from_slice(&values).reshape([2, channels, 50, 47]);
         let expected = openl3_step_by_step(&weights, modality, &x);
-        let trunk = Trunk::folded(&weights, modality, Device::Cpu, Kind::Float).expect("a trunk");
-        let found = trunk.forward(&x, false).expect("a forward pass");
-        assert_eq!(found.conv4_2.size(), [2, 512, 6, 5]);
-        let scale = expected.abs().max().double_value(&[]);
-        let off = (&found.conv4_2 - &expected).abs().max().double_value(&[]);
-        assert!(
-            scale > 0.1 && off < 1e-5 * scale,
-            "{modality:?}: {off} of {scale}"
-        );
+        let scale = largest(&expected);
+        for trunk in in_f32(&weights, modality) {
+            let found = trunk.forward(&x, false).expect("a forward pass");
+            assert_eq!(found.conv4_2.size(), [2, 512, 6, 5]);
+            let off = largest(&(&found.conv4_2 - &expected));
+            assert!(
+                scale > 0.1 && off < 1e-5 * scale,
+                "{modality:?}: {off} of {scale}"
+            );
+            // No ReLU follows.
+            assert!(found.pool4.min().double_value(&[]) < 0.0);
+        }
         let trunk =
             Trunk::folded(&weights, modality, Device::Cpu, Kind::BFloat16).expect("a trunk");
         let found16 = trunk.forward(&x, false).expect("a forward pass").conv4_2;
@@ -132,7 +143,33 @@ fn openl3s_trunks_are_its_layers_in_its_order() {
         let off = (found16.to_kind(Kind::Float) - &expected).abs();
         let off = off.max().double_value(&[]);
         assert!(off < 3e-2 * scale, "{modality:?} in bf16: {off} of {scale}");
-        // No ReLU follows.
-        assert!(found.pool4.min().double_value(&[]) < 0.0);
+    }
+}
+
+#[test]
+fn our_own_convolutions_give_what_libtorchs_do() {
+    let _guard = tch::no_grad_guard();
+    let weights = Weights::random(5, Conv1Stride::Two);
+    // Of the first, channels are adjacent in memory, of the others not.
+    for (batch, height, width) in [(1, 224, 224), (3, 45, 83), (2, 16, 16)] {
+        let len = batch * height * width * 3;
+        let values: Vec<f32> = (0..len).map(|i| (i as f32 * 0.7).sin()).collect();
+        let x = Tensor::from_slice(&values);
+        let x = match batch {
+            1 => x.reshape([batch, height, width, 3]).permute([0, 3, 1, 2]),
+            _ => x.reshape([batch, 3, height, width]),
+        };
+        let [torch, own] = in_f32(&weights, Modality::Vision);
+        let close = |a: &Tensor, b: &Tensor| {
+            assert_eq!(a.size(), b.size());
+            let (off, scale) = (largest(&(a - b)), largest(a));
+            assert!(off < 1e-5 * scale, "{off} of {scale} at {height} × {width}");
+        };
+        let before_relu = [&torch, &own].map(|t| t.to_conv4_2(&x, false).expect("conv4_2"));
+        close(&before_relu[0], &before_relu[1]);
+        assert!(before_relu[1].min().double_value(&[]) < 0.0);
+        let [torch, own] = [torch, own].map(|t| t.forward(&x, false).expect("a forward pass"));
+        close(&torch.conv4_2, &own.conv4_2);
+        close(&torch.pool4, &own.pool4);
     }
 }

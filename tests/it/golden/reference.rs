@@ -129,7 +129,7 @@ pub fn network(weights: &Weights, device: Device, precision: Precision) -> L3Net
     let options = NetOptions {
         device,
         precision,
-        threads: None,
+        ..NetOptions::default()
     };
     L3Net::new(weights, &options).expect("a network")
 }

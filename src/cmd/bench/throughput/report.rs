@@ -26,6 +26,9 @@ pub struct Report {
     pub ceilings: Vec<Ceiling>,
     /// The results for each precision and batch.
     pub cases: Vec<Case>,
+    /// The logits of the first pair by each network, in the order of the cases: what
+    /// other software with the same weights has to compute.
+    pub logits: Vec<[f32; 2]>,
     /// Peak memory in bytes.
     pub peak_memory_bytes: u64,
 }
@@ -45,7 +48,7 @@ pub struct Ceiling {
 /// One precision and batch size.
 #[derive(Clone, Debug, Serialize)]
 pub struct Case {
-    /// `l3net`, or the TorchScript file.
+    /// `l3net` with our own convolutions, `libtorch` with its, or the TorchScript file.
     pub what: String,
     /// `f32` or `bf16`.
     pub precision: &'static str,
@@ -59,6 +62,9 @@ pub struct Case {
     pub gflops: f64,
     /// Fraction of the higher ceiling of its precision, where measured.
     pub of_ceiling: Option<f64>,
+    /// libtorch's time divided by this one's at the same batch and precision, the median
+    /// over all runs.
+    pub times_as_fast_as_libtorch: Option<f64>,
     /// The TorchScript's time divided by this one's at the same batch, the median over
     /// all runs: above 1, this one is faster.
     pub times_as_fast_as_script: Option<f64>,
@@ -88,7 +94,7 @@ pub(super) fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()>
     }
     writeln!(
         out,
-        "\n{:<18} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>10} {:>8} {:>8} {:>9}",
+        "\n{:<18} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>10} {:>8} {:>8} {:>11} {:>9}",
         "",
         "precision",
         "batch",
@@ -99,6 +105,7 @@ pub(super) fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()>
         "moments/s",
         "GFLOP/s",
         "ceiling",
+        "to libtorch",
         "to script"
     )?;
     for c in &report.cases {
@@ -106,17 +113,18 @@ pub(super) fn table(report: &Report, out: &mut dyn Write) -> std::io::Result<()>
             .file_name()
             .unwrap_or_default()
             .to_string_lossy();
-        let ratio = c
-            .times_as_fast_as_script
-            .map(|r| format!("{r:.2} ×"))
-            .unwrap_or_default();
+        let times = |ratio: Option<f64>| ratio.map(|r| format!("{r:.2} ×")).unwrap_or_default();
+        let (libtorch, script) = (
+            times(c.times_as_fast_as_libtorch),
+            times(c.times_as_fast_as_script),
+        );
         let ceiling = c
             .of_ceiling
             .map(|part| format!("{:.0} %", 100.0 * part))
             .unwrap_or_default();
         writeln!(
             out,
-            "{name:<18} {:>9} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>10.1} {:>8.0} {ceiling:>8} {ratio:>9}",
+            "{name:<18} {:>9} {:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>10.1} {:>8.0} {ceiling:>8} {libtorch:>11} {script:>9}",
             c.precision,
             c.batch,
             c.ms.p50,

@@ -1,0 +1,191 @@
+//! conv3×3 with padding 1 straight from its definition, for the few channels of a
+//! network's input.
+//!
+//! With 1 or 3 channels in, Winograd's transforms cost more than the multiplications
+//! that they save.
+#![allow(unsafe_code, reason = "threads write to disjoint rows of one output")]
+
+use crate::buffer::Buffer;
+use crate::gemm::{Product, multiply, panel};
+use crate::map::{GRAIN, Map};
+use crate::simd::Isa;
+use crate::workers::Workers;
+
+/// A layer conv3×3 with padding 1 and stride 1 or 2 over few channels, ready to run.
+pub struct InputConv {
+    isa: Isa,
+    stride: usize,
+    channels_in: usize,
+    channels: usize,
+    /// `[panel, 3, 3, channels in, columns of the panel]`.
+    weights: Buffer,
+    /// For all panels.
+    bias: Buffer,
+}
+
+/// Rows of the output that one task computes.
+const ROWS: usize = 4;
+/// Pixels that are multiplied with a panel before the next, while they are in the
+/// first-level cache.
+const PIXELS: usize = 48;
+
+impl InputConv {
+    /// From kernels `[out, in, 3, 3]` and a bias for each output channel.
+    ///
+    /// # Panics
+    /// If there are no channels, the numbers of values do not fit each other, the stride
+    /// is 0, or the CPU does not have `isa`.
+    pub fn new(kernels: &[f32], bias: &[f32], stride: usize, isa: Isa) -> Self {
+        let channels = bias.len();
+        assert!(channels > 0, "a convolution has output channels");
+        let channels_in = kernels.len() / (9 * channels);
+        assert!(channels_in > 0, "a convolution has input channels");
+        assert_eq!(
+            kernels.len(),
+            channels * channels_in * 9,
+            "kernels of 3 × 3"
+        );
+        assert!(stride > 0, "a stride is 1 or more");
+        assert!(Isa::available().contains(&isa), "the CPU has no {isa:?}");
+        let columns = panel(isa);
+        let panels = channels.next_multiple_of(GRAIN).div_ceil(columns);
+        let mut weights = Buffer::zeros(panels * 9 * channels_in * columns);
+        for (i, kernel) in kernels.chunks_exact(9).enumerate() {
+            let (to, from) = (i / channels_in, i % channels_in);
+            for (place, &value) in kernel.iter().enumerate() {
+                let row = (to / columns * 9 + place) * channels_in + from;
+                weights[row * columns + to % columns] = value;
+            }
+        }
+        let mut all = Buffer::zeros(panels * columns);
+        all[..channels].copy_from_slice(bias);
+        Self {
+            isa,
+            stride,
+            channels_in,
+            channels,
+            weights,
+            bias: all,
+        }
+    }
+
+    /// Computes the layer: from `x`, `[B, height, width, in]` in row-major order, to
+    /// `[B, ⌈height / stride⌉, ⌈width / stride⌉, out]`, and what is negative becomes 0 if
+    /// `relu`. `y` becomes of that shape; its memory is reused.
+    ///
+    /// # Panics
+    /// If `x` has another number of values.
+    pub fn run(
+        &self,
+        x: &[f32],
+        [batch, height, width]: [usize; 3],
+        relu: bool,
+        y: &mut Map,
+        workers: &mut Workers,
+    ) {
+        let c = self.channels_in;
+        assert_eq!(x.len(), batch * height * width * c, "values of the input");
+        let (rows, columns) = (height.div_ceil(self.stride), width.div_ceil(self.stride));
+        y.reshape(batch, rows, columns, self.channels);
+        assert_eq!(y.stride(), self.bias.len());
+        let job = Job {
+            conv: self,
+            x,
+            height,
+            width,
+            rows,
+            columns,
+            relu,
+            stride: y.stride(),
+            y: y.values_mut().as_mut_ptr(),
+        };
+        let blocks = rows.div_ceil(ROWS);
+        if columns == 0 {
+            return;
+        }
+        workers.each(batch * blocks, |task, scratch| {
+            let first = task % blocks * ROWS;
+            // SAFETY: each task has other rows.
+            unsafe { job.rows(task / blocks, first..rows.min(first + ROWS), scratch) };
+        });
+    }
+}
+
+/// The layer at work.
+struct Job<'a> {
+    conv: &'a InputConv,
+    x: &'a [f32],
+    height: usize,
+    width: usize,
+    /// Of the output.
+    rows: usize,
+    columns: usize,
+    relu: bool,
+    /// From one pixel of the output to the next.
+    stride: usize,
+    /// `[batch, rows, columns, stride]`.
+    y: *mut f32,
+}
+
+// SAFETY: the function that writes through `y` says who may.
+unsafe impl Sync for Job<'_> {}
+
+impl Job<'_> {
+    /// Computes some rows of an image.
+    ///
+    /// # Safety
+    /// Nobody else computes these rows.
+    unsafe fn rows(&self, image: usize, rows: std::ops::Range<usize>, scratch: &mut Buffer) {
+        let InputConv {
+            isa,
+            stride,
+            channels_in: c,
+            ..
+        } = *self.conv;
+        let panel = panel(isa);
+        // The rows of the input with padding around them.
+        let padded_row = ((self.columns - 1) * stride + 3).max(self.width + 2) * c;
+        scratch.resize(((rows.len() - 1) * stride + 3) * padded_row);
+        let padded = &mut **scratch;
+        padded.fill(0.0);
+        let picture = &self.x[image * self.height * self.width * c..];
+        for (i, padded) in padded.chunks_exact_mut(padded_row).enumerate() {
+            let y = (rows.start * stride + i).wrapping_sub(1);
+            if y < self.height {
+                let row = &picture[y * self.width * c..][..self.width * c];
+                padded[c..][..self.width * c].copy_from_slice(row);
+            }
+        }
+        for row in rows.clone() {
+            let from = &padded[(row - rows.start) * stride * padded_row..];
+            let to = (image * self.rows + row) * self.columns * self.stride;
+            for first in (0..self.columns).step_by(PIXELS) {
+                let pixels = PIXELS.min(self.columns - first);
+                let last = (first + pixels - 1) * stride * c + 2 * padded_row + 3 * c;
+                assert!(last <= from.len());
+                for (p, weights) in self.conv.weights.chunks_exact(9 * c * panel).enumerate() {
+                    let at = to + first * self.stride + p * panel;
+                    let product = Product {
+                        input: from[first * stride * c..].as_ptr(),
+                        input_stride: stride * c,
+                        rows: pixels,
+                        segment: 3 * c,
+                        segments: 3,
+                        segment_stride: padded_row,
+                        weights: weights.as_ptr(),
+                        next: weights.as_ptr(),
+                        bias: self.conv.bias[p * panel..][..panel].as_ptr(),
+                        relu: self.relu,
+                        // SAFETY: a pixel of these rows, and all panels together are as
+                        // long as it is.
+                        output: unsafe { self.y.add(at) },
+                        output_stride: self.stride,
+                    };
+                    // SAFETY: the last pixel's input ends at `last`, the pixels of the
+                    // output are ours, the caller says, and `new` checked the CPU.
+                    unsafe { multiply(isa, product) };
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Feature maps, channels last.
+
+use crate::buffer::Buffer;
+
+/// Channels are stored in multiples of this: whole panels of every instruction set.
+pub(crate) const GRAIN: usize = 32;
+
+/// Feature maps of a batch: `[batch, height, width, channels]`, channels adjacent in
+/// memory and padded with zeros to a multiple of 32.
+///
+/// Channels last, because the transforms then work on as many channels as a vector has
+/// lanes, without shuffling, and write the rows that the matrix kernel reads. Blocks of 8
+/// or 16 channels, as other libraries have them, give the transforms the same, but the
+/// layout would depend on the instruction set.
+#[derive(Clone, Debug, Default)]
+pub struct Map {
+    batch: usize,
+    height: usize,
+    width: usize,
+    channels: usize,
+    values: Buffer,
+}
+
+impl Map {
+    /// From `[batch, height, width, channels]` in row-major order.
+    ///
+    /// ```
+    /// let map = l3net_conv::Map::from_channels_last(&[1.0, 2.0, 3.0, 4.0], 1, 1, 2, 2);
+    /// assert_eq!(map.to_channels_last(), [1.0, 2.0, 3.0, 4.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the number of values is another.
+    pub fn from_channels_last(
+        values: &[f32],
+        batch: usize,
+        height: usize,
+        width: usize,
+        channels: usize,
+    ) -> Self {
+        assert_eq!(values.len(), batch * height * width * channels);
+        let mut map = Self::default();
+        map.reshape(batch, height, width, channels);
+        map.values.fill(0.0);
+        let stride = map.stride();
+        if channels > 0 {
+            let places = map.values.chunks_exact_mut(stride);
+            for (place, pixel) in places.zip(values.chunks_exact(channels)) {
+                place[..channels].copy_from_slice(pixel);
+            }
+        }
+        map
+    }
+
+    /// `[batch, height, width, channels]` in row-major order.
+    pub fn to_channels_last(&self) -> Vec<f32> {
+        match self.packed() {
+            Some(values) => values.to_vec(),
+            None => (self.values.chunks_exact(self.stride()))
+                .flat_map(|pixel| &pixel[..self.channels])
+                .copied()
+                .collect(),
+        }
+    }
+
+    /// The same without a copy, where the number of channels is a multiple of 32.
+    pub fn packed(&self) -> Option<&[f32]> {
+        (self.stride() == self.channels).then_some(&*self.values)
+    }
+
+    /// Of the batch.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Channels, without those that fill up.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// `[batch, channels]`: the maximum over all positions, negative infinity where there
+    /// is none.
+    pub fn max_over_positions(&self) -> Vec<f32> {
+        let mut max = Vec::with_capacity(self.batch * self.channels);
+        let stride = self.stride();
+        let image = self.height * self.width * stride;
+        for b in 0..self.batch {
+            let first = max.len();
+            max.resize(first + self.channels, f32::NEG_INFINITY);
+            let max = &mut max[first..];
+            let pixels = self.values[b * image..][..image].chunks_exact(stride.max(1));
+            for pixel in pixels {
+                for (max, &value) in max.iter_mut().zip(pixel) {
+                    *max = if value > *max { value } else { *max };
+                }
+            }
+        }
+        max
+    }
+
+    /// `gain · max(sign · value, 0) + shift`, in each channel.
+    ///
+    /// # Panics
+    /// If there is not one of each for every channel.
+    pub fn rectify_and_scale(&mut self, signs: &[f32], gains: &[f32], shifts: &[f32]) {
+        let channels = self.channels;
+        assert!([signs, gains, shifts].iter().all(|of| of.len() == channels));
+        let stride = self.stride().max(1);
+        for pixel in self.values.chunks_exact_mut(stride) {
+            let norm = signs.iter().zip(gains).zip(shifts);
+            for (value, ((sign, gain), shift)) in pixel.iter_mut().zip(norm) {
+                let positive = sign * *value;
+                let positive = if positive > 0.0 { positive } else { 0.0 };
+                *value = gain * positive + shift;
+            }
+        }
+    }
+
+    /// Makes it of another shape. Its values are those of anything.
+    pub(crate) fn reshape(&mut self, batch: usize, height: usize, width: usize, channels: usize) {
+        (self.batch, self.height, self.width) = (batch, height, width);
+        self.channels = channels;
+        self.values.resize(batch * height * width * self.stride());
+    }
+
+    /// From one pixel to the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.channels.next_multiple_of(GRAIN)
+    }
+
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_that_fill_up_are_not_seen() {
+        let values: Vec<f32> = (0..2 * 3 * 2 * 5).map(|i| i as f32).collect();
+        let mut map = Map::from_channels_last(&values, 2, 3, 2, 5);
+        assert_eq!(map.to_channels_last(), values);
+        assert_eq!(map.packed(), None);
+        let max = [25., 26., 27., 28., 29., 55., 56., 57., 58., 59.];
+        assert_eq!(map.max_over_positions(), max);
+        let signs = [1., 1., 1., -1., 1.];
+        map.rectify_and_scale(&signs, &[2., 2., -1., 3., 2.], &[1., 0., 0., 5., 0.]);
+        assert_eq!(map.to_channels_last()[5..10], [11., 12., -7., 5., 18.]);
+        assert_eq!(map.values()[5..32], [0.0; 27]);
+        let whole = Map::from_channels_last(&values[..32], 1, 1, 1, 32);
+        assert_eq!(whole.packed(), Some(&values[..32]));
+    }
+}

@@ -1,0 +1,338 @@
+//! A block of tiles through the layer: transform, multiply, transform back.
+//!
+//! Belongs here: where in memory a tile's pixels, values and products are. All of the
+//! layer's threads write to one output, each to its own tiles and channels.
+#![allow(unsafe_code, reason = "threads write to disjoint parts of one output")]
+
+use std::ops::Range;
+
+use super::points::MAX_POSITIONS;
+use super::tile::{InputTile, OutputTile, transform_input, transform_output};
+use super::weights::{IN_GROUP, Packed};
+use super::{After, BLOCK, Conv3x3, Grid};
+use crate::gemm::{Product, multiply};
+use crate::map::Map;
+use crate::workers::Workers;
+
+/// Values between two positions, so that they do not compete for one place in the caches.
+const GAP: usize = 16;
+
+/// Values of transformed input that all threads share: about what the third-level cache
+/// keeps.
+const SHARED: usize = 3 << 19;
+
+/// Tiles that a task transforms for all.
+const TRANSFORMED_AT_ONCE: usize = 4;
+
+/// Tiles that a task computes in a group of panels, at most.
+const COMPUTED_AT_ONCE: usize = 48;
+
+/// Transformed tiles: `[position, tile, channels]`, and where they start.
+#[derive(Clone, Copy)]
+pub(super) struct Transformed {
+    start: *mut f32,
+    /// The first of the tiles, and the one after the last.
+    first: usize,
+    end: usize,
+    positions: usize,
+    position_stride: usize,
+    depth: usize,
+}
+
+// SAFETY: the functions that write through it say who may.
+unsafe impl Send for Transformed {}
+// SAFETY: as above.
+unsafe impl Sync for Transformed {}
+
+impl Transformed {
+    /// Values that `tiles` need.
+    pub fn len(tiles: usize, packed: &Packed) -> usize {
+        packed.positions * (tiles * packed.depth + GAP)
+    }
+
+    /// For `tiles` in memory of [`Self::len`].
+    pub fn new(memory: &mut [f32], tiles: &Range<usize>, packed: &Packed) -> Self {
+        assert!(memory.len() >= Self::len(tiles.len(), packed));
+        Self {
+            start: memory.as_mut_ptr(),
+            first: tiles.start,
+            end: tiles.end,
+            positions: packed.positions,
+            position_stride: tiles.len() * packed.depth + GAP,
+            depth: packed.depth,
+        }
+    }
+
+    /// `depth` values of a tile.
+    fn at(self, position: usize, tile: usize) -> *mut f32 {
+        assert!(position < self.positions && (self.first..self.end).contains(&tile));
+        let place = position * self.position_stride + (tile - self.first) * self.depth;
+        // SAFETY: within the memory: the place was checked, its length by `new`.
+        unsafe { self.start.add(place) }
+    }
+}
+
+/// A layer at work: its input, its output and how one becomes the other.
+pub(super) struct Layer<'a> {
+    conv: &'a Conv3x3,
+    packed: &'a Packed,
+    x: &'a Map,
+    grid: Grid,
+    after: After,
+    y: *mut f32,
+    y_height: usize,
+    y_width: usize,
+    y_stride: usize,
+}
+
+// SAFETY: the functions that write through `y` say who may.
+unsafe impl Sync for Layer<'_> {}
+
+impl<'a> Layer<'a> {
+    /// `y` is of the shape that `grid` covers.
+    pub fn new(conv: &'a Conv3x3, x: &'a Map, grid: Grid, after: After, y: &'a mut Map) -> Self {
+        let packed = &conv.packed;
+        assert_eq!(x.stride(), packed.depth);
+        assert_eq!(
+            x.values().len(),
+            x.batch() * x.height() * x.width() * packed.depth
+        );
+        assert_eq!(packed.positions, (grid.side + 2).pow(2));
+        let (y_height, y_width, y_stride) = (y.height(), y.width(), y.stride());
+        assert_eq!(y_stride, packed.panels * packed.columns);
+        assert_eq!(y.values().len(), x.batch() * y_height * y_width * y_stride);
+        let step = if after.pool { grid.side / 2 } else { grid.side };
+        assert!(grid.rows == y_height.div_ceil(step) && grid.columns == y_width.div_ceil(step));
+        Self {
+            conv,
+            packed,
+            x,
+            grid,
+            after,
+            y: y.values_mut().as_mut_ptr(),
+            y_height,
+            y_width,
+            y_stride,
+        }
+    }
+
+    /// Each task takes a block of tiles all the way: what it transforms stays in its
+    /// core's second-level cache. All weights pass through it once a block.
+    pub fn by_tiles(&self, tiles: usize, workers: &Workers) {
+        let parts = Parts::of(0..tiles, BLOCK);
+        workers.each(parts.len(), |task, scratch| {
+            let tiles = parts.get(task);
+            let len = Transformed::len(tiles.len(), self.packed);
+            scratch.resize(len + self.products_len(tiles.len()));
+            let (memory, products) = scratch.split_at_mut(len);
+            let transformed = Transformed::new(memory, &tiles, self.packed);
+            // SAFETY: the memory is this task's, and so are the tiles.
+            unsafe {
+                self.transform(tiles.clone(), transformed);
+                for group in 0..self.groups() {
+                    self.compute(tiles.clone(), group, transformed, products);
+                }
+            }
+        });
+    }
+
+    /// All threads transform some tiles, then each task computes some channels of them:
+    /// weights pass through a core once for many tiles.
+    pub fn by_channels(&self, tiles: usize, workers: &mut Workers) {
+        let mut memory = std::mem::take(&mut workers.shared);
+        let together = (SHARED / self.packed.positions / self.packed.depth).max(BLOCK);
+        for first in (0..tiles).step_by(together) {
+            let tiles = first..tiles.min(first + together);
+            memory.resize(Transformed::len(tiles.len(), self.packed));
+            let transformed = Transformed::new(&mut memory, &tiles, self.packed);
+            let parts = Parts::of(tiles.clone(), TRANSFORMED_AT_ONCE);
+            workers.each(parts.len(), |task, _| {
+                // SAFETY: each task has other tiles.
+                unsafe { self.transform(parts.get(task), transformed) };
+            });
+            let parts = Parts::of(tiles, COMPUTED_AT_ONCE);
+            workers.each(parts.len() * self.groups(), |task, scratch| {
+                let (group, part) = (task / parts.len(), task % parts.len());
+                let tiles = parts.get(part);
+                scratch.resize(self.products_len(tiles.len()));
+                // SAFETY: each task has other tiles or another group, and all tiles
+                // were transformed when the first `each` returned.
+                unsafe { self.compute(tiles, group, transformed, scratch) };
+            });
+        }
+        workers.shared = memory;
+    }
+
+    /// The number of groups of panels.
+    fn groups(&self) -> usize {
+        self.packed.panels.div_ceil(IN_GROUP)
+    }
+
+    /// Values of memory that the products of `tiles` need in a group.
+    fn products_len(&self, tiles: usize) -> usize {
+        IN_GROUP * tiles * self.packed.positions * self.packed.columns
+    }
+
+    /// Transforms tiles of the input.
+    ///
+    /// # Safety
+    /// Nobody else reads or writes these tiles of `to`, which has them.
+    unsafe fn transform(&self, tiles: Range<usize>, to: Transformed) {
+        let depth = self.packed.depth;
+        let mut next = self.pixels(tiles.start);
+        for tile in tiles.clone() {
+            let pixels = next;
+            // The last reads itself ahead.
+            next = self.pixels(tiles.end.min(tile + 2) - 1);
+            let tile = InputTile {
+                pixels,
+                next,
+                channels: depth,
+                to: to.at(0, tile),
+                position_stride: to.position_stride,
+            };
+            // SAFETY: `depth` values are at each pixel, and ours, the caller says, at
+            // each position of the tile. The convolution checked the CPU.
+            unsafe {
+                match self.grid.side {
+                    2 => transform_input::<2>(self.conv.isa, &tile),
+                    _ => transform_input::<4>(self.conv.isa, &tile),
+                }
+            }
+        }
+    }
+
+    /// The pixels of a tile of the input, `depth` values at each.
+    fn pixels(&self, tile: usize) -> [[*const f32; MAX_POSITIONS]; MAX_POSITIONS] {
+        let (height, width) = (self.x.height(), self.x.width());
+        let (depth, side) = (self.packed.depth, self.grid.side);
+        let (image, row, column) = self.grid.place(tile);
+        let picture = &self.x.values()[image * height * width * depth..];
+        let mut pixels = [[self.conv.zeros[..depth].as_ptr(); MAX_POSITIONS]; MAX_POSITIONS];
+        for (i, pixels) in pixels.iter_mut().enumerate().take(side + 2) {
+            // Padding by 1: the row and column before the first are -1.
+            let y = (row * side + i).wrapping_sub(1);
+            if y >= height {
+                continue;
+            }
+            for (j, pixel) in pixels.iter_mut().enumerate().take(side + 2) {
+                let x = (column * side + j).wrapping_sub(1);
+                if x < width {
+                    *pixel = picture[(y * width + x) * depth..][..depth].as_ptr();
+                }
+            }
+        }
+        pixels
+    }
+
+    /// Computes the output of `tiles` in the channels of a group of panels, from their
+    /// transformed input.
+    ///
+    /// # Safety
+    /// `from` has these tiles, nobody writes to them, and nobody else computes these
+    /// tiles in this group.
+    unsafe fn compute(
+        &self,
+        tiles: Range<usize>,
+        group: usize,
+        from: Transformed,
+        products: &mut [f32],
+    ) {
+        let Packed {
+            depth,
+            positions,
+            columns,
+            ..
+        } = *self.packed;
+        assert!(products.len() >= self.products_len(tiles.len()));
+        let first = group * IN_GROUP;
+        let panels = first..self.packed.panels.min(first + IN_GROUP);
+        // [panel, tile, position, column]
+        let place = |panel: usize, tile: usize, position: usize| {
+            ((panel * tiles.len() + tile) * positions + position) * columns
+        };
+        for position in 0..positions {
+            for panel in panels.clone() {
+                let weights = &self.packed.values[self.packed.place(panel, position)..];
+                let product = Product {
+                    input: from.at(position, tiles.start),
+                    input_stride: depth,
+                    rows: tiles.len(),
+                    segment: depth,
+                    segments: 1,
+                    segment_stride: 0,
+                    weights: weights[..depth * columns].as_ptr(),
+                    bias: self.conv.zeros[..columns].as_ptr(),
+                    relu: false,
+                    next: weights.as_ptr().wrapping_add(depth * columns),
+                    output: products[place(panel - first, 0, position)..].as_mut_ptr(),
+                    output_stride: positions * columns,
+                };
+                // SAFETY: a row is `depth` values of a tile at this position, which the
+                // caller says are there; the products' length was checked.
+                unsafe { multiply(self.conv.isa, product) };
+            }
+        }
+        for tile in tiles.clone() {
+            for panel in panels.clone() {
+                let from = &products[place(panel - first, tile - tiles.start, 0)..];
+                // SAFETY: this tile and these channels are ours, the caller says.
+                unsafe { self.finish(tile, panel, &from[..positions * columns]) };
+            }
+        }
+    }
+
+    /// # Safety
+    /// Nobody else computes this tile in this panel.
+    unsafe fn finish(&self, tile: usize, panel: usize, products: &[f32]) {
+        let Grid { side, .. } = self.grid;
+        let (image, row, column) = self.grid.place(tile);
+        let channel = panel * self.packed.columns;
+        let step = if self.after.pool { side / 2 } else { side };
+        let (row, column) = (row * step, column * step);
+        let pixel = (image * self.y_height + row) * self.y_width + column;
+        let tile = OutputTile {
+            products: products.as_ptr(),
+            bias: self.conv.bias[channel..][..self.packed.columns].as_ptr(),
+            // SAFETY: the grid has only tiles whose first pixel the output has.
+            to: unsafe { self.y.add(pixel * self.y_stride + channel) },
+            row_stride: self.y_width * self.y_stride,
+            pixel_stride: self.y_stride,
+            rows: self.y_height - row,
+            columns: self.y_width - column,
+            relu: self.after.relu,
+            pool: self.after.pool,
+        };
+        // SAFETY: only pixels that the output has are written, ours by the caller's word.
+        // The convolution checked the CPU.
+        unsafe {
+            match side {
+                2 => transform_output::<2>(self.conv.isa, &tile),
+                _ => transform_output::<4>(self.conv.isa, &tile),
+            }
+        }
+    }
+}
+
+/// A range of tiles in parts of nearly equal size.
+struct Parts {
+    tiles: Range<usize>,
+    size: usize,
+}
+
+impl Parts {
+    /// Of `most` tiles at most.
+    fn of(tiles: Range<usize>, most: usize) -> Self {
+        let size = tiles.len().div_ceil(tiles.len().div_ceil(most).max(1));
+        Self { tiles, size }
+    }
+
+    fn len(&self) -> usize {
+        self.tiles.len().div_ceil(self.size)
+    }
+
+    fn get(&self, part: usize) -> Range<usize> {
+        let first = self.tiles.start + part * self.size;
+        first..self.tiles.end.min(first + self.size)
+    }
+}
