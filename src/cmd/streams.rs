@@ -151,7 +151,7 @@ impl Run<'_> {
             more.push(Box::new(learner));
         }
         #[cfg(feature = "monitor")]
-        if let Some(monitor) = watch.start(&names, &stats, &model)? {
+        if let Some(monitor) = watch.start(&names, &stats, &model, &cancel)? {
             more.push(Box::new(monitor));
         }
         let mut outputs = Outputs::open(&context, archive, more, &options, Arc::clone(&model))?;

@@ -28,7 +28,8 @@ impl Buffer {
     pub fn resize(&mut self, len: usize) {
         let needed = len + LINE / size_of::<f32>();
         if self.values.len() < needed {
-            // Not `resize`, which would copy what nobody wants.
+            // Not `resize`, which would copy what nobody wants; and not both at once.
+            self.values = Vec::new();
             self.values = vec![0.0; needed];
             self.start = self.values.as_ptr().align_offset(LINE);
         }

@@ -84,8 +84,9 @@ unsafe fn product<L: Lanes>(mut p: Product) {
                 11 => some_rows::<L, 11>(&p, step),
                 _ => some_rows::<L, 12>(&p, step),
             }
-            p.input = p.input.add(rows * p.input_stride);
-            p.output = p.output.add(rows * p.output_stride);
+            // After the last rows these lead past the end, where `add` may not.
+            p.input = p.input.wrapping_add(rows * p.input_stride);
+            p.output = p.output.wrapping_add(rows * p.output_stride);
             p.next = p.next.wrapping_add(share);
         }
         p.rows -= rows;

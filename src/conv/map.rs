@@ -101,7 +101,12 @@ impl Map {
             let pixels = self.values[b * image..][..image].chunks_exact(stride.max(1));
             for pixel in pixels {
                 for (max, &value) in max.iter_mut().zip(pixel) {
-                    *max = if value > *max { value } else { *max };
+                    // NaN stays NaN.
+                    *max = if value > *max || value.is_nan() {
+                        value
+                    } else {
+                        *max
+                    };
                 }
             }
         }
@@ -120,7 +125,8 @@ impl Map {
             let norm = signs.iter().zip(gains).zip(shifts);
             for (value, ((sign, gain), shift)) in pixel.iter_mut().zip(norm) {
                 let positive = sign * *value;
-                let positive = if positive > 0.0 { positive } else { 0.0 };
+                // NaN stays NaN.
+                let positive = if positive < 0.0 { 0.0 } else { positive };
                 *value = gain * positive + shift;
             }
         }

@@ -52,7 +52,7 @@ impl Workers {
     /// thread, whose values are those of anything.
     ///
     /// Tasks are handed out one by one: a thread that lost its core to another program
-    /// holds up one task, not its share of all.
+    /// holds up one task, not its share of all. Returns once all threads have looked for one.
     pub(crate) fn each(&self, tasks: usize, work: impl Fn(usize, &mut Buffer) + Sync) {
         let next = AtomicUsize::new(0);
         let run = |thread: usize| {

@@ -22,6 +22,7 @@ fn endless(watchers: Vec<Vec<Box<dyn Watcher>>>) -> Vec<Task> {
             source,
             skip: 0,
             watchers,
+            hop: None,
         })
         .collect()
 }
@@ -136,6 +137,7 @@ fn a_description_is_live_or_not_as_it_says_itself() {
             source: Source::launch(Description::new(text).expect("a description")),
             skip: 0,
             watchers: vec![Box::new(Opened(sender, cancel.clone()))],
+            hop: None,
         };
         run_tasks(vec![task], &cancel, |_| Ok(())).expect("it runs");
         opened.iter().collect::<Vec<bool>>()

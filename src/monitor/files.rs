@@ -31,15 +31,9 @@ pub struct EventFolder {
     folder: PathBuf,
     max_bytes: u64,
     max_age: Option<Duration>,
-    /// What each event's files take, the oldest first.
-    index: BTreeMap<(UtcMs, Ulid), Kept>,
+    /// Bytes of each event's files, the oldest first.
+    index: BTreeMap<(UtcMs, Ulid), u64>,
     bytes: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Kept {
-    bytes: u64,
-    protected: bool,
 }
 
 impl EventFolder {
@@ -102,45 +96,37 @@ impl EventFolder {
     /// If it cannot be written.
     pub fn write_event(&mut self, event: &StreamEvent, files: &EventFiles) -> io::Result<()> {
         let path = with_ending(self.stem(event)?, EVENT);
-        write_whole(&path, &serde_json::to_vec(event).expect("plain data"))?;
+        write_json(&path, event)?;
         self.keep(event, files);
         Ok(())
     }
 
-    /// Counts what the files of an event take; one without files is not counted.
+    /// Counts what the files of an event take, which has ended: they may be deleted from now
+    /// on.
     pub fn keep(&mut self, event: &StreamEvent, files: &EventFiles) {
         let paths = [&files.clip, &files.snapshot].into_iter().flatten();
         let sizes = paths.filter_map(|path| fs::metadata(self.folder.join(path)).ok());
         let bytes: u64 = sizes.map(|facts| facts.len()).sum();
-        let kept = Kept {
-            bytes,
-            protected: event.protected,
-        };
-        let before = self.index.insert((event.begin_ms, event.id), kept);
-        self.bytes = self.bytes + bytes - before.map_or(0, |kept| kept.bytes);
+        let before = self.index.insert((event.begin_ms, event.id), bytes);
+        self.bytes = self.bytes + bytes - before.unwrap_or(0);
     }
 
-    /// Events whose files must go, the oldest first, so that the limits hold; protected ones
-    /// never.
-    pub fn take_over(&mut self, now: UtcMs) -> Vec<Ulid> {
+    /// The files of an event are no more.
+    pub fn forget(&mut self, event: &StreamEvent) {
+        if let Some(bytes) = self.index.remove(&(event.begin_ms, event.id)) {
+            self.bytes -= bytes;
+        }
+    }
+
+    /// All events with files, the oldest first.
+    pub fn oldest_first(&self) -> Vec<(UtcMs, Ulid)> {
+        self.index.keys().copied().collect()
+    }
+
+    /// Whether an event that began then is over the limits, if older ones are gone.
+    pub fn is_over(&self, begin: UtcMs, now: UtcMs) -> bool {
         let oldest = self.max_age.map(|age| now.minus(age));
-        let mut over = Vec::new();
-        let mut left = self.bytes;
-        for (&(begin, id), kept) in &self.index {
-            let too_old = oldest.is_some_and(|oldest| begin < oldest);
-            if !too_old && left <= self.max_bytes {
-                break;
-            }
-            if !kept.protected && kept.bytes > 0 {
-                left -= kept.bytes;
-                over.push((begin, id));
-            }
-        }
-        for key in &over {
-            self.index.remove(key);
-        }
-        self.bytes = left;
-        over.into_iter().map(|(_, id)| id).collect()
+        self.bytes > self.max_bytes || oldest.is_some_and(|oldest| begin < oldest)
     }
 
     /// Deletes the files of an event, and folders that are empty then. What is gone already
@@ -207,6 +193,21 @@ fn with_ending(path: PathBuf, ending: &str) -> PathBuf {
     path.with_extension(ending)
 }
 
+/// Writes an event beside its files, which are `files` below the folder, over what is there.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn rewrite_event(folder: &Path, event: &StreamEvent, files: &EventFiles) -> io::Result<()> {
+    match files.clip.as_ref().or(files.snapshot.as_ref()) {
+        Some(file) => write_json(&with_ending(folder.join(file), EVENT), event),
+        None => Ok(()),
+    }
+}
+
+fn write_json(path: &Path, event: &StreamEvent) -> io::Result<()> {
+    write_whole(path, &serde_json::to_vec(event).expect("plain data"))
+}
+
 /// Writes a file beside its name and renames it.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = path.with_extension("part");
@@ -239,36 +240,42 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first_and_protected_ones_never() {
+    fn the_oldest_are_over_until_the_rest_fits() {
         let dir = tempfile::tempdir().expect("a folder");
         let mut folder = EventFolder::new(dir.path(), 2_500, None);
-        let mut events: Vec<_> = (0..4)
+        let events: Vec<_> = (0..4)
             .map(|hour| recorded(&mut folder, 1_780_000_000 + hour * 3600, 1000))
             .collect();
         assert_eq!(folder.bytes(), 4 * 1010);
-        events[0].0.protected = true;
-        folder.keep(&events[0].0, &events[0].1);
-        let over = folder.take_over(UtcMs::now());
-        assert_eq!(over, [events[1].0.id, events[2].0.id]);
-        assert_eq!(folder.bytes(), 2 * 1010);
-        folder.delete(&events[1].1).expect("deleted");
-        folder.delete(&events[1].1).expect("gone is gone");
-        let left = folder.recover();
-        assert_eq!(left.len(), 3);
+        let oldest: Vec<_> = folder
+            .oldest_first()
+            .into_iter()
+            .map(|(_, id)| id)
+            .collect();
+        assert_eq!(
+            oldest,
+            events.iter().map(|(event, _)| event.id).collect::<Vec<_>>()
+        );
+        for (event, files) in &events[..2] {
+            assert!(folder.is_over(event.begin_ms, UtcMs::now()));
+            folder.delete(files).expect("deleted");
+            folder.delete(files).expect("gone is gone");
+            folder.forget(event);
+        }
+        assert!(!folder.is_over(events[2].0.begin_ms, UtcMs::now()));
+        assert_eq!(folder.recover().len(), 2);
         let hours = fs::read_dir(dir.path().join("2026-05-28"))
             .expect("a day")
             .count();
-        assert_eq!(hours, 3, "the empty hour went with its clip");
-        assert_eq!(folder.take_over(UtcMs::now()), []);
+        assert_eq!(hours, 2, "empty hours went with their clips");
     }
 
     #[test]
     fn what_is_too_old_goes() {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut folder = EventFolder::new(dir.path(), u64::MAX, Some(Duration::from_secs(60)));
-        let (event, _) = recorded(&mut folder, 100, 10);
-        recorded(&mut folder, 1000, 10);
-        assert_eq!(folder.take_over(UtcMs(1_001_000)), [event.id]);
+        let folder = EventFolder::new(dir.path(), u64::MAX, Some(Duration::from_secs(60)));
+        assert!(folder.is_over(UtcMs(100_000), UtcMs(1_001_000)));
+        assert!(!folder.is_over(UtcMs(1_000_000), UtcMs(1_001_000)));
     }
 
     #[test]

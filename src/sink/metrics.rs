@@ -15,7 +15,7 @@
 //! | `l3net_invalid_samples_total`, `l3net_clipped_samples_total` | counter | `stream` |
 //! | `l3net_sink_dropped_total`, `l3net_sink_failures_total` | counter | `sink` |
 //! | `l3net_correspondence` | gauge | `stream` |
-//! | `l3net_stream_up`, `l3net_audio_level_dbfs`, `l3net_ring_fill_ratio` | gauge | `stream` (`l3net live`) |
+//! | `l3net_stream_up`, `l3net_audio_level_dbfs` | gauge | `stream` (`l3net live`) |
 //! | `l3net_reconnects_total` | counter | `stream` (`l3net live`) |
 //! | `l3net_events_total` | counter | `stream`, `event` (`l3net live`) |
 //! | `l3net_clips_bytes` | gauge | (`l3net live --record`) |
@@ -230,8 +230,11 @@ fn builder() -> PrometheusBuilder {
         .expect("there are buckets")
 }
 
-/// `9000` and `:9000` are on the loopback interface only.
-fn parse(address: &str) -> Result<SocketAddr, String> {
+/// An address to serve at; `9000` and `:9000` are on the loopback interface only.
+///
+/// # Errors
+/// Says how an address is written.
+pub fn parse(address: &str) -> Result<SocketAddr, String> {
     let port = address.strip_prefix(':').unwrap_or(address);
     let full = if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) {
         format!("127.0.0.1:{port}")
@@ -294,10 +297,6 @@ fn describe() {
     describe_gauge!(
         "l3net_audio_level_dbfs",
         "Level of the latest moment, relative to full scale"
-    );
-    describe_gauge!(
-        "l3net_ring_fill_ratio",
-        "How full the ring of packets for clips is, 0 to 1"
     );
     describe_gauge!(
         "l3net_clips_bytes",

@@ -12,6 +12,7 @@ use l3net_monitor::monitor::Monitor;
 use l3net_monitor::time::UtcMs;
 
 use super::{OnFailure, Policy, Sink, SinkError, WhenFull};
+use crate::cancel::CancelToken;
 use crate::event::Event;
 use crate::result::StreamName;
 use crate::stats::RunStats;
@@ -24,22 +25,28 @@ pub struct MonitorSink {
     monitor: Monitor,
     names: Vec<StreamName>,
     stats: Arc<RunStats>,
+    cancel: CancelToken,
+    pictures: bool,
     close: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl MonitorSink {
-    /// Watches the streams `names`, whose counters are `stats` in the same order. `close` is
-    /// called at the end, when all is kept.
+    /// Watches the streams `names`, whose counters are `stats` in the same order, with their
+    /// `pictures` if anybody sees them. `close` is called at the end, when all is kept.
     pub fn new(
         monitor: Monitor,
         names: Vec<StreamName>,
         stats: Arc<RunStats>,
+        cancel: CancelToken,
+        pictures: bool,
         close: Box<dyn FnOnce() + Send>,
     ) -> Self {
         Self {
             monitor,
             names,
             stats,
+            cancel,
+            pictures,
             close: Some(close),
         }
     }
@@ -58,7 +65,7 @@ impl Sink for MonitorSink {
 
     fn policy(&self) -> Policy {
         Policy {
-            pictures: true,
+            pictures: self.pictures,
             queue: QUEUE,
             when_full: WhenFull::DropOldestIfLive,
             on_failure: OnFailure::ReportFirstIfLive,
@@ -68,6 +75,10 @@ impl Sink for MonitorSink {
     }
 
     fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
+        // A run that is stopped ends its streams, but not what happens to them.
+        if matches!(event, Event::Ended(_)) && self.cancel.is_cancelled() {
+            return Ok(());
+        }
         let lag = self.lag_s(event.stream());
         self.monitor.receive(event, lag, UtcMs::now());
         Ok(())

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -101,14 +100,6 @@ impl Browser {
         });
     }
 
-    /// Writes what is seen as a PNG.
-    pub fn screenshot(&mut self, path: &Path) {
-        let expression = json!({ "format": "png" });
-        let data = self.call("Page.captureScreenshot", expression)["data"].clone();
-        let png = base64(data.as_str().expect("a picture"));
-        std::fs::write(path, png).expect("written");
-    }
-
     fn call(&mut self, method: &str, params: Value) -> Value {
         self.calls += 1;
         let id = self.calls;
@@ -185,24 +176,4 @@ fn get(port: u16) -> std::io::Result<String> {
     // It may keep the connection open: what came counts.
     let _ = stream.read_to_end(&mut answer);
     Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
-fn base64(text: &str) -> Vec<u8> {
-    let digit = |c: u8| match c {
-        b'A'..=b'Z' => c - b'A',
-        b'a'..=b'z' => c - b'a' + 26,
-        b'0'..=b'9' => c - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
-    for c in text.bytes().filter(|c| *c != b'=') {
-        bits = (bits << 6) | u32::from(digit(c));
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    bytes
 }

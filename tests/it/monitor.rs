@@ -121,6 +121,15 @@ fn a_silent_stream_is_told_of_and_goes_on_after_a_restart() {
     );
     finish(running);
 
+    // Stopping the program is not the end of what happens.
+    let running = site.start();
+    wait_for("the page", || site.events().iter().any(is_mute));
+    let going_on: Vec<_> = site.events().into_iter().filter(is_mute).collect();
+    assert_eq!(going_on.len(), 1, "{going_on:?}");
+    assert_eq!(going_on[0]["id"], id.as_str());
+    assert!(going_on[0]["end_ms"].is_null(), "{going_on:?}");
+    finish(running);
+
     // The sound comes back while the program is not running.
     let text = std::fs::read_to_string(site.file()).expect("readable");
     std::fs::write(site.file(), text.replace("volume=0 ", "volume=0.5 ")).expect("written");
@@ -164,14 +173,12 @@ fn the_page_shows_streams_and_recovers_from_a_restart() {
     browser.value("document.querySelector('details.as-table').open = true");
     let rows = "document.querySelectorAll('details.as-table tbody tr').length";
     browser.wait_until("rows", &format!("{rows} > 0"));
-    let timeline = format!(
-        "fetch('api/streams/hall/timeline?points=600').then(r => r.json())\
-         .then(t => t.mean.filter(v => v !== null).length)"
-    );
-    let before = browser.value(&timeline).as_u64().expect("a count");
+    let timeline = "fetch('api/streams/hall/timeline?points=600').then(r => r.json())\
+                    .then(t => t.mean.filter(v => v !== null).length)";
+    let before = browser.value(timeline).as_u64().expect("a count");
     wait_for("a timeline that grows", || {
         std::thread::sleep(Duration::from_millis(200));
-        browser.value(&timeline).as_u64().expect("a count") > before
+        browser.value(timeline).as_u64().expect("a count") > before
     });
     assert_eq!(browser.complaints, Vec::<String>::new());
 
@@ -185,7 +192,7 @@ fn the_page_shows_streams_and_recovers_from_a_restart() {
         "that it is back",
         "document.querySelector('#banner').hidden",
     );
-    let kept = browser.value(&timeline).as_u64().expect("a count");
+    let kept = browser.value(timeline).as_u64().expect("a count");
     assert!(
         kept > before,
         "{kept} seconds after the restart, {before} before it"

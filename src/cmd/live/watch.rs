@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use l3net_monitor::monitor::{Monitor, Stream};
+use l3net_monitor::monitor::{Keeping, Monitor, Stream};
 use l3net_monitor::notify;
 use l3net_monitor::settings::{Mqtt, Record, Settings, Text, Web as WebSettings};
 use l3net_monitor::time::UtcMs;
 use l3net_monitor::web::{Access, Served, Web};
 
+use crate::cancel::CancelToken;
 use crate::cmd::common::{Usage, say};
 use crate::cmd::sources;
 use crate::media::Source;
@@ -41,7 +42,7 @@ pub struct WatchArgs {
     /// Serve the page at this address, such as :8080
     #[arg(long, value_name = "ADDR")]
     web: Option<String>,
-    /// Keep clips and snapshots of events, and the timeline, in this folder
+    /// Keep snapshots of events, and the timeline, in this folder
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
     /// Publish to an MQTT broker, such as mqtt://host:1883
@@ -82,6 +83,12 @@ impl Watch {
         if let Some(url) = &args.mqtt {
             let mqtt = settings.mqtt.get_or_insert_with(|| Mqtt::at(Text::new("")));
             mqtt.url = Text::new(url.as_str());
+        }
+        notify::check(&settings).map_err(Usage::error)?;
+        if let Some(web) = &settings.web {
+            let address = metrics::parse(&web.address)
+                .map_err(|cause| Usage::error(format!("--web {}: {cause}", web.address)))?;
+            access_of(web).check(address).map_err(Usage::error)?;
         }
         let told = settings.mqtt.is_some()
             || settings.frigate.is_some()
@@ -124,6 +131,7 @@ impl Watch {
         names: &[StreamName],
         stats: &Arc<RunStats>,
         model: &ModelRecord,
+        cancel: &CancelToken,
     ) -> anyhow::Result<Option<MonitorSink>> {
         if !self.wanted {
             return Ok(None);
@@ -135,7 +143,12 @@ impl Watch {
             .map(|name| stream_of(&settings, name))
             .collect();
         metrics::count()?;
-        let monitor = Monitor::open(&streams, settings.record.as_ref(), None, now)?;
+        let keeping = Keeping {
+            record: settings.record.as_ref(),
+            recorder: None,
+            pictures: settings.web.is_some(),
+        };
+        let monitor = Monitor::open(&streams, &model.name, keeping, now)?;
         let web = settings
             .web
             .as_ref()
@@ -152,6 +165,8 @@ impl Watch {
             monitor,
             names.to_vec(),
             Arc::clone(stats),
+            cancel.clone(),
+            settings.web.is_some() || settings.record.is_some(),
             close,
         )))
     }
@@ -169,6 +184,14 @@ fn stream_of(settings: &Settings, name: &StreamName) -> Stream {
     }
 }
 
+fn access_of(web: &WebSettings) -> Access {
+    let from_environment = || std::env::var(TOKEN).ok().map(Text::new);
+    Access {
+        token: web.token.clone().or_else(from_environment),
+        behind_proxy: web.behind_proxy,
+    }
+}
+
 fn serve(
     web: &WebSettings,
     settings: &Settings,
@@ -176,11 +199,6 @@ fn serve(
     model: &ModelRecord,
 ) -> anyhow::Result<Web> {
     let listener = metrics::bind(&web.address)?;
-    let from_environment = || std::env::var(TOKEN).ok().map(Text::new);
-    let access = Access {
-        token: web.token.clone().or_else(from_environment),
-        behind_proxy: web.behind_proxy,
-    };
     let served = Served {
         hub: Arc::clone(monitor.hub()),
         gallery: Arc::clone(monitor.gallery()),
@@ -190,7 +208,7 @@ fn serve(
         model: model.name.clone(),
         metrics: Box::new(metrics::text),
     };
-    let web = Web::serve(listener, &access, served).map_err(Usage::error)?;
+    let web = Web::serve(listener, &access_of(web), served).map_err(Usage::error)?;
     say(&format!("l3net: the page is at http://{}", web.address()));
     Ok(web)
 }

@@ -40,6 +40,8 @@ use mismatch::Correspondence;
 const LEVELS_KNOWN: f32 = 60.0;
 /// Half of the normal is of the last hours: 4 h of seconds.
 const HALF_LIFE: f32 = 14_400.0;
+/// Nothing arrives for less than this between moments, with some lateness.
+const QUIET: Duration = Duration::from_secs(3);
 /// Hysteresis of levels.
 const MUTE_HYSTERESIS_DB: f32 = 3.0;
 const LOUD_HYSTERESIS_DB: f32 = 6.0;
@@ -58,6 +60,8 @@ pub struct Finding {
 /// What is normal for a stream, as it is kept over restarts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Normals {
+    /// The model that judged: another one differs in level.
+    model: String,
     /// Of single moments: differences of the logits.
     margins: Histogram,
     /// Of their averages, which a mismatch is found in.
@@ -66,17 +70,29 @@ pub struct Normals {
     levels: Histogram,
 }
 
-impl Default for Normals {
-    fn default() -> Self {
+impl Normals {
+    /// Of a stream of which nothing is known, judged by this model.
+    pub fn new(model: &str) -> Self {
         Self {
+            model: model.to_owned(),
             margins: Histogram::new(-20.0, 20.0, HALF_LIFE),
             averages: Histogram::new(-20.0, 20.0, HALF_LIFE),
             levels: Histogram::new(-120.0, 20.0, HALF_LIFE),
         }
     }
-}
 
-impl Normals {
+    /// What of it holds for another model: the levels of the sound.
+    #[must_use]
+    pub fn for_model(self, model: &str) -> Self {
+        match self.model == model {
+            true => self,
+            false => Self {
+                levels: self.levels,
+                ..Self::new(model)
+            },
+        }
+    }
+
     /// Whether it can be used, for one that was read from a file.
     pub fn is_valid(&self) -> bool {
         [&self.margins, &self.averages, &self.levels]
@@ -92,13 +108,13 @@ pub struct Detectors {
     normals: Normals,
     correspondence: Correspondence,
     latches: [Latch; Kind::ALL.len()],
-    /// End of the latest moment, or when watching began.
-    last_moment: UtcMs,
+    /// End of the latest moment.
+    last_moment: Option<UtcMs>,
 }
 
 impl Detectors {
-    /// Of a stream that is watched from `now` on, with the normals of an earlier run.
-    pub fn new(settings: Detect, normals: Normals, now: UtcMs) -> Self {
+    /// Of a stream with the normals of an earlier run.
+    pub fn new(settings: Detect, normals: Normals) -> Self {
         let latches = Kind::ALL.map(|kind| {
             let (after, clear) = times(&settings, kind);
             Latch::new(after, clear)
@@ -108,7 +124,7 @@ impl Detectors {
             settings,
             normals,
             latches,
-            last_moment: now,
+            last_moment: None,
         }
     }
 
@@ -151,8 +167,10 @@ impl Detectors {
     pub fn moment(&mut self, verdict: &Verdict, to: UtcMs) -> Vec<Finding> {
         let length = verdict.end_ns.0.saturating_sub(verdict.start_ns.0);
         let from = to.minus(Duration::from_nanos(length));
-        let fresh = to.since(self.last_moment.max(from)).as_secs_f32();
-        self.last_moment = to;
+        // What overlaps the moment before counts once.
+        let fresh_from = self.last_moment.map_or(from, |last| last.max(from));
+        let fresh = to.since(fresh_from).as_secs_f32();
+        self.last_moment = Some(to);
         let mismatch = self.mismatch(verdict, to, fresh);
         let level = self.level(verdict, fresh);
         let video = verdict.video;
@@ -188,19 +206,19 @@ impl Detectors {
             // Told when the stream is back; ticks have counted the time.
             GapReason::Discontinuity => Vec::new(),
         };
-        if conditions.first().is_some_and(|c| c.1 == Condition::Over) {
-            self.last_moment = to;
-        }
         conditions
             .into_iter()
             .filter_map(|(kind, condition)| self.observe(kind, from, to, condition))
             .collect()
     }
 
-    /// Takes the time: nothing has arrived since the latest moment.
-    pub fn tick(&mut self, now: UtcMs) -> Vec<Finding> {
-        let lost = self.observe(Kind::Lost, self.last_moment, now, Condition::Holds(1.0));
-        lost.into_iter().collect()
+    /// Takes the time, where nothing has arrived since `quiet_since`.
+    pub fn tick(&mut self, quiet_since: UtcMs, now: UtcMs) -> Option<Finding> {
+        // Between two moments nothing arrives either.
+        if now.since(quiet_since) < QUIET {
+            return None;
+        }
+        self.observe(Kind::Lost, quiet_since, now, Condition::Holds(1.0))
     }
 
     /// Ends what goes on: the stream is over, or the kind was switched off.

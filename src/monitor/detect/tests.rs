@@ -9,14 +9,17 @@ struct Watched {
     detectors: Detectors,
     second: u64,
     told: Vec<(u64, Kind, bool)>,
+    /// When something arrived last.
+    arrived: UtcMs,
 }
 
 impl Watched {
     fn new() -> Self {
         Self {
-            detectors: Detectors::new(Detect::default(), Normals::default(), UtcMs(0)),
+            detectors: Detectors::new(Detect::default(), Normals::new("m")),
             second: 0,
             told: Vec::new(),
+            arrived: UtcMs(0),
         }
     }
 
@@ -50,8 +53,10 @@ impl Watched {
                 why,
                 lost: 1,
             };
-            let found = self.detectors.gap(&gap, UtcMs(self.second as i64 * 1000));
+            let now = UtcMs(self.second as i64 * 1000);
+            let found = self.detectors.gap(&gap, now);
             self.tell(found);
+            self.arrived = now;
         }
         self
     }
@@ -59,10 +64,14 @@ impl Watched {
     fn nothing(&mut self, count: u64) -> &mut Self {
         for _ in 0..count {
             self.second += 1;
-            let found = self.detectors.tick(UtcMs(self.second as i64 * 1000));
-            self.tell(found);
+            self.tick(UtcMs(self.second as i64 * 1000));
         }
         self
+    }
+
+    fn tick(&mut self, now: UtcMs) {
+        let found = self.detectors.tick(self.arrived, now);
+        self.tell(found.into_iter().collect());
     }
 
     fn edges(&self) -> Vec<(Kind, bool)> {

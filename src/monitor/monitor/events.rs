@@ -34,10 +34,11 @@ pub(super) struct Events {
     folder: Option<EventFolder>,
     recorder: Option<Arc<dyn Recorder>>,
     lengths: Lengths,
-    timeline_max_age: Option<Duration>,
+    timeline_max_age: Duration,
     open: BTreeMap<(StreamName, Kind), Open>,
     /// They have ended, but not their clips.
     ending: Vec<Open>,
+    unwritten: Unwritten,
 }
 
 /// How much belongs to a clip.
@@ -81,9 +82,12 @@ impl Events {
             folder,
             recorder,
             lengths,
-            timeline_max_age: record.map(|record| record.timeline_max_age.0),
+            timeline_max_age: record
+                .map_or(Record::timeline_max_age(), |r| r.timeline_max_age)
+                .0,
             open: BTreeMap::new(),
             ending: Vec::new(),
+            unwritten: Unwritten::default(),
         }
     }
 
@@ -100,7 +104,11 @@ impl Events {
         let (with_files, unfinished) =
             store.at_once(|writer| Ok((writer.with_files()?, writer.unfinished()?)))?;
         if let Some(folder) = &mut self.folder {
-            for (event, files) in &with_files {
+            // One that goes on still needs its snapshot.
+            for (event, files) in with_files
+                .iter()
+                .filter(|(event, _)| event.end_ms.is_some())
+            {
                 folder.keep(event, files);
             }
         }
@@ -151,8 +159,8 @@ impl Events {
     }
 
     /// Timeline and events that are older are forgotten.
-    pub fn oldest_kept(&self, now: UtcMs) -> Option<UtcMs> {
-        self.timeline_max_age.map(|age| now.minus(age))
+    pub fn oldest_kept(&self, now: UtcMs) -> UtcMs {
+        now.minus(self.timeline_max_age)
     }
 
     /// Takes what was found at `now`. `newest` is the stream's newest moment.
@@ -182,8 +190,8 @@ impl Events {
             open.event.top_score = open.event.top_score.max(finding.score);
             if now.since(open.told_at) >= UPDATE_EVERY {
                 open.event.what = what(&open.event, now);
+                self.unwritten.keep(&mut open.event, &open.files, store);
                 tell(&self.hub, Change::Update, open, now);
-                keep(&open.event, &open.files, store);
             }
             return;
         }
@@ -235,8 +243,8 @@ impl Events {
                 event.clip = ClipState::Pending;
             }
         }
+        self.unwritten.keep(&mut event, &files, store);
         let event_now = Arc::new(event.clone());
-        keep(&event, &files, store);
         self.hub.tell(&News::Event {
             change: Change::New,
             event: Arc::clone(&event_now),
@@ -288,7 +296,7 @@ impl Events {
             let end = end.min(begin.plus(self.lengths.max));
             recording.end_at(end.plus(self.lengths.after));
         }
-        keep(&open.event, &open.files, store);
+        self.unwritten.keep(&mut open.event, &open.files, store);
         tell(&self.hub, Change::End, &mut open, end);
         if open.recording.is_some() {
             self.ending.push(open);
@@ -297,8 +305,9 @@ impl Events {
         }
     }
 
-    /// Takes clips that have become whole.
-    pub fn poll_clips(&mut self, store: &mut Store) {
+    /// Takes clips that have become whole, and tries again to keep what could not be kept.
+    pub fn poll(&mut self, store: &mut Store) {
+        self.unwritten.retry(store);
         let Some(folder) = &self.folder else {
             return;
         };
@@ -322,7 +331,7 @@ impl Events {
                     );
                 }
             }
-            keep(&open.event, &open.files, store);
+            self.unwritten.keep(&mut open.event, &open.files, store);
             let at = open.told_at;
             tell(&self.hub, Change::Clip, open, at);
         }
@@ -337,35 +346,41 @@ impl Events {
         }
     }
 
-    /// Deletes the oldest clips and snapshots over the limits.
-    pub fn make_room(&mut self, store: &mut Store, now: UtcMs) -> Result<(), StoreError> {
+    /// Deletes the oldest clips and snapshots over the limits, except of protected events.
+    pub fn make_room(&mut self, store: &mut Store, now: UtcMs) {
         let Some(folder) = &mut self.folder else {
-            return Ok(());
+            return;
         };
-        for id in folder.take_over(now) {
-            let Some((mut event, files)) = store.at_once(|writer| writer.find(id))? else {
+        for (begin, id) in folder.oldest_first() {
+            if !folder.is_over(begin, now) {
+                break;
+            }
+            let found = store.at_once(|writer| writer.find(id));
+            let Ok(Some((mut event, files))) = found else {
                 continue;
             };
             if event.protected {
-                // It was protected since, by the page.
-                folder.keep(&event, &files);
                 continue;
             }
+            // What cannot be deleted or noted now is tried again the next time.
             if let Err((path, cause)) = folder.delete(&files) {
                 tracing::warn!("{}: cannot be deleted: {cause}", path.display());
+                continue;
             }
             if files.clip.is_some() {
                 event.clip = ClipState::Deleted;
             }
             event.snapshot = false;
-            store.at_once(|writer| writer.event(&event, &EventFiles::default()))?;
+            let none = EventFiles::default();
+            if store.at_once(|writer| writer.event(&event, &none)).is_ok() {
+                folder.forget(&event);
+            }
             self.hub.tell(&News::Event {
                 change: Change::Clip,
                 event: Arc::new(event),
                 before: None,
             });
         }
-        Ok(())
     }
 
     /// Ends the clips: the run ends. The events go on in the next one.
@@ -381,7 +396,7 @@ impl Events {
             all.into_iter().any(|open| open.recording.is_some())
         };
         while is_writing(self) && std::time::Instant::now() < until {
-            self.poll_clips(store);
+            self.poll(store);
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -410,20 +425,46 @@ fn warn_of(folder: &Path, cause: &io::Error) {
     tracing::warn!("{}: an event cannot be written: {cause}", folder.display());
 }
 
-fn keep(event: &StreamEvent, files: &EventFiles, store: &mut Store) {
-    let kept = store.at_once(|writer| {
-        // The page may have protected it meanwhile.
+/// Events that could not be kept; each is tried again until it is.
+#[derive(Default)]
+struct Unwritten(BTreeMap<Ulid, (StreamEvent, EventFiles)>);
+
+impl Unwritten {
+    /// Keeps an event, which then is as protected as the page has made it.
+    fn keep(&mut self, event: &mut StreamEvent, files: &EventFiles, store: &mut Store) {
+        match keep(event, files, store) {
+            Ok(protected) => {
+                event.protected = protected;
+                self.0.remove(&event.id);
+            }
+            Err(error) => {
+                // The first of them.
+                if self.0.is_empty() {
+                    tracing::warn!("{}: an event cannot be kept yet: {error}", event.stream);
+                }
+                self.0.insert(event.id, (event.clone(), files.clone()));
+            }
+        }
+    }
+
+    fn retry(&mut self, store: &mut Store) {
+        self.0
+            .retain(|_, (event, files)| keep(event, files, store).is_err());
+    }
+}
+
+/// Keeps an event; whether it is protected, of which the page decides.
+fn keep(event: &StreamEvent, files: &EventFiles, store: &mut Store) -> Result<bool, StoreError> {
+    store.at_once(|writer| {
         let there = writer.find(event.id)?;
-        let protected = there.is_some_and(|(there, _)| there.protected);
+        let protected = there.map_or(event.protected, |(there, _)| there.protected);
         let event = StreamEvent {
-            protected: event.protected || protected,
+            protected,
             ..event.clone()
         };
-        writer.event(&event, files)
-    });
-    if let Err(error) = kept {
-        tracing::warn!("{}: an event cannot be kept: {error}", event.stream);
-    }
+        writer.event(&event, files)?;
+        Ok(protected)
+    })
 }
 
 fn tell(hub: &Hub, change: Change, open: &mut Open, now: UtcMs) {

@@ -19,14 +19,14 @@ use l3net_data::event::{Event, JudgedMoment};
 use l3net_data::result::{Gap, StreamName};
 
 use crate::clip::Recorder;
-use crate::detect::{Detectors, Finding};
+use crate::detect::{Detectors, Finding, Normals};
 use crate::event::Kind;
 use crate::files::EventFolder;
 use crate::gallery::{self, Gallery};
 use crate::hub::Hub;
 use crate::settings::{Detect, Record};
 use crate::status::{StreamState, StreamStatus};
-use crate::store::{Pictures, Store, StoreError, Writer};
+use crate::store::{Pictures, Store, StoreError};
 use crate::time::UtcMs;
 use events::Events;
 use watched::Watched;
@@ -42,6 +42,18 @@ const TEMPORARY_PICTURES: u64 = 50_000_000;
 const RECONNECTING_AFTER: Duration = Duration::from_secs(5);
 /// A stream that is further behind the clock is lagging.
 const LAGGING_S: f32 = 2.0;
+
+/// What is kept of a run.
+#[derive(Default)]
+pub struct Keeping<'a> {
+    /// Where; without it the timeline is of this run only, and events have neither clips nor
+    /// snapshots.
+    pub record: Option<&'a Record>,
+    /// What writes clips.
+    pub recorder: Option<Arc<dyn Recorder>>,
+    /// A small picture a second is kept behind the timeline.
+    pub pictures: bool,
+}
 
 /// A stream to watch.
 #[derive(Clone, Debug)]
@@ -66,27 +78,33 @@ pub struct Monitor {
     taken: Vec<(String, UtcMs, Vec<u8>)>,
     saved: UtcMs,
     seldom: UtcMs,
-    /// Something could not be kept, and that was reported.
+    /// The timeline could not be kept, and that was reported.
     failing: bool,
+    /// The model that judges.
+    model: String,
 }
 
 impl Monitor {
-    /// Watches streams from `now` on. Without `record` the timeline is of this run only, and
-    /// events have neither clips nor snapshots.
+    /// Watches streams that `model` judges from `now` on.
     ///
     /// # Errors
     /// If the folder cannot be used.
     pub fn open(
         streams: &[Stream],
-        record: Option<&Record>,
-        recorder: Option<Arc<dyn Recorder>>,
+        model: &str,
+        kept: Keeping<'_>,
         now: UtcMs,
     ) -> Result<Self, StoreError> {
+        let Keeping {
+            record,
+            recorder,
+            pictures,
+        } = kept;
         let mut store = Store::open(record.map(|record| &*record.folder))?;
         let max_pictures = record.map_or(TEMPORARY_PICTURES, |r| r.pictures_max_size.0);
         let pictures = match max_pictures {
-            0 => None,
-            bytes => Some(Pictures::open(store.path(), bytes)?),
+            bytes if bytes > 0 && pictures => Some(Pictures::open(store.path(), bytes)?),
+            _ => None,
         };
         let folder = record.map(|record| {
             let max_age = record.max_age.map(|age| age.0);
@@ -106,6 +124,7 @@ impl Monitor {
             saved: now,
             seldom: now,
             failing: false,
+            model: model.to_owned(),
         };
         monitor.set_streams(streams, now)?;
         monitor
@@ -152,20 +171,24 @@ impl Monitor {
                 watched.status.label.clone_from(&stream.label);
                 continue;
             }
-            let minute = crate::store::Minute::number_of(now);
-            let (normals, minute) = self.store.at_once(|writer| {
-                Ok((
-                    writer.normals(&stream.name)?,
-                    writer.minute_there(&stream.name, minute)?,
-                ))
-            })?;
-            let mut detectors = Detectors::new(stream.detect.clone(), normals, now);
+            let normals = self.store.at_once(|writer| writer.normals(&stream.name))?;
+            let normals = normals.map_or_else(
+                || Normals::new(&self.model),
+                |normals| normals.for_model(&self.model),
+            );
+            let mut detectors = Detectors::new(stream.detect.clone(), normals);
             for kind in self.events.open_kinds(&stream.name) {
                 detectors.resume(kind);
             }
-            let status = StreamStatus::new(stream.name.clone(), stream.label.clone(), now);
-            let watched = Watched::new(status, detectors, minute);
+            let mut status = StreamStatus::new(stream.name.clone(), stream.label.clone(), now);
+            status.problems = self
+                .events
+                .open_kinds(&stream.name)
+                .map(Kind::name)
+                .collect();
             begin_counting(&stream.name);
+            observe(&status);
+            let watched = Watched::new(status, detectors);
             self.streams.insert(stream.name.clone(), watched);
         }
         let statuses = names.iter().filter_map(|name| self.streams.get(name));
@@ -198,16 +221,20 @@ impl Monitor {
             if watched.status.state == StreamState::Ended {
                 continue;
             }
-            let found = watched.detectors.tick(now);
-            let is_quiet = watched.quiet_for(now) >= RECONNECTING_AFTER;
-            if is_quiet && watched.status.state == StreamState::Live {
+            let quiet_since = watched.quiet_since();
+            let found = watched.detectors.tick(quiet_since, now);
+            let is_quiet = now.since(quiet_since) >= RECONNECTING_AFTER;
+            let was_live = watched.status.state == StreamState::Live;
+            if is_quiet && was_live {
                 watched.set_state(StreamState::Reconnecting, now);
-                observe(&watched.status);
-                self.hub.set_status(watched.status.clone());
             }
-            self.apply(&name, found, now);
+            let has_news = (is_quiet && was_live) || found.is_some_and(|f| f.edge.is_some());
+            self.apply(&name, found.into_iter().collect(), now);
+            if has_news {
+                self.tell(&name);
+            }
         }
-        self.events.poll_clips(&mut self.store);
+        self.events.poll(&mut self.store);
         self.save(now);
     }
 
@@ -305,7 +332,7 @@ impl Monitor {
                 }
             }
             if seldom {
-                expire(writer, oldest)?;
+                writer.expire(oldest)?;
             }
             Ok(())
         });
@@ -317,22 +344,20 @@ impl Monitor {
             Some(kept) if !pictures.is_empty() => kept.put(&pictures),
             _ => Ok(()),
         };
-        self.report(kept.and(pictured));
-        if seldom {
-            self.seldom = now;
-            let room = self.events.make_room(&mut self.store, now);
-            self.report(room);
-        }
-    }
-
-    /// The first of consecutive failures.
-    fn report(&mut self, result: Result<(), StoreError>) {
-        match result {
+        // The first of consecutive failures.
+        match kept.and(pictured) {
             Ok(()) => self.failing = false,
             Err(error) if !std::mem::replace(&mut self.failing, true) => {
-                tracing::warn!("timeline: {error}; what is new is kept in memory and tried again");
+                tracing::warn!(
+                    "timeline: {error}; the last day is kept in memory and tried again, pictures \
+                     are not"
+                );
             }
             Err(_) => {}
+        }
+        if seldom {
+            self.seldom = now;
+            self.events.make_room(&mut self.store, now);
         }
     }
 }
@@ -354,10 +379,6 @@ fn observe(status: &StreamStatus) {
     if let Some(dbfs) = status.level_dbfs {
         metrics::gauge!("l3net_audio_level_dbfs", "stream" => stream()).set(dbfs);
     }
-}
-
-fn expire(writer: &Writer<'_>, oldest: Option<UtcMs>) -> rusqlite::Result<()> {
-    oldest.map_or(Ok(()), |oldest| writer.expire(oldest))
 }
 
 #[cfg(test)]

@@ -74,6 +74,21 @@ fn stream(name: &str) -> Stream {
     }
 }
 
+fn watch(
+    names: &[&str],
+    record: Option<&Record>,
+    recorder: Option<Arc<dyn Recorder>>,
+    now: i64,
+) -> Monitor {
+    let streams: Vec<_> = names.iter().map(|name| stream(name)).collect();
+    let keeping = Keeping {
+        record,
+        recorder,
+        pictures: true,
+    };
+    Monitor::open(&streams, "m", keeping, UtcMs(now)).expect("writable")
+}
+
 /// A second of the stream `door`, which ends so many seconds after noon.
 fn second(at: u64, level: f32) -> (Event, UtcMs) {
     let now = UtcMs(NOON + at as i64 * 1000);
@@ -111,13 +126,7 @@ fn an_event_has_snapshot_and_clip_and_is_told_in_order() {
     let record = Record::to(dir.path());
     let recorder = Arc::new(Recorded::default());
     let as_recorder: Arc<dyn Recorder> = recorder.clone();
-    let mut monitor = Monitor::open(
-        &[stream("door")],
-        Some(&record),
-        Some(as_recorder),
-        UtcMs(NOON),
-    )
-    .expect("writable");
+    let mut monitor = watch(&["door"], Some(&record), Some(as_recorder), NOON);
     let news = monitor.hub().subscribe();
     play(&mut monitor, 1..31, -30.0);
     play(&mut monitor, 31..61, SILENCE_FLOOR_DBFS);
@@ -149,8 +158,7 @@ fn an_event_has_snapshot_and_clip_and_is_told_in_order() {
 fn an_event_goes_on_over_a_restart_and_ends_once() {
     let dir = tempfile::tempdir().expect("a folder");
     let record = Record::to(dir.path());
-    let open =
-        |now| Monitor::open(&[stream("door")], Some(&record), None, UtcMs(now)).expect("writable");
+    let open = |now| watch(&["door"], Some(&record), None, now);
     let mut monitor = open(NOON);
     play(&mut monitor, 1..31, SILENCE_FLOOR_DBFS);
     monitor.finish(UtcMs(NOON + 30_000));
@@ -183,8 +191,7 @@ fn an_event_goes_on_over_a_restart_and_ends_once() {
 
 #[test]
 fn a_stream_that_goes_ends_its_events_and_others_lose_no_second() {
-    let mut monitor = Monitor::open(&[stream("door"), stream("yard")], None, None, UtcMs(NOON))
-        .expect("a temporary folder");
+    let mut monitor = watch(&["door", "yard"], None, None, NOON);
     let news = monitor.hub().subscribe();
     play(&mut monitor, 1..31, SILENCE_FLOOR_DBFS);
     let now = UtcMs(NOON + 30_500);
@@ -211,8 +218,7 @@ fn a_stream_that_goes_ends_its_events_and_others_lose_no_second() {
 
 #[test]
 fn a_kind_that_is_switched_off_ends_and_comes_back() {
-    let mut monitor =
-        Monitor::open(&[stream("door")], None, None, UtcMs(NOON)).expect("a temporary folder");
+    let mut monitor = watch(&["door"], None, None, NOON);
     let hub = Arc::clone(monitor.hub());
     let news = hub.subscribe();
     play(&mut monitor, 1..16, SILENCE_FLOOR_DBFS);
@@ -227,8 +233,7 @@ fn a_kind_that_is_switched_off_ends_and_comes_back() {
 
 #[test]
 fn status_says_what_is_the_matter() {
-    let mut monitor =
-        Monitor::open(&[stream("door")], None, None, UtcMs(NOON)).expect("a temporary folder");
+    let mut monitor = watch(&["door"], None, None, NOON);
     let hub = Arc::clone(monitor.hub());
     let state = || hub.stream("door").expect("watched").state;
     assert_eq!(state(), StreamState::Connecting);
@@ -283,12 +288,75 @@ fn status_says_what_is_the_matter() {
 }
 
 #[test]
+fn a_stream_that_was_lost_is_said_to_be_and_comes_back() {
+    let mut monitor = watch(&["door"], None, None, NOON);
+    let hub = Arc::clone(monitor.hub());
+    let news = hub.subscribe();
+    play(&mut monitor, 1..11, -30.0);
+    for s in 11..40 {
+        monitor.tick(UtcMs(NOON + s * 1000));
+    }
+    assert_eq!(hub.stream("door").expect("watched").problems, ["lost"]);
+    for at in 40..60 {
+        let (event, now) = second(at, -30.0);
+        monitor.receive(&event, 0.1, now.plus(Duration::from_millis(300)));
+    }
+    let told = told(&news);
+    assert_eq!(changes(&told).last(), Some(&Change::End), "{told:?}");
+    assert!(hub.stream("door").expect("watched").problems.is_empty());
+}
+
+#[test]
+fn a_clock_that_is_set_back_loses_no_second() {
+    let mut monitor = watch(&["door"], None, None, NOON);
+    play(&mut monitor, 300..330, -30.0);
+    play(&mut monitor, 100..130, -30.0);
+    play(&mut monitor, 310..350, -30.0);
+    monitor.finish(UtcMs(NOON + 350_000));
+    let reader = Reader::open(monitor.timeline()).expect("it is there");
+    let timeline = reader
+        .timeline("door", UtcMs(NOON), UtcMs(NOON + 400_000), 600)
+        .expect("readable");
+    assert_eq!(timeline.mean.iter().flatten().count(), 50 + 30);
+}
+
+#[test]
+fn what_is_protected_outlasts_what_makes_room() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut record = Record::to(dir.path());
+    record.max_size.0 = 1;
+    let mut monitor = watch(&["door"], Some(&record), None, NOON);
+    for begin in [1, 101, 201] {
+        play(&mut monitor, begin..begin + 31, SILENCE_FLOOR_DBFS);
+        play(&mut monitor, begin + 31..begin + 46, -30.0);
+        if begin == 1 {
+            let reader = Reader::open(monitor.timeline()).expect("it is there");
+            let query = EventQuery {
+                limit: 1,
+                ..EventQuery::default()
+            };
+            let first = reader.events(&query).expect("readable")[0].id;
+            crate::store::protect(monitor.timeline(), first, true).expect("writable");
+        }
+    }
+    monitor.finish(UtcMs(NOON + 300_000));
+    let reader = Reader::open(monitor.timeline()).expect("it is there");
+    let query = EventQuery {
+        limit: 9,
+        ..EventQuery::default()
+    };
+    let events = reader.events(&query).expect("readable");
+    let kept: Vec<_> = events.iter().map(|event| event.snapshot).collect();
+    assert_eq!(kept, [false, false, true], "the newest first");
+}
+
+#[test]
 fn an_index_that_is_lost_is_made_anew() {
     let dir = tempfile::tempdir().expect("a folder");
     let record = Record::to(dir.path());
     let open = |now| {
         let recorder: Arc<dyn Recorder> = Arc::new(Recorded::default());
-        Monitor::open(&[stream("door")], Some(&record), Some(recorder), UtcMs(now)).expect("ok")
+        watch(&["door"], Some(&record), Some(recorder), now)
     };
     let mut monitor = open(NOON);
     play(&mut monitor, 1..31, SILENCE_FLOOR_DBFS);

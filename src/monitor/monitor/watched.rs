@@ -33,13 +33,13 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// `minute` is what was kept of the present one.
-    pub fn new(status: StreamStatus, detectors: Detectors, minute: Minute) -> Self {
+    /// A stream that has not delivered yet.
+    pub fn new(status: StreamStatus, detectors: Detectors) -> Self {
         Self {
             delivered: status.since_ms,
             status,
             detectors,
-            minutes: BTreeMap::from([(minute.number, minute)]),
+            minutes: BTreeMap::new(),
             gaps: Vec::new(),
             origin_ms: None,
             pictured: None,
@@ -106,9 +106,9 @@ impl Watched {
         }
     }
 
-    /// How long it has delivered nothing.
-    pub fn quiet_for(&self, now: UtcMs) -> Duration {
-        now.since(self.delivered)
+    /// Since when it has delivered nothing.
+    pub fn quiet_since(&self) -> UtcMs {
+        self.delivered
     }
 
     /// Whether this second has no picture yet.
@@ -119,13 +119,8 @@ impl Watched {
 
     /// Keeps what is not on disk yet.
     pub fn save(&self, name: &StreamName, writer: &Writer<'_>) -> rusqlite::Result<()> {
-        let filled = self
-            .minutes
-            .values()
-            .filter(|minute| minute.judged().next().is_some());
-        filled
-            .into_iter()
-            .try_for_each(|minute| writer.minute(name, minute))?;
+        let mut minutes = self.minutes.values();
+        minutes.try_for_each(|minute| writer.minute(name, minute))?;
         let mut gaps = self.gaps.iter();
         gaps.try_for_each(|&(begin, end, why)| writer.gap(name, begin, end, why))
     }
@@ -133,9 +128,8 @@ impl Watched {
     /// All is on disk: only the minute that goes on is needed.
     pub fn saved(&mut self) {
         self.gaps.clear();
-        while self.minutes.len() > 1 {
-            self.minutes.pop_first();
-        }
+        let now = self.status.last_ms.map(Minute::number_of);
+        self.minutes.retain(|number, _| Some(*number) == now);
     }
 
     fn deliver(&mut self, now: UtcMs) {

@@ -26,6 +26,37 @@ pub struct Detect {
     pub loud: Loud,
 }
 
+impl Detect {
+    /// Whether all thresholds are ones that can work.
+    ///
+    /// # Errors
+    /// Names the key and its range.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let (mismatch, loud) = (&self.mismatch, &self.loud);
+        let bounds = [
+            ("mismatch.sigmas", f64::from(mismatch.sigmas), 0.5, 50.0),
+            ("mismatch.over_s", mismatch.over_s.0, 1.0, 600.0),
+            // More is forgotten before it is learnt.
+            ("mismatch.learn_s", mismatch.learn_s.0, 30.0, 14_400.0),
+            (
+                "mute.below_dbfs",
+                f64::from(self.mute.below_dbfs),
+                -119.0,
+                0.0,
+            ),
+            ("loud.over_db", f64::from(loud.over_db), 3.0, 120.0),
+            ("loud.above_dbfs", f64::from(loud.above_dbfs), -120.0, 20.0),
+        ];
+        for (key, value, least, most) in bounds {
+            // NaN is in no range.
+            if !(least..=most).contains(&value) {
+                return Err(format!("{key}: {value} is not between {least} and {most}"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A kind without thresholds, and the seconds after which it begins and ends unless told
 /// otherwise.
 macro_rules! timing {

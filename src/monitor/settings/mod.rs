@@ -131,6 +131,9 @@ impl Settings {
 
     /// Each stream's `detect` so far holds what its own table says, over the defaults.
     fn merge_detect(&mut self, text: &str) -> Result<(), (usize, String)> {
+        self.detect
+            .check()
+            .map_err(|cause| (0, format!("detect.{cause}")))?;
         let raw: toml::Table = text.parse().map_err(|e| (0, said(&e)))?;
         let table = |of: &toml::Table| {
             let detect = of.get("detect").and_then(toml::Value::as_table);
@@ -146,6 +149,10 @@ impl Settings {
                 .try_into()
                 .map_err(|e: toml::de::Error| (at, said(&e)))?;
             stream.as_mut().detect = merged;
+            let detect = &stream.as_ref().detect;
+            detect
+                .check()
+                .map_err(|cause| (at, format!("detect.{cause}")))?;
         }
         Ok(())
     }

@@ -13,13 +13,13 @@ pub struct Record {
     /// The folder.
     pub folder: PathBuf,
     /// How much before an event belongs to its clip.
-    #[serde(default = "five")]
+    #[serde(skip, default = "five")]
     pub before_s: Seconds,
     /// How much after an event belongs to its clip.
-    #[serde(default = "five")]
+    #[serde(skip, default = "five")]
     pub after_s: Seconds,
     /// How much of a long event belongs to its clip.
-    #[serde(default = "Record::max_s")]
+    #[serde(skip, default = "Record::max_s")]
     pub max_s: Seconds,
     /// Of clips and snapshots; the oldest go first.
     #[serde(default = "Record::max_size")]
@@ -66,7 +66,8 @@ impl Record {
         Size(1_000_000_000)
     }
 
-    fn timeline_max_age() -> Age {
+    /// How long timelines are kept.
+    pub(crate) fn timeline_max_age() -> Age {
         Age(std::time::Duration::from_secs(30 * 86_400))
     }
 }

@@ -31,10 +31,41 @@ impl std::fmt::Debug for Text {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        filled(&text, |name| std::env::var(name).ok())
-            .map(Self)
-            .map_err(D::Error::custom)
+        from.deserialize_str(Unspoken)
+    }
+}
+
+/// Reads a text and never says what it was: it may be a password.
+struct Unspoken;
+
+impl Unspoken {
+    fn wrong<E: Error>() -> E {
+        E::custom("is to be a text: write it in quotes")
+    }
+}
+
+impl serde::de::Visitor<'_> for Unspoken {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a text in quotes")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+        let filled = filled(text, |name| std::env::var(name).ok());
+        filled.map(Text).map_err(E::custom)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Text, E> {
+        Err(Self::wrong())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Text, E> {
+        Err(Self::wrong())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Text, E> {
+        Err(Self::wrong())
     }
 }
 

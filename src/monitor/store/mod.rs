@@ -11,6 +11,7 @@ mod pictures;
 mod read;
 mod seconds;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ const TABLES: &str = "
         PRIMARY KEY (stream, number)) WITHOUT ROWID;
     CREATE TABLE gap (stream INTEGER NOT NULL, begin_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,
         why TEXT NOT NULL, PRIMARY KEY (stream, begin_ms, end_ms)) WITHOUT ROWID;
+    CREATE INDEX gap_end ON gap (stream, why, end_ms);
     CREATE TABLE event (id TEXT PRIMARY KEY, stream TEXT NOT NULL, kind TEXT NOT NULL,
         begin_ms INTEGER NOT NULL, end_ms INTEGER, json TEXT NOT NULL, clip TEXT,
         snapshot TEXT) WITHOUT ROWID;
@@ -94,6 +96,8 @@ pub struct Store {
     _temporary: Option<tempfile::TempDir>,
     /// It was made anew, because there was none or it could not be read.
     is_new: bool,
+    /// The folder, locked: two runs would overwrite each other's timeline.
+    _lock: File,
 }
 
 impl Store {
@@ -118,6 +122,14 @@ impl Store {
             path: folder.clone(),
             cause,
         })?;
+        let lock = File::open(&folder).map_err(|cause| StoreError::Folder {
+            path: folder.clone(),
+            cause,
+        })?;
+        // A file system without locks is used without.
+        if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(StoreError::Taken { path: folder });
+        }
         let path = folder.join(FILE);
         let opened = match open_at(&path) {
             Err(StoreError::Database { cause, .. }) if is_damaged(&cause) => {
@@ -132,6 +144,7 @@ impl Store {
             connection,
             _temporary: temporary,
             is_new,
+            _lock: lock,
         })
     }
 
@@ -157,7 +170,10 @@ impl Store {
             path: self.path.clone(),
             cause,
         };
-        let transaction = self.connection.transaction().map_err(failed)?;
+        // What is read stays true until it is written: the page writes too.
+        let behaviour = rusqlite::TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behaviour);
+        let transaction = transaction.map_err(failed)?;
         let done = write(&Writer(&transaction)).map_err(failed)?;
         transaction.commit().map_err(failed)?;
         Ok(done)
@@ -182,12 +198,15 @@ impl Writer<'_> {
         select.query_row([&**name], |row| row.get(0))
     }
 
-    /// Keeps a minute of a stream, over what was kept of it.
+    /// Keeps what was judged of a minute of a stream; its other seconds stay as they are.
     ///
     /// # Errors
     /// The database's.
     pub fn minute(&self, stream: &StreamName, minute: &Minute) -> rusqlite::Result<()> {
         let id = self.stream(stream)?;
+        let mut there = self.minute_there(id, minute.number)?;
+        there.put_over(minute);
+        let minute = there;
         let mut put = self
             .0
             .prepare_cached("INSERT OR REPLACE INTO minute VALUES (?1, ?2, ?3)")?;
@@ -195,12 +214,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// What was kept of a minute, to go on with it.
-    ///
-    /// # Errors
-    /// The database's.
-    pub fn minute_there(&self, stream: &StreamName, number: i64) -> rusqlite::Result<Minute> {
-        let id = self.stream(stream)?;
+    fn minute_there(&self, id: i64, number: i64) -> rusqlite::Result<Minute> {
         let mut get = (self.0)
             .prepare_cached("SELECT seconds FROM minute WHERE stream = ?1 AND number = ?2")?;
         let found = get.query_row(params![id, number], |row| {
@@ -224,7 +238,7 @@ impl Writer<'_> {
         let id = self.stream(stream)?;
         let mut last = self.0.prepare_cached(
             "SELECT begin_ms, end_ms FROM gap WHERE stream = ?1 AND why = ?2
-             AND end_ms BETWEEN ?3 - 1500 AND ?3 + 1500 ORDER BY begin_ms DESC LIMIT 1",
+             AND end_ms BETWEEN ?3 - 200 AND ?3 + 200 ORDER BY begin_ms DESC LIMIT 1",
         )?;
         let before: Option<(i64, i64)> = last
             .query_row(params![id, why.name(), begin.0], |row| {
@@ -304,7 +318,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// The database's.
-    pub fn normals(&self, stream: &StreamName) -> rusqlite::Result<Normals> {
+    pub fn normals(&self, stream: &StreamName) -> rusqlite::Result<Option<Normals>> {
         let mut select = self
             .0
             .prepare_cached("SELECT normals FROM stream WHERE name = ?1")?;
@@ -313,7 +327,7 @@ impl Writer<'_> {
         let normals = text
             .flatten()
             .and_then(|text| serde_json::from_str::<Normals>(&text).ok());
-        Ok(normals.filter(Normals::is_valid).unwrap_or_default())
+        Ok(normals.filter(Normals::is_valid))
     }
 
     /// Keeps what is normal for a stream.
@@ -349,13 +363,17 @@ impl Writer<'_> {
     }
 }
 
-/// Protects an event from being deleted to make room, or no longer; the event, if there is
-/// one. From any thread.
+/// Protects an event from being deleted to make room, or no longer; the event and its files,
+/// if there is one. From any thread.
 ///
 /// # Errors
 /// The database's.
-pub fn protect(path: &Path, id: Ulid, protected: bool) -> Result<Option<StreamEvent>, StoreError> {
-    let change = || -> rusqlite::Result<Option<StreamEvent>> {
+pub fn protect(
+    path: &Path,
+    id: Ulid,
+    protected: bool,
+) -> Result<Option<(StreamEvent, EventFiles)>, StoreError> {
+    let change = || -> rusqlite::Result<Option<(StreamEvent, EventFiles)>> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         // Nobody writes between reading and writing.
@@ -368,7 +386,7 @@ pub fn protect(path: &Path, id: Ulid, protected: bool) -> Result<Option<StreamEv
         event.protected = protected;
         writer.event(&event, &files)?;
         transaction.commit()?;
-        Ok(Some(event))
+        Ok(Some((event, files)))
     };
     change().map_err(|cause| StoreError::Database {
         path: path.to_owned(),
@@ -387,8 +405,15 @@ fn open_at(path: &Path) -> Result<(Connection, bool), StoreError> {
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version == 0 {
-            connection.execute_batch(TABLES)?;
-            connection.pragma_update(None, "user_version", VERSION)?;
+            // All or nothing: half of the tables would end every later start.
+            let made = format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
+            connection.execute_batch(&made)?;
+        }
+        let check = "PRAGMA quick_check(1)";
+        let state: String = connection.query_row(check, [], |row| row.get(0))?;
+        if state != "ok" {
+            let damaged = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+            return Err(rusqlite::Error::SqliteFailure(damaged, Some(state)));
         }
         Ok((connection, version))
     };

@@ -34,7 +34,10 @@ impl Pictures {
     /// If the file cannot be used.
     pub fn open(timeline: &Path, max_bytes: u64) -> Result<Self, StoreError> {
         let path = timeline.with_file_name(FILE);
-        let opened = open_at(&path).or_else(|_| {
+        let opened = open_at(&path).or_else(|cause| {
+            if !super::is_damaged(&cause) {
+                return Err(cause);
+            }
             // They are of no value without being readable.
             for ending in ["sqlite", "sqlite-wal", "sqlite-shm"] {
                 let _ = std::fs::remove_file(path.with_extension(ending));

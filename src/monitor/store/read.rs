@@ -179,9 +179,9 @@ impl Reader {
             add_seconds(connection, id, &mut timeline)?;
             let mut gaps = connection.prepare_cached(
                 "SELECT begin_ms, end_ms, why FROM gap
-                 WHERE stream = ?1 AND end_ms >= ?2 AND begin_ms <= ?3 ORDER BY begin_ms LIMIT ?4",
+                 WHERE stream = ?1 AND end_ms >= ?2 AND begin_ms <= ?3 ORDER BY begin_ms",
             )?;
-            let found = gaps.query_map(params![id, from.0, to.0, TIMELINE_GAPS as i64], |row| {
+            let found = gaps.query_map(params![id, from.0, to.0], |row| {
                 Ok(TimelineGap {
                     begin_ms: UtcMs(row.get(0)?),
                     end_ms: UtcMs(row.get(1)?),
@@ -201,8 +201,10 @@ impl Reader {
         ] {
             column.resize(steps, None);
         }
-        let lost = |begin: &UtcMs| lost_in(*begin, step_ms, &timeline.gaps);
-        timeline.lost = timeline.t_ms.iter().map(lost).collect();
+        timeline.lost = lost(&timeline.t_ms, step_ms, &timeline.gaps);
+        // The newest: a list of all gaps of a bad month helps nobody.
+        let too_many = timeline.gaps.len().saturating_sub(TIMELINE_GAPS);
+        timeline.gaps.drain(..too_many);
         timeline.events = self.events(&EventQuery {
             stream: Some(stream.to_owned()),
             from: Some(from),
@@ -276,12 +278,24 @@ fn add_seconds(
     Ok(())
 }
 
-/// How many seconds of a step lie in gaps.
-fn lost_in(begin: UtcMs, step_ms: i64, gaps: &[TimelineGap]) -> f64 {
-    let end = begin.0 + step_ms;
-    let overlap = |gap: &TimelineGap| gap.end_ms.0.min(end) - gap.begin_ms.0.max(begin.0);
-    let lost: i64 = gaps.iter().map(|gap| overlap(gap).max(0)).sum();
-    lost.min(step_ms) as f64 / 1000.0
+/// How many seconds of each step lie in gaps.
+fn lost(steps: &[UtcMs], step_ms: i64, gaps: &[TimelineGap]) -> Vec<f64> {
+    let mut lost_ms = vec![0_i64; steps.len()];
+    let Some(&UtcMs(first)) = steps.first() else {
+        return Vec::new();
+    };
+    for gap in gaps {
+        let begin = (gap.begin_ms.0.max(first) - first) / step_ms;
+        for (step, lost) in steps.iter().zip(&mut lost_ms).skip(begin as usize) {
+            if step.0 >= gap.end_ms.0 {
+                break;
+            }
+            let end = gap.end_ms.0.min(step.0 + step_ms);
+            *lost += (end - gap.begin_ms.0.max(step.0)).max(0);
+        }
+    }
+    let seconds = |lost: i64| lost.min(step_ms) as f64 / 1000.0;
+    lost_ms.into_iter().map(seconds).collect()
 }
 
 pub(super) fn find(

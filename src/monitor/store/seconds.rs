@@ -105,6 +105,15 @@ impl Minute {
         &mut self.seconds[at.0.rem_euclid(60_000) as usize / 1000]
     }
 
+    /// Takes the seconds of another that were judged.
+    pub fn put_over(&mut self, newer: &Self) {
+        for (second, newer) in self.seconds.iter_mut().zip(&newer.seconds) {
+            if newer.moments > 0 {
+                *second = *newer;
+            }
+        }
+    }
+
     /// All seconds with moments, each with its beginning.
     pub fn judged(&self) -> impl Iterator<Item = (UtcMs, &Second)> {
         let begin = self.number * 60_000;

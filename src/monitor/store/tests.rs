@@ -29,6 +29,16 @@ fn filled(store: &mut Store, stream: &StreamName) {
 }
 
 #[test]
+fn a_folder_is_of_one_run_at_a_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = Store::open(Some(folder.path())).expect("writable");
+    let second = Store::open(Some(folder.path()));
+    assert!(matches!(second, Err(StoreError::Taken { .. })));
+    drop(first);
+    assert!(Store::open(Some(folder.path())).is_ok());
+}
+
+#[test]
 fn a_timeline_is_read_in_steps() {
     let mut store = Store::open(None).expect("a temporary folder");
     let stream: StreamName = "door/ä \"1\"".into();
@@ -64,13 +74,12 @@ fn a_restart_loses_nothing() {
         clip: None,
         snapshot: Some("2026-11-30/14/door/x.jpg".into()),
     };
-    let mut normals = Normals::default();
+    let mut normals = Normals::new("m");
     {
         let mut store = Store::open(Some(folder.path())).expect("writable");
         assert!(store.is_new());
         filled(&mut store, &stream);
-        let mut detectors =
-            crate::detect::Detectors::new(Default::default(), normals.clone(), UtcMs(0));
+        let mut detectors = crate::detect::Detectors::new(Default::default(), normals.clone());
         detectors.moment(&moment(0), UtcMs(1_000));
         normals = detectors.normals().clone();
         store
@@ -85,9 +94,15 @@ fn a_restart_loses_nothing() {
     store
         .at_once(|writer| {
             assert_eq!(writer.unfinished()?, [(open_event, files)]);
-            assert_eq!(writer.normals(&stream)?, normals);
-            assert_eq!(writer.minute_there(&stream, 3)?.judged().count(), 60);
-            assert_eq!(writer.minute_there(&stream, 30)?.judged().count(), 0);
+            assert_eq!(writer.normals(&stream)?.as_ref(), Some(&normals));
+            assert_eq!(writer.normals(&"nobody".into())?, None);
+            // A part of a minute leaves the rest as it is.
+            let mut part = Minute::new(3);
+            part.second_mut(UtcMs(3 * 60_000)).add(1.0, 0.0);
+            writer.minute(&stream, &part)?;
+            let id = writer.stream(&stream)?;
+            assert_eq!(writer.minute_there(id, 3)?.judged().count(), 60);
+            assert_eq!(writer.minute_there(id, 30)?.judged().count(), 0);
             Ok(())
         })
         .expect("readable");

@@ -21,15 +21,18 @@ use ulid::Ulid;
 use super::access::{self, Rules};
 use super::live::{self, Line};
 use super::{Served, assets};
-use crate::event::{ClipState, Kind, StreamEvent};
+use crate::event::{Change, ClipState, Kind, StreamEvent};
+use crate::files::rewrite_event;
 use crate::gallery;
-use crate::hub::Hub;
+use crate::hub::{Hub, News};
 use crate::status::StreamState;
 use crate::store::{EventFiles, EventQuery, Pictures, Reader, StoreError, protect};
 use crate::time::UtcMs;
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 16 * 1024;
+/// The year 9999.
+const MAX_TIME_MS: i64 = 253_402_300_799_000;
 /// The widest picture.
 const MAX_WIDTH: u32 = 1920;
 /// Pictures that are kept drawn.
@@ -202,8 +205,10 @@ async fn timeline(
         .from_ms
         .map_or(to.minus(Duration::from_secs(600)), UtcMs);
     let points = query.points.unwrap_or(600);
-    if from >= to || !(10..=2000).contains(&points) {
-        let cause = "from_ms must lie before to_ms, and points between 10 and 2000";
+    let is_time = |at: UtcMs| (0..=MAX_TIME_MS).contains(&at.0);
+    if from >= to || !is_time(from) || !is_time(to) || !(10..=2000).contains(&points) {
+        let cause =
+            "from_ms must lie before to_ms, both after 1970, and points between 10 and 2000";
         return said(StatusCode::BAD_REQUEST, cause);
     }
     let Some(status) = state.served.hub.stream(&name) else {
@@ -455,7 +460,19 @@ async fn protected(
     };
     apart(
         move || match protect(&state.served.timeline, event.id, protected) {
-            Ok(Some(event)) => Json(event).into_response(),
+            Ok(Some((event, files))) => {
+                if let Some(folder) = &state.served.folder
+                    && let Err(cause) = rewrite_event(folder, &event, &files)
+                {
+                    tracing::warn!("{}: an event cannot be written: {cause}", folder.display());
+                }
+                state.served.hub.tell(&News::Event {
+                    change: Change::Clip,
+                    event: Arc::new(event.clone()),
+                    before: None,
+                });
+                Json(event).into_response()
+            }
             Ok(None) => said(StatusCode::NOT_FOUND, "there is no such event"),
             Err(error) => failed(&error),
         },

@@ -13,7 +13,7 @@ mod assets;
 mod connections;
 mod live;
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -55,17 +55,25 @@ pub struct Access {
     pub behind_proxy: bool,
 }
 
+impl Access {
+    /// Whether nobody can look who should not, at this address.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn check(&self, address: SocketAddr) -> Result<(), WebError> {
+        match &self.token {
+            Some(token) if token.get().len() < 8 => Err(WebError::ShortToken),
+            None if !address.ip().is_loopback() && !self.behind_proxy => {
+                Err(WebError::Open(address))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Why the page cannot be served.
 #[derive(Debug, Error)]
 pub enum WebError {
-    /// The address is none, or is taken.
-    #[error("--web {address}: {cause}")]
-    Address {
-        /// The address.
-        address: String,
-        /// Why.
-        cause: String,
-    },
     /// Other machines could look without a password.
     #[error(
         "--web {0}: other machines can connect to it; set a token ([web] token = \"${{NAME}}\" in \
@@ -96,20 +104,10 @@ impl Web {
     /// If other machines could connect without a password.
     pub fn serve(listener: TcpListener, access: &Access, served: Served) -> Result<Self, WebError> {
         let address = listener.local_addr().map_err(WebError::Thread)?;
-        let token = access.token.as_ref().map(|token| token.get().to_owned());
-        if token.as_ref().is_some_and(|token| token.len() < 8) {
-            return Err(WebError::ShortToken);
-        }
-        let is_loopback = match address.ip() {
-            IpAddr::V4(ip) => ip.is_loopback(),
-            IpAddr::V6(ip) => ip.is_loopback(),
-        };
-        if !is_loopback && token.is_none() && !access.behind_proxy {
-            return Err(WebError::Open(address));
-        }
+        access.check(address)?;
         let access = access::Rules {
-            token,
-            only_by_local_names: is_loopback && !access.behind_proxy,
+            token: access.token.as_ref().map(|token| token.get().to_owned()),
+            only_by_local_names: address.ip().is_loopback() && !access.behind_proxy,
         };
         listener.set_nonblocking(true).map_err(WebError::Thread)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
