@@ -199,13 +199,15 @@ mod examples {
         };
         for name in ["mod", "detect", "record", "notify"] {
             let source = text_of(repo().join(format!("src/monitor/settings/{name}.rs")));
-            let fields = source.lines().filter_map(|line| {
-                let (field, _) = line.trim().strip_prefix("pub ")?.split_once(": ")?;
+            let lines: Vec<&str> = source.lines().map(str::trim).collect();
+            let fields = lines.windows(2).filter_map(|two| {
+                let (field, _) = two[1].strip_prefix("pub ")?.split_once(": ")?;
                 let is_plain = field.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-                is_plain.then_some(field)
+                let is_key = !two[0].starts_with("#[serde(skip");
+                (is_plain && is_key).then_some(field)
             });
             let fields: Vec<&str> = fields.collect();
-            assert!(fields.len() > 5, "{name}: {fields:?}");
+            assert!(fields.len() >= 5, "{name}: {fields:?}");
             for field in fields {
                 assert!(
                     has(field),
