@@ -187,8 +187,10 @@ fn a_read_that_fails_fills_nothing_up() {
 fn the_pipelines_that_come_along_are_understood() {
     gstreamer::init().expect("GStreamer starts");
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(repo().join("pipelines")).expect("a folder") {
-        let path = text(&entry.expect("an entry").path());
+    let entries = std::fs::read_dir(repo().join("pipelines")).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    for path in paths.filter(|path| path.is_file()) {
+        let path = text(&path);
         let sources = expand(std::slice::from_ref(&path)).unwrap_or_else(|e| panic!("{e}"));
         let [source] = &sources[..] else {
             panic!("{path}: {sources:?}")

@@ -18,6 +18,15 @@ fn source(volume: f32) -> String {
     )
 }
 
+/// A port that is free now and stays so until the program takes it: the system gives none of
+/// these by itself, and each test process begins elsewhere.
+fn free_port() -> u16 {
+    let begin = std::process::id() % 12_000;
+    let mut ports = (0..12_000).map(|i| 20_000 + ((begin + i) % 12_000) as u16);
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(free).expect("a free port")
+}
+
 /// Streams that are told apart by ear, in a file with the rest of its keys.
 struct Site {
     dir: tempfile::TempDir,
@@ -27,10 +36,7 @@ struct Site {
 impl Site {
     fn new(rest: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
+        let port = free_port();
         let record = dir.path().join("record");
         let (loud, silent) = (source(0.5), source(0.0));
         let text = format!(
