@@ -148,8 +148,8 @@ impl Run<'_> {
         let judge = move |batch: &[&Features]| judge.answer(batch);
         let task = |(source, skip): (Source, u64)| Task {
             watchers: outputs.watchers(&source.name),
-            source,
             skip,
+            ..Task::new(source)
         };
         let tasks = sources.into_iter().zip(skip).map(task).collect();
         let processes = ProcessOpener::new(jobs);

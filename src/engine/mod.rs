@@ -28,13 +28,14 @@ mod stream;
 mod tests;
 mod utc;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::cancel::CancelToken;
 use crate::clock::{Clock, SystemClock};
 use crate::features::{Crop, Features};
+use crate::media::packets::PacketRing;
 use crate::media::{GstOpener, Opener, Source};
 use crate::net::{L3Net, NetError};
 use crate::sink::Watcher;
@@ -98,6 +99,8 @@ pub struct Task {
     pub skip: u64,
     /// Get all of its sound and frames.
     pub watchers: Vec<Box<dyn Watcher>>,
+    /// Keeps its encoded packets, over all its openings.
+    pub packets: Option<Arc<PacketRing>>,
 }
 
 impl Task {
@@ -107,6 +110,7 @@ impl Task {
             source,
             skip: 0,
             watchers: Vec::new(),
+            packets: None,
         }
     }
 }
