@@ -44,7 +44,7 @@ impl Container {
     fn takes(self, kind: Kind, caps: &gst::Caps) -> bool {
         let factory = gst::ElementFactory::find(self.muxer());
         factory.is_some_and(|factory| {
-            let mut pads = factory.static_pad_templates();
+            let mut pads = factory.static_pad_templates().into_iter();
             pads.any(|pad| pad.name_template() == Self::pad(kind) && pad.caps().can_intersect(caps))
         })
     }

@@ -72,9 +72,57 @@ impl Drop for Draft {
     }
 }
 
+/// Removes what processes that were killed have left in a folder and below: drafts of
+/// clips. Those of processes that run are left alone.
+pub fn remove_drafts(folder: &Path) {
+    for entry in walkdir::WalkDir::new(folder).into_iter().flatten() {
+        let name = entry.file_name().to_string_lossy();
+        let is_left = writer_of(&name).is_some_and(|id| !is_running(id));
+        if entry.file_type().is_file() && is_left {
+            // One that cannot be removed is no worse than before.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The process that writes a draft of this name.
+fn writer_of(name: &str) -> Option<u32> {
+    let draft = name.strip_prefix('.')?.strip_suffix(".part")?;
+    let draft = draft.strip_suffix(".data").unwrap_or(draft);
+    let (_, number) = draft.rsplit_once('.')?;
+    let (id, number) = number.split_once('-')?;
+    number.parse::<u64>().ok().and(id.parse().ok())
+}
+
+/// Where that cannot be told, all but this one have ended.
+fn is_running(id: u32) -> bool {
+    id == std::process::id() || Path::new(&format!("/proc/{id}")).exists()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drafts_of_processes_that_have_ended_are_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let below = folder.path().join("front");
+        fs::create_dir(&below).expect("a folder");
+        let own = Draft::new(&below.join("a")).expect("a file");
+        let kept = [
+            "clip.mp4",
+            ".hidden.part",
+            ".a.b-c.part",
+            "a.4294967295-0.part",
+        ];
+        let gone = [".a.4294967295-0.part", ".a.b.mp4.4294967295-17.data.part"];
+        for name in kept.into_iter().chain(gone) {
+            fs::write(below.join(name), "x").expect("written");
+        }
+        remove_drafts(folder.path());
+        assert!(kept.iter().all(|name| below.join(name).exists()) && own.file().exists());
+        assert!(!gone.iter().any(|name| below.join(name).exists()));
+    }
 
     #[test]
     fn a_file_is_there_whole_or_not_at_all() {

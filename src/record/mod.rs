@@ -32,6 +32,7 @@ use crate::result::StreamName;
 use crate::sync::lock;
 use clip::{Job, OpenClip, Shared, no_clip, why_not};
 use file::Draft;
+pub use file::remove_drafts;
 
 /// How long clips may take to end when the recorder is dropped.
 const CLOSING: Duration = Duration::from_secs(5);

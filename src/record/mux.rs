@@ -236,7 +236,7 @@ fn track(
     let source = source.map_err(|_| "GStreamer's appsrc is none".to_owned())?;
     source.set_caps(Some(&input.caps));
     source.set_format(gst::Format::Time);
-    source.set_handle_segment_change(true);
+    source.set_property("handle-segment-change", true);
     // The level is looked at before: a blocked push would not notice a full disk.
     source.set_max_bytes(0);
     pipeline.add(&element).map_err(built)?;
@@ -252,6 +252,7 @@ fn track(
     let pad = pad.ok_or_else(|| format!("GStreamer's {} takes no {name}", container.muxer()))?;
     if container == Container::Mp4 && input.kind == Kind::Picture {
         pad.set_property("trak-timescale", TIMESCALE);
+        complete_vp9(&pad);
     }
     let from = last.static_pad("src");
     let linked = from.is_some_and(|from| from.link(&pad).is_ok());
@@ -268,6 +269,32 @@ fn track(
         has_begun: false,
         has_ended: false,
     })
+}
+
+/// Says what VP9's format leaves open: of formats that lack it, `mp4mux` (1.22) reads text
+/// at no address, and the process ends.
+fn complete_vp9(pad: &gst::Pad) {
+    const OPEN: [(&str, &str); 2] = [("chroma-site", "mpeg2"), ("colorimetry", "2:0:0:0")];
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+        if let Some(event) = info.event_mut()
+            && let gst::EventView::Caps(caps) = event.view()
+            && caps
+                .caps()
+                .structure(0)
+                .is_some_and(|s| s.name() == "video/x-vp9")
+        {
+            let mut caps = caps.caps_owned();
+            for format in caps.make_mut().iter_mut() {
+                for (field, value) in OPEN {
+                    if !format.has_field(field) {
+                        format.set(field, value);
+                    }
+                }
+            }
+            *event = gst::event::Caps::new(&caps);
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// GStreamer's error in one line, with the next step if it is known.

@@ -36,6 +36,27 @@ impl Order {
         self.pictures += 1;
     }
 
+    /// Whether a picture's time shows that the clock was set back: it is no picture between
+    /// two others, because it is too close to one, or before too many. RTP does so when the first report of its
+    /// sender says how sound and picture belong together, some seconds after the opening.
+    pub fn is_step_back(&self, pts_ns: i64) -> bool {
+        if self.recent_ns.len() < WINDOW || self.recent_ns.iter().all(|&at| at <= pts_ns) {
+            return false;
+        }
+        let mut times: Vec<i64> = self.recent_ns.iter().copied().collect();
+        times.sort_unstable();
+        if times.first().is_some_and(|&first| pts_ns < first) {
+            return true;
+        }
+        let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+        let nearest = times.iter().map(|&at| at.abs_diff(pts_ns)).min();
+        // Of pictures at a steady rate, a step is at most half of the gap from one of them.
+        match (gaps.min(), nearest) {
+            (Some(gap), Some(nearest)) => nearest * 10 < gap.unsigned_abs() * 7,
+            _ => false,
+        }
+    }
+
     /// How many pictures are decoded, at most, before one that is shown earlier.
     pub fn depth(&self) -> usize {
         self.depth
@@ -68,7 +89,7 @@ pub struct Decoding {
 }
 
 impl Decoding {
-    /// For pictures in this order.
+    /// For pictures in this order, of which the first to be decoded is the first to be shown.
     pub fn new(order: &Order) -> Self {
         Self {
             depth: order.depth(),
@@ -131,14 +152,30 @@ mod tests {
         assert_eq!(dts, [-80, -40, 0, 40, 80, 120, 160, 200, 240]);
     }
 
+    #[test]
+    fn a_clock_that_is_set_back_is_no_order_of_pictures() {
+        let mut order = Order::default();
+        // I P B B P B B, every 40.
+        for at in (0..100).map(|k| 40 * [0, 3, 1, 2][k % 4] + 160 * (k as i64 / 4)) {
+            assert!(!order.is_step_back(at), "{at}");
+            order.note(at);
+        }
+        for back in [45, 100, 180, 500, 1_000] {
+            assert!(order.is_step_back(4_000 - back), "{back}");
+        }
+        for on in [1, 40, 5_000] {
+            assert!(!order.is_step_back(4_000 + on), "{on}");
+        }
+    }
+
     proptest! {
         #[test]
         fn times_ascend_and_are_never_after_presentation(
             groups in proptest::collection::vec(1_usize..8, 1..30),
         ) {
-            // Groups of pictures of which the last is decoded first.
-            let mut pts = Vec::new();
-            let mut at = 0;
+            // A key picture, then groups of which the last is decoded first.
+            let mut pts = vec![0];
+            let mut at = 40;
             for group in groups {
                 let shown: Vec<i64> = (0..group).map(|k| at + 40 * k as i64).collect();
                 pts.push(shown[group - 1]);

@@ -16,6 +16,10 @@ use super::order::Order;
 /// order are closer together.
 const BACK_NS: i64 = 1_000_000_000;
 
+/// Sound is never out of order; what overlaps more has another clock. Less is the rounding
+/// of containers, and jitter.
+const SOUND_BACK_NS: i64 = 100_000_000;
+
 /// So much may be missing within a generation. After as long without anything a live source
 /// is opened anew.
 const AHEAD_NS: i64 = 10_000_000_000;
@@ -212,16 +216,20 @@ impl<P> Ring<P> {
         let kind = packet.kind;
         let continues = self.generations.back().is_some_and(|open| {
             let after = |latest: i64| packet.pts_ns.saturating_sub(latest);
+            let (back_ns, is_back) = match kind {
+                Kind::Sound => (SOUND_BACK_NS, false),
+                Kind::Picture => (BACK_NS, open.order.is_step_back(packet.pts_ns)),
+            };
             let is_next = match (open.latest_ns[index(kind)], open.latest()) {
                 (_, None) => true,
                 // Sound and picture may begin apart, and one may pause.
                 (None, Some(any)) => after(any).saturating_abs() <= AHEAD_NS,
                 (Some(own), Some(any)) => {
-                    (-BACK_NS..=AHEAD_NS).contains(&after(own))
-                        || after(any).saturating_abs() <= BACK_NS
+                    (-back_ns..=AHEAD_NS).contains(&after(own))
+                        || (after(own) > 0 && after(any).saturating_abs() <= BACK_NS)
                 }
             };
-            is_next && !open.is_closed
+            is_next && !is_back && !open.is_closed
         });
         if !continues {
             self.begin(&packet, zero_ns);

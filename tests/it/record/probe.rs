@@ -30,7 +30,7 @@ pub fn names_in(folder: &Path) -> Vec<String> {
 pub fn assert_decodes(file: &Path) {
     let (_, errors) = output(
         "ffmpeg",
-        &["-v", "warning", "-xerror", "-i"],
+        &["-v", "error", "-xerror", "-i"],
         file,
         &["-f", "null", "-"],
     );
