@@ -86,7 +86,7 @@ const FILES: [(&str, &str, &str, &str); 13] = [
     (
         "mjpeg-pcm",
         "-c:v mjpeg -pix_fmt yuvj420p -c:a pcm_s16le",
-        "mov",
+        "mkv",
         "mkv",
     ),
     (

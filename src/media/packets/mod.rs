@@ -12,6 +12,7 @@
 //! given a core. So the probes only fill a channel, and whoever owns the ring empties it
 //! every [`COLLECT_EVERY`]. A session without a ring has no probes.
 
+mod generation;
 mod headers;
 mod order;
 mod ring;
@@ -29,8 +30,9 @@ use gstreamer as gst;
 use jiff::Timestamp;
 
 pub use super::graph::Kind;
+pub use generation::{Generation, Stamped};
 pub use order::{Decoding, Order};
-pub use ring::{After, Generation, NoStart, Ring, Stamped, Start};
+pub use ring::{After, NoStart, Ring, Start};
 pub(super) use tap::Taps;
 use tap::{Arrival, Tap, Use};
 

@@ -1,7 +1,8 @@
 //! The last packets of a stream: what is kept, and where a clip can begin. Pure.
 //!
-//! Belongs here: bounds by time and bytes, generations, the rule of key pictures. Does
-//! not: GStreamer (the payload is any value), how packets get here, containers.
+//! Belongs here: bounds by time and bytes, the rule of key pictures. Does not: what
+//! continues what ([`super::generation`]), GStreamer (the payload is any value), how
+//! packets get here, containers.
 //!
 //! Times are running times in nanoseconds, one line for sound and picture; where that
 //! line lies in the time of day is known of each [`Generation`].
@@ -10,23 +11,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::super::graph::Kind;
-use super::order::Order;
-
-/// A timestamp that goes back by more is of a clock that was set. Pictures that are out of
-/// order are closer together.
-const BACK_NS: i64 = 1_000_000_000;
-
-/// Sound is never out of order; what overlaps more has another clock. Less is the rounding
-/// of containers, and jitter.
-const SOUND_BACK_NS: i64 = 100_000_000;
-
-/// So much may be missing within a generation. After as long without anything a live source
-/// is opened anew.
-const AHEAD_NS: i64 = 10_000_000_000;
-
-/// Running times that are further from the clock say nothing about the time of day; then
-/// the arrival does. Files are read ahead, and networks are late, by less.
-const ASTRAY_NS: i64 = 10_000_000_000;
+use super::generation::{Generation, Stamped};
 
 /// What a packet costs beside its bytes: GStreamer's buffer and the memory that it is cut
 /// from, mostly one of the network's.
@@ -35,57 +20,6 @@ const OVERHEAD_BYTES: usize = 2_048;
 /// Generations that are remembered. Older ones have no packets any more, except of a camera
 /// that comes and goes every second.
 const GENERATIONS: usize = 64;
-
-/// A packet with its times.
-#[derive(Clone, Debug)]
-pub struct Stamped<P> {
-    /// Sound or picture.
-    pub kind: Kind,
-    /// It can be decoded without those before it.
-    pub is_key: bool,
-    /// When it is presented.
-    pub pts_ns: i64,
-    /// How long, if that is known.
-    pub duration_ns: Option<i64>,
-    /// When it arrived, in nanoseconds since 1970.
-    pub arrived_ns: i64,
-    /// Its size.
-    pub bytes: usize,
-    /// The packet itself.
-    pub payload: P,
-}
-
-/// Packets that continue each other: of one opening, in one format, without a loss and on
-/// one clock.
-#[derive(Clone, Debug)]
-pub struct Generation {
-    /// Ascending, unique in a ring.
-    pub number: u64,
-    /// The time of day at running time zero, in nanoseconds since 1970.
-    pub zero_ns: i64,
-    /// Nothing more comes of it.
-    pub is_closed: bool,
-    /// When its first packet arrived.
-    pub begun_ns: i64,
-    /// The order of its pictures.
-    pub order: Order,
-    /// The zero follows from arrivals, because its times are far from the clock's.
-    is_astray: bool,
-    /// The latest time of sound, and of pictures.
-    latest_ns: [Option<i64>; 2],
-}
-
-impl Generation {
-    /// Whether packets of this kind have arrived.
-    pub fn has(&self, kind: Kind) -> bool {
-        self.latest_ns[index(kind)].is_some()
-    }
-
-    /// When its last packet is presented.
-    fn latest(&self) -> Option<i64> {
-        self.latest_ns.into_iter().flatten().max()
-    }
-}
 
 /// Where a clip begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,55 +137,25 @@ impl<P> Ring<P> {
 
     /// The time of day at running time zero, as measured now.
     pub fn set_zero(&mut self, zero_ns: i64) {
-        if let Some(open) = self.generations.back_mut()
-            && !open.is_closed
-            && !open.is_astray
-        {
-            open.zero_ns = zero_ns;
+        if let Some(open) = self.generations.back_mut() {
+            open.set_zero(zero_ns);
         }
     }
 
     /// Adds a packet. `zero_ns` is the time of day at running time zero, if it is known.
     pub fn push(&mut self, packet: Stamped<P>, zero_ns: Option<i64>) {
         let kind = packet.kind;
-        let continues = self.generations.back().is_some_and(|open| {
-            let after = |latest: i64| packet.pts_ns.saturating_sub(latest);
-            let (back_ns, is_back) = match kind {
-                Kind::Sound => (SOUND_BACK_NS, false),
-                Kind::Picture => (BACK_NS, open.order.is_step_back(packet.pts_ns)),
-            };
-            let is_next = match (open.latest_ns[index(kind)], open.latest()) {
-                (_, None) => true,
-                // Sound and picture may begin apart, and one may pause.
-                (None, Some(any)) => after(any).saturating_abs() <= AHEAD_NS,
-                (Some(own), Some(any)) => {
-                    (-back_ns..=AHEAD_NS).contains(&after(own))
-                        || (after(own) > 0 && after(any).saturating_abs() <= BACK_NS)
-                }
-            };
-            is_next && !is_back && !open.is_closed
-        });
+        let continues = |open: &Generation| open.continues_with(&packet);
+        let continues = self.generations.back().is_some_and(continues);
         if !continues {
             self.begin(&packet, zero_ns);
         }
         let Some(open) = self.generations.back_mut() else {
             return;
         };
-        let told = open.zero_ns.saturating_add(packet.pts_ns);
-        if told.abs_diff(packet.arrived_ns) > ASTRAY_NS.unsigned_abs() {
-            open.is_astray = true;
-            open.zero_ns = packet.arrived_ns.saturating_sub(packet.pts_ns);
-        }
-        let is_first = kind == Kind::Picture && !open.has(kind);
-        if is_first && !packet.is_key {
-            // Nothing can be made of it.
+        if !open.take(&packet) {
             return;
         }
-        if kind == Kind::Picture {
-            open.order.note(packet.pts_ns);
-        }
-        let latest = &mut open.latest_ns[index(kind)];
-        *latest = (*latest).max(Some(packet.pts_ns));
         let entry = Entry {
             generation: open.number,
             packet,
@@ -266,15 +170,8 @@ impl<P> Ring<P> {
     fn begin(&mut self, packet: &Stamped<P>, zero_ns: Option<i64>) {
         self.break_off();
         let number = self.generations.back().map_or(0, |last| last.number + 1);
-        self.generations.push_back(Generation {
-            number,
-            zero_ns: zero_ns.unwrap_or(packet.arrived_ns.saturating_sub(packet.pts_ns)),
-            is_closed: false,
-            begun_ns: packet.arrived_ns,
-            order: Order::default(),
-            is_astray: false,
-            latest_ns: [None; 2],
-        });
+        self.generations
+            .push_back(Generation::new(number, packet, zero_ns));
         if self.generations.len() > GENERATIONS {
             self.generations.pop_front();
         }
@@ -492,13 +389,6 @@ impl<P: Clone> Ring<P> {
             *number += 1;
         }
         After::More
-    }
-}
-
-fn index(kind: Kind) -> usize {
-    match kind {
-        Kind::Sound => 0,
-        Kind::Picture => 1,
     }
 }
 

@@ -23,10 +23,11 @@ pub fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Makes a film of 20 s with a picture that changes and a tone, with such encoders.
+/// Makes a film of 20 s with a picture that changes and noise, with such encoders: no two
+/// packets are the same.
 pub fn make(file: &Path, arguments: &str) {
     let picture = "testsrc2=size=160x120:rate=25:duration=20";
-    let sound = "sine=frequency=440:sample_rate=48000:duration=20";
+    let sound = "anoisesrc=sample_rate=48000:amplitude=0.3:duration=20";
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args([
         "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound,

@@ -192,13 +192,19 @@ pub fn assert_copied(clip: &Path, source: &Path) {
         if copied.is_empty() {
             continue;
         }
-        let at = whole.windows(copied.len()).position(|part| {
-            let pairs = || part.iter().zip(&copied);
-            pairs().all(|((_, one), (_, other))| one == other)
+        let part = (0..whole.len()).find_map(|at| {
+            // Pictures that follow the first and are shown before it depend on others.
+            let is_shown = |packet: &&(f64, String)| packet.0 >= whole[at].0;
+            let part = whole[at..].iter().filter(is_shown).take(copied.len());
+            let part: Vec<_> = part.collect();
+            let hashes = part.iter().map(|packet| &packet.1);
+            hashes
+                .eq(copied.iter().map(|packet| &packet.1))
+                .then_some(part)
         });
-        let at = at.unwrap_or_else(|| panic!("{}: other {kind} packets", clip.display()));
-        let of_source = whole[at..].iter().zip(&copied);
-        offsets.extend(of_source.map(|((from, _), (to, _))| (kind, from - to)));
+        let part = part.unwrap_or_else(|| panic!("{}: other {kind} packets", clip.display()));
+        let pairs = part.into_iter().zip(&copied);
+        offsets.extend(pairs.map(|((from, _), (to, _))| (kind, from - to)));
     }
     let first = offsets[0].1;
     let off = |offset: f64| (offset - first).abs();
