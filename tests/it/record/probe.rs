@@ -37,6 +37,15 @@ pub fn assert_decodes(file: &Path) {
     assert_eq!(errors, "", "{}", file.display());
 }
 
+/// Of an MP4: so that it plays while it is loaded.
+pub fn assert_index_comes_first(file: &Path) {
+    if file.extension().is_some_and(|ending| ending == "mp4") {
+        let bytes = std::fs::read(file).expect("a file");
+        let find = |name: &[u8; 4]| bytes.windows(4).position(|part| part == name);
+        assert!(find(b"moov") < find(b"mdat"), "{}", file.display());
+    }
+}
+
 #[derive(Debug)]
 struct Packet {
     is_picture: bool,
