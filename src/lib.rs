@@ -33,6 +33,9 @@ pub mod sink;
 pub mod engine;
 
 #[cfg(feature = "gst")]
+pub mod record;
+
+#[cfg(feature = "gst")]
 pub mod prepare;
 
 pub mod cmd;

@@ -6,8 +6,10 @@
 
 #![cfg(feature = "gst")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use l3net::media::packets::PacketRing;
 use l3net::media::{Session, SessionOptions, expand, sound_ring};
 use l3net::time::SamplePos;
 
@@ -88,7 +90,15 @@ fn callbacks_allocate_nothing() {
     counting::this_thread_is_ours();
     assert_what_is_allocated_is_counted();
     the_ring_takes_blocks_without_allocating();
-    a_live_source_is_tapped_without_allocating();
+    // Not `test`: what makes that scene allocates, and is on threads of its own.
+    let picture = "videotestsrc is-live=true ! video/x-raw,width=640,height=360,framerate=30/1";
+    let sound = "audiotestsrc is-live=true samplesperbuffer=480 ! audio.";
+    a_live_source_is_tapped_without_allocating(&format!("{picture} ! video.  {sound}"), None);
+    let ring = Arc::new(PacketRing::new(Duration::from_secs(60), 64 << 20));
+    let encoded = format!("{picture} ! jpegenc ! jpegdec ! video.  {sound}");
+    a_live_source_is_tapped_without_allocating(&encoded, Some(Arc::clone(&ring)));
+    ring.collect(jiff::Timestamp::now());
+    assert!(ring.find(jiff::Timestamp::now()).is_ok() && ring.lost() == 0);
 }
 
 fn assert_what_is_allocated_is_counted() {
@@ -118,13 +128,11 @@ fn the_ring_takes_blocks_without_allocating() {
     assert_eq!(reader.dropped_blocks(), dropped);
 }
 
-fn a_live_source_is_tapped_without_allocating() {
-    // Not `test`: what makes that scene allocates, and is on threads of its own.
-    let camera = "videotestsrc is-live=true ! video/x-raw,width=640,height=360,framerate=30/1 \
-         ! video.  audiotestsrc is-live=true samplesperbuffer=480 ! audio.";
+fn a_live_source_is_tapped_without_allocating(camera: &str, packets: Option<Arc<PacketRing>>) {
     let sources = expand(&[camera.to_owned()]).expect("a description");
     let options = SessionOptions {
         real_time: true,
+        packets,
         ..SessionOptions::default()
     };
     gstreamer::init().expect("GStreamer starts");

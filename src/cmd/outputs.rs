@@ -21,7 +21,7 @@ use crate::sink::bus::{Bus, BusOptions};
 use crate::sink::console::TableSink;
 use crate::sink::heatmaps::Heatmaps;
 use crate::sink::jsonl::JsonSink;
-use crate::sink::metrics::{self, Metrics};
+use crate::sink::metrics::Metrics;
 use crate::sink::overlay::Overlays;
 use crate::sink::publish::Publisher;
 use crate::sink::retention::KeepLimits;
@@ -104,15 +104,8 @@ fn table(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
 }
 
 fn metrics(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
-    let Some(address) = &context.args.metrics else {
-        return Ok(None);
-    };
-    let at = metrics::serve(address)?;
-    tracing::info!("metrics at http://{at}/metrics");
-    boxed(Some(Metrics::new(
-        context.names.to_vec(),
-        Arc::clone(context.stats),
-    )))
+    let sink = || Metrics::new(context.names.to_vec(), Arc::clone(context.stats));
+    boxed(context.args.metrics.is_some().then(sink))
 }
 
 fn heatmaps(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {

@@ -18,6 +18,7 @@ use crate::net::{ModelRecord, Weights};
 use crate::sink::Sink;
 use crate::sink::archive::Archive;
 use crate::sink::heatmaps::Heatmaps;
+use crate::sink::metrics;
 use crate::sink::retention::KeepLimits;
 use crate::stats::RunStats;
 use crate::text::plural;
@@ -146,14 +147,23 @@ impl Run<'_> {
             let (device, messages) = (net.describe().device, (&bar, args.talk.quiet));
             learning.start(&sources, window.hop, device, replace, &cancel, messages)
         });
+        if let Some(address) = &args.output.metrics {
+            // Before anything counts: what is counted earlier is lost.
+            let at = metrics::serve(address)?;
+            tracing::info!("metrics at http://{at}/metrics");
+        }
         let mut more: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(learner) = learner.transpose()? {
             more.push(Box::new(learner));
         }
         #[cfg(feature = "monitor")]
-        if let Some(monitor) = watch.start(&names, &stats, &model, &cancel)? {
-            more.push(Box::new(monitor));
-        }
+        let recorder = match watch.start(&names, &stats, &model, &cancel)? {
+            Some((monitor, recorder)) => {
+                more.push(Box::new(monitor));
+                recorder
+            }
+            None => None,
+        };
         let mut outputs = Outputs::open(&context, archive, more, &options, Arc::clone(&model))?;
         options.keep_pictures = outputs.needs_pictures();
         let mut judge = Judge {
@@ -167,9 +177,11 @@ impl Run<'_> {
         let hops = hops.into_iter().chain(std::iter::repeat(None));
         let task = |((source, skip), hop): ((Source, u64), Option<Hop>)| Task {
             watchers: outputs.watchers(&source.name),
-            source,
             skip,
             hop,
+            #[cfg(feature = "monitor")]
+            packets: (recorder.as_ref()).and_then(|recorder| recorder.ring(&source.name)),
+            ..Task::new(source)
         };
         let tasks = sources.into_iter().zip(skip).zip(hops).map(task).collect();
         #[cfg(feature = "monitor")]

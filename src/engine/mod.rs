@@ -28,13 +28,14 @@ mod stream;
 mod tests;
 mod utc;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::cancel::CancelToken;
 use crate::clock::{Clock, SystemClock};
 use crate::features::{Crop, Features};
+use crate::media::packets::PacketRing;
 use crate::media::{GstOpener, Opener, Source};
 use crate::net::{L3Net, NetError};
 use crate::sink::Watcher;
@@ -100,6 +101,8 @@ pub struct Task {
     pub watchers: Vec<Box<dyn Watcher>>,
     /// Its own time between windows, instead of [`EngineOptions::hop`].
     pub hop: Option<Hop>,
+    /// Keeps its encoded packets, over all its openings.
+    pub packets: Option<Arc<PacketRing>>,
 }
 
 impl Task {
@@ -110,6 +113,7 @@ impl Task {
             skip: 0,
             watchers: Vec::new(),
             hop: None,
+            packets: None,
         }
     }
 }

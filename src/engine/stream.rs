@@ -125,6 +125,7 @@ impl Reader<'_> {
                 real_time: self.engine.options.real_time,
                 offset,
                 stop: self.engine.cancel.clone(),
+                packets: self.task.packets.clone(),
                 ..SessionOptions::default()
             };
             let ending = match self.engine.opener.open(self.source(), session_options) {

@@ -19,10 +19,8 @@ fn endless(watchers: Vec<Vec<Box<dyn Watcher>>>) -> Vec<Task> {
     let tasks = sources.into_iter().zip(watchers);
     tasks
         .map(|(source, watchers)| Task {
-            source,
-            skip: 0,
             watchers,
-            hop: None,
+            ..Task::new(source)
         })
         .collect()
 }
@@ -133,11 +131,10 @@ fn a_description_is_live_or_not_as_it_says_itself() {
     let opened = |text: &str| {
         let (sender, opened) = channel();
         let cancel = CancelToken::default();
+        let source = Source::launch(Description::new(text).expect("a description"));
         let task = Task {
-            source: Source::launch(Description::new(text).expect("a description")),
-            skip: 0,
             watchers: vec![Box::new(Opened(sender, cancel.clone()))],
-            hop: None,
+            ..Task::new(source)
         };
         run_tasks(vec![task], &cancel, |_| Ok(())).expect("it runs");
         opened.iter().collect::<Vec<bool>>()

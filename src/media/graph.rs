@@ -135,8 +135,10 @@ fn link_as_they_come(pipeline: &gst::Pipeline, decoder: &gst::Element, asked: As
 
 /// What a decoded stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// Sound.
     Sound,
+    /// Pictures.
     Picture,
 }
 

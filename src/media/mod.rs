@@ -3,7 +3,7 @@
 //! Belongs here: what a SOURCE is ([`Source`]), opening it ([`Opener`], [`Feed`]), its
 //! GStreamer pipeline ([`Session`]) with two appsinks, the ring of sound and the channel
 //! of frames behind them, its bus, the conversion of a frame to RGB, all of it in a child
-//! process ([`ProcessOpener`]). Does not: windows, pairing.
+//! process ([`ProcessOpener`]), the ring of encoded packets for clips ([`packets`]). Does not: windows, pairing.
 
 mod bus;
 mod colour;
@@ -22,6 +22,7 @@ mod lag;
 mod lpcm;
 mod mov;
 mod naming;
+pub mod packets;
 mod process;
 mod progress;
 mod recording;

@@ -19,6 +19,7 @@ use super::graph::{
     build, configure, for_each_element, has_pads_to_come, is_fed, note_lost_start, sinks,
     watch_tags,
 };
+use super::packets::{PacketRing, Taps};
 use super::restamp::keep_timestamps;
 use super::ring::{SoundEnder, SoundReader, sound_ring};
 use super::source::{Source, SourceKind};
@@ -58,6 +59,8 @@ pub struct SessionOptions {
     pub stop: CancelToken,
     /// Threads of each video decoder; as many as it likes if not given.
     pub decoder_threads: Option<u32>,
+    /// Keeps the encoded packets. Without it nothing is kept, and nothing is spent on it.
+    pub packets: Option<Arc<PacketRing>>,
 }
 
 /// How a session ended.
@@ -87,6 +90,8 @@ pub struct Session {
     by_clock: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     pumps: Vec<JoinHandle<()>>,
+    /// Dropped after the pipeline has stopped: fields are dropped after `drop` has run.
+    _taps: Option<Taps>,
 }
 
 impl Session {
@@ -129,7 +134,11 @@ impl Session {
             by_clock: Arc::new(AtomicBool::new(options.real_time)),
             stop: Arc::default(),
             pumps: Vec::new(),
+            _taps: None,
         };
+        // Before the gate, which drops packets that come too late for the decoder.
+        let taps = options.packets.as_ref();
+        session._taps = taps.map(|ring| Taps::add(&session.pipeline, ring));
         watch_tags(&frame_sink, &video_state);
         let jitters = Arc::new(AtomicBool::new(false));
         if let Some(resampler) = session.pipeline.by_name(RESAMPLER) {

@@ -46,6 +46,8 @@ mod pictures;
 #[cfg(feature = "gst")]
 mod prepare;
 #[cfg(feature = "gst")]
+mod record;
+#[cfg(feature = "gst")]
 mod resume;
 #[cfg(feature = "gst")]
 mod rtsp;

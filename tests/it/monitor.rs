@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -147,6 +148,78 @@ fn a_silent_stream_is_told_of_and_goes_on_after_a_restart() {
     assert_eq!(mute.len(), 1, "{events:?}");
     assert_eq!(mute[0]["id"], id.as_str());
     finish(running);
+}
+
+#[test]
+fn an_event_has_a_clip_that_plays() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let film = dir.path().join("film.mp4");
+    let made = Command::new("ffmpeg")
+        .args([
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=320x180:r=10:d=9",
+        ])
+        .args(["-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono", "-shortest"])
+        .args([
+            "-c:v", "libx264", "-g", "10", "-pix_fmt", "yuv420p", "-c:a", "aac",
+        ])
+        .arg(&film)
+        .status();
+    assert!(
+        made.expect("ffmpeg is there: scripts/setup.sh tests installs it")
+            .success()
+    );
+    let record = dir.path().join("record");
+    let file = dir.path().join("streams.toml");
+    let text = format!(
+        "[detect]\nmute.after_s = 2\n[[stream]]\nname = \"film\"\nsource = \"{}\"\n\
+         [record]\nfolder = \"{}\"\n",
+        film.display(),
+        record.display()
+    );
+    std::fs::write(&file, text).expect("written");
+    let done = run([
+        "live".as_ref(),
+        "--streams".as_ref(),
+        file.as_os_str(),
+        "--json".as_ref(),
+        "/dev/null".as_ref(),
+    ]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let files = walkdir::WalkDir::new(&record).into_iter().flatten();
+    let files: Vec<_> = files.map(walkdir::DirEntry::into_path).collect();
+    let with = |ending: &str| -> Vec<_> {
+        let of_kind = |path: &&PathBuf| path.extension().is_some_and(|e| e == ending);
+        files.iter().filter(of_kind).collect()
+    };
+    let [clip] = with("mp4")[..] else {
+        panic!("{files:?}\n{}", done.err);
+    };
+    assert_eq!(with("jpg").len(), 1, "{files:?}");
+    let event: Value = std::fs::read(with("json")[0])
+        .map(|bytes| serde_json::from_slice(&bytes).expect("JSON"))
+        .expect("readable");
+    assert_eq!(
+        (&event["kind"], &event["clip"]),
+        (&"mute".into(), &"ready".into())
+    );
+    let decoded = Command::new("ffmpeg")
+        .args(["-v", "error", "-xerror", "-i"])
+        .arg(clip)
+        .args(["-f", "null", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    assert!(
+        decoded.status.success(),
+        "{}",
+        String::from_utf8_lossy(&decoded.stderr)
+    );
+    let seconds = event["clip_s"].as_f64().expect("a length");
+    assert!((5.0..10.0).contains(&seconds), "{seconds} of 9 s");
 }
 
 #[test]

@@ -12,12 +12,12 @@ use l3net::result::Verdict;
 use crate::common::{Running, StreamRecords, by_stream, l3net, only, run, streams_in, wait_for};
 
 /// White and black in turn, as H.264.
-const PICTURE: &str = "videotestsrc is-live=true pattern=white \
+pub const PICTURE: &str = "videotestsrc is-live=true pattern=white \
      ! video/x-raw,format=I420,width=160,height=120,framerate=25/1 ! identity name=picture \
      ! x264enc tune=zerolatency key-int-max=25 ! rtph264pay name=pay0 pt=96";
 
 /// A tone and silence in turn, by its encoder and payloader.
-fn sound(rate: u32, rest: &str) -> String {
+pub fn sound(rate: u32, rest: &str) -> String {
     format!(
         "audiotestsrc is-live=true volume=0.5 ! audio/x-raw,format=S16LE,rate={rate},channels=1 \
          ! identity name=sound ! {rest} name=pay1"
@@ -25,13 +25,13 @@ fn sound(rate: u32, rest: &str) -> String {
 }
 
 /// The server, until it is dropped.
-struct Server {
+pub struct Server {
     process: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Server {
-    fn start(address: SocketAddr, arguments: &[String]) -> Self {
+    pub fn start(address: SocketAddr, arguments: &[String]) -> Self {
         let program = Path::new(env!("CARGO_BIN_EXE_l3net"))
             .with_file_name("examples")
             .join("rtsp-server");
@@ -52,7 +52,7 @@ impl Server {
     }
 
     /// The address of a stream. By `rtspt` all goes over one TCP connection.
-    fn uri(&self, scheme: &str, path: &str) -> String {
+    pub fn uri(&self, scheme: &str, path: &str) -> String {
         format!("{scheme}://{}{path}", self.address)
     }
 }
@@ -65,7 +65,7 @@ impl Drop for Server {
 }
 
 /// Where nobody listens.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0");
     listener.and_then(|l| l.local_addr()).expect("a free port")
 }

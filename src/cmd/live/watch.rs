@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
+use l3net_monitor::clip::Recorder;
 use l3net_monitor::monitor::{Keeping, Monitor, Stream};
 use l3net_monitor::notify;
 use l3net_monitor::settings::{Mqtt, Record, Settings, Text, Web as WebSettings};
@@ -18,6 +20,7 @@ use crate::cmd::common::{Usage, say};
 use crate::cmd::sources;
 use crate::media::Source;
 use crate::net::ModelRecord;
+use crate::record::{Limits, PacketRecorder, remove_drafts};
 use crate::result::StreamName;
 use crate::sink::metrics;
 use crate::sink::monitor::MonitorSink;
@@ -27,6 +30,8 @@ use crate::time::Hop;
 /// The token of the page, where no file names one.
 const TOKEN: &str = "L3NET_WEB_TOKEN";
 
+/// How late a moment may be judged.
+const LATENESS: Duration = Duration::from_secs(3);
 /// How long those who are told may take for the last news.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
 
@@ -42,7 +47,7 @@ pub struct WatchArgs {
     /// Serve the page at this address, such as :8080
     #[arg(long, value_name = "ADDR")]
     web: Option<String>,
-    /// Keep snapshots of events, and the timeline, in this folder
+    /// Keep clips and snapshots of events, and the timeline, in this folder
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
     /// Publish to an MQTT broker, such as mqtt://host:1883
@@ -122,7 +127,8 @@ impl Watch {
         read.collect()
     }
 
-    /// Starts watching the streams `names`, if anybody wants to know.
+    /// Starts watching the streams `names`, if anybody wants to know; with what keeps their
+    /// packets for clips, if they are recorded.
     ///
     /// # Errors
     /// If a folder or an address cannot be used.
@@ -132,7 +138,7 @@ impl Watch {
         stats: &Arc<RunStats>,
         model: &ModelRecord,
         cancel: &CancelToken,
-    ) -> anyhow::Result<Option<MonitorSink>> {
+    ) -> anyhow::Result<Option<(MonitorSink, Option<Arc<PacketRecorder>>)>> {
         if !self.wanted {
             return Ok(None);
         }
@@ -143,9 +149,16 @@ impl Watch {
             .map(|name| stream_of(&settings, name))
             .collect();
         metrics::count()?;
+        let recorder = settings
+            .record
+            .as_ref()
+            .map(|record| recorder(record, &streams));
+        let recorder = recorder.transpose()?;
         let keeping = Keeping {
             record: settings.record.as_ref(),
-            recorder: None,
+            recorder: recorder
+                .clone()
+                .map(|recorder| recorder as Arc<dyn Recorder>),
             pictures: settings.web.is_some(),
         };
         let monitor = Monitor::open(&streams, &model.name, keeping, now)?;
@@ -161,14 +174,15 @@ impl Watch {
             }
             drop(web);
         });
-        Ok(Some(MonitorSink::new(
+        let sink = MonitorSink::new(
             monitor,
             names.to_vec(),
             Arc::clone(stats),
             cancel.clone(),
             settings.web.is_some() || settings.record.is_some(),
             close,
-        )))
+        );
+        Ok(Some((sink, recorder)))
     }
 }
 
@@ -182,6 +196,20 @@ fn stream_of(settings: &Settings, name: &StreamName) -> Stream {
             .unwrap_or_else(|| name.to_string()),
         detect: own.map_or_else(|| settings.detect.clone(), |own| own.detect.clone()),
     }
+}
+
+/// Keeps as much of the streams as clips may need: an event is found some time after it
+/// began.
+fn recorder(record: &Record, streams: &[Stream]) -> anyhow::Result<Arc<PacketRecorder>> {
+    let delays = streams.iter().map(|stream| stream.detect.longest_delay());
+    let delay = delays.max().unwrap_or_default();
+    let names: Vec<StreamName> = streams.iter().map(|stream| stream.name.clone()).collect();
+    remove_drafts(&record.folder);
+    let before = record.before_s.get() + delay + LATENESS;
+    let recorder = PacketRecorder::new(&names, before, Limits::default());
+    Ok(Arc::new(
+        recorder.context("packets cannot be kept for clips")?,
+    ))
 }
 
 fn access_of(web: &WebSettings) -> Access {

@@ -346,6 +346,13 @@ impl Events {
         }
     }
 
+    /// How full the ring of a stream's packets is.
+    pub fn observe_ring(&self, stream: &StreamName) {
+        if let Some(fill) = self.recorder.as_ref().and_then(|r| r.ring_fill(stream)) {
+            metrics::gauge!("l3net_ring_fill_ratio", "stream" => stream.clone()).set(fill);
+        }
+    }
+
     /// Deletes the oldest clips and snapshots over the limits, except of protected events.
     pub fn make_room(&mut self, store: &mut Store, now: UtcMs) {
         let Some(folder) = &mut self.folder else {

@@ -221,6 +221,7 @@ impl Monitor {
             if watched.status.state == StreamState::Ended {
                 continue;
             }
+            self.events.observe_ring(&name);
             let quiet_since = watched.quiet_since();
             let found = watched.detectors.tick(quiet_since, now);
             let is_quiet = now.since(quiet_since) >= RECONNECTING_AFTER;

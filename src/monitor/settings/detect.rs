@@ -57,6 +57,26 @@ impl Detect {
     }
 }
 
+impl Detect {
+    /// How long after its beginning an event is found at the latest.
+    pub fn longest_delay(&self) -> std::time::Duration {
+        let delays = [
+            (
+                self.mismatch.enabled,
+                self.mismatch.after_s.0 + self.mismatch.over_s.0,
+            ),
+            (self.mute.enabled, self.mute.after_s.0),
+            (self.frozen.enabled, self.frozen.after_s.0),
+            (self.black.enabled, self.black.after_s.0),
+            (self.lost.enabled, self.lost.after_s.0),
+            (self.loud.enabled, self.loud.after_s.0),
+        ];
+        let wanted = delays.into_iter().filter(|(enabled, _)| *enabled);
+        let longest = wanted.map(|(_, seconds)| seconds).fold(0.0, f64::max);
+        std::time::Duration::from_secs_f64(longest)
+    }
+}
+
 /// A kind without thresholds, and the seconds after which it begins and ends unless told
 /// otherwise.
 macro_rules! timing {

@@ -13,13 +13,13 @@ pub struct Record {
     /// The folder.
     pub folder: PathBuf,
     /// How much before an event belongs to its clip.
-    #[serde(skip, default = "five")]
+    #[serde(default = "five")]
     pub before_s: Seconds,
     /// How much after an event belongs to its clip.
-    #[serde(skip, default = "five")]
+    #[serde(default = "five")]
     pub after_s: Seconds,
     /// How much of a long event belongs to its clip.
-    #[serde(skip, default = "Record::max_s")]
+    #[serde(default = "Record::max_s")]
     pub max_s: Seconds,
     /// Of clips and snapshots; the oldest go first.
     #[serde(default = "Record::max_size")]

@@ -20,6 +20,7 @@ source = "camera:1"
 
 [record]
 folder = "/var/lib/l3net"
+before_s = 3
 max_size = "50GB"
 max_age = "7d"
 
@@ -55,6 +56,7 @@ fn a_stream_has_its_own_thresholds_over_those_of_all() {
     assert!(!door.frozen.enabled && yard.frozen.enabled);
     assert_eq!(yard.frozen.after_s.0, 60.0, "the default");
     let record = settings.record.expect("it is there");
+    assert_eq!((record.before_s.0, record.after_s.0), (3.0, 5.0));
     assert_eq!(record.max_size.0, 50_000_000_000);
     assert!(settings.webhook[0].when.kinds.len() == 2);
 }
