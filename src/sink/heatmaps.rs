@@ -7,7 +7,7 @@
 //! still tried. Otherwise a full queue blocks the run, and a failure ends it. A picture is
 //! written to a temporary file and renamed, so no reader sees half of one. Compression is
 //! fast, because the network needs the cores. Folders are named after their streams, with
-//! unsafe names replaced ([`super::folder`]).
+//! unsafe names replaced ([`l3net_data::folder`]).
 //!
 //! Pictures are numbered: `<stream>/000000.png` and `<stream>/000000.sound.png`; those of an
 //! earlier run are overwritten. Live pictures are named by the UTC end of their window,

@@ -61,7 +61,8 @@ fn records_become_the_figures_of_the_contract() {
     let mut text: Vec<String> = handle
         .render()
         .lines()
-        .filter(|l| l.starts_with("l3net_") && !l.contains("_bucket"))
+        // The version is another one tomorrow.
+        .filter(|l| l.starts_with("l3net_") && !l.contains("_bucket") && !l.contains("version"))
         .map(str::to_owned)
         .collect();
     text.sort();

@@ -2,7 +2,7 @@
 //! ([`l3net_monitor`]).
 //!
 //! Policy: live, the oldest is dropped. What cannot be kept is reported by the monitor, and
-//! never ends a run. It holds at most [`QUEUE`] pictures.
+//! never ends a run. It holds at most 64 pictures.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,6 +1,6 @@
 //! Timeline and events on disk, in one SQLite file that survives restarts.
 //!
-//! Belongs here: tables, writing and expiry; reading is in [`read`]. Does not: clips and
+//! Belongs here: tables, writing and expiry; reading is in `read.rs`. Does not: clips and
 //! snapshots (files, [`crate::files`]).
 //!
 //! One thread writes, any number read, each with a connection of its own (write-ahead log):

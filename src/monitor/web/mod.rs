@@ -1,6 +1,6 @@
 //! The page and its HTTP interface.
 //!
-//! Belongs here: addresses, who may connect, threads. Does not: answers ([`api`]), the page
+//! Belongs here: addresses, who may connect, threads. Does not: answers (`api.rs`), the page
 //! itself (`assets/`, which is served as it is).
 //!
 //! A thread of its own with one runtime; the engine knows nothing of it. What is slow (reading
