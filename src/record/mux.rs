@@ -3,6 +3,8 @@
 //! Belongs here: elements, caps, pushing, the end of the stream, errors. Does not: which
 //! packets, the name of the file ([`super::clip`]).
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -57,6 +59,8 @@ pub(super) struct Mux {
     pipeline: gst::Pipeline,
     bus: gst::Bus,
     tracks: Vec<Track>,
+    /// Open for as long as the muxer may need it.
+    _scratch: Option<File>,
 }
 
 impl Mux {
@@ -73,10 +77,20 @@ impl Mux {
         };
         let pipeline = gst::Pipeline::new();
         let muxer = make(container.muxer())?;
+        let mut held = None;
         match container {
             Container::Mp4 => {
                 muxer.set_property("faststart", true);
-                muxer.set_property("faststart-file", text(scratch)?);
+                // If it cannot open this file, mp4mux (1.22) says so while it holds its own
+                // lock, and waits for itself for ever: it gets one that is open.
+                let open = File::create(scratch);
+                let open = open.map_err(|cause| format!("{}: {cause}", scratch.display()))?;
+                let path = match cfg!(target_os = "linux") {
+                    true => format!("/proc/self/fd/{}", open.as_raw_fd()),
+                    false => text(scratch)?,
+                };
+                muxer.set_property("faststart-file", path);
+                held = Some(open);
                 muxer.set_property("movie-timescale", TIMESCALE);
             }
             Container::Matroska => muxer.set_property("writing-app", "l3net"),
@@ -95,6 +109,7 @@ impl Mux {
             pipeline,
             bus,
             tracks,
+            _scratch: held,
         };
         if mux.pipeline.set_state(gst::State::Playing).is_err() {
             return Err(mux
