@@ -37,9 +37,14 @@ fn the_table_says_all_that_the_lines_say() {
     for (row, record) in records.iter().enumerate() {
         let mut expected = Vec::new();
         flat(&serde_json::to_value(record).unwrap(), "", &mut expected);
-        // The lines leave `"padded":false` out; a table has it.
-        if matches!(record, Record::Moment(m) if !m.padded) {
-            expected.push(("padded".into(), "false".into()));
+        // The lines leave `"padded":false` and `"black":false` out; a table has them.
+        if let Record::Moment(moment) = record {
+            let left_out = [
+                ("padded", moment.padded),
+                ("video_black", moment.video.black),
+            ];
+            let left_out = left_out.iter().filter(|(_, is)| !is);
+            expected.extend(left_out.map(|(name, _)| ((*name).into(), "false".into())));
         }
         // The same with `"interrupted":false`.
         if matches!(record, Record::Summary(s) if !s.interrupted) {
