@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::api::State;
-use crate::hub::News;
+use crate::hub::{News, Subscription};
 use crate::time::UtcMs;
 
 /// Messages that wait for a slow browser.
@@ -57,9 +57,11 @@ pub(super) struct Forwarder {
 impl Forwarder {
     pub fn start(state: &Arc<State>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        // Before a browser can connect: what is told until then would be lost to it.
+        let news = state.served.hub.subscribe();
         let thread = {
             let (state, stop) = (Arc::clone(state), Arc::clone(&stop));
-            let run = move || forward(&state, &stop);
+            let run = move || forward(&state, &news, &stop);
             std::thread::Builder::new()
                 .name("web-news".to_owned())
                 .spawn(run)
@@ -80,8 +82,7 @@ impl Drop for Forwarder {
     }
 }
 
-fn forward(state: &State, stop: &AtomicBool) {
-    let news = state.served.hub.subscribe();
+fn forward(state: &State, news: &Subscription, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let mut timeout = STATUS_EVERY;
         let mut told_status = false;
