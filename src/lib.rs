@@ -10,8 +10,8 @@ pub mod window;
 
 /// Sounds, pictures and results, optimised in every build.
 pub use l3net_data::{
-    cores, corpus, draw, event, features, hash, learn, picture, pooled, result, synth, text, time,
-    window_spec,
+    atomic_file, cores, corpus, draw, event, features, hash, learn, lock, picture, pooled, result,
+    sync, synth, text, time, window_spec,
 };
 
 pub mod net;
@@ -40,15 +40,12 @@ pub mod prepare;
 
 pub mod cmd;
 
-pub mod atomic_file;
 pub mod cache;
 pub mod cancel;
 pub mod clock;
 pub mod exit;
 pub mod file_error;
-pub mod lock;
 pub mod png;
 pub mod priority;
 pub mod stats;
-pub mod sync;
 pub mod table;

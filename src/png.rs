@@ -1,14 +1,14 @@
 //! PNG files.
 //!
-//! Belongs here: encoding a picture and replacing the file. Does not: what is in the picture
+//! Belongs here: replacing the file. Does not: what is in the picture
 //! ([`crate::draw`]).
 
 use std::path::Path;
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
+use image::ImageError;
 
 use crate::atomic_file;
+use crate::draw::png;
 use crate::file_error::FileError;
 use crate::picture::Picture;
 
@@ -17,8 +17,7 @@ use crate::picture::Picture;
 /// # Errors
 /// Names the picture and why it cannot be written.
 pub fn write_png(path: &Path, picture: &Picture) -> Result<(), FileError> {
-    // Adaptive filtering costs more than it saves here.
-    write_as(path, picture, CompressionType::Fast, FilterType::Sub)
+    write(path, png::quick(picture))
 }
 
 /// The same, half as large but several times slower: for pictures that are kept for long.
@@ -26,24 +25,11 @@ pub fn write_png(path: &Path, picture: &Picture) -> Result<(), FileError> {
 /// # Errors
 /// Names the picture and why it cannot be written.
 pub fn write_small_png(path: &Path, picture: &Picture) -> Result<(), FileError> {
-    write_as(path, picture, CompressionType::Best, FilterType::Adaptive)
+    write(path, png::small(picture))
 }
 
-fn write_as(
-    path: &Path,
-    picture: &Picture,
-    compression: CompressionType,
-    filter: FilterType,
-) -> Result<(), FileError> {
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, compression, filter)
-        .write_image(
-            &picture.rgb,
-            picture.width,
-            picture.height,
-            ExtendedColorType::Rgb8,
-        )
-        .map_err(FileError::format(path, "draw"))?;
+fn write(path: &Path, encoded: Result<Vec<u8>, ImageError>) -> Result<(), FileError> {
+    let bytes = encoded.map_err(FileError::format(path, "draw"))?;
     atomic_file::write(path, &bytes).map_err(FileError::io(path, "write"))
 }
 

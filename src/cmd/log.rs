@@ -24,14 +24,9 @@ pub fn set(format: LogFormat) {
     JSON.store(format == LogFormat::Json, Ordering::Relaxed);
 }
 
-/// Whether it is JSON.
-pub fn is_json() -> bool {
-    JSON.load(Ordering::Relaxed)
-}
-
 /// A message as it is printed, without its line end.
 pub fn formatted(text: &str) -> String {
-    if !is_json() {
+    if !JSON.load(Ordering::Relaxed) {
         return printable_lines(text);
     }
     let level = if text.starts_with("l3net: ") {

@@ -36,17 +36,8 @@ impl InputConv {
     /// If there are no channels, the numbers of values do not fit each other, the stride
     /// is 0, or the CPU does not have `isa`.
     pub fn new(kernels: &[f32], bias: &[f32], stride: usize, isa: Isa) -> Self {
-        let channels = bias.len();
-        assert!(channels > 0, "a convolution has output channels");
-        let channels_in = kernels.len() / (9 * channels);
-        assert!(channels_in > 0, "a convolution has input channels");
-        assert_eq!(
-            kernels.len(),
-            channels * channels_in * 9,
-            "kernels of 3 × 3"
-        );
+        let (channels, channels_in) = crate::channels_of(kernels, bias, isa);
         assert!(stride > 0, "a stride is 1 or more");
-        assert!(Isa::available().contains(&isa), "the CPU has no {isa:?}");
         let columns = panel(isa);
         let panels = channels.next_multiple_of(GRAIN).div_ceil(columns);
         let mut weights = Buffer::zeros(panels * 9 * channels_in * columns);

@@ -48,3 +48,23 @@ pub use map::Map;
 pub use simd::Isa;
 pub use winograd::{After, Conv3x3, Tile};
 pub use workers::Workers;
+
+/// Output and input channels of a layer: of kernels `[out, in, 3, 3]` and a bias for each
+/// output channel.
+///
+/// # Panics
+/// If there are none, the numbers of values do not fit each other, or the CPU does not have
+/// `isa`.
+fn channels_of(kernels: &[f32], bias: &[f32], isa: Isa) -> (usize, usize) {
+    let channels = bias.len();
+    assert!(channels > 0, "a convolution has output channels");
+    let channels_in = kernels.len() / (9 * channels);
+    assert!(channels_in > 0, "a convolution has input channels");
+    assert_eq!(
+        kernels.len(),
+        channels * channels_in * 9,
+        "kernels of 3 × 3"
+    );
+    assert!(Isa::available().contains(&isa), "the CPU has no {isa:?}");
+    (channels, channels_in)
+}

@@ -64,16 +64,7 @@ impl Conv3x3 {
     /// If there are no channels, the numbers of values do not fit each other, or the CPU
     /// does not have `isa`.
     pub fn new(kernels: &[f32], bias: &[f32], tile: Tile, isa: Isa) -> Self {
-        let channels = bias.len();
-        assert!(channels > 0, "a convolution has output channels");
-        let channels_in = kernels.len() / (9 * channels);
-        assert!(channels_in > 0, "a convolution has input channels");
-        assert_eq!(
-            kernels.len(),
-            channels * channels_in * 9,
-            "kernels of 3 × 3"
-        );
-        assert!(Isa::available().contains(&isa), "the CPU has no {isa:?}");
+        let (channels, channels_in) = crate::channels_of(kernels, bias, isa);
         let packed = Packed::new(kernels, channels_in, channels, tile.side(), isa);
         let mut all = Buffer::zeros(packed.panels * packed.columns);
         all[..channels].copy_from_slice(bias);

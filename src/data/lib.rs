@@ -27,10 +27,13 @@ pub mod learn;
 
 pub mod openl3;
 
+pub mod atomic_file;
 pub mod cores;
 pub mod floats;
 pub mod folder;
 pub mod hash;
+pub mod lock;
+pub mod sync;
 #[cfg(test)]
 mod testing;
 pub mod text;

@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use l3net_data::atomic_file;
 use l3net_data::folder::folder_of;
 use ulid::Ulid;
 
@@ -86,7 +87,7 @@ impl EventFolder {
     /// If it cannot be written.
     pub fn write_snapshot(&self, event: &StreamEvent, jpeg: &[u8]) -> io::Result<PathBuf> {
         let path = with_ending(self.stem(event)?, SNAPSHOT);
-        write_whole(&path, jpeg)?;
+        atomic_file::write(&path, jpeg)?;
         Ok(self.relative(&path))
     }
 
@@ -205,18 +206,7 @@ pub fn rewrite_event(folder: &Path, event: &StreamEvent, files: &EventFiles) -> 
 }
 
 fn write_json(path: &Path, event: &StreamEvent) -> io::Result<()> {
-    write_whole(path, &serde_json::to_vec(event).expect("plain data"))
-}
-
-/// Writes a file beside its name and renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let part = path.with_extension("part");
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        // What is left of a failed write helps nobody; the first error counts.
-        let _ = fs::remove_file(&part);
-    }
-    written
+    atomic_file::write(path, &serde_json::to_vec(event).expect("plain data"))
 }
 
 #[cfg(test)]

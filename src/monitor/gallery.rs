@@ -4,17 +4,17 @@
 //! ([`l3net_data::draw`]). Without a viewer nothing is drawn.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{PixelType, Resizer};
+use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
 use l3net_data::draw;
 use l3net_data::event::JudgedMoment;
 use l3net_data::picture::Picture;
 use l3net_data::result::StreamName;
+use l3net_data::sync::lock;
 
 /// JPEG's quality: artefacts are hardly seen, and a picture has a tenth of its bytes.
 const QUALITY: u8 = 80;
@@ -28,19 +28,19 @@ pub struct Gallery {
 impl Gallery {
     /// Takes a moment.
     pub fn put(&self, moment: Arc<JudgedMoment>) {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = lock(&self.newest);
         newest.insert(moment.verdict.stream.clone(), moment);
     }
 
     /// The newest moment of a stream.
     pub fn newest(&self, stream: &str) -> Option<Arc<JudgedMoment>> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = lock(&self.newest);
         newest.get(stream).cloned()
     }
 
     /// Forgets streams that are not among these.
     pub fn keep(&self, streams: &[StreamName]) {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = lock(&self.newest);
         newest.retain(|name, _| streams.contains(name));
     }
 }
@@ -68,16 +68,7 @@ pub fn spectrogram_png(moment: &JudgedMoment) -> Option<Vec<u8>> {
     let under = draw::under_sound_map(area, spec, map);
     draw::glow(&mut layer, under, map, moment.verdict.correspondence, true);
     layer.blend(&mut picture);
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Sub)
-        .write_image(
-            &picture.rgb,
-            picture.width,
-            picture.height,
-            ExtendedColorType::Rgb8,
-        )
-        .ok()?;
-    Some(bytes)
+    draw::png::quick(&picture).ok()
 }
 
 fn scaled(picture: &Picture, max_width: u32) -> Picture {

@@ -3,15 +3,16 @@
 //! Belongs here: subscriptions and their bounds, the present state of all streams, and which
 //! kinds of events are switched on. Does not: who makes news ([`crate::monitor`]).
 //!
-//! Nobody who listens can hold up who speaks. Of a stream's status a slow subscriber gets
-//! the newest only; events wait in order up to a bound, beyond which the oldest are dropped
+//! A subscriber never blocks the publisher. A slow one gets only the newest status of each
+//! stream; events wait in order up to a bound, beyond which the oldest are dropped
 //! and counted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use l3net_data::result::StreamName;
+use l3net_data::sync::lock;
 
 use crate::event::{Change, Kind, StreamEvent};
 use crate::status::StreamStatus;
@@ -54,18 +55,18 @@ impl Hub {
 
     /// The present state of all streams.
     pub fn streams(&self) -> Vec<Arc<StreamStatus>> {
-        locked(&self.streams).clone()
+        lock(&self.streams).clone()
     }
 
     /// The present state of a stream.
     pub fn stream(&self, name: &str) -> Option<Arc<StreamStatus>> {
-        let streams = locked(&self.streams);
+        let streams = lock(&self.streams);
         streams.iter().find(|s| &*s.name == name).cloned()
     }
 
     /// Sets which streams there are.
     pub fn set_streams(&self, streams: Vec<Arc<StreamStatus>>) {
-        *locked(&self.streams) = streams;
+        *lock(&self.streams) = streams;
         self.tell(&News::Streams);
     }
 
@@ -73,7 +74,7 @@ impl Hub {
     pub fn set_status(&self, status: StreamStatus) {
         let status = Arc::new(status);
         {
-            let mut streams = locked(&self.streams);
+            let mut streams = lock(&self.streams);
             let Some(known) = streams.iter_mut().find(|s| s.name == status.name) else {
                 return;
             };
@@ -84,7 +85,7 @@ impl Hub {
 
     /// Tells all subscribers. Never waits.
     pub fn tell(&self, news: &News) {
-        locked(&self.subscribers).retain(|inbox| match inbox.upgrade() {
+        lock(&self.subscribers).retain(|inbox| match inbox.upgrade() {
             Some(inbox) => {
                 inbox.put(news);
                 true
@@ -96,18 +97,18 @@ impl Hub {
     /// All news from now on.
     pub fn subscribe(&self) -> Subscription {
         let inbox = Arc::default();
-        locked(&self.subscribers).push(Arc::downgrade(&inbox));
+        lock(&self.subscribers).push(Arc::downgrade(&inbox));
         Subscription { inbox }
     }
 
     /// Whether events of this kind are wanted of this stream.
     pub fn is_on(&self, stream: &StreamName, kind: Kind) -> bool {
-        !locked(&self.switched_off).contains(&(stream.clone(), kind))
+        !lock(&self.switched_off).contains(&(stream.clone(), kind))
     }
 
     /// Switches a kind of events on or off for a stream.
     pub fn switch(&self, stream: &StreamName, kind: Kind, on: bool) {
-        let mut off = locked(&self.switched_off);
+        let mut off = lock(&self.switched_off);
         match on {
             true => off.remove(&(stream.clone(), kind)),
             false => off.insert((stream.clone(), kind)),
@@ -131,7 +132,7 @@ struct Waiting {
 
 impl Inbox {
     fn put(&self, news: &News) {
-        let mut waiting = locked(&self.waiting);
+        let mut waiting = lock(&self.waiting);
         match news {
             News::Streams => waiting.streams_changed = true,
             News::Status(status) => {
@@ -162,7 +163,7 @@ impl Subscription {
     /// events, then statuses.
     pub fn next(&self, timeout: Duration) -> Option<News> {
         let until = Instant::now() + timeout;
-        let mut waiting = locked(&self.inbox.waiting);
+        let mut waiting = lock(&self.inbox.waiting);
         loop {
             if std::mem::take(&mut waiting.streams_changed) {
                 return Some(News::Streams);
@@ -184,14 +185,8 @@ impl Subscription {
 
     /// Events that were dropped because this subscriber was too slow, since the last call.
     pub fn take_dropped(&self) -> u64 {
-        std::mem::take(&mut locked(&self.inbox.waiting).dropped)
+        std::mem::take(&mut lock(&self.inbox.waiting).dropped)
     }
-}
-
-/// What is behind the lock, even if a thread panicked while it had it: all changes here are
-/// single assignments.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -231,7 +226,7 @@ mod tests {
         let hub = Hub::new();
         drop(hub.subscribe());
         hub.tell(&News::Streams);
-        assert!(locked(&hub.subscribers).is_empty());
+        assert!(lock(&hub.subscribers).is_empty());
     }
 
     #[test]

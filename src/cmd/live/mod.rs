@@ -111,7 +111,8 @@ fn all_sources(mut from_file: Vec<Source>, texts: &[String]) -> anyhow::Result<V
     from_file.extend(named);
     match from_file.is_empty() {
         true => Err(Usage::error(
-            "there is nothing to monitor: the file of --streams has no [[stream]]; add one, or              name a SOURCE",
+            "there is nothing to monitor: the file of --streams has no [[stream]]; add one, or \
+             name a SOURCE",
         )),
         false => Ok(from_file),
     }

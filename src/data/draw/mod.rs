@@ -11,6 +11,7 @@
 
 mod badge;
 mod layer;
+pub mod png;
 mod sound;
 pub mod text;
 

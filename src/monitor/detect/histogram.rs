@@ -54,7 +54,7 @@ impl Histogram {
         self.total += weight * self.scale;
     }
 
-    /// The weight of all values, of old ones what is left.
+    /// The total weight, with old values faded.
     pub fn weight(&self) -> f32 {
         self.total / self.scale
     }

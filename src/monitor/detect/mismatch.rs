@@ -24,7 +24,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Correspondence {
     latest: VecDeque<Judged>,
-    /// They reach over half the time that is averaged: silent moments are left out.
+    /// They span at least half of the averaging time. Silent moments are not among them.
     full: bool,
 }
 

@@ -11,6 +11,8 @@ use l3net_data::result::StreamName;
 use ulid::Ulid;
 
 use super::Watched;
+use super::unwritten::Unwritten;
+use super::wording::what;
 use crate::clip::{Recorder, Recording};
 use crate::detect::{Edge, Finding};
 use crate::event::{Change, ClipState, Kind, StreamEvent};
@@ -139,7 +141,7 @@ impl Events {
         streams: &BTreeMap<StreamName, Watched>,
         store: &mut Store,
         now: UtcMs,
-    ) -> Result<(), StoreError> {
+    ) {
         let others = self
             .open
             .keys()
@@ -149,7 +151,6 @@ impl Events {
                 self.end(open, Some(now), store);
             }
         }
-        Ok(())
     }
 
     /// Kinds of events of a stream that go on.
@@ -335,11 +336,8 @@ impl Events {
             let at = open.told_at;
             tell(&self.hub, Change::Clip, open, at);
         }
-        let (done, ending) = std::mem::take(&mut self.ending)
-            .into_iter()
-            .partition(|open| open.recording.is_none());
-        self.ending = ending;
-        let done: Vec<Open> = done;
+        let is_done = |open: &mut Open| open.recording.is_none();
+        let done: Vec<Open> = self.ending.extract_if(.., is_done).collect();
         done.iter().for_each(|open| self.write_event(open));
         if let Some(folder) = &self.folder {
             metrics::gauge!("l3net_clips_bytes").set(folder.bytes() as f64);
@@ -432,48 +430,6 @@ fn warn_of(folder: &Path, cause: &io::Error) {
     tracing::warn!("{}: an event cannot be written: {cause}", folder.display());
 }
 
-/// Events that could not be kept; each is tried again until it is.
-#[derive(Default)]
-struct Unwritten(BTreeMap<Ulid, (StreamEvent, EventFiles)>);
-
-impl Unwritten {
-    /// Keeps an event, which then is as protected as the page has made it.
-    fn keep(&mut self, event: &mut StreamEvent, files: &EventFiles, store: &mut Store) {
-        match keep(event, files, store) {
-            Ok(protected) => {
-                event.protected = protected;
-                self.0.remove(&event.id);
-            }
-            Err(error) => {
-                // The first of them.
-                if self.0.is_empty() {
-                    tracing::warn!("{}: an event cannot be kept yet: {error}", event.stream);
-                }
-                self.0.insert(event.id, (event.clone(), files.clone()));
-            }
-        }
-    }
-
-    fn retry(&mut self, store: &mut Store) {
-        self.0
-            .retain(|_, (event, files)| keep(event, files, store).is_err());
-    }
-}
-
-/// Keeps an event; whether it is protected, of which the page decides.
-fn keep(event: &StreamEvent, files: &EventFiles, store: &mut Store) -> Result<bool, StoreError> {
-    store.at_once(|writer| {
-        let there = writer.find(event.id)?;
-        let protected = there.map_or(event.protected, |(there, _)| there.protected);
-        let event = StreamEvent {
-            protected,
-            ..event.clone()
-        };
-        writer.event(&event, files)?;
-        Ok(protected)
-    })
-}
-
 fn tell(hub: &Hub, change: Change, open: &mut Open, now: UtcMs) {
     let event = Arc::new(open.event.clone());
     let before = std::mem::replace(&mut open.told, Arc::clone(&event));
@@ -483,28 +439,4 @@ fn tell(hub: &Hub, change: Change, open: &mut Open, now: UtcMs) {
         event,
         before: Some(before),
     });
-}
-
-/// The event in a sentence.
-fn what(event: &StreamEvent, now: UtcMs) -> String {
-    let time = spoken(event.end_ms.unwrap_or(now).since(event.begin_ms));
-    match event.kind {
-        Kind::Mismatch => format!("sound and picture have not belonged together for {time}"),
-        Kind::Mute => format!("no sound for {time}"),
-        Kind::Frozen => format!("the picture has not moved for {time}"),
-        Kind::Black => format!("the picture has been black for {time}"),
-        Kind::Lost => format!("nothing has arrived for {time}"),
-        Kind::Loud => format!("much louder than usual for {time}"),
-    }
-}
-
-/// A time for people.
-fn spoken(time: Duration) -> String {
-    let seconds = time.as_secs_f64().round() as u64;
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }

@@ -8,7 +8,9 @@
 //! messages go on.
 
 mod events;
+mod unwritten;
 mod watched;
+mod wording;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -129,7 +131,7 @@ impl Monitor {
         monitor.set_streams(streams, now)?;
         monitor
             .events
-            .end_of_others(&monitor.streams, &mut monitor.store, now)?;
+            .end_of_others(&monitor.streams, &mut monitor.store, now);
         Ok(monitor)
     }
 

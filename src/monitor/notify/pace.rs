@@ -3,8 +3,10 @@
 //! Belongs here: how long to wait after failures, what has been said of them already, until
 //! when there is time. Does not: what is tried.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use l3net_data::sync::lock;
 
 /// How long to wait after failures: twice as long after each.
 #[derive(Clone, Copy, Debug)]
@@ -51,13 +53,13 @@ pub(super) struct Stop(Mutex<Option<Instant>>);
 impl Stop {
     /// Ends it until then. The first call counts.
     pub(super) fn ask(&self, until: Instant) {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = lock(&self.0);
         asked.get_or_insert(until);
     }
 
     /// The time that is left until the end; `None` while nobody has asked for it.
     pub(super) fn left(&self) -> Option<Duration> {
-        let asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = lock(&self.0);
         asked.map(|until| until.saturating_duration_since(Instant::now()))
     }
 }

@@ -21,7 +21,8 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 /// # Errors
 /// The file, or that there are none at all, and the next step.
 pub(super) fn roots(own: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {
-    // What cannot be read of the machine's is left out: one broken file must not cost all.
+    // Certificates of the system that cannot be read are skipped: one broken file must not
+    // disable the others.
     let mut roots = rustls_native_certs::load_native_certs().certs;
     if let Some(file) = own {
         let unreadable = |cause| format!("ca {}: {cause}", file.display());

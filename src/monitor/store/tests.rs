@@ -1,6 +1,7 @@
-use l3net_data::result::GapReason;
+use l3net_data::result::{GapReason, StreamName};
 
 use super::*;
+use crate::detect::Normals;
 use crate::event::Kind;
 use crate::testing::moment;
 

@@ -1,32 +1,28 @@
 //! The answers. `openapi.json` describes them.
 
 use std::collections::HashMap;
-use std::path::{Component, Path as FilePath, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State as Extract};
+use axum::extract::{DefaultBodyLimit, Path, Query, State as Extract};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
+use l3net_data::sync::lock;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::broadcast;
-use tower_http::services::ServeFile;
-use ulid::Ulid;
 
 use super::access::{self, Rules};
 use super::live::{self, Line};
-use super::{Served, assets};
-use crate::event::{Change, ClipState, Kind, StreamEvent};
-use crate::files::rewrite_event;
+use super::{Served, assets, events};
 use crate::gallery;
-use crate::hub::{Hub, News};
+use crate::hub::Hub;
 use crate::status::StreamState;
-use crate::store::{EventFiles, EventQuery, Pictures, Reader, StoreError, protect};
+use crate::store::{Pictures, Reader, StoreError};
 use crate::time::UtcMs;
 
 /// The most bytes of a request's body.
@@ -65,7 +61,7 @@ impl State {
         }
     }
 
-    fn reader(&self) -> Result<Reader, StoreError> {
+    pub(super) fn reader(&self) -> Result<Reader, StoreError> {
         Reader::open(&self.served.timeline)
     }
 
@@ -74,7 +70,7 @@ impl State {
         let moment = self.served.gallery.newest(stream)?;
         let key = (stream.to_owned(), drawing);
         let seq = moment.verdict.seq;
-        let drawn = || self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawn = || lock(&self.drawn);
         if let Some((_, bytes)) = drawn().get(&key).filter(|(of, _)| *of == seq) {
             return Some(bytes.clone());
         }
@@ -105,11 +101,14 @@ pub(super) fn router(state: Arc<State>, rules: Rules) -> Router {
         .route("/api/streams/{name}/latest.jpg", get(latest))
         .route("/api/streams/{name}/spectrogram.png", get(spectrogram))
         .route("/api/streams/{name}/frame.jpg", get(frame))
-        .route("/api/events", get(events))
-        .route("/api/events/{id}", get(event))
-        .route("/api/events/{id}/clip.mp4", get(clip))
-        .route("/api/events/{id}/snapshot.jpg", get(snapshot))
-        .route("/api/events/{id}/protected", axum::routing::put(protected))
+        .route("/api/events", get(events::events))
+        .route("/api/events/{id}", get(events::event))
+        .route("/api/events/{id}/clip.mp4", get(events::clip))
+        .route("/api/events/{id}/snapshot.jpg", get(events::snapshot))
+        .route(
+            "/api/events/{id}/protected",
+            axum::routing::put(events::protected),
+        )
         .route("/api/live", get(live::live))
         .route("/{name}/latest.jpg", get(latest))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -149,7 +148,7 @@ fn no_stream(hub: &Hub, name: &str) -> Response {
 }
 
 /// Does what reads or draws on a thread that may wait.
-async fn apart(work: impl FnOnce() -> Response + Send + 'static) -> Response {
+pub(super) async fn apart(work: impl FnOnce() -> Response + Send + 'static) -> Response {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| {
         said(
@@ -159,7 +158,7 @@ async fn apart(work: impl FnOnce() -> Response + Send + 'static) -> Response {
     })
 }
 
-fn failed(error: &StoreError) -> Response {
+pub(super) fn failed(error: &StoreError) -> Response {
     said(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
 }
 
@@ -306,177 +305,6 @@ async fn frame(
         ),
         Err(error) => failed(&error),
     })
-    .await
-}
-
-#[derive(Deserialize)]
-struct EventsQuery {
-    stream: Option<String>,
-    kind: Option<String>,
-    from_ms: Option<i64>,
-    to_ms: Option<i64>,
-    before: Option<Ulid>,
-    limit: Option<usize>,
-}
-
-async fn events(
-    Extract(state): Extract<Arc<State>>,
-    query: Result<Query<EventsQuery>, axum::extract::rejection::QueryRejection>,
-) -> Response {
-    let query = match query {
-        Ok(Query(query)) => query,
-        Err(error) => return said(StatusCode::BAD_REQUEST, &error.body_text()),
-    };
-    let kind = match query.kind.as_deref().filter(|kind| !kind.is_empty()) {
-        None => None,
-        Some(name) => match Kind::from_name(name) {
-            Some(kind) => Some(kind),
-            None => {
-                let known = Kind::ALL.map(Kind::name).join(", ");
-                let cause = format!("there is no kind {name:?}; there are {known}");
-                return said(StatusCode::BAD_REQUEST, &cause);
-            }
-        },
-    };
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=500).contains(&limit) {
-        return said(StatusCode::BAD_REQUEST, "limit must lie between 1 and 500");
-    }
-    let query = EventQuery {
-        stream: query.stream.filter(|stream| !stream.is_empty()),
-        kind,
-        from: query.from_ms.map(UtcMs),
-        to: query.to_ms.map(UtcMs),
-        before: query.before,
-        limit,
-    };
-    apart(
-        move || match state.reader().and_then(|reader| reader.events(&query)) {
-            Ok(events) => Json(json!({ "events": events })).into_response(),
-            Err(error) => failed(&error),
-        },
-    )
-    .await
-}
-
-/// The event that a path names, and its files.
-async fn find(state: &Arc<State>, id: &str) -> Result<(StreamEvent, EventFiles), Response> {
-    let missing = || {
-        said(
-            StatusCode::NOT_FOUND,
-            "there is no such event; it may have been deleted",
-        )
-    };
-    let id = Ulid::from_string(id).map_err(|_| missing())?;
-    let state = Arc::clone(state);
-    let found = tokio::task::spawn_blocking(move || state.reader().and_then(|r| r.event(id))).await;
-    match found {
-        Ok(Ok(Some(found))) => Ok(found),
-        Ok(Err(error)) => Err(failed(&error)),
-        _ => Err(missing()),
-    }
-}
-
-async fn event(Extract(state): Extract<Arc<State>>, Path(id): Path<String>) -> Response {
-    match find(&state, &id).await {
-        Ok((event, _)) => Json(event).into_response(),
-        Err(refused) => refused,
-    }
-}
-
-async fn clip(
-    Extract(state): Extract<Arc<State>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    let (event, files) = match find(&state, &id).await {
-        Ok(found) => found,
-        Err(refused) => return refused,
-    };
-    let cause = match event.clip {
-        ClipState::Ready => return file(&state, files.clip, request).await,
-        ClipState::Pending => "the clip is still being written",
-        ClipState::Deleted => "the clip was deleted because of its age, or to make room",
-        ClipState::None => "there is no clip of this event",
-    };
-    said(StatusCode::NOT_FOUND, cause)
-}
-
-async fn snapshot(
-    Extract(state): Extract<Arc<State>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    match find(&state, &id).await {
-        Ok((_, files)) if files.snapshot.is_some() => file(&state, files.snapshot, request).await,
-        Ok(_) => said(StatusCode::NOT_FOUND, "there is no snapshot of this event"),
-        Err(refused) => refused,
-    }
-}
-
-/// A file below the folder, in parts where parts are asked for.
-async fn file(state: &State, path: Option<PathBuf>, request: Request) -> Response {
-    let gone = || {
-        said(
-            StatusCode::NOT_FOUND,
-            "the file is gone: somebody has deleted it",
-        )
-    };
-    let (Some(folder), Some(path)) = (&state.served.folder, path) else {
-        return gone();
-    };
-    // The index is ours; yet nothing outside the folder is ever served.
-    if !is_below(&path) || !folder.join(&path).is_file() {
-        return gone();
-    }
-    match ServeFile::new(folder.join(path)).try_call(request).await {
-        Ok(served) => served.map(Body::new),
-        Err(_) => gone(),
-    }
-}
-
-fn is_below(path: &FilePath) -> bool {
-    path.components()
-        .all(|part| matches!(part, Component::Normal(_)))
-}
-
-#[derive(Deserialize)]
-struct Protected {
-    protected: bool,
-}
-
-async fn protected(
-    Extract(state): Extract<Arc<State>>,
-    Path(id): Path<String>,
-    body: Result<Json<Protected>, axum::extract::rejection::JsonRejection>,
-) -> Response {
-    let protected = match body {
-        Ok(Json(body)) => body.protected,
-        Err(error) => return said(error.status(), &error.body_text()),
-    };
-    let (event, _) = match find(&state, &id).await {
-        Ok(found) => found,
-        Err(refused) => return refused,
-    };
-    apart(
-        move || match protect(&state.served.timeline, event.id, protected) {
-            Ok(Some((event, files))) => {
-                if let Some(folder) = &state.served.folder
-                    && let Err(cause) = rewrite_event(folder, &event, &files)
-                {
-                    tracing::warn!("{}: an event cannot be written: {cause}", folder.display());
-                }
-                state.served.hub.tell(&News::Event {
-                    change: Change::Clip,
-                    event: Arc::new(event.clone()),
-                    before: None,
-                });
-                Json(event).into_response()
-            }
-            Ok(None) => said(StatusCode::NOT_FOUND, "there is no such event"),
-            Err(error) => failed(&error),
-        },
-    )
     .await
 }
 

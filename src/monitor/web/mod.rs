@@ -11,6 +11,7 @@ mod access;
 mod api;
 mod assets;
 mod connections;
+mod events;
 mod live;
 
 use std::net::{SocketAddr, TcpListener};

@@ -9,6 +9,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use l3net_data::sync::lock;
+
 use rumqttc::{
     AsyncClient, Client, Connection, Event, MqttOptions, Outgoing as Wrote, Packet, Publish, QoS,
     SubscribeFilter, SubscribeReasonCode,
@@ -80,7 +82,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Changes what the broker is to know, and sends it if it can be sent.

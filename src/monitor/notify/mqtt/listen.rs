@@ -4,7 +4,9 @@
 //! ([`super`]).
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use l3net_data::sync::lock;
 
 use rumqttc::Publish;
 use tracing::{info, warn};
@@ -109,7 +111,7 @@ impl Inbound {
     }
 
     fn switch(&self, part: &str, kind: &str, message: &Publish, shared: &Shared) {
-        let topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let topics = lock(&self.topics);
         let stream = topics.stream(part).cloned();
         drop(topics);
         let (Some(stream), Some(kind)) = (stream, Kind::from_name(kind)) else {
@@ -170,7 +172,7 @@ impl Inbound {
 
     fn is_known(&self, part: &str) -> bool {
         let known = self.known();
-        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut topics = lock(&self.topics);
         let names: Vec<_> = known.iter().map(|name| name.as_str().into()).collect();
         topics.add(names.iter());
         known.is_empty() || topics.stream(part).is_some()

@@ -23,9 +23,11 @@ mod tests;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
+
+use l3net_data::sync::lock;
 
 use l3net_data::result::StreamName;
 use serde::Serialize;
@@ -242,7 +244,7 @@ impl Publisher {
             let below = format!("{}/", told.below);
             self.shared.change(|outbox| outbox.clear_below(&below));
         }
-        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut topics = lock(&self.topics);
         topics.add(now.iter().map(|status| &status.name));
         let parts: Vec<_> = now.iter().map(|status| topics.part(&status.name)).collect();
         drop(topics);
