@@ -25,8 +25,11 @@ case "${1:-}" in
     # chromium opens the page, ffmpeg makes clips, libgstrtspserver and mosquitto serve
     # streams and messages, prometheus has promtool.
     tests)
+        # Ubuntu has it as a snap, which this package brings.
+        browser=chromium
+        ! grep -qx 'ID=ubuntu' /etc/os-release 2>/dev/null || browser=chromium-browser
         "$here/debian.sh" \
-            chromium \
+            "$browser" \
             ffmpeg \
             libgstrtspserver-1.0-dev \
             mosquitto \
