@@ -4,8 +4,10 @@
 //! Does not: who shows them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use crate::result::StreamName;
 use crate::time::MediaTime;
 
 /// Counters of a run.
@@ -13,19 +15,37 @@ use crate::time::MediaTime;
 pub struct RunStats {
     /// How the network spends its time.
     pub network: NetworkStats,
-    /// One for each stream, in the order of the sources.
-    pub streams: Vec<StreamStats>,
+    streams: RwLock<Vec<RunStream>>,
     live: AtomicBool,
 }
 
+/// A stream of a run.
+#[derive(Debug)]
+pub struct RunStream {
+    /// Its name in results.
+    pub name: StreamName,
+    /// What is counted of it.
+    pub stats: Arc<StreamStats>,
+}
+
 impl RunStats {
-    /// Counters for this many streams.
-    pub fn new(streams: usize) -> Self {
-        Self {
-            network: NetworkStats::default(),
-            streams: (0..streams).map(|_| StreamStats::default()).collect(),
-            live: AtomicBool::new(false),
-        }
+    /// Counters for one more stream. One that has been part of the run before goes on with
+    /// what it had if it is `known`; to look for it takes time in a run of many.
+    pub fn add(&self, name: &StreamName, known: bool) -> Arc<StreamStats> {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        let before = streams.iter().filter(|_| known).find(|s| s.name == *name);
+        let stats = before.map_or_else(Arc::default, |stream| Arc::clone(&stream.stats));
+        streams.push(RunStream {
+            name: name.clone(),
+            stats: Arc::clone(&stats),
+        });
+        stats
+    }
+
+    /// The streams so far, in the order in which they were added: that of the sources, then
+    /// those that came later.
+    pub fn streams(&self) -> RwLockReadGuard<'_, Vec<RunStream>> {
+        self.streams.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A source that runs in real time has been opened.

@@ -242,7 +242,7 @@ fn collect(
     let camera_of = sources.iter().map(Source::camera);
     let mut recordings = Recordings::new(camera_of, args.keep as usize);
     let mut lost = vec![0; sources.len()];
-    let stats = RunStats::new(sources.len());
+    let stats = RunStats::default();
     let tasks = sources.into_iter().map(Task::new).collect();
     let processes = ProcessOpener::new(options.jobs);
     let mut engine = Engine::new(&options, cancel, &stats);
@@ -265,6 +265,7 @@ fn collect(
                 job.audio.silent,
                 Arc::new(answer),
             ),
+            Output::Begun { .. } => {}
             Output::Gap { stream, gap } => lost[stream] += gap.lost,
             Output::Ended { stream, end } => {
                 recordings.end(stream);

@@ -2,12 +2,12 @@
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crossbeam_channel::Sender;
+
 use super::log::{self, LogFormat};
-use super::signals;
+use super::signals::{self, Wish};
 use super::value::choice;
 use crate::cancel::CancelToken;
 use crate::cores::cores;
@@ -60,7 +60,7 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_millis(200);
 /// # Errors
 /// If the system refuses the signal handler.
 pub fn cancel_on_signal() -> anyhow::Result<CancelToken> {
-    on_signal(|| {})
+    on_signal(None, || {})
 }
 
 /// The same, and exits after [`CLOSE_WITHIN`] even if something hangs (a sink, a driver,
@@ -69,7 +69,15 @@ pub fn cancel_on_signal() -> anyhow::Result<CancelToken> {
 /// # Errors
 /// If the system refuses the signal handler.
 pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
-    on_signal(|| {
+    cancel_or_reload(None)
+}
+
+/// The same; with `reload`, SIGHUP is passed on to it instead, unless the terminal has gone.
+///
+/// # Errors
+/// If the system refuses the signal handler.
+pub fn cancel_or_reload(reload: Option<Sender<()>>) -> anyhow::Result<CancelToken> {
+    on_signal(reload, || {
         let watchdog = || {
             std::thread::sleep(CLOSE_WITHIN);
             // Not on this thread: a terminal that is held would keep it for ever.
@@ -89,18 +97,23 @@ pub fn cancel_on_signal_in_time() -> anyhow::Result<CancelToken> {
     })
 }
 
-fn on_signal(first: impl Fn() + Send + 'static) -> anyhow::Result<CancelToken> {
+fn on_signal(
+    reload: Option<Sender<()>>,
+    first: impl Fn() + Send + 'static,
+) -> anyhow::Result<CancelToken> {
     let cancel = CancelToken::default();
-    let signalled = Arc::new(AtomicBool::new(false));
     let token = cancel.clone();
-    signals::keep_ignored(|| {
-        ctrlc::set_handler(move || {
-            if signalled.swap(true, Ordering::Relaxed) {
-                exit::immediately(INTERRUPTED);
-            }
+    let mut signalled = false;
+    signals::listen(reload.is_some(), move |wish| match (wish, &reload) {
+        (Wish::Reload, Some(reload)) => {
+            // One that waits stands for all.
+            let _ = reload.try_send(());
+        }
+        _ if std::mem::replace(&mut signalled, true) => exit::immediately(INTERRUPTED),
+        _ => {
             token.cancel();
             first();
-        })
+        }
     })?;
     Ok(cancel)
 }

@@ -165,7 +165,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     };
     let begun = Instant::now();
     let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
-    let stats = RunStats::new(names.len());
+    let stats = RunStats::default();
     let tasks = sources.into_iter().map(Task::new).collect();
     let mut taken = Taken {
         npz,
@@ -226,6 +226,7 @@ impl Taken {
                 let vectors: Vec<&[f32]> = self.kinds.iter().map(|k| k.of(&answer)).collect();
                 self.npz.push(place, &vectors)?;
             }
+            Output::Begun { .. } => {}
             Output::Gap { gap, .. } => self.lost += gap.lost,
             Output::Ended { stream, end } => {
                 self.ended += usize::from(!end.stopped);

@@ -18,7 +18,7 @@ use crate::adapt::{
     AdaptError, Background, BackgroundError, Figures, Outcome, Plan, Reservoir, Settings,
 };
 use crate::cancel::CancelToken;
-use crate::engine::Replacement;
+use crate::engine::{Part, Replacement};
 use crate::features::Crop;
 use crate::lock::LockFile;
 use crate::media::Source;
@@ -203,7 +203,10 @@ impl Learning {
                     say_skipped(&lines, &skipped);
                     let cameras = plural(figures.cameras.len(), "stream");
                     // Fails only if the run is over.
-                    let _ = replacements.send(Replacement { fusion, model });
+                    let _ = replacements.send(Replacement {
+                        part: Part::Fusion(fusion),
+                        model,
+                    });
                     let text = format!(
                         "learnt {cameras}: {}; it judges from now on",
                         compared(&figures, &before)

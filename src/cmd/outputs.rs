@@ -13,7 +13,6 @@ use super::progress::Bar;
 use crate::cancel::CancelToken;
 use crate::engine::{Answer, Assembler, EngineOptions, Output};
 use crate::event::Event;
-use crate::media::Source;
 use crate::net::ModelRecord;
 use crate::result::StreamName;
 use crate::sink::archive::Archive;
@@ -59,9 +58,7 @@ pub struct SinkContext<'a> {
     pub args: &'a OutputArgs,
     /// Which live pictures are kept.
     pub keep: KeepLimits,
-    /// The sources.
-    pub sources: &'a [Source],
-    /// Their streams, in the same order.
+    /// The streams.
     pub names: &'a [StreamName],
     /// Sources that were named, including finished ones.
     pub asked: usize,
@@ -104,7 +101,7 @@ fn table(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
 }
 
 fn metrics(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
-    let sink = || Metrics::new(context.names.to_vec(), Arc::clone(context.stats));
+    let sink = || Metrics::new(Arc::clone(context.stats));
     boxed(context.args.metrics.is_some().then(sink))
 }
 
@@ -127,8 +124,8 @@ pub struct Outputs {
     bar: Bar,
     /// Streams that failed.
     failed: usize,
-    /// Streams that have not reached their end. When a run is stopped, most have not
-    /// even begun, and the engine emits nothing for them.
+    /// Streams that have not reached their end. When a run is stopped, most have not even
+    /// been opened.
     left: usize,
     resumes: bool,
 }
@@ -159,12 +156,12 @@ impl Outputs {
             stats: Arc::clone(context.stats),
         };
         Ok(Self {
-            assembler: Assembler::new(context.sources, engine, model),
+            assembler: Assembler::new(engine, model),
             resumes: archive.is_some(),
             publisher: Publisher::new(archive, Bus::start(sinks, options)?),
             bar,
             failed: 0,
-            left: context.sources.len(),
+            left: 0,
         })
     }
 
@@ -188,10 +185,14 @@ impl Outputs {
     /// # Errors
     /// Names the sink that ended the run; or the network's error.
     pub fn take(&mut self, output: Output<Answer>) -> anyhow::Result<()> {
-        if let Output::Ended { end, .. } = &output {
-            self.left -= usize::from(!end.stopped);
+        match &output {
+            Output::Begun { .. } => self.left += 1,
+            Output::Ended { end, .. } => self.left -= usize::from(!end.stopped),
+            _ => {}
         }
-        let event = self.assembler.event(output, Instant::now())?;
+        let Some(event) = self.assembler.event(output, Instant::now())? else {
+            return Ok(());
+        };
         if let Event::Ended(summary) = &event
             && let Some(error) = &summary.error
         {

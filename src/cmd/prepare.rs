@@ -89,10 +89,9 @@ pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
 pub(super) fn show_progress(bar: &Bar, progress: &PrepareProgress) {
     let seconds = progress.ms.load(Ordering::Relaxed) / 1_000;
     let frames = progress.frames.load(Ordering::Relaxed);
-    bar.show_at(
-        &progress.positions,
-        format!("{seconds} s with {frames} frames"),
-    );
+    bar.show_at(progress.positions.iter(), || {
+        format!("{seconds} s with {frames} frames")
+    });
 }
 
 /// Prints the report on stderr; with `quiet`, only what failed.

@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::log;
 use crate::media::{Source, SourceKind};
 use crate::stats::{RunStats, StreamStats};
+use crate::sync::lock;
 use crate::text::{plural, printable};
 
 /// How often a bar is redrawn.
@@ -22,6 +24,8 @@ pub struct Bar {
     bar: Option<ProgressBar>,
     /// Bytes of each source: the length in seconds is unknown until a file is opened.
     sizes: Vec<u64>,
+    /// When it was shown last: with many sources the sum takes time.
+    shown: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Bar {
@@ -30,6 +34,7 @@ impl Bar {
         Self {
             bar: None,
             sizes: Vec::new(),
+            shown: Arc::default(),
         }
     }
 
@@ -57,6 +62,7 @@ impl Bar {
         Self {
             bar: shown(bar),
             sizes,
+            shown: Arc::default(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Bar {
         Self {
             bar: shown(bar),
             sizes: Vec::new(),
+            shown: Arc::default(),
         }
     }
 
@@ -89,16 +96,27 @@ impl Bar {
             return;
         }
         let moments = stats.network.moments();
-        self.show_at(&stats.streams, plural(moments, "moment"));
+        let streams = stats.streams();
+        let streams = streams.iter().map(|stream| &*stream.stats);
+        self.show_at(streams, || plural(moments, "moment"));
     }
 
-    /// Shows the progress of the streams, with a message.
-    pub fn show_at(&self, streams: &[StreamStats], message: String) {
+    /// Shows the progress of the streams, with a message, unless it was shown a moment ago.
+    pub fn show_at<'a>(
+        &self,
+        streams: impl Iterator<Item = &'a StreamStats>,
+        message: impl FnOnce() -> String,
+    ) {
         let Some(bar) = &self.bar else {
             return;
         };
+        let now = Instant::now();
+        let mut shown = lock(&self.shown);
+        if shown.is_some_and(|at| now - at < BAR_STEP / 2) {
+            return;
+        }
+        *shown = Some(now);
         let done: f64 = streams
-            .iter()
             .zip(&self.sizes)
             .map(|(stream, &size)| {
                 let at = stream.position_ns.load(Ordering::Relaxed) as f64;
@@ -112,7 +130,7 @@ impl Bar {
             })
             .sum();
         bar.set_position(done as u64);
-        bar.set_message(message);
+        bar.set_message(message());
     }
 
     /// Prints a line above the bar.

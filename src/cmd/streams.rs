@@ -7,7 +7,9 @@ use std::time::Instant;
 use super::common::{MapArgs, NetArgs, TalkArgs, Usage, WindowArgs, reader_has_gone};
 use super::learning::Learning;
 #[cfg(feature = "monitor")]
-use super::live::watch::Watch;
+use super::live::reload::Model;
+#[cfg(feature = "monitor")]
+use super::live::watch::{Watch, Watched};
 use super::outputs::{OutputArgs, Outputs, SinkContext};
 use super::progress::Bar;
 use crate::cancel::CancelToken;
@@ -117,7 +119,7 @@ impl Run<'_> {
         let begun = Instant::now();
         let written_to = archive.as_ref().map(|archive| archive.out().to_owned());
         let names: Vec<_> = sources.iter().map(|source| source.name.clone()).collect();
-        let stats = Arc::new(RunStats::new(sources.len()));
+        let stats = Arc::new(RunStats::default());
         let context = SinkContext {
             args: &args.output,
             keep,
@@ -125,7 +127,6 @@ impl Run<'_> {
             asked,
             has_archive: archive.is_some(),
             hop: window.hop,
-            sources: &sources,
             stats: &stats,
             cancel: &cancel,
             bar: &bar,
@@ -143,8 +144,14 @@ impl Run<'_> {
             keep_pictures: false,
             wait_for_cameras,
         };
+        #[cfg(feature = "monitor")]
+        let reloaded = learning.is_none().then(|| Model {
+            args: args.net.clone(),
+            variant: net.describe().variant.clone(),
+        });
         let learner = learning.map(|learning| {
             let (device, messages) = (net.describe().device, (&bar, args.talk.quiet));
+            let replace = replace.clone();
             learning.start(&sources, window.hop, device, replace, &cancel, messages)
         });
         if let Some(address) = &args.output.metrics {
@@ -157,13 +164,17 @@ impl Run<'_> {
             more.push(Box::new(learner));
         }
         #[cfg(feature = "monitor")]
-        let recorder = match watch.start(&names, &stats, &model, &cancel)? {
-            Some((monitor, recorder)) => {
-                more.push(Box::new(monitor));
-                recorder
-            }
-            None => None,
-        };
+        let watching = watch.start(Watched {
+            names: &names,
+            stats: &stats,
+            record: &model,
+            model: reloaded,
+            network: replace,
+            output: &args.output,
+            cancel: &cancel,
+        })?;
+        #[cfg(feature = "monitor")]
+        more.extend(watching.sink.map(|sink| Box::new(sink) as Box<dyn Sink>));
         let mut outputs = Outputs::open(&context, archive, more, &options, Arc::clone(&model))?;
         options.keep_pictures = outputs.needs_pictures();
         let mut judge = Judge {
@@ -180,16 +191,20 @@ impl Run<'_> {
             skip,
             hop,
             #[cfg(feature = "monitor")]
-            packets: (recorder.as_ref()).and_then(|recorder| recorder.ring(&source.name)),
+            packets: (watching.recorder.as_ref()).and_then(|packets| packets.ring(&source.name)),
             ..Task::new(source)
         };
         let tasks = sources.into_iter().zip(skip).zip(hops).map(task).collect();
         #[cfg(feature = "monitor")]
         let _service = real_time
-            .then(|| super::live::service::Service::start(&stats))
+            .then(|| super::live::service::Service::start(names.len(), &stats))
             .flatten();
         let processes = ProcessOpener::new(jobs);
         let mut engine = Engine::new(&options, &cancel, &stats);
+        #[cfg(feature = "monitor")]
+        {
+            engine.changes = watching.changes;
+        }
         if isolated {
             engine.opener = &processes;
         }

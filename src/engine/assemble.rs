@@ -39,30 +39,31 @@ struct Stream {
 }
 
 impl Assembler {
-    /// For a run over `sources`, in the order of their tasks, which begins with `model`.
-    pub fn new(sources: &[Source], options: &EngineOptions, model: Arc<ModelRecord>) -> Self {
-        let stream = |source: &Source| Stream {
-            name: source.name.clone(),
-            camera: source.camera().to_owned(),
-            bytes: source.bytes(),
-            moments: 0,
-            correspondence_sum: 0.0,
-            gaps: 0,
-        };
+    /// For a run that begins with `model`.
+    pub fn new(options: &EngineOptions, model: Arc<ModelRecord>) -> Self {
         Self {
-            streams: sources.iter().map(stream).collect(),
+            streams: Vec::new(),
             crop: options.crop,
             spec: options.spec,
             model,
         }
     }
 
-    /// The event of an output. `now` ends the latency of a moment.
+    /// The event of an output; a stream that begins is none. `now` ends the latency of a
+    /// moment.
     ///
     /// # Errors
     /// The network's error; no output follows it.
-    pub fn event(&mut self, output: Output<Answer>, now: Instant) -> Result<Event, NetError> {
-        Ok(match output {
+    pub fn event(
+        &mut self,
+        output: Output<Answer>,
+        now: Instant,
+    ) -> Result<Option<Event>, NetError> {
+        Ok(Some(match output {
+            Output::Begun { source, .. } => {
+                self.begin(&source);
+                return Ok(None);
+            }
             Output::Answered {
                 stream,
                 job,
@@ -114,7 +115,18 @@ impl Assembler {
                 })
             }
             Output::NetworkFailed(error) => return Err(error),
-        })
+        }))
+    }
+
+    fn begin(&mut self, source: &Source) {
+        self.streams.push(Stream {
+            name: source.name.clone(),
+            camera: source.camera().to_owned(),
+            bytes: source.bytes(),
+            moments: 0,
+            correspondence_sum: 0.0,
+            gaps: 0,
+        });
     }
 
     fn moment(

@@ -34,7 +34,6 @@ pub trait Droppable {
 pub struct Dispatcher<J> {
     state: Mutex<State<J>>,
     changed: Condvar,
-    limits: QueueLimits,
 }
 
 /// How many jobs of a stream may wait.
@@ -48,10 +47,16 @@ pub struct QueueLimits {
 
 #[derive(Debug)]
 struct State<J> {
-    queues: Vec<VecDeque<Item<J>>>,
-    /// The stream at which the next batch starts, so that none starves.
-    turn: usize,
+    queues: Vec<Queue<J>>,
+    /// Streams that have items, in the order of their turns; each at most once.
+    ready: VecDeque<usize>,
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Queue<J> {
+    items: VecDeque<Item<J>>,
+    limits: QueueLimits,
 }
 
 /// How a stream ended.
@@ -70,18 +75,30 @@ pub struct StreamEnd {
 }
 
 impl<J: Droppable> Dispatcher<J> {
-    /// A dispatcher for `streams` streams.
+    /// A dispatcher for `streams` streams with the same limits.
     pub fn new(streams: usize, limits: QueueLimits) -> Self {
-        let queues = (0..streams).map(|_| VecDeque::new()).collect();
-        Self {
+        let dispatcher = Self {
             state: Mutex::new(State {
-                queues,
-                turn: 0,
+                queues: Vec::with_capacity(streams),
+                ready: VecDeque::new(),
                 closed: false,
             }),
             changed: Condvar::new(),
-            limits,
+        };
+        for _ in 0..streams {
+            let _ = dispatcher.add(limits);
         }
+        dispatcher
+    }
+
+    /// One more stream; its index.
+    pub fn add(&self, limits: QueueLimits) -> usize {
+        let queues = &mut self.lock().queues;
+        queues.push(Queue {
+            items: VecDeque::new(),
+            limits,
+        });
+        queues.len() - 1
     }
 
     /// Queues a job of `stream`. If the queue is full, blocks at the pace of a file, and
@@ -89,23 +106,22 @@ impl<J: Droppable> Dispatcher<J> {
     /// [`close`](Self::close) the job is discarded.
     pub fn submit(&self, stream: usize, job: J, pace: Pace) -> u64 {
         let mut state = self.lock();
-        let limit = match pace {
-            Pace::Live => self.limits.live,
-            Pace::File => self.limits.file,
-        };
         let mut dropped = 0;
         loop {
             if state.closed {
                 return dropped;
             }
-            let queue = &mut state.queues[stream];
-            if jobs(queue) < limit.max(1) {
-                queue.push_back(Item::Job(job));
+            let Queue { items, limits } = &mut state.queues[stream];
+            let limit = match pace {
+                Pace::Live => limits.live,
+                Pace::File => limits.file,
+            };
+            if jobs(items) < limit.max(1) {
                 break;
             }
             match pace {
                 Pace::Live => {
-                    drop_oldest(queue);
+                    drop_oldest(items);
                     dropped += 1;
                 }
                 Pace::File => {
@@ -116,6 +132,8 @@ impl<J: Droppable> Dispatcher<J> {
                 }
             }
         }
+        state.push(stream, Item::Job(job));
+        drop(state);
         self.changed.notify_all();
         dropped
     }
@@ -131,16 +149,16 @@ impl<J: Droppable> Dispatcher<J> {
     }
 
     fn push(&self, stream: usize, item: Item<J>) {
-        self.lock().queues[stream].push_back(item);
+        self.lock().push(stream, item);
         self.changed.notify_all();
     }
 
     /// Jobs that are waiting.
     pub fn waiting(&self, stream: usize) -> usize {
-        jobs(&self.lock().queues[stream])
+        jobs(&self.lock().queues[stream].items)
     }
 
-    /// Waits for a batch: at most `max` jobs, one of each stream in turn, and all gaps and
+    /// Waits for a batch: at most `max` jobs, one of each stream in turn, and the gaps and
     /// ends before and between them. `None` when closed and empty.
     pub fn next_batch(&self, max: usize) -> Option<Vec<(usize, Item<J>)>> {
         let mut state = self.lock();
@@ -173,32 +191,39 @@ impl<J: Droppable> Dispatcher<J> {
 }
 
 impl<J> State<J> {
+    fn push(&mut self, stream: usize, item: Item<J>) {
+        let items = &mut self.queues[stream].items;
+        if items.is_empty() {
+            self.ready.push_back(stream);
+        }
+        items.push_back(item);
+    }
+
+    /// Takes from the streams in turn, so that none starves. What it costs does not depend on
+    /// how many streams there are: a run may have 100,000 files.
     fn batch(&mut self, max: usize) -> Vec<(usize, Item<J>)> {
         let mut batch = Vec::new();
-        let streams = self.queues.len();
         let mut taken = 0;
-        loop {
-            let before = batch.len();
-            for step in 0..streams {
-                let stream = (self.turn + step) % streams;
-                while let Some(item) = self.queues[stream].pop_front() {
-                    let is_job = matches!(item, Item::Job(_));
-                    if is_job && taken == max {
-                        self.queues[stream].push_front(item);
-                        self.turn = stream;
-                        return batch;
-                    }
-                    batch.push((stream, item));
-                    if is_job {
-                        taken += 1;
-                        break;
-                    }
+        while let Some(&stream) = self.ready.front() {
+            let items = &mut self.queues[stream].items;
+            while let Some(item) = items.pop_front() {
+                let is_job = matches!(item, Item::Job(_));
+                if is_job && taken == max {
+                    items.push_front(item);
+                    return batch;
+                }
+                batch.push((stream, item));
+                if is_job {
+                    taken += 1;
+                    break;
                 }
             }
-            if batch.len() == before {
-                return batch;
+            self.ready.pop_front();
+            if !items.is_empty() {
+                self.ready.push_back(stream);
             }
         }
+        batch
     }
 }
 

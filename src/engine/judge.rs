@@ -1,4 +1,4 @@
-//! The network of a run, whose fusion may be replaced while it runs.
+//! The network of a run, which may be replaced while it runs, as a whole or its fusion.
 
 use std::sync::Arc;
 
@@ -9,12 +9,20 @@ use crate::net::{Fusion, HeatmapKind, L3Net, ModelRecord, NetError};
 use crate::pooled::Pooled;
 use crate::result::Judgement;
 
-/// A fusion to go on with.
+/// What to go on with.
 pub struct Replacement {
-    /// On the network's device.
-    pub fusion: Fusion,
+    /// The part of the network that is another one.
+    pub part: Part,
     /// What results say of the model that it belongs to.
     pub model: Arc<ModelRecord>,
+}
+
+/// What of a network is replaced.
+pub enum Part {
+    /// A fusion on the network's device.
+    Fusion(Fusion),
+    /// All of it, with the same windows.
+    Whole(Box<L3Net>),
 }
 
 /// A moment's judgement, and by whom.
@@ -39,7 +47,7 @@ pub struct Judge {
     pub model: Arc<ModelRecord>,
     /// Keep what the fusion compares.
     pub keep_features: bool,
-    /// Fusions to go on with.
+    /// What to go on with.
     pub replacements: Receiver<Replacement>,
 }
 
@@ -49,8 +57,11 @@ impl Judge {
     /// # Errors
     /// As [`L3Net::judge`].
     pub fn answer(&mut self, batch: &[&Features]) -> Result<Vec<Answer>, NetError> {
-        if let Some(Replacement { fusion, model }) = self.replacements.try_iter().last() {
-            self.net.set_fusion(fusion);
+        for Replacement { part, model } in self.replacements.try_iter() {
+            match part {
+                Part::Fusion(fusion) => self.net.set_fusion(fusion),
+                Part::Whole(net) => self.net = *net,
+            }
             self.model = model;
         }
         let answer = |(judgement, features): (Judgement, Option<Pooled>)| Answer {
@@ -125,7 +136,7 @@ mod tests {
         let before = answer();
         replace
             .send(Replacement {
-                fusion: Fusion::new(&second, Device::Cpu).expect("a fusion"),
+                part: Part::Fusion(Fusion::new(&second, Device::Cpu).expect("a fusion")),
                 model: Arc::new(ModelRecord::of(&second)),
             })
             .expect("it listens");

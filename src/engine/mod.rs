@@ -21,6 +21,7 @@ mod dispatch;
 mod extract;
 mod judge;
 mod network;
+mod roster;
 #[cfg(test)]
 mod simulated_tests;
 mod stream;
@@ -31,6 +32,8 @@ mod utc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use crossbeam_channel::{Receiver, never, select};
 
 use crate::cancel::CancelToken;
 use crate::clock::{Clock, SystemClock};
@@ -45,8 +48,10 @@ use crate::window_spec::WindowSpec;
 
 pub use assemble::Assembler;
 pub use dispatch::{Dispatcher, Droppable, Item, QueueLimits, StreamEnd};
-pub use judge::{Answer, Judge, Replacement};
+pub use judge::{Answer, Judge, Part, Replacement};
 pub use network::{Job, Output};
+pub use roster::Change;
+use roster::Roster;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -124,12 +129,15 @@ pub struct Engine<'a> {
     pub options: &'a EngineOptions,
     /// Requests the end of the run.
     pub cancel: &'a CancelToken,
-    /// Counters, with as many streams as there are tasks.
+    /// Counters; each stream is added when the run knows of it.
     pub stats: &'a RunStats,
     /// Opens the sources.
     pub opener: &'a dyn Opener,
     /// The clocks of the run. Arrivals in GStreamer's threads are stamped by the system's.
     pub clock: &'a dyn Clock,
+    /// Changes of the streams of a run in real time. One that comes when all streams are over
+    /// is too late.
+    pub changes: Receiver<Change>,
 }
 
 /// Ends the run if its thread panics; the others would wait for it for ever.
@@ -156,6 +164,7 @@ impl<'a> Engine<'a> {
             stats,
             opener: &GstOpener,
             clock: &SystemClock,
+            changes: never(),
         }
     }
 
@@ -176,28 +185,38 @@ impl<'a> Engine<'a> {
         mut emit: impl FnMut(Output<A>) -> Result<(), E>,
     ) -> Result<(), E> {
         let options = self.options;
-        let streams = tasks.len();
         let open = if options.real_time {
-            streams
+            tasks.len()
         } else {
-            options.jobs.clamp(1, streams.max(1))
+            options.jobs.clamp(1, tasks.len().max(1))
         };
-        let hops = tasks.iter().map(|task| task.hop.unwrap_or(options.hop));
-        let shortest = hops.map(Hop::samples).min().unwrap_or(SAMPLE_RATE as usize);
-        let hops_a_second = (SAMPLE_RATE as usize).div_ceil(shortest);
-        let limits = QueueLimits {
-            live: (options.max_wait.as_secs_f64() * hops_a_second as f64) as usize,
-            file: 2,
-        };
-        let dispatcher = Dispatcher::new(streams, limits);
+        let dispatcher = Dispatcher::new(0, self.queue_limits(options.hop));
         let (sender, outputs) = crossbeam_channel::bounded(2 * options.batch.max(1));
-        let tasks: Vec<_> = tasks.into_iter().map(|t| Mutex::new(Some(t))).collect();
+        let mut roster = Roster::default();
+        let mut slots = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            // No two of the same name: it need not be looked for among all of them.
+            let (_, stop) = self.announce(&task, false, &dispatcher, &mut roster, &mut emit)?;
+            slots.push(Mutex::new(Some((task, stop))));
+        }
         let next = AtomicUsize::new(0);
         let left = AtomicUsize::new(open);
+        let one_less = || {
+            if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                dispatcher.close();
+            }
+        };
         let end_if_panicking = || EndIfPanicking {
             cancel: self.cancel,
             dispatcher: &dispatcher,
         };
+        // If cancelled, streams that have not begun are left for a later run.
+        let read = |stream, task, stop| {
+            if !self.cancel.is_cancelled() {
+                stream::run(self, stream, task, stop, &dispatcher);
+            }
+        };
+        let (one_less, read) = (&one_less, &read);
 
         std::thread::scope(|scope| {
             let _guard = end_if_panicking();
@@ -206,18 +225,15 @@ impl<'a> Engine<'a> {
                     let _guard = end_if_panicking();
                     loop {
                         let stream = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(slot) = tasks.get(stream) else {
+                        let Some(slot) = slots.get(stream) else {
                             break;
                         };
                         let task = slot.lock().ok().and_then(|mut t| t.take());
-                        // If cancelled, streams that have not begun are left for a later run.
-                        if let Some(task) = task.filter(|_| !self.cancel.is_cancelled()) {
-                            stream::run(self, stream, task, &dispatcher);
+                        if let Some((task, stop)) = task {
+                            read(stream, task, stop);
                         }
                     }
-                    if left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                        dispatcher.close();
-                    }
+                    one_less();
                 });
             }
             {
@@ -236,11 +252,46 @@ impl<'a> Engine<'a> {
                     thread.run();
                 });
             }
+            let begin = |task: Task, roster: &mut Roster, emit: &mut _| -> Result<(), E> {
+                let known = roster.knows(&task.source.name);
+                let (stream, stop) = self.announce(&task, known, &dispatcher, roster, emit)?;
+                let guard = end_if_panicking();
+                scope.spawn(move || {
+                    let _guard = guard;
+                    read(stream, task, stop);
+                    one_less();
+                });
+                Ok(())
+            };
+            let mut changes = self.changes.clone();
             let mut result = Ok(());
-            for output in &outputs {
-                result = emit(output);
-                if result.is_err() {
-                    break;
+            while result.is_ok() {
+                select! {
+                    recv(outputs) -> output => match output {
+                        Ok(output) => {
+                            let over = match &output {
+                                Output::Ended { stream, .. } => Some(*stream),
+                                _ => None,
+                            };
+                            result = emit(output);
+                            let next = over.and_then(|stream| roster.over(stream));
+                            if let Some(task) = next.filter(|_| result.is_ok()) {
+                                result = begin(task, &mut roster, &mut emit);
+                            }
+                        }
+                        Err(_) => break,
+                    },
+                    recv(changes) -> change => match change {
+                        Ok(change) if add_unless_zero(&left, change.begin.len()) => {
+                            // Before they end: who begins must know whom to wait for.
+                            let now = roster.begin(change.begin);
+                            roster.end(&change.end);
+                            result = (now.into_iter())
+                                .try_for_each(|task| begin(task, &mut roster, &mut emit));
+                        }
+                        Ok(_) => {}
+                        Err(_) => changes = never(),
+                    },
                 }
             }
             if result.is_err() {
@@ -252,4 +303,39 @@ impl<'a> Engine<'a> {
             result
         })
     }
+
+    /// Gives a stream its index and what ends it, and tells of it. `known`: a stream of its
+    /// name was part of the run before.
+    fn announce<A, E>(
+        &self,
+        task: &Task,
+        known: bool,
+        dispatcher: &Dispatcher<Box<Job>>,
+        roster: &mut Roster,
+        emit: &mut impl FnMut(Output<A>) -> Result<(), E>,
+    ) -> Result<(usize, CancelToken), E> {
+        let name = &task.source.name;
+        let stream = dispatcher.add(self.queue_limits(task.hop.unwrap_or(self.options.hop)));
+        let stop = self.cancel.part();
+        self.stats.add(name, known);
+        roster.add(name.clone(), stop.clone());
+        let source = Box::new(task.source.clone());
+        emit(Output::Begun { stream, source })?;
+        Ok((stream, stop))
+    }
+
+    fn queue_limits(&self, hop: Hop) -> QueueLimits {
+        let hops_a_second = (SAMPLE_RATE as usize).div_ceil(hop.samples());
+        QueueLimits {
+            live: (self.options.max_wait.as_secs_f64() * hops_a_second as f64) as usize,
+            file: 2,
+        }
+    }
+}
+
+/// Adds to a counter, unless it has reached zero: then nothing counts any more.
+fn add_unless_zero(counter: &AtomicUsize, n: usize) -> bool {
+    let add = |left| (left > 0).then_some(left + n);
+    let added = counter.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+    added.is_ok()
 }

@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 use super::dispatch::{Dispatcher, Droppable, Item, StreamEnd};
 use crate::clock::Clock;
 use crate::features::Features;
+use crate::media::Source;
 use crate::net::NetError;
 use crate::picture::Picture;
 use crate::result::{AudioFacts, GapReason, VideoFacts};
@@ -62,6 +63,13 @@ impl Droppable for Box<Job> {
 /// An output of the engine, in order within each stream.
 #[derive(Debug)]
 pub enum Output<A> {
+    /// The run knows of a stream; the first of its outputs.
+    Begun {
+        /// Index of the source.
+        stream: usize,
+        /// The source.
+        source: Box<Source>,
+    },
     /// The network has processed a moment.
     Answered {
         /// Index of the source.

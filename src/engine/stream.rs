@@ -3,6 +3,7 @@
 mod lag;
 mod listening;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use super::extract::Extractor;
 use super::network::Job;
 use super::utc::UtcZero;
 use super::{Engine, Task};
+use crate::cancel::CancelToken;
 use crate::media::{
     Doubting, Ending, Feed, Frame, MediaError, OPENINGS, Origin, SessionOptions, Source,
     SourceKind, Stall, drive,
@@ -42,14 +44,17 @@ pub(super) fn run(
     engine: &Engine<'_>,
     stream: usize,
     task: Task,
+    stop: CancelToken,
     dispatcher: &Dispatcher<Box<Job>>,
 ) {
     let begun = engine.clock.now();
+    let stats = Arc::clone(&engine.stats.streams()[stream].stats);
     let mut reader = Reader {
         engine,
         stream,
         dispatcher,
-        stats: &engine.stats.streams[stream],
+        stop,
+        stats: &stats,
         pace: if engine.options.real_time {
             Pace::Live
         } else {
@@ -88,6 +93,8 @@ struct Reader<'a> {
     stream: usize,
     task: Task,
     dispatcher: &'a Dispatcher<Box<Job>>,
+    /// Requests the end of this stream.
+    stop: CancelToken,
     stats: &'a StreamStats,
     pace: Pace,
     /// The source turned out to be live.
@@ -124,7 +131,7 @@ impl Reader<'_> {
             let session_options = SessionOptions {
                 real_time: self.engine.options.real_time,
                 offset,
-                stop: self.engine.cancel.clone(),
+                stop: self.stop.clone(),
                 packets: self.task.packets.clone(),
                 ..SessionOptions::default()
             };
@@ -208,7 +215,7 @@ impl Reader<'_> {
         let clock = self.engine.clock;
         let end = clock.now() + time;
         while clock.now() < end {
-            if self.engine.cancel.is_cancelled() {
+            if self.stop.is_cancelled() {
                 return false;
             }
             clock.sleep(CANCEL_INTERVAL);
@@ -225,7 +232,11 @@ impl Reader<'_> {
     /// Streams that are open at once share the memory for frames.
     fn new_maker(&self, pace: Pace) -> MomentMaker<Frame> {
         let options = self.engine.options;
-        let memory = (FRAME_MEMORY / options.jobs.max(1)).max(MIN_FRAME_MEMORY);
+        let open = match options.real_time {
+            true => self.engine.stats.streams().len(),
+            false => options.jobs,
+        };
+        let memory = (FRAME_MEMORY / open.max(1)).max(MIN_FRAME_MEMORY);
         let hop = self.task.hop.unwrap_or(options.hop);
         MomentMaker::new(options.spec, hop, pace).with_frame_memory(memory)
     }

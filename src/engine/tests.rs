@@ -46,7 +46,7 @@ fn run_tasks(
         keep_pictures: false,
         wait_for_cameras: false,
     };
-    let stats = RunStats::new(tasks.len());
+    let stats = RunStats::default();
     let judge = move |batch: &[&Features]| net.judge(batch, HeatmapKind::default());
     Engine::new(&options, cancel, &stats).run(tasks, judge, emit)
 }

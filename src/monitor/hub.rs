@@ -45,6 +45,7 @@ pub struct Hub {
     /// In the order in which the streams were given.
     streams: Mutex<Vec<Arc<StreamStatus>>>,
     switched_off: Mutex<BTreeSet<(StreamName, Kind)>>,
+    model: Mutex<String>,
 }
 
 impl Hub {
@@ -62,6 +63,16 @@ impl Hub {
     pub fn stream(&self, name: &str) -> Option<Arc<StreamStatus>> {
         let streams = lock(&self.streams);
         streams.iter().find(|s| &*s.name == name).cloned()
+    }
+
+    /// The name of the model that judges.
+    pub fn model(&self) -> String {
+        lock(&self.model).clone()
+    }
+
+    /// Sets which model judges.
+    pub fn set_model(&self, name: &str) {
+        name.clone_into(&mut lock(&self.model));
     }
 
     /// Sets which streams there are.

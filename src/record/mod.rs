@@ -58,12 +58,14 @@ impl Default for Limits {
     }
 }
 
+type Rings = Arc<Mutex<BTreeMap<StreamName, Arc<PacketRing>>>>;
+
 /// Keeps the last packets of streams, and writes clips from them.
 ///
 /// The engine gets each stream's ring with its task ([`crate::engine::Task::packets`]).
 /// When it is dropped, open clips end with what has arrived; it waits for them for 5 s.
 pub struct PacketRecorder {
-    rings: BTreeMap<StreamName, Arc<PacketRing>>,
+    rings: Rings,
     limits: Limits,
     clips: Mutex<Vec<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
@@ -72,25 +74,21 @@ pub struct PacketRecorder {
 }
 
 impl PacketRecorder {
-    /// For clips of these streams that begin up to `before` earlier than they are asked
-    /// for.
+    /// For the streams of [`set_streams`](Self::set_streams).
     ///
     /// # Errors
     /// If the system has no thread for it.
-    pub fn new(streams: &[StreamName], before: Duration, limits: Limits) -> std::io::Result<Self> {
-        let ring = |name: &StreamName| {
-            let ring = PacketRing::new(before, limits.ring_bytes);
-            (Arc::clone(name), Arc::new(ring))
-        };
-        let rings: BTreeMap<_, _> = streams.iter().map(ring).collect();
+    pub fn new(limits: Limits) -> std::io::Result<Self> {
+        let rings = Rings::default();
         let stop = Arc::new(AtomicBool::new(false));
         let collector = std::thread::Builder::new().name("packets".to_owned());
         let collector = collector.spawn({
-            let rings: Vec<_> = rings.values().cloned().collect();
+            let rings = Arc::clone(&rings);
             let stop = Arc::clone(&stop);
             move || {
                 while !stop.load(Ordering::Relaxed) {
-                    rings.iter().for_each(|ring| ring.collect(Timestamp::now()));
+                    let present: Vec<_> = lock(&rings).values().cloned().collect();
+                    (present.iter()).for_each(|ring| ring.collect(Timestamp::now()));
                     std::thread::park_timeout(COLLECT_EVERY);
                 }
             }
@@ -105,14 +103,28 @@ impl PacketRecorder {
         })
     }
 
+    /// Keeps the packets of these streams from now on, each for clips that begin up to so
+    /// long earlier than they are asked for; forgets those of others.
+    pub fn set_streams(&self, streams: impl IntoIterator<Item = (StreamName, Duration)>) {
+        let mut rings = lock(&self.rings);
+        let mut before = std::mem::take(&mut *rings);
+        for (name, earlier) in streams {
+            let ring = before.remove(&name);
+            let new = || Arc::new(PacketRing::new(earlier, self.limits.ring_bytes));
+            let ring = ring.unwrap_or_else(new);
+            ring.set_before(earlier);
+            rings.insert(name, ring);
+        }
+    }
+
     /// The packets of a stream, for the engine.
     pub fn ring(&self, stream: &str) -> Option<Arc<PacketRing>> {
-        self.rings.get(stream).cloned()
+        lock(&self.rings).get(stream).cloned()
     }
 
     fn begin(&self, stream: &str, from: UtcMs, stem: &Path) -> Result<OpenClip, String> {
-        let Some(ring) = self.rings.get(stream) else {
-            return Err("its packets are not kept: name it when the recorder is made".to_owned());
+        let Some(ring) = self.ring(stream) else {
+            return Err("its packets are not kept".to_owned());
         };
         if ring.has_raw_picture() {
             return Err(
@@ -134,7 +146,7 @@ impl PacketRecorder {
         let shared = Arc::new(Shared::default());
         let job = Job {
             stream: stream.to_owned(),
-            ring: Arc::clone(ring),
+            ring,
             from,
             stem: stem.to_owned(),
             draft: Draft::new(stem)?,
@@ -163,7 +175,7 @@ impl Recorder for PacketRecorder {
     }
 
     fn ring_fill(&self, stream: &str) -> Option<f64> {
-        Some(self.rings.get(stream)?.fill())
+        Some(self.ring(stream)?.fill())
     }
 }
 

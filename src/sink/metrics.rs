@@ -38,7 +38,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use super::{OnFailure, Policy, Sink, SinkError};
 use crate::event::Event;
 use crate::result::{Record, StreamName, Verdict};
-use crate::stats::RunStats;
+use crate::stats::{RunStats, RunStream};
 
 /// In seconds: from a GPU's batch to a network that does not keep up.
 #[cfg(feature = "metrics")]
@@ -51,23 +51,21 @@ const COPY_EVERY: Duration = Duration::from_secs(1);
 
 /// The sink of `--metrics`.
 pub struct Metrics {
-    names: Vec<StreamName>,
     stats: Arc<RunStats>,
     copied: Option<Instant>,
 }
 
 impl Metrics {
-    /// For these streams; `stats` has their counters, in the same order.
-    pub fn new(names: Vec<StreamName>, stats: Arc<RunStats>) -> Self {
+    /// For the streams of `stats`.
+    pub fn new(stats: Arc<RunStats>) -> Self {
         Self {
-            names,
             stats,
             copied: None,
         }
     }
 
     fn copy_counters(&self) {
-        for (name, stats) in self.names.iter().zip(&self.stats.streams) {
+        for RunStream { name, stats } in self.stats.streams().iter() {
             let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
             counter!("l3net_dropped_blocks_total", "stream" => name.clone())
                 .absolute(of(&stats.dropped_blocks));

@@ -52,11 +52,12 @@ fn records_become_the_figures_of_the_contract() {
         queue_depth("overlay", Some(&"cam".into()), 4);
         sink_dropped("table", 1);
         sink_failed("heatmaps");
-        let stats = RunStats::new(1);
-        stats.streams[0].dropped_blocks.store(5, Ordering::Relaxed);
-        stats.streams[0].time_jumps.store(3, Ordering::Relaxed);
-        stats.streams[0].queued_moments.store(2, Ordering::Relaxed);
-        Metrics::new(vec!["cam".into()], stats.into()).copy_counters();
+        let stats = RunStats::default();
+        let of_stream = stats.add(&"cam".into(), false);
+        of_stream.dropped_blocks.store(5, Ordering::Relaxed);
+        of_stream.time_jumps.store(3, Ordering::Relaxed);
+        of_stream.queued_moments.store(2, Ordering::Relaxed);
+        Metrics::new(stats.into()).copy_counters();
     });
     let mut text: Vec<String> = handle
         .render()

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use l3net_monitor::monitor::Monitor;
+use crossbeam_channel::Receiver;
+use l3net_monitor::monitor::{Monitor, Stream};
 use l3net_monitor::time::UtcMs;
 
 use super::{OnFailure, Policy, Sink, SinkError, WhenFull};
@@ -20,10 +21,18 @@ use crate::stats::RunStats;
 /// Events that wait; each may hold a picture of several megabytes.
 const QUEUE: usize = 64;
 
+/// What is watched from now on.
+pub struct Watching {
+    /// The streams.
+    pub streams: Vec<Stream>,
+    /// The name of the model that judges them.
+    pub model: String,
+}
+
 /// The sink. Whatever else is to live as long as it (the page, messages) is closed with it.
 pub struct MonitorSink {
     monitor: Monitor,
-    names: Vec<StreamName>,
+    changes: Receiver<Watching>,
     stats: Arc<RunStats>,
     cancel: CancelToken,
     pictures: bool,
@@ -31,11 +40,11 @@ pub struct MonitorSink {
 }
 
 impl MonitorSink {
-    /// Watches the streams `names`, whose counters are `stats` in the same order, with their
-    /// `pictures` if anybody sees them. `close` is called at the end, when all is kept.
+    /// Watches the streams of `stats`, with their `pictures` if anybody sees them, until
+    /// `changes` says otherwise. `close` is called at the end, when all is kept.
     pub fn new(
         monitor: Monitor,
-        names: Vec<StreamName>,
+        changes: Receiver<Watching>,
         stats: Arc<RunStats>,
         cancel: CancelToken,
         pictures: bool,
@@ -43,7 +52,7 @@ impl MonitorSink {
     ) -> Self {
         Self {
             monitor,
-            names,
+            changes,
             stats,
             cancel,
             pictures,
@@ -52,9 +61,20 @@ impl MonitorSink {
     }
 
     fn lag_s(&self, stream: &StreamName) -> f32 {
-        let index = self.names.iter().position(|name| name == stream);
-        let counters = index.and_then(|index| self.stats.streams.get(index));
-        counters.map_or(0.0, |of| of.lag_ns.load(Ordering::Relaxed) as f32 / 1e9)
+        let streams = self.stats.streams();
+        let found = streams.iter().find(|of| of.name == *stream);
+        found.map_or(0.0, |of| {
+            of.stats.lag_ns.load(Ordering::Relaxed) as f32 / 1e9
+        })
+    }
+
+    fn take_changes(&mut self) {
+        for Watching { streams, model } in self.changes.try_iter() {
+            self.monitor.set_model(&model);
+            if let Err(error) = self.monitor.set_streams(&streams, UtcMs::now()) {
+                tracing::warn!("timeline: {error}; streams that are new are not watched");
+            }
+        }
     }
 }
 
@@ -79,12 +99,14 @@ impl Sink for MonitorSink {
         if matches!(event, Event::Ended(_)) && self.cancel.is_cancelled() {
             return Ok(());
         }
+        self.take_changes();
         let lag = self.lag_s(event.stream());
         self.monitor.receive(event, lag, UtcMs::now());
         Ok(())
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
+        self.take_changes();
         self.monitor.tick(UtcMs::now());
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use l3net::result::{Failure, Gap, Record, Summary, Verdict};
@@ -91,8 +92,8 @@ impl Done {
 /// A program that runs, with its output being read.
 pub struct Running {
     pub child: Child,
-    out: std::thread::JoinHandle<String>,
-    err: std::thread::JoinHandle<String>,
+    out: Reading,
+    err: Reading,
     begun: Instant,
 }
 
@@ -111,14 +112,19 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let out = read_all(child.stdout.take().expect("piped"));
-        let err = read_all(child.stderr.take().expect("piped"));
+        let out = Reading::of(child.stdout.take().expect("piped"));
+        let err = Reading::of(child.stderr.take().expect("piped"));
         Self {
             child,
             out,
             err,
             begun: Instant::now(),
         }
+    }
+
+    /// What it has said on stderr so far.
+    pub fn said(&self) -> String {
+        self.err.so_far()
     }
 
     /// Sends a signal by its name, as a terminal or an init system does.
@@ -136,8 +142,8 @@ impl Running {
         let status = self.wait_status(deadline);
         Done {
             code: status.code(),
-            out: self.out.join().expect("stdout is text"),
-            err: self.err.join().expect("stderr is text"),
+            out: self.out.all(),
+            err: self.err.all(),
             took: self.begun.elapsed(),
         }
     }
@@ -157,12 +163,34 @@ impl Running {
     }
 }
 
-fn read_all(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = from.read_to_end(&mut bytes);
+/// An output that is being read.
+struct Reading {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Reading {
+    fn of(mut from: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::<Mutex<Vec<u8>>>::default();
+        let so_far = Arc::clone(&bytes);
+        let thread = std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(n @ 1..) = from.read(&mut chunk) {
+                so_far.lock().expect("no panic").extend(&chunk[..n]);
+            }
+        });
+        Self { bytes, thread }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().expect("no panic")).into_owned()
+    }
+
+    fn all(self) -> String {
+        self.thread.join().expect("no panic");
+        let bytes = std::mem::take(&mut *self.bytes.lock().expect("no panic"));
         String::from_utf8(bytes).expect("text")
-    })
+    }
 }
 
 /// Runs the program to its end; it must not panic.

@@ -47,6 +47,8 @@ mod pictures;
 mod prepare;
 #[cfg(feature = "gst")]
 mod record;
+#[cfg(feature = "monitor")]
+mod reload;
 #[cfg(feature = "gst")]
 mod resume;
 #[cfg(feature = "gst")]

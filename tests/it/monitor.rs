@@ -12,7 +12,7 @@ use crate::browser::Browser;
 use crate::common::{Done, Running, l3net, run, wait_for};
 
 /// A small live source with picture and sound.
-fn source(volume: f32) -> String {
+pub fn source(volume: f32) -> String {
     format!(
         "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=10/1 \
          ! video.  audiotestsrc is-live=true wave=ticks volume={volume} ! audio."
@@ -29,13 +29,13 @@ fn free_port() -> u16 {
 }
 
 /// Streams that are told apart by ear, in a file with the rest of its keys.
-struct Site {
-    dir: tempfile::TempDir,
+pub struct Site {
+    pub dir: tempfile::TempDir,
     port: u16,
 }
 
 impl Site {
-    fn new(rest: &str) -> Self {
+    pub fn new(rest: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let record = dir.path().join("record");
@@ -51,11 +51,11 @@ impl Site {
         Self { dir, port }
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.dir.path().join("streams.toml")
     }
 
-    fn start(&self) -> Running {
+    pub fn start(&self) -> Running {
         let json = self.dir.path().join("out.jsonl");
         let file = self.file();
         let args = ["live".as_ref(), "--streams".as_ref(), file.as_os_str()];
@@ -64,7 +64,7 @@ impl Site {
         Running::start(command)
     }
 
-    fn get(&self, path: &str) -> Option<String> {
+    pub fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))
@@ -79,20 +79,20 @@ impl Site {
         head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
     }
 
-    fn json(&self, path: &str) -> Value {
+    pub fn json(&self, path: &str) -> Value {
         let body = self
             .get(path)
             .and_then(|body| serde_json::from_str(&body).ok());
         body.unwrap_or(Value::Null)
     }
 
-    fn events(&self) -> Vec<Value> {
+    pub fn events(&self) -> Vec<Value> {
         let events = self.json("/api/events")["events"].as_array().cloned();
         events.unwrap_or_default()
     }
 }
 
-fn finish(running: Running) -> Done {
+pub fn finish(running: Running) -> Done {
     running.signal("TERM");
     let done = running.wait();
     done.assert_no_panic();

@@ -259,7 +259,7 @@ fn measure(
     options: &EngineOptions,
 ) -> anyhow::Result<Run> {
     let sources = expand(sources)?;
-    let stats = RunStats::new(sources.len());
+    let stats = RunStats::default();
     let mut run = Run {
         network: net.describe().to_string(),
         streams: sources.len(),
@@ -283,6 +283,7 @@ fn measure(
                 total: job.arrived.elapsed(),
                 memory: memory_now(),
             }),
+            Output::Begun { .. } => {}
             Output::Gap { gap, .. } => {
                 run.gaps += 1;
                 run.lost += gap.lost;

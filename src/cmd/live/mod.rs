@@ -5,12 +5,14 @@ use std::sync::Arc;
 #[cfg(feature = "monitor")]
 mod check;
 #[cfg(feature = "monitor")]
+pub mod reload;
+#[cfg(feature = "monitor")]
 pub mod service;
 #[cfg(feature = "monitor")]
 pub mod watch;
 
 use super::clash;
-use super::common::{Usage, cancel_on_signal_in_time, parse_time, say};
+use super::common::{Usage, cancel_or_reload, parse_time, say};
 use super::learning::{Learning, LearningArgs};
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
@@ -97,8 +99,7 @@ fn say_what_it_knows(weights: &Weights, is_default: bool, sources: &[Source]) {
 }
 
 /// The streams of a file, then those of the command line.
-fn all_sources(mut from_file: Vec<Source>, texts: &[String]) -> anyhow::Result<Vec<Source>> {
-    let named = expand(texts)?;
+fn all_sources(mut from_file: Vec<Source>, named: Vec<Source>) -> anyhow::Result<Vec<Source>> {
     if let Some(twice) = named
         .iter()
         .find(|s| from_file.iter().any(|f| f.name == s.name))
@@ -126,13 +127,15 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     let bar = Bar::none();
     args.stream.talk.start_log(bar.writer());
     #[cfg(feature = "monitor")]
-    let watch = watch::Watch::open(&args.watch, args.stream.output.metrics.is_some())?;
+    let mut watch = watch::Watch::open(&args.watch, args.stream.output.metrics.is_some())?;
     #[cfg(feature = "monitor")]
-    let (from_file, hops): (Vec<_>, Vec<_>) = watch.sources()?.into_iter().unzip();
+    let (from_file, hops): (Vec<_>, Vec<_>) =
+        watch::sources_of(watch.settings())?.into_iter().unzip();
     #[cfg(not(feature = "monitor"))]
     let (from_file, hops) = (Vec::new(), Vec::new());
-    let sources = all_sources(from_file, &args.sources)?;
-    let sources = args.tracks.of(sources);
+    let from_file = args.tracks.of(from_file);
+    let named = args.tracks.of(expand(&args.sources)?);
+    let sources = all_sources(from_file.clone(), named.clone())?;
     check_descriptions(&sources)?;
     #[cfg(feature = "monitor")]
     if args.watch.check {
@@ -140,7 +143,23 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     }
     clash::refuse(&args.stream.output, &args.learning.files(), &sources)?;
     // Before the weights: reading them may take long.
-    let cancel = cancel_on_signal_in_time()?;
+    #[cfg(feature = "monitor")]
+    let cancel = match args.watch.file() {
+        Some(_) => {
+            let (ask, asked) = crossbeam_channel::bounded(1);
+            watch.reload = Some(reload::Given {
+                watch: args.watch.clone(),
+                tracks: args.tracks,
+                named,
+                opened: from_file.into_iter().zip(hops.iter().copied()).collect(),
+                asked,
+            });
+            cancel_or_reload(Some(ask))?
+        }
+        None => cancel_or_reload(None)?,
+    };
+    #[cfg(not(feature = "monitor"))]
+    let cancel = cancel_or_reload(None)?;
     let base = Arc::new(args.stream.net.weights()?);
     let learning = Learning::open(&args.learning, &base, args.stream.window.crop, &sources)?;
     let weights = match &learning {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use sd_notify::NotifyState;
 
-use crate::stats::RunStats;
+use crate::stats::{RunStats, RunStream};
 use crate::text::plural;
 
 /// Moments that wait while the network judges none for this long: it hangs, and systemd is to
@@ -25,14 +25,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// Says that the streams of `stats` are being watched from now on.
-    pub fn start(stats: &Arc<RunStats>) -> Option<Self> {
+    /// Says that so many streams are being watched from now on, whose counters are `stats`.
+    pub fn start(streams: usize, stats: &Arc<RunStats>) -> Option<Self> {
         std::env::var_os("NOTIFY_SOCKET")?;
-        let streams = stats.streams.len() as u64;
-        tell(&[
-            NotifyState::Ready,
-            NotifyState::Status(&format!("watching {}", plural(streams, "stream"))),
-        ]);
+        tell(&[NotifyState::Ready, NotifyState::Status(&watching(streams))]);
         // Three signs of life within the time that is allowed.
         let every = sd_notify::watchdog_enabled().map_or(LOOK_EVERY, |time| time / 3);
         let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
@@ -50,6 +46,23 @@ impl Service {
         thread.spawn(watch).ok()?;
         Some(Self { _stop: stop })
     }
+}
+
+/// The settings are being read anew; what is returned says how many streams there are then.
+pub fn reloading() -> impl FnOnce(usize) {
+    let is_service = std::env::var_os("NOTIFY_SOCKET").is_some();
+    if is_service {
+        tell(&[NotifyState::Reloading]);
+    }
+    move |streams| {
+        if is_service {
+            tell(&[NotifyState::Ready, NotifyState::Status(&watching(streams))]);
+        }
+    }
+}
+
+fn watching(streams: usize) -> String {
+    format!("watching {}", plural(streams as u64, "stream"))
 }
 
 fn tell(states: &[NotifyState<'_>]) {
@@ -74,8 +87,8 @@ impl Life {
 
     fn goes_on(&mut self, stats: &RunStats, now: Instant) -> bool {
         let batches = stats.network.batches();
-        let mut streams = stats.streams.iter();
-        let is_idle = streams.all(|s| s.queued_moments.load(Ordering::Relaxed) == 0);
+        let waiting = |of: &RunStream| of.stats.queued_moments.load(Ordering::Relaxed);
+        let is_idle = stats.streams().iter().all(|of| waiting(of) == 0);
         if batches != self.batches || is_idle {
             (self.batches, self.since) = (batches, now);
         }
@@ -89,12 +102,13 @@ mod tests {
 
     #[test]
     fn a_network_that_hangs_shows_no_life() {
-        let stats = RunStats::new(1);
+        let stats = RunStats::default();
+        let stream = stats.add(&"cam".into(), false);
         let mut life = Life::new(&stats);
         let begun = Instant::now();
         let after = |seconds| begun + Duration::from_secs(seconds);
         assert!(life.goes_on(&stats, after(1000)), "idle is not stuck");
-        stats.streams[0].queued_moments.store(3, Ordering::Relaxed);
+        stream.queued_moments.store(3, Ordering::Relaxed);
         assert!(life.goes_on(&stats, after(1050)));
         assert!(!life.goes_on(&stats, after(1061)));
         stats.network.record(1, Duration::ZERO, Duration::ZERO);

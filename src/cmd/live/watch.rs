@@ -3,11 +3,12 @@
 //! Belongs here: arguments, what they add to the settings of the file, and starting what
 //! watches. Does not: watching ([`l3net_monitor`]).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use crossbeam_channel::{Receiver, Sender};
 use l3net_monitor::clip::Recorder;
 use l3net_monitor::monitor::{Keeping, Monitor, Stream};
 use l3net_monitor::notify;
@@ -15,15 +16,18 @@ use l3net_monitor::settings::{Mqtt, Record, Settings, Text, Web as WebSettings};
 use l3net_monitor::time::UtcMs;
 use l3net_monitor::web::{Access, Served, Web};
 
+use super::reload::{Given, Model, Reload, Told};
 use crate::cancel::CancelToken;
 use crate::cmd::common::{Usage, say};
+use crate::cmd::outputs::OutputArgs;
 use crate::cmd::sources;
+use crate::engine::{Change, Replacement};
 use crate::media::Source;
 use crate::net::ModelRecord;
 use crate::record::{Limits, PacketRecorder, remove_drafts};
 use crate::result::StreamName;
 use crate::sink::metrics;
-use crate::sink::monitor::MonitorSink;
+use crate::sink::monitor::{MonitorSink, Watching};
 use crate::stats::RunStats;
 use crate::time::Hop;
 
@@ -55,29 +59,26 @@ pub struct WatchArgs {
     mqtt: Option<String>,
 }
 
-/// What is watched, and who is told.
-#[derive(Debug, Default)]
-pub struct Watch {
-    settings: Settings,
-    /// Somebody wants events or states.
-    wanted: bool,
-}
+impl WatchArgs {
+    /// The file of the streams.
+    pub fn file(&self) -> Option<&Path> {
+        self.streams.as_deref()
+    }
 
-impl Watch {
-    /// Reads the file, and adds what the other arguments say. `counted`: metrics are served.
+    /// Reads the file, and adds what the other arguments say.
     ///
     /// # Errors
     /// [`Usage`], with the line and key of the file.
-    pub fn open(args: &WatchArgs, counted: bool) -> anyhow::Result<Self> {
-        let mut settings = match &args.streams {
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = match &self.streams {
             Some(path) => Settings::read(path).map_err(Usage::error)?,
             None => Settings::default(),
         };
-        if let Some(folder) = &args.record {
+        if let Some(folder) = &self.record {
             let record = settings.record.get_or_insert_with(|| Record::to(folder));
             record.folder.clone_from(folder);
         }
-        if let Some(address) = &args.web {
+        if let Some(address) = &self.web {
             let web = settings.web.get_or_insert_with(|| WebSettings {
                 address: String::new(),
                 token: None,
@@ -85,11 +86,60 @@ impl Watch {
             });
             web.address.clone_from(address);
         }
-        if let Some(url) = &args.mqtt {
+        if let Some(url) = &self.mqtt {
             let mqtt = settings.mqtt.get_or_insert_with(|| Mqtt::at(Text::new("")));
             mqtt.url = Text::new(url.as_str());
         }
         notify::check(&settings).map_err(Usage::error)?;
+        Ok(settings)
+    }
+}
+
+/// What is watched, and who is told.
+#[derive(Debug, Default)]
+pub struct Watch {
+    settings: Settings,
+    /// Somebody wants events or states.
+    wanted: bool,
+    /// What is read anew, and when.
+    pub reload: Option<Given>,
+}
+
+/// The run that is watched.
+pub struct Watched<'a> {
+    /// Its streams.
+    pub names: &'a [StreamName],
+    /// Their counters.
+    pub stats: &'a Arc<RunStats>,
+    /// The model that judges.
+    pub record: &'a Arc<ModelRecord>,
+    /// Where that comes from; `None` if it is learnt during the run.
+    pub model: Option<Model>,
+    /// Where another one goes.
+    pub network: Sender<Replacement>,
+    /// What it writes.
+    pub output: &'a OutputArgs,
+    /// Requests its end.
+    pub cancel: &'a CancelToken,
+}
+
+/// What has been started.
+pub struct Started {
+    /// Takes the events of the run.
+    pub sink: Option<MonitorSink>,
+    /// Keeps packets for clips.
+    pub recorder: Option<Arc<PacketRecorder>>,
+    /// For the engine.
+    pub changes: Receiver<Change>,
+}
+
+impl Watch {
+    /// With the settings of `args`. `counted`: metrics are served.
+    ///
+    /// # Errors
+    /// [`Usage`], with the line and key of the file.
+    pub fn open(args: &WatchArgs, counted: bool) -> anyhow::Result<Self> {
+        let settings = args.settings()?;
         if let Some(web) = &settings.web {
             let address = metrics::parse(&web.address)
                 .map_err(|cause| Usage::error(format!("--web {}: {cause}", web.address)))?;
@@ -100,59 +150,67 @@ impl Watch {
             || !settings.webhook.is_empty()
             || !settings.command.is_empty();
         let wanted = told || counted || settings.record.is_some() || settings.web.is_some();
-        Ok(Self { settings, wanted })
+        Ok(Self {
+            settings,
+            wanted,
+            reload: None,
+        })
     }
 
-    /// The streams of the file, each with its own hop if it has one.
-    ///
-    /// # Errors
-    /// [`Usage`] for a source that cannot be understood, with the name of its stream.
-    pub fn sources(&self) -> anyhow::Result<Vec<(Source, Option<Hop>)>> {
-        let streams = self.settings.stream.iter().map(|stream| stream.as_ref());
-        let read = streams.map(|stream| {
-            let wrong = |cause: &dyn std::fmt::Display| {
-                Usage::error(format!("stream {:?}: source: {cause}", stream.name))
-            };
-            let found = sources::expand(&[stream.source.get().to_owned()]);
-            let mut found = found.map_err(|cause| wrong(&cause))?;
-            let (1, Some(mut source)) = (found.len(), found.pop()) else {
-                return Err(wrong(&"is a folder; name one file or stream"));
-            };
-            source.name = stream.name.as_str().into();
-            source.label = None;
-            let hop = stream.hop.map(|hop| Hop::from_secs(hop.0));
-            let hop = hop.transpose().map_err(|cause| wrong(&cause))?;
-            Ok((source, hop))
-        });
-        read.collect()
+    /// What the file says.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
-    /// Starts watching the streams `names`, if anybody wants to know; with what keeps their
-    /// packets for clips, if they are recorded.
+    /// Starts watching a run, if anybody wants to know, and waiting for requests to read the
+    /// settings anew.
     ///
     /// # Errors
     /// If a folder or an address cannot be used.
-    pub fn start(
-        self,
-        names: &[StreamName],
-        stats: &Arc<RunStats>,
-        model: &ModelRecord,
-        cancel: &CancelToken,
-    ) -> anyhow::Result<Option<(MonitorSink, Option<Arc<PacketRecorder>>)>> {
-        if !self.wanted {
-            return Ok(None);
+    pub fn start(mut self, run: Watched<'_>) -> anyhow::Result<Started> {
+        let given = self.reload.take();
+        let (engine, changes) = crossbeam_channel::unbounded();
+        let (sink, recorder, monitor) = match self.wanted {
+            true => {
+                let (monitor, watching) = crossbeam_channel::unbounded();
+                let (sink, recorder) = self.sink(&run, watching)?;
+                (Some(sink), recorder, Some(monitor))
+            }
+            false => (None, None, None),
+        };
+        if let Some(given) = given {
+            let reload = Reload {
+                given,
+                output: run.output.clone(),
+                settings: self.settings,
+                record: Arc::clone(run.record),
+                model: run.model,
+                told: Told {
+                    engine,
+                    network: run.network,
+                    monitor,
+                    recorder: recorder.as_ref().map(Arc::downgrade),
+                },
+            };
+            reload.start()?;
         }
-        let settings = self.settings;
-        let now = UtcMs::now();
-        let streams: Vec<Stream> = names
-            .iter()
-            .map(|name| stream_of(&settings, name))
-            .collect();
+        Ok(Started {
+            sink,
+            recorder,
+            changes,
+        })
+    }
+
+    fn sink(
+        &self,
+        run: &Watched<'_>,
+        watching: Receiver<Watching>,
+    ) -> anyhow::Result<(MonitorSink, Option<Arc<PacketRecorder>>)> {
+        let settings = &self.settings;
+        let streams = streams_of(settings, run.names);
         metrics::count()?;
-        let recorder = settings
-            .record
-            .as_ref()
-            .map(|record| recorder(record, &streams));
+        let recorder = settings.record.as_ref();
+        let recorder = recorder.map(|record| recorder_of(record, &streams));
         let recorder = recorder.transpose()?;
         let keeping = Keeping {
             record: settings.record.as_ref(),
@@ -161,13 +219,10 @@ impl Watch {
                 .map(|recorder| recorder as Arc<dyn Recorder>),
             pictures: settings.web.is_some(),
         };
-        let monitor = Monitor::open(&streams, &model.name, keeping, now)?;
-        let web = settings
-            .web
-            .as_ref()
-            .map(|web| serve(web, &settings, &monitor, model));
-        let web = web.transpose()?;
-        let notifiers = notify::start(&settings, monitor.hub()).map_err(Usage::error)?;
+        let monitor = Monitor::open(&streams, &run.record.name, keeping, UtcMs::now())?;
+        let web = settings.web.as_ref();
+        let web = web.map(|web| serve(web, settings, &monitor)).transpose()?;
+        let notifiers = notify::start(settings, monitor.hub()).map_err(Usage::error)?;
         let close = Box::new(move || {
             for unfinished in notifiers.finish(TOLD_WITHIN) {
                 tracing::warn!("{unfinished}");
@@ -176,40 +231,67 @@ impl Watch {
         });
         let sink = MonitorSink::new(
             monitor,
-            names.to_vec(),
-            Arc::clone(stats),
-            cancel.clone(),
+            watching,
+            Arc::clone(run.stats),
+            run.cancel.clone(),
             settings.web.is_some() || settings.record.is_some(),
             close,
         );
-        Ok(Some((sink, recorder)))
+        Ok((sink, recorder))
     }
 }
 
-fn stream_of(settings: &Settings, name: &StreamName) -> Stream {
-    let mut streams = settings.stream.iter().map(|stream| stream.as_ref());
-    let own = streams.find(|stream| *stream.name == **name);
-    Stream {
-        name: name.clone(),
-        label: own
-            .and_then(|own| own.label.clone())
-            .unwrap_or_else(|| name.to_string()),
-        detect: own.map_or_else(|| settings.detect.clone(), |own| own.detect.clone()),
-    }
+/// The streams of a file, each with its own hop if it has one.
+///
+/// # Errors
+/// [`Usage`] for a source that cannot be understood, with the name of its stream.
+pub fn sources_of(settings: &Settings) -> anyhow::Result<Vec<(Source, Option<Hop>)>> {
+    let streams = settings.stream.iter().map(|stream| stream.as_ref());
+    let read = streams.map(|stream| {
+        let wrong = |cause: &dyn std::fmt::Display| {
+            Usage::error(format!("stream {:?}: source: {cause}", stream.name))
+        };
+        let found = sources::expand(&[stream.source.get().to_owned()]);
+        let mut found = found.map_err(|cause| wrong(&cause))?;
+        let (1, Some(mut source)) = (found.len(), found.pop()) else {
+            return Err(wrong(&"is a folder; name one file or stream"));
+        };
+        source.name = stream.name.as_str().into();
+        source.label = None;
+        let hop = stream.hop.map(|hop| Hop::from_secs(hop.0));
+        let hop = hop.transpose().map_err(|cause| wrong(&cause))?;
+        Ok((source, hop))
+    });
+    read.collect()
 }
 
-/// Keeps as much of the streams as clips may need: an event is found some time after it
-/// began.
-fn recorder(record: &Record, streams: &[Stream]) -> anyhow::Result<Arc<PacketRecorder>> {
-    let delays = streams.iter().map(|stream| stream.detect.longest_delay());
-    let delay = delays.max().unwrap_or_default();
-    let names: Vec<StreamName> = streams.iter().map(|stream| stream.name.clone()).collect();
+/// How the streams `names` are watched.
+pub fn streams_of(settings: &Settings, names: &[StreamName]) -> Vec<Stream> {
+    let of = |name: &StreamName| {
+        let mut streams = settings.stream.iter().map(|stream| stream.as_ref());
+        let own = streams.find(|stream| *stream.name == **name);
+        let label = own.and_then(|own| own.label.clone());
+        Stream {
+            name: name.clone(),
+            label: label.unwrap_or_else(|| name.to_string()),
+            detect: own.map_or_else(|| settings.detect.clone(), |own| own.detect.clone()),
+        }
+    };
+    names.iter().map(of).collect()
+}
+
+/// How much of a stream clips may need: an event is found some time after it began.
+pub fn kept_before(record: &Record, stream: &Stream) -> (StreamName, Duration) {
+    let before = record.before_s.get() + stream.detect.longest_delay() + LATENESS;
+    (stream.name.clone(), before)
+}
+
+fn recorder_of(record: &Record, streams: &[Stream]) -> anyhow::Result<Arc<PacketRecorder>> {
     remove_drafts(&record.folder);
-    let before = record.before_s.get() + delay + LATENESS;
-    let recorder = PacketRecorder::new(&names, before, Limits::default());
-    Ok(Arc::new(
-        recorder.context("packets cannot be kept for clips")?,
-    ))
+    let recorder = PacketRecorder::new(Limits::default());
+    let recorder = recorder.context("packets cannot be kept for clips")?;
+    recorder.set_streams(streams.iter().map(|stream| kept_before(record, stream)));
+    Ok(Arc::new(recorder))
 }
 
 fn access_of(web: &WebSettings) -> Access {
@@ -220,12 +302,7 @@ fn access_of(web: &WebSettings) -> Access {
     }
 }
 
-fn serve(
-    web: &WebSettings,
-    settings: &Settings,
-    monitor: &Monitor,
-    model: &ModelRecord,
-) -> anyhow::Result<Web> {
+fn serve(web: &WebSettings, settings: &Settings, monitor: &Monitor) -> anyhow::Result<Web> {
     let listener = metrics::bind(&web.address)?;
     let served = Served {
         hub: Arc::clone(monitor.hub()),
@@ -233,7 +310,6 @@ fn serve(
         timeline: monitor.timeline().to_owned(),
         folder: settings.record.as_ref().map(|record| record.folder.clone()),
         version: env!("CARGO_PKG_VERSION"),
-        model: model.name.clone(),
         metrics: Box::new(metrics::text),
     };
     let web = Web::serve(listener, &access_of(web), served).map_err(Usage::error)?;

@@ -281,7 +281,7 @@ fn run_with(
         opened: Mutex::default(),
         read: Arc::default(),
     };
-    let (cancel, stats) = (CancelToken::default(), RunStats::new(1));
+    let (cancel, stats) = (CancelToken::default(), RunStats::default());
     let source = Source {
         name: "cam".into(),
         kind,
@@ -294,6 +294,7 @@ fn run_with(
         stats: &stats,
         opener: &script,
         clock: &*clock,
+        changes: crossbeam_channel::never(),
     };
     let mut outcome = Outcome::default();
     let running = Running {
@@ -306,6 +307,7 @@ fn run_with(
             Output::Answered { job, .. } => {
                 outcome.moments.push((job.start.as_secs_f64(), job.utc));
             }
+            Output::Begun { .. } => return Ok(()),
             Output::Gap { gap, .. } => outcome.gaps.push(gap),
             Output::Ended { end, .. } => outcome.end = Some(end),
             Output::NetworkFailed(error) => return Err(error),

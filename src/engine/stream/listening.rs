@@ -112,7 +112,7 @@ impl Listener for Listening<'_, '_> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.reader.engine.cancel.is_cancelled()
+        self.reader.stop.is_cancelled()
     }
 }
 

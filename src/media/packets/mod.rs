@@ -123,6 +123,11 @@ impl PacketRing {
         }
     }
 
+    /// For clips that begin up to `before` in the past, from now on.
+    pub fn set_before(&self, before: Duration) {
+        lock(&self.kept).ring.set_before(before);
+    }
+
     /// A session begins; its number.
     fn open(&self, pipeline: &gst::Pipeline) -> u64 {
         let session = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;

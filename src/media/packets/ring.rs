@@ -109,6 +109,10 @@ pub struct Ring<P> {
     generations: VecDeque<Generation>,
 }
 
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
 impl<P> Ring<P> {
     /// For clips that begin up to `before` in the past. Older packets are kept back to the
     /// last key picture before that, unless together they are more than `max_bytes`.
@@ -118,7 +122,7 @@ impl<P> Ring<P> {
             first: 0,
         };
         Self {
-            before_ns: i64::try_from(before.as_nanos()).unwrap_or(i64::MAX),
+            before_ns: nanoseconds(before),
             max_bytes,
             bytes: 0,
             sound: line(),
@@ -126,6 +130,11 @@ impl<P> Ring<P> {
             keys: VecDeque::new(),
             generations: VecDeque::new(),
         }
+    }
+
+    /// For clips that begin up to `before` in the past, from now on.
+    pub fn set_before(&mut self, before: Duration) {
+        self.before_ns = nanoseconds(before);
     }
 
     /// What comes does not continue what was there.

@@ -142,6 +142,15 @@ impl Detectors {
         self.settings = settings;
     }
 
+    /// Takes answers of another model from now on.
+    pub fn set_model(&mut self, model: &str) {
+        if self.normals.model != model {
+            let normals = std::mem::replace(&mut self.normals, Normals::new(model));
+            self.normals = normals.for_model(model);
+            self.correspondence = Correspondence::default();
+        }
+    }
+
     /// Goes on with an event of an earlier run.
     pub fn resume(&mut self, kind: Kind) {
         self.latch(kind).resume();

@@ -113,6 +113,7 @@ impl Monitor {
             EventFolder::new(&record.folder, record.max_size.0, max_age)
         });
         let hub = Hub::new();
+        hub.set_model(model);
         let mut events = Events::new(Arc::clone(&hub), folder, recorder, record);
         events.find_what_is_there(&mut store)?;
         let mut monitor = Self {
@@ -198,6 +199,14 @@ impl Monitor {
             .set_streams(statuses.map(|w| Arc::new(w.status.clone())).collect());
         self.gallery.keep(&names);
         Ok(())
+    }
+
+    /// Another model judges from now on: what is normal for its answers is learnt anew.
+    pub fn set_model(&mut self, model: &str) {
+        model.clone_into(&mut self.model);
+        self.hub.set_model(model);
+        let watched = self.streams.values_mut();
+        watched.for_each(|watched| watched.detectors.set_model(model));
     }
 
     /// Takes what the engine emits. `lag_s` is how far the stream is behind the clock.

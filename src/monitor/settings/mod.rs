@@ -21,7 +21,7 @@ pub use record::Record;
 pub use value::{Age, Seconds, Size, Text};
 
 /// All that a file says.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The streams, in this order.
@@ -43,7 +43,7 @@ pub struct Settings {
 }
 
 /// One stream.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamSettings {
     /// Its name in results, files and topics.
@@ -62,7 +62,7 @@ pub struct StreamSettings {
 }
 
 /// The page.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Web {
     /// Where to serve it, such as `:8080` (this machine only) or `0.0.0.0:8080`.

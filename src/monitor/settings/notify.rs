@@ -9,7 +9,7 @@ use super::value::{Seconds, Text};
 use crate::event::{Change, Kind, StreamEvent};
 
 /// The broker.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mqtt {
     /// `mqtt://user:password@host:1883`, or `mqtts://` (port 8883). In a user or password
@@ -65,7 +65,7 @@ impl Mqtt {
 }
 
 /// Home Assistant's discovery.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Discovery {
     /// Whether streams are announced.
@@ -84,7 +84,7 @@ impl Default for Discovery {
 }
 
 /// Of which events somebody is told.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct When {
     /// Of what becomes of them.
@@ -138,7 +138,7 @@ pub enum WebhookMethod {
 }
 
 /// A server that is told of events.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// Its address.
@@ -185,7 +185,7 @@ impl Webhook {
 }
 
 /// A Frigate that gets the events.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Frigate {
     /// Its address, such as `http://frigate:5000`.
@@ -214,7 +214,7 @@ impl Frigate {
 }
 
 /// A command that is run for events, with the event as JSON on its standard input.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// The program and its arguments; no shell.

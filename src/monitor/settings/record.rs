@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::value::{Age, Seconds, Size};
 
 /// Where and how long.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The folder.

@@ -164,7 +164,8 @@ pub(super) fn failed(error: &StoreError) -> Response {
 
 async fn version(Extract(state): Extract<Arc<State>>) -> Response {
     let served = &state.served;
-    Json(json!({ "version": served.version, "model": served.model })).into_response()
+    let model = served.hub.model();
+    Json(json!({ "version": served.version, "model": model })).into_response()
 }
 
 async fn openapi() -> Response {

@@ -41,8 +41,6 @@ pub struct Served {
     pub folder: Option<PathBuf>,
     /// The version of the program.
     pub version: &'static str,
-    /// The model that judges.
-    pub model: String,
     /// The metrics as Prometheus reads them.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
 }

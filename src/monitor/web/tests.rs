@@ -86,7 +86,6 @@ fn page(access: &Access) -> Page {
         timeline: store.path().to_owned(),
         folder: Some(folder.path().to_owned()),
         version: "1.2.3",
-        model: "m@1".into(),
         metrics: Box::new(|| "l3net_build_info 1\n".into()),
     };
     Page {
@@ -402,7 +401,6 @@ fn other_machines_need_a_token() {
         timeline: PathBuf::new(),
         folder: None,
         version: "1",
-        model: String::new(),
         metrics: Box::new(String::new),
     };
     let open = Web::serve(listener(), &Access::default(), served());

@@ -62,7 +62,8 @@ impl Playing {
             .iter()
             .map(|source| Arc::clone(&source.name))
             .collect();
-        let recorder = PacketRecorder::new(&names, before, limits).expect("a thread");
+        let recorder = PacketRecorder::new(limits).expect("a thread");
+        recorder.set_streams(names.iter().map(|name| (Arc::clone(name), before)));
         let tasks = sources.into_iter().map(|source| Task {
             packets: recorder.ring(&source.name),
             ..Task::new(source)
@@ -121,7 +122,7 @@ fn run(tasks: Vec<Task>, cancel: &CancelToken) {
         keep_pictures: false,
         wait_for_cameras: true,
     };
-    let stats = RunStats::new(tasks.len());
+    let stats = RunStats::default();
     let judge = |batch: &[&Features]| Ok(vec![(); batch.len()]);
     let done = Engine::new(&options, cancel, &stats).run(tasks, judge, |_| Ok::<_, ()>(()));
     done.expect("nothing is emitted in vain");

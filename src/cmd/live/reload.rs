@@ -1,0 +1,293 @@
+//! SIGHUP: the file of `--streams` is read anew, and so is the model.
+//!
+//! Belongs here: what has changed, and telling it to those who run. Does not: what a signal
+//! is ([`crate::cmd::signals`]), how streams come and go ([`crate::engine`]).
+//!
+//! Streams that stay lose nothing. A file that is wrong changes nothing.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use crossbeam_channel::{Receiver, Sender};
+use l3net_monitor::monitor::Stream;
+use l3net_monitor::settings::Settings;
+
+use super::service;
+use super::watch::{self, WatchArgs};
+use crate::cmd::clash;
+use crate::cmd::common::{NetArgs, Usage, say};
+use crate::cmd::outputs::OutputArgs;
+use crate::cmd::sources::TrackArgs;
+use crate::cmd::streams::check_descriptions;
+use crate::engine::{Change, Part, Replacement, Task};
+use crate::media::Source;
+use crate::net::{ModelRecord, Variant};
+use crate::record::PacketRecorder;
+use crate::result::StreamName;
+use crate::sink::monitor::Watching;
+use crate::text::plural;
+use crate::time::Hop;
+
+/// A stream of the file, as it is to be opened.
+pub type Opened = (Source, Option<Hop>);
+
+/// What the arguments say, which stays as it is.
+#[derive(Debug)]
+pub struct Given {
+    /// The file, and what it does not say.
+    pub watch: WatchArgs,
+    /// Which tracks are read.
+    pub tracks: TrackArgs,
+    /// Streams of the command line.
+    pub named: Vec<Source>,
+    /// Streams of the file, as they were opened last.
+    pub opened: Vec<Opened>,
+    /// Requests for reading anew.
+    pub asked: Receiver<()>,
+}
+
+/// Those who are told what has changed.
+pub struct Told {
+    /// The engine.
+    pub engine: Sender<Change>,
+    /// The network's thread.
+    pub network: Sender<Replacement>,
+    /// What watches, if anything does.
+    pub monitor: Option<Sender<Watching>>,
+    /// What keeps packets, as long as it is there.
+    pub recorder: Option<Weak<PacketRecorder>>,
+}
+
+/// The model, unless it is learnt during the run.
+pub struct Model {
+    /// Where it is, and where it runs.
+    pub args: NetArgs,
+    /// What a run cannot change.
+    pub variant: Variant,
+}
+
+/// Reads anew whenever it is asked.
+pub struct Reload {
+    /// What stays.
+    pub given: Given,
+    /// What the run writes.
+    pub output: OutputArgs,
+    /// What the file said last.
+    pub settings: Settings,
+    /// The model that judges.
+    pub record: Arc<ModelRecord>,
+    /// Where it comes from; `None` if it is learnt.
+    pub model: Option<Model>,
+    /// Those who are told.
+    pub told: Told,
+}
+
+impl Reload {
+    /// Waits for requests on a thread of its own, for the rest of the process.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub fn start(mut self) -> std::io::Result<()> {
+        let wait = move || {
+            while self.given.asked.recv().is_ok() {
+                let ready = service::reloading();
+                let outcome = self.read();
+                let file = self.given.watch.file().map(PathBuf::from);
+                let file = file.unwrap_or_default();
+                match outcome {
+                    Ok(news) => say(&format!("l3net: {}: {news}", file.display())),
+                    Err(error) => say(&format!("l3net: {error:#}; everything goes on as before")),
+                }
+                ready(self.given.named.len() + self.given.opened.len());
+            }
+        };
+        let thread = std::thread::Builder::new().name("reload".to_owned());
+        thread.spawn(wait).map(drop)
+    }
+
+    /// Reads and tells; what has changed, in words.
+    fn read(&mut self) -> anyhow::Result<String> {
+        let settings = self.given.watch.settings()?;
+        let (sources, hops): (Vec<_>, Vec<_>) = watch::sources_of(&settings)?.into_iter().unzip();
+        let all = super::all_sources(sources.clone(), self.given.named.clone())?;
+        check_descriptions(&all)?;
+        clash::refuse(&self.output, &[], &all)?;
+        let sources = self.given.tracks.of(sources);
+        let opened: Vec<Opened> = sources.into_iter().zip(hops).collect();
+        let model = self.new_model()?;
+
+        // Nothing fails from here on.
+        let difference = Difference::between(&self.given.opened, &opened);
+        let mut news = difference.in_words();
+        if let Some((replacement, record)) = model {
+            news.push(format!("{} judges from now on", record.name));
+            self.record = record;
+            // Fails only if the run is over.
+            let _ = self.told.network.send(replacement);
+        }
+        news.extend(unheeded(&self.settings, &settings));
+        if self.output.overlay.is_some() && !difference.begin.is_empty() {
+            news.push("streams that are new get no --overlay before the next start".to_owned());
+        }
+        let names: Vec<StreamName> = all.into_iter().map(|source| source.name).collect();
+        let streams = watch::streams_of(&settings, &names);
+        let recorder = self.told.recorder.as_ref().and_then(Weak::upgrade);
+        self.watch(&settings, streams, recorder.as_deref());
+        let task = |(source, hop): Opened| Task {
+            packets: (recorder.as_ref()).and_then(|recorder| recorder.ring(&source.name)),
+            hop,
+            ..Task::new(source)
+        };
+        let _ = self.told.engine.send(Change {
+            end: difference.end,
+            begin: difference.begin.into_iter().map(task).collect(),
+        });
+        (self.settings, self.given.opened) = (settings, opened);
+        Ok(news.join("; "))
+    }
+
+    /// Before the engine: a stream that begins must be known.
+    fn watch(&self, settings: &Settings, streams: Vec<Stream>, recorder: Option<&PacketRecorder>) {
+        // How long packets are kept is the start's: `[record]` is read once.
+        if let (Some(recorder), Some(record)) = (recorder, &self.settings.record) {
+            let record = settings.record.as_ref().unwrap_or(record);
+            recorder.set_streams(streams.iter().map(|of| watch::kept_before(record, of)));
+        }
+        if let Some(monitor) = &self.told.monitor {
+            let model = self.record.name.clone();
+            let _ = monitor.send(Watching { streams, model });
+        }
+    }
+
+    /// The model, if it is another one than before.
+    fn new_model(&self) -> anyhow::Result<Option<(Replacement, Arc<ModelRecord>)>> {
+        let Some(Model { args, variant }) = &self.model else {
+            return Ok(None);
+        };
+        let weights = args.judging_weights()?;
+        let record = ModelRecord::of(&weights);
+        if record == *self.record {
+            return Ok(None);
+        }
+        if weights.variant() != variant {
+            return Err(Usage::error(format!(
+                "{}: is of another kind than the model that runs; start l3net anew for it",
+                weights.source().display()
+            )));
+        }
+        let part = Part::Whole(Box::new(args.place(&weights)?));
+        let record = Arc::new(record);
+        let model = Arc::clone(&record);
+        Ok(Some((Replacement { part, model }, record)))
+    }
+}
+
+/// What has become of the streams of a file.
+#[derive(Debug, Default, PartialEq)]
+struct Difference {
+    end: Vec<StreamName>,
+    begin: Vec<Opened>,
+    stay: usize,
+}
+
+impl Difference {
+    fn between(before: &[Opened], after: &[Opened]) -> Self {
+        let is_gone = |opened: &&Opened| !after.contains(opened);
+        let is_new = |opened: &&Opened| !before.contains(opened);
+        let end = before.iter().filter(is_gone);
+        let begin: Vec<_> = after.iter().filter(is_new).cloned().collect();
+        Self {
+            end: end.map(|(source, _)| source.name.clone()).collect(),
+            stay: after.len() - begin.len(),
+            begin,
+        }
+    }
+
+    /// Which streams begin, end and are opened anew, and how many stay.
+    fn in_words(&self) -> Vec<String> {
+        let begin = self.begin.iter().map(|(source, _)| &source.name);
+        let (again, begin): (Vec<_>, Vec<_>) = begin.partition(|name| self.end.contains(name));
+        let end = self.end.iter().filter(|name| !again.contains(name));
+        let news = [
+            ("begins", &begin),
+            ("is opened anew", &again),
+            ("ends", &end.collect()),
+        ];
+        let mut told = Vec::new();
+        for (what, names) in news.into_iter().filter(|(_, names)| !names.is_empty()) {
+            let names: Vec<&str> = names.iter().map(|name| &***name).collect();
+            told.push(format!("{} {what}", names.join(", ")));
+        }
+        let stay = plural(self.stay as u64, "stream");
+        told.push(format!("{stay} as before"));
+        told
+    }
+}
+
+/// What has changed and is read at the start only.
+fn unheeded(before: &Settings, after: &Settings) -> Option<String> {
+    let cameras = |of: &Settings| -> Vec<_> {
+        let streams = of.stream.iter().map(|stream| stream.as_ref());
+        let named = streams.filter(|of| of.frigate_camera.is_some());
+        named
+            .map(|of| (of.name.clone(), of.frigate_camera.clone()))
+            .collect()
+    };
+    let parts = [
+        ("[record]", before.record != after.record),
+        ("[web]", before.web != after.web),
+        ("[mqtt]", before.mqtt != after.mqtt),
+        ("[[webhook]]", before.webhook != after.webhook),
+        ("[frigate]", before.frigate != after.frigate),
+        ("[[command]]", before.command != after.command),
+        ("frigate_camera", cameras(before) != cameras(after)),
+    ];
+    let changed = parts.into_iter().filter(|(_, changed)| *changed);
+    let changed: Vec<&str> = changed.map(|(part, _)| part).collect();
+    let what = changed.join(", ");
+    (!changed.is_empty()).then(|| format!("{what}: what is new there waits for the next start"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::sources::expand;
+
+    fn opened(texts: &[&str]) -> Vec<Opened> {
+        let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
+        let sources = expand(&texts).expect("sources");
+        sources.into_iter().map(|source| (source, None)).collect()
+    }
+
+    #[test]
+    fn streams_that_change_are_opened_anew_and_the_others_stay() {
+        let before = opened(&["a=rtsp://cam/1", "b=rtsp://cam/2", "c=rtsp://cam/3"]);
+        let mut after = opened(&["d=rtsp://cam/4", "b=rtsp://cam/5", "a=rtsp://cam/1"]);
+        let difference = Difference::between(&before, &after);
+        assert_eq!(difference.end, ["b".into(), "c".into()] as [StreamName; 2]);
+        assert_eq!(difference.begin, after[..2]);
+        assert_eq!(
+            difference.in_words().join("; "),
+            "d begins; b is opened anew; c ends; 1 stream as before"
+        );
+        // Another hop is another stream of moments.
+        after[2].1 = Some(Hop::from_secs(0.5).expect("a hop"));
+        assert_eq!(Difference::between(&before, &after).stay, 0);
+        let same = Difference::between(&before, &before);
+        assert_eq!(same.in_words(), ["3 streams as before"]);
+    }
+
+    #[test]
+    fn what_is_read_at_the_start_only_is_named() {
+        let parse = |text: &str| Settings::parse(text).expect("settings");
+        let stream = "[[stream]]\nname = 'a'\nsource = 'test'\n";
+        let before = parse(stream);
+        assert_eq!(unheeded(&before, &before), None);
+        let more = "frigate_camera = 'door'\n[mqtt]\nurl = 'mqtt://broker'\n";
+        let after = parse(&format!("{stream}{more}"));
+        let said = unheeded(&before, &after).expect("both have changed");
+        assert!(said.starts_with("[mqtt], frigate_camera: "), "{said}");
+        let loud = parse(&format!("{stream}[detect.loud]\nover_db = 30\n"));
+        assert_eq!(unheeded(&before, &loud), None);
+    }
+}
