@@ -147,7 +147,7 @@ impl Run<'_> {
         #[cfg(feature = "monitor")]
         let reloaded = learning.is_none().then(|| Model {
             args: args.net.clone(),
-            variant: net.describe().variant.clone(),
+            variant: net.describe().variant,
         });
         let learner = learning.map(|learning| {
             let (device, messages) = (net.describe().device, (&bar, args.talk.quiet));
