@@ -10,8 +10,8 @@ pub mod window;
 
 /// Sounds, pictures and results, optimised in every build.
 pub use l3net_data::{
-    atomic_file, cores, corpus, draw, event, features, hash, learn, lock, picture, pooled, result,
-    sync, synth, text, time, window_spec,
+    atomic_file, cores, corpus, draw, event, features, hash, learn, lock, picture, pooled, qc,
+    result, sync, synth, text, time, window_spec,
 };
 
 pub mod net;

@@ -38,6 +38,14 @@ pub struct BatchArgs {
     /// Files to decode in parallel; by the number of cores if not given
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
+    /// Measure all of each file: black, frozen, silent, loudness
+    ///
+    /// By the definitions of ffmpeg's blackdetect, freezedetect and silencedetect,
+    /// and of EBU R128. One record of type qc for each file, in OUT, or, if OUT is
+    /// a table, in OUT.qc.jsonl. Files that were finished without it are read again
+    /// for it, but not judged again.
+    #[arg(long, conflicts_with = "seconds")]
+    pub qc: bool,
     #[command(flatten)]
     pub(super) stream: StreamArgs,
 }
@@ -50,10 +58,13 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     let mut sources = args.tracks.of(find(&args.sources)?);
     refuse_endless(&sources, args.stream.window.seconds, LIMIT_OR_LIVE)?;
     check_descriptions(&sources)?;
-    let archive = Archive::open(&args.output).map_err(|error| match error {
+    let mut archive = Archive::open(&args.output).map_err(|error| match error {
         SinkError::File(FileError::Extension { .. }) => Usage::error(error),
         other => other.into(),
     })?;
+    if args.qc {
+        archive.expect_measured()?;
+    }
     let all = sources.len();
     let progress = archive.index();
     let renamed = name(&mut sources, |source, name| match progress.stream(name) {
@@ -72,7 +83,10 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     }
     let sources: Vec<Source> = sources
         .into_iter()
-        .filter(|s| !progress.is_finished(&s.name))
+        .filter(|s| {
+            let is_measured = !args.qc || progress.is_measured(&s.name, s.bytes());
+            !(progress.is_finished(&s.name) && is_measured)
+        })
         .collect();
     let bar = Bar::for_files(&sources, args.stream.talk.quiet);
     args.stream.talk.start_log(bar.writer());
@@ -116,6 +130,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         real_time: false,
         wait_for_cameras: false,
         isolated: true,
+        qc: args.qc,
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
         bar,
     }

@@ -64,6 +64,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         real_time: false,
         wait_for_cameras: false,
         isolated: false,
+        qc: false,
         jobs: 1,
         bar,
     }

@@ -184,7 +184,10 @@ impl Outputs {
     ///
     /// # Errors
     /// Names the sink that ended the run; or the network's error.
-    pub fn take(&mut self, output: Output<Answer>) -> anyhow::Result<()> {
+    pub fn take(&mut self, mut output: Output<Answer>) -> anyhow::Result<()> {
+        if let Some(measured) = self.assembler.measured(&mut output) {
+            self.publisher.publish(measured)?;
+        }
         match &output {
             Output::Begun { .. } => self.left += 1,
             Output::Ended { end, .. } => self.left -= usize::from(!end.stopped),

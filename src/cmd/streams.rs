@@ -1,6 +1,7 @@
 //! What `live`, `launch` and `batch` share: their options, and running sources
 //! through the engine into the sinks.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,13 +16,13 @@ use super::progress::Bar;
 use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Judge, Task};
 use crate::features::Features;
-use crate::media::{ProcessOpener, Source, SourceKind};
+use crate::media::{GraphFiles, ProcessOpener, Source, SourceKind};
 use crate::net::{ModelRecord, Weights};
-use crate::sink::Sink;
 use crate::sink::archive::Archive;
 use crate::sink::heatmaps::Heatmaps;
 use crate::sink::metrics;
 use crate::sink::retention::KeepLimits;
+use crate::sink::{Sink, SinkError};
 use crate::stats::RunStats;
 use crate::text::plural;
 use crate::time::{Hop, MediaTime};
@@ -41,6 +42,9 @@ pub struct StreamArgs {
     /// Sinks.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Draw each stream's pipeline to this folder, as .dot files
+    #[arg(long, value_name = "DIR")]
+    pub dot: Option<PathBuf>,
     /// Verbosity.
     #[command(flatten)]
     pub talk: TalkArgs,
@@ -77,6 +81,8 @@ pub struct Run<'a> {
     pub wait_for_cameras: bool,
     /// Decode files in processes of their own, so that none can end the run.
     pub isolated: bool,
+    /// Measure all sound and frames of each file.
+    pub qc: bool,
     /// Streams to read in parallel.
     pub jobs: usize,
     /// The progress bar.
@@ -105,9 +111,13 @@ impl Run<'_> {
             real_time,
             wait_for_cameras,
             isolated,
+            qc,
             jobs,
             bar,
         } = self;
+        if let Some(folder) = &args.dot {
+            GraphFiles::check(folder).map_err(SinkError::io(folder, "write"))?;
+        }
         let window = &args.window;
         let net = args.net.place(&weights)?;
         drop(weights);
@@ -171,6 +181,7 @@ impl Run<'_> {
             model: reloaded,
             network: replace,
             output: &args.output,
+            dot: args.dot.as_deref(),
             cancel: &cancel,
         })?;
         #[cfg(feature = "monitor")]
@@ -190,6 +201,11 @@ impl Run<'_> {
             watchers: outputs.watchers(&source.name),
             skip,
             hop,
+            meter: qc.then(Arc::default),
+            graphs: args
+                .dot
+                .as_deref()
+                .map(|dir| GraphFiles::in_folder(dir, &source.name)),
             #[cfg(feature = "monitor")]
             packets: (watching.recorder.as_ref()).and_then(|packets| packets.ring(&source.name)),
             ..Task::new(source)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::picture::Picture;
 use crate::pooled::Pooled;
-use crate::result::{Failure, Gap, Judgement, Record, StreamName, Summary, Verdict};
+use crate::result::{Failure, Gap, Judgement, Qc, Record, StreamName, Summary, Verdict};
 use crate::window_spec::WindowSpec;
 
 /// What happens in a run, in each stream's order.
@@ -16,6 +16,8 @@ pub enum Event {
     Moment(Box<JudgedMoment>),
     /// A part of a stream was not judged.
     Gap(Gap),
+    /// A whole file was measured. Its end follows.
+    Measured(Box<Qc>),
     /// A stream is over; `error` in it says whether it failed.
     Ended(Summary),
 }
@@ -26,6 +28,7 @@ impl Event {
         match self {
             Self::Moment(moment) => &moment.verdict.stream,
             Self::Gap(gap) => &gap.stream,
+            Self::Measured(qc) => &qc.stream,
             Self::Ended(summary) => &summary.stream,
         }
     }
@@ -45,6 +48,7 @@ impl Event {
         let (first, second) = match self {
             Self::Moment(moment) => (Record::Moment(moment.verdict.clone()), None),
             Self::Gap(gap) => (Record::Gap(gap.clone()), None),
+            Self::Measured(qc) => (Record::Qc((**qc).clone()), None),
             Self::Ended(summary) => {
                 let failure = summary.error.as_ref().map(|error| Failure {
                     stream: summary.stream.clone(),

@@ -17,6 +17,8 @@ pub mod result;
 
 pub mod event;
 
+pub mod qc;
+
 pub mod draw;
 
 pub mod corpus;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::features::{Crop, Damage, Level};
+use crate::qc;
 use crate::time::MediaTime;
 
 /// The name of a stream in results, file names and metrics.
@@ -22,6 +23,8 @@ pub enum Record {
     Moment(Verdict),
     /// A part of the stream that was not judged.
     Gap(Gap),
+    /// What `--qc` measured of a whole file.
+    Qc(Qc),
     /// The end of a stream.
     Summary(Summary),
     /// A stream that failed, with the cause.
@@ -34,6 +37,7 @@ impl Record {
         match self {
             Self::Moment(r) => &r.stream,
             Self::Gap(r) => &r.stream,
+            Self::Qc(r) => &r.stream,
             Self::Summary(r) => &r.stream,
             Self::Error(r) => &r.stream,
         }
@@ -255,6 +259,20 @@ impl GapReason {
             Self::NoVideo => "no_video",
         }
     }
+}
+
+/// What `--qc` measured of a whole file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Qc {
+    /// The stream.
+    pub stream: StreamName,
+    /// Of the picture; null if there is none.
+    pub video: Option<qc::VideoReport>,
+    /// Of the sound; null if there is none.
+    pub audio: Option<qc::AudioReport>,
+    /// Size of the file; of a file only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 /// The totals of a stream.

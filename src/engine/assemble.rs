@@ -12,7 +12,8 @@ use crate::features::{Crop, Viewport};
 use crate::media::Source;
 use crate::net::{CameraRecord, ModelRecord, NetError};
 use crate::result::{
-    Gap, Heatmap, HeatmapFacts, Judgement, Latency, SoundHeatmapFacts, StreamName, Summary, Verdict,
+    Gap, Heatmap, HeatmapFacts, Judgement, Latency, Qc, SoundHeatmapFacts, StreamName, Summary,
+    Verdict,
 };
 use crate::window_spec::WindowSpec;
 
@@ -127,6 +128,21 @@ impl Assembler {
             correspondence_sum: 0.0,
             gaps: 0,
         });
+    }
+
+    /// What was measured of a stream that ends with this output, if anything: its event comes
+    /// before that of the end.
+    pub fn measured(&self, output: &mut Output<Answer>) -> Option<Event> {
+        let Output::Ended { stream, end } = output else {
+            return None;
+        };
+        let (stream, report) = (&self.streams[*stream], end.measured.take()?);
+        Some(Event::Measured(Box::new(Qc {
+            stream: stream.name.clone(),
+            video: report.video,
+            audio: report.audio,
+            bytes: stream.bytes,
+        })))
     }
 
     fn moment(

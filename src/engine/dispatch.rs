@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::qc;
 use crate::result::GapReason;
 use crate::window::{GapSpan, Pace};
 
@@ -72,6 +73,8 @@ pub struct StreamEnd {
     pub limited: bool,
     /// Why it failed, in one line.
     pub error: Option<String>,
+    /// What was measured of it, if that was asked for and all of it was read.
+    pub measured: Option<Box<qc::Report>>,
 }
 
 impl<J: Droppable> Dispatcher<J> {

@@ -39,7 +39,7 @@ use crate::cancel::CancelToken;
 use crate::clock::{Clock, SystemClock};
 use crate::features::{Crop, Features};
 use crate::media::packets::PacketRing;
-use crate::media::{GstOpener, Opener, Source};
+use crate::media::{GraphFiles, GstOpener, Meter, Opener, Source};
 use crate::net::{L3Net, NetError};
 use crate::sink::Watcher;
 use crate::stats::RunStats;
@@ -108,6 +108,10 @@ pub struct Task {
     pub hop: Option<Hop>,
     /// Keeps its encoded packets, over all its openings.
     pub packets: Option<Arc<PacketRing>>,
+    /// Measures all of it, if it is a file.
+    pub meter: Option<Arc<Meter>>,
+    /// Where its pipeline is drawn.
+    pub graphs: Option<GraphFiles>,
 }
 
 impl Task {
@@ -119,6 +123,8 @@ impl Task {
             watchers: Vec::new(),
             hop: None,
             packets: None,
+            meter: None,
+            graphs: None,
         }
     }
 }

@@ -75,6 +75,7 @@ pub(super) fn run(
     };
     let ending = reader.run(begun);
     let seconds = reader.finish(&ending);
+    let meter = reader.task.meter.take().filter(|_| ending == Ending::Whole);
     let wall = engine.clock.now().duration_since(begun);
     dispatcher.end(
         stream,
@@ -84,6 +85,7 @@ pub(super) fn run(
             stopped: ending == Ending::Stopped && reader.pace == Pace::File,
             limited: ending == Ending::Limit && reader.pace == Pace::File,
             error: reader.failure(&ending).map(|cause| cause.to_string()),
+            measured: meter.map(|meter| Box::new(meter.report())),
         },
     );
 }
@@ -133,6 +135,8 @@ impl Reader<'_> {
                 offset,
                 stop: self.stop.clone(),
                 packets: self.task.packets.clone(),
+                meter: self.task.meter.clone(),
+                graphs: self.task.graphs.clone(),
                 ..SessionOptions::default()
             };
             let ending = match self.engine.opener.open(self.source(), session_options) {

@@ -108,6 +108,11 @@ impl VideoState {
         }
     }
 
+    /// Whether frames that are kept may stop the device that they are of.
+    pub(super) fn is_pool_fixed(&self) -> bool {
+        self.is_pool_fixed.load(Ordering::Relaxed)
+    }
+
     /// A frame as RGB at the display size.
     fn converted(
         &self,
@@ -140,7 +145,7 @@ impl Frame {
     /// Frames wait for their window to end; a device without free buffers loses frames.
     pub(super) fn off_the_device(self) -> Self {
         match self.pixels {
-            Pixels::Here(frame) if frame.video_state.is_pool_fixed.load(Ordering::Relaxed) => {
+            Pixels::Here(frame) if frame.video_state.is_pool_fixed() => {
                 let frame = frame.copied();
                 let pixels = Pixels::Here(frame);
                 Self { pixels, ..self }

@@ -3,7 +3,8 @@
 //! Belongs here: what a SOURCE is ([`Source`]), opening it ([`Opener`], [`Feed`]), its
 //! GStreamer pipeline ([`Session`]) with two appsinks, the ring of sound and the channel
 //! of frames behind them, its bus, the conversion of a frame to RGB, all of it in a child
-//! process ([`ProcessOpener`]), the ring of encoded packets for clips ([`packets`]). Does not: windows, pairing.
+//! process ([`ProcessOpener`]), the ring of encoded packets for clips ([`packets`]), measuring
+//! all of a file ([`Meter`]), drawing pipelines ([`GraphFiles`]). Does not: windows, pairing.
 
 mod bus;
 mod colour;
@@ -17,9 +18,11 @@ mod find;
 mod frame;
 mod gate;
 mod graph;
+mod graph_files;
 mod joined;
 mod lag;
 mod lpcm;
+mod meter;
 mod mov;
 mod naming;
 pub mod packets;
@@ -47,7 +50,9 @@ pub use error::MediaError;
 pub use feed::{Feed, GstOpener, Opener};
 pub use find::find;
 pub use frame::Frame;
+pub use graph_files::GraphFiles;
 pub use lag::{LAG_LIMIT, LagMeter};
+pub use meter::Meter;
 pub use naming::{Held, expand, name};
 pub use process::{ProcessOpener, serve};
 pub use recording::{RecordingEnd, read_recording};

@@ -19,6 +19,8 @@ use super::graph::{
     build, configure, for_each_element, has_pads_to_come, is_fed, note_lost_start, sinks,
     watch_tags,
 };
+use super::graph_files::GraphFiles;
+use super::meter::Meter;
 use super::packets::{PacketRing, Taps};
 use super::restamp::keep_timestamps;
 use super::ring::{SoundEnder, SoundReader, sound_ring};
@@ -61,6 +63,10 @@ pub struct SessionOptions {
     pub decoder_threads: Option<u32>,
     /// Keeps the encoded packets. Without it nothing is kept, and nothing is spent on it.
     pub packets: Option<Arc<PacketRing>>,
+    /// Measures all sound and frames. Only of a file: it takes its time.
+    pub meter: Option<Arc<Meter>>,
+    /// Where the pipeline is drawn.
+    pub graphs: Option<GraphFiles>,
 }
 
 /// How a session ended.
@@ -90,6 +96,7 @@ pub struct Session {
     by_clock: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     pumps: Vec<JoinHandle<()>>,
+    graphs: Option<GraphFiles>,
     /// Dropped after the pipeline has stopped: fields are dropped after `drop` has run.
     _taps: Option<Taps>,
 }
@@ -134,12 +141,19 @@ impl Session {
             by_clock: Arc::new(AtomicBool::new(options.real_time)),
             stop: Arc::default(),
             pumps: Vec::new(),
+            graphs: options.graphs,
             _taps: None,
         };
+        if let Some(graphs) = &session.graphs {
+            graphs.draw_changes_of(&session.pipeline);
+        }
         // Before the gate, which drops packets that come too late for the decoder.
         let taps = options.packets.as_ref();
         session._taps = taps.map(|ring| Taps::add(&session.pipeline, ring));
         watch_tags(&frame_sink, &video_state);
+        if let Some(meter) = &options.meter {
+            meter.attach(&session.pipeline, &frame_sink, &video_state, options.offset)?;
+        }
         let jitters = Arc::new(AtomicBool::new(false));
         if let Some(resampler) = session.pipeline.by_name(RESAMPLER) {
             keep_timestamps(&resampler, &jitters);
@@ -429,6 +443,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if let Some(graphs) = &self.graphs {
+            graphs.draw(&self.pipeline, "end");
+        }
         // The pumps continue but discard: full sinks would block the state change.
         self.stop.store(true, Ordering::Relaxed);
         self.frames = crossbeam_channel::never();

@@ -14,6 +14,8 @@
 //! - `.parquet` cannot be appended to: records go to the journal `OUT.parquet.part.jsonl`.
 //!   At [`Archive::finish`] they atomically become `OUT.parquet`, together with the rows
 //!   of an older `OUT.parquet`.
+//! - The table's columns are fixed, so what `--qc` measures lies beside it, as lines:
+//!   `OUT.parquet` has `OUT.qc.jsonl`, by the same rules. It is there only if asked for.
 //! - The file is locked while it is open: one program at a time.
 
 use std::fs::{File, OpenOptions};
@@ -30,23 +32,93 @@ use crate::file_error::FileError;
 use crate::lock::lock;
 use crate::result::{GapReason, Record};
 
-/// A line longer than this is not ours: ours are under 2 kB, plus at most two names or
-/// errors. Bounds memory for foreign files.
-const LONGEST_LINE: u64 = 1 << 20;
+/// A line longer than this is not ours: those of a moment are under 2 kB, plus at most two
+/// names or errors, and a day of which every other 2 s are black, frozen and silent takes
+/// 5 MB. Bounds memory for foreign files.
+const LONGEST_LINE: u64 = 16 << 20;
 /// The start of each of our lines.
 const LINE_START: &[u8] = br#"{"type":""#;
 
 /// An output file that a later run can resume.
 pub struct Archive {
     out: PathBuf,
-    /// The file of JSON lines: OUT itself, or the journal of a table.
-    lines: PathBuf,
-    file: File,
-    /// Bytes of whole lines; `None` for a device or pipe.
-    len: Option<u64>,
+    /// OUT itself, or the journal of a table.
+    lines: LineFile,
+    /// Of a table only: what was measured.
+    measured: Option<LineFile>,
     line: Vec<u8>,
     progress: ArchiveIndex,
     table: bool,
+}
+
+/// A file of JSON lines that is appended to.
+struct LineFile {
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole lines; `None` for a device or pipe.
+    len: Option<u64>,
+}
+
+impl LineFile {
+    /// Opens or creates it, takes what it holds into `progress` and mends its end. `out` is
+    /// what it belongs to.
+    fn open(path: PathBuf, out: &Path, progress: &mut ArchiveIndex) -> Result<Self, SinkError> {
+        let regular = is_regular(&path)?.unwrap_or(true);
+        let mut file = OpenOptions::new()
+            .append(true)
+            .read(regular)
+            .create(true)
+            .open(&path)
+            .map_err(SinkError::io(&path, "write"))?;
+        let mut len = None;
+        if regular {
+            if !lock(&file) {
+                return Err(SinkError::Busy {
+                    path: out.to_owned(),
+                });
+            }
+            let whole = read_lines(&file, &path, |line| {
+                progress.admit(&line.entry()?);
+                Some(())
+            })?;
+            len = Some(
+                whole
+                    .mend(&mut file)
+                    .map_err(SinkError::io(&path, "write"))?,
+            );
+        }
+        Ok(Self { path, file, len })
+    }
+
+    fn append(&mut self, line: &[u8]) -> Result<(), SinkError> {
+        if let Err(cause) = self.file.write_all(line) {
+            if let Some(len) = self.len {
+                // If this fails, the next opening repairs the file.
+                let _ = self.file.set_len(len);
+            }
+            return Err(SinkError::io(&self.path, "write")(cause));
+        }
+        if let Some(len) = &mut self.len {
+            *len += line.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), SinkError> {
+        match self.len {
+            Some(_) => (self.file.sync_all()).map_err(SinkError::io(&self.path, "write")),
+            None => Ok(()),
+        }
+    }
+
+    fn remove(self) -> Result<(), SinkError> {
+        std::fs::remove_file(&self.path).map_err(SinkError::io(&self.path, "remove"))
+    }
+
+    /// Nothing was ever written to it.
+    fn is_empty(&self) -> bool {
+        self.len == Some(0)
+    }
 }
 
 impl Archive {
@@ -81,39 +153,31 @@ impl Archive {
         } else {
             out.to_owned()
         };
-        let regular = is_regular(&lines)?.unwrap_or(true);
-        let mut file = OpenOptions::new()
-            .append(true)
-            .read(regular)
-            .create(true)
-            .open(&lines)
-            .map_err(SinkError::io(&lines, "write"))?;
-        let mut len = None;
-        if regular {
-            if !lock(&file) {
-                return Err(SinkError::Busy {
-                    path: out.to_owned(),
-                });
-            }
-            let whole = read_lines(&file, &lines, |line| {
-                progress.admit(&line.entry()?);
-                Some(())
-            })?;
-            len = Some(
-                whole
-                    .mend(&mut file)
-                    .map_err(SinkError::io(&lines, "write"))?,
-            );
-        }
         Ok(Self {
             out: out.to_owned(),
-            lines,
-            file,
-            len,
+            lines: LineFile::open(lines, out, &mut progress)?,
+            measured: None,
             line: Vec::with_capacity(1024),
             progress,
             table,
         })
+    }
+
+    /// Prepares for records of what was measured ([`Record::Qc`]). They go to OUT, or, as a
+    /// table has no columns for them, to the file beside it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), about the file beside the table.
+    pub fn expect_measured(&mut self) -> Result<(), SinkError> {
+        if let Some(path) = self.measured_path().filter(|_| self.measured.is_none()) {
+            self.measured = Some(LineFile::open(path, &self.out, &mut self.progress)?);
+        }
+        Ok(())
+    }
+
+    /// The file beside a table: `OUT.qc.jsonl` beside `OUT.parquet`.
+    fn measured_path(&self) -> Option<PathBuf> {
+        self.table.then(|| self.out.with_extension("qc.jsonl"))
     }
 
     /// The output.
@@ -133,20 +197,16 @@ impl Archive {
     /// counts as not written.
     pub fn append(&mut self, record: &Record) -> Result<bool, SinkError> {
         let entry = Entry::from(record);
+        let is_measured = matches!(record, Record::Qc(_));
+        if is_measured {
+            self.expect_measured()?;
+        }
         if !self.progress.is_new(&entry) {
             return Ok(false);
         }
         jsonl::to_line(record, &mut self.line);
-        if let Err(cause) = self.file.write_all(&self.line) {
-            if let Some(len) = self.len {
-                // If this fails, the next opening repairs the file.
-                let _ = self.file.set_len(len);
-            }
-            return Err(SinkError::io(&self.lines, "write")(cause));
-        }
-        if let Some(len) = &mut self.len {
-            *len += self.line.len() as u64;
-        }
+        let beside = self.measured.as_mut().filter(|_| is_measured);
+        beside.unwrap_or(&mut self.lines).append(&self.line)?;
         self.progress.admit(&entry);
         Ok(true)
     }
@@ -156,10 +216,13 @@ impl Archive {
     /// # Errors
     /// If the journal of a table cannot be removed.
     pub fn leave(self) -> Result<(), SinkError> {
-        if self.table && self.len == Some(0) {
-            return std::fs::remove_file(&self.lines).map_err(SinkError::io(&self.lines, "remove"));
+        if let Some(measured) = self.measured.filter(LineFile::is_empty) {
+            measured.remove()?;
         }
-        Ok(())
+        match self.table && self.lines.is_empty() {
+            true => self.lines.remove(),
+            false => Ok(()),
+        }
     }
 
     /// Syncs everything to the disk; a journal becomes the table.
@@ -170,19 +233,19 @@ impl Archive {
     /// # Errors
     /// Names the file and the cause; the journal of a table is kept.
     pub fn finish(self) -> Result<(), SinkError> {
-        if self.len.is_some() {
-            let synced = self.file.sync_all();
-            synced.map_err(SinkError::io(&self.lines, "write"))?;
+        self.lines.sync()?;
+        if let Some(measured) = &self.measured {
+            measured.sync()?;
         }
         if !self.table {
             return Ok(());
         }
         let old = is_regular(&self.out)?.is_some();
-        if self.len != Some(0) || !old {
-            parquet::write_table(&self.out, old, &self.lines)?;
+        if !self.lines.is_empty() || !old {
+            parquet::write_table(&self.out, old, &self.lines.path)?;
         }
         // Removed while still locked, so that nobody appends to it.
-        std::fs::remove_file(&self.lines).map_err(SinkError::io(&self.lines, "remove"))
+        self.lines.remove()
     }
 }
 
@@ -240,6 +303,7 @@ impl Line<'_> {
                 start_ns: self.start_ns?,
                 why: self.why?,
             },
+            "qc" => EntryKind::Qc { bytes: self.bytes },
             "summary" => EntryKind::Summary(End {
                 moments: self.moments?,
                 gaps: self.gaps?,

@@ -44,6 +44,9 @@ pub struct ArchivedStream {
     /// try with the same values is not new.
     unfinished: HashSet<(u64, u64, Option<String>)>,
     errors: HashSet<String>,
+    /// Sizes of the files that were measured: another one under the same name is measured
+    /// again.
+    measured: HashSet<Option<u64>>,
 }
 
 /// The part of a record that identifies it.
@@ -64,6 +67,9 @@ pub(crate) enum EntryKind<'a> {
     Gap {
         start_ns: u64,
         why: GapReason,
+    },
+    Qc {
+        bytes: Option<u64>,
     },
     Summary(End<'a>),
     Error {
@@ -105,6 +111,7 @@ impl<'a> From<&'a Record> for Entry<'a> {
                 start_ns: g.start_ns.0,
                 why: g.why,
             },
+            Record::Qc(q) => EntryKind::Qc { bytes: q.bytes },
             Record::Summary(s) => EntryKind::Summary(End {
                 moments: s.moments,
                 gaps: s.gaps,
@@ -139,6 +146,12 @@ impl ArchiveIndex {
         self.stream(name).is_some_and(|s| s.finished)
     }
 
+    /// Whether a file of this name and size has been measured.
+    pub fn is_measured(&self, name: &str, bytes: Option<u64>) -> bool {
+        self.stream(name)
+            .is_some_and(|stream| stream.measured.contains(&bytes))
+    }
+
     /// Whether the stream is finished but its file had another size. Unfinished streams are
     /// resumed whatever the size: a file that failed may have been repaired.
     pub fn is_of_another(&self, name: &str, bytes: Option<u64>) -> bool {
@@ -155,6 +168,7 @@ impl ArchiveIndex {
         match entry.kind {
             EntryKind::Moment { seq, .. } => seq >= stream.below && !stream.above.contains(&seq),
             EntryKind::Gap { start_ns, why } => !stream.gaps.contains(&(start_ns, why)),
+            EntryKind::Qc { bytes } => !stream.measured.contains(&bytes),
             EntryKind::Summary(end) => {
                 !stream.finished && (end.is_whole() || !stream.unfinished.contains(&end.key()))
             }
@@ -185,6 +199,9 @@ impl ArchiveIndex {
             }
             EntryKind::Gap { start_ns, why } => {
                 stream.gaps.insert((start_ns, why));
+            }
+            EntryKind::Qc { bytes } => {
+                stream.measured.insert(bytes);
             }
             EntryKind::Summary(end) => {
                 stream.bytes = end.bytes.or(stream.bytes);

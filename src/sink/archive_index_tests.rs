@@ -1,6 +1,6 @@
 use crate::time::MediaTime;
 
-use super::super::testing::{error, failed, gap, moment, summary, summary_of};
+use super::super::testing::{error, failed, gap, measured, moment, summary, summary_of};
 use super::*;
 
 fn admit(progress: &mut ArchiveIndex, record: &Record) -> bool {
@@ -50,6 +50,23 @@ fn a_gap_is_known_by_its_start_and_reason() {
     assert!(admit(&mut progress, &gap("a", 1, GapReason::NoVideo)));
     assert!(admit(&mut progress, &gap("a", 2, GapReason::NoAudio)));
     assert_eq!(progress.stream("a").unwrap().gaps(), 3);
+}
+
+#[test]
+fn a_file_is_measured_once_and_another_of_its_name_again() {
+    let mut progress = ArchiveIndex::default();
+    assert!(!progress.is_measured("a", Some(7)));
+    assert!(admit(&mut progress, &measured("a", Some(7))));
+    assert!(!admit(&mut progress, &measured("a", Some(7))));
+    assert!(progress.is_measured("a", Some(7)));
+    assert!(!progress.is_measured("a", Some(8)));
+    assert!(admit(&mut progress, &measured("a", Some(8))));
+    assert!(!progress.is_finished("a"));
+    assert!(admit(&mut progress, &summary("a", 0)));
+    // Of a stream that was finished without it.
+    assert!(admit(&mut progress, &summary("b", 0)));
+    assert!(admit(&mut progress, &measured("b", None)));
+    assert!(progress.is_finished("b"));
 }
 
 #[test]

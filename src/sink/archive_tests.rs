@@ -2,7 +2,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::super::testing::{error, every_kind_of_record, failed, gap, moment, summary};
+use super::super::testing::{error, every_kind_of_record, failed, gap, measured, moment, summary};
 use super::*;
 
 fn run(out: &Path, records: &[Record]) {
@@ -243,6 +243,56 @@ fn a_table_is_there_at_the_end_and_its_journal_is_gone() {
         ]
     );
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_was_measured_lies_in_the_lines_or_beside_the_table() {
+    let dir = TempDir::new().unwrap();
+    let qc = || measured("a", Some(7));
+    let mut records = clip("a", 2);
+    records.insert(3, qc());
+    let out = dir.path().join("out.jsonl");
+    run(&out, &records);
+    run(&out, &records);
+    assert_eq!(lines(&out), records);
+
+    let (table, beside) = (
+        dir.path().join("out.parquet"),
+        dir.path().join("out.qc.jsonl"),
+    );
+    run(&table, &clip("a", 2));
+    assert!(!beside.exists(), "nobody asked for it");
+    run(&table, &records);
+    assert_eq!(lines(&beside), [qc()]);
+    assert_eq!(rows(&table).len(), 4);
+    // Killed in the middle of its line, and at the end of it.
+    let whole = fs::read(&beside).unwrap();
+    for cut in [0, 9, whole.len() - 1, whole.len()] {
+        fs::write(&beside, &whole[..cut]).unwrap();
+        let mut archive = Archive::open(&table).unwrap();
+        assert!(!archive.index().is_measured("a", Some(7)));
+        archive.expect_measured().unwrap();
+        let is_there = cut + 1 >= whole.len();
+        assert_eq!(archive.index().is_measured("a", Some(7)), is_there, "{cut}");
+        assert_eq!(archive.append(&qc()).unwrap(), !is_there, "{cut}");
+        archive.finish().unwrap();
+        assert_eq!(fs::read(&beside).unwrap(), whole, "{cut}");
+    }
+    assert_eq!(rows(&table).len(), 4);
+}
+
+#[test]
+fn a_place_for_measurements_that_is_not_ours_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let (table, beside) = (
+        dir.path().join("out.parquet"),
+        dir.path().join("out.qc.jsonl"),
+    );
+    fs::write(&beside, "notes\n").unwrap();
+    let mut archive = Archive::open(&table).unwrap();
+    let error = archive.expect_measured().unwrap_err().to_string();
+    assert!(error.contains("out.qc.jsonl"), "{error}");
+    assert_eq!(fs::read(&beside).unwrap(), b"notes\n");
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::io::Write;
 use super::{OnFailure, Policy, Sink, SinkError, WhenFull};
 use crate::draw::{clock, shortened, unit};
 use crate::event::Event;
-use crate::result::{Gap, Record, Summary, Verdict};
+use crate::qc::Stretch;
+use crate::result::{Gap, Qc, Record, Summary, Verdict};
 use crate::text::{plural, printable};
 
 /// Width of the stream's name.
@@ -53,6 +54,7 @@ impl<W: Write> Table<W> {
         self.line(&match record {
             Record::Moment(verdict) => moment_row(verdict),
             Record::Gap(gap) => gap_row(gap),
+            Record::Qc(qc) => qc_row(qc),
             Record::Summary(summary) => summary_line(summary),
             Record::Error(failure) => format!("{}: {}", printable(&failure.stream), failure.error),
         })
@@ -147,6 +149,27 @@ fn gap_row(gap: &Gap) -> String {
     )
 }
 
+/// What was measured of a file, in one line.
+fn qc_row(qc: &Qc) -> String {
+    let length = |stretches: &[Stretch]| stretches.iter().map(|s| s.duration_s).sum::<f64>();
+    let mut said = Vec::new();
+    if let Some(video) = &qc.video {
+        said.push(format!("black {:.1} s", length(&video.blackdetect)));
+        said.push(format!("frozen {:.1} s", length(&video.freezedetect)));
+    }
+    if let Some(audio) = &qc.audio {
+        said.push(format!("silent {:.1} s", length(&audio.silencedetect)));
+        let loudness = audio.ebur128.as_ref();
+        if let Some(lufs) = loudness.and_then(|loudness| loudness.integrated_lufs) {
+            said.push(format!("{lufs:.1} LUFS"));
+        }
+        if let Some(peak) = loudness.and_then(|loudness| loudness.true_peak_dbtp) {
+            said.push(format!("{peak:.1} dBTP"));
+        }
+    }
+    format!("{}: {}", printable(&qc.stream), said.join(", "))
+}
+
 /// How a stream ended, in one line.
 pub fn summary_line(s: &Summary) -> String {
     let mean = s
@@ -176,7 +199,7 @@ fn bar(part: f32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{error, gap, moment, summary};
+    use super::super::testing::{error, gap, measured, moment, summary};
     use super::*;
     use crate::result::GapReason;
 
@@ -198,6 +221,7 @@ mod tests {
             Record::Moment(odd),
             Record::Moment(none),
             gap("clip.mp4", 1, GapReason::NoAudio),
+            measured("clip.mp4", None),
             summary("clip.mp4", 1),
             summary("empty.mp4", 0),
             error("bad.mp4", "not a media file: truncated"),
@@ -210,6 +234,7 @@ mod tests {
         …24/a very long name.mp4   1:02:03  1.00 ████████████████████   0%, 100%  -120 dB  silent, still, damaged sound, DC offset -0.250
         esc·[31m                      0:01  0.00                        61%, 42%   -21 dB
         clip.mp4                      0:01  no verdict to 0:02: no audio, 1 moment lost
+        clip.mp4: black 2.4 s, frozen 6.3 s, silent 0.0 s, -23.1 LUFS, -1.0 dBTP
         clip.mp4: 1 moment in 1.0 s, mean correspondence 0.83, 1 gap, took 0.4 s (2.5 × real time)
         empty.mp4: 0 moments in 0.0 s, 1 gap, took 0.4 s
         bad.mp4: not a media file: truncated

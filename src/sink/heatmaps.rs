@@ -179,7 +179,7 @@ impl Sink for Heatmaps {
     fn receive(&mut self, event: &Event) -> Result<(), SinkError> {
         match event {
             Event::Moment(moment) => self.write(moment),
-            Event::Gap(_) | Event::Ended(_) => Ok(()),
+            Event::Gap(_) | Event::Measured(_) | Event::Ended(_) => Ok(()),
         }
     }
 

@@ -166,13 +166,18 @@ pub(crate) fn to_line(record: &Record, line: &mut Vec<u8>) {
 mod tests {
     use std::io;
 
-    use super::super::testing::{every_kind_of_record, moment};
+    use super::super::testing::{every_kind_of_record, measured, moment, nothing_measured};
     use super::*;
+
+    fn every_line() -> Vec<Record> {
+        let measured = [measured("clip.mp4", Some(12_345)), nothing_measured("a")];
+        every_kind_of_record().into_iter().chain(measured).collect()
+    }
 
     #[test]
     fn every_record_comes_back_from_its_line() {
         let mut out = JsonLines::new(Vec::new(), "memory");
-        let records = every_kind_of_record();
+        let records = every_line();
         for record in &records {
             out.write(record).unwrap();
         }
@@ -187,7 +192,7 @@ mod tests {
     #[test]
     fn the_lines_are_those_of_the_contract() {
         let mut out = JsonLines::new(Vec::new(), "memory");
-        for record in every_kind_of_record() {
+        for record in every_line() {
             out.write(&record).unwrap();
         }
         insta::assert_snapshot!(String::from_utf8(out.into_inner()).unwrap(), @r###"
@@ -197,6 +202,8 @@ mod tests {
         {"type":"summary","stream":"clip.mp4","moments":1,"mean_correspondence":0.83,"gaps":1,"seconds":1.0,"wall_s":0.4}
         {"type":"summary","stream":"empty.mp4","moments":0,"mean_correspondence":null,"gaps":1,"seconds":0.0,"wall_s":0.4,"model":"cameras@0f3a91c2","bytes":12345}
         {"type":"error","stream":"bad.mp4","error":"not a media file: truncated"}
+        {"type":"qc","stream":"clip.mp4","video":{"frames":250,"blackdetect":[{"start_s":0.0,"end_s":2.4,"duration_s":2.4}],"freezedetect":[{"start_s":0.0,"end_s":2.4,"duration_s":2.4},{"start_s":6.04,"end_s":9.96,"duration_s":3.92}]},"audio":{"channels":2,"sample_rate":48000,"silencedetect":[],"ebur128":{"integrated_lufs":-23.12,"range_lu":4.2,"true_peak_dbtp":-1.04,"sample_peak_dbfs":-1.31}},"bytes":12345}
+        {"type":"qc","stream":"a","video":null,"audio":null}
         "###);
     }
 

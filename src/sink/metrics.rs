@@ -342,7 +342,7 @@ pub fn observe(record: &Record) {
             counter!("l3net_lost_moments_total", "stream" => stream, "why" => why)
                 .increment(gap.lost);
         }
-        Record::Summary(_) => {}
+        Record::Qc(_) | Record::Summary(_) => {}
         Record::Error(_) => counter!("l3net_errors_total", "stream" => stream).increment(1),
     }
 }

@@ -87,6 +87,7 @@ const COLUMNS: &[Column] = &[
             Cell::Text(match record {
                 Record::Moment(_) => "moment",
                 Record::Gap(_) => "gap",
+                Record::Qc(_) => "qc",
                 Record::Summary(_) => "summary",
                 Record::Error(_) => "error",
             })

@@ -1,6 +1,7 @@
 //! Made-up results, shared by the tests of the sinks.
 
-use crate::result::{Failure, Gap, GapReason, Record, Summary};
+use crate::qc::{AudioReport, Loudness, Stretch, VideoReport};
+use crate::result::{Failure, Gap, GapReason, Qc, Record, Summary};
 use crate::time::MediaTime;
 
 pub use moments::{judged, moment};
@@ -61,7 +62,47 @@ pub fn error(stream: &str, text: &str) -> Record {
     })
 }
 
-/// One of each type, with every optional field once present and once not.
+/// What was measured of a file of this size.
+pub fn measured(stream: &str, bytes: Option<u64>) -> Record {
+    let stretch = |start: u64, end: u64| {
+        let [start, end] = [start, end].map(|ms| MediaTime(ms * 1_000_000));
+        Stretch::between(start, end)
+    };
+    Record::Qc(Qc {
+        stream: stream.into(),
+        video: Some(VideoReport {
+            frames: 250,
+            unreadable_frames: 0,
+            blackdetect: vec![stretch(0, 2_400)],
+            freezedetect: vec![stretch(0, 2_400), stretch(6_040, 9_960)],
+        }),
+        audio: Some(AudioReport {
+            channels: 2,
+            sample_rate: 48_000,
+            silencedetect: vec![],
+            ebur128: Some(Loudness {
+                integrated_lufs: Some(-23.12),
+                range_lu: 4.2,
+                true_peak_dbtp: Some(-1.04),
+                sample_peak_dbfs: Some(-1.31),
+            }),
+        }),
+        bytes,
+    })
+}
+
+/// The same of one without picture and sound.
+pub fn nothing_measured(stream: &str) -> Record {
+    Record::Qc(Qc {
+        stream: stream.into(),
+        video: None,
+        audio: None,
+        bytes: None,
+    })
+}
+
+/// One of each type that a table has columns for, with every optional field once present and
+/// once not.
 pub fn every_kind_of_record() -> Vec<Record> {
     let mut live = moment("cam \"1\"\n", 7);
     live.utc = Some("2024-05-01T12:00:00.25Z".into());

@@ -13,7 +13,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use l3net::result::{Failure, Gap, Record, Summary, Verdict};
+use l3net::result::{Failure, Gap, Qc, Record, Summary, Verdict};
 
 /// Nothing here takes three minutes on two slow cores; what takes this long hangs.
 pub const DEADLINE: Duration = Duration::from_secs(600);
@@ -253,6 +253,7 @@ pub fn read(path: &Path) -> Vec<Record> {
 pub struct StreamRecords {
     pub moments: Vec<Verdict>,
     pub gaps: Vec<Gap>,
+    pub measured: Vec<Qc>,
     pub summaries: Vec<Summary>,
     pub errors: Vec<Failure>,
 }
@@ -265,6 +266,7 @@ pub fn by_stream(records: Vec<Record>) -> BTreeMap<String, StreamRecords> {
         match record {
             Record::Moment(r) => of_stream.moments.push(r),
             Record::Gap(r) => of_stream.gaps.push(r),
+            Record::Qc(r) => of_stream.measured.push(r),
             Record::Summary(r) => of_stream.summaries.push(r),
             Record::Error(r) => of_stream.errors.push(r),
         }

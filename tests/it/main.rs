@@ -18,6 +18,8 @@ mod common;
 mod damaged;
 mod dashboards;
 #[cfg(feature = "gst")]
+mod dot;
+#[cfg(feature = "gst")]
 mod embed;
 #[cfg(feature = "eval")]
 mod eval;
@@ -45,6 +47,8 @@ mod overlay;
 mod pictures;
 #[cfg(feature = "gst")]
 mod prepare;
+#[cfg(feature = "gst")]
+mod qc;
 #[cfg(feature = "gst")]
 mod record;
 #[cfg(feature = "monitor")]

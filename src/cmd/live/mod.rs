@@ -189,6 +189,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         real_time: true,
         wait_for_cameras: args.wait,
         isolated: false,
+        qc: false,
         bar,
     }
     .run()

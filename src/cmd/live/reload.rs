@@ -20,7 +20,7 @@ use crate::cmd::outputs::OutputArgs;
 use crate::cmd::sources::TrackArgs;
 use crate::cmd::streams::check_descriptions;
 use crate::engine::{Change, Part, Replacement, Task};
-use crate::media::Source;
+use crate::media::{GraphFiles, Source};
 use crate::net::{ModelRecord, Variant};
 use crate::record::PacketRecorder;
 use crate::result::StreamName;
@@ -72,6 +72,8 @@ pub struct Reload {
     pub given: Given,
     /// What the run writes.
     pub output: OutputArgs,
+    /// Where pipelines are drawn.
+    pub dot: Option<PathBuf>,
     /// What the file said last.
     pub settings: Settings,
     /// The model that judges.
@@ -135,6 +137,7 @@ impl Reload {
         self.watch(&settings, streams, recorder.as_deref());
         let task = |(source, hop): Opened| Task {
             packets: (recorder.as_ref()).and_then(|recorder| recorder.ring(&source.name)),
+            graphs: (self.dot.as_ref()).map(|dir| GraphFiles::in_folder(dir, &source.name)),
             hop,
             ..Task::new(source)
         };

@@ -119,6 +119,8 @@ pub struct Watched<'a> {
     pub network: Sender<Replacement>,
     /// What it writes.
     pub output: &'a OutputArgs,
+    /// Where pipelines are drawn.
+    pub dot: Option<&'a Path>,
     /// Requests its end.
     pub cancel: &'a CancelToken,
 }
@@ -182,6 +184,7 @@ impl Watch {
             let reload = Reload {
                 given,
                 output: run.output.clone(),
+                dot: run.dot.map(Path::to_owned),
                 settings: self.settings,
                 record: Arc::clone(run.record),
                 model: run.model,

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::media::error::MediaError;
 use crate::media::feed::Feed;
 use crate::media::frame::Frame;
+use crate::media::meter::Meter;
 use crate::media::ring::AudioBlock;
 use crate::media::session::{CHANNEL_FRAMES, End, SessionOptions};
 use crate::media::source::Source;
@@ -44,6 +45,8 @@ pub(super) struct ProcessFeed {
     /// Frames that have arrived.
     frames: VecDeque<FrameFacts>,
     block: Vec<f32>,
+    /// Gets what the child measures.
+    meter: Option<Arc<Meter>>,
     state: State,
     end: Option<End>,
 }
@@ -63,6 +66,8 @@ impl ProcessFeed {
             tracks: source.tracks,
             offset_ns: options.offset.0,
             decoder_threads: options.decoder_threads,
+            measure: options.meter.is_some(),
+            graphs: options.graphs.clone(),
         });
         let mut feed = Self {
             pool,
@@ -71,6 +76,7 @@ impl ProcessFeed {
             samples: 0,
             frames: VecDeque::new(),
             block: Vec::new(),
+            meter: options.meter.clone(),
             state: State {
                 tail_samples: TAIL_SAMPLES,
                 ..State::default()
@@ -129,6 +135,11 @@ impl ProcessFeed {
             }
             Event::Frame(facts) => self.frames.push_back(facts),
             Event::State(state) => self.state = state,
+            Event::Measured(report) => {
+                if let Some(meter) = &self.meter {
+                    meter.take_over(report);
+                }
+            }
             Event::Ended(failure) => self.end = Some(end_of(failure)),
             Event::Opened | Event::Refused(_) | Event::Closed => {
                 self.end = Some(End::Failed(nonsense()));

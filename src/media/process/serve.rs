@@ -100,12 +100,16 @@ fn take_requests(
                 tracks,
                 offset_ns,
                 decoder_threads,
+                measure,
+                graphs,
             } => {
                 open = CancelToken::default();
                 let options = SessionOptions {
                     offset: crate::time::MediaTime(offset_ns),
                     stop: open.clone(),
                     decoder_threads,
+                    meter: measure.then(Arc::default),
+                    graphs,
                     ..SessionOptions::default()
                 };
                 Order::Open(place.into_source(name, tracks), options)
@@ -138,7 +142,7 @@ fn run(
     frames: &HeldFrames,
     events: &mut impl Write,
 ) -> io::Result<()> {
-    let stop = options.stop.clone();
+    let (stop, meter) = (options.stop.clone(), options.meter.clone());
     let mut feed = match GstOpener.open(source, options) {
         Ok(feed) => feed,
         Err(cause) => {
@@ -160,6 +164,9 @@ fn run(
     let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut forwarder);
     forwarder.send_state(&*feed);
     forwarder.failed?;
+    if let Some(meter) = meter.filter(|_| ending == Ending::Whole) {
+        wire::write_json(events, &Event::Measured(meter.report()))?;
+    }
     let failure = match ending {
         Ending::Failed(cause) => Some(cause.into()),
         Ending::Whole | Ending::Limit | Ending::Stopped => None,

@@ -12,9 +12,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::media::error::MediaError;
+use crate::media::graph_files::GraphFiles;
 use crate::media::source::{Source, SourceKind};
 use crate::media::tracks::AskedTracks;
 use crate::picture::Picture;
+use crate::qc;
 use crate::time::{MediaTime, SamplePos};
 
 const JSON: u8 = b'j';
@@ -38,6 +40,9 @@ pub(super) enum Request {
         tracks: AskedTracks,
         offset_ns: u64,
         decoder_threads: Option<u32>,
+        /// Measure all of it.
+        measure: bool,
+        graphs: Option<GraphFiles>,
     },
     /// A frame that is no longer needed.
     #[serde(skip)]
@@ -96,6 +101,8 @@ pub(super) enum Event {
     Frame(FrameFacts),
     /// Something of it has changed.
     State(State),
+    /// What was measured of the whole file; its end follows.
+    Measured(qc::Report),
     /// The end of the file, and why it failed if it did.
     Ended(Option<Cause>),
     /// The file is closed.
@@ -295,6 +302,7 @@ pub(super) fn read_picture(from: &mut impl Read) -> io::Result<Result<Picture, S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn messages_arrive_as_they_were_sent() {
@@ -309,6 +317,8 @@ mod tests {
             },
             offset_ns: 7,
             decoder_threads: Some(1),
+            measure: true,
+            graphs: Some(GraphFiles::in_folder(Path::new("/graphs"), "a")),
         };
         write_request(&mut bytes, &open).expect("written");
         write_request(&mut bytes, &Request::Release(9)).expect("written");

@@ -214,6 +214,8 @@ impl Monitor {
         match event {
             Event::Moment(moment) => self.moment(moment, lag_s, now),
             Event::Gap(gap) => self.gap(gap, now),
+            // Of files only.
+            Event::Measured(_) => {}
             Event::Ended(summary) => self.end(&summary.stream, now),
         }
         self.tick(now);

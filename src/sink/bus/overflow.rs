@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::event::Event;
 use crate::result::{Gap, GapReason};
 
-/// Gaps in place of dropped moments, and ends of streams: two entries for each stream at
+/// Gaps in place of dropped moments, and ends of streams: a few entries for each stream at
 /// most, however much is dropped.
 #[derive(Default)]
 pub(super) struct Overflow(pub(super) VecDeque<Event>);
@@ -14,7 +14,7 @@ impl Overflow {
     /// Keeps what must not be lost of a dropped event; true if that was a moment.
     pub fn add(&mut self, event: &Event) -> bool {
         let gap = match event {
-            Event::Ended(_) => {
+            Event::Measured(_) | Event::Ended(_) => {
                 self.0.push_back(event.clone());
                 return false;
             }

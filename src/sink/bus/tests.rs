@@ -62,6 +62,7 @@ fn short(event: &Event) -> String {
     match event {
         Event::Moment(moment) => format!("{}{}", moment.verdict.stream, moment.verdict.seq),
         Event::Gap(gap) => format!("{}-{}", gap.stream, gap.lost),
+        Event::Measured(qc) => format!("{} measured", qc.stream),
         Event::Ended(summary) => format!("{}.", summary.stream),
     }
 }

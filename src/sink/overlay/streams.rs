@@ -167,6 +167,7 @@ impl Sink for Overlays {
             Event::Gap(gap) => self.pass_on(&gap.stream, |overlay| {
                 overlay.gap(gap.start_ns, gap.end_ns, gap.why)
             }),
+            Event::Measured(_) => Ok(()),
             Event::Ended(summary) => self.begin_to_finish(&summary.stream),
         };
         let mut failures = self.reap(MAX_FINISHING);
