@@ -91,10 +91,35 @@ impl Done {
 
 /// A program that runs, with its output being read.
 pub struct Running {
-    pub child: Child,
+    pub child: Owned,
     out: Reading,
     err: Reading,
     begun: Instant,
+}
+
+/// A process that goes with the test: one that fails leaves none behind.
+pub struct Owned(Child);
+
+impl std::ops::Deref for Owned {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Owned {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, nor need be.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Sends a signal to a process by its name; whether it was there.
@@ -115,7 +140,7 @@ impl Running {
         let out = Reading::of(child.stdout.take().expect("piped"));
         let err = Reading::of(child.stderr.take().expect("piped"));
         Self {
-            child,
+            child: Owned(child),
             out,
             err,
             begun: Instant::now(),
