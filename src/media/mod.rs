@@ -10,6 +10,7 @@ mod colour;
 mod description;
 mod doubting;
 mod downmix;
+mod drift;
 mod drive;
 mod error;
 mod feed;

@@ -9,13 +9,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use l3net_monitor::monitor::Monitor;
+use l3net_monitor::status::AvDrift;
 use l3net_monitor::time::UtcMs;
 
 use super::{OnFailure, Policy, Sink, SinkError, WhenFull};
 use crate::cancel::CancelToken;
 use crate::event::Event;
 use crate::result::StreamName;
-use crate::stats::RunStats;
+use crate::stats::{RunStats, StreamStats};
 
 /// Events that wait; each may hold a picture of several megabytes.
 const QUEUE: usize = 64;
@@ -58,6 +59,19 @@ impl MonitorSink {
     }
 }
 
+impl MonitorSink {
+    fn drift(&self, stream: &StreamName) -> AvDrift {
+        let index = self.names.iter().position(|name| name == stream);
+        let counters = index.and_then(|index| self.stats.streams.get(index));
+        let drift = counters.and_then(StreamStats::drift);
+        drift.map_or_else(AvDrift::default, |drift| AvDrift {
+            av_drift_ms: Some(drift.sound_early_ns as f32 / 1e6),
+            sound_clock_ppm: drift.sound_ppm,
+            picture_clock_ppm: drift.picture_ppm,
+        })
+    }
+}
+
 impl Sink for MonitorSink {
     fn name(&self) -> &'static str {
         "monitor"
@@ -80,6 +94,8 @@ impl Sink for MonitorSink {
             return Ok(());
         }
         let lag = self.lag_s(event.stream());
+        let drift = self.drift(event.stream());
+        self.monitor.drift(event.stream(), drift);
         self.monitor.receive(event, lag, UtcMs::now());
         Ok(())
     }
