@@ -4,10 +4,11 @@
 //! Does not: who shows them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::result::StreamName;
+use crate::sync::lock;
 use crate::time::MediaTime;
 
 /// Counters of a run.
@@ -82,6 +83,34 @@ pub struct StreamStats {
     pub doubted_times: AtomicU64,
     /// Jumps of timestamps, of sound or picture.
     pub time_jumps: AtomicU64,
+    /// How far sound and picture of a live source have come apart.
+    drift: Mutex<Option<AvDrift>>,
+}
+
+impl StreamStats {
+    /// How far sound and picture of a live source have come apart since it was opened or
+    /// its timestamps last jumped; `None` while that is not known.
+    pub fn drift(&self) -> Option<AvDrift> {
+        *lock(&self.drift)
+    }
+
+    /// Sets what [`drift`](Self::drift) tells.
+    pub fn set_drift(&self, drift: Option<AvDrift>) {
+        *lock(&self.drift) = drift;
+    }
+}
+
+/// How far the timestamps of sound and picture have come apart since a beginning.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AvDrift {
+    /// How much earlier the sound has become against the picture, in nanoseconds; later, if
+    /// it is negative.
+    pub sound_early_ns: i64,
+    /// By how many millionths the timestamps of the sound run fast against the clock of this
+    /// machine. Known after some minutes.
+    pub sound_ppm: Option<f32>,
+    /// The same of the picture.
+    pub picture_ppm: Option<f32>,
 }
 
 /// How the network thread spent its time.

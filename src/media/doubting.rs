@@ -1,12 +1,14 @@
 //! A [`Listener`] whose blocks and frames are where they belong, whatever their timestamps
 //! say.
 //!
-//! Belongs here: keeping what the [`Timeline`] holds back, and telling what it finds. Does
-//! not: what is plausible (`timeline`).
+//! Belongs here: keeping what the [`Timeline`] holds back, and telling what it finds; showing
+//! what is believed to the meter of drift. Does not: what is plausible (`timeline`), what
+//! drift is (`drift`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::drift::DriftMeter;
 use super::drive::{Ending, Listener};
 use super::feed::Feed;
 use super::frame::Frame;
@@ -38,6 +40,12 @@ pub struct Doubting<'a, L> {
     doubts: Doubts,
     /// Jumps that have been reported.
     reported: u64,
+    /// Of a live source.
+    drift: Option<DriftMeter>,
+    /// How far the timestamps were shifted when they were last measured.
+    shifts: [i64; 2],
+    /// Blocks and frames that this machine had lost when last asked.
+    lost: (u64, u64),
 }
 
 struct HeldBlock {
@@ -56,9 +64,14 @@ impl<'a, L: Listener> Doubting<'a, L> {
         name: &'a str,
         stats: &'a StreamStats,
     ) -> Self {
+        stats.set_drift(None);
+        let timeline = Timeline::new(origin, start, clock.now());
         Self {
             inner,
-            timeline: Timeline::new(origin, start, clock.now()),
+            drift: (origin == Origin::Live).then(|| DriftMeter::new(clock.now())),
+            shifts: timeline.shifts(),
+            lost: (0, 0),
+            timeline,
             clock,
             name,
             stats,
@@ -110,8 +123,31 @@ impl<'a, L: Listener> Doubting<'a, L> {
         }
     }
 
+    /// Measures the drift by what is believed, with the timestamps as the source has them:
+    /// what the timeline does about jitter and drift is not the source's.
+    fn measure(&mut self, stream: Stream, at: MediaTime, arrived: Instant, answer: Answer) {
+        let Some(drift) = &mut self.drift else {
+            return;
+        };
+        let shifts = self.timeline.shifts();
+        let jumped = std::mem::replace(&mut self.shifts, shifts) != shifts;
+        if jumped || matches!(answer.held, Held::From(_)) {
+            drift.restart();
+            self.stats.set_drift(None);
+        }
+        if matches!(answer.place, Place::At(_)) && drift.note(stream, at, arrived) {
+            self.stats.set_drift(drift.current());
+        }
+    }
+
     fn count(&mut self, feed: &dyn Feed) {
-        let (dropped, _) = feed.dropped();
+        let (dropped, frames) = feed.dropped();
+        let lost = (dropped, frames);
+        if std::mem::replace(&mut self.lost, lost) != lost
+            && let Some(drift) = &mut self.drift
+        {
+            drift.pause(self.clock.now());
+        }
         if std::mem::replace(&mut self.dropped, dropped) != dropped {
             self.timeline.sound_was_lost();
         }
@@ -183,8 +219,9 @@ impl<L: Listener> Listener for Doubting<'_, L> {
     }
 
     fn sound(&mut self, block: &AudioBlock<'_>) {
-        let Answer { held, place } =
-            (self.timeline).sound(block.at, block.pcm.len(), block.arrived);
+        let answer = (self.timeline).sound(block.at, block.pcm.len(), block.arrived);
+        self.measure(Stream::Sound, block.at.to_time(), block.arrived, answer);
+        let Answer { held, place } = answer;
         self.settle_blocks(held);
         match place {
             Place::At(at) => self.inner.sound(&AudioBlock {
@@ -207,7 +244,10 @@ impl<L: Listener> Listener for Doubting<'_, L> {
     }
 
     fn frame(&mut self, frame: Frame) {
-        let Answer { held, place } = self.timeline.picture(frame.at(), self.clock.now());
+        let now = self.clock.now();
+        let answer = self.timeline.picture(frame.at(), now);
+        self.measure(Stream::Picture, frame.at(), now, answer);
+        let Answer { held, place } = answer;
         self.settle_frames(held);
         match place {
             Place::At(at) => self.inner.frame(frame.moved_to(at)),

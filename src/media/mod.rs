@@ -11,6 +11,7 @@ mod colour;
 mod description;
 mod doubting;
 mod downmix;
+mod drift;
 mod drive;
 mod error;
 mod feed;

@@ -154,6 +154,12 @@ impl Timeline {
         }
     }
 
+    /// By how much timestamps of sound and picture are shifted now, in thirds of a
+    /// nanosecond. Another shift: they have jumped.
+    pub fn shifts(&self) -> [Ticks; 2] {
+        self.tracks.map(|track| self.shifts[track.shift])
+    }
+
     /// How often timestamps were not believed.
     pub fn doubts(&self) -> Doubts {
         self.doubts

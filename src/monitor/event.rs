@@ -25,17 +25,20 @@ pub enum Kind {
     Lost,
     /// The sound is much louder than usual.
     Loud,
+    /// The timestamps of sound and picture have come apart.
+    OutOfSync,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Mismatch,
         Self::Mute,
         Self::Frozen,
         Self::Black,
         Self::Lost,
         Self::Loud,
+        Self::OutOfSync,
     ];
 
     /// The name in interfaces, settings and metrics.
@@ -47,6 +50,7 @@ impl Kind {
             Self::Black => "black",
             Self::Lost => "lost",
             Self::Loud => "loud",
+            Self::OutOfSync => "out_of_sync",
         }
     }
 
@@ -59,6 +63,7 @@ impl Kind {
             Self::Black => "Black",
             Self::Lost => "Lost",
             Self::Loud => "Loud",
+            Self::OutOfSync => "Out of sync",
         }
     }
 

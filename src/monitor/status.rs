@@ -28,6 +28,20 @@ pub struct Normal {
     pub median: f32,
 }
 
+/// How far sound and picture have come apart since a stream was opened, by their timestamps
+/// and arrival.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct AvDrift {
+    /// Milliseconds by which the sound has become early against the picture (EBU R37's
+    /// sign); late, if negative. `None` while it is not known.
+    pub av_drift_ms: Option<f32>,
+    /// Millionths by which the timestamps of the sound run fast against the clock of this
+    /// machine.
+    pub sound_clock_ppm: Option<f32>,
+    /// The same of the picture.
+    pub picture_clock_ppm: Option<f32>,
+}
+
 /// All that is known of a stream at present.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StreamStatus {
@@ -51,6 +65,9 @@ pub struct StreamStatus {
     pub level_dbfs: Option<f32>,
     /// How far it is behind the clock.
     pub lag_s: f32,
+    /// How far sound and picture have come apart.
+    #[serde(flatten)]
+    pub drift: AvDrift,
     /// Width of the picture in pixels.
     pub width: Option<u32>,
     /// Height of the picture in pixels.
@@ -77,6 +94,7 @@ impl StreamStatus {
             z_score: None,
             level_dbfs: None,
             lag_s: 0.0,
+            drift: AvDrift::default(),
             width: None,
             height: None,
             normal: None,

@@ -16,6 +16,7 @@
 //! | `l3net_sink_dropped_total`, `l3net_sink_failures_total` | counter | `sink` |
 //! | `l3net_correspondence` | gauge | `stream` |
 //! | `l3net_stream_up`, `l3net_audio_level_dbfs`, `l3net_ring_fill_ratio` | gauge | `stream` (`l3net live`) |
+//! | `l3net_av_drift_seconds` | gauge: how much earlier the sound has become against the picture, negative: later; not a number while unknown | `stream` (`l3net live`) |
 //! | `l3net_reconnects_total` | counter | `stream` (`l3net live`) |
 //! | `l3net_events_total` | counter | `stream`, `event` (`l3net live`) |
 //! | `l3net_clips_bytes` | gauge | (`l3net live --record`) |
@@ -295,6 +296,11 @@ fn describe() {
     describe_gauge!(
         "l3net_audio_level_dbfs",
         "Level of the latest moment, relative to full scale"
+    );
+    describe_gauge!(
+        "l3net_av_drift_seconds",
+        Unit::Seconds,
+        "How much earlier the sound has become against the picture since the stream was opened"
     );
     describe_gauge!(
         "l3net_ring_fill_ratio",

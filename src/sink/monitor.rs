@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use l3net_monitor::monitor::{Monitor, Stream};
+use l3net_monitor::status::AvDrift;
 use l3net_monitor::time::UtcMs;
 
 use super::{OnFailure, Policy, Sink, SinkError, WhenFull};
 use crate::cancel::CancelToken;
 use crate::event::Event;
 use crate::result::StreamName;
-use crate::stats::RunStats;
+use crate::stats::{RunStats, StreamStats};
 
 /// Events that wait; each may hold a picture of several megabytes.
 const QUEUE: usize = 64;
@@ -60,12 +61,10 @@ impl MonitorSink {
         }
     }
 
-    fn lag_s(&self, stream: &StreamName) -> f32 {
+    fn counters(&self, stream: &StreamName) -> Arc<StreamStats> {
         let streams = self.stats.streams();
         let found = streams.iter().find(|of| of.name == *stream);
-        found.map_or(0.0, |of| {
-            of.stats.lag_ns.load(Ordering::Relaxed) as f32 / 1e9
-        })
+        found.map_or_else(Arc::default, |of| Arc::clone(&of.stats))
     }
 
     fn take_changes(&mut self) {
@@ -76,6 +75,16 @@ impl MonitorSink {
             }
         }
     }
+}
+
+/// As the monitor wants it.
+fn drift_of(counters: &StreamStats) -> AvDrift {
+    let drift = counters.drift();
+    drift.map_or_else(AvDrift::default, |drift| AvDrift {
+        av_drift_ms: Some(drift.sound_early_ns as f32 / 1e6),
+        sound_clock_ppm: drift.sound_ppm,
+        picture_clock_ppm: drift.picture_ppm,
+    })
 }
 
 impl Sink for MonitorSink {
@@ -100,8 +109,10 @@ impl Sink for MonitorSink {
             return Ok(());
         }
         self.take_changes();
-        let lag = self.lag_s(event.stream());
-        self.monitor.receive(event, lag, UtcMs::now());
+        let counters = self.counters(event.stream());
+        let lag_s = counters.lag_ns.load(Ordering::Relaxed) as f32 / 1e9;
+        self.monitor.drift(event.stream(), drift_of(&counters));
+        self.monitor.receive(event, lag_s, UtcMs::now());
         Ok(())
     }
 

@@ -35,6 +35,15 @@ pub struct Site {
 }
 
 impl Site {
+    /// A file that says this, and has a page.
+    fn of(text: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let text = format!("{text}[web]\naddress = \":{port}\"\n");
+        std::fs::write(dir.path().join("streams.toml"), text).expect("written");
+        Self { dir, port }
+    }
+
     pub fn new(rest: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let port = free_port();
@@ -381,4 +390,56 @@ fn messages_are_json_where_a_machine_reads_them() {
             "{line}"
         );
     }
+}
+
+/// The picture's timestamps run slow by 2 %, or not at all.
+fn drifting(rate: f64) -> String {
+    format!(
+        "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=25/1 \
+         ! videorate rate={rate} ! video/x-raw,framerate=25/1 \
+         ! video.  audiotestsrc is-live=true wave=ticks samplesperbuffer=960 ! audio."
+    )
+}
+
+#[test]
+fn a_stream_whose_sound_and_picture_come_apart_is_told_of() {
+    let detect = "[detect]\nfrozen.enabled = false\n\
+                  out_of_sync = { after_s = 3, clear_s = 3 }\n";
+    let stream = |name: &str, rate| {
+        format!(
+            "[[stream]]\nname = \"{name}\"\nsource = \"{}\"\n",
+            drifting(rate)
+        )
+    };
+    let streams = [stream("apart", 1.02), stream("together", 1.0)].concat();
+    let site = Site::of(&format!("{detect}{streams}"));
+    let running = site.start();
+    let told = || {
+        let events = site.events().into_iter();
+        events
+            .filter(|event| event["kind"] == "out_of_sync")
+            .collect::<Vec<_>>()
+    };
+    wait_for("streams that come apart", || !told().is_empty());
+    let drift_of = |name: &str| {
+        let streams = site.json("/api/streams");
+        let streams = streams["streams"].as_array().cloned().unwrap_or_default();
+        let stream = streams.into_iter().find(|stream| stream["name"] == name);
+        stream.unwrap_or_default()["av_drift_ms"].as_f64()
+    };
+    // Pictures that are early by their timestamps: the sound is late.
+    assert!(drift_of("apart").is_some_and(|ms| ms < -60.0));
+    wait_for("the other stream", || drift_of("together").is_some());
+    assert!(drift_of("together").is_some_and(|ms| ms.abs() < 40.0));
+    let metrics = site.get("/metrics").expect("metrics");
+    assert!(
+        metrics.contains("l3net_av_drift_seconds{stream=\"apart\"} -0."),
+        "{metrics}"
+    );
+    let told = told();
+    assert!(
+        told.iter().all(|event| event["stream"] == "apart"),
+        "{told:?}"
+    );
+    finish(running);
 }

@@ -15,6 +15,7 @@ use crate::clock::{Clock, SimulatedClock};
 use crate::media::{AudioBlock, End, Feed, Frame, MediaError, SessionOptions, SourceKind};
 use crate::picture::Picture;
 use crate::result::GapReason;
+use crate::stats::AvDrift;
 use crate::time::SamplePos;
 use crate::window::GapSpan;
 use crate::window_spec::WindowSpec;
@@ -37,6 +38,8 @@ enum Act {
     Hangs(u64),
     /// Plays on; from a block on, timestamps are off by so many milliseconds.
     Jumps(u64, i64),
+    /// Plays on; the timestamps of the sound run fast by so many millionths.
+    Drifts(i64),
     /// Plays on; blocks from the first on, before the second, come so many blocks late.
     Late(u64, u64, u64),
     /// Blocks without samples, and no picture.
@@ -101,7 +104,7 @@ impl Played {
         match self.act {
             Act::Breaks(max) | Act::Hangs(max) => blocks.min(max),
             Act::File => u64::MAX,
-            Act::Refuses | Act::Jumps(..) | Act::Mumbles | Act::Torn(..) => blocks,
+            Act::Refuses | Act::Drifts(_) | Act::Jumps(..) | Act::Mumbles | Act::Torn(..) => blocks,
             Act::Late(from, until, by) => match blocks.saturating_sub(by) {
                 late if late < until => blocks.min(from).max(late),
                 _ => blocks,
@@ -125,7 +128,14 @@ impl Feed for Played {
         if self.blocks == self.recorded() {
             return None;
         }
-        let at = SamplePos::from_time(self.stamp(self.blocks));
+        let at = match self.act {
+            Act::Drifts(ppm) => {
+                let at = self.stamp(self.blocks).0;
+                MediaTime(at.saturating_add_signed(at as i64 / 1_000_000 * ppm))
+            }
+            _ => self.stamp(self.blocks),
+        };
+        let at = SamplePos::from_time(at);
         self.blocks += 1;
         let pcm = match self.act {
             Act::Mumbles => &[],
@@ -214,6 +224,8 @@ struct Outcome {
     end: Option<StreamEnd>,
     /// When the source was opened, in seconds.
     opened: Vec<f64>,
+    /// How far sound and picture had come apart at the end.
+    drift: Option<AvDrift>,
 }
 
 /// A run in progress, for who watches it.
@@ -314,6 +326,7 @@ fn run_with(
         }
         watch(&outcome, &running)
     });
+    outcome.drift = stats.streams()[0].stats.drift();
     let opened = script.opened.into_inner().expect("no panic");
     outcome.opened = opened.iter().map(Duration::as_secs_f64).collect();
     (outcome, ended)

@@ -63,3 +63,31 @@ fn a_camera_that_stays_behind_is_opened_again_and_one_that_catches_up_is_not() {
         }
     }
 }
+
+#[test]
+fn a_camera_whose_sound_drifts_is_followed_and_the_drift_is_told() {
+    // In a quarter of an hour they come 180 ms apart. Slow timestamps are early.
+    for ppm in [-200, 200] {
+        let outcome = run(&[Act::Drifts(ppm)], 900.0);
+        assert_eq!(outcome.gaps, [], "{ppm}");
+        let drift = outcome.drift.expect("it is known");
+        let ms = drift.sound_early_ns / 1_000_000;
+        let expected = -ppm * 9 / 10;
+        assert!((ms - expected).abs() < 20, "{ppm}: {drift:?}");
+        let found = drift.sound_ppm.expect("it is known");
+        assert!((found - ppm as f32).abs() < 5.0, "{ppm}: {drift:?}");
+        assert!(drift.picture_ppm.is_some_and(|ppm| ppm.abs() < 1.0));
+    }
+}
+
+#[test]
+fn a_camera_that_jumps_or_is_opened_again_has_not_drifted() {
+    let jumps = [Act::Jumps(3_000, 3_600_000)];
+    let reopened = [Act::Breaks(3_000), Act::Hangs(u64::MAX)];
+    for acts in [&jumps[..], &reopened[..]] {
+        let drift_after = |seconds| run(acts, seconds).drift.map(|of| of.sound_early_ns);
+        assert_eq!(drift_after(290.0), Some(0), "{acts:?}");
+        assert_eq!(drift_after(310.0), None, "{acts:?}");
+        assert_eq!(drift_after(400.0), Some(0), "{acts:?}");
+    }
+}

@@ -10,6 +10,7 @@
 //! | black | the picture is black | it is not |
 //! | lost | no moment, or no picture | a moment |
 //! | loud | level `over_db` over the stream's median | 6 dB less |
+//! | out_of_sync | the timestamps of the sound have become early by `sound_early_ms` or late by `sound_late_ms` against the picture's, since the stream was opened | 10 ms less |
 //! | mismatch | average of the judgements `sigmas` spreads under the stream's median; of a camera that the model knows also an average z-score under [`FOREIGN_Z`] | half of `sigmas`, and a z-score over [`OWN_Z`] |
 //!
 //! Levels of correspondence differ from model to model and from stream to stream, so a
@@ -45,6 +46,8 @@ const QUIET: Duration = Duration::from_secs(3);
 /// Hysteresis of levels.
 const MUTE_HYSTERESIS_DB: f32 = 3.0;
 const LOUD_HYSTERESIS_DB: f32 = 6.0;
+/// Of the drift of sound against picture.
+const SYNC_HYSTERESIS_MS: f32 = 10.0;
 
 /// What an observation has made of a kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,6 +113,8 @@ pub struct Detectors {
     latches: [Latch; Kind::ALL.len()],
     /// End of the latest moment.
     last_moment: Option<UtcMs>,
+    /// By how many milliseconds the sound has become early.
+    drift_ms: Option<f32>,
 }
 
 impl Detectors {
@@ -125,6 +130,7 @@ impl Detectors {
             normals,
             latches,
             last_moment: None,
+            drift_ms: None,
         }
     }
 
@@ -154,6 +160,12 @@ impl Detectors {
     /// Goes on with an event of an earlier run.
     pub fn resume(&mut self, kind: Kind) {
         self.latch(kind).resume();
+    }
+
+    /// By how many milliseconds the sound has become early against the picture, for the
+    /// moments that follow; `None` while it is not known.
+    pub fn set_drift(&mut self, sound_early_ms: Option<f32>) {
+        self.drift_ms = sound_early_ms;
     }
 
     /// Whether an event of this kind goes on.
@@ -194,6 +206,7 @@ impl Detectors {
             (Kind::Black, holds(video.black)),
             (Kind::Loud, level),
             (Kind::Mismatch, mismatch),
+            (Kind::OutOfSync, self.sync()),
         ];
         conditions
             .into_iter()
@@ -275,6 +288,26 @@ impl Detectors {
         }
     }
 
+    fn sync(&self) -> Condition {
+        let settings = &self.settings.out_of_sync;
+        let Some(early) = self.drift_ms else {
+            return Condition::Unclear;
+        };
+        let (off, most) = match early > 0.0 {
+            true => (early, settings.sound_early_ms),
+            false => (-early, settings.sound_late_ms),
+        };
+        if off > most {
+            // Twice the thresholds of EBU R37 is near what ITU-R BT.1359 calls the limit of
+            // what viewers accept (90 ms early, 185 ms late).
+            Condition::Holds(off / most / 2.0)
+        } else if off < most - SYNC_HYSTERESIS_MS {
+            Condition::Over
+        } else {
+            Condition::Unclear
+        }
+    }
+
     fn level(&mut self, verdict: &Verdict, weight: f32) -> Condition {
         let (dbfs, settings) = (verdict.audio.rms_dbfs, &self.settings.loud);
         let levels = &mut self.normals.levels;
@@ -337,6 +370,7 @@ fn is_enabled(settings: &Detect, kind: Kind) -> bool {
         Kind::Black => settings.black.enabled,
         Kind::Lost => settings.lost.enabled,
         Kind::Loud => settings.loud.enabled,
+        Kind::OutOfSync => settings.out_of_sync.enabled,
     }
 }
 
@@ -348,6 +382,7 @@ fn times(settings: &Detect, kind: Kind) -> (Duration, Duration) {
         Kind::Black => (settings.black.after_s, settings.black.clear_s),
         Kind::Lost => (settings.lost.after_s, settings.lost.clear_s),
         Kind::Loud => (settings.loud.after_s, settings.loud.clear_s),
+        Kind::OutOfSync => (settings.out_of_sync.after_s, settings.out_of_sync.clear_s),
     };
     (after.get(), clear.get())
 }

@@ -252,3 +252,29 @@ fn what_is_switched_off_ends_and_stays_off() {
         [(0, Kind::Mute, true), (21, Kind::Mute, false)]
     );
 }
+
+#[test]
+fn sound_that_becomes_early_or_late_is_out_of_sync() {
+    let mut watched = Watched::new();
+    let mut drifts = |ms: Option<f32>, seconds: u64| {
+        watched.detectors.set_drift(ms);
+        watched.seconds(seconds, |_, _| {});
+    };
+    // As much as EBU R37 allows, and for less than half a minute more.
+    drifts(None, 100);
+    drifts(Some(40.0), 100);
+    drifts(Some(-60.0), 100);
+    drifts(Some(200.0), 20);
+    drifts(Some(0.0), 80);
+    // From 400 on too early, and unknown while it is opened again.
+    drifts(Some(41.0), 50);
+    drifts(Some(35.0), 100);
+    drifts(None, 50);
+    drifts(Some(0.0), 100);
+    // From 700 on too late.
+    drifts(Some(-61.0), 100);
+    drifts(Some(-45.0), 100);
+    let told = [(400, true), (600, false), (700, true), (800, false)];
+    let told = told.map(|(at, begins)| (at, Kind::OutOfSync, begins));
+    assert_eq!(watched.told, told);
+}

@@ -27,7 +27,7 @@ use crate::files::EventFolder;
 use crate::gallery::{self, Gallery};
 use crate::hub::Hub;
 use crate::settings::{Detect, Record};
-use crate::status::{StreamState, StreamStatus};
+use crate::status::{AvDrift, StreamState, StreamStatus};
 use crate::store::{Pictures, Store, StoreError};
 use crate::time::UtcMs;
 use events::Events;
@@ -221,6 +221,15 @@ impl Monitor {
         self.tick(now);
     }
 
+    /// Takes how far sound and picture of a stream have come apart; it is judged with the
+    /// next moment.
+    pub fn drift(&mut self, stream: &StreamName, drift: AvDrift) {
+        if let Some(watched) = self.streams.get_mut(stream) {
+            watched.status.drift = drift;
+            watched.detectors.set_drift(drift.av_drift_ms);
+        }
+    }
+
     /// Takes the time; to be called about once a second when nothing else happens.
     pub fn tick(&mut self, now: UtcMs) {
         if now.since(self.saved) < Duration::from_secs(1) && now >= self.saved {
@@ -393,6 +402,13 @@ fn observe(status: &StreamStatus) {
     if let Some(dbfs) = status.level_dbfs {
         metrics::gauge!("l3net_audio_level_dbfs", "stream" => stream()).set(dbfs);
     }
+    // Not a number while it is not known: a stream that was opened again knows nothing of
+    // the drift before.
+    let drift_s = status
+        .drift
+        .av_drift_ms
+        .map_or(f64::NAN, |ms| f64::from(ms) / 1e3);
+    metrics::gauge!("l3net_av_drift_seconds", "stream" => stream()).set(drift_s);
 }
 
 #[cfg(test)]

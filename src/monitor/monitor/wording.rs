@@ -15,6 +15,7 @@ pub(super) fn what(event: &StreamEvent, now: UtcMs) -> String {
         Kind::Black => format!("the picture has been black for {time}"),
         Kind::Lost => format!("nothing has arrived for {time}"),
         Kind::Loud => format!("much louder than usual for {time}"),
+        Kind::OutOfSync => format!("sound and picture have been out of sync for {time}"),
     }
 }
 

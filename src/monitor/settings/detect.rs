@@ -24,6 +24,8 @@ pub struct Detect {
     pub lost: Lost,
     /// Much louder than usual.
     pub loud: Loud,
+    /// The timestamps of sound and picture come apart.
+    pub out_of_sync: OutOfSync,
 }
 
 impl Detect {
@@ -32,7 +34,7 @@ impl Detect {
     /// # Errors
     /// Names the key and its range.
     pub(super) fn check(&self) -> Result<(), String> {
-        let (mismatch, loud) = (&self.mismatch, &self.loud);
+        let (mismatch, loud, sync) = (&self.mismatch, &self.loud, &self.out_of_sync);
         let bounds = [
             ("mismatch.sigmas", f64::from(mismatch.sigmas), 0.5, 50.0),
             ("mismatch.over_s", mismatch.over_s.0, 1.0, 600.0),
@@ -46,6 +48,19 @@ impl Detect {
             ),
             ("loud.over_db", f64::from(loud.over_db), 3.0, 120.0),
             ("loud.above_dbfs", f64::from(loud.above_dbfs), -120.0, 20.0),
+            // Less cannot be told from the jitter of networks.
+            (
+                "out_of_sync.sound_early_ms",
+                f64::from(sync.sound_early_ms),
+                20.0,
+                60_000.0,
+            ),
+            (
+                "out_of_sync.sound_late_ms",
+                f64::from(sync.sound_late_ms),
+                20.0,
+                60_000.0,
+            ),
         ];
         for (key, value, least, most) in bounds {
             // NaN is in no range.
@@ -70,6 +85,7 @@ impl Detect {
             (self.black.enabled, self.black.after_s.0),
             (self.lost.enabled, self.lost.after_s.0),
             (self.loud.enabled, self.loud.after_s.0),
+            (self.out_of_sync.enabled, self.out_of_sync.after_s.0),
         ];
         let wanted = delays.into_iter().filter(|(enabled, _)| *enabled);
         let longest = wanted.map(|(_, seconds)| seconds).fold(0.0, f64::max);
@@ -167,6 +183,34 @@ impl Default for Loud {
             clear_s: Seconds(5.0),
             over_db: 25.0,
             above_dbfs: -35.0,
+        }
+    }
+}
+
+/// Timestamps of sound and picture that come apart while a stream is open.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutOfSync {
+    /// Whether it is wanted.
+    pub enabled: bool,
+    /// How long its condition must hold.
+    pub after_s: Seconds,
+    /// How long its condition must be over.
+    pub clear_s: Seconds,
+    /// By how many milliseconds the sound may become early. EBU R37: 40 ms.
+    pub sound_early_ms: f32,
+    /// By how many milliseconds the sound may become late. EBU R37: 60 ms.
+    pub sound_late_ms: f32,
+}
+
+impl Default for OutOfSync {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            after_s: Seconds(30.0),
+            clear_s: Seconds(30.0),
+            sound_early_ms: 40.0,
+            sound_late_ms: 60.0,
         }
     }
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-pub use detect::{Black, Detect, Frozen, Lost, Loud, Mismatch, Mute};
+pub use detect::{Black, Detect, Frozen, Lost, Loud, Mismatch, Mute, OutOfSync};
 pub use notify::{Command, Discovery, Frigate, Mqtt, Webhook, WebhookMethod, When};
 pub use record::Record;
 pub use value::{Age, Seconds, Size, Text};

@@ -57,6 +57,14 @@ export const level = (value) => (known(value) ? signed(value, 1) : NONE);
 export const deviation = (value) => (known(value) ? signed(value, 1) : NONE);
 export const percent = (value) => `${Math.round(value * 100)} %`;
 
+/** How far sound and picture have come apart; null while it is not known. */
+export function drift({ av_drift_ms: ms }) {
+  if (!known(ms)) return null;
+  const whole = Math.round(ms);
+  if (whole === 0) return 'sound and picture together';
+  return `sound ${Math.abs(whole)} ms ${whole > 0 ? 'earlier' : 'later'} than at the start`;
+}
+
 export function plural(count, word) {
   return `${count} ${word}${count === 1 ? '' : 's'}`;
 }

@@ -7,6 +7,7 @@ const KINDS = {
   frozen: { word: 'frozen', weight: 'alarm', says: 'the picture does not move' },
   black: { word: 'black', weight: 'alarm', says: 'the picture is black' },
   lost: { word: 'lost', weight: 'alarm', says: 'nothing arrives' },
+  out_of_sync: { word: 'out of sync', weight: 'caution', says: 'sound and picture have come apart' },
   loud: { word: 'loud', weight: 'caution', says: 'the sound is far louder than usual' },
 };
 

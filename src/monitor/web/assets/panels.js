@@ -37,7 +37,7 @@ export class LivePanel {
   constructor() {
     this.correspondence = new CorrespondenceMeter();
     this.level = new LevelMeter();
-    this.facts = new Facts('normal', 'deviation', 'sound comes from', 'lag', 'picture', 'state since');
+    this.facts = new Facts('normal', 'deviation', 'sound comes from', 'lag', 'drift', 'picture', 'state since');
     this.spectrogram = new LivePicture({ alt: 'log-spectrogram of the newest second with its heatmap' });
     this.element = h('div', { class: 'panel' },
       this.correspondence.element, this.level.element, this.facts.element,
@@ -54,6 +54,7 @@ export class LivePanel {
     this.facts.set('deviation', z_score === null || old ? null : `${format.deviation(z_score)} σ over other cameras’ sounds`);
     this.facts.set('sound comes from', old ? '–' : soundPlace(stream));
     this.facts.set('lag', stream.last_ms === null ? '–' : `${stream.lag_s.toFixed(1)} s`);
+    this.facts.set('drift', format.drift(stream));
     this.facts.set('picture', stream.width ? `${stream.width} × ${stream.height}` : 'none yet');
     this.facts.set('state since', `${format.moment(stream.since_ms)} (${format.duration(now() - stream.since_ms)})`);
     if (stream.picture !== null) this.spectrogram.want(spectrogramUrl(stream.name, stream.picture));
