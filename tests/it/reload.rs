@@ -113,6 +113,11 @@ fn streams_come_and_go_and_those_that_stay_lose_nothing() {
     wait_for("another", || running.said().contains("nothing to monitor"));
     assert!(live("attic", "Attic") && live("hall", "Hall"));
 
+    wait_for("the attic's moments", || {
+        let attic = told(&json, "attic");
+        attic.moments.iter().any(|moment| moment.seq == 3)
+    });
+
     // The attic is opened anew, another model judges, and what waits is named.
     let random = site.dir.path().join("other");
     std::fs::copy(repo().join("models/l3net-random.safetensors"), &random).expect("copied");
