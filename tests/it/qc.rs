@@ -285,9 +285,10 @@ fn films(folder: &Path) -> Vec<PathBuf> {
         ),
         (
             "packed.mov",
-            seven_one,
+            STEREO,
             "-c:v rawvideo -pix_fmt uyvy422 -c:a pcm_s24le",
         ),
+        ("many.mkv", seven_one, "-c:v ffv1 -pix_fmt gray -c:a flac"),
         ("webm.webm", STEREO, "-c:v libvpx -b:v 1M -c:a libopus"),
     ]
     .map(|(name, channels, codecs)| film(folder, name, channels, codecs))
@@ -334,7 +335,7 @@ fn films_with_faults_are_measured_as_ffmpeg_measures_them() {
     assert_eq!(channels("mono.mkv"), (1, 48_000));
     assert_eq!(channels("deep.mkv"), (6, 48_000));
     assert_eq!(channels("rgb.mkv"), (2, 44_100));
-    assert_eq!(channels("packed.mov"), (8, 48_000));
+    assert_eq!(channels("many.mkv"), (8, 48_000));
 }
 
 #[test]
