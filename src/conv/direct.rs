@@ -165,7 +165,9 @@ impl Job<'_> {
                         segment_stride: padded_row,
                         weights: weights.as_ptr(),
                         next: weights.as_ptr(),
-                        bias: self.conv.bias[p * panel..][..panel].as_ptr(),
+                        ahead: 0,
+                        start: self.conv.bias[p * panel..][..panel].as_ptr(),
+                        start_stride: 0,
                         relu: self.relu,
                         // SAFETY: a pixel of these rows, and all panels together are as
                         // long as it is.

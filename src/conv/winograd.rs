@@ -113,17 +113,13 @@ impl Conv3x3 {
         }
         let layer = Layer::new(self, x, grid, after, y);
         // Few tiles are shared, so that each thread reads a part of the weights only.
-        if self.packed.depth <= DEPTH_OF_ITS_OWN && tiles >= 2 * BLOCK * workers.threads() {
+        if self.packed.is_shallow() && tiles >= 2 * BLOCK * workers.threads() {
             layer.by_tiles(tiles, workers);
         } else {
             layer.by_channels(tiles, workers);
         }
     }
 }
-
-/// Channels in up to which a task takes tiles all the way. With more, a block's
-/// transformed input outgrows its core's second-level cache.
-const DEPTH_OF_ITS_OWN: usize = 128;
 
 /// Tiles that a task takes all the way, about.
 const BLOCK: usize = 24;
