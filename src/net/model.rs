@@ -126,8 +126,8 @@ impl L3Net {
         let trunk = |modality| {
             (parts.has(modality))
                 .then(|| match &memory {
-                    Some(memory) => Ok(Trunk::own(weights, modality, memory)),
-                    None => Trunk::folded(weights, modality, device, kind),
+                    Some(memory) => Trunk::own(weights, modality, memory),
+                    None => Ok(Trunk::folded(weights, modality, device, kind)?),
                 })
                 .transpose()
         };
@@ -264,7 +264,7 @@ impl L3Net {
 
     fn audio_output(&self, batch: &[&Features]) -> Result<TrunkOutput, NetError> {
         let trunk = self.trunk(Modality::Audio)?;
-        Ok(trunk.forward(&self.audio_input(batch)?, false)?)
+        trunk.forward(&self.audio_input(batch)?, false)
     }
 
     /// The forward pass as tensors, for evaluation and tests. All pictures of the

@@ -12,6 +12,7 @@ use super::tile::{
 };
 use super::weights::Packed;
 use super::{After, BLOCK, Conv3x3, Grid};
+use crate::buffer::OutOfMemory;
 use crate::gemm::{Product, multiply};
 use crate::map::Map;
 use crate::workers::Workers;
@@ -126,13 +127,13 @@ impl<'a> Layer<'a> {
 
     /// Each task takes a block of tiles all the way: what it transforms stays in its
     /// core's second-level cache. All weights pass through it once a block.
-    pub fn by_tiles(&self, tiles: usize, workers: &Workers) {
+    pub fn by_tiles(&self, tiles: usize, workers: &mut Workers) -> Result<(), OutOfMemory> {
         let parts = Parts::of(0..tiles, BLOCK);
-        workers.each(parts.len(), |task, scratch| {
+        let most = parts.get(0).len();
+        let memory = Transformed::len(most, self.packed) + self.work_len(most);
+        workers.each(parts.len(), memory, |task, scratch| {
             let tiles = parts.get(task);
-            let len = Transformed::len(tiles.len(), self.packed);
-            scratch.resize(len + self.work_len(tiles.len()));
-            let (memory, work) = scratch.split_at_mut(len);
+            let (memory, work) = scratch.split_at_mut(Transformed::len(tiles.len(), self.packed));
             let transformed = Transformed::new(memory, &tiles, self.packed);
             // SAFETY: the memory is this task's, and so are the tiles.
             unsafe {
@@ -141,34 +142,35 @@ impl<'a> Layer<'a> {
                     self.compute(tiles.clone(), group, transformed, work);
                 }
             }
-        });
+        })
     }
 
     /// All threads transform some tiles, then each task computes some channels of them:
     /// weights pass through a core once for many tiles.
-    pub fn by_channels(&self, tiles: usize, workers: &mut Workers) {
+    pub fn by_channels(&self, tiles: usize, workers: &mut Workers) -> Result<(), OutOfMemory> {
         let mut memory = std::mem::take(&mut workers.shared);
         let together = (SHARED / self.packed.positions / self.packed.depth).max(BLOCK);
         for first in (0..tiles).step_by(together) {
             let tiles = first..tiles.min(first + together);
-            memory.resize(Transformed::len(tiles.len(), self.packed));
+            memory.resize(Transformed::len(tiles.len(), self.packed))?;
             let transformed = Transformed::new(&mut memory, &tiles, self.packed);
             let parts = Parts::of(tiles.clone(), TRANSFORMED_AT_ONCE);
-            workers.each(parts.len(), |task, _| {
+            workers.each(parts.len(), 0, |task, _| {
                 // SAFETY: each task has other tiles.
                 unsafe { self.transform(parts.get(task), transformed) };
-            });
+            })?;
             let parts = Parts::of(tiles, COMPUTED_AT_ONCE);
-            workers.each(parts.len() * self.groups(), |task, scratch| {
+            let memory = self.work_len(parts.get(0).len());
+            workers.each(parts.len() * self.groups(), memory, |task, scratch| {
                 let (group, part) = (task / parts.len(), task % parts.len());
                 let tiles = parts.get(part);
-                scratch.resize(self.work_len(tiles.len()));
                 // SAFETY: each task has other tiles or another group, and all tiles
                 // were transformed when the first `each` returned.
                 unsafe { self.compute(tiles, group, transformed, scratch) };
-            });
+            })?;
         }
         workers.shared = memory;
+        Ok(())
     }
 
     /// The number of groups of panels.

@@ -6,7 +6,7 @@
 //! transformed where they are used, a part at a time.
 
 use super::points::{POINTS_OF_2, POINTS_OF_4};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, OutOfMemory};
 use crate::gemm::panel;
 use crate::map::GRAIN;
 use crate::simd::Isa;
@@ -57,14 +57,14 @@ impl Packed {
         channels: usize,
         side: usize,
         isa: Isa,
-    ) -> Self {
+    ) -> Result<Self, OutOfMemory> {
         let (depth, columns) = (channels_in.next_multiple_of(GRAIN), panel(isa));
         let positions = (side + 2) * (side + 2);
         let panels = channels.next_multiple_of(GRAIN).div_ceil(columns);
         let transformed = positions * panels * depth * columns <= ONCE;
         let each = if transformed { positions } else { 9 };
         let mut packed = Self {
-            values: Buffer::zeros(each * panels * depth * columns),
+            values: Buffer::zeros(each * panels * depth * columns)?,
             transformed,
             depth,
             part: if transformed { depth } else { PART },
@@ -91,7 +91,7 @@ impl Packed {
                 }
             }
         }
-        packed
+        Ok(packed)
     }
 
     /// Whether a task can take tiles all the way.
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn groups_follow_each_other_without_gaps() {
-        let packed = Packed::new(&vec![1.0; 70 * 3 * 9], 3, 70, 4, Isa::Portable);
+        let packed = Packed::new(&vec![1.0; 70 * 3 * 9], 3, 70, 4, Isa::Portable).expect("memory");
         assert!(packed.transformed);
         let mut places = Vec::new();
         for group in (0..packed.panels).collect::<Vec<_>>().chunks(IN_GROUP) {
