@@ -5,7 +5,7 @@
 //! that they save.
 #![allow(unsafe_code, reason = "threads write to disjoint rows of one output")]
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, OutOfMemory};
 use crate::gemm::{Product, multiply, panel};
 use crate::map::{GRAIN, Map};
 use crate::simd::Isa;
@@ -32,15 +32,23 @@ const PIXELS: usize = 48;
 impl InputConv {
     /// From kernels `[out, in, 3, 3]` and a bias for each output channel.
     ///
+    /// # Errors
+    /// If there is too little memory.
+    ///
     /// # Panics
     /// If there are no channels, the numbers of values do not fit each other, the stride
     /// is 0, or the CPU does not have `isa`.
-    pub fn new(kernels: &[f32], bias: &[f32], stride: usize, isa: Isa) -> Self {
+    pub fn new(
+        kernels: &[f32],
+        bias: &[f32],
+        stride: usize,
+        isa: Isa,
+    ) -> Result<Self, OutOfMemory> {
         let (channels, channels_in) = crate::channels_of(kernels, bias, isa);
         assert!(stride > 0, "a stride is 1 or more");
         let columns = panel(isa);
         let panels = channels.next_multiple_of(GRAIN).div_ceil(columns);
-        let mut weights = Buffer::zeros(panels * 9 * channels_in * columns);
+        let mut weights = Buffer::zeros(panels * 9 * channels_in * columns)?;
         for (i, kernel) in kernels.chunks_exact(9).enumerate() {
             let (to, from) = (i / channels_in, i % channels_in);
             for (place, &value) in kernel.iter().enumerate() {
@@ -48,21 +56,24 @@ impl InputConv {
                 weights[row * columns + to % columns] = value;
             }
         }
-        let mut all = Buffer::zeros(panels * columns);
+        let mut all = Buffer::zeros(panels * columns)?;
         all[..channels].copy_from_slice(bias);
-        Self {
+        Ok(Self {
             isa,
             stride,
             channels_in,
             channels,
             weights,
             bias: all,
-        }
+        })
     }
 
     /// Computes the layer: from `x`, `[B, height, width, in]` in row-major order, to
     /// `[B, ⌈height / stride⌉, ⌈width / stride⌉, out]`, and what is negative becomes 0 if
     /// `relu`. `y` becomes of that shape; its memory is reused.
+    ///
+    /// # Errors
+    /// If there is too little memory.
     ///
     /// # Panics
     /// If `x` has another number of values.
@@ -73,11 +84,11 @@ impl InputConv {
         relu: bool,
         y: &mut Map,
         workers: &mut Workers,
-    ) {
+    ) -> Result<(), OutOfMemory> {
         let c = self.channels_in;
         assert_eq!(x.len(), batch * height * width * c, "values of the input");
         let (rows, columns) = (height.div_ceil(self.stride), width.div_ceil(self.stride));
-        y.reshape(batch, rows, columns, self.channels);
+        y.reshape(batch, rows, columns, self.channels)?;
         assert_eq!(y.stride(), self.bias.len());
         let job = Job {
             conv: self,
@@ -92,13 +103,14 @@ impl InputConv {
         };
         let blocks = rows.div_ceil(ROWS);
         if columns == 0 {
-            return;
+            return Ok(());
         }
-        workers.each(batch * blocks, |task, scratch| {
+        let memory = job.padded_rows(ROWS.min(rows)) * job.padded_row();
+        workers.each(batch * blocks, memory, |task, scratch| {
             let first = task % blocks * ROWS;
             // SAFETY: each task has other rows.
             unsafe { job.rows(task / blocks, first..rows.min(first + ROWS), scratch) };
-        });
+        })
     }
 }
 
@@ -122,11 +134,22 @@ struct Job<'a> {
 unsafe impl Sync for Job<'_> {}
 
 impl Job<'_> {
+    /// Rows of the input, with padding, that some rows of the output need.
+    fn padded_rows(&self, rows: usize) -> usize {
+        (rows.max(1) - 1) * self.conv.stride + 3
+    }
+
+    /// Values of such a row.
+    fn padded_row(&self) -> usize {
+        let needed = (self.columns - 1) * self.conv.stride + 3;
+        needed.max(self.width + 2) * self.conv.channels_in
+    }
+
     /// Computes some rows of an image.
     ///
     /// # Safety
     /// Nobody else computes these rows.
-    unsafe fn rows(&self, image: usize, rows: std::ops::Range<usize>, scratch: &mut Buffer) {
+    unsafe fn rows(&self, image: usize, rows: std::ops::Range<usize>, scratch: &mut [f32]) {
         let InputConv {
             isa,
             stride,
@@ -135,9 +158,8 @@ impl Job<'_> {
         } = *self.conv;
         let panel = panel(isa);
         // The rows of the input with padding around them.
-        let padded_row = ((self.columns - 1) * stride + 3).max(self.width + 2) * c;
-        scratch.resize(((rows.len() - 1) * stride + 3) * padded_row);
-        let padded = &mut **scratch;
+        let padded_row = self.padded_row();
+        let padded = &mut scratch[..self.padded_rows(rows.len()) * padded_row];
         padded.fill(0.0);
         let picture = &self.x[image * self.height * self.width * c..];
         for (i, padded) in padded.chunks_exact_mut(padded_row).enumerate() {
@@ -165,7 +187,9 @@ impl Job<'_> {
                         segment_stride: padded_row,
                         weights: weights.as_ptr(),
                         next: weights.as_ptr(),
-                        bias: self.conv.bias[p * panel..][..panel].as_ptr(),
+                        ahead: 0,
+                        start: self.conv.bias[p * panel..][..panel].as_ptr(),
+                        start_stride: 0,
                         relu: self.relu,
                         // SAFETY: a pixel of these rows, and all panels together are as
                         // long as it is.

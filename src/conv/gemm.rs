@@ -13,6 +13,9 @@ use crate::simd::{Isa, Lanes, dispatch};
 /// multiplications hide. 4 × 3 loads less, but does not divide 64 channels.
 pub(crate) const VECTORS: usize = 2;
 
+/// Values of a cache line.
+pub(crate) const LINE: usize = 16;
+
 /// Columns of a panel, the output channels that a kernel computes at once.
 pub(crate) fn panel(isa: Isa) -> usize {
     VECTORS * isa.lanes()
@@ -35,10 +38,14 @@ pub(crate) struct Product {
     pub segment_stride: usize,
     /// `[segments · segment, panel]`.
     pub weights: *const f32,
-    /// The weights of the next product, which are read ahead.
+    /// What is wanted next, which is read ahead: an address, which need not exist.
     pub next: *const f32,
-    /// What the sums start with, `panel` values.
-    pub bias: *const f32,
+    /// Values of it that this product reads ahead, up to a panel's weights.
+    pub ahead: usize,
+    /// What the sums of the first row start with, `panel` values. May be the output.
+    pub start: *const f32,
+    /// From one row of it to the next.
+    pub start_stride: usize,
     /// What is negative becomes 0.
     pub relu: bool,
     /// The first row of the output, `panel` values.
@@ -63,9 +70,10 @@ unsafe fn product<L: Lanes>(mut p: Product) {
     // Groups of nearly equal size: 16 rows are 6, 5, 5, not 6, 6, 4, whose few sums
     // would wait for each other.
     let mut groups = p.rows.div_ceil(L::ROWS);
-    // Each reads its share of the next weights ahead.
-    let step = VECTORS * L::N / groups.max(1);
-    let share = p.segments * p.segment * step;
+    // With each value of a row a piece of what is next: more at once would wait for each
+    // other, since a core of today can wait for little more than a dozen cache lines.
+    let depth = p.segments * p.segment;
+    let step = p.ahead / (depth * groups).max(1);
     while groups > 0 {
         let rows = p.rows.div_ceil(groups);
         // SAFETY: these rows are the first of those that remain.
@@ -87,7 +95,8 @@ unsafe fn product<L: Lanes>(mut p: Product) {
             // After the last rows these lead past the end, where `add` may not.
             p.input = p.input.wrapping_add(rows * p.input_stride);
             p.output = p.output.wrapping_add(rows * p.output_stride);
-            p.next = p.next.wrapping_add(share);
+            p.start = p.start.wrapping_add(rows * p.start_stride);
+            p.next = p.next.wrapping_add(depth * step);
         }
         p.rows -= rows;
         groups -= 1;
@@ -102,8 +111,11 @@ unsafe fn some_rows<L: Lanes, const R: usize>(p: &Product, step: usize) {
     // SAFETY: `product` has as many rows, each of `segments` × `segment` values, and the
     // weights have a row for each of these.
     unsafe {
-        let bias = [L::load(p.bias), L::load(p.bias.add(L::N))];
-        let mut sums = [bias; R];
+        let mut sums = [[L::splat(0.0); VECTORS]; R];
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let start = p.start.add(r * p.start_stride);
+            *sums = [L::load(start), L::load(start.add(L::N))];
+        }
         let mut weights = p.weights;
         let mut next = p.next;
         for s in 0..p.segments {
@@ -112,6 +124,9 @@ unsafe fn some_rows<L: Lanes, const R: usize>(p: &Product, step: usize) {
                 let row = [L::load(weights), L::load(weights.add(L::N))];
                 weights = weights.add(VECTORS * L::N);
                 L::prefetch(next);
+                if VECTORS * L::N > LINE && step > LINE {
+                    L::prefetch(next.wrapping_add(LINE));
+                }
                 next = next.wrapping_add(step);
                 for (r, sums) in sums.iter_mut().enumerate() {
                     let value = L::splat(*input.add(r * p.input_stride + k));

@@ -1,6 +1,6 @@
 //! Feature maps, channels last.
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, OutOfMemory};
 
 /// Channels are stored in multiples of this: whole panels of every instruction set.
 pub(crate) const GRAIN: usize = 32;
@@ -12,7 +12,7 @@ pub(crate) const GRAIN: usize = 32;
 /// lanes, without shuffling, and write the rows that the matrix kernel reads. Blocks of 8
 /// or 16 channels, as other libraries have them, give the transforms the same, but the
 /// layout would depend on the instruction set.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Map {
     batch: usize,
     height: usize,
@@ -25,9 +25,13 @@ impl Map {
     /// From `[batch, height, width, channels]` in row-major order.
     ///
     /// ```
-    /// let map = l3net_conv::Map::from_channels_last(&[1.0, 2.0, 3.0, 4.0], 1, 1, 2, 2);
+    /// let map = l3net_conv::Map::from_channels_last(&[1.0, 2.0, 3.0, 4.0], 1, 1, 2, 2)?;
     /// assert_eq!(map.to_channels_last(), [1.0, 2.0, 3.0, 4.0]);
+    /// # Ok::<(), l3net_conv::OutOfMemory>(())
     /// ```
+    ///
+    /// # Errors
+    /// If there is too little memory.
     ///
     /// # Panics
     /// If the number of values is another.
@@ -37,10 +41,10 @@ impl Map {
         height: usize,
         width: usize,
         channels: usize,
-    ) -> Self {
+    ) -> Result<Self, OutOfMemory> {
         assert_eq!(values.len(), batch * height * width * channels);
         let mut map = Self::default();
-        map.reshape(batch, height, width, channels);
+        map.reshape(batch, height, width, channels)?;
         map.values.fill(0.0);
         let stride = map.stride();
         if channels > 0 {
@@ -49,7 +53,7 @@ impl Map {
                 place[..channels].copy_from_slice(pixel);
             }
         }
-        map
+        Ok(map)
     }
 
     /// `[batch, height, width, channels]` in row-major order.
@@ -132,11 +136,34 @@ impl Map {
         }
     }
 
+    /// Frees its memory if less than half of it was needed since the last call; it is empty
+    /// then.
+    pub fn trim(&mut self) {
+        self.values.trim();
+        if self.values.is_empty() {
+            self.batch = 0;
+        }
+    }
+
     /// Makes it of another shape. Its values are those of anything.
-    pub(crate) fn reshape(&mut self, batch: usize, height: usize, width: usize, channels: usize) {
-        (self.batch, self.height, self.width) = (batch, height, width);
-        self.channels = channels;
-        self.values.resize(batch * height * width * self.stride());
+    ///
+    /// # Errors
+    /// If there is too little memory; then it is empty.
+    pub(crate) fn reshape(
+        &mut self,
+        batch: usize,
+        height: usize,
+        width: usize,
+        channels: usize,
+    ) -> Result<(), OutOfMemory> {
+        self.batch = 0;
+        (self.height, self.width, self.channels) = (height, width, channels);
+        let all = [batch, height, width, self.stride()]
+            .iter()
+            .try_fold(1, |n: usize, &size| n.checked_mul(size));
+        self.values.resize(all.unwrap_or(usize::MAX))?;
+        self.batch = batch;
+        Ok(())
     }
 
     /// From one pixel to the next.
@@ -160,7 +187,7 @@ mod tests {
     #[test]
     fn channels_that_fill_up_are_not_seen() {
         let values: Vec<f32> = (0..2 * 3 * 2 * 5).map(|i| i as f32).collect();
-        let mut map = Map::from_channels_last(&values, 2, 3, 2, 5);
+        let mut map = Map::from_channels_last(&values, 2, 3, 2, 5).expect("memory");
         assert_eq!(map.to_channels_last(), values);
         assert_eq!(map.packed(), None);
         let max = [25., 26., 27., 28., 29., 55., 56., 57., 58., 59.];
@@ -169,7 +196,24 @@ mod tests {
         map.rectify_and_scale(&signs, &[2., 2., -1., 3., 2.], &[1., 0., 0., 5., 0.]);
         assert_eq!(map.to_channels_last()[5..10], [11., 12., -7., 5., 18.]);
         assert_eq!(map.values()[5..32], [0.0; 27]);
-        let whole = Map::from_channels_last(&values[..32], 1, 1, 1, 32);
+        let whole = Map::from_channels_last(&values[..32], 1, 1, 1, 32).expect("memory");
         assert_eq!(whole.packed(), Some(&values[..32]));
+    }
+
+    #[test]
+    fn a_shape_that_no_machine_has_memory_for_is_an_error_and_the_map_is_empty() {
+        let mut map = Map::from_channels_last(&[1.0; 64], 1, 1, 2, 32).expect("memory");
+        for (batch, side) in [
+            (1 << 40, 112),
+            (1, 1 << 24),
+            (usize::MAX, 1),
+            (1 << 33, 1 << 31),
+        ] {
+            assert!(map.reshape(batch, side, side, 64).is_err());
+            assert_eq!(map.to_channels_last(), []);
+            assert_eq!(map.max_over_positions(), []);
+        }
+        map.reshape(1, 2, 2, 64).expect("memory");
+        assert_eq!(map.to_channels_last().len(), 256);
     }
 }

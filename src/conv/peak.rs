@@ -16,7 +16,7 @@ const SUMS: usize = 12;
 /// # Panics
 /// If the CPU does not have `isa`.
 pub fn multiply_add(isa: Isa) -> f64 {
-    assert!(Isa::available().contains(&isa), "the CPU has no {isa:?}");
+    assert!(isa.is_available(), "the CPU has no {isa}");
     let mut sum = 0.0;
     // SAFETY: the CPU has the instruction set.
     unsafe { busy(isa, &mut sum) };

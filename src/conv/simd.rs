@@ -16,7 +16,7 @@ mod x86;
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::Neon;
-pub(crate) use portable::Portable;
+pub(crate) use portable::{Narrow, Wide};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
@@ -59,6 +59,8 @@ pub(crate) unsafe trait Lanes: Copy {
 pub enum Isa {
     /// What the compiler makes of plain arithmetic: SSE2 on x86-64.
     Portable,
+    /// The same in vectors as wide as those of AVX-512: for tests of what depends on that.
+    Wide,
     /// NEON of 64-bit ARM.
     Neon,
     /// AVX2 with fused multiply-add.
@@ -96,6 +98,11 @@ impl Isa {
         &[Self::Portable]
     }
 
+    /// Whether this CPU can compute by it.
+    pub fn is_available(self) -> bool {
+        self == Self::Wide || Self::available().contains(&self)
+    }
+
     /// Values in a vector.
     pub(crate) fn lanes(self) -> usize {
         match self {
@@ -105,8 +112,22 @@ impl Isa {
             Self::Avx512 => Avx512::N,
             #[cfg(target_arch = "aarch64")]
             Self::Neon => Neon::N,
-            _ => Portable::N,
+            Self::Wide => Wide::N,
+            _ => Narrow::N,
         }
+    }
+}
+
+impl std::fmt::Display for Isa {
+    /// As compilers name it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Portable => "portable",
+            Self::Wide => "portable, wide",
+            Self::Neon => "neon",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        })
     }
 }
 
@@ -138,7 +159,8 @@ macro_rules! dispatch {
                     $crate::simd::Isa::Avx512 => avx512$(::<$tile>)?($($arg),*),
                     #[cfg(target_arch = "aarch64")]
                     $crate::simd::Isa::Neon => $kernel::<$crate::simd::Neon $(, $tile)?>($($arg),*),
-                    _ => $kernel::<$crate::simd::Portable $(, $tile)?>($($arg),*),
+                    $crate::simd::Isa::Wide => $kernel::<$crate::simd::Wide $(, $tile)?>($($arg),*),
+                    _ => $kernel::<$crate::simd::Narrow $(, $tile)?>($($arg),*),
                 }
             }
         }

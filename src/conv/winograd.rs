@@ -12,7 +12,7 @@ mod weights;
 
 use self::block::Layer;
 use self::weights::Packed;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, OutOfMemory};
 use crate::map::Map;
 use crate::simd::Isa;
 use crate::workers::Workers;
@@ -60,16 +60,19 @@ pub struct Conv3x3 {
 impl Conv3x3 {
     /// From kernels `[out, in, 3, 3]` and a bias for each output channel.
     ///
+    /// # Errors
+    /// If there is too little memory.
+    ///
     /// # Panics
     /// If there are no channels, the numbers of values do not fit each other, or the CPU
     /// does not have `isa`.
-    pub fn new(kernels: &[f32], bias: &[f32], tile: Tile, isa: Isa) -> Self {
+    pub fn new(kernels: &[f32], bias: &[f32], tile: Tile, isa: Isa) -> Result<Self, OutOfMemory> {
         let (channels, channels_in) = crate::channels_of(kernels, bias, isa);
-        let packed = Packed::new(kernels, channels_in, channels, tile.side(), isa);
-        let mut all = Buffer::zeros(packed.panels * packed.columns);
+        let packed = Packed::new(kernels, channels_in, channels, tile.side(), isa)?;
+        let mut all = Buffer::zeros(packed.panels * packed.columns)?;
         all[..channels].copy_from_slice(bias);
-        let zeros = Buffer::zeros(packed.depth);
-        Self {
+        let zeros = Buffer::zeros(packed.depth)?;
+        Ok(Self {
             isa,
             tile,
             channels_in,
@@ -77,7 +80,7 @@ impl Conv3x3 {
             packed,
             bias: all,
             zeros,
-        }
+        })
     }
 
     /// Channels of the output.
@@ -91,16 +94,25 @@ impl Conv3x3 {
     /// The result does not depend on the number of threads nor on what else is in the
     /// batch.
     ///
+    /// # Errors
+    /// If there is too little memory.
+    ///
     /// # Panics
     /// If `x` has another number of channels.
-    pub fn run(&self, x: &Map, after: After, y: &mut Map, workers: &mut Workers) {
+    pub fn run(
+        &self,
+        x: &Map,
+        after: After,
+        y: &mut Map,
+        workers: &mut Workers,
+    ) -> Result<(), OutOfMemory> {
         assert_eq!(x.channels(), self.channels_in, "channels of the input");
         let (mut height, mut width) = (x.height(), x.width());
         let side = self.tile.side();
         if after.pool {
             (height, width) = (height / 2, width / 2);
         }
-        y.reshape(x.batch(), height, width, self.channels);
+        y.reshape(x.batch(), height, width, self.channels)?;
         let step = if after.pool { side / 2 } else { side };
         let grid = Grid {
             side,
@@ -109,21 +121,17 @@ impl Conv3x3 {
         };
         let tiles = x.batch() * grid.rows * grid.columns;
         if tiles == 0 {
-            return;
+            return Ok(());
         }
         let layer = Layer::new(self, x, grid, after, y);
         // Few tiles are shared, so that each thread reads a part of the weights only.
-        if self.packed.depth <= DEPTH_OF_ITS_OWN && tiles >= 2 * BLOCK * workers.threads() {
-            layer.by_tiles(tiles, workers);
+        if self.packed.is_shallow() && tiles >= 2 * BLOCK * workers.threads() {
+            layer.by_tiles(tiles, workers)
         } else {
-            layer.by_channels(tiles, workers);
+            layer.by_channels(tiles, workers)
         }
     }
 }
-
-/// Channels in up to which a task takes tiles all the way. With more, a block's
-/// transformed input outgrows its core's second-level cache.
-const DEPTH_OF_ITS_OWN: usize = 128;
 
 /// Tiles that a task takes all the way, about.
 const BLOCK: usize = 24;

@@ -3,17 +3,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, OutOfMemory};
+use crate::pool::Pool;
 
 /// A number of threads and the memory that each works in, reused from layer to layer.
 ///
 /// The calling thread is one of them. The others sleep between calls: decoders share the
-/// cores, and a thread that spins takes one from them. (rayon's yield a few dozen times
-/// before they sleep.)
+/// cores, and a thread that spins takes one from them.
 #[derive(Debug)]
 pub struct Workers {
-    /// `None` with one thread.
-    pool: Option<rayon::ThreadPool>,
+    pool: Pool,
+    /// One for each thread.
     scratch: Vec<Mutex<Buffer>>,
     /// What all threads read between two steps of a layer.
     pub(crate) shared: Buffer,
@@ -26,18 +26,8 @@ impl Workers {
     /// If the system has no more threads.
     pub fn new(threads: usize) -> std::io::Result<Self> {
         let threads = threads.max(1);
-        let pool = match threads {
-            1 => None,
-            _ => Some(
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(threads - 1)
-                    .thread_name(|i| format!("conv {i}"))
-                    .build()
-                    .map_err(std::io::Error::other)?,
-            ),
-        };
         Ok(Self {
-            pool,
+            pool: Pool::new(threads - 1)?,
             scratch: (0..threads).map(|_| Mutex::default()).collect(),
             shared: Buffer::default(),
         })
@@ -48,12 +38,35 @@ impl Workers {
         self.scratch.len()
     }
 
-    /// Calls `work` for each of `tasks`, each once, in any order. It gets memory of its
-    /// thread, whose values are those of anything.
+    /// Frees what no layer has needed since the last call.
+    pub fn trim(&mut self) {
+        self.shared.trim();
+        for scratch in &mut self.scratch {
+            let scratch = scratch.get_mut();
+            scratch.unwrap_or_else(PoisonError::into_inner).trim();
+        }
+    }
+
+    /// Calls `work` for each of `tasks`, each once, in any order. It gets `memory` values
+    /// of its thread, which are those of anything.
     ///
     /// Tasks are handed out one by one: a thread that lost its core to another program
-    /// holds up one task, not its share of all. Returns once all threads have looked for one.
-    pub(crate) fn each(&self, tasks: usize, work: impl Fn(usize, &mut Buffer) + Sync) {
+    /// holds up one task, not its share of all. One that has not even started when all
+    /// tasks are handed out is not waited for.
+    ///
+    /// # Errors
+    /// If there is too little memory; then no task was begun.
+    pub(crate) fn each(
+        &mut self,
+        tasks: usize,
+        memory: usize,
+        work: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Result<(), OutOfMemory> {
+        let threads = self.threads().min(tasks);
+        for scratch in &mut self.scratch[..threads] {
+            let scratch = scratch.get_mut();
+            (scratch.unwrap_or_else(PoisonError::into_inner)).resize(memory)?;
+        }
         let next = AtomicUsize::new(0);
         let run = |thread: usize| {
             let mut scratch = lock(&self.scratch[thread]);
@@ -65,16 +78,10 @@ impl Workers {
                 work(task, &mut scratch);
             }
         };
-        match &self.pool {
-            Some(pool) if tasks > 1 => pool.in_place_scope(|scope| {
-                for thread in 1..self.threads().min(tasks) {
-                    let run = &run;
-                    scope.spawn(move |_| run(thread));
-                }
-                run(0);
-            }),
-            _ => run(0),
+        if threads > 0 {
+            self.pool.run(threads - 1, &run);
         }
+        Ok(())
     }
 }
 
@@ -90,16 +97,27 @@ mod tests {
     #[test]
     fn each_task_is_done_once_whatever_the_number_of_threads() {
         for threads in [0, 1, 2, 5] {
-            let workers = Workers::new(threads).expect("threads");
+            let mut workers = Workers::new(threads).expect("threads");
             assert_eq!(workers.threads(), threads.max(1));
             for tasks in [0, 1, 2, 100] {
                 let done: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
-                workers.each(tasks, |task, scratch| {
-                    scratch.resize(task + 1);
+                let shared = workers.each(tasks, tasks + 1, |task, scratch| {
+                    assert_eq!(scratch.len(), tasks + 1);
                     done[task].fetch_add(1, Ordering::Relaxed);
                 });
+                assert_eq!(shared, Ok(()));
                 assert!(done.iter().all(|n| n.load(Ordering::Relaxed) == 1));
             }
         }
+    }
+
+    #[test]
+    fn memory_that_no_machine_has_is_an_error_before_any_task() {
+        let mut workers = Workers::new(2).expect("threads");
+        for memory in [1 << 50, usize::MAX / 2, usize::MAX] {
+            let refused = workers.each(4, memory, |_, _| unreachable!("no memory"));
+            assert!(refused.is_err());
+        }
+        assert_eq!(workers.each(4, 10, |_, _| ()), Ok(()));
     }
 }

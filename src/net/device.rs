@@ -7,6 +7,7 @@ use tch::Kind;
 
 use super::cuda;
 use super::error::NetError;
+use super::probe::{PrecisionProbe, has_amx};
 
 /// `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,13 +113,30 @@ impl fmt::Display for Precision {
 }
 
 impl Precision {
-    /// libtorch's kind of number on a device.
+    /// libtorch's kind of number on a device, for training: there the convolutions are
+    /// libtorch's in both precisions.
     pub fn resolve(self, device: tch::Device) -> Kind {
         match self {
             Self::F32 => Kind::Float,
             Self::Bf16 => Kind::BFloat16,
-            Self::Auto if device.is_cuda() || bf16_is_faster_on_cpu() => Kind::BFloat16,
+            Self::Auto if device.is_cuda() || bf16_is_faster_by_libtorch() => Kind::BFloat16,
             Self::Auto => Kind::Float,
+        }
+    }
+
+    /// The same for inference with so many threads on the CPU. What is faster there is
+    /// measured, see [`PrecisionProbe`].
+    pub fn resolve_for_inference(
+        self,
+        device: tch::Device,
+        convolutions: Convolutions,
+        threads: usize,
+    ) -> Kind {
+        match self {
+            Self::Auto if convolutions.are_own(device, Kind::Float) => {
+                PrecisionProbe::of_cpu(threads).map_or(Kind::Float, |probe| probe.kind())
+            }
+            _ => self.resolve(device),
         }
     }
 }
@@ -161,21 +179,18 @@ impl Convolutions {
     }
 }
 
-/// Whether the CPU is faster in bf16 than in f32. AVX512-BF16 alone does not tell: with
-/// it AMD's CPUs multiply twice as fast as in f32, Intel's without AMX (as in many
-/// virtual machines) half as fast (`benches/RESULTS.md`).
-pub fn bf16_is_faster_on_cpu() -> bool {
+/// Whether libtorch is faster in bf16 than in f32 on the CPU. AVX512-BF16 alone does not
+/// tell: with it AMD's CPUs multiply twice as fast as in f32, Intel's without AMX (as in
+/// many virtual machines) half as fast (`benches/RESULTS.md`).
+fn bf16_is_faster_by_libtorch() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{__cpuid, __cpuid_count};
-        // Rust's own detection of AMX is not stable yet.
-        const AMX_BF16: u32 = 1 << 22;
         if !std::is_x86_feature_detected!("avx512bf16") {
             return false; // every CPU with AMX-BF16 has it, too
         }
-        let leaf = __cpuid(0);
+        let leaf = std::arch::x86_64::__cpuid(0);
         let vendor = [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes);
-        vendor.as_flattened() == b"AuthenticAMD" || __cpuid_count(7, 0).edx & AMX_BF16 != 0
+        vendor.as_flattened() == b"AuthenticAMD" || has_amx()
     }
     // On ARM oneDNN's bf16 uses other kernels, which were not measured.
     #[cfg(not(target_arch = "x86_64"))]
@@ -221,9 +236,13 @@ mod tests {
             assert_eq!(Precision::F32.resolve(device), Kind::Float);
             assert_eq!(Precision::Bf16.resolve(device), Kind::BFloat16);
         }
-        assert_eq!(
-            Precision::Auto.resolve(tch::Device::Cuda(0)),
-            Kind::BFloat16
-        );
+        let gpu = tch::Device::Cuda(0);
+        assert_eq!(Precision::Auto.resolve(gpu), Kind::BFloat16);
+        for convolutions in [Convolutions::Auto, Convolutions::Libtorch] {
+            let kind = |p: Precision, d| p.resolve_for_inference(d, convolutions, 2);
+            assert_eq!(kind(Precision::Auto, gpu), Kind::BFloat16);
+            assert_eq!(kind(Precision::F32, tch::Device::Cpu), Kind::Float);
+            assert_eq!(kind(Precision::Bf16, tch::Device::Cpu), Kind::BFloat16);
+        }
     }
 }

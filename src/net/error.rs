@@ -180,6 +180,19 @@ pub enum NetError {
     /// The system has no more threads.
     #[error("cannot start the threads of the network: {0}; try fewer with --threads")]
     Threads(std::io::Error),
+    /// Too little memory for our own convolutions.
+    #[error("{0}; smaller batches or pictures need less")]
+    OutOfMemory(#[from] l3net_conv::OutOfMemory),
+    /// The input or the weights of a trunk are not of its shape.
+    #[error("{what} of {expected:?} values were expected, not of {found:?}")]
+    Shape {
+        /// What it is.
+        what: String,
+        /// Its shape.
+        found: Vec<i64>,
+        /// The network's shape.
+        expected: Vec<i64>,
+    },
     /// libtorch failed, usually for lack of memory (see
     /// [`is_out_of_memory`](Self::is_out_of_memory)).
     #[error("libtorch: {0}")]
@@ -201,8 +214,10 @@ impl NetError {
     /// Whether the device or the machine had too little memory: a smaller batch may
     /// succeed. libtorch has no code for it, only its text.
     pub fn is_out_of_memory(&self) -> bool {
-        let Self::Torch(text) = self else {
-            return false;
+        let text = match self {
+            Self::OutOfMemory(_) => return true,
+            Self::Torch(text) => text,
+            _ => return false,
         };
         let text = text.to_ascii_lowercase();
         OUT_OF_MEMORY.iter().any(|sign| text.contains(sign))

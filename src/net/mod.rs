@@ -20,6 +20,7 @@ mod layout;
 mod metadata;
 mod model;
 mod plain;
+mod probe;
 pub(crate) mod random;
 mod response;
 pub(crate) mod safetensors_file;
@@ -29,7 +30,7 @@ mod weights;
 
 pub use cameras::{CameraRecord, Cameras, ModelRecord};
 pub use default_model::{find_model, untrained_file};
-pub use device::{Convolutions, Device, Precision, bf16_is_faster_on_cpu, precision_name};
+pub use device::{Convolutions, Device, Precision, precision_name};
 pub use embedding::{Embedding, PICTURE_WIDTH, SOUND_WIDTH};
 pub use error::{ModelError, NetError};
 pub use fusion::{Fusion, HeatmapKind, Outputs};
@@ -37,6 +38,7 @@ pub use layout::{Conv1Stride, FEATURE, HIDDEN, Modality, Parts, TensorSpec, Trun
 pub use metadata::FORMAT;
 pub(crate) use metadata::{check_variant, variant_metadata};
 pub use model::{L3Net, NetInfo, NetOptions};
+pub use probe::PrecisionProbe;
 pub use response::Response;
 pub use safetensors_file::StoreAs;
 pub use trunk::{Trunk, TrunkOutput};

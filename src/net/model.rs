@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use l3net_conv::Isa;
 use tch::{Kind, Tensor};
 
 use super::device::{Convolutions, Device, Precision, precision_name};
@@ -86,6 +87,9 @@ impl fmt::Display for NetInfo {
             self.device_name(),
             self.precision_name()
         )?;
+        if self.own_convolutions {
+            write!(f, ", own convolutions ({})", Isa::best())?;
+        }
         if !self.device.is_cuda() {
             let s = if self.threads == 1 { "" } else { "s" };
             write!(f, ", {} thread{s}", self.threads)?;
@@ -105,11 +109,13 @@ impl L3Net {
     /// If the device is not available or short of memory.
     pub fn new(weights: &Weights, options: &NetOptions) -> Result<Self, NetError> {
         let device = options.device.resolve()?;
-        let kind = options.precision.resolve(device);
+        let threads = options.threads.unwrap_or_else(cores).max(1);
+        let (precision, convolutions) = (options.precision, options.convolutions);
+        let kind = precision.resolve_for_inference(device, convolutions, threads);
         let info = NetInfo {
             device,
             kind,
-            threads: options.threads.unwrap_or_else(cores).max(1),
+            threads,
             own_convolutions: options.convolutions.are_own(device, kind),
             variant: *weights.variant(),
             trained: weights.is_trained(),
@@ -126,8 +132,8 @@ impl L3Net {
         let trunk = |modality| {
             (parts.has(modality))
                 .then(|| match &memory {
-                    Some(memory) => Ok(Trunk::own(weights, modality, memory)),
-                    None => Trunk::folded(weights, modality, device, kind),
+                    Some(memory) => Trunk::own(weights, modality, memory),
+                    None => Ok(Trunk::folded(weights, modality, device, kind)?),
                 })
                 .transpose()
         };
@@ -264,7 +270,7 @@ impl L3Net {
 
     fn audio_output(&self, batch: &[&Features]) -> Result<TrunkOutput, NetError> {
         let trunk = self.trunk(Modality::Audio)?;
-        Ok(trunk.forward(&self.audio_input(batch)?, false)?)
+        trunk.forward(&self.audio_input(batch)?, false)
     }
 
     /// The forward pass as tensors, for evaluation and tests. All pictures of the

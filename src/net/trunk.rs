@@ -21,6 +21,7 @@ use tch::{Device, Kind, TchError, Tensor};
 pub(super) use self::own::Memory;
 use self::own::OwnLayers;
 use self::torch::TorchLayers;
+use super::error::NetError;
 use super::layout::{Conv1Stride, Modality, TrunkKind};
 use super::weights::Weights;
 
@@ -66,12 +67,19 @@ impl Trunk {
     }
 
     /// The same in f32 on the CPU by our own convolutions, which work in `memory`.
-    pub(super) fn own(weights: &Weights, modality: Modality, memory: &Memory) -> Self {
-        let layers = OwnLayers::of(weights, modality, memory);
-        Self {
+    ///
+    /// # Errors
+    /// If there is too little memory.
+    pub(super) fn own(
+        weights: &Weights,
+        modality: Modality,
+        memory: &Memory,
+    ) -> Result<Self, NetError> {
+        let layers = OwnLayers::of(weights, modality, memory)?;
+        Ok(Self {
             rectified: weights.variant().trunks == TrunkKind::L3,
             layers: Layers::Own(Box::new(layers)),
-        }
+        })
     }
 
     /// One of the paper's trunks for training, over tensors that the caller owns and updates:
@@ -100,8 +108,8 @@ impl Trunk {
     /// running ones; a folded trunk ignores it.
     ///
     /// # Errors
-    /// If libtorch fails.
-    pub fn forward(&self, x: &Tensor, train: bool) -> Result<TrunkOutput, TchError> {
+    /// If the input is of another shape, there is too little memory, or libtorch fails.
+    pub fn forward(&self, x: &Tensor, train: bool) -> Result<TrunkOutput, NetError> {
         let rectified = self.rectified;
         let (conv4_2, pool4) = match &self.layers {
             Layers::Own(layers) => layers.forward(x, rectified)?,
@@ -130,11 +138,11 @@ impl Trunk {
     /// features for classification (section 3.3).
     ///
     /// # Errors
-    /// If libtorch fails.
-    pub fn to_conv4_2(&self, x: &Tensor, train: bool) -> Result<Tensor, TchError> {
+    /// As of [`forward`](Self::forward).
+    pub fn to_conv4_2(&self, x: &Tensor, train: bool) -> Result<Tensor, NetError> {
         match &self.layers {
             Layers::Own(layers) => layers.to_conv4_2(x),
-            Layers::Torch(layers) => layers.to_conv4_2(x, train),
+            Layers::Torch(layers) => Ok(layers.to_conv4_2(x, train)?),
         }
     }
 }

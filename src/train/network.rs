@@ -304,10 +304,10 @@ impl Network {
     ) -> Result<Tensor, TchError> {
         let frozen = self.objective.freeze.freezes(modality);
         let _guard = frozen.then(tch::no_grad_guard);
-        trunk
-            .forward(x, train && !frozen)?
-            .pool4
-            .f_to_kind(Kind::Float)
+        // A trunk for training is libtorch's, whose errors are texts.
+        let output = (trunk.forward(x, train && !frozen))
+            .map_err(|error| TchError::Torch(error.to_string()))?;
+        output.pool4.f_to_kind(Kind::Float)
     }
 
     /// Every tensor of the network by name, as a checkpoint stores it.

@@ -9,7 +9,9 @@ use std::process::Command;
 use serde::Serialize;
 
 use super::Missing;
-use crate::net;
+use tch::Kind;
+
+use crate::net::{self, PrecisionProbe, precision_name};
 
 /// Instruction sets that speed up the network: flag and name.
 const FEATURES: &[(&str, &str)] = &[
@@ -22,25 +24,30 @@ const FEATURES: &[(&str, &str)] = &[
 ];
 
 /// The processor.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Cpu {
     pub name: Option<String>,
     /// Cores that this process may use, within the limits of a container.
     pub cores: usize,
     /// The instruction sets present, of those that speed up the network.
     pub features: Vec<&'static str>,
-    /// Faster in bf16 than in f32, so that `--precision auto` is bf16.
-    pub fast_bf16: bool,
+    /// What `--precision auto` is: `f32` or `bf16`.
+    pub auto_precision: &'static str,
+    /// The time of bf16 of that of f32, where both were measured.
+    pub bf16_time: Option<f64>,
+    /// Instruction set of our own convolutions, in f32.
+    pub convolutions: String,
     pub memory_bytes: Option<u64>,
 }
 
 pub(super) fn cpu() -> Cpu {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    cpu_from(&text, &memory, crate::cores::cores())
+    let cores = crate::cores::cores();
+    cpu_from(&text, &memory, cores, PrecisionProbe::of_cpu(cores))
 }
 
-fn cpu_from(cpuinfo: &str, meminfo: &str, cores: usize) -> Cpu {
+fn cpu_from(cpuinfo: &str, meminfo: &str, cores: usize, probe: Option<PrecisionProbe>) -> Cpu {
     let value = |text: &str, key: &str| {
         text.lines()
             .filter_map(|line| line.split_once(':'))
@@ -58,7 +65,9 @@ fn cpu_from(cpuinfo: &str, meminfo: &str, cores: usize) -> Cpu {
             .filter(|(flag, _)| flags.contains(flag))
             .map(|&(_, name)| name)
             .collect(),
-        fast_bf16: net::bf16_is_faster_on_cpu(),
+        auto_precision: precision_name(probe.map_or(Kind::Float, |probe| probe.kind())),
+        bf16_time: probe.map(|probe| probe.ratio()),
+        convolutions: l3net_conv::Isa::best().to_string(),
         memory_bytes: value(meminfo, "MemTotal")
             .and_then(|v| v.strip_suffix(" kB")?.trim().parse::<u64>().ok())
             .map(|kb| kb * 1024),
@@ -185,18 +194,26 @@ mod tests {
     fn instruction_sets_of_a_server_and_a_laptop() {
         let server =
             "processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 avx512f avx512_bf16\n";
-        let cpu = cpu_from(server, "MemTotal:       1024 kB\n", 2);
+        let cpu = cpu_from(server, "MemTotal:       1024 kB\n", 2, None);
         assert_eq!(cpu.name.as_deref(), Some("Some CPU"));
         assert_eq!(cpu.features, ["AVX2", "AVX-512", "AVX-512 bf16"]);
         assert_eq!(cpu.memory_bytes, Some(1 << 20));
-        let laptop = cpu_from("flags : fpu avx2\n", "", 4);
+        assert_eq!((cpu.auto_precision, cpu.bf16_time), ("f32", None));
+        let probe = PrecisionProbe {
+            f32_ms: 4.0,
+            bf16_ms: 2.0,
+            off: 0.0,
+        };
+        let cpu = cpu_from(server, "", 2, Some(probe));
+        assert_eq!((cpu.auto_precision, cpu.bf16_time), ("bf16", Some(0.5)));
+        let laptop = cpu_from("flags : fpu avx2\n", "", 4, None);
         assert_eq!(laptop.features, ["AVX2"]);
         assert_eq!(laptop.memory_bytes, None);
     }
 
     #[test]
     fn an_arm_processor_has_features_and_no_name() {
-        let cpu = cpu_from("Features\t: fp asimd bf16\n", "", 8);
+        let cpu = cpu_from("Features\t: fp asimd bf16\n", "", 8, None);
         assert_eq!(cpu.features, ["NEON", "Arm bf16"]);
     }
 

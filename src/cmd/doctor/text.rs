@@ -48,12 +48,18 @@ fn processor(report: &Report, out: &mut dyn Write) -> Result<()> {
         [] => "no AVX2: the network runs slowly here".to_owned(),
         sets => sets.join(", "),
     };
-    let bf16 = if cpu.fast_bf16 {
-        "--precision auto is bf16, which is faster here"
-    } else {
-        "--precision auto is f32, as bf16 is not faster here"
+    line(out, "", &sets)?;
+    let compared = match cpu.bf16_time {
+        Some(ratio) => format!("bf16 takes {ratio:.2} of the time of f32"),
+        None => "no instructions for bf16".to_owned(),
     };
-    line(out, "", &format!("{sets}; {bf16}"))?;
+    let auto = cpu.auto_precision;
+    let own = format!("f32 by own convolutions ({})", cpu.convolutions);
+    line(
+        out,
+        "",
+        &format!("--precision auto is {auto}: {compared}; {own}"),
+    )?;
     let torch = &report.libtorch;
     let version = torch.version.as_deref().unwrap_or("of unknown version");
     let threads = if torch.threads == 1 {

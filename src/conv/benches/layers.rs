@@ -38,8 +38,9 @@ const LAYERS: [Layer; 16] = [
 /// Runs a layer once.
 type Run = Box<dyn FnMut(&mut Workers)>;
 
-/// A layer that can be run again and again, and what it computes, in 10⁹.
-fn job((_, h, w, from, to, pool): Layer, batch: usize) -> (Run, f64) {
+/// A layer that can be run again and again, what it computes, in 10⁹, and the seconds
+/// that it took to prepare its weights.
+fn job((_, h, w, from, to, pool): Layer, batch: usize) -> (Run, f64, f64) {
     let values = |n: usize| -> Vec<f32> {
         let value = |i: usize| (i * 7919 % 1009) as f32 / 1009.0 - 0.5;
         (0..n).map(value).collect()
@@ -48,16 +49,22 @@ fn job((_, h, w, from, to, pool): Layer, batch: usize) -> (Run, f64) {
     let x = values(batch * h * w * from);
     let gflop = 18.0 * (batch * h * w * from * to) as f64 / 1e9;
     let mut y = Map::default();
+    let start = Instant::now();
     if from < 16 {
-        let conv = InputConv::new(&kernels, &bias, 2, Isa::best());
-        let run = move |workers: &mut Workers| conv.run(&x, [batch, h, w], true, &mut y, workers);
-        return (Box::new(run), gflop / 4.0);
+        let conv = InputConv::new(&kernels, &bias, 2, Isa::best()).expect("memory");
+        let prepared = start.elapsed().as_secs_f64();
+        let run = move |workers: &mut Workers| {
+            conv.run(&x, [batch, h, w], true, &mut y, workers)
+                .expect("memory");
+        };
+        return (Box::new(run), gflop / 4.0, prepared);
     }
-    let conv = Conv3x3::new(&kernels, &bias, Tile::Four, Isa::best());
-    let x = Map::from_channels_last(&x, batch, h, w, from);
+    let conv = Conv3x3::new(&kernels, &bias, Tile::Four, Isa::best()).expect("memory");
+    let prepared = start.elapsed().as_secs_f64();
+    let x = Map::from_channels_last(&x, batch, h, w, from).expect("memory");
     let after = After { relu: true, pool };
-    let run = move |workers: &mut Workers| conv.run(&x, after, &mut y, workers);
-    (Box::new(run), gflop)
+    let run = move |workers: &mut Workers| conv.run(&x, after, &mut y, workers).expect("memory");
+    (Box::new(run), gflop, prepared)
 }
 
 fn main() {
@@ -73,7 +80,7 @@ fn main() {
         let start = Instant::now();
         let flop = peak::multiply_add(Isa::best());
         peak = peak.max(flop / start.elapsed().as_secs_f64() / 1e9);
-        for ((run, _), best) in jobs.iter_mut().zip(&mut best) {
+        for ((run, ..), best) in jobs.iter_mut().zip(&mut best) {
             let start = Instant::now();
             run(&mut workers);
             *best = best.min(start.elapsed().as_secs_f64());
@@ -83,7 +90,7 @@ fn main() {
         "{:?}, {threads} threads, batch {batch}; least of {runs} runs; peak {peak:.0} GFLOP/s a core",
         Isa::best()
     );
-    for ((layer, (_, gflop)), best) in LAYERS.iter().zip(&jobs).zip(&best) {
+    for ((layer, (_, gflop, _)), best) in LAYERS.iter().zip(&jobs).zip(&best) {
         let rate = gflop / best;
         let saved = if layer.3 < 16 { 1.0 } else { 4.0 };
         let of_peak = rate / saved / peak / threads as f64 * 100.0;
@@ -94,4 +101,6 @@ fn main() {
         );
     }
     println!("{:14} {:8.3} ms", "all", best.iter().sum::<f64>() * 1e3);
+    let prepared: f64 = jobs.iter().map(|(.., prepared)| prepared).sum();
+    println!("weights prepared in {:.0} ms", prepared * 1e3);
 }

@@ -8,12 +8,14 @@
 use super::Lanes;
 
 /// A register of SSE2.
-const LANES: usize = 4;
+pub(crate) type Narrow = Portable<4, 6>;
+/// As many lanes and rows as AVX-512 has.
+pub(crate) type Wide = Portable<16, 12>;
 
 #[derive(Clone, Copy)]
-pub(crate) struct Portable([f32; LANES]);
+pub(crate) struct Portable<const LANES: usize, const ROWS: usize>([f32; LANES]);
 
-impl Portable {
+impl<const LANES: usize, const ROWS: usize> Portable<LANES, ROWS> {
     #[inline(always)]
     fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
         Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
@@ -21,9 +23,9 @@ impl Portable {
 }
 
 // SAFETY: it needs nothing that the architecture may lack.
-unsafe impl Lanes for Portable {
+unsafe impl<const LANES: usize, const ROWS: usize> Lanes for Portable<LANES, ROWS> {
     const N: usize = LANES;
-    const ROWS: usize = 6;
+    const ROWS: usize = ROWS;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -15,6 +15,11 @@ struct Case {
     after: After,
 }
 
+/// Those that this CPU has, and one as wide as the widest.
+fn instruction_sets() -> impl Iterator<Item = Isa> {
+    Isa::available().iter().copied().chain([Isa::Wide])
+}
+
 /// Values in -1 to 1 that look random.
 fn values(len: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_769).wrapping_add(1);
@@ -105,14 +110,16 @@ impl Case {
             None => (&x[..], self.batch),
         };
         Map::from_channels_last(x, batch, self.height, self.width, self.channels_in)
+            .expect("memory")
     }
 
     /// By Winograd's algorithm.
     fn found(self, tile: Tile, isa: Isa) -> Vec<f32> {
         let mut workers = Workers::new(2).expect("threads");
         let mut y = Map::default();
-        let conv = Conv3x3::new(&self.kernels(), &self.bias(), tile, isa);
-        conv.run(&self.map(None), self.after, &mut y, &mut workers);
+        let conv = Conv3x3::new(&self.kernels(), &self.bias(), tile, isa).expect("memory");
+        conv.run(&self.map(None), self.after, &mut y, &mut workers)
+            .expect("memory");
         y.to_channels_last()
     }
 
@@ -120,9 +127,10 @@ impl Case {
     fn direct(self, isa: Isa) -> Vec<f32> {
         let mut workers = Workers::new(2).expect("threads");
         let mut y = Map::default();
-        let conv = InputConv::new(&self.kernels(), &self.bias(), self.stride, isa);
+        let conv = InputConv::new(&self.kernels(), &self.bias(), self.stride, isa).expect("memory");
         let size = [self.batch, self.height, self.width];
-        conv.run(&self.input(), size, self.after.relu, &mut y, &mut workers);
+        conv.run(&self.input(), size, self.after.relu, &mut y, &mut workers)
+            .expect("memory");
         assert_eq!(y.height(), self.height.div_ceil(self.stride));
         assert_eq!(y.width(), self.width.div_ceil(self.stride));
         y.to_channels_last()
@@ -202,7 +210,7 @@ fn cases() -> Vec<Case> {
 #[test]
 fn a_layer_is_the_convolution_by_definition_on_every_instruction_set() {
     for case in cases() {
-        for &isa in Isa::available() {
+        for isa in instruction_sets() {
             for tile in [Tile::Two, Tile::Four] {
                 let error = case.error(&case.found(tile, isa));
                 assert!(
@@ -217,9 +225,9 @@ fn a_layer_is_the_convolution_by_definition_on_every_instruction_set() {
 #[test]
 fn the_first_layer_is_the_convolution_by_definition_at_both_strides() {
     for case in cases() {
-        for (stride, &isa) in [1, 2]
+        for (stride, isa) in [1, 2]
             .into_iter()
-            .flat_map(|s| Isa::available().iter().map(move |isa| (s, isa)))
+            .flat_map(|s| instruction_sets().map(move |isa| (s, isa)))
         {
             let after = After {
                 pool: false,
@@ -248,7 +256,7 @@ fn the_sizes_of_the_network_with_deep_channels_are_exact_too() {
             stride: 1,
             after: RELU,
         };
-        for &isa in Isa::available() {
+        for isa in instruction_sets() {
             let [two, four] =
                 [Tile::Two, Tile::Four].map(|tile| case.error(&case.found(tile, isa)));
             assert!(two < EXACT, "{two:e} on {isa:?}");
@@ -269,12 +277,14 @@ fn bits_depend_neither_on_threads_nor_on_the_rest_of_the_batch() {
             stride: 1,
             after: POOL,
         };
-        for &isa in Isa::available() {
-            let conv = Conv3x3::new(&case.kernels(), &case.bias(), Tile::Four, isa);
+        for isa in instruction_sets() {
+            let conv =
+                Conv3x3::new(&case.kernels(), &case.bias(), Tile::Four, isa).expect("memory");
             let together = [1, 2, 3].map(|threads| {
                 let mut workers = Workers::new(threads).expect("threads");
                 let mut y = Map::default();
-                conv.run(&case.map(None), case.after, &mut y, &mut workers);
+                conv.run(&case.map(None), case.after, &mut y, &mut workers)
+                    .expect("memory");
                 y.to_channels_last()
             });
             assert_eq!(together[0], together[1]);
@@ -283,7 +293,8 @@ fn bits_depend_neither_on_threads_nor_on_the_rest_of_the_batch() {
             let mut y = Map::default();
             let mut alone = Vec::new();
             for image in 0..case.batch {
-                conv.run(&case.map(Some(image)), case.after, &mut y, &mut workers);
+                conv.run(&case.map(Some(image)), case.after, &mut y, &mut workers)
+                    .expect("memory");
                 alone.extend(y.to_channels_last());
             }
             assert_eq!(together[0], alone);
@@ -310,8 +321,10 @@ fn memory_of_a_larger_layer_leaves_nothing_behind() {
             after: RELU,
             ..case
         };
-        let conv = Conv3x3::new(&case.kernels(), &case.bias(), Tile::Four, Isa::best());
-        conv.run(&case.map(None), case.after, &mut y, &mut workers);
+        let conv =
+            Conv3x3::new(&case.kernels(), &case.bias(), Tile::Four, Isa::best()).expect("memory");
+        conv.run(&case.map(None), case.after, &mut y, &mut workers)
+            .expect("memory");
         let error = case.error(&y.to_channels_last());
         assert!(error < tolerance(Tile::Four), "{error:e}: {case:?}");
     }
@@ -329,20 +342,17 @@ fn layers_can_follow_each_other_though_their_channels_fill_up() {
         after: RELU,
     };
     let mut workers = Workers::new(2).expect("threads");
-    for &isa in Isa::available() {
+    for isa in instruction_sets() {
         let (mut x, mut y) = (Map::default(), Map::default());
-        InputConv::new(&first.kernels(), &first.bias(), 2, isa).run(
-            &first.input(),
-            [2, 9, 11],
-            true,
-            &mut x,
-            &mut workers,
-        );
-        let packed = Map::from_channels_last(&x.to_channels_last(), 2, 5, 6, 21);
-        let conv = Conv3x3::new(&values(30 * 21 * 9, 5), &values(30, 6), Tile::Four, isa);
-        conv.run(&x, RELU, &mut y, &mut workers);
+        let conv = InputConv::new(&first.kernels(), &first.bias(), 2, isa).expect("memory");
+        (conv.run(&first.input(), [2, 9, 11], true, &mut x, &mut workers)).expect("memory");
+        let packed = Map::from_channels_last(&x.to_channels_last(), 2, 5, 6, 21).expect("memory");
+        let conv =
+            Conv3x3::new(&values(30 * 21 * 9, 5), &values(30, 6), Tile::Four, isa).expect("memory");
+        conv.run(&x, RELU, &mut y, &mut workers).expect("memory");
         let found = y.to_channels_last();
-        conv.run(&packed, RELU, &mut y, &mut workers);
+        conv.run(&packed, RELU, &mut y, &mut workers)
+            .expect("memory");
         assert_eq!(found, y.to_channels_last());
     }
 }
@@ -364,7 +374,7 @@ proptest! {
         let after = After { relu, pool };
         let case = Case { batch, height, width, channels_in, channels, stride: 1, after };
         let tile = if four { Tile::Four } else { Tile::Two };
-        for &isa in Isa::available() {
+        for isa in instruction_sets() {
             let found = case.found(tile, isa);
             if batch > 0 {
                 prop_assert!(case.error(&found) < tolerance(tile));

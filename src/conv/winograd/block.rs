@@ -7,9 +7,12 @@
 use std::ops::Range;
 
 use super::points::MAX_POSITIONS;
-use super::tile::{InputTile, OutputTile, transform_input, transform_output};
-use super::weights::{IN_GROUP, Packed};
+use super::tile::{
+    InputTile, KernelPart, OutputTile, Pixels, transform_input, transform_kernels, transform_output,
+};
+use super::weights::Packed;
 use super::{After, BLOCK, Conv3x3, Grid};
+use crate::buffer::OutOfMemory;
 use crate::gemm::{Product, multiply};
 use crate::map::Map;
 use crate::workers::Workers;
@@ -25,9 +28,10 @@ const SHARED: usize = 3 << 19;
 const TRANSFORMED_AT_ONCE: usize = 4;
 
 /// Tiles that a task computes in a group of panels, at most.
-const COMPUTED_AT_ONCE: usize = 48;
+const COMPUTED_AT_ONCE: usize = 96;
 
-/// Transformed tiles: `[position, tile, channels]`, and where they start.
+/// Transformed tiles: `[part of the channels, position, tile, channels]`, and where they
+/// start.
 #[derive(Clone, Copy)]
 pub(super) struct Transformed {
     start: *mut f32,
@@ -36,7 +40,8 @@ pub(super) struct Transformed {
     end: usize,
     positions: usize,
     position_stride: usize,
-    depth: usize,
+    part: usize,
+    parts: usize,
 }
 
 // SAFETY: the functions that write through it say who may.
@@ -47,7 +52,8 @@ unsafe impl Sync for Transformed {}
 impl Transformed {
     /// Values that `tiles` need.
     pub fn len(tiles: usize, packed: &Packed) -> usize {
-        packed.positions * (tiles * packed.depth + GAP)
+        let parts = packed.depth.div_ceil(packed.part);
+        parts * packed.positions * (tiles * packed.part + GAP)
     }
 
     /// For `tiles` in memory of [`Self::len`].
@@ -58,15 +64,18 @@ impl Transformed {
             first: tiles.start,
             end: tiles.end,
             positions: packed.positions,
-            position_stride: tiles.len() * packed.depth + GAP,
-            depth: packed.depth,
+            position_stride: tiles.len() * packed.part + GAP,
+            part: packed.part,
+            parts: packed.depth.div_ceil(packed.part),
         }
     }
 
-    /// `depth` values of a tile.
-    fn at(self, position: usize, tile: usize) -> *mut f32 {
-        assert!(position < self.positions && (self.first..self.end).contains(&tile));
-        let place = position * self.position_stride + (tile - self.first) * self.depth;
+    /// `part` values of a tile.
+    fn at(self, part: usize, position: usize, tile: usize) -> *mut f32 {
+        assert!(part < self.parts && position < self.positions);
+        assert!((self.first..self.end).contains(&tile));
+        let row = part * self.positions + position;
+        let place = row * self.position_stride + (tile - self.first) * self.part;
         // SAFETY: within the memory: the place was checked, its length by `new`.
         unsafe { self.start.add(place) }
     }
@@ -118,59 +127,88 @@ impl<'a> Layer<'a> {
 
     /// Each task takes a block of tiles all the way: what it transforms stays in its
     /// core's second-level cache. All weights pass through it once a block.
-    pub fn by_tiles(&self, tiles: usize, workers: &Workers) {
+    pub fn by_tiles(&self, tiles: usize, workers: &mut Workers) -> Result<(), OutOfMemory> {
         let parts = Parts::of(0..tiles, BLOCK);
-        workers.each(parts.len(), |task, scratch| {
+        let most = parts.get(0).len();
+        let memory = Transformed::len(most, self.packed) + self.work_len(most);
+        workers.each(parts.len(), memory, |task, scratch| {
             let tiles = parts.get(task);
-            let len = Transformed::len(tiles.len(), self.packed);
-            scratch.resize(len + self.products_len(tiles.len()));
-            let (memory, products) = scratch.split_at_mut(len);
+            let (memory, work) = scratch.split_at_mut(Transformed::len(tiles.len(), self.packed));
             let transformed = Transformed::new(memory, &tiles, self.packed);
             // SAFETY: the memory is this task's, and so are the tiles.
             unsafe {
                 self.transform(tiles.clone(), transformed);
                 for group in 0..self.groups() {
-                    self.compute(tiles.clone(), group, transformed, products);
+                    self.compute(tiles.clone(), group, transformed, work);
                 }
             }
-        });
+        })
     }
 
     /// All threads transform some tiles, then each task computes some channels of them:
     /// weights pass through a core once for many tiles.
-    pub fn by_channels(&self, tiles: usize, workers: &mut Workers) {
+    pub fn by_channels(&self, tiles: usize, workers: &mut Workers) -> Result<(), OutOfMemory> {
         let mut memory = std::mem::take(&mut workers.shared);
         let together = (SHARED / self.packed.positions / self.packed.depth).max(BLOCK);
         for first in (0..tiles).step_by(together) {
             let tiles = first..tiles.min(first + together);
-            memory.resize(Transformed::len(tiles.len(), self.packed));
+            memory.resize(Transformed::len(tiles.len(), self.packed))?;
             let transformed = Transformed::new(&mut memory, &tiles, self.packed);
             let parts = Parts::of(tiles.clone(), TRANSFORMED_AT_ONCE);
-            workers.each(parts.len(), |task, _| {
+            workers.each(parts.len(), 0, |task, _| {
                 // SAFETY: each task has other tiles.
                 unsafe { self.transform(parts.get(task), transformed) };
-            });
+            })?;
             let parts = Parts::of(tiles, COMPUTED_AT_ONCE);
-            workers.each(parts.len() * self.groups(), |task, scratch| {
+            let memory = self.work_len(parts.get(0).len());
+            workers.each(parts.len() * self.groups(), memory, |task, scratch| {
                 let (group, part) = (task / parts.len(), task % parts.len());
                 let tiles = parts.get(part);
-                scratch.resize(self.products_len(tiles.len()));
                 // SAFETY: each task has other tiles or another group, and all tiles
                 // were transformed when the first `each` returned.
                 unsafe { self.compute(tiles, group, transformed, scratch) };
-            });
+            })?;
         }
         workers.shared = memory;
+        Ok(())
     }
 
     /// The number of groups of panels.
     fn groups(&self) -> usize {
-        self.packed.panels.div_ceil(IN_GROUP)
+        self.packed.panels.div_ceil(self.packed.in_group())
     }
 
-    /// Values of memory that the products of `tiles` need in a group.
+    /// Values of memory that a task needs for a group: for products, and for kernels if
+    /// it has to transform them.
+    fn work_len(&self, tiles: usize) -> usize {
+        self.products_len(tiles) + self.kernels_len()
+    }
+
     fn products_len(&self, tiles: usize) -> usize {
-        IN_GROUP * tiles * self.packed.positions * self.packed.columns
+        self.packed.in_group() * tiles * self.packed.positions * self.packed.columns
+    }
+
+    fn kernels_len(&self) -> usize {
+        match self.packed.transformed {
+            true => 0,
+            false => self.packed.positions * self.kernels_stride(),
+        }
+    }
+
+    /// From one position to the next of kernels that a task transformed.
+    fn kernels_stride(&self) -> usize {
+        self.packed.part * self.packed.columns + GAP
+    }
+
+    /// The channels of a part.
+    fn channels(&self, part: usize) -> Range<usize> {
+        let first = part * self.packed.part;
+        first..self.packed.depth.min(first + self.packed.part)
+    }
+
+    /// Parts of the channels.
+    fn parts(&self) -> Range<usize> {
+        0..self.packed.depth.div_ceil(self.packed.part)
     }
 
     /// Transforms tiles of the input.
@@ -178,32 +216,35 @@ impl<'a> Layer<'a> {
     /// # Safety
     /// Nobody else reads or writes these tiles of `to`, which has them.
     unsafe fn transform(&self, tiles: Range<usize>, to: Transformed) {
-        let depth = self.packed.depth;
         let mut next = self.pixels(tiles.start);
         for tile in tiles.clone() {
             let pixels = next;
             // The last reads itself ahead.
             next = self.pixels(tiles.end.min(tile + 2) - 1);
-            let tile = InputTile {
-                pixels,
-                next,
-                channels: depth,
-                to: to.at(0, tile),
-                position_stride: to.position_stride,
-            };
-            // SAFETY: `depth` values are at each pixel, and ours, the caller says, at
-            // each position of the tile. The convolution checked the CPU.
-            unsafe {
-                match self.grid.side {
-                    2 => transform_input::<2>(self.conv.isa, &tile),
-                    _ => transform_input::<4>(self.conv.isa, &tile),
+            for part in self.parts() {
+                let channels = self.channels(part);
+                let tile = InputTile {
+                    pixels: &pixels,
+                    next: &next,
+                    first: channels.start,
+                    channels: channels.len(),
+                    to: to.at(part, 0, tile),
+                    position_stride: to.position_stride,
+                };
+                // SAFETY: these values are at each pixel, and ours, the caller says, at
+                // each position of the tile. The convolution checked the CPU.
+                unsafe {
+                    match self.grid.side {
+                        2 => transform_input::<2>(self.conv.isa, &tile),
+                        _ => transform_input::<4>(self.conv.isa, &tile),
+                    }
                 }
             }
         }
     }
 
     /// The pixels of a tile of the input, `depth` values at each.
-    fn pixels(&self, tile: usize) -> [[*const f32; MAX_POSITIONS]; MAX_POSITIONS] {
+    fn pixels(&self, tile: usize) -> Pixels {
         let (height, width) = (self.x.height(), self.x.width());
         let (depth, side) = (self.packed.depth, self.grid.side);
         let (image, row, column) = self.grid.place(tile);
@@ -236,41 +277,51 @@ impl<'a> Layer<'a> {
         tiles: Range<usize>,
         group: usize,
         from: Transformed,
-        products: &mut [f32],
+        work: &mut [f32],
     ) {
         let Packed {
-            depth,
-            positions,
-            columns,
-            ..
+            positions, columns, ..
         } = *self.packed;
-        assert!(products.len() >= self.products_len(tiles.len()));
-        let first = group * IN_GROUP;
-        let panels = first..self.packed.panels.min(first + IN_GROUP);
+        let (products, kernels) = work.split_at_mut(self.products_len(tiles.len()));
+        let first = group * self.packed.in_group();
+        let panels = first..self.packed.panels.min(first + self.packed.in_group());
         // [panel, tile, position, column]
         let place = |panel: usize, tile: usize, position: usize| {
             ((panel * tiles.len() + tile) * positions + position) * columns
         };
-        for position in 0..positions {
-            for panel in panels.clone() {
-                let weights = &self.packed.values[self.packed.place(panel, position)..];
-                let product = Product {
-                    input: from.at(position, tiles.start),
-                    input_stride: depth,
-                    rows: tiles.len(),
-                    segment: depth,
-                    segments: 1,
-                    segment_stride: 0,
-                    weights: weights[..depth * columns].as_ptr(),
-                    bias: self.conv.zeros[..columns].as_ptr(),
-                    relu: false,
-                    next: weights.as_ptr().wrapping_add(depth * columns),
-                    output: products[place(panel - first, 0, position)..].as_mut_ptr(),
-                    output_stride: positions * columns,
-                };
-                // SAFETY: a row is `depth` values of a tile at this position, which the
-                // caller says are there; the products' length was checked.
-                unsafe { multiply(self.conv.isa, product) };
+        for part in self.parts() {
+            let depth = self.channels(part).len();
+            if !self.packed.transformed {
+                self.transform_kernels(first, part, kernels);
+            }
+            for position in 0..positions {
+                for panel in panels.clone() {
+                    let output = products[place(panel - first, 0, position)..].as_mut_ptr();
+                    let (weights, next, ahead) = self.weights(panel, position, part, kernels);
+                    let (start, start_stride) = match part {
+                        0 => (self.conv.zeros[..columns].as_ptr(), 0),
+                        _ => (output.cast_const(), positions * columns),
+                    };
+                    let product = Product {
+                        input: from.at(part, position, tiles.start),
+                        input_stride: self.packed.part,
+                        rows: tiles.len(),
+                        segment: depth,
+                        segments: 1,
+                        segment_stride: 0,
+                        weights: weights[..depth * columns].as_ptr(),
+                        next,
+                        ahead,
+                        start,
+                        start_stride,
+                        relu: false,
+                        output,
+                        output_stride: positions * columns,
+                    };
+                    // SAFETY: a row is `depth` values of a tile at this position, which
+                    // the caller says are there; `place` is within the products.
+                    unsafe { multiply(self.conv.isa, product) };
+                }
             }
         }
         for tile in tiles.clone() {
@@ -278,6 +329,51 @@ impl<'a> Layer<'a> {
                 let from = &products[place(panel - first, tile - tiles.start, 0)..];
                 // SAFETY: this tile and these channels are ours, the caller says.
                 unsafe { self.finish(tile, panel, &from[..positions * columns]) };
+            }
+        }
+    }
+
+    /// The transformed kernels of a panel for a position and a part of the channels, what
+    /// to read ahead meanwhile, and how much of it.
+    fn weights<'k>(
+        &'k self,
+        panel: usize,
+        position: usize,
+        part: usize,
+        kernels: &'k [f32],
+    ) -> (&'k [f32], *const f32, usize) {
+        let packed = self.packed;
+        if packed.transformed {
+            let weights = &packed.values[packed.place(panel, position)..];
+            let ahead = packed.depth * packed.columns;
+            return (weights, weights.as_ptr().wrapping_add(ahead), ahead);
+        }
+        // Each position reads a piece of the part that follows.
+        let channel = (part + 1) * packed.part;
+        let piece = packed.part * 9 * packed.columns / packed.positions;
+        let place = packed.plain_place(panel, channel) + position * piece;
+        let next = packed.values.as_ptr().wrapping_add(place);
+        (&kernels[position * self.kernels_stride()..], next, piece)
+    }
+
+    /// Transforms the kernels of a panel for a part of the channels.
+    fn transform_kernels(&self, panel: usize, part: usize, to: &mut [f32]) {
+        let packed = self.packed;
+        let channels = self.channels(part);
+        let from = &packed.values[packed.plain_place(panel, channels.start)..];
+        assert!(to.len() >= self.kernels_len());
+        let kernels = KernelPart {
+            from: from[..channels.len() * 9 * packed.columns].as_ptr(),
+            channels: channels.len(),
+            to: to.as_mut_ptr(),
+            position_stride: self.kernels_stride(),
+        };
+        // SAFETY: what is read was checked, and there is place for a part of each
+        // position. The convolution checked the CPU.
+        unsafe {
+            match self.grid.side {
+                2 => transform_kernels::<2>(self.conv.isa, &kernels),
+                _ => transform_kernels::<4>(self.conv.isa, &kernels),
             }
         }
     }

@@ -82,3 +82,45 @@ pub(super) unsafe fn output<L: Lanes, const M: usize>(m: [L; MAX_POSITIONS]) -> 
         ]
     }
 }
+
+/// G · g: three values of a kernel at the points, as [`input`] expects them.
+///
+/// # Safety
+/// That of [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn kernel<L: Lanes, const M: usize>(g: [L; 3]) -> [L; MAX_POSITIONS] {
+    // SAFETY: the caller's.
+    unsafe {
+        let [g0, g1, g2] = g;
+        if M == 2 {
+            let half = L::splat(0.5);
+            let even = g0.add(g2).mul(half);
+            let (plus, minus) = (g1.mul_add(half, even), g1.mul_add(L::splat(-0.5), even));
+            return [g0.mul(L::splat(-1.0)), plus, minus, g2, g0, g0];
+        }
+        let pair = |of: (f32, f32, f32)| {
+            let even = g0.mul_add(L::splat(of.0), g2.mul(L::splat(of.2)));
+            [
+                g1.mul_add(L::splat(of.1), even),
+                g1.mul_add(L::splat(-of.1), even),
+            ]
+        };
+        let [a_plus, a_minus] = pair(AT_A);
+        let [b_plus, b_minus] = pair(AT_B);
+        let at_0 = g0.mul(L::splat(AT_0));
+        [at_0, a_plus, a_minus, b_plus, b_minus, g2]
+    }
+}
+
+/// What the first value of a kernel counts at 0.
+const AT_0: f32 = (1.0 / (A as f64 * A as f64 * B as f64 * B as f64)) as f32;
+/// What each value of a kernel counts at ±A.
+const AT_A: (f32, f32, f32) = at(A as f64, B as f64);
+/// The same at ±B.
+const AT_B: (f32, f32, f32) = at(B as f64, A as f64);
+
+/// 1, p and p², divided by the product of the differences to the other points.
+const fn at(p: f64, other: f64) -> (f32, f32, f32) {
+    let n = 2.0 * p * p * (p * p - other * other);
+    ((1.0 / n) as f32, (p / n) as f32, (p * p / n) as f32)
+}

@@ -5,22 +5,36 @@
     reason = "rows and columns of small matrices by their numbers"
 )]
 
-use super::points::{MAX_POSITIONS, input, output};
-use crate::gemm::VECTORS;
+use super::points::{MAX_POSITIONS, input, kernel, output};
+use crate::gemm::{LINE, VECTORS};
 use crate::simd::{Lanes, dispatch};
 
-/// Values of a cache line.
-const LINE: usize = 16;
+/// The first channel at each pixel of a tile of the input; outside the picture, zeros.
+pub(super) type Pixels = [[*const f32; MAX_POSITIONS]; MAX_POSITIONS];
 
-/// A tile of the input.
-pub(super) struct InputTile {
-    /// The first channel of its pixels; outside the picture, zeros.
-    pub pixels: [[*const f32; MAX_POSITIONS]; MAX_POSITIONS],
+/// Some channels of a tile of the input.
+pub(super) struct InputTile<'a> {
+    /// Its pixels.
+    pub pixels: &'a Pixels,
     /// The same of the tile that follows.
-    pub next: [[*const f32; MAX_POSITIONS]; MAX_POSITIONS],
-    /// A multiple of every vector.
+    pub next: &'a Pixels,
+    /// The first of the channels.
+    pub first: usize,
+    /// Their number, a multiple of every vector.
     pub channels: usize,
-    /// The first position's channels.
+    /// The first position's channels, from the first of these on.
+    pub to: *mut f32,
+    /// From one position to the next.
+    pub position_stride: usize,
+}
+
+/// Kernels of a panel for some channels of the input.
+pub(super) struct KernelPart {
+    /// `[channels, 3, 3, panel]`.
+    pub from: *const f32,
+    /// Channels of the input.
+    pub channels: usize,
+    /// `[channels, panel]` of the first position.
     pub to: *mut f32,
     /// From one position to the next.
     pub position_stride: usize,
@@ -64,11 +78,51 @@ dispatch! {
     pub(super) unsafe fn transform_output = output_tile<_, M>(tile: &OutputTile)
 }
 
+dispatch! {
+    /// Transforms kernels for tiles of `M` × `M` of the output.
+    ///
+    /// # Safety
+    /// As of [`transform_input`].
+    pub(super) unsafe fn transform_kernels = kernel_part<_, M>(part: &KernelPart)
+}
+
+#[inline(always)]
+unsafe fn kernel_part<L: Lanes, const M: usize>(part: &KernelPart) {
+    let side = M + 2;
+    let columns = VECTORS * L::N;
+    for c in 0..part.channels {
+        for v in 0..VECTORS {
+            // SAFETY: 9 rows of each channel are there, and its row of each position.
+            unsafe {
+                let from = part.from.add(c * 9 * columns + v * L::N);
+                let zero = L::splat(0.0);
+                let mut half = [[zero; 3]; MAX_POSITIONS];
+                for j in 0..3 {
+                    let at = |i: usize| L::load(from.add((3 * i + j) * columns));
+                    let column = kernel::<L, M>([at(0), at(1), at(2)]);
+                    for i in 0..side {
+                        half[i][j] = column[i];
+                    }
+                }
+                let mut to = part.to.add(c * columns + v * L::N);
+                for row in &half[..side] {
+                    let row = kernel::<L, M>(*row);
+                    for value in &row[..side] {
+                        value.store(to);
+                        to = to.wrapping_add(part.position_stride);
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[inline(always)]
 unsafe fn input_tile<L: Lanes, const M: usize>(tile: &InputTile) {
     let side = M + 2;
-    let mut c = 0;
-    while c < tile.channels {
+    let mut done = 0;
+    while done < tile.channels {
+        let c = tile.first + done;
         // SAFETY: N channels remain at each pixel and each position.
         unsafe {
             if c.is_multiple_of(LINE) {
@@ -90,16 +144,16 @@ unsafe fn input_tile<L: Lanes, const M: usize>(tile: &InputTile) {
                     half[i][j] = column[i];
                 }
             }
-            let mut to = tile.to.add(c);
+            let mut to = tile.to.add(done);
             for row in &half[..side] {
                 let row = input::<L, M>(*row);
                 for value in &row[..side] {
                     value.store(to);
-                    to = to.add(tile.position_stride);
+                    to = to.wrapping_add(tile.position_stride);
                 }
             }
         }
-        c += L::N;
+        done += L::N;
     }
 }
 

@@ -8,7 +8,10 @@ use crate::window_spec::WindowSpec;
 fn in_f32(weights: &Weights, modality: Modality) -> [Trunk; 2] {
     let memory = Memory::new(2).expect("two threads");
     let torch = Trunk::folded(weights, modality, Device::Cpu, Kind::Float).expect("a trunk");
-    [torch, Trunk::own(weights, modality, &memory)]
+    [
+        torch,
+        Trunk::own(weights, modality, &memory).expect("a trunk"),
+    ]
 }
 
 fn largest(x: &Tensor) -> f64 {
@@ -144,6 +147,57 @@ fn openl3s_trunks_are_its_layers_in_its_order() {
         let off = off.max().double_value(&[]);
         assert!(off < 3e-2 * scale, "{modality:?} in bf16: {off} of {scale}");
     }
+}
+
+#[test]
+fn what_no_machine_has_memory_for_is_out_of_memory_and_the_trunk_goes_on() {
+    let _guard = tch::no_grad_guard();
+    let weights = Weights::random(5, Conv1Stride::Two);
+    let memory = Memory::new(2).expect("two threads");
+    let trunk = Trunk::own(&weights, Modality::Vision, &memory).expect("a trunk");
+    // One pixel, seen again and again: it takes no memory.
+    let pixel = Tensor::from_slice(&[1.0_f32, 2.0, 3.0]).reshape([1, 3, 1, 1]);
+    let picture = pixel.expand([1, 3, 1 << 24, 1 << 24], false);
+    let error = trunk.forward(&picture, false).err().expect("an error");
+    assert!(matches!(error, NetError::OutOfMemory(_)), "{error}");
+    assert!(error.is_out_of_memory(), "{error}");
+    let small = pixel.expand([2, 3, 16, 16], false);
+    let found = trunk.forward(&small, false).expect("a forward pass");
+    assert_eq!(found.pool4.size(), [2, 512]);
+}
+
+#[test]
+fn a_batch_in_parts_is_each_of_it_alone() {
+    let _guard = tch::no_grad_guard();
+    let weights = Weights::random(5, Conv1Stride::One);
+    let memory = Memory::new(1).expect("a thread");
+    let trunk = Trunk::own(&weights, Modality::Audio, &memory).expect("a trunk");
+    // So large that two do not share a part.
+    let values: Vec<f32> = (0..3 * 150 * 130).map(|i| (i as f32 * 0.7).sin()).collect();
+    let x = Tensor::from_slice(&values).reshape([3, 1, 150, 130]);
+    let together = trunk.forward(&x, false).expect("a forward pass");
+    for i in 0..3 {
+        let alone = trunk
+            .forward(&x.narrow(0, i, 1), false)
+            .expect("a forward pass");
+        assert_eq!(together.conv4_2.narrow(0, i, 1), alone.conv4_2);
+        assert_eq!(together.pool4.narrow(0, i, 1), alone.pool4);
+    }
+    let none = trunk
+        .forward(&x.narrow(0, 0, 0), false)
+        .expect("a forward pass");
+    assert_eq!(none.conv4_2.size(), [0, 512, 18, 16]);
+}
+
+#[test]
+fn an_input_of_other_channels_is_an_error() {
+    let _guard = tch::no_grad_guard();
+    let weights = Weights::random(5, Conv1Stride::Two);
+    let memory = Memory::new(1).expect("a thread");
+    let trunk = Trunk::own(&weights, Modality::Vision, &memory).expect("a trunk");
+    let x = Tensor::zeros([1, 1, 32, 32], (Kind::Float, Device::Cpu));
+    let error = trunk.forward(&x, false).err().expect("an error");
+    assert!(error.to_string().contains("[1, 3, 32, 32]"), "{error}");
 }
 
 #[test]
