@@ -63,7 +63,8 @@ impl Workers {
         work: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Result<(), OutOfMemory> {
         let threads = self.threads().min(tasks);
-        for scratch in &mut self.scratch[..threads] {
+        // Of all threads: which of them help is up to the system.
+        for scratch in &mut self.scratch {
             let scratch = scratch.get_mut();
             (scratch.unwrap_or_else(PoisonError::into_inner)).resize(memory)?;
         }
@@ -108,6 +109,20 @@ mod tests {
                 assert_eq!(shared, Ok(()));
                 assert!(done.iter().all(|n| n.load(Ordering::Relaxed) == 1));
             }
+        }
+    }
+
+    #[test]
+    fn whichever_thread_helps_has_the_memory() {
+        let mut workers = Workers::new(5).expect("threads");
+        for memory in 1..50 {
+            // Two threads have to meet, one of them any of four.
+            let both = std::sync::Barrier::new(2);
+            let shared = workers.each(2, memory, |_, scratch| {
+                assert_eq!(scratch.len(), memory);
+                both.wait();
+            });
+            assert_eq!(shared, Ok(()));
         }
     }
 

@@ -151,7 +151,8 @@ fn gap_row(gap: &Gap) -> String {
 
 /// What was measured of a file, in one line.
 fn qc_row(qc: &Qc) -> String {
-    let length = |stretches: &[Stretch]| stretches.iter().map(|s| s.duration_s).sum::<f64>();
+    // Not `sum`, which is -0.0 of nothing.
+    let length = |stretches: &[Stretch]| stretches.iter().fold(0.0, |sum, s| sum + s.duration_s);
     let mut said = Vec::new();
     if let Some(video) = &qc.video {
         said.push(format!("black {:.1} s", length(&video.blackdetect)));
