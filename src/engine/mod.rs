@@ -231,10 +231,13 @@ impl<'a> Engine<'a> {
                     stats: &self.stats.network,
                     clock: self.clock,
                 };
-                scope.spawn(move || {
+                // Named, so that a list of threads tells the network's share.
+                let named = std::thread::Builder::new().name("network".to_owned());
+                let run = move || {
                     let _guard = guard;
                     thread.run();
-                });
+                };
+                (named.spawn_scoped(scope, run)).expect("the system has a thread");
             }
             let mut result = Ok(());
             for output in &outputs {
