@@ -14,6 +14,7 @@ use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Judge, Task};
 use crate::features::Features;
 use crate::media::{ProcessOpener, Source, SourceKind};
+use crate::memory::Returning;
 use crate::net::{ModelRecord, Weights};
 use crate::sink::Sink;
 use crate::sink::archive::Archive;
@@ -109,6 +110,7 @@ impl Run<'_> {
         let window = &args.window;
         let net = args.net.place(&weights)?;
         drop(weights);
+        let _returning = real_time.then(Returning::start).flatten();
         let (replace, replacements) = crossbeam_channel::unbounded();
         let skip: Vec<u64> = sources
             .iter()
