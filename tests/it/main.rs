@@ -19,6 +19,8 @@ mod damaged;
 mod dashboards;
 #[cfg(feature = "gst")]
 mod embed;
+#[cfg(feature = "monitor")]
+mod endurance;
 #[cfg(feature = "eval")]
 mod eval;
 #[cfg(feature = "eval")]
