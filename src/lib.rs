@@ -45,6 +45,10 @@ pub mod cancel;
 pub mod clock;
 pub mod exit;
 pub mod file_error;
+#[cfg(all(test, target_os = "linux"))]
+#[path = "data/footprint.rs"]
+mod footprint;
+pub mod memory;
 pub mod png;
 pub mod priority;
 pub mod stats;

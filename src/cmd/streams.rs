@@ -17,6 +17,7 @@ use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Judge, Task};
 use crate::features::Features;
 use crate::media::{GraphFiles, ProcessOpener, Source, SourceKind};
+use crate::memory::Returning;
 use crate::net::{ModelRecord, Weights};
 use crate::sink::archive::Archive;
 use crate::sink::heatmaps::Heatmaps;
@@ -121,6 +122,7 @@ impl Run<'_> {
         let window = &args.window;
         let net = args.net.place(&weights)?;
         drop(weights);
+        let _returning = real_time.then(Returning::start).flatten();
         let (replace, replacements) = crossbeam_channel::unbounded();
         let skip: Vec<u64> = sources
             .iter()

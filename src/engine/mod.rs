@@ -253,10 +253,13 @@ impl<'a> Engine<'a> {
                     stats: &self.stats.network,
                     clock: self.clock,
                 };
-                scope.spawn(move || {
+                // Named, so that a list of threads tells the network's share.
+                let named = std::thread::Builder::new().name("network".to_owned());
+                let run = move || {
                     let _guard = guard;
                     thread.run();
-                });
+                };
+                (named.spawn_scoped(scope, run)).expect("the system has a thread");
             }
             let begin = |task: Task, roster: &mut Roster, emit: &mut _| -> Result<(), E> {
                 let known = roster.knows(&task.source.name);

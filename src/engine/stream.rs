@@ -19,7 +19,7 @@ use crate::media::{
 };
 use crate::result::GapReason;
 use crate::stats::StreamStats;
-use crate::time::MediaTime;
+use crate::time::{MediaTime, SamplePos};
 use crate::window::{FRAME_MEMORY, GapSpan, MomentMaker, MomentOrGap, Pace, TAIL_SAMPLES};
 use lag::{Lag, Lateness};
 use listening::Listening;
@@ -172,7 +172,9 @@ impl Reader<'_> {
             wait = (wait * 2).min(BACKOFF.1);
             // The timeline continues at the current time.
             let outage = self.engine.clock.now().duration_since(begun);
-            offset = MediaTime::from_secs_f64(outage.as_secs_f64()).max(self.length());
+            let back = MediaTime::from_secs_f64(outage.as_secs_f64()).max(self.length());
+            // A whole sample: else the first window would begin before the gap ends.
+            offset = SamplePos::from_time(back).plus(1).to_time();
             let maker = self.maker.take();
             let maker = maker.unwrap_or_else(|| self.new_maker(Pace::Live));
             let maker = self.maker.insert(maker);
@@ -399,6 +401,9 @@ impl Reader<'_> {
         if self.lateness.as_mut().is_some_and(is_late) {
             let why = GapReason::Overload;
             return self.dispatcher.gap(self.stream, GapSpan { why, ..span });
+        }
+        if self.pace == Pace::Live {
+            self.utc_zero.limit(moment.end, clock.utc());
         }
         match (self.extractor).extract(moment, self.utc_zero.get(), self.pace, clock) {
             Ok(_) if there_already => {}

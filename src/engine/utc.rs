@@ -2,37 +2,60 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::time::MediaTime;
 
 /// How often the wall clock is read. Not at every moment: each reading is off by some
 /// milliseconds, and consecutive moments would show that.
 const STEP: Duration = Duration::from_secs(60);
+
+/// A moment that ends further ahead of the wall clock than this ends now instead: the source's
+/// timestamps have jumped ahead. Half of it is what they are ahead by anyway.
+const MOST_AHEAD: SignedDuration = SignedDuration::from_secs(1);
 
 /// The wall-clock time at stream time zero.
 ///
 /// The source's clock and the wall clock drift apart, by seconds in a few days, so this
 /// is measured again every minute.
 #[derive(Default)]
-pub(super) struct UtcZero(Option<(Instant, Timestamp)>);
+pub(super) struct UtcZero {
+    measured: Option<(Instant, Timestamp)>,
+    /// How far the timestamps have jumped ahead since the source was opened.
+    ahead: SignedDuration,
+}
 
 impl UtcZero {
     /// The last measurement.
     pub fn get(&self) -> Option<Timestamp> {
-        self.0.map(|(_, zero)| zero)
+        let (_, zero) = self.measured?;
+        zero.checked_sub(self.ahead).ok()
     }
 
     /// Measures with `look`, if due. If that gives nothing, the last measurement stays.
     pub fn refresh(&mut self, now: Instant, look: impl FnOnce() -> Option<Timestamp>) {
-        if self.0.is_none_or(|(at, _)| now.duration_since(at) >= STEP)
+        if self
+            .measured
+            .is_none_or(|(at, _)| now.duration_since(at) >= STEP)
             && let Some(zero) = look()
         {
-            self.0 = Some((now, zero));
+            self.measured = Some((now, zero));
+        }
+    }
+
+    /// A moment that ends at `end` is there at `now`: nothing ends later than that.
+    pub fn limit(&mut self, end: MediaTime, now: Timestamp) {
+        let ns = SignedDuration::from_nanos(i64::try_from(end.0).unwrap_or(i64::MAX));
+        let ends = self.get().and_then(|zero| zero.checked_add(ns).ok());
+        let ahead = ends.map(|ends| ends.duration_since(now));
+        if let Some(ahead) = ahead.filter(|ahead| *ahead > MOST_AHEAD) {
+            self.ahead = self.ahead.saturating_add(ahead);
         }
     }
 
     /// The source is being reopened, and its clock starts anew.
     pub fn forget(&mut self) {
-        self.0 = None;
+        *self = Self::default();
     }
 }
 
@@ -57,5 +80,27 @@ mod tests {
         assert!(zero.get().is_some(), "the last one stands");
         zero.forget();
         assert_eq!(zero.get(), None);
+    }
+
+    #[test]
+    fn a_source_whose_timestamps_jump_ahead_is_not_in_the_future() {
+        let day = |ms: i64| Timestamp::from_millisecond(ms).expect("in range");
+        let begun = Instant::now();
+        let mut zero = UtcZero::default();
+        let mut ends = |end_s: u64, now_ms: i64| {
+            let now = begun + Duration::from_millis(now_ms.unsigned_abs());
+            zero.refresh(now, || Some(day(0)));
+            let end = MediaTime(end_s * 1_000_000_000);
+            zero.limit(end, day(now_ms));
+            zero.get()
+                .map(|zero| zero.as_millisecond() + end_s as i64 * 1000)
+        };
+        assert_eq!(ends(5, 5_100), Some(5_000));
+        assert_eq!(ends(6, 5_800), Some(6_000), "a little ahead is usual");
+        // Seven seconds ahead from here on.
+        assert_eq!(ends(14, 7_100), Some(7_100));
+        assert_eq!(ends(15, 8_150), Some(8_100));
+        // Measured again.
+        assert_eq!(ends(80, 73_100), Some(73_100));
     }
 }

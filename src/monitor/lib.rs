@@ -19,6 +19,9 @@ pub mod clip;
 pub mod detect;
 pub mod event;
 pub mod files;
+#[cfg(all(test, target_os = "linux"))]
+#[path = "../data/footprint.rs"]
+mod footprint;
 pub mod gallery;
 pub mod hub;
 pub mod monitor;

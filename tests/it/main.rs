@@ -21,6 +21,8 @@ mod dashboards;
 mod dot;
 #[cfg(feature = "gst")]
 mod embed;
+#[cfg(feature = "monitor")]
+mod endurance;
 #[cfg(feature = "eval")]
 mod eval;
 #[cfg(feature = "eval")]

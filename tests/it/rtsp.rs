@@ -9,7 +9,9 @@ use std::process::{Child, Command, Stdio};
 
 use l3net::result::Verdict;
 
-use crate::common::{Running, StreamRecords, by_stream, l3net, only, run, streams_in, wait_for};
+use crate::common::{
+    Running, StreamRecords, by_stream, kill, l3net, only, run, streams_in, wait_for,
+};
 
 /// White and black in turn, as H.264.
 pub const PICTURE: &str = "videotestsrc is-live=true pattern=white \
@@ -49,6 +51,11 @@ impl Server {
         let server = Self { process, address };
         wait_for("the server", || TcpStream::connect(address).is_ok());
         server
+    }
+
+    /// Sends it a signal by its name.
+    pub fn signal(&self, name: &str) {
+        assert!(kill(self.process.id(), name), "kill -{name}");
     }
 
     /// The address of a stream. By `rtspt` all goes over one TCP connection.

@@ -7,7 +7,8 @@
 //! The payloaders in a description are called `pay0` and `pay1`. What passes the elements
 //! `sound` (samples of 16 bits) and `picture` (I420) is audible and white for four seconds,
 //! then silent and black for four, and so on: whoever receives it can see which sound
-//! belongs to which picture.
+//! belongs to which picture. Behind a `capsfilter` called `size` pictures are half as wide and
+//! high in every other four seconds.
 
 use std::net::SocketAddr;
 
@@ -72,6 +73,7 @@ fn factory(description: &str, needs_login: bool) -> gst_rtsp_server::RTSPMediaFa
         // Black is 16 in luma; chroma, the last third of I420, does not matter to brightness.
         alternate(&bin, "sound", |bytes| bytes.fill(0));
         alternate(&bin, "picture", |bytes| bytes.fill(16));
+        resize(&bin);
     });
     factory
 }
@@ -88,6 +90,34 @@ fn alternate(bin: &gst::Bin, name: &str, blank: fn(&mut [u8])) {
             && let Ok(mut bytes) = buffer.make_mut().map_writable()
         {
             blank(&mut bytes);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Halves the pictures of a `capsfilter` in every other period.
+fn resize(bin: &gst::Bin) {
+    let Some(filter) = bin.by_name("size") else {
+        return;
+    };
+    let (Some(pad), whole) = (filter.static_pad("src"), filter.property("caps")) else {
+        return;
+    };
+    let whole: gst::Caps = whole;
+    let mut half = whole.copy();
+    if let Some(caps) = half.get_mut().and_then(|caps| caps.structure_mut(0)) {
+        for side in ["width", "height"] {
+            let length: i32 = caps.get(side).unwrap_or(2);
+            caps.set(side, length / 2);
+        }
+    }
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(at) = info.buffer().and_then(|buffer| buffer.pts()) {
+            let is_half = (at / HALF_PERIOD.nseconds()).nseconds() % 2 == 1;
+            let wanted = if is_half { &half } else { &whole };
+            if filter.property::<gst::Caps>("caps") != *wanted {
+                filter.set_property("caps", wanted);
+            }
         }
         gst::PadProbeReturn::Ok
     });

@@ -3,7 +3,7 @@
 //!
 //! Belongs here: from plain samples and pixels to plain numbers of the network's
 //! shape, and the geometry from a heatmap's cell back to a place in the picture; which
-//! samples are no sound, and how loud the rest is.
+//! samples are no sound, and how loud the rest is; whether a picture stands or is black.
 //! Does not: tensors, pairing of sound and frame.
 //!
 //! Live, batch, evaluation and training share one [`FeatureExtractor`], so that a
@@ -14,11 +14,13 @@ mod eigen;
 mod frame;
 mod level;
 mod spectrogram;
+mod still;
 
 pub use clean::{Damage, MAX_SAMPLE, clean};
 pub use frame::{Crop, FrameScaler, SHORT_SIDE, ScaledFrame, Viewport};
 pub use level::{Level, LevelSums};
 pub use spectrogram::LogSpectrogram;
+pub use still::{is_black, is_still};
 
 use crate::picture::Picture;
 use crate::window_spec::WindowSpec;

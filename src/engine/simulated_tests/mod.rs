@@ -5,6 +5,8 @@
 mod ending;
 mod outages;
 mod timestamps;
+#[cfg(all(target_os = "linux", feature = "monitor"))]
+mod week;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};

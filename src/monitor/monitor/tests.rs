@@ -1,3 +1,6 @@
+#[cfg(target_os = "linux")]
+mod week;
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 

@@ -78,6 +78,46 @@ fn events_survive_a_broker_that_is_away_in_order() {
     );
 }
 
+/// All that twelve cameras tell in an hour, at once: a state each second, and each five minutes an
+/// event that is told ten times. Nothing is lost, and of states only the newest is sent.
+#[test]
+fn a_broker_that_is_away_for_an_hour_of_news_gets_every_event_and_the_newest_states() {
+    let mut broker = Mosquitto::start();
+    let names: Vec<String> = (0..12).map(|n| format!("cam{n}")).collect();
+    let hub = hub(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let monitor = Monitor::start(&hub, broker.port, |_| {});
+    let reader = Reader::start(broker.port);
+    reader.until("l3net/available", "online");
+    broker.down();
+    let mut told = 0;
+    for second in 0..3_600_u32 {
+        for name in &names {
+            let mut status = status(name);
+            status.correspondence = Some(second as f32 / 3_600.0);
+            hub.set_status(status);
+        }
+        if second % 30 == 0 {
+            tell_numbers(&hub, told..told + 12);
+            told += 12;
+        }
+    }
+    until("they wait", || {
+        monitor.counters().waiting == u64::from(told)
+    });
+    assert!(broker.up());
+    until("all are sent", || {
+        monitor.counters().sent == u64::from(told)
+    });
+    assert_in_order(&reader, told);
+    for name in &names {
+        let topic = format!("l3net/{name}/correspondence");
+        reader.until(&topic, "1.000");
+        let sent = reader.all(&topic).len();
+        assert!(sent < 20, "{sent} of 3,600 states");
+    }
+    assert_eq!(monitor.finish().dropped, 0);
+}
+
 /// A broker that has forgotten what it had gets it again.
 #[test]
 fn a_broker_without_memory_is_told_all_values_again() {
