@@ -19,7 +19,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-PPM = [0, -500, 500]
+PPM = [0, -1_000, 1_000]
 FIRST_PORT = 15_100
 PAGE = 15_090
 PACKET = 188
