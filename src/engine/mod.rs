@@ -206,9 +206,13 @@ impl<'a> Engine<'a> {
             slots.push(Mutex::new(Some((task, stop))));
         }
         let next = AtomicUsize::new(0);
-        let left = AtomicUsize::new(open);
+        // Threads that read, and streams that wait for one of their name to end.
+        let (left, waiting) = (AtomicUsize::new(open), AtomicUsize::new(0));
         let one_less = || {
-            if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let is_last = left.fetch_sub(1, Ordering::AcqRel) == 1;
+            // Who waits begins when the end of the other is taken. Once cancelled, one that
+            // was never opened has no end.
+            if is_last && (waiting.load(Ordering::Acquire) == 0 || self.cancel.is_cancelled()) {
                 dispatcher.close();
             }
         };
@@ -264,6 +268,8 @@ impl<'a> Engine<'a> {
             let begin = |task: Task, roster: &mut Roster, emit: &mut _| -> Result<(), E> {
                 let known = roster.knows(&task.source.name);
                 let (stream, stop) = self.announce(&task, known, &dispatcher, roster, emit)?;
+                left.fetch_add(1, Ordering::AcqRel);
+                waiting.store(roster.waiting(), Ordering::Release);
                 let guard = end_if_panicking();
                 scope.spawn(move || {
                     let _guard = guard;
@@ -291,12 +297,14 @@ impl<'a> Engine<'a> {
                         Err(_) => break,
                     },
                     recv(changes) -> change => match change {
-                        Ok(change) if add_unless_zero(&left, change.begin.len()) => {
-                            // Before they end: who begins must know whom to wait for.
-                            let now = roster.begin(change.begin);
+                        // One more, so that the run does not end meanwhile.
+                        Ok(change) if add_unless_zero(&left, &waiting) => {
                             roster.end(&change.end);
+                            let now = roster.begin(change.begin);
+                            waiting.store(roster.waiting(), Ordering::Release);
                             result = (now.into_iter())
                                 .try_for_each(|task| begin(task, &mut roster, &mut emit));
+                            one_less();
                         }
                         Ok(_) => {}
                         Err(_) => changes = never(),
@@ -342,9 +350,10 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Adds to a counter, unless it has reached zero: then nothing counts any more.
-fn add_unless_zero(counter: &AtomicUsize, n: usize) -> bool {
-    let add = |left| (left > 0).then_some(left + n);
-    let added = counter.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+/// Adds one, unless nobody is left: then the run is over.
+fn add_unless_zero(left: &AtomicUsize, waiting: &AtomicUsize) -> bool {
+    let some_wait = waiting.load(Ordering::Acquire) > 0;
+    let add = |left| (left > 0 || some_wait).then_some(left + 1);
+    let added = left.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
     added.is_ok()
 }

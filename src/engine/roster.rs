@@ -39,10 +39,17 @@ impl Roster {
         });
     }
 
-    /// Asks streams to end.
-    pub fn end(&self, names: &[StreamName]) {
+    /// Asks streams to end. Those of these names that waited do not begin any more.
+    pub fn end(&mut self, names: &[StreamName]) {
         let ending = self.rows.iter().filter(|row| names.contains(&row.name));
         ending.for_each(|row| row.stop.cancel());
+        self.waiting
+            .retain(|task| !names.contains(&task.source.name));
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Streams that can begin at once. The others wait until theirs of the same name is over.
@@ -108,6 +115,13 @@ mod tests {
         let door = roster.over(1).expect("it has waited");
         assert_eq!(names(&[door]), ["door"]);
         assert!(roster.knows(&"door".into()) && !roster.knows(&"attic".into()));
+
+        // Changed again while the last one still ends: only the newest begins.
+        assert!(roster.begin(vec![task("hall")]).is_empty());
+        roster.end(&["hall".into(), "yard".into()]);
+        assert_eq!(roster.waiting(), 1, "the door's");
+        assert!(roster.begin(vec![task("hall")]).is_empty());
+        assert!(roster.over(0).is_some() && roster.over(0).is_none());
 
         // It is there again, under another index.
         roster.add("door".into(), run.part());

@@ -39,6 +39,11 @@ impl UtcZero {
             .is_none_or(|(at, _)| now.duration_since(at) >= STEP)
             && let Some(zero) = look()
         {
+            // A wall clock that was set back in between is no jump of the source's.
+            if let Some((_, before)) = self.measured {
+                let back = before.duration_since(zero).max(SignedDuration::ZERO);
+                self.ahead = (self.ahead.saturating_sub(back)).max(SignedDuration::ZERO);
+            }
             self.measured = Some((now, zero));
         }
     }
@@ -102,5 +107,19 @@ mod tests {
         assert_eq!(ends(15, 8_150), Some(8_100));
         // Measured again.
         assert_eq!(ends(80, 73_100), Some(73_100));
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_back_is_believed_once_it_is_read_again() {
+        let day = |ms: i64| Timestamp::from_millisecond(ms).expect("in range");
+        let begun = Instant::now();
+        let mut zero = UtcZero::default();
+        zero.refresh(begun, || Some(day(3_600_000)));
+        // An hour earlier.
+        zero.limit(MediaTime(5_000_000_000), day(5_000));
+        let ends = zero.get().expect("measured").as_millisecond() + 5_000;
+        assert_eq!(ends, 5_000, "not in the future");
+        zero.refresh(begun + STEP, || Some(day(0)));
+        assert_eq!(zero.get(), Some(day(0)));
     }
 }

@@ -104,11 +104,11 @@ const QUOTE: &str = "\\\"";
 /// A graph without credentials: those in addresses, and values of properties for them.
 fn published(graph: &str) -> String {
     let mut shown = graph.to_owned();
-    let ends = |c: char| c.is_whitespace() || "\"\\'<>".contains(c);
     for (at, _) in graph.match_indices("://") {
         let rest = &graph[at..];
-        let end = rest.find(ends).unwrap_or(rest.len());
-        shown = without_secrets(&shown, &rest[..end]);
+        let value = &rest[..end_of_value(rest)];
+        let end = value.find(char::is_whitespace).unwrap_or(value.len());
+        shown = without_secrets(&shown, &value[..end]);
     }
     for name in SECRET {
         shown = without_value(&shown, &format!("{name}={QUOTE}"));
@@ -116,12 +116,30 @@ fn published(graph: &str) -> String {
     shown
 }
 
+/// Where a value ends: at its closing quotation mark, or that of its label. One within the
+/// value has an escaped backslash before it.
+fn end_of_value(text: &str) -> usize {
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        at += match c {
+            '\\' if rest.starts_with(QUOTE) => return at,
+            // An escaped backslash, and what it escapes.
+            '\\' if rest.starts_with("\\\\\\\"") => 4,
+            '\\' if rest.starts_with("\\\\") => 2,
+            '"' => return at,
+            c => c.len_utf8(),
+        };
+    }
+    text.len()
+}
+
 /// The same without the text from each `start` to the next quotation mark.
 fn without_value(text: &str, start: &str) -> String {
     let mut parts = text.split(start);
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let end = part.find(QUOTE).unwrap_or(0);
+        let end = end_of_value(part);
         shown.extend([start, "…", &part[end..]]);
     }
     shown
@@ -153,9 +171,39 @@ mod tests {
     }
 
     #[test]
+    fn a_value_ends_at_its_own_quotation_mark() {
+        for (text, value) in [
+            (
+                r#"pa'ss@cam"
+next"#,
+                "pa'ss@cam",
+            ),
+            (
+                r#"p\303\244ss@cam"
+"#,
+                r"p\303\244ss@cam",
+            ),
+            (
+                r#"a\"b"
+"#,
+                r#"a\"b"#,
+            ),
+            (
+                r#"a\\"
+"#, r"a\\",
+            ),
+            (r#"a" ]"#, "a"),
+            ("whole", "whole"),
+        ] {
+            assert_eq!(&text[..end_of_value(text)], value, "{text}");
+        }
+    }
+
+    #[test]
     fn a_pipeline_is_drawn_without_its_secrets() {
         gst::init().expect("GStreamer starts");
-        let text = "souphttpsrc location=http://me:secret@h/1?token=abcd user-pw=hush ! fakesink";
+        let text = "souphttpsrc location=\"http://me:se'cret@h/1?token=abcd\" \
+                    user-pw=hush\\\"still ! fakesink";
         let Ok(pipeline) = gst::parse::launch(text) else {
             return;
         };
@@ -168,7 +216,7 @@ mod tests {
             graph.starts_with("digraph") && graph.contains("souphttpsrc"),
             "{graph}"
         );
-        for secret in ["secret", "abcd", "hush"] {
+        for secret in ["cret", "abcd", "hush", "still"] {
             assert!(!graph.contains(secret), "{graph}");
         }
     }

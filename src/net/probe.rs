@@ -193,9 +193,12 @@ fn measure_layers(threads: usize) -> Result<PrecisionProbe, NetError> {
                 let own = Tensor::f_from_slice(&y.to_channels_last())?.f_view([1, s, s, c])?;
                 let found = found.f_to_kind(Kind::Float)?.f_permute([0, 2, 3, 1])?;
                 let off = (&own - found).f_abs()?.f_max()?.f_double_value(&[])?;
-                probe.off = probe
-                    .off
-                    .max(off / own.f_abs()?.f_max()?.f_double_value(&[])?);
+                let off = off / own.f_abs()?.f_max()?.f_double_value(&[])?;
+                // The greater of a number and none is the number.
+                probe.off = match off.is_finite() {
+                    true => probe.off.max(off),
+                    false => f64::MAX,
+                };
                 continue;
             }
             least_f32 = least_f32.min((between - start).as_secs_f64() * 1e3);

@@ -74,7 +74,7 @@ pub struct Reload {
     pub output: OutputArgs,
     /// Where pipelines are drawn.
     pub dot: Option<PathBuf>,
-    /// What the file said last.
+    /// What the file said at the start.
     pub settings: Settings,
     /// The model that judges.
     pub record: Arc<ModelRecord>,
@@ -128,13 +128,18 @@ impl Reload {
             let _ = self.told.network.send(replacement);
         }
         news.extend(unheeded(&self.settings, &settings));
-        if self.output.overlay.is_some() && !difference.begin.is_empty() {
-            news.push("streams that are new get no --overlay before the next start".to_owned());
+        for (is_given, what) in [
+            (self.output.overlay.is_some(), "get no --overlay"),
+            (self.model.is_none(), "are not learnt by --adapt"),
+        ] {
+            if is_given && !difference.begin.is_empty() {
+                news.push(format!("streams that are new {what} before the next start"));
+            }
         }
         let names: Vec<StreamName> = all.into_iter().map(|source| source.name).collect();
         let streams = watch::streams_of(&settings, &names);
         let recorder = self.told.recorder.as_ref().and_then(Weak::upgrade);
-        self.watch(&settings, streams, recorder.as_deref());
+        self.watch(streams, recorder.as_deref());
         let task = |(source, hop): Opened| Task {
             packets: (recorder.as_ref()).and_then(|recorder| recorder.ring(&source.name)),
             graphs: (self.dot.as_ref()).map(|dir| GraphFiles::in_folder(dir, &source.name)),
@@ -145,15 +150,13 @@ impl Reload {
             end: difference.end,
             begin: difference.begin.into_iter().map(task).collect(),
         });
-        (self.settings, self.given.opened) = (settings, opened);
+        self.given.opened = opened;
         Ok(news.join("; "))
     }
 
     /// Before the engine: a stream that begins must be known.
-    fn watch(&self, settings: &Settings, streams: Vec<Stream>, recorder: Option<&PacketRecorder>) {
-        // How long packets are kept is the start's: `[record]` is read once.
+    fn watch(&self, streams: Vec<Stream>, recorder: Option<&PacketRecorder>) {
         if let (Some(recorder), Some(record)) = (recorder, &self.settings.record) {
-            let record = settings.record.as_ref().unwrap_or(record);
             recorder.set_streams(streams.iter().map(|of| watch::kept_before(record, of)));
         }
         if let Some(monitor) = &self.told.monitor {
@@ -227,7 +230,7 @@ impl Difference {
     }
 }
 
-/// What has changed and is read at the start only.
+/// What is read at the start only, and is not as it was then.
 fn unheeded(before: &Settings, after: &Settings) -> Option<String> {
     let cameras = |of: &Settings| -> Vec<_> {
         let streams = of.stream.iter().map(|stream| stream.as_ref());

@@ -84,7 +84,7 @@ impl PictureMeter {
         let depth = bits(&compared.format_info());
         self.freeze
             .frame(at, format.frame_ns, compared, |frame, reference| {
-                is_still(planes(frame), planes(reference), depth)
+                is_still(&planes(frame), &planes(reference), depth)
             });
         Some(())
     }
@@ -235,6 +235,7 @@ fn plane(frame: &Readable, number: u32) -> Option<Plane<'_>> {
     })
 }
 
-fn planes(frame: &Readable) -> impl Iterator<Item = Plane<'_>> + Clone {
-    (0..frame.n_planes()).filter_map(move |number| plane(frame, number))
+fn planes(frame: &Readable) -> Vec<Plane<'_>> {
+    let planes = (0..frame.n_planes()).filter_map(|number| plane(frame, number));
+    planes.collect()
 }

@@ -1,6 +1,7 @@
 //! The sound of a file: its channels, blocks of floats.
 
 use gstreamer as gst;
+use l3net_data::floats::from_f32;
 
 use crate::features::clean;
 use crate::qc::{AudioReport, ChannelWeight, LoudnessMeter, Silence};
@@ -16,7 +17,6 @@ pub(super) struct SoundMeter {
     loudness: Option<LoudnessMeter>,
     /// A part of it could not be measured.
     is_unmeasured: bool,
-    pcm: Vec<f32>,
 }
 
 impl SoundMeter {
@@ -62,18 +62,15 @@ impl SoundMeter {
             return;
         };
         self.first.get_or_insert((channels.len() as u32, *rate));
-        let (samples, _) = map.as_chunks();
-        self.pcm.clear();
-        self.pcm
-            .extend(samples.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        let mut pcm = from_f32(&map);
         // One NaN would stay in the filters for ever.
-        clean(&mut self.pcm);
+        clean(&mut pcm);
         let at = at.unwrap_or_else(|| silence.end());
-        silence.block(at, &self.pcm);
+        silence.block(at, &pcm);
         if let Some(loudness) = &mut self.loudness
             && !self.is_unmeasured
         {
-            loudness.block(&self.pcm);
+            loudness.block(&pcm);
         }
     }
 

@@ -290,8 +290,9 @@ impl Detectors {
 
     fn sync(&self) -> Condition {
         let settings = &self.settings.out_of_sync;
+        // It was opened anew, or its times jumped: what was is over.
         let Some(early) = self.drift_ms else {
-            return Condition::Unclear;
+            return Condition::Over;
         };
         let (off, most) = match early > 0.0 {
             true => (early, settings.sound_early_ms),

@@ -279,6 +279,7 @@ impl Monitor {
             .and_then(|utc| utc.parse::<jiff::Timestamp>().ok());
         let at = at.map_or(now, UtcMs::from);
         let moment = Arc::new(moment.clone());
+        watched.begin_again(now);
         watched.take(&moment, at, now, lag_s);
         if moment.evidence.picture.is_some() {
             self.gallery.put(Arc::clone(&moment));
@@ -299,6 +300,7 @@ impl Monitor {
         let Some(watched) = self.streams.get_mut(&gap.stream) else {
             return;
         };
+        watched.begin_again(now);
         let (begin, end) = watched.utc_of(gap, now);
         watched.take_gap(gap, begin, end, now);
         let found = watched.detectors.gap(gap, end);

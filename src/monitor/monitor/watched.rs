@@ -76,6 +76,16 @@ impl Watched {
         }
     }
 
+    /// Something comes of a stream that had ended: it was opened anew, and its time began
+    /// anew.
+    pub fn begin_again(&mut self, now: UtcMs) {
+        if self.status.state == StreamState::Ended {
+            self.origin_ms = None;
+            self.delivered = now;
+            self.set_state(StreamState::Reconnecting, now);
+        }
+    }
+
     /// Takes a gap.
     pub fn take_gap(&mut self, gap: &Gap, begin: UtcMs, end: UtcMs, now: UtcMs) {
         match gap.why {

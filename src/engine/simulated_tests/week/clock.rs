@@ -12,6 +12,8 @@ use crate::stats::{RunStats, RunStream};
 use crate::sync::lock;
 
 const SECOND_NS: u64 = 1_000_000_000;
+/// Real time.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Stands still while any stream works, or the network or the publisher has something to
 /// do; then it moves on to the first time that somebody sleeps until. So what takes no
@@ -123,7 +125,10 @@ impl StepClock {
         enter(&mut state, until);
         self.move_on(&mut state);
         while self.elapsed_ns.load(Ordering::SeqCst) < until && !state.released {
-            state = self.changed.wait(state).expect("no panic");
+            // A stream that ends tells its counters, not this clock.
+            let waited = self.changed.wait_timeout(state, LOOK_EVERY);
+            state = waited.expect("no panic").0;
+            self.move_on(&mut state);
         }
         leave(&mut state, until);
     }
