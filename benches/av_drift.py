@@ -98,7 +98,7 @@ def main() -> None:
         streams = folder / "streams.toml"
         streams.write_text(text)
         command = [program, "live", "--streams", streams, "--json", folder / "out.jsonl", "-q"]
-        live = subprocess.Popen(list(map(str, command)), cwd=folder)
+        live = subprocess.Popen(list(map(str, command)))
         time.sleep(5)
         for n, ppm in enumerate(PPM):
             args = (data, FIRST_PORT + n, ppm, jitter_ms)
