@@ -173,25 +173,10 @@ mod tests {
     #[test]
     fn a_value_ends_at_its_own_quotation_mark() {
         for (text, value) in [
-            (
-                r#"pa'ss@cam"
-next"#,
-                "pa'ss@cam",
-            ),
-            (
-                r#"p\303\244ss@cam"
-"#,
-                r"p\303\244ss@cam",
-            ),
-            (
-                r#"a\"b"
-"#,
-                r#"a\"b"#,
-            ),
-            (
-                r#"a\\"
-"#, r"a\\",
-            ),
+            (r#"pa'ss@cam\"\nnext"#, "pa'ss@cam"),
+            (r#"p\\303\\244ss@cam\"\n"#, r"p\\303\\244ss@cam"),
+            (r#"a\\\"b\"\n"#, r#"a\\\"b"#),
+            (r#"a\\\\\"\n"#, r"a\\\\"),
             (r#"a" ]"#, "a"),
             ("whole", "whole"),
         ] {
