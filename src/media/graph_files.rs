@@ -124,8 +124,8 @@ fn end_of_value(text: &str) -> usize {
         let rest = &text[at..];
         at += match c {
             '\\' if rest.starts_with(QUOTE) => return at,
-            // An escaped backslash, and what it escapes.
-            '\\' if rest.starts_with("\\\\\\\"") => 4,
+            // Escaped twice: a backslash, or a quotation mark.
+            '\\' if rest.starts_with("\\\\\\\\") || rest.starts_with("\\\\\\\"") => 4,
             '\\' if rest.starts_with("\\\\") => 2,
             '"' => return at,
             c => c.len_utf8(),
