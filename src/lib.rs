@@ -46,6 +46,10 @@ pub mod clock;
 pub mod exit;
 pub mod file_error;
 #[cfg(all(test, target_os = "linux"))]
+#[cfg_attr(
+    not(feature = "monitor"),
+    allow(dead_code, reason = "the simulated weeks are watched by the monitor")
+)]
 #[path = "data/footprint.rs"]
 mod footprint;
 pub mod memory;

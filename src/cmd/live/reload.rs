@@ -1,7 +1,7 @@
 //! SIGHUP: the file of `--streams` is read anew, and so is the model.
 //!
 //! Belongs here: what has changed, and telling it to those who run. Does not: what a signal
-//! is ([`crate::cmd::signals`]), how streams come and go ([`crate::engine`]).
+//! is (`cmd::signals`), how streams come and go ([`crate::engine`]).
 //!
 //! Streams that stay lose nothing. A file that is wrong changes nothing.
 
