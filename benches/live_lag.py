@@ -20,20 +20,13 @@ from pathlib import Path
 
 SECONDS = 60
 FIRST_PORT = 15_000
-CLIP = [
-    "ffmpeg", "-v", "error", "-y",
-    "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25:d=20",
-    "-f", "lavfi", "-i", "sine=f=440:r=48000:d=20",
-    "-c:v", "libx264", "-preset", "veryfast", "-g", "50", "-b:v", "4M",
-    "-c:a", "aac", "-shortest",
-]  # fmt: skip
 
 
 def main() -> None:
     program, streams = sys.argv[1], int(sys.argv[2])
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.ts"
-        subprocess.run([*CLIP, clip], check=True)
+        make(clip, "1920x1080", "4M")
         addresses = [f"udp://127.0.0.1:{FIRST_PORT + n}" for n in range(streams)]
         senders = [send(clip, address) for address in addresses]
         try:
@@ -41,6 +34,18 @@ def main() -> None:
         finally:
             for sender in senders:
                 sender.kill()
+
+
+def make(clip: Path, size: str, rate: str) -> None:
+    """Twenty seconds of H.264 and AAC."""
+    command = [
+        "ffmpeg", "-v", "error", "-y",
+        "-f", "lavfi", "-i", f"testsrc2=s={size}:r=25:d=20",
+        "-f", "lavfi", "-i", "sine=f=440:r=48000:d=20",
+        "-c:v", "libx264", "-preset", "veryfast", "-g", "50", "-b:v", rate,
+        "-c:a", "aac", "-shortest",
+    ]  # fmt: skip
+    subprocess.run([*command, clip], check=True)
 
 
 def send(clip: Path, address: str) -> subprocess.Popen:

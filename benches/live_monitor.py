@@ -22,15 +22,10 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+from live_lag import make, send
+
 FIRST_PORT = 15_100
 PAGE = "127.0.0.1:15099"
-CLIP = [
-    "ffmpeg", "-v", "error", "-y",
-    "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=20",
-    "-f", "lavfi", "-i", "sine=f=440:r=48000:d=20",
-    "-c:v", "libx264", "-preset", "veryfast", "-g", "50", "-b:v", "1M",
-    "-c:a", "aac", "-shortest",
-]  # fmt: skip
 TICKS = os.sysconf("SC_CLK_TCK")
 # Of our own convolutions, and whoever calls them.
 NETWORK = re.compile(r"network|conv \d+")
@@ -46,7 +41,7 @@ def main() -> None:
     network_ms, network_rate = network(program)
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.ts"
-        subprocess.run([*CLIP, clip], check=True)
+        make(clip, "640x360", "1M")
         addresses = [f"udp://127.0.0.1:{FIRST_PORT + n}" for n in range(streams)]
         senders = [send(clip, address) for address in addresses]
         try:
@@ -90,11 +85,6 @@ def network(program: str) -> tuple[float, float]:
     case = json.loads(done.stdout)["cases"][0]
     rate = case["moments_per_second"]
     return 1000 / rate, rate
-
-
-def send(clip: Path, address: str) -> subprocess.Popen:
-    command = ["ffmpeg", "-v", "quiet", "-re", "-stream_loop", "-1", "-i", clip, "-c", "copy"]
-    return subprocess.Popen([*command, "-f", "mpegts", f"{address}?pkt_size=1316"])
 
 
 def looks_at_page(until: float) -> None:

@@ -55,5 +55,6 @@ mod footprint;
 pub mod memory;
 pub mod png;
 pub mod priority;
+mod proc;
 pub mod stats;
 pub mod table;

@@ -30,8 +30,8 @@ pub struct RunStream {
 }
 
 impl RunStats {
-    /// Counters for one more stream. One that has been part of the run before goes on with
-    /// what it had if it is `known`; to look for it takes time in a run of many.
+    /// Adds a stream and returns its counters. If a stream of this name is `known`, its
+    /// counters continue; finding them takes time in proportion to the number of streams.
     pub fn add(&self, name: &StreamName, known: bool) -> Arc<StreamStats> {
         let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
         let before = streams.iter().filter(|_| known).find(|s| s.name == *name);

@@ -184,25 +184,22 @@ impl Outputs {
     ///
     /// # Errors
     /// Names the sink that ended the run; or the network's error.
-    pub fn take(&mut self, mut output: Output<Answer>) -> anyhow::Result<()> {
-        if let Some(measured) = self.assembler.measured(&mut output) {
-            self.publisher.publish(measured)?;
-        }
+    pub fn take(&mut self, output: Output<Answer>) -> anyhow::Result<()> {
         match &output {
             Output::Begun { .. } => self.left += 1,
             Output::Ended { end, .. } => self.left -= usize::from(!end.stopped),
             _ => {}
         }
-        let Some(event) = self.assembler.event(output, Instant::now())? else {
-            return Ok(());
-        };
-        if let Event::Ended(summary) = &event
-            && let Some(error) = &summary.error
-        {
-            self.failed += 1;
-            self.bar.say_failed(&summary.stream, error);
+        for event in self.assembler.events(output, Instant::now())? {
+            if let Event::Ended(summary) = &event
+                && let Some(error) = &summary.error
+            {
+                self.failed += 1;
+                self.bar.say_failed(&summary.stream, error);
+            }
+            self.publisher.publish(event)?;
         }
-        Ok(self.publisher.publish(event)?)
+        Ok(())
     }
 
     /// Closes everything. True if all was done and nothing failed.

@@ -50,20 +50,21 @@ impl Assembler {
         }
     }
 
-    /// The event of an output; a stream that begins is none. `now` ends the latency of a
-    /// moment.
+    /// The events of an output, in order: none of a stream that begins, two of the end of one
+    /// that was measured. `now` ends the latency of a moment.
     ///
     /// # Errors
     /// The network's error; no output follows it.
-    pub fn event(
+    pub fn events(
         &mut self,
         output: Output<Answer>,
         now: Instant,
-    ) -> Result<Option<Event>, NetError> {
-        Ok(Some(match output {
+    ) -> Result<impl Iterator<Item = Event> + use<>, NetError> {
+        let mut measured = None;
+        let event = match output {
             Output::Begun { source, .. } => {
                 self.begin(&source);
-                return Ok(None);
+                None
             }
             Output::Answered {
                 stream,
@@ -86,23 +87,31 @@ impl Assembler {
                 self.model = answer.model;
                 let mut moment = self.moment(name, *job, judgement, z_score, latency);
                 moment.evidence.features = answer.features;
-                Event::Moment(Box::new(moment))
+                Some(Event::Moment(Box::new(moment)))
             }
             Output::Gap { stream, gap } => {
                 let stream = &mut self.streams[stream];
                 stream.gaps += 1;
-                Event::Gap(Gap {
+                Some(Event::Gap(Gap {
                     stream: stream.name.clone(),
                     start_ns: gap.start,
                     end_ns: gap.end,
                     why: gap.why,
                     lost: gap.lost,
-                })
+                }))
             }
             Output::Ended { stream, end } => {
                 let stream = &self.streams[stream];
                 let mean = stream.correspondence_sum / stream.moments as f64;
-                Event::Ended(Summary {
+                measured = end.measured.map(|report| {
+                    Event::Measured(Box::new(Qc {
+                        stream: stream.name.clone(),
+                        video: report.video,
+                        audio: report.audio,
+                        bytes: stream.bytes,
+                    }))
+                });
+                Some(Event::Ended(Summary {
                     stream: stream.name.clone(),
                     moments: stream.moments,
                     mean_correspondence: (stream.moments > 0).then_some(mean as f32),
@@ -113,10 +122,11 @@ impl Assembler {
                     bytes: stream.bytes,
                     interrupted: end.stopped || end.limited,
                     error: end.error,
-                })
+                }))
             }
             Output::NetworkFailed(error) => return Err(error),
-        }))
+        };
+        Ok(measured.into_iter().chain(event))
     }
 
     fn begin(&mut self, source: &Source) {
@@ -128,21 +138,6 @@ impl Assembler {
             correspondence_sum: 0.0,
             gaps: 0,
         });
-    }
-
-    /// What was measured of a stream that ends with this output, if anything: its event comes
-    /// before that of the end.
-    pub fn measured(&self, output: &mut Output<Answer>) -> Option<Event> {
-        let Output::Ended { stream, end } = output else {
-            return None;
-        };
-        let (stream, report) = (&self.streams[*stream], end.measured.take()?);
-        Some(Event::Measured(Box::new(Qc {
-            stream: stream.name.clone(),
-            video: report.video,
-            audio: report.audio,
-            bytes: stream.bytes,
-        })))
     }
 
     fn moment(

@@ -4,10 +4,12 @@
 //! not: threads, tensors.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::qc;
 use crate::result::GapReason;
+use crate::stats::StreamStats;
 use crate::window::{GapSpan, Pace};
 
 /// What a stream submits, in order.
@@ -58,6 +60,8 @@ struct State<J> {
 struct Queue<J> {
     items: VecDeque<Item<J>>,
     limits: QueueLimits,
+    /// Tell how many jobs wait.
+    stats: Arc<StreamStats>,
 }
 
 /// How a stream ended.
@@ -77,29 +81,28 @@ pub struct StreamEnd {
     pub measured: Option<Box<qc::Report>>,
 }
 
-impl<J: Droppable> Dispatcher<J> {
-    /// A dispatcher for `streams` streams with the same limits.
-    pub fn new(streams: usize, limits: QueueLimits) -> Self {
-        let dispatcher = Self {
+/// For no streams yet.
+impl<J> Default for Dispatcher<J> {
+    fn default() -> Self {
+        Self {
             state: Mutex::new(State {
-                queues: Vec::with_capacity(streams),
+                queues: Vec::new(),
                 ready: VecDeque::new(),
                 closed: false,
             }),
             changed: Condvar::new(),
-        };
-        for _ in 0..streams {
-            let _ = dispatcher.add(limits);
         }
-        dispatcher
     }
+}
 
-    /// One more stream; its index.
-    pub fn add(&self, limits: QueueLimits) -> usize {
+impl<J: Droppable> Dispatcher<J> {
+    /// One more stream, whose jobs that wait are counted in `stats`; its index.
+    pub fn add(&self, limits: QueueLimits, stats: Arc<StreamStats>) -> usize {
         let queues = &mut self.lock().queues;
         queues.push(Queue {
             items: VecDeque::new(),
             limits,
+            stats,
         });
         queues.len() - 1
     }
@@ -114,7 +117,7 @@ impl<J: Droppable> Dispatcher<J> {
             if state.closed {
                 return dropped;
             }
-            let Queue { items, limits } = &mut state.queues[stream];
+            let Queue { items, limits, .. } = &mut state.queues[stream];
             let limit = match pace {
                 Pace::Live => limits.live,
                 Pace::File => limits.file,
@@ -156,11 +159,6 @@ impl<J: Droppable> Dispatcher<J> {
         self.changed.notify_all();
     }
 
-    /// Jobs that are waiting.
-    pub fn waiting(&self, stream: usize) -> usize {
-        jobs(&self.lock().queues[stream].items)
-    }
-
     /// Waits for a batch: at most `max` jobs, one of each stream in turn, and the gaps and
     /// ends before and between them. `None` when closed and empty.
     pub fn next_batch(&self, max: usize) -> Option<Vec<(usize, Item<J>)>> {
@@ -195,11 +193,12 @@ impl<J: Droppable> Dispatcher<J> {
 
 impl<J> State<J> {
     fn push(&mut self, stream: usize, item: Item<J>) {
-        let items = &mut self.queues[stream].items;
-        if items.is_empty() {
+        let queue = &mut self.queues[stream];
+        if queue.items.is_empty() {
             self.ready.push_back(stream);
         }
-        items.push_back(item);
+        queue.items.push_back(item);
+        queue.count();
     }
 
     /// Takes from the streams in turn, so that none starves. What it costs does not depend on
@@ -208,11 +207,11 @@ impl<J> State<J> {
         let mut batch = Vec::new();
         let mut taken = 0;
         while let Some(&stream) = self.ready.front() {
-            let items = &mut self.queues[stream].items;
-            while let Some(item) = items.pop_front() {
+            let queue = &mut self.queues[stream];
+            while let Some(item) = queue.items.pop_front() {
                 let is_job = matches!(item, Item::Job(_));
                 if is_job && taken == max {
-                    items.push_front(item);
+                    queue.items.push_front(item);
                     return batch;
                 }
                 batch.push((stream, item));
@@ -221,12 +220,20 @@ impl<J> State<J> {
                     break;
                 }
             }
+            queue.count();
             self.ready.pop_front();
-            if !items.is_empty() {
+            if !queue.items.is_empty() {
                 self.ready.push_back(stream);
             }
         }
         batch
+    }
+}
+
+impl<J> Queue<J> {
+    fn count(&self) {
+        let waiting = jobs(&self.items) as u64;
+        self.stats.queued_moments.store(waiting, Ordering::Relaxed);
     }
 }
 
@@ -254,10 +261,21 @@ fn drop_oldest<J: Droppable>(queue: &mut VecDeque<Item<J>>) {
 }
 
 #[cfg(test)]
+impl<J: Droppable> Dispatcher<J> {
+    /// For so many streams with the same limits.
+    pub(super) fn of(streams: usize, limits: QueueLimits) -> Self {
+        let dispatcher = Self::default();
+        for _ in 0..streams {
+            let _ = dispatcher.add(limits, Arc::default());
+        }
+        dispatcher
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::time::MediaTime;
-    use std::sync::Arc;
 
     const LIMITS: QueueLimits = QueueLimits { file: 9, live: 2 };
 
@@ -287,7 +305,7 @@ mod tests {
 
     #[test]
     fn streams_take_turns() {
-        let dispatcher = Dispatcher::new(3, LIMITS);
+        let dispatcher = Dispatcher::of(3, LIMITS);
         for s in 0..4 {
             dispatcher.submit(0, Second(s), Pace::File);
         }
@@ -302,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_busy_stream_does_not_starve_another() {
-        let dispatcher = Dispatcher::new(2, LIMITS);
+        let dispatcher = Dispatcher::of(2, LIMITS);
         for s in 0..3 {
             dispatcher.submit(0, Second(s), Pace::File);
             dispatcher.submit(1, Second(s), Pace::File);
@@ -315,22 +333,25 @@ mod tests {
 
     #[test]
     fn a_live_stream_drops_its_oldest_and_says_so() {
-        let dispatcher = Dispatcher::new(1, LIMITS);
+        let (dispatcher, stats) = (Dispatcher::default(), Arc::<StreamStats>::default());
+        dispatcher.add(LIMITS, Arc::clone(&stats));
+        let waiting = || stats.queued_moments.load(Ordering::Relaxed);
         let dropped: u64 = (0..5)
             .map(|s| dispatcher.submit(0, Second(s), Pace::Live))
             .sum();
-        assert_eq!(dropped, 3);
+        assert_eq!((dropped, waiting()), (3, 2));
         let batch = dispatcher.next_batch(9).expect("work");
         assert_eq!(seconds(&batch), [(0, 3), (0, 4)]);
         let Item::Gap(gap) = &batch[0].1 else {
             panic!("a gap comes first")
         };
         assert_eq!((gap.start.0, gap.end.0, gap.lost), (0, 3, 3));
+        assert_eq!(waiting(), 0);
     }
 
     #[test]
     fn a_file_waits_and_loses_nothing() {
-        let dispatcher = Arc::new(Dispatcher::new(1, QueueLimits { file: 2, live: 9 }));
+        let dispatcher = Arc::new(Dispatcher::of(1, QueueLimits { file: 2, live: 9 }));
         let feeder = {
             let dispatcher = Arc::clone(&dispatcher);
             std::thread::spawn(move || {

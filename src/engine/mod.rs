@@ -196,7 +196,7 @@ impl<'a> Engine<'a> {
         } else {
             options.jobs.clamp(1, tasks.len().max(1))
         };
-        let dispatcher = Dispatcher::new(0, self.queue_limits(options.hop));
+        let dispatcher = Dispatcher::default();
         let (sender, outputs) = crossbeam_channel::bounded(2 * options.batch.max(1));
         let mut roster = Roster::default();
         let mut slots = Vec::with_capacity(tasks.len());
@@ -332,9 +332,9 @@ impl<'a> Engine<'a> {
         emit: &mut impl FnMut(Output<A>) -> Result<(), E>,
     ) -> Result<(usize, CancelToken), E> {
         let name = &task.source.name;
-        let stream = dispatcher.add(self.queue_limits(task.hop.unwrap_or(self.options.hop)));
+        let limits = self.queue_limits(task.hop.unwrap_or(self.options.hop));
+        let stream = dispatcher.add(limits, self.stats.add(name, known));
         let stop = self.cancel.part();
-        self.stats.add(name, known);
         roster.add(name.clone(), stop.clone());
         let source = Box::new(task.source.clone());
         emit(Output::Begun { stream, source })?;

@@ -34,7 +34,7 @@ fn answers(
 ) -> (Answers, Vec<usize>, usize) {
     let mut batches = Vec::new();
     let features: Vec<_> = widths.iter().copied().map(numbered).collect();
-    let dispatcher = Dispatcher::new(1, QueueLimits { file: 1, live: 1 });
+    let dispatcher = Dispatcher::of(1, QueueLimits { file: 1, live: 1 });
     let mut thread = NetworkThread {
         network: |batch: &[&Features]| {
             let widths: Vec<u32> = batch.iter().map(|f| f.image_width).collect();
@@ -139,7 +139,7 @@ fn a_live_answer_that_took_too_long_is_lost_and_the_next_ones_are_given() {
 
     let clock = SimulatedClock::new();
     let after = |seconds| clock.now() + Duration::from_secs_f64(seconds);
-    let dispatcher = Dispatcher::new(1, QueueLimits { file: 9, live: 9 });
+    let dispatcher = Dispatcher::of(1, QueueLimits { file: 9, live: 9 });
     for (live, arrived) in [
         (true, after(0.0)),  // takes 3 s
         (true, after(1.8)),  // by then 1.2 s old, and 1 s is reckoned with

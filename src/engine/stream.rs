@@ -76,7 +76,6 @@ pub(super) fn run(
     let ending = reader.run(begun);
     let seconds = reader.finish(&ending);
     stats.position_ns.store(seconds.0, Ordering::Relaxed);
-    stats.queued_moments.store(0, Ordering::Relaxed);
     let meter = reader.task.meter.take().filter(|_| ending == Ending::Whole);
     let wall = engine.clock.now().duration_since(begun);
     dispatcher.end(
@@ -226,7 +225,6 @@ impl Reader<'_> {
             if self.stop.is_cancelled() {
                 return false;
             }
-            self.count_waiting();
             clock.sleep(CANCEL_INTERVAL);
         }
         true
@@ -295,15 +293,8 @@ impl Reader<'_> {
         ending
     }
 
-    /// Also when nothing comes: who looks whether the network hangs must know that none waits.
-    fn count_waiting(&self) {
-        let waiting = self.dispatcher.waiting(self.stream) as u64;
-        self.stats.queued_moments.store(waiting, Ordering::Relaxed);
-    }
-
     fn update_stats(&mut self, feed: &dyn Feed, maker: &MomentMaker<Frame>) {
         let (stats, clock) = (self.stats, self.engine.clock);
-        self.count_waiting();
         stats
             .position_ns
             .store(maker.emitted().0, Ordering::Relaxed);
@@ -424,7 +415,6 @@ impl Reader<'_> {
                 if dropped > 0 {
                     tracing::debug!(stream = %self.source().name, dropped, "too slow");
                 }
-                self.count_waiting();
             }
             Err(cause) => {
                 tracing::warn!("{}: {cause}", self.source().name);

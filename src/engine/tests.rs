@@ -95,7 +95,7 @@ fn a_stream_that_panics_ends_the_run() {
 fn a_thread_that_panics_wakes_all_who_wait_for_it() {
     let cancel = CancelToken::default();
     let limits = QueueLimits { file: 1, live: 1 };
-    let dispatcher = Dispatcher::new(1, limits);
+    let dispatcher = Dispatcher::of(1, limits);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| dispatcher.next_batch(1));
         let panicking = scope.spawn(|| {

@@ -60,36 +60,12 @@ impl Feed for Endless {
         tells(self.delivered).is_none().then_some(End::Whole)
     }
 
-    fn has_failed_silently(&self) -> bool {
-        false
-    }
-
     fn is_live(&self) -> bool {
         false
     }
 
     fn is_by_clock(&self) -> bool {
         false
-    }
-
-    fn dropped(&self) -> (u64, u64) {
-        (0, 0)
-    }
-
-    fn missing_decoder(&self) -> Option<&str> {
-        None
-    }
-
-    fn tail_samples(&self) -> usize {
-        0
-    }
-
-    fn duration(&self) -> Option<MediaTime> {
-        None
-    }
-
-    fn utc_origin(&self) -> Option<jiff::Timestamp> {
-        None
     }
 }
 

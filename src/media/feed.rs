@@ -58,7 +58,9 @@ pub trait Feed {
     fn poll(&mut self) -> Option<End>;
 
     /// The source stopped at its start without an error.
-    fn has_failed_silently(&self) -> bool;
+    fn has_failed_silently(&self) -> bool {
+        false
+    }
 
     /// The source is live, such as a camera.
     fn is_live(&self) -> bool;
@@ -67,7 +69,9 @@ pub trait Feed {
     fn is_by_clock(&self) -> bool;
 
     /// Blocks of sound and frames dropped since it was opened.
-    fn dropped(&self) -> (u64, u64);
+    fn dropped(&self) -> (u64, u64) {
+        (0, 0)
+    }
 
     /// Blocks of sound without a timestamp since it was opened.
     fn untimed(&self) -> u64 {
@@ -75,16 +79,24 @@ pub trait Feed {
     }
 
     /// A decoder that is missing for a part of the source.
-    fn missing_decoder(&self) -> Option<&str>;
+    fn missing_decoder(&self) -> Option<&str> {
+        None
+    }
 
     /// How many samples the last window may lack and still count as whole.
-    fn tail_samples(&self) -> usize;
+    fn tail_samples(&self) -> usize {
+        0
+    }
 
     /// The length of the source, if known.
-    fn duration(&self) -> Option<MediaTime>;
+    fn duration(&self) -> Option<MediaTime> {
+        None
+    }
 
     /// UTC at running time zero; `None` before it plays.
-    fn utc_origin(&self) -> Option<jiff::Timestamp>;
+    fn utc_origin(&self) -> Option<jiff::Timestamp> {
+        None
+    }
 }
 
 impl Feed for Session {

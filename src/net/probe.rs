@@ -16,7 +16,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::error::NetError;
 use super::threads::sleep_while_waiting;
-use crate::{atomic_file, cache};
+use crate::{atomic_file, cache, proc};
 
 /// Channels in, channels, and side of the map: conv2_2 and conv4_1 for 224 × 224.
 const LAYERS: [(usize, usize, usize); 2] = [(128, 128, 56), (256, 512, 14)];
@@ -128,10 +128,7 @@ fn key(threads: usize) -> String {
         "CPU part",
     ];
     let cpu: Vec<&str> = (numbers.iter())
-        .filter_map(|name| {
-            let mut lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
-            Some(lines.find(|(key, _)| key.trim() == *name)?.1.trim())
-        })
+        .filter_map(|name| proc::field(&cpuinfo, name))
         .collect();
     let (cpu, isa, version) = (cpu.join(" "), Isa::best(), env!("CARGO_PKG_VERSION"));
     format!(

@@ -55,11 +55,9 @@ pub(crate) fn sleep_while_waiting() {
 /// The CPUs as libgomp counts them: those that the process may run on, whatever share
 /// of time a container has.
 fn cpus() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let list = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    list.and_then(count).unwrap_or_else(crate::cores::cores)
+    let list = crate::proc::of_this_process("Cpus_allowed_list");
+    let counted = list.as_deref().and_then(count);
+    counted.unwrap_or_else(crate::cores::cores)
 }
 
 /// The number of CPUs in a list like `0-3,8`.

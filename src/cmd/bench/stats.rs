@@ -1,5 +1,6 @@
 //! Repeated timing, and percentiles.
 
+use crate::proc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -72,19 +73,17 @@ pub fn run_interleaved<E>(
 
 /// Peak memory of this process in bytes; 0 where unknown.
 pub fn peak_memory() -> u64 {
-    memory("VmHWM:")
+    memory("VmHWM")
 }
 
 /// Memory of this process in bytes; 0 where unknown.
 pub fn memory_now() -> u64 {
-    memory("VmRSS:")
+    memory("VmRSS")
 }
 
 fn memory(field: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix(field));
-    let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or_default() * 1024
+    let value = proc::of_this_process(field);
+    value.and_then(|kb| proc::bytes(&kb)).unwrap_or_default()
 }
 
 #[cfg(test)]

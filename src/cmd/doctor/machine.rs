@@ -12,6 +12,7 @@ use super::Missing;
 use tch::Kind;
 
 use crate::net::{self, PrecisionProbe, precision_name};
+use crate::proc::{self, field};
 
 /// Instruction sets that speed up the network: flag and name.
 const FEATURES: &[(&str, &str)] = &[
@@ -48,17 +49,11 @@ pub(super) fn cpu() -> Cpu {
 }
 
 fn cpu_from(cpuinfo: &str, meminfo: &str, cores: usize, probe: Option<PrecisionProbe>) -> Cpu {
-    let value = |text: &str, key: &str| {
-        text.lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(name, _)| name.trim() == key)
-            .map(|(_, value)| value.trim().to_owned())
-    };
     // "flags" on x86, "Features" on Arm.
-    let flags = value(cpuinfo, "flags").or_else(|| value(cpuinfo, "Features"));
+    let flags = field(cpuinfo, "flags").or_else(|| field(cpuinfo, "Features"));
     let flags: Vec<&str> = flags.iter().flat_map(|f| f.split_whitespace()).collect();
     Cpu {
-        name: value(cpuinfo, "model name"),
+        name: field(cpuinfo, "model name").map(str::to_owned),
         cores,
         features: FEATURES
             .iter()
@@ -68,9 +63,7 @@ fn cpu_from(cpuinfo: &str, meminfo: &str, cores: usize, probe: Option<PrecisionP
         auto_precision: precision_name(probe.map_or(Kind::Float, |probe| probe.kind())),
         bf16_time: probe.map(|probe| probe.ratio()),
         convolutions: l3net_conv::Isa::best().to_string(),
-        memory_bytes: value(meminfo, "MemTotal")
-            .and_then(|v| v.strip_suffix(" kB")?.trim().parse::<u64>().ok())
-            .map(|kb| kb * 1024),
+        memory_bytes: field(meminfo, "MemTotal").and_then(proc::bytes),
     }
 }
 
@@ -173,12 +166,8 @@ impl Gpu {
 
 /// Whether `sudo` is not needed.
 pub(super) fn is_root() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("Uid:"))
-        .and_then(|ids| ids.split_whitespace().nth(1))
-        .is_some_and(|effective| effective == "0")
+    let ids = proc::of_this_process("Uid").unwrap_or_default();
+    ids.split_whitespace().nth(1) == Some("0")
 }
 
 /// Whether this is Debian or a derivative.

@@ -144,22 +144,20 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
     clash::refuse(&args.stream.output, &args.learning.files(), &sources)?;
     // Before the weights: reading them may take long.
     #[cfg(feature = "monitor")]
-    let cancel = match args.watch.file() {
-        Some(_) => {
-            let (ask, asked) = crossbeam_channel::bounded(1);
-            watch.reload = Some(reload::Given {
-                watch: args.watch.clone(),
-                tracks: args.tracks,
-                named,
-                opened: from_file.into_iter().zip(hops.iter().copied()).collect(),
-                asked,
-            });
-            cancel_or_reload(Some(ask))?
-        }
-        None => cancel_or_reload(None)?,
-    };
+    let reload = args.watch.file().map(|_| {
+        let (ask, asked) = crossbeam_channel::bounded(1);
+        watch.reload = Some(reload::Given {
+            watch: args.watch.clone(),
+            tracks: args.tracks,
+            named,
+            opened: from_file.into_iter().zip(hops.iter().copied()).collect(),
+            asked,
+        });
+        ask
+    });
     #[cfg(not(feature = "monitor"))]
-    let cancel = cancel_or_reload(None)?;
+    let reload = None;
+    let cancel = cancel_or_reload(reload)?;
     let base = Arc::new(args.stream.net.weights()?);
     let learning = Learning::open(&args.learning, &base, args.stream.window.crop, &sources)?;
     let weights = match &learning {

@@ -5,7 +5,7 @@
 //!
 //! Streams that stay lose nothing. A file that is wrong changes nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -31,7 +31,7 @@ use crate::time::Hop;
 /// A stream of the file, as it is to be opened.
 pub type Opened = (Source, Option<Hop>);
 
-/// What the arguments say, which stays as it is.
+/// What the arguments say, and which streams are open because of it.
 #[derive(Debug)]
 pub struct Given {
     /// The file, and what it does not say.
@@ -68,7 +68,7 @@ pub struct Model {
 
 /// Reads anew whenever it is asked.
 pub struct Reload {
-    /// What stays.
+    /// Arguments and streams.
     pub given: Given,
     /// What the run writes.
     pub output: OutputArgs,
@@ -90,13 +90,11 @@ impl Reload {
     /// # Errors
     /// If the system refuses a thread.
     pub fn start(mut self) -> std::io::Result<()> {
+        let file = self.given.watch.file().unwrap_or(Path::new("")).to_owned();
         let wait = move || {
             while self.given.asked.recv().is_ok() {
                 let ready = service::reloading();
-                let outcome = self.read();
-                let file = self.given.watch.file().map(PathBuf::from);
-                let file = file.unwrap_or_default();
-                match outcome {
+                match self.read() {
                     Ok(news) => say(&format!("l3net: {}: {news}", file.display())),
                     Err(error) => say(&format!("l3net: {error:#}; everything goes on as before")),
                 }

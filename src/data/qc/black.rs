@@ -78,16 +78,8 @@ impl Black {
 
 #[cfg(test)]
 mod tests {
+    use super::super::planes::plane;
     use super::*;
-
-    fn plane(bytes: &[u8], row_bytes: usize) -> Plane<'_> {
-        Plane {
-            bytes,
-            stride: row_bytes,
-            row_bytes,
-            rows: bytes.len() / row_bytes,
-        }
-    }
 
     #[test]
     fn the_levels_are_those_of_ffmpeg() {

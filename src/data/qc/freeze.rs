@@ -140,16 +140,8 @@ impl<F> Freeze<F> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::planes::plane;
     use super::*;
-
-    fn plane(bytes: &[u8], row_bytes: usize) -> Plane<'_> {
-        Plane {
-            bytes,
-            stride: row_bytes,
-            row_bytes,
-            rows: bytes.len() / row_bytes,
-        }
-    }
 
     #[test]
     fn the_mean_difference_counts() {

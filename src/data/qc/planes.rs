@@ -15,7 +15,7 @@ pub struct Plane<'a> {
 }
 
 impl<'a> Plane<'a> {
-    /// Its rows; one that is cut off is left out.
+    /// The complete rows.
     pub(super) fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
         let (bytes, stride, row_bytes) = (self.bytes, self.stride, self.row_bytes);
         let row = move |y: usize| {
@@ -36,4 +36,15 @@ impl<'a> Plane<'a> {
 pub(super) fn words(row: &[u8]) -> impl Iterator<Item = u16> {
     let (words, _) = row.as_chunks();
     words.iter().map(|word| u16::from_le_bytes(*word))
+}
+
+/// A plane without padding.
+#[cfg(test)]
+pub(super) fn plane(bytes: &[u8], row_bytes: usize) -> Plane<'_> {
+    Plane {
+        bytes,
+        stride: row_bytes,
+        row_bytes,
+        rows: bytes.len() / row_bytes,
+    }
 }

@@ -182,32 +182,12 @@ impl Feed for Played {
         broken.then(|| End::Failed(cause()))
     }
 
-    fn has_failed_silently(&self) -> bool {
-        false
-    }
-
     fn is_live(&self) -> bool {
         !matches!(self.act, Act::File)
     }
 
     fn is_by_clock(&self) -> bool {
         !matches!(self.act, Act::File)
-    }
-
-    fn dropped(&self) -> (u64, u64) {
-        (0, 0)
-    }
-
-    fn missing_decoder(&self) -> Option<&str> {
-        None
-    }
-
-    fn tail_samples(&self) -> usize {
-        0
-    }
-
-    fn duration(&self) -> Option<MediaTime> {
-        None
     }
 
     fn utc_origin(&self) -> Option<jiff::Timestamp> {

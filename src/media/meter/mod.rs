@@ -81,50 +81,54 @@ impl Meter {
     ) -> Result<(), MediaError> {
         if let Some(pad) = frames.static_pad("sink") {
             lock(&self.picture).begin(Arc::clone(video_state));
-            let (meter, clock) = (Arc::clone(self), Mutex::new(Clock::new(offset)));
-            pad.add_probe(DATA, move |_, info| {
-                let mut picture = lock(&meter.picture);
-                match &info.data {
-                    Some(gst::PadProbeData::Event(event)) => {
-                        lock(&clock).note(event);
-                        if let gst::EventView::Caps(caps) = event.view() {
-                            picture.format(caps.caps());
-                        }
-                    }
-                    Some(gst::PadProbeData::Buffer(buffer)) => {
-                        if let Some(at) = lock(&clock).time_of(buffer) {
-                            picture.frame(at, buffer);
-                        }
-                    }
-                    _ => {}
-                }
-                gst::PadProbeReturn::Ok
+            let meter = Arc::clone(self);
+            probe(&pad, offset, move |passing| match passing {
+                Passing::Format(caps) => lock(&meter.picture).format(caps),
+                Passing::Data(Some(at), buffer) => lock(&meter.picture).frame(at, buffer),
+                Passing::Data(None, _) => {}
             });
         }
         let heard = branch(pipeline).map_err(|e| MediaError::Pipeline(e.to_string()))?;
-        let (meter, clock) = (Arc::clone(self), Mutex::new(Clock::new(offset)));
-        heard.add_probe(DATA, move |_, info| {
-            let mut sound = lock(&meter.sound);
-            match &info.data {
-                Some(gst::PadProbeData::Event(event)) => {
-                    lock(&clock).note(event);
-                    if let gst::EventView::Caps(caps) = event.view() {
-                        sound.format(caps.caps());
-                    }
-                }
-                Some(gst::PadProbeData::Buffer(buffer)) => {
-                    // Without a time it goes on where the last one ended.
-                    let at = lock(&clock).time_of(buffer);
-                    if at.is_some() || buffer.pts().is_none() {
-                        sound.block(at, buffer);
-                    }
-                }
-                _ => {}
+        let meter = Arc::clone(self);
+        probe(&heard, offset, move |passing| match passing {
+            Passing::Format(caps) => lock(&meter.sound).format(caps),
+            // Without a time it goes on where the last one ended.
+            Passing::Data(at, buffer) if at.is_some() || buffer.pts().is_none() => {
+                lock(&meter.sound).block(at, buffer);
             }
-            gst::PadProbeReturn::Ok
+            Passing::Data(..) => {}
         });
         Ok(())
     }
+}
+
+/// What passes a pad.
+enum Passing<'a> {
+    /// The format of what follows.
+    Format(&'a gst::CapsRef),
+    /// A frame or a block, and its time in the stream.
+    Data(Option<MediaTime>, &'a gst::Buffer),
+}
+
+/// Shows `to` what passes a pad. `offset` is added to all times.
+fn probe(pad: &gst::Pad, offset: MediaTime, to: impl Fn(Passing<'_>) + Send + Sync + 'static) {
+    let clock = Mutex::new(Clock::new(offset));
+    pad.add_probe(DATA, move |_, info| {
+        match &info.data {
+            Some(gst::PadProbeData::Event(event)) => {
+                lock(&clock).note(event);
+                if let gst::EventView::Caps(caps) = event.view() {
+                    to(Passing::Format(caps.caps()));
+                }
+            }
+            Some(gst::PadProbeData::Buffer(buffer)) => {
+                let at = lock(&clock).time_of(buffer);
+                to(Passing::Data(at, buffer));
+            }
+            _ => {}
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// Adds a branch for the sound before it is mixed: all channels as floats at the rate of the

@@ -217,10 +217,6 @@ impl Feed for ProcessFeed {
         false
     }
 
-    fn dropped(&self) -> (u64, u64) {
-        (0, 0)
-    }
-
     fn untimed(&self) -> u64 {
         self.state.untimed
     }
@@ -235,10 +231,6 @@ impl Feed for ProcessFeed {
 
     fn duration(&self) -> Option<MediaTime> {
         self.state.duration.map(MediaTime)
-    }
-
-    fn utc_origin(&self) -> Option<jiff::Timestamp> {
-        None
     }
 }
 

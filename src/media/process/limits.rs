@@ -10,6 +10,7 @@ use std::path::{Component, Path};
 use std::time::Duration;
 
 use crate::exit;
+use crate::proc;
 
 /// Exit code of a child that used more memory than it may.
 pub(super) const OUT_OF_MEMORY: i32 = 3;
@@ -37,11 +38,7 @@ fn share(there: u64, jobs: usize) -> u64 {
 
 fn machine_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let total = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kb: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kb * 1024)
+    proc::bytes(proc::field(&text, "MemTotal")?)
 }
 
 /// The lowest limit of the control groups that `/proc/self/cgroup` lists: of containers

@@ -306,32 +306,12 @@ impl Feed for Connection {
         broken.then(|| End::Failed(cause()))
     }
 
-    fn has_failed_silently(&self) -> bool {
-        false
-    }
-
     fn is_live(&self) -> bool {
         true
     }
 
     fn is_by_clock(&self) -> bool {
         true
-    }
-
-    fn dropped(&self) -> (u64, u64) {
-        (0, 0)
-    }
-
-    fn missing_decoder(&self) -> Option<&str> {
-        None
-    }
-
-    fn tail_samples(&self) -> usize {
-        0
-    }
-
-    fn duration(&self) -> Option<MediaTime> {
-        None
     }
 
     fn utc_origin(&self) -> Option<jiff::Timestamp> {

@@ -188,7 +188,7 @@ fn watch(how: &Watch) {
     let tasks = sources.iter().cloned().map(Task::new).collect();
     let ended: Result<(), NetError> = engine.run(tasks, network, |output| {
         let _guard = ReleaseIfPanicking(&clock);
-        let Some(event) = assembler.event(output, clock.now())? else {
+        let Some(event) = assembler.events(output, clock.now())?.next() else {
             return Ok(());
         };
         let stream = names.iter().position(|name| name == event.stream());
