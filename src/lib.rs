@@ -27,12 +27,16 @@ pub mod eval;
 #[cfg(feature = "eval")]
 pub mod report;
 
+pub mod clips;
+
 pub mod sink;
+
+pub mod dataset;
 
 #[cfg(feature = "gst")]
 pub mod engine;
 
-#[cfg(feature = "gst")]
+#[cfg(feature = "monitor")]
 pub mod record;
 
 #[cfg(feature = "gst")]

@@ -8,10 +8,11 @@ use std::time::Instant;
 use clap::ValueEnum;
 
 use super::batch::default_jobs;
-use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, cancel_on_signal};
+use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, cancel_on_signal, say};
 use super::progress::Bar;
-use super::sources::{TrackArgs, expand};
+use super::sources::SourceArgs;
 use super::streams::{LIMIT_OR_LIVE, check_descriptions, refuse_endless};
+use crate::dataset::Dataset;
 use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::{Damage, Features};
 use crate::file_error::FileError;
@@ -39,12 +40,9 @@ use crate::time::MediaTime;
 pub struct EmbedArgs {
     #[command(subcommand)]
     way: Option<Way>,
-    /// Files, directories (walked), URIs
-    #[arg(required = true, value_name = "SOURCE")]
-    pub sources: Vec<String>,
     #[command(flatten)]
-    tracks: TrackArgs,
-    /// Write features to this .npz file
+    from: SourceArgs,
+    /// Write features to this .npz file; with --shard, to one in this folder
     #[arg(long, short, required = true, value_name = "OUT")]
     pub output: Option<PathBuf>,
     /// Features to write, separated by commas; all if not given
@@ -123,7 +121,19 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         return openl3::run(args);
     }
     let out = args.output.as_deref().expect("clap requires it");
-    let sources = args.tracks.of(expand(&args.sources)?);
+    let (sources, shard) = args.from.expand()?;
+    let part = out.join(format!("{}.npz", shard.stem()));
+    let out = match args.from.shard {
+        Some(_) if Dataset::is_meant_by(out) => {
+            std::fs::create_dir_all(out).map_err(FileError::io(out, "make the folder"))?;
+            &part
+        }
+        _ => out,
+    };
+    if sources.is_empty() {
+        say(&format!("l3net: {shard} has no source: nothing to do"));
+        return Ok(true);
+    }
     refuse_endless(&sources, args.window.seconds, LIMIT_OR_LIVE)?;
     check_descriptions(&sources)?;
     let is_kept = |kind: &FeatureKind| args.only.is_empty() || args.only.contains(kind);

@@ -6,6 +6,7 @@ use super::clash;
 use super::common::{Usage, cancel_on_signal_in_time};
 #[cfg(feature = "monitor")]
 use super::live::watch::Watch;
+use super::outputs::Outcome;
 use super::progress::Bar;
 use super::sources::expand;
 use super::streams::{Run, StreamArgs, check_descriptions};
@@ -56,6 +57,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         model: Arc::new(ModelRecord::of(&weights)),
         weights,
         archive: None,
+        sinks: Vec::new(),
         learning: None,
         hops: Vec::new(),
         #[cfg(feature = "monitor")]
@@ -69,4 +71,5 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         bar,
     }
     .run()
+    .map(Outcome::is_good)
 }

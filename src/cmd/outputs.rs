@@ -117,6 +117,24 @@ fn overlay(context: &SinkContext<'_>) -> anyhow::Result<Option<Box<dyn Sink>>> {
     boxed(context.args.overlay.as_ref().map(videos).transpose()?)
 }
 
+/// What came of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Streams that failed.
+    pub failed: usize,
+    /// Streams that did not reach their end.
+    pub left: usize,
+    /// Failures of sinks that did not end the run.
+    pub failed_sinks: usize,
+}
+
+impl Outcome {
+    /// Whether all was done and nothing failed.
+    pub fn is_good(self) -> bool {
+        self.failed == 0 && self.left == 0 && self.failed_sinks == 0
+    }
+}
+
 /// All outputs of a run.
 pub struct Outputs {
     assembler: Assembler,
@@ -202,11 +220,11 @@ impl Outputs {
         Ok(())
     }
 
-    /// Closes everything. True if all was done and nothing failed.
+    /// Closes everything.
     ///
     /// # Errors
     /// Names the sink that could not be closed.
-    pub fn finish(self, stopped: bool, quiet: bool) -> anyhow::Result<bool> {
+    pub fn finish(self, stopped: bool, quiet: bool) -> anyhow::Result<Outcome> {
         let failures = self.publisher.finish();
         if stopped && self.left > 0 && !quiet {
             self.bar.say(if self.resumes {
@@ -215,6 +233,10 @@ impl Outputs {
                 "l3net: stopped before the end"
             });
         }
-        Ok(failures? == 0 && self.failed == 0 && self.left == 0)
+        Ok(Outcome {
+            failed: self.failed,
+            left: self.left,
+            failed_sinks: failures?,
+        })
     }
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use super::common::{TalkArgs, cancel_on_signal_in_time};
+use super::common::{TalkArgs, Usage, cancel_on_signal_in_time};
 use super::progress::Bar;
-use super::sources::{TrackArgs, expand};
+use super::sources::{SourceArgs, read_names};
 use super::streams::{check_descriptions, refuse_endless};
+use crate::dataset::Shard;
 use crate::media::ProcessOpener;
 use crate::prepare::{PrepareOptions, PrepareProgress, PrepareReport, prepare};
 use crate::text::{plural, printable};
@@ -19,12 +20,14 @@ use crate::text::{plural, printable};
 /// folder they lie in. Run again with the same DIR, it resumes.
 #[derive(clap::Args, Clone, Debug)]
 pub struct PrepareArgs {
-    /// Files, directories (walked), URIs
-    #[arg(required = true, value_name = "SOURCE")]
-    pub sources: Vec<String>,
     #[command(flatten)]
-    tracks: TrackArgs,
-    /// Folder for the shards
+    from: SourceArgs,
+    /// Of these, only the streams that FILE names, one a line
+    ///
+    /// Names as in the results of `l3net batch` for the same SOURCEs.
+    #[arg(long, value_name = "FILE")]
+    pub only: Option<PathBuf>,
+    /// Folder for the shards; with --shard, for one of shards, part-I-of-N, of each
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
     /// Frames that are kept of each second, at most
@@ -59,7 +62,21 @@ fn parse_size(text: &str) -> Result<f64, String> {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
-    let sources = args.tracks.of(expand(&args.sources)?);
+    let (mut sources, shard) = args.from.expand()?;
+    if let Some(file) = &args.only {
+        let names = read_names(file)?;
+        sources.retain(|source| names.contains(&*source.name));
+        if sources.is_empty() && shard == Shard::WHOLE {
+            return Err(Usage::error(format!(
+                "{}: names none of these SOURCEs",
+                file.display()
+            )));
+        }
+    }
+    let out = match args.from.shard {
+        None => args.output.clone(),
+        Some(_) => args.output.join(shard.stem()),
+    };
     let next = "record it to a file first, and prepare that";
     refuse_endless(&sources, None, next)?;
     check_descriptions(&sources)?;
@@ -75,8 +92,7 @@ pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
     }
     let stop = cancel_on_signal_in_time()?;
     let opener = ProcessOpener::new(options.jobs);
-    let out = &args.output;
-    let report = prepare(sources, out, &options, &opener, &stop, |progress| {
+    let report = prepare(sources, &out, &options, &opener, &stop, |progress| {
         show_progress(&bar, progress);
     });
     bar.finish();

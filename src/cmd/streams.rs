@@ -11,7 +11,7 @@ use super::learning::Learning;
 use super::live::reload::Model;
 #[cfg(feature = "monitor")]
 use super::live::watch::{Watch, Watched};
-use super::outputs::{OutputArgs, Outputs, SinkContext};
+use super::outputs::{Outcome, OutputArgs, Outputs, SinkContext};
 use super::progress::Bar;
 use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Judge, Task};
@@ -67,6 +67,8 @@ pub struct Run<'a> {
     pub model: Arc<ModelRecord>,
     /// The output that a later run resumes from; results go to stdout without it.
     pub archive: Option<Archive>,
+    /// Sinks besides those of the arguments.
+    pub sinks: Vec<Box<dyn Sink>>,
     /// What it learns with meanwhile.
     pub learning: Option<Learning>,
     /// Times between windows of streams that have their own, in the order of the sources.
@@ -91,11 +93,11 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Runs to the end. True if all was done and nothing failed.
+    /// Runs to the end.
     ///
     /// # Errors
     /// What made the whole run impossible: the model, an output, the network.
-    pub fn run(self) -> anyhow::Result<bool> {
+    pub fn run(self) -> anyhow::Result<Outcome> {
         let Self {
             sources,
             asked,
@@ -104,6 +106,7 @@ impl Run<'_> {
             weights,
             model,
             archive,
+            sinks: mut more,
             learning,
             hops,
             #[cfg(feature = "monitor")]
@@ -171,7 +174,6 @@ impl Run<'_> {
             let at = metrics::serve(address)?;
             tracing::info!("metrics at http://{at}/metrics");
         }
-        let mut more: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(learner) = learner.transpose()? {
             more.push(Box::new(learner));
         }
@@ -243,7 +245,7 @@ impl Run<'_> {
             bar.say(&format!("l3net: {error:#}"));
         }
         ended?;
-        let succeeded = closed?;
+        let outcome = closed?;
         let (moments, batches) = (stats.network.moments(), stats.network.batches());
         if let Some(out) = written_to.filter(|_| !quiet) {
             bar.say(&format!(
@@ -258,7 +260,7 @@ impl Run<'_> {
             "{moments} moments in {batches} forward passes; the network waited {:.1} % of its time",
             stats.network.idle_share() * 100.0
         );
-        Ok(succeeded)
+        Ok(outcome)
     }
 }
 

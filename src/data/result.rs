@@ -298,6 +298,9 @@ pub struct Summary {
     /// same name is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Frames a second, where the source says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
     /// It was stopped, or reached a limit, before its end; a later run resumes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,

@@ -120,6 +120,7 @@ impl Assembler {
                     wall_s: end.wall_s,
                     model: Some(self.model.name.clone()),
                     bytes: stream.bytes,
+                    fps: end.fps,
                     interrupted: end.stopped || end.limited,
                     error: end.error,
                 }))

@@ -75,6 +75,8 @@ pub struct StreamEnd {
     pub stopped: bool,
     /// It reached the limit of the run ([`EngineOptions::limit`](super::EngineOptions::limit)).
     pub limited: bool,
+    /// Frames a second, as far as the source says.
+    pub fps: Option<f64>,
     /// Why it failed, in one line.
     pub error: Option<String>,
     /// What was measured of it, if that was asked for and all of it was read.

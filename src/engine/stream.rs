@@ -67,6 +67,7 @@ pub(super) fn run(
         lateness: None,
         missing: None,
         tail: TAIL_SAMPLES,
+        frame_rate: None,
         dropped: (0, 0),
         dropped_before: (0, 0),
         asked_at: None,
@@ -85,6 +86,7 @@ pub(super) fn run(
             wall_s: wall.as_secs_f64(),
             stopped: ending == Ending::Stopped && reader.pace == Pace::File,
             limited: ending == Ending::Limit && reader.pace == Pace::File,
+            fps: reader.frame_rate,
             error: reader.failure(&ending).map(|cause| cause.to_string()),
             measured: meter.map(|meter| Box::new(meter.report())),
         },
@@ -110,6 +112,8 @@ struct Reader<'a> {
     lateness: Option<Lateness>,
     missing: Option<String>,
     tail: usize,
+    /// Frames a second.
+    frame_rate: Option<f64>,
     /// Blocks and frames dropped in this session.
     dropped: (u64, u64),
     dropped_before: (u64, u64),
@@ -287,6 +291,7 @@ impl Reader<'_> {
         let maker = listening.maker;
         self.missing = feed.missing_decoder().map(str::to_owned);
         self.tail = feed.tail_samples();
+        self.frame_rate = feed.frame_rate().or(self.frame_rate);
         self.dropped_before.0 += std::mem::take(&mut self.dropped.0);
         self.dropped_before.1 += std::mem::take(&mut self.dropped.1);
         self.maker = Some(maker);

@@ -93,6 +93,11 @@ pub trait Feed {
         None
     }
 
+    /// Frames a second, as far as the source says.
+    fn frame_rate(&self) -> Option<f64> {
+        None
+    }
+
     /// UTC at running time zero; `None` before it plays.
     fn utc_origin(&self) -> Option<jiff::Timestamp> {
         None
@@ -155,6 +160,10 @@ impl Feed for Session {
 
     fn duration(&self) -> Option<MediaTime> {
         self.duration()
+    }
+
+    fn frame_rate(&self) -> Option<f64> {
+        self.frame_rate()
     }
 
     fn utc_origin(&self) -> Option<jiff::Timestamp> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::source::{Source, SourceError, file_of_uri, one};
+use super::source::{Source, SourceError, file_of_uri, is_media, one};
 use crate::text::folder_name;
 
 /// The SOURCEs of a command line, with short names that need not be unique. Directories
@@ -37,6 +37,36 @@ pub fn find(texts: &[String]) -> Result<Vec<Source>, SourceError> {
         }
     }
     Ok(sources)
+}
+
+/// What a line of a list of SOURCEs means. A file is named as it is listed, so that its name
+/// does not depend on the rest of the list.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_listed(line: &str) -> Result<Vec<Source>, SourceError> {
+    let mut sources = find(&[line.to_owned()])?;
+    if let [source] = &mut sources[..]
+        && split_name(line).0.is_none()
+        && (source.is_missing() || source.is_file() && !Path::new(line).is_dir())
+    {
+        source.name = as_listed(line).into();
+    }
+    Ok(sources)
+}
+
+/// The name of the file that a line means, if that can be told from the line alone.
+pub fn name_of_listed(line: &str) -> Option<&str> {
+    let is_other = line.contains("://") || line.contains(['=', '!']) || line.starts_with("file:");
+    (!is_other && is_media(Path::new(line))).then(|| as_listed(line))
+}
+
+fn as_listed(line: &str) -> &str {
+    let mut name = line;
+    while let Some(rest) = name.strip_prefix("./") {
+        name = rest.trim_start_matches('/');
+    }
+    name
 }
 
 /// The NAME and the rest of `NAME=SOURCE`. A name has neither spaces nor slashes, so that

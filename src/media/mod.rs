@@ -49,7 +49,7 @@ pub use doubting::Doubting;
 pub use drive::{Ending, Listener, OPENINGS, drive};
 pub use error::MediaError;
 pub use feed::{Feed, GstOpener, Opener};
-pub use find::find;
+pub use find::{find, find_listed, name_of_listed};
 pub use frame::Frame;
 pub use graph_files::GraphFiles;
 pub use lag::{LAG_LIMIT, LagMeter};

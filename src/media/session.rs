@@ -16,7 +16,7 @@ use super::error::MediaError;
 use super::frame::{Frame, VideoState};
 use super::gate::skip_late_pictures;
 use super::graph::{
-    build, configure, for_each_element, has_pads_to_come, is_fed, note_lost_start, sinks,
+    Kind, build, configure, for_each_element, has_pads_to_come, is_fed, note_lost_start, sinks,
     watch_tags,
 };
 use super::graph_files::GraphFiles;
@@ -319,6 +319,15 @@ impl Session {
     pub fn duration(&self) -> Option<MediaTime> {
         let duration = self.pipeline.query_duration::<gst::ClockTime>()?;
         Some(MediaTime(duration.nseconds()))
+    }
+
+    /// Frames a second, as far as the source says; `None` before the first frame, and where
+    /// the rate varies.
+    pub fn frame_rate(&self) -> Option<f64> {
+        let end = self.pipeline.by_name(Kind::Picture.name())?;
+        let caps = end.static_pad("sink")?.current_caps()?;
+        let rate: gst::Fraction = caps.structure(0)?.get("framerate").ok()?;
+        (rate.numer() > 0).then(|| f64::from(rate.numer()) / f64::from(rate.denom()))
     }
 
     /// Wall-clock time at running time zero of this session, measured now; `None` before it

@@ -167,6 +167,11 @@ impl Source {
         matches!(self.kind, SourceKind::File(_))
     }
 
+    /// Whether it is a file that is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self.kind, SourceKind::Broken(MediaError::NotFound))
+    }
+
     /// Whether it has no end of its own.
     pub fn is_endless(&self) -> bool {
         matches!(

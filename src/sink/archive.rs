@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::archive_index::{End, Entry, EntryKind};
-use super::lines::{beside, foreign};
+use super::lines::foreign;
 use super::{ArchiveIndex, SinkError, jsonl, parquet};
 use crate::features::Crop;
 use crate::file_error::FileError;
@@ -48,7 +48,37 @@ pub struct Archive {
     measured: Option<LineFile>,
     line: Vec<u8>,
     progress: ArchiveIndex,
-    table: bool,
+    /// If OUT is a table.
+    table: Option<TableFiles>,
+}
+
+/// The files of a table.
+#[derive(Clone, Debug)]
+pub struct TableFiles {
+    /// The table.
+    pub table: PathBuf,
+    /// Lines that are not in the table yet.
+    pub journal: PathBuf,
+    /// What was measured.
+    pub measured: PathBuf,
+}
+
+impl TableFiles {
+    /// All in one folder: `OUT.parquet`, `OUT.parquet.part.jsonl`, `OUT.qc.jsonl`.
+    pub fn beside(table: &Path) -> Self {
+        let mut journal = table.as_os_str().to_owned();
+        journal.push(".part.jsonl");
+        Self {
+            table: table.to_owned(),
+            journal: journal.into(),
+            measured: table.with_extension("qc.jsonl"),
+        }
+    }
+
+    /// The table while it is being written: beside the journal, on the same disk.
+    pub(super) fn unfinished(&self) -> PathBuf {
+        self.journal.with_extension("")
+    }
 }
 
 /// A file of JSON lines that is appended to.
@@ -129,19 +159,29 @@ impl Archive {
     /// another run is writing it, or if it holds anything that is not ours.
     pub fn open(out: &Path) -> Result<Self, SinkError> {
         let ending = out.extension().unwrap_or_default();
-        let table = match ending.to_str() {
-            Some(e) if e.eq_ignore_ascii_case("jsonl") => false,
-            Some(e) if e.eq_ignore_ascii_case("parquet") => true,
-            _ => {
-                return Err(FileError::Extension {
-                    path: out.to_owned(),
-                    expected: ".jsonl or .parquet",
-                }
-                .into());
+        match ending.to_str() {
+            Some(e) if e.eq_ignore_ascii_case("jsonl") => Self::open_files(out, None),
+            Some(e) if e.eq_ignore_ascii_case("parquet") => Self::table(TableFiles::beside(out)),
+            _ => Err(FileError::Extension {
+                path: out.to_owned(),
+                expected: ".jsonl or .parquet",
             }
-        };
+            .into()),
+        }
+    }
+
+    /// As [`open`](Self::open), of a table whose files are anywhere.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn table(files: TableFiles) -> Result<Self, SinkError> {
+        let out = files.table.clone();
+        Self::open_files(&out, Some(files))
+    }
+
+    fn open_files(out: &Path, table: Option<TableFiles>) -> Result<Self, SinkError> {
         let mut progress = ArchiveIndex::default();
-        let lines = if table {
+        if table.is_some() {
             parquet::check(out)?;
             if let Some(found) = is_regular(out)? {
                 if !found {
@@ -149,13 +189,11 @@ impl Archive {
                 }
                 parquet::read_progress(out, &mut progress)?;
             }
-            beside(out, ".part.jsonl")
-        } else {
-            out.to_owned()
-        };
+        }
+        let lines = table.as_ref().map_or(out, |files| &files.journal);
         Ok(Self {
             out: out.to_owned(),
-            lines: LineFile::open(lines, out, &mut progress)?,
+            lines: LineFile::open(lines.to_owned(), out, &mut progress)?,
             measured: None,
             line: Vec::with_capacity(1024),
             progress,
@@ -169,20 +207,21 @@ impl Archive {
     /// # Errors
     /// As [`open`](Self::open), about the file beside the table.
     pub fn expect_measured(&mut self) -> Result<(), SinkError> {
-        if let Some(path) = self.measured_path().filter(|_| self.measured.is_none()) {
+        if let Some(files) = self.table.as_ref().filter(|_| self.measured.is_none()) {
+            let path = files.measured.clone();
             self.measured = Some(LineFile::open(path, &self.out, &mut self.progress)?);
         }
         Ok(())
     }
 
-    /// The file beside a table: `OUT.qc.jsonl` beside `OUT.parquet`.
-    fn measured_path(&self) -> Option<PathBuf> {
-        self.table.then(|| self.out.with_extension("qc.jsonl"))
-    }
-
     /// The output.
     pub fn out(&self) -> &Path {
         &self.out
+    }
+
+    /// Its files, if the output is a table.
+    pub fn table_files(&self) -> Option<&TableFiles> {
+        self.table.as_ref()
     }
 
     /// What the output holds, including what has been appended.
@@ -219,7 +258,7 @@ impl Archive {
         if let Some(measured) = self.measured.filter(LineFile::is_empty) {
             measured.remove()?;
         }
-        match self.table && self.lines.is_empty() {
+        match self.table.is_some() && self.lines.is_empty() {
             true => self.lines.remove(),
             false => Ok(()),
         }
@@ -237,12 +276,12 @@ impl Archive {
         if let Some(measured) = &self.measured {
             measured.sync()?;
         }
-        if !self.table {
+        let Some(files) = &self.table else {
             return Ok(());
-        }
+        };
         let old = is_regular(&self.out)?.is_some();
         if !self.lines.is_empty() || !old {
-            parquet::write_table(&self.out, old, &self.lines.path)?;
+            parquet::write_table(&self.out, old, &files.journal, &files.unfinished())?;
         }
         // Removed while still locked, so that nobody appends to it.
         self.lines.remove()

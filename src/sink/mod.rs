@@ -8,6 +8,7 @@
 //! - [`publish`] writes the archive first, then publishes to the bus
 //! - [`jsonl`] writes JSON lines to stdout or a file
 //! - [`archive`] writes a `.jsonl` or `.parquet` that survives being killed
+//! - `clips` writes a table with a row a clip (feature `parquet`)
 //! - [`heatmaps`] writes PNG pictures with the heatmap drawn over them; [`retention`]
 //!   limits how many are kept
 //! - `overlay` writes a video with glow, score and sound (feature `gst`)
@@ -24,6 +25,8 @@
 pub mod archive;
 mod archive_index;
 pub mod bus;
+#[cfg(feature = "parquet")]
+pub mod clips;
 pub mod console;
 mod error;
 pub mod heatmaps;

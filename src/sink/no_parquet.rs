@@ -14,7 +14,7 @@ pub(super) fn read_progress(path: &Path, _: &mut ArchiveIndex) -> Result<(), Sin
     Err(absent(path))
 }
 
-pub(super) fn write_table(path: &Path, _: bool, _: &Path) -> Result<(), SinkError> {
+pub(super) fn write_table(path: &Path, _: bool, _: &Path, _: &Path) -> Result<(), SinkError> {
     Err(absent(path))
 }
 

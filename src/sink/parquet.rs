@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 
 use super::archive_index::{End, Entry, EntryKind};
-use super::lines::{beside, foreign};
+use super::lines::foreign;
 use super::{ArchiveIndex, SinkError};
 use crate::result::Record;
 
@@ -143,6 +143,7 @@ const COLUMNS: &[Column] = &[
     column!(wall_s: Float64, Summary(s) => Cell::F64(s.wall_s)),
     column!(model: Utf8, Summary(s) => Cell::text(s.model.as_ref())),
     column!(bytes: Int64, Summary(s) => s.bytes.map_or(Cell::Null, Cell::Int)),
+    column!(fps: Float64, Summary(s) => s.fps.map_or(Cell::Null, Cell::F64)),
     column!(interrupted: Boolean, Summary(s) => Cell::Bool(s.interrupted)),
     column!(error: Utf8, Error(e) => Cell::Text(&e.error), Summary(s) => Cell::text(s.error.as_ref())),
 ];
@@ -207,7 +208,7 @@ fn array(column: &Column, records: &[Record]) -> ArrayRef {
 }
 
 /// Opens a table and checks that it is ours, from this version or one with fewer columns.
-fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, SinkError> {
+pub(super) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, SinkError> {
     let file = File::open(path).map_err(SinkError::io(path, "read"))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)
         .map_err(|e| foreign(path, format!("it is no table of l3net ({e})")))?;
@@ -304,17 +305,21 @@ fn word<'a, T: Deserialize<'a>>(text: Option<&'a str>) -> Option<T> {
 }
 
 /// Rewrites the table: its own rows, if `old`, and those of the journal that it lacks. The
-/// file is replaced atomically.
-pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), SinkError> {
-    let part = beside(path, ".part");
-    let file = File::create(&part).map_err(SinkError::io(&part, "write"))?;
+/// file is replaced atomically by `part`, which is on the same disk.
+pub(super) fn write_table(
+    path: &Path,
+    old: bool,
+    journal: &Path,
+    part: &Path,
+) -> Result<(), SinkError> {
+    let file = File::create(part).map_err(SinkError::io(part, "write"))?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .build();
     let schema = Arc::new(schema());
     let mut writer =
-        ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed(&part, "write"))?;
+        ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed(part, "write"))?;
     // A run that was killed between writing the table and removing its journal left rows
     // in both.
     let mut there = ArchiveIndex::default();
@@ -324,7 +329,7 @@ pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), 
             let batch = batch.map_err(SinkError::format(path, "read"))?;
             writer
                 .write(&widened(&batch))
-                .map_err(failed(&part, "write"))?;
+                .map_err(failed(part, "write"))?;
         }
     }
     let mut rows = Vec::with_capacity(BATCH);
@@ -335,17 +340,17 @@ pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), 
         if rows.len() == BATCH {
             writer
                 .write(&to_batch(&rows))
-                .map_err(failed(&part, "write"))?;
+                .map_err(failed(part, "write"))?;
             rows.clear();
         }
         Ok(())
     })?;
     writer
         .write(&to_batch(&rows))
-        .map_err(failed(&part, "write"))?;
-    let file = writer.into_inner().map_err(failed(&part, "write"))?;
-    file.sync_all().map_err(SinkError::io(&part, "write"))?;
-    std::fs::rename(&part, path).map_err(SinkError::io(path, "write"))?;
+        .map_err(failed(part, "write"))?;
+    let file = writer.into_inner().map_err(failed(part, "write"))?;
+    file.sync_all().map_err(SinkError::io(part, "write"))?;
+    std::fs::rename(part, path).map_err(SinkError::io(path, "write"))?;
     // So that the rename survives a power failure; not supported everywhere.
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
@@ -355,7 +360,7 @@ pub(super) fn write_table(path: &Path, old: bool, journal: &Path) -> Result<(), 
 }
 
 /// An error of the Parquet library; I/O errors keep their next step.
-fn failed(path: &Path, what: &'static str) -> impl Fn(ParquetError) -> SinkError {
+pub(super) fn failed(path: &Path, what: &'static str) -> impl Fn(ParquetError) -> SinkError {
     move |error| {
         if let ParquetError::External(cause) = &error
             && let Some(cause) = cause.downcast_ref::<std::io::Error>()

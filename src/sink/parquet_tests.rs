@@ -97,7 +97,7 @@ fn a_table_of_a_version_with_fewer_columns_is_resumed() {
     let mut line = Vec::new();
     super::super::jsonl::to_line(&summary_of("new.mp4", 0, 9), &mut line);
     std::fs::write(&journal, line).unwrap();
-    write_table(&table, true, &journal).unwrap();
+    write_table(&table, true, &journal, &dir.path().join("part")).unwrap();
     let rows = open(&table).unwrap().build().unwrap();
     let (mut count, mut known) = (0, 0);
     for batch in rows.map(Result::unwrap) {

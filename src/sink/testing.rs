@@ -31,6 +31,7 @@ pub fn summary(stream: &str, moments: u64) -> Record {
         wall_s: 0.4,
         model: None,
         bytes: None,
+        fps: None,
         interrupted: false,
         error: None,
     })

@@ -9,6 +9,8 @@ mod adapt;
 #[cfg(feature = "monitor")]
 mod browser;
 mod cli;
+#[cfg(all(feature = "gst", feature = "parquet"))]
+mod clips;
 #[cfg(feature = "gst")]
 mod colours;
 #[cfg(feature = "gst")]
@@ -59,6 +61,8 @@ mod reload;
 mod resume;
 #[cfg(feature = "gst")]
 mod rtsp;
+#[cfg(feature = "gst")]
+mod shards;
 mod shipped_model;
 #[cfg(feature = "gst")]
 mod sinks;

@@ -41,14 +41,14 @@ fn paths(clips: &[PathBuf]) -> Vec<&Path> {
 }
 
 /// (stream, seq) to (start_ns and frame_ns, correspondence).
-type Moments = BTreeMap<(String, u64), ([u64; 2], f32)>;
+pub type Moments = BTreeMap<(String, u64), ([u64; 2], f32)>;
 
 fn put(moments: &mut Moments, key: (String, u64), value: ([u64; 2], f32)) {
     let twice = moments.insert(key.clone(), value);
     assert!(twice.is_none(), "{key:?} is there twice");
 }
 
-fn moments_of(records: Vec<Record>) -> Moments {
+pub fn moments_of(records: Vec<Record>) -> Moments {
     let mut moments = Moments::new();
     for record in records {
         if let Record::Moment(m) = record {
@@ -59,7 +59,7 @@ fn moments_of(records: Vec<Record>) -> Moments {
     moments
 }
 
-fn moments_of_table(path: &Path) -> Moments {
+pub fn moments_of_table(path: &Path) -> Moments {
     let file = fs::File::open(path).expect("the table is there");
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)
         .and_then(|b| b.build())
@@ -86,7 +86,7 @@ fn moments_of_table(path: &Path) -> Moments {
     moments
 }
 
-fn assert_same(got: &Moments, unbroken: &Moments) {
+pub fn assert_same(got: &Moments, unbroken: &Moments) {
     assert!(got.keys().eq(unbroken.keys()), "other moments: {got:?}");
     for (key, (times, answer)) in got {
         let (unbroken_times, unbroken_answer) = unbroken[key];
@@ -96,7 +96,7 @@ fn assert_same(got: &Moments, unbroken: &Moments) {
     }
 }
 
-fn lines(path: &Path) -> usize {
+pub fn lines(path: &Path) -> usize {
     fs::read(path).map_or(0, |b| b.iter().filter(|b| **b == b'\n').count())
 }
 

@@ -14,6 +14,7 @@ pub mod watch;
 use super::clash;
 use super::common::{Usage, cancel_or_reload, parse_time, say};
 use super::learning::{Learning, LearningArgs};
+use super::outputs::Outcome;
 use super::progress::Bar;
 use super::sources::{TrackArgs, expand};
 use super::streams::{Run, StreamArgs, check_descriptions};
@@ -179,6 +180,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         model: Arc::new(ModelRecord::of(&weights)),
         weights,
         archive: None,
+        sinks: Vec::new(),
         learning,
         hops,
         #[cfg(feature = "monitor")]
@@ -191,4 +193,5 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         bar,
     }
     .run()
+    .map(Outcome::is_good)
 }

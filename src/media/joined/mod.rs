@@ -242,6 +242,10 @@ impl Feed for Joined {
         None
     }
 
+    fn frame_rate(&self) -> Option<f64> {
+        self.session.frame_rate()
+    }
+
     fn utc_origin(&self) -> Option<jiff::Timestamp> {
         self.session.utc_origin()
     }

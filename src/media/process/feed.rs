@@ -232,6 +232,10 @@ impl Feed for ProcessFeed {
     fn duration(&self) -> Option<MediaTime> {
         self.state.duration.map(MediaTime)
     }
+
+    fn frame_rate(&self) -> Option<f64> {
+        self.state.frame_rate
+    }
 }
 
 impl Drop for ProcessFeed {

@@ -213,6 +213,9 @@ impl<W: Write> Forwarder<'_, W> {
             self.asked_at = Some(Instant::now());
             self.state.duration = feed.duration().map(|length| length.0);
         }
+        if self.state.frame_rate.is_none() {
+            self.state.frame_rate = feed.frame_rate();
+        }
         self.state.missing_decoder = feed.missing_decoder().map(str::to_owned);
         self.state.tail_samples = feed.tail_samples();
         self.state.untimed = feed.untimed();

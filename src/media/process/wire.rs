@@ -172,6 +172,7 @@ pub(super) struct State {
     pub tail_samples: usize,
     pub untimed: u64,
     pub duration: Option<u64>,
+    pub frame_rate: Option<f64>,
 }
 
 fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

@@ -283,6 +283,7 @@ fn status_says_what_is_the_matter() {
         wall_s: 31.0,
         model: None,
         bytes: None,
+        fps: None,
         interrupted: false,
         error: None,
     };

@@ -52,6 +52,7 @@ fn ended(stream: &str) -> Event {
         wall_s: 1.0,
         model: None,
         bytes: None,
+        fps: None,
         interrupted: false,
         error: None,
     })

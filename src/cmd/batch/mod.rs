@@ -1,24 +1,29 @@
 //! `l3net batch`: files, as fast as the machine can.
 
+#[cfg(feature = "parquet")]
+mod clips;
+mod destination;
+mod status;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use std::path::PathBuf;
-
+use self::destination::Destination;
 use super::clash;
 use super::common::{Usage, WindowArgs, cancel_on_signal_in_time};
 #[cfg(feature = "monitor")]
 use super::live::watch::Watch;
 use super::progress::Bar;
-use super::sources::{TrackArgs, find};
+use super::sources::SourceArgs;
 use super::streams::{LIMIT_OR_LIVE, Run, StreamArgs, check_descriptions, refuse_endless};
 use crate::cores::cores;
-use crate::file_error::FileError;
+use crate::dataset::Shard;
 use crate::media::{Held, Source, name};
 use crate::net::ModelRecord;
 use crate::result::StreamName;
-use crate::sink::archive::Archive;
+use crate::sink::ArchiveIndex;
 use crate::sink::retention::KeepLimits;
-use crate::sink::{ArchiveIndex, SinkError};
+use crate::text::plural;
 
 /// Process files and directories as fast as the machine can
 ///
@@ -27,14 +32,18 @@ use crate::sink::{ArchiveIndex, SinkError};
 /// but another size is recorded under its full path.
 #[derive(clap::Args, Clone, Debug)]
 pub struct BatchArgs {
-    /// Files, directories (walked), URIs
-    #[arg(required = true, value_name = "SOURCE")]
-    pub sources: Vec<String>,
     #[command(flatten)]
-    tracks: TrackArgs,
-    /// Write results to this .jsonl or .parquet file
-    #[arg(long, short, value_name = "OUT")]
-    pub output: PathBuf,
+    pub(super) from: SourceArgs,
+    /// Write results to this .jsonl or .parquet file, or to parts in a folder
+    ///
+    /// Into one folder, many processes may write, each its --shard: a file
+    /// part-00003-of-00020.parquet, all together one table. There the default of
+    /// --shard is what the scheduler says, if there is one.
+    #[arg(long, short, required = true, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Tell which shards of the run in DIR are missing, for sbatch; judge nothing
+    #[arg(long, value_name = "DIR", exclusive = true)]
+    pub status: Option<PathBuf>,
     /// Files to decode in parallel; by the number of cores if not given
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -46,6 +55,18 @@ pub struct BatchArgs {
     /// for it, but not judged again.
     #[arg(long, conflicts_with = "seconds")]
     pub qc: bool,
+    /// Write one row a clip to this .parquet file (to a folder if OUT is one)
+    ///
+    /// Mean, percentiles and shares of the clip's moments, its longest mismatch, level,
+    /// size; and chance_z: how much better its sound matches its own pictures than those
+    /// of other clips of the run, in standard deviations.
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "CLIPS")]
+    pub clips: Option<PathBuf>,
+    /// Correspondence from which on --clips counts a moment as a match
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "P", default_value_t = 0.5, requires = "clips")]
+    pub threshold: f32,
     #[command(flatten)]
     pub(super) stream: StreamArgs,
 }
@@ -55,13 +76,19 @@ pub struct BatchArgs {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
-    let mut sources = args.tracks.of(find(&args.sources)?);
+    if let Some(folder) = &args.status {
+        return status::run(folder, &mut std::io::stdout().lock());
+    }
+    let out = args.output.as_deref().expect("clap requires it");
+    let to = Destination::of(out, &args.from)?;
+    let listed = args.from.find(to.shard)?;
+    let mut sources = listed.sources;
     refuse_endless(&sources, args.stream.window.seconds, LIMIT_OR_LIVE)?;
     check_descriptions(&sources)?;
-    let mut archive = Archive::open(&args.output).map_err(|error| match error {
-        SinkError::File(FileError::Extension { .. }) => Usage::error(error),
-        other => other.into(),
-    })?;
+    let cancel = cancel_on_signal_in_time()?;
+    let weights = Arc::new(args.stream.net.judging_weights()?);
+    let model = Arc::new(ModelRecord::of(&weights));
+    let mut archive = to.open(args, &model.name)?;
     if args.qc {
         archive.expect_measured()?;
     }
@@ -72,12 +99,13 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         Some(_) if progress.is_of_another(name, source.bytes()) => Held::ByOther,
         Some(_) => Held::ByIt,
     });
-    let out = (args.output.clone(), "OUT, where all lines are already");
-    clash::refuse(&args.stream.output, &[out], &sources)?;
-    let cancel = cancel_on_signal_in_time()?;
-    let weights = Arc::new(args.stream.net.judging_weights()?);
-    let model = Arc::new(ModelRecord::of(&weights));
-    if let Err(refused) = refuse_other_settings(args, &model.name, progress, &sources) {
+    let refused = clash::refuse(
+        &args.stream.output,
+        &[(out.to_owned(), "OUT, where all lines are already")],
+        &sources,
+    )
+    .and_then(|()| refuse_other_settings(args, out, &model.name, progress, &sources));
+    if let Err(refused) = refused {
         archive.leave()?;
         return Err(refused);
     }
@@ -98,23 +126,39 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
             tracing::warn!(
                 "{short}: {} has a file of that name and another size; this one is recorded as \
                  {longer}",
-                args.output.display()
+                out.display()
             );
         }
     }
     let done = all - sources.len();
-    if done > 0 && !args.stream.talk.quiet {
-        bar.say(&format!(
-            "{done} of {all} done already in {}",
-            args.output.display()
-        ));
+    if !args.stream.talk.quiet {
+        if to.shard != Shard::WHOLE {
+            let of = plural(listed.all, "source");
+            bar.say(&format!("{}: {all} of {of}", to.shard));
+        }
+        if done > 0 {
+            bar.say(&format!(
+                "{done} of {all} done already in {}",
+                out.display()
+            ));
+        }
     }
+    #[cfg(feature = "parquet")]
+    let clips = clips::Clips::open(args, &to, &archive)?;
     if sources.is_empty() {
         bar.finish();
         archive.finish()?;
+        #[cfg(feature = "parquet")]
+        clips.map(clips::Clips::finish).transpose()?;
+        to.end(all, 0)?;
         return Ok(true);
     }
-    Run {
+    to.begin()?;
+    #[cfg(feature = "parquet")]
+    let sinks = clips::Clips::sinks(clips.as_ref(), &weights)?;
+    #[cfg(not(feature = "parquet"))]
+    let sinks = Vec::new();
+    let outcome = Run {
         sources,
         asked: all,
         args: &args.stream,
@@ -122,6 +166,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         weights,
         model,
         archive: Some(archive),
+        sinks,
         learning: None,
         hops: Vec::new(),
         #[cfg(feature = "monitor")]
@@ -134,7 +179,13 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
         bar,
     }
-    .run()
+    .run()?;
+    #[cfg(feature = "parquet")]
+    clips.map(clips::Clips::finish).transpose()?;
+    if outcome.left == 0 && outcome.failed_sinks == 0 {
+        to.end(all, outcome.failed)?;
+    }
+    Ok(outcome.is_good())
 }
 
 /// Refuses to mix settings in one OUT. With two hops of one file, some moments would be
@@ -142,6 +193,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
 /// whatever their files.
 fn refuse_other_settings(
     args: &BatchArgs,
+    out: &Path,
     model: &str,
     progress: &ArchiveIndex,
     sources: &[Source],
@@ -167,7 +219,7 @@ fn refuse_other_settings(
         };
         return Err(Usage::error(format!(
             "{}: holds {what}: resume with {how}, or name another output",
-            args.output.display()
+            out.display()
         )));
     }
     Ok(())
