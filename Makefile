@@ -17,6 +17,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Our own packages as in a release; dependencies keep their settings.
 OPTIMISED := CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_PROFILE_DEV_DEBUG=0 \
 	CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false
+# The demo does not wait for what it does not need: tables, the page, brokers, stores.
+LEAN := --no-default-features --features gst
 LIB_DIR = $(DESTDIR)$(PREFIX)/lib/l3net
 # Three objects, one of which makes a sound; half-way the sound is swapped for that
 # of something else.
@@ -32,12 +34,12 @@ setup-tests:
 	@scripts/setup.sh tests
 
 demo: setup ## generate a scene and analyse it: table, heatmaps, overlay video
-	@cargo build
+	@cargo build $(LEAN)
 	@rm -rf demo && mkdir -p demo
-	@cargo run --quiet -- synth -o demo/scene $(SCENE) --quiet
-	@cargo run --quiet -- batch demo/scene -o demo/results.jsonl \
+	@cargo run --quiet $(LEAN) -- synth -o demo/scene $(SCENE) --quiet
+	@cargo run --quiet $(LEAN) -- batch demo/scene -o demo/results.jsonl \
 		--heatmaps demo/heatmaps --table
-	@cargo run --quiet -- batch demo/scene -o demo/overlay.jsonl --hop 0.2 \
+	@cargo run --quiet $(LEAN) -- batch demo/scene -o demo/overlay.jsonl --hop 0.2 \
 		--overlay demo/overlay.mkv --quiet
 	@printf '%s\n' "" \
 		"Three objects, one of which makes a sound; after 5 seconds the sound is swapped:" \

@@ -65,7 +65,7 @@ def write(file, names, model):
 def measured(command):
     """Seconds and MB."""
     begun = time.monotonic()
-    process = subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE)
+    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = process.stderr.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) not in (0, 1):

@@ -85,15 +85,25 @@ impl Dataset {
     }
 }
 
-/// Numbers in order as Slurm takes them: `3,7-9`.
+/// Numbers in order as Slurm takes them: `3,7-9,20-40:5`.
 pub fn array(numbers: &[u32]) -> String {
     let mut text = String::new();
-    for run in numbers.chunk_by(|a, b| a + 1 == *b) {
+    let mut rest = numbers;
+    while let [first, ..] = *rest {
+        let step = rest.get(1).map_or(1, |second| second - first);
+        let even = rest.windows(2).take_while(|pair| pair[1] - pair[0] == step);
+        let mut count = even.count() + 1;
+        if count == 2 && step > 1 {
+            count = 1;
+        }
+        let last = rest[count - 1];
         let comma = if text.is_empty() { "" } else { "," };
-        let _ = match run {
-            [one] => write!(text, "{comma}{one}"),
-            _ => write!(text, "{comma}{}-{}", run[0], run[run.len() - 1]),
+        let _ = match (count, step) {
+            (1, _) => write!(text, "{comma}{first}"),
+            (_, 1) => write!(text, "{comma}{first}-{last}"),
+            _ => write!(text, "{comma}{first}-{last}:{step}"),
         };
+        rest = &rest[count..];
     }
     text
 }

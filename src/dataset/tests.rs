@@ -126,7 +126,7 @@ fn the_status_tells_what_is_missing_and_what_failed() {
         .mark(shard(5), None)
         .expect("it is not there anyway");
     let status = dataset.status().expect("readable").expect("a run");
-    assert_eq!(array(&status.missing), "3,5,7-9,11");
+    assert_eq!(array(&status.missing), "3-7:2,8-9,11");
 }
 
 #[test]
@@ -136,6 +136,8 @@ fn numbers_in_a_row_are_a_range() {
         (&[0], "0"),
         (&[0, 1], "0-1"),
         (&[0, 2, 3, 4, 9, 11, 12], "0,2-4,9,11-12"),
+        (&[1, 3, 5, 7, 8, 9, 20], "1-7:2,8-9,20"),
+        (&[5, 10], "5,10"),
     ] {
         assert_eq!(array(numbers), text);
     }

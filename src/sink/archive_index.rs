@@ -2,7 +2,8 @@
 //!
 //! Belongs here: the rule that each moment is written exactly once. Does not: files.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::features::Crop;
 use crate::result::{GapReason, Record, StreamName};
@@ -14,17 +15,21 @@ const ROUNDING_NS: u64 = 1_000;
 /// What an output holds of every stream.
 #[derive(Clone, Debug, Default)]
 pub struct ArchiveIndex {
-    streams: HashMap<StreamName, ArchivedStream>,
+    /// Boxed, or the free places of the map would be as large.
+    streams: HashMap<StreamName, Box<ArchivedStream>>,
+    /// The last model that was met: nearly always that of all streams.
+    model: Option<Arc<str>>,
 }
 
-/// What an output holds of one stream.
+/// What an output holds of one stream. There may be a million, so what is mostly empty
+/// takes little.
 #[derive(Clone, Debug, Default)]
 pub struct ArchivedStream {
     finished: bool,
     /// Crop of the last moment.
     crop: Option<Crop>,
     /// The model, from the last summary that has it.
-    model: Option<String>,
+    model: Option<Arc<str>>,
     /// Size of the file, from the last summary that has it.
     bytes: Option<u64>,
     /// All moments below this one are there …
@@ -39,14 +44,14 @@ pub struct ArchivedStream {
     /// The shortest time from one moment to the next, and how often it occurred. Longer times
     /// mean that something is missing in between.
     hop: Option<(u64, u64)>,
-    gaps: HashSet<(u64, GapReason)>,
+    gaps: BTreeSet<(u64, GapReason)>,
     /// Summaries of unfinished tries: moments, gaps and, if it failed, the cause. A further
     /// try with the same values is not new.
-    unfinished: HashSet<(u64, u64, Option<String>)>,
-    errors: HashSet<String>,
+    unfinished: BTreeSet<(u64, u64, Option<String>)>,
+    errors: BTreeSet<String>,
     /// Sizes of the files that were measured: another one under the same name is measured
     /// again.
-    measured: HashSet<Option<u64>>,
+    measured: BTreeSet<Option<u64>>,
 }
 
 /// The part of a record that identifies it.
@@ -132,12 +137,12 @@ impl<'a> From<&'a Record> for Entry<'a> {
 impl ArchiveIndex {
     /// What the output holds of a stream, if anything.
     pub fn stream(&self, name: &str) -> Option<&ArchivedStream> {
-        self.streams.get(name)
+        self.streams.get(name).map(|stream| &**stream)
     }
 
     /// All streams with a record.
     pub fn streams(&self) -> impl Iterator<Item = (&StreamName, &ArchivedStream)> {
-        self.streams.iter()
+        self.streams.iter().map(|(name, stream)| (name, &**stream))
     }
 
     /// Whether the stream need not be decoded again: it has a summary without error or
@@ -182,8 +187,7 @@ impl ArchiveIndex {
             return false;
         }
         if !self.streams.contains_key(entry.stream) {
-            self.streams
-                .insert(entry.stream.into(), ArchivedStream::default());
+            self.streams.insert(entry.stream.into(), Box::default());
         }
         let stream = self.streams.get_mut(entry.stream).expect("just put there");
         match entry.kind {
@@ -206,7 +210,9 @@ impl ArchiveIndex {
             EntryKind::Summary(end) => {
                 stream.bytes = end.bytes.or(stream.bytes);
                 if let Some(model) = end.model.filter(|_| end.moments > 0) {
-                    stream.model = Some(model.to_owned());
+                    let known = self.model.take().filter(|known| **known == *model);
+                    self.model = Some(known.unwrap_or_else(|| model.into()));
+                    stream.model = self.model.clone();
                 }
                 if end.is_whole() {
                     stream.finished = true;
