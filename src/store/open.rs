@@ -46,8 +46,7 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn new(at: &Location, options: &StoreOptions) -> Result<Self, StoreError> {
-        // Never less: 16 MB in a slow network.
-        let send = (options.silence * 4).max(Duration::from_secs(1));
+        let send = options.silence.saturating_mul(4);
         Ok(Self {
             down: build(
                 at,

@@ -27,6 +27,9 @@ const TRIES: u32 = 5;
 /// How many empty objects of a listing are asked for at a time.
 const ASKED: usize = 16;
 
+/// How many bytes are sent well before an answer to them is late, in any network.
+const SHORT: u64 = 100_000;
+
 /// An object, as listings and [`Store::find`] tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -88,8 +91,8 @@ impl Store {
     }
 
     /// Gives all objects below a prefix (`a`: `a/b`, but neither `a` nor `ab`; empty: of
-    /// the whole bucket), in the order of their keys' bytes, until it gets `false`. Keeps
-    /// a page of them in memory.
+    /// the whole bucket), in the order of their keys' bytes (not in directory buckets of
+    /// S3 Express), until it gets `false`. Keeps a page of them in memory.
     ///
     /// What marks a folder (no bytes, a key that ends in a slash) is left out. To know,
     /// it asks for each empty object.
@@ -251,6 +254,7 @@ impl Store {
     /// replaced. Returns its length in bytes.
     ///
     /// Where a connection ends it goes on from there, as long as the object is the same.
+    /// After a power cut the file may be empty: nothing waits for the disk.
     ///
     /// # Errors
     /// [`StoreError::NotThere`]; [`StoreError::Changed`] if it is another object meanwhile;
@@ -282,13 +286,15 @@ impl Store {
                     attributes: mark.attributes(),
                     ..PutOptions::default()
                 };
-                let put = self.up.put_opts(&path, bytes.to_vec().into(), options);
+                let client = self.sender(bytes.len() as u64);
+                let put = client.put_opts(&path, bytes.to_vec().into(), options);
                 let Err(error) = put.await else {
                     return Ok(true);
                 };
                 let there = matches!(error, object_store::Error::AlreadyExists { .. });
                 let error = StoreError::of(&at, &error, since);
-                if !there && !error.may_pass() {
+                let long = since.elapsed() >= self.options.retry_for;
+                if !there && (long || !error.may_pass()) {
                     return Err(error);
                 }
                 // An earlier request of ours may have made it, with no answer.
@@ -298,13 +304,20 @@ impl Store {
                 match ours {
                     Some(ours) => return Ok(ours),
                     // S3 says so too where another is at it, who may yet fail.
-                    None if tries > TRIES || since.elapsed() >= self.options.retry_for => {
-                        return Err(error);
-                    }
+                    None if long || tries > TRIES => return Err(error),
                     None => tokio::time::sleep(pause(tries)).await,
                 }
             }
         })
+    }
+
+    /// The client that sends so many bytes.
+    pub(crate) fn sender(&self, bytes: u64) -> &dyn ObjectStore {
+        if bytes > SHORT {
+            &*self.up
+        } else {
+            &*self.down
+        }
     }
 
     /// Writes an object, in place of an older one.
@@ -316,7 +329,8 @@ impl Store {
         let path = at.object()?;
         block(async {
             let since = Instant::now();
-            let put = self.up.put(&path, bytes.to_vec().into()).await;
+            let client = self.sender(bytes.len() as u64);
+            let put = client.put(&path, bytes.to_vec().into()).await;
             put.map_err(|error| StoreError::of(&at, &error, since))?;
             Ok(())
         })

@@ -62,7 +62,8 @@ async fn whole(
     let since = Instant::now();
     let bytes = source.take(PART)?.unwrap_or_default();
     source.finish()?;
-    let put = store.up.put_opts(path, bytes.into(), <_>::default()).await;
+    let client = store.sender(bytes.len() as u64);
+    let put = client.put_opts(path, bytes.into(), <_>::default()).await;
     put.map(drop)
         .map_err(|error| StoreError::of(at, &error, since))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use l3net_store::{Store, StoreError};
 
 use crate::proxy::{Fault, Proxy};
-use crate::{always, at, bucket, names, noise, store, variables};
+use crate::{always, at, bucket, file_of, names, noise, store, variables};
 
 #[test]
 fn files_of_any_length_go_and_come_back() {
@@ -130,7 +130,7 @@ fn an_upload_that_is_stopped_leaves_nothing() {
     let (moto, near) = bucket("stop-upload");
     let folder = tempfile::tempdir().expect("a folder");
     let from = folder.path().join("from");
-    std::fs::write(&from, noise(40_000_000)).expect("written");
+    file_of(&from, 40_000_000);
     // At its beginning, whose answer comes when nobody waits for it, and at its second part.
     for of in ["POST", "partNumber=2"] {
         near.write("a", b"older").expect("written");
@@ -163,7 +163,7 @@ fn an_upload_that_is_refused_leaves_nothing() {
     let (moto, near) = bucket("refused");
     let folder = tempfile::tempdir().expect("a folder");
     let from = folder.path().join("from");
-    std::fs::write(&from, noise(40_000_000)).expect("written");
+    file_of(&from, 40_000_000);
     let no = "<Error><Code>EntityTooLarge</Code><Message>Too\nlarge</Message></Error>";
     for (part, lost) in [("partNumber=2", false), ("uploadId", true)] {
         let proxy = Proxy::new(moto.port, move |asked| {
@@ -192,7 +192,7 @@ fn a_file_that_changes_while_it_is_sent_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let from = folder.path().join("from");
     for shorter in [true, false] {
-        std::fs::write(&from, noise(100_000_000)).expect("written");
+        file_of(&from, 100_000_000);
         let path = from.clone();
         let proxy = Proxy::new(moto.port, move |asked| {
             if asked.line.contains("partNumber=1&") {
@@ -224,7 +224,7 @@ fn an_uploader_that_is_killed_leaves_no_object() {
     let (moto, near) = bucket("killed");
     let folder = tempfile::tempdir().expect("a folder");
     let from = folder.path().join("from");
-    std::fs::write(&from, noise(40_000_000)).expect("written");
+    file_of(&from, 40_000_000);
     let proxy = Proxy::new(moto.port, |asked| {
         if asked.line.contains("partNumber=3") {
             Fault::Silence

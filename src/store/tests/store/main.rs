@@ -68,7 +68,21 @@ fn noise(length: usize) -> Vec<u8> {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         state.to_be_bytes()[0]
     };
-    (0..length).map(|_| next()).collect()
+    let mut block: Vec<u8> = (0..1 << 16).map(|_| next()).collect();
+    let mut bytes = Vec::with_capacity(length + block.len());
+    while bytes.len() < length {
+        block[..8].copy_from_slice(&bytes.len().to_be_bytes());
+        bytes.extend_from_slice(&block);
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// A file of which only the length matters.
+fn file_of(path: &Path, length: u64) {
+    let file = std::fs::File::create(path);
+    let made = file.and_then(|file| file.set_len(length));
+    made.expect("there is room");
 }
 
 fn names(folder: &Path) -> Vec<String> {

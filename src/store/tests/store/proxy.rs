@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex};
 pub enum Fault {
     /// Nothing.
     None,
+    /// Nothing, but others wait until it is done: moto looks whether an object is there,
+    /// and then writes it, while it does the same for others. Stores do not.
+    InTurn,
     /// It is answered here: a status and a body.
     Answer(u16, &'static str),
     /// Of the answer's body so many bytes come, then the connection ends.
@@ -93,10 +96,13 @@ fn serve(
         return client.write_all(format!("{head}{body}").as_bytes());
     }
     if !matches!(fault, Fault::Silence) {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = matches!(fault, Fault::InTurn).then(|| TURN.lock());
         let answer = pass_on(to, &head, &body)?;
+        drop(turn);
         let end = end_of_head(&answer).unwrap_or(answer.len());
         let sent = match fault {
-            Fault::None => answer.len(),
+            Fault::None | Fault::InTurn => answer.len(),
             Fault::Cut(bytes) | Fault::Stall(bytes) => (end + bytes).min(answer.len()),
             _ => 0,
         };
