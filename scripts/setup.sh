@@ -23,17 +23,21 @@ rust_is_new_enough || {
 }
 case "${1:-}" in
     # chromium opens the page, ffmpeg makes clips, libgstrtspserver and mosquitto serve
-    # streams and messages, prometheus has promtool.
+    # streams and messages, prometheus has promtool, python3-venv is for moto.
     tests)
         # Ubuntu has it as a snap, which this package brings.
         browser=chromium
         ! grep -qx 'ID=ubuntu' /etc/os-release 2>/dev/null || browser=chromium-browser
+        venv=()
+        python3 -c 'import ensurepip, venv' 2>/dev/null || venv=(python3-venv)
         "$here/debian.sh" \
             "$browser" \
             ffmpeg \
             libgstrtspserver-1.0-dev \
             mosquitto \
-            prometheus
+            prometheus \
+            "${venv[@]}"
+        "$here/moto.sh"
         shift
         ;;
     *) "$here/debian.sh" ;;
