@@ -228,6 +228,7 @@ fn collect(
     let options = EngineOptions {
         hop: args.hop.hop,
         every: args.hop.every,
+        frame_every: MediaTime::ZERO,
         crop: args.crop,
         spec: net.describe().variant.spec,
         real_time,

@@ -17,6 +17,8 @@ use crate::engine::{Engine, EngineOptions, Output, Task};
 use crate::features::{Damage, Features};
 use crate::file_error::FileError;
 use crate::media::ProcessOpener;
+#[cfg(feature = "store")]
+use crate::media::StagedOpener;
 use crate::net::{Embedding, FEATURE, Modality, PICTURE_WIDTH, SOUND_WIDTH};
 use crate::result::StreamName;
 use crate::sink::SinkError;
@@ -163,6 +165,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     let options = EngineOptions {
         hop: args.window.hop,
         every: 1,
+        frame_every: MediaTime::ZERO,
         crop: args.window.crop,
         spec: net.describe().variant.spec,
         real_time: false,
@@ -176,6 +179,8 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
     let stats = RunStats::default();
+    #[cfg(feature = "store")]
+    let _staging = args.from.staging(&sources, &cancel)?;
     let tasks = sources.into_iter().map(Task::new).collect();
     let mut taken = Taken {
         npz,
@@ -189,6 +194,8 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
     };
     let embed = move |batch: &[&Features]| net.embed(batch);
     let processes = ProcessOpener::new(options.jobs);
+    #[cfg(feature = "store")]
+    let processes = StagedOpener { inner: &processes };
     let mut engine = Engine::new(&options, &cancel, &stats);
     engine.opener = &processes;
     let ended = engine.run(tasks, embed, |output| {

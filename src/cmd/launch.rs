@@ -58,6 +58,8 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         weights,
         archive: None,
         sinks: Vec::new(),
+        #[cfg(feature = "store")]
+        staging: None,
         learning: None,
         hops: Vec::new(),
         #[cfg(feature = "monitor")]

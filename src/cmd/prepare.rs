@@ -9,6 +9,8 @@ use super::sources::{SourceArgs, read_names};
 use super::streams::{check_descriptions, refuse_endless};
 use crate::dataset::Shard;
 use crate::media::ProcessOpener;
+#[cfg(feature = "store")]
+use crate::media::StagedOpener;
 use crate::prepare::{PrepareOptions, PrepareProgress, PrepareReport, prepare};
 use crate::text::{plural, printable};
 
@@ -92,6 +94,10 @@ pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
     }
     let stop = cancel_on_signal_in_time()?;
     let opener = ProcessOpener::new(options.jobs);
+    #[cfg(feature = "store")]
+    let opener = StagedOpener { inner: &opener };
+    #[cfg(feature = "store")]
+    let _staging = args.from.staging(&sources, &stop)?;
     let report = prepare(sources, &out, &options, &opener, &stop, |progress| {
         show_progress(&bar, progress);
     });

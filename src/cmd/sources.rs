@@ -6,9 +6,16 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "store")]
+use bytesize::ByteSize;
+
 use super::common::Usage;
+#[cfg(feature = "store")]
+use crate::cancel::CancelToken;
 use crate::dataset::{AskedShard, Shard, resolve};
 use crate::file_error::FileError;
+#[cfg(feature = "store")]
+use crate::media::Staging;
 use crate::media::{
     self, AskedTracks, Held, SceneFeed, SceneSource, Source, SourceError, SourceKind,
 };
@@ -58,6 +65,14 @@ pub struct SourceArgs {
     /// AWS_BATCH_JOB_ARRAY_SIZE.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<AskedShard>,
+    /// Folder for copies of what is in object stores; default is for temporary files
+    #[cfg(feature = "store")]
+    #[arg(long, value_name = "DIR")]
+    pub stage: Option<PathBuf>,
+    /// Size of these copies, at most
+    #[cfg(feature = "store")]
+    #[arg(long, value_name = "SIZE", default_value = "10GB")]
+    pub stage_size: ByteSize,
     #[command(flatten)]
     pub(super) tracks: TrackArgs,
 }
@@ -79,6 +94,17 @@ impl SourceArgs {
     pub fn shard(&self, recorded: Option<u32>) -> anyhow::Result<Shard> {
         let variable = |name: &str| std::env::var(name).ok();
         resolve(self.shard, recorded, variable).map_err(Usage::error)
+    }
+
+    /// Begins to copy what is in object stores.
+    ///
+    /// # Errors
+    /// If the folder for the copies cannot be made.
+    #[cfg(feature = "store")]
+    pub fn staging(&self, sources: &[Source], cancel: &CancelToken) -> anyhow::Result<Staging> {
+        let folder = self.stage.clone().unwrap_or_else(std::env::temp_dir);
+        let staging = Staging::start(sources, &folder, self.stage_size.as_u64(), cancel);
+        Ok(staging.map_err(FileError::io(&folder, "make a folder in it"))?)
     }
 
     /// As [`find`](Self::find), of the shard that was asked for (else all), with unique
@@ -215,6 +241,10 @@ mod tests {
             sources: Vec::new(),
             files_from: Some(file),
             shard: None,
+            #[cfg(feature = "store")]
+            stage: None,
+            #[cfg(feature = "store")]
+            stage_size: ByteSize::gb(1),
             tracks: TrackArgs::default(),
         };
         let listed = args.find(shard).expect("good usage");

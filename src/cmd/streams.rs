@@ -17,6 +17,8 @@ use crate::cancel::CancelToken;
 use crate::engine::{Engine, EngineOptions, Judge, Task};
 use crate::features::Features;
 use crate::media::{GraphFiles, ProcessOpener, Source, SourceKind};
+#[cfg(feature = "store")]
+use crate::media::{StagedOpener, Staging};
 use crate::memory::Returning;
 use crate::net::{ModelRecord, Weights};
 use crate::sink::archive::Archive;
@@ -43,12 +45,25 @@ pub struct StreamArgs {
     /// Sinks.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Look at a frame every SECONDS at most, 0 to 1; default is the nearest of all
+    ///
+    /// For short hops: windows between two frames share what the network saw.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_frame_every)]
+    pub frame_every: Option<MediaTime>,
     /// Draw each stream's pipeline to this folder, as .dot files
     #[arg(long, value_name = "DIR")]
     pub dot: Option<PathBuf>,
     /// Verbosity.
     #[command(flatten)]
     pub talk: TalkArgs,
+}
+
+fn parse_frame_every(text: &str) -> Result<MediaTime, String> {
+    match text.parse() {
+        // Longer, and some windows would have no frame.
+        Ok(seconds) if (0.0..=1.0).contains(&seconds) => Ok(MediaTime::from_secs_f64(seconds)),
+        _ => Err("not a number of seconds from 0 to 1".to_owned()),
+    }
 }
 
 /// A run of several sources.
@@ -69,6 +84,9 @@ pub struct Run<'a> {
     pub archive: Option<Archive>,
     /// Sinks besides those of the arguments.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Copies what is in object stores.
+    #[cfg(feature = "store")]
+    pub staging: Option<Staging>,
     /// What it learns with meanwhile.
     pub learning: Option<Learning>,
     /// Times between windows of streams that have their own, in the order of the sources.
@@ -107,6 +125,8 @@ impl Run<'_> {
             model,
             archive,
             sinks: mut more,
+            #[cfg(feature = "store")]
+                staging: _staging,
             learning,
             hops,
             #[cfg(feature = "monitor")]
@@ -149,6 +169,7 @@ impl Run<'_> {
         let mut options = EngineOptions {
             hop: window.hop,
             every: 1,
+            frame_every: args.frame_every.unwrap_or(MediaTime::ZERO),
             crop: window.crop,
             spec: net.describe().variant.spec,
             real_time,
@@ -220,6 +241,8 @@ impl Run<'_> {
             .then(|| super::live::service::Service::start(names.len(), &stats))
             .flatten();
         let processes = ProcessOpener::new(jobs);
+        #[cfg(feature = "store")]
+        let processes = StagedOpener { inner: &processes };
         let mut engine = Engine::new(&options, &cancel, &stats);
         #[cfg(feature = "monitor")]
         {

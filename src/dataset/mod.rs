@@ -15,36 +15,38 @@
 //! Belongs here: the layout, what is recorded of a run and its shards, what is missing. Does
 //! not: the lines and tables themselves ([`crate::sink::archive`]).
 
+mod place;
 mod run;
 mod shard;
 mod status;
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use self::place::Place;
 pub use run::{RUN_FORMAT, RunRecord};
 pub use shard::{AskedShard, Shard, resolve};
 pub use status::{Status, array};
 
-use crate::atomic_file;
 use crate::file_error::FileError;
 use crate::sink::archive::TableFiles;
 
 /// What is not for readers of the table.
 const OWN: &str = "_l3net";
-const RUN: &str = "run.json";
+const RUN: &str = "_l3net/run.json";
+const MEASURED: &str = "_qc";
 const DONE: &str = "done";
-/// Bytes of a record of ours, at most: what is longer is none.
-const LONGEST: u64 = 1 << 20;
 
-/// The folder of a run that may have many shards.
-#[derive(Clone, Debug)]
+/// The folder, or place in a store, of a run that may have many shards.
+#[derive(Clone)]
 pub struct Dataset {
     root: PathBuf,
+    place: Place,
+    /// Where the files of its shards are while they are written.
+    local: PathBuf,
 }
 
 /// What came of a shard that is done: the content of its marker.
@@ -59,47 +61,118 @@ pub struct ShardReport {
 }
 
 impl Dataset {
-    /// The dataset in this folder, which need not be there yet.
-    pub fn at(root: &Path) -> Self {
-        Self {
+    /// The dataset at OUT, which need not be there yet.
+    ///
+    /// # Errors
+    /// If it is in a store that cannot be opened.
+    pub fn at(root: &Path) -> Result<Self, FileError> {
+        let place = Place::of(root)?;
+        let local = match &place {
+            Place::Folder(root) => root.clone(),
+            #[cfg(feature = "store")]
+            Place::Store { at, .. } => {
+                let key = crate::hash::fnv1a(at.to_string().as_bytes());
+                crate::cache::folder()
+                    .join("batch")
+                    .join(format!("{key:016x}"))
+            }
+        };
+        Ok(Self {
             root: root.to_owned(),
-        }
+            place,
+            local,
+        })
     }
 
-    /// Whether an output of this name is a folder of parts: it is a folder already, ends in
+    /// Whether an output of this name is a folder of parts: a URL, a folder already, ends in
     /// a slash, or has no extension that would say the format of a file.
     pub fn is_meant_by(out: &Path) -> bool {
         let slash = out.as_os_str().as_encoded_bytes().ends_with(b"/");
-        slash || out.is_dir() || (out.extension().is_none() && !out.exists())
+        let is_new = || out.extension().is_none() && !out.exists();
+        Place::is_url(out) || slash || out.is_dir() || is_new()
     }
 
-    /// The folder.
+    /// OUT.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    fn own(&self, name: &str) -> PathBuf {
-        self.root.join(OWN).join(name)
+    fn marker(shard: Shard) -> String {
+        format!("{OWN}/{}.{DONE}", shard.stem())
     }
 
-    fn marker(&self, shard: Shard) -> PathBuf {
-        self.own(&format!("{}.{DONE}", shard.stem()))
-    }
-
-    /// Makes the folders of a shard.
+    /// Makes the folders of a shard. If the dataset is in a store, they are on the local
+    /// disk, and what the store has of the shard is fetched, unless there is something left
+    /// that was not sent there.
     ///
     /// # Errors
-    /// Names the folder that cannot be made.
+    /// Names the folder that cannot be made, or what cannot be fetched.
     pub fn files(&self, shard: Shard) -> Result<TableFiles, FileError> {
         let stem = shard.stem();
         let lines = format!("{stem}.jsonl");
         let files = TableFiles {
-            table: self.root.join(format!("{stem}.parquet")),
-            journal: self.own(&lines),
-            measured: self.root.join("_qc").join(lines),
+            table: self.local.join(format!("{stem}.parquet")),
+            journal: self.local.join(OWN).join(&lines),
+            measured: self.local.join(MEASURED).join(lines),
         };
-        make(&self.root.join(OWN))?;
+        make(&self.local.join(OWN))?;
+        #[cfg(feature = "store")]
+        self.fetch(&files)?;
         Ok(files)
+    }
+
+    /// Makes the folder for what is measured of a shard.
+    ///
+    /// # Errors
+    /// Names the folder that cannot be made.
+    pub fn expect_measured(&self) -> Result<(), FileError> {
+        make(&self.local.join(MEASURED))
+    }
+
+    /// Sends the files of a shard to the store, each whole, and removes them here. Nothing
+    /// to do in a folder.
+    ///
+    /// # Errors
+    /// Names what cannot be sent; it is still here then, and is sent by the next run.
+    pub fn publish(&self, files: &TableFiles) -> Result<(), FileError> {
+        #[cfg(feature = "store")]
+        if let Place::Store { store, at } = &self.place {
+            for (key, file) in self.sent(files) {
+                if file.exists() {
+                    let sent = store.upload(at.join(&key).key(), file, &|| true);
+                    sent.map_err(|error| place::failed(file, "send it", error))?;
+                    fs::remove_file(file).map_err(FileError::io(file, "remove"))?;
+                }
+            }
+        }
+        #[cfg(not(feature = "store"))]
+        let _ = files;
+        Ok(())
+    }
+
+    #[cfg(feature = "store")]
+    fn fetch(&self, files: &TableFiles) -> Result<(), FileError> {
+        let Place::Store { store, at } = &self.place else {
+            return Ok(());
+        };
+        for (key, file) in self.sent(files) {
+            let at = at.join(&key);
+            let failed = |error| place::failed(file, "fetch it", error);
+            if !file.exists() && store.find(at.key()).map_err(failed)?.is_some() {
+                make(file.parent().unwrap_or(&self.local))?;
+                store.fetch(at.key(), file, &|| true).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in the store of a shard, and where it is here.
+    #[cfg(feature = "store")]
+    fn sent<'a>(&self, files: &'a TableFiles) -> [(String, &'a PathBuf); 2] {
+        [&files.table, &files.measured].map(|file| {
+            let below = file.strip_prefix(&self.local).unwrap_or(file);
+            (below.to_string_lossy().into_owned(), file)
+        })
     }
 
     /// Records a run that begins, or compares it with the one that is recorded: what
@@ -110,26 +183,17 @@ impl Dataset {
     /// # Errors
     /// If the record cannot be written, or is none of ours.
     pub fn settle(&self, run: &RunRecord) -> Result<Vec<String>, FileError> {
-        make(&self.root.join(OWN))?;
-        let path = self.own(RUN);
-        if self.run()?.is_none() {
-            let written = tempfile::NamedTempFile::new_in(self.root.join(OWN))
-                .and_then(|mut file| {
-                    serde_json::to_writer_pretty(&mut file, run)?;
-                    file.as_file().sync_all()?;
-                    readable(file.as_file())?;
-                    Ok(file)
-                })
-                .map_err(FileError::io(&path, "write"))?
-                .persist_noclobber(&path);
-            match written {
-                Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(FileError::io(&path, "write")(error.error));
-                }
-                _ => {}
-            }
+        if let Place::Folder(root) = &self.place {
+            make(&root.join(OWN))?;
         }
-        let recorded = self.run()?;
+        let recorded = match self.run()? {
+            Some(recorded) => Some(recorded),
+            None => {
+                let text = serde_json::to_vec_pretty(run).expect("plain data");
+                self.place.create(RUN, &text)?;
+                self.run()?
+            }
+        };
         Ok(recorded.map_or_else(Vec::new, |recorded| run.differences(&recorded)))
     }
 
@@ -138,15 +202,24 @@ impl Dataset {
     /// # Errors
     /// If it cannot be read, or is none of ours.
     pub fn run(&self) -> Result<Option<RunRecord>, FileError> {
-        let path = self.own(RUN);
-        let found: Option<RunRecord> = read(&path)?;
+        let found: Option<RunRecord> = self.read(RUN)?;
         match found {
             Some(run) if run.format != RUN_FORMAT => {
                 let why = format!("its format is {}, not {RUN_FORMAT}", run.format);
-                Err(FileError::format(&path, "read")(why))
+                Err(FileError::format(&self.root.join(RUN), "read")(why))
             }
             found => Ok(found),
         }
+    }
+
+    /// A record of ours; `None` if there is no such file.
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, FileError> {
+        let Some(bytes) = self.place.read(name)? else {
+            return Ok(None);
+        };
+        let parsed = serde_json::from_slice(&bytes);
+        let path = self.root.join(name);
+        parsed.map(Some).map_err(FileError::format(&path, "read"))
     }
 
     /// Marks a shard as done, or as not done any more (`None`).
@@ -154,49 +227,19 @@ impl Dataset {
     /// # Errors
     /// If the marker cannot be written.
     pub fn mark(&self, shard: Shard, report: Option<&ShardReport>) -> Result<(), FileError> {
-        let path = self.marker(shard);
-        let done = match report {
+        let name = Self::marker(shard);
+        match report {
             Some(report) => {
                 let text = serde_json::to_vec(report).expect("plain data");
-                atomic_file::write_to_disk(&path, &text)
+                self.place.write(&name, &text)
             }
-            None => match fs::remove_file(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                removed => removed,
-            },
-        };
-        done.map_err(FileError::io(&path, "write"))
+            None => self.place.remove(&name),
+        }
     }
 }
 
 fn make(folder: &Path) -> Result<(), FileError> {
     fs::create_dir_all(folder).map_err(FileError::io(folder, "make the folder"))
-}
-
-/// Temporary files are their owner's alone; the record is for all who may see the folder.
-#[cfg(unix)]
-fn readable(file: &fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable(_: &fs::File) -> io::Result<()> {
-    Ok(())
-}
-
-/// A record of ours; `None` if there is no such file.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Ok(found) if found.len() > LONGEST => {
-            return Err(FileError::format(path, "read")("it is no record of l3net"));
-        }
-        _ => {}
-    }
-    let bytes = fs::read(path).map_err(FileError::io(path, "read"))?;
-    let parsed = serde_json::from_slice(&bytes);
-    parsed.map(Some).map_err(FileError::format(path, "read"))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ fn report(failed: u64) -> ShardReport {
 #[test]
 fn the_first_shard_records_the_run_and_the_others_are_held_against_it() {
     let dir = tempfile::tempdir().expect("a folder");
-    let dataset = Dataset::at(&dir.path().join("new/out"));
+    let dataset = Dataset::at(&dir.path().join("new/out")).expect("a folder");
     assert_eq!(dataset.run().expect("none"), None);
     assert_eq!(dataset.status().expect("none"), None);
     assert!(dataset.settle(&run(4, "1")).expect("written").is_empty());
@@ -60,7 +60,7 @@ fn the_first_shard_records_the_run_and_the_others_are_held_against_it() {
 #[test]
 fn of_many_that_begin_at_once_one_records_the_run() {
     let dir = tempfile::tempdir().expect("a folder");
-    let dataset = Dataset::at(dir.path());
+    let dataset = Dataset::at(dir.path()).expect("a folder");
     let together = std::sync::Barrier::new(8);
     let differing = std::thread::scope(|scope| {
         let begin = |n: u32| {
@@ -89,8 +89,9 @@ fn a_record_that_is_not_ours_is_refused_by_name() {
     ] {
         let dir = tempfile::tempdir().expect("a folder");
         fs::create_dir(dir.path().join(OWN)).expect("a folder");
-        fs::write(dir.path().join(OWN).join(RUN), text).expect("written");
-        let error = Dataset::at(dir.path()).run().expect_err(text).to_string();
+        fs::write(dir.path().join(RUN), text).expect("written");
+        let dataset = Dataset::at(dir.path()).expect("a folder");
+        let error = dataset.run().expect_err(text).to_string();
         assert!(
             error.contains("run.json") && error.contains(said),
             "{error}"
@@ -101,7 +102,7 @@ fn a_record_that_is_not_ours_is_refused_by_name() {
 #[test]
 fn the_status_tells_what_is_missing_and_what_failed() {
     let dir = tempfile::tempdir().expect("a folder");
-    let dataset = Dataset::at(dir.path());
+    let dataset = Dataset::at(dir.path()).expect("a folder");
     dataset.settle(&run(12, "1")).expect("recorded");
     let shard = |index| Shard { index, count: 12 };
     for index in [0, 1, 2, 4, 5, 6, 10] {

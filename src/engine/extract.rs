@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::EngineOptions;
 use super::network::Job;
 use crate::clock::Clock;
-use crate::features::{Damage, FeatureExtractor, clean, is_black, is_still};
+use crate::features::{Damage, FeatureExtractor, Features, ScaledFrame, clean, is_black, is_still};
 use crate::media::Frame;
-use crate::picture::ToPicture;
+use crate::picture::{Picture, ToPicture};
 use crate::result::{AudioFacts, StreamName, VideoFacts};
 use crate::time::MediaTime;
 use crate::window::{Moment, Pace, Timed};
@@ -17,10 +17,18 @@ pub(super) struct Extractor {
     stream: StreamName,
     features: FeatureExtractor,
     keep_pictures: bool,
-    /// The network's image of the previous moment.
-    last_image: Vec<u8>,
+    /// What was looked at for the previous moment.
+    looked: Option<Looked>,
     /// Damaged sound was reported.
     damage_reported: bool,
+}
+
+/// A frame, as the network and the sinks see it.
+struct Looked {
+    at: MediaTime,
+    picture: Arc<Picture>,
+    image: ScaledFrame,
+    facts: VideoFacts,
 }
 
 impl Extractor {
@@ -29,7 +37,7 @@ impl Extractor {
             stream,
             features: FeatureExtractor::new(options.spec, options.crop),
             keep_pictures: options.keep_pictures,
-            last_image: Vec::new(),
+            looked: None,
             damage_reported: false,
         }
     }
@@ -44,13 +52,15 @@ impl Extractor {
         clock: &dyn Clock,
     ) -> Result<Job, String> {
         let begun = clock.now();
-        let picture = moment.frame.to_picture()?;
         let damage = clean(&mut moment.pcm);
         self.tell(damage, moment.start);
-        let features = self.features.extract(&moment.pcm, &picture);
-        let still = is_still(&self.last_image, &features.image);
-        let black = is_black(&features.image);
-        self.last_image.clone_from(&features.image);
+        // With short hops, several windows have one frame.
+        let looked = match self.looked.take() {
+            Some(looked) if looked.at == moment.frame.at() => looked,
+            before => self.look(&moment.frame, before)?,
+        };
+        let looked = self.looked.insert(looked);
+        let features = Features::of(self.features.hear(&moment.pcm), looked.image.clone());
         Ok(Job {
             seq: moment.seq,
             start: moment.start,
@@ -61,19 +71,32 @@ impl Extractor {
                 zero.checked_add(jiff::SignedDuration::from_nanos(end)).ok()
             }),
             audio: AudioFacts::of(&moment.pcm, damage),
-            video: VideoFacts {
-                width: picture.width,
-                height: picture.height,
-                still,
-                black,
-            },
+            video: looked.facts,
             features,
-            picture: self.keep_pictures.then(|| Arc::new(picture)),
+            picture: self.keep_pictures.then(|| Arc::clone(&looked.picture)),
             padded: moment.padded,
             live: pace == Pace::Live,
             arrived: moment.arrived,
             begun,
             featured: clock.now(),
+        })
+    }
+
+    /// Looks at a frame, after `before`.
+    fn look(&mut self, frame: &Frame, before: Option<Looked>) -> Result<Looked, String> {
+        let picture = frame.to_picture()?;
+        let image = self.features.see(&picture);
+        let before = before.map_or(Vec::new(), |before| before.image.rgb);
+        Ok(Looked {
+            at: frame.at(),
+            facts: VideoFacts {
+                width: picture.width,
+                height: picture.height,
+                still: is_still(&before, &image.rgb),
+                black: is_black(&image.rgb),
+            },
+            picture: Arc::new(picture),
+            image,
         })
     }
 

@@ -60,6 +60,8 @@ pub struct EngineOptions {
     pub hop: Hop,
     /// Every n-th moment goes through the network; the others are passed over.
     pub every: u64,
+    /// Only one frame in each step of so long is looked at; zero: the nearest of all.
+    pub frame_every: MediaTime,
     /// Which part of the picture the network sees.
     pub crop: Crop,
     /// The window and spectrogram of the model.

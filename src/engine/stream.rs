@@ -146,6 +146,7 @@ impl Reader<'_> {
             };
             let ending = match self.engine.opener.open(self.source(), session_options) {
                 Ok(mut feed) => self.read(&mut *feed, offset),
+                Err(_) if self.stop.is_cancelled() => Ending::Stopped,
                 Err(cause) => Ending::Failed(cause),
             };
             if ending == Ending::Failed(MediaError::SilentFailure) && openings < OPENINGS {
@@ -249,7 +250,9 @@ impl Reader<'_> {
         };
         let memory = (FRAME_MEMORY / open.max(1)).max(MIN_FRAME_MEMORY);
         let hop = self.task.hop.unwrap_or(options.hop);
-        MomentMaker::new(options.spec, hop, pace).with_frame_memory(memory)
+        MomentMaker::new(options.spec, hop, pace)
+            .with_frame_memory(memory)
+            .with_frame_every(options.frame_every)
     }
 
     /// Reads an open source to its end.

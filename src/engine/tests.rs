@@ -36,6 +36,7 @@ fn run_tasks(
     let options = EngineOptions {
         hop: Hop::from_secs(1.0).expect("a second"),
         every: 1,
+        frame_every: MediaTime::ZERO,
         crop: Crop::Full,
         spec: WindowSpec::PAPER,
         real_time: false,

@@ -1,5 +1,7 @@
 //! What can be wrong with a source, as one line for users.
 
+use super::source::MEDIA_ENDINGS;
+
 /// A source that cannot be read, or not to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
@@ -57,6 +59,9 @@ pub enum MediaError {
     /// A network stream that cannot be opened, or broke off.
     #[error("network stream failed: {0}")]
     Network(String),
+    /// An object store that does not give it.
+    #[error("{0}")]
+    Stored(String),
     /// Nothing arrived for this many seconds.
     #[error("nothing came for {0} seconds: the source hangs")]
     Stalled(u64),
@@ -106,6 +111,11 @@ pub enum MediaError {
 }
 
 impl MediaError {
+    /// A directory, or a place in a store, without media files.
+    pub(super) fn no_media() -> Self {
+        Self::NoMedia(MEDIA_ENDINGS.join(" "))
+    }
+
     /// The error of a source that was read to its end but had no sound or no picture;
     /// `None` if it had both. `missing` is the missing decoder, if known.
     pub fn lacking(sound: bool, picture: bool, missing: Option<&str>) -> Option<Self> {

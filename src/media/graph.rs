@@ -73,6 +73,11 @@ pub(super) fn build(
         SourceKind::File(path) => file_uri(path)?,
         SourceKind::Uri { uri, .. } => uri.clone(),
         SourceKind::Broken(cause) => return Err(cause.clone()),
+        #[cfg(feature = "store")]
+        SourceKind::Stored(stored) => {
+            let why = "is in an object store: only batch, embed and prepare read from these";
+            return Err(MediaError::Stored(format!("{} {why}", stored.at)));
+        }
         _ => return Err(MediaError::Nothing),
     };
     let pipeline = description::build(&format!(

@@ -38,6 +38,8 @@ mod session;
 mod source;
 mod splice;
 mod stall;
+#[cfg(feature = "store")]
+mod stored;
 mod tap;
 mod timeline;
 mod tracks;
@@ -62,5 +64,7 @@ pub use scene::{SceneFeed, SceneSource};
 pub use session::{End, Session, SessionOptions};
 pub use source::{Source, SourceError, SourceKind, is_media};
 pub use stall::Stall;
+#[cfg(feature = "store")]
+pub use stored::{StagedOpener, Staging, Stored};
 pub use timeline::Origin;
 pub use tracks::AskedTracks;

@@ -10,11 +10,13 @@ use super::error::MediaError;
 use super::scene::{self, SceneSource};
 use super::secrets::without_secrets;
 use super::stall::Stall;
+#[cfg(feature = "store")]
+use super::stored::{self, Stored};
 use super::tracks::AskedTracks;
 use crate::result::StreamName;
 
 /// File extensions that count as media in a directory.
-const MEDIA_ENDINGS: &[&str] = &[
+pub(super) const MEDIA_ENDINGS: &[&str] = &[
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "ogv", "ogg",
     "3gp", "flv", "wmv", "asf", "mxf", "vob",
 ];
@@ -66,6 +68,9 @@ pub enum SourceKind {
     Camera(u32),
     /// The built-in scene, if the program provides one.
     Test(Option<SceneSource>),
+    /// An object of a store, which is copied to local disk first.
+    #[cfg(feature = "store")]
+    Stored(Stored),
     /// A gst-launch description.
     Launch(Description),
     /// A source that is known to be unusable before the run starts.
@@ -83,6 +88,9 @@ pub enum SourceError {
         /// The part before `://`.
         scheme: String,
     },
+    /// A URL of an object store that cannot be understood.
+    #[error("{0}")]
+    Store(String),
     /// A camera without a valid number.
     #[error("{0}: a camera is `camera` or `camera:N` with a number; `l3net doctor` lists them")]
     Camera(String),
@@ -148,6 +156,8 @@ impl Source {
     pub fn bytes(&self) -> Option<u64> {
         match &self.kind {
             SourceKind::File(path) => Some(std::fs::metadata(path).ok()?.len()),
+            #[cfg(feature = "store")]
+            SourceKind::Stored(stored) => stored.bytes,
             _ => None,
         }
     }
@@ -158,6 +168,8 @@ impl Source {
         match self.kind {
             SourceKind::Camera(_) | SourceKind::Uri { .. } => true,
             SourceKind::Launch(_) => live,
+            #[cfg(feature = "store")]
+            SourceKind::Stored(_) => false,
             SourceKind::File(_) | SourceKind::Test(_) | SourceKind::Broken(_) => false,
         }
     }
@@ -197,6 +209,8 @@ impl Source {
             SourceKind::Camera(n) => Some(format!(
                 "v4l2src device=/dev/video{n} ! decodebin ! video.  autoaudiosrc ! audio."
             )),
+            #[cfg(feature = "store")]
+            SourceKind::Stored(_) => None,
             SourceKind::File(_) | SourceKind::Uri { .. } | SourceKind::Broken(_) => None,
         }
     }
@@ -204,6 +218,10 @@ impl Source {
 
 /// Adds what a SOURCE without a name means.
 pub(super) fn one(text: &str, sources: &mut Vec<Source>) -> Result<(), SourceError> {
+    #[cfg(feature = "store")]
+    if stored::add(text, sources)? {
+        return Ok(());
+    }
     let mut add = |name: &str, kind| {
         sources.push(Source {
             name: name.into(),
@@ -340,10 +358,9 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
         });
     }
     if sources.len() == before {
-        let endings = MEDIA_ENDINGS.join(" ");
         sources.push(Source {
             name: text.into(),
-            kind: SourceKind::Broken(MediaError::NoMedia(endings)),
+            kind: SourceKind::Broken(MediaError::no_media()),
             label: None,
             tracks: AskedTracks::default(),
         });
@@ -351,7 +368,7 @@ fn add_path(path: &Path, text: &str, sources: &mut Vec<Source>) {
 }
 
 /// The first folder of a path below the directory that was walked.
-fn label(below: &Path) -> Option<String> {
+pub(super) fn label(below: &Path) -> Option<String> {
     let mut parts = below.components();
     let first = parts.next()?.as_os_str();
     parts.next()?;

@@ -24,6 +24,7 @@ mod probe;
 pub(crate) mod random;
 mod response;
 pub(crate) mod safetensors_file;
+mod seen;
 pub(crate) mod threads;
 mod trunk;
 mod weights;

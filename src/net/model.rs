@@ -11,6 +11,7 @@ use super::fusion::{Fusion, HeatmapKind, Outputs};
 use super::input;
 use super::layout::{Modality, TrunkKind, Variant};
 use super::plain::{judgements, pooled};
+use super::seen::Seen;
 use super::threads::sleep_while_waiting;
 use super::trunk::{Memory, Trunk, TrunkOutput};
 use super::weights::Weights;
@@ -44,6 +45,7 @@ pub struct L3Net {
     vision: Option<Trunk>,
     audio: Option<Trunk>,
     fusion: Option<Fusion>,
+    seen: Seen,
     pub(super) info: NetInfo,
 }
 
@@ -140,6 +142,7 @@ impl L3Net {
         Ok(Self {
             vision: trunk(Modality::Vision)?,
             audio: trunk(Modality::Audio)?,
+            seen: Seen::default(),
             fusion: (parts.fusion.then(|| Fusion::new(weights, device))).transpose()?,
             info,
         })
@@ -237,11 +240,7 @@ impl L3Net {
         let audio = self.audio_output(batch)?;
         by_size(batch, |members, rows| {
             let audio = match rows.len() == batch.len() {
-                true => TrunkOutput {
-                    conv4_2: audio.conv4_2.shallow_clone(),
-                    pool4: audio.pool4.shallow_clone(),
-                    ..audio
-                },
+                true => audio.share(),
                 false => {
                     let rows: Vec<i64> = rows.iter().map(|&i| i as i64).collect();
                     let rows = Tensor::f_from_slice(&rows)?.f_to(self.info.device)?;
@@ -264,7 +263,11 @@ impl L3Net {
     ) -> Result<Outputs, NetError> {
         let fusion = self.fusion.as_ref().ok_or(NetError::NoPart("fusion"))?;
         let trunk = self.trunk(Modality::Vision)?;
-        let vision = trunk.forward(&self.vision_input(batch)?, false)?;
+        // On a GPU the trunk is quicker than the copies.
+        let remember = !self.info.device.is_cuda();
+        let vision = self.seen.output(batch, remember, |new| {
+            trunk.forward(&self.vision_input(new)?, false)
+        })?;
         Ok(fusion.forward(vision, audio, heatmap)?)
     }
 

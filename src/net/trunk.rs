@@ -35,6 +35,17 @@ pub struct TrunkOutput {
     pub rectified: bool,
 }
 
+impl TrunkOutput {
+    /// The same tensors once more.
+    pub(super) fn share(&self) -> Self {
+        Self {
+            conv4_2: self.conv4_2.shallow_clone(),
+            pool4: self.pool4.shallow_clone(),
+            rectified: self.rectified,
+        }
+    }
+}
+
 /// One of the two trunks.
 pub struct Trunk {
     /// conv4_2 is followed by a ReLU before it is pooled.

@@ -91,6 +91,11 @@ fn identity(source: &Source) -> Result<(String, String), String> {
             (place.display().to_string(), number)
         }
         SourceKind::Uri { uri, .. } => (uri.clone(), hash(0, uri)),
+        #[cfg(feature = "store")]
+        SourceKind::Stored(stored) => {
+            let number = hash(stored.bytes.unwrap_or(0), &stored.at.to_string());
+            (stored.at.to_string(), number)
+        }
         SourceKind::Launch(description) => {
             let text = description.to_string();
             let number = hash(0, &text);

@@ -271,7 +271,9 @@ impl Archive {
     ///
     /// # Errors
     /// Names the file and the cause; the journal of a table is kept.
-    pub fn finish(self) -> Result<(), SinkError> {
+    pub fn finish(mut self) -> Result<(), SinkError> {
+        // Half a gigabyte for a million streams; the table is made with an index of its own.
+        self.progress = ArchiveIndex::default();
         self.lines.sync()?;
         if let Some(measured) = &self.measured {
             measured.sync()?;

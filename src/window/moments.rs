@@ -74,6 +74,15 @@ impl<F: Timed + Clone> MomentMaker<F> {
         }
     }
 
+    /// The same, of which only one frame in each step of `every` is looked at
+    /// ([`FrameBuffer::with_steps`]).
+    pub fn with_frame_every(self, every: MediaTime) -> Self {
+        Self {
+            frames: self.frames.with_steps(every),
+            ..self
+        }
+    }
+
     /// Length of the stream so far, by sound and picture.
     pub fn length(&self) -> MediaTime {
         self.sound_end.to_time().max(self.frames.shown_until())

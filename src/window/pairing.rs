@@ -50,6 +50,13 @@ pub struct FrameBuffer<F> {
     half_window_ns: u64,
     /// Limit of memory.
     max_bytes: usize,
+    /// Only the first frame in each step of so long is kept; 0: all.
+    every_ns: u64,
+    /// The step of the last frame that was kept.
+    last_step: Option<u64>,
+    /// The newest frame, if it was not kept: at the end there is no other near the last
+    /// windows.
+    spare: Option<F>,
     frames: VecDeque<F>,
     /// Memory of all frames.
     bytes: usize,
@@ -68,6 +75,9 @@ impl<F: Timed> FrameBuffer<F> {
         Self {
             half_window_ns: window_length.0 / 2,
             max_bytes: FRAME_MEMORY,
+            every_ns: 0,
+            last_step: None,
+            spare: None,
             frames: VecDeque::new(),
             bytes: 0,
             ended: false,
@@ -81,6 +91,15 @@ impl<F: Timed> FrameBuffer<F> {
     /// The same with this much memory, in bytes.
     pub fn with_memory(self, max_bytes: usize) -> Self {
         Self { max_bytes, ..self }
+    }
+
+    /// The same, of which only the first frame in each step of `every` is kept: all if it is
+    /// zero. At most a window, or some windows would have none.
+    pub fn with_steps(self, every: MediaTime) -> Self {
+        Self {
+            every_ns: every.0,
+            ..self
+        }
     }
 
     fn keep_all_bytes(&self) -> usize {
@@ -101,15 +120,30 @@ impl<F: Timed> FrameBuffer<F> {
         let length = frame.duration_ns().or(step).unwrap_or(LAST_FRAME_NS);
         self.shown_until = MediaTime(at.0.saturating_add(length));
         let is_passed = |middle| self.frames.back().is_some_and(|last| last.at() >= middle);
-        if !self.last_middle.is_some_and(is_passed) {
-            self.bytes += counted_bytes(&frame);
-            self.frames.push_back(frame);
+        if self.last_middle.is_some_and(is_passed) {
+            return;
         }
+        let step = at.0.checked_div(self.every_ns);
+        if step.is_some() && step == self.last_step {
+            self.spare = Some(frame);
+            return;
+        }
+        self.last_step = step;
+        self.spare = None;
+        self.keep(frame);
+    }
+
+    fn keep(&mut self, frame: F) {
+        self.bytes += counted_bytes(&frame);
+        self.frames.push_back(frame);
     }
 
     /// No more frames will arrive.
     pub fn end(&mut self) {
         self.ended = true;
+        if let Some(spare) = self.spare.take() {
+            self.keep(spare);
+        }
     }
 
     /// Frames will arrive again, from a source that was reopened. Earlier ones are
@@ -118,6 +152,8 @@ impl<F: Timed> FrameBuffer<F> {
         self.ended = false;
         self.continues = false;
         self.last_middle = None;
+        self.last_step = None;
+        self.spare = None;
         self.frames.clear();
         self.bytes = 0;
     }
@@ -152,7 +188,7 @@ impl<F: Timed> FrameBuffer<F> {
     ) -> NearestFrame<'_, F> {
         let after = self.frames.iter().position(|f| f.at() >= middle);
         let Some(after) = after else {
-            if may_wait && !self.ended {
+            if may_wait && !self.ended && !self.is_settled(start, middle, end) {
                 return NearestFrame::NotYet;
             }
             return match self.frames.back() {
@@ -179,6 +215,20 @@ impl<F: Timed> FrameBuffer<F> {
             (None, true) => NearestFrame::Found(next),
             (None, false) => NearestFrame::Missing,
         }
+    }
+
+    /// Whether no frame that is still to be kept can be nearer to `middle` than the last one:
+    /// the next step begins too late. So a live window does not wait for a frame that is not
+    /// looked at.
+    fn is_settled(&self, start: MediaTime, middle: MediaTime, end: MediaTime) -> bool {
+        let (Some(last), Some(newest), Some(step)) =
+            (self.frames.back(), self.newest, self.last_step)
+        else {
+            return false;
+        };
+        let next_step = MediaTime((step + 1).saturating_mul(self.every_ns));
+        let as_near = MediaTime(middle.0.saturating_add(middle.distance(last.at())));
+        last.at() >= start && newest.max(next_step) >= as_near.min(end)
     }
 
     /// Drops the frames before `time`, except the last of them: it may still be the

@@ -85,6 +85,51 @@ proptest! {
     }
 }
 
+proptest! {
+    /// One frame in each step is looked at, each window has one that is shown during it, and
+    /// no window waits for frames after its end.
+    #[test]
+    fn with_steps_each_window_has_a_frame_in_time(
+        steps_ms in prop::collection::vec(5_u64..200, 20..400),
+        every_ms in prop::sample::select(vec![100_u64, 400, 500, 1_000]),
+        hop_ms in 100_u64..=1_000,
+    ) {
+        let mut at = 0;
+        let all: Vec<u64> = std::iter::once(0)
+            .chain(steps_ms.iter().map(|step| { at += step * MS; at }))
+            .collect();
+        let mut frames = buffer().with_steps(MediaTime(every_ms * MS));
+        let (mut start, mut looked_at) = (0, Vec::new());
+        for (n, frame) in all.iter().enumerate() {
+            frames.push(*frame);
+            if n + 1 == all.len() {
+                frames.end();
+            }
+            while start + SECOND <= at {
+                match nearest(&frames, start, true) {
+                    NearestFrame::NotYet => {
+                        // A step may be longer than the time to the end of the window.
+                        prop_assert!(*frame < start + SECOND + 200 * MS, "waits too long");
+                        break;
+                    }
+                    NearestFrame::Missing => prop_assert!(false, "none at {start}"),
+                    NearestFrame::Found(&found) => {
+                        // A frame stays until the next one.
+                        prop_assert!(found < start + SECOND && found + 200 * MS > start);
+                        looked_at.push(found);
+                    }
+                }
+                start += hop_ms * MS;
+                frames.drop_unneeded(MediaTime(start + SECOND / 2), hop_ms * MS);
+            }
+        }
+        prop_assert!(start + SECOND > at, "all windows have one");
+        looked_at.dedup();
+        let steps = at / (every_ms * MS) + 2;
+        prop_assert!(looked_at.len() as u64 <= steps, "{} of {steps}", looked_at.len());
+    }
+}
+
 /// An input that the property above once failed on.
 #[test]
 fn the_nearest_is_found_with_frames_a_millisecond_apart() {

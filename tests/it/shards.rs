@@ -239,6 +239,21 @@ fn a_source_that_fails_is_told_and_its_shard_tried_again() {
 }
 
 #[test]
+fn what_is_measured_has_its_part_beside_the_table() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let out = dir.path().join("out");
+    let judge = || {
+        let asked = ["--qc", "--crop", "center", "--shard", "0/1"];
+        let done = batch_with(&[&data("clips/bento.mp4")], &out, &asked);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let measured = out.join("_qc/part-00000-of-00001.jsonl");
+        common::only(common::streams_in(&measured)).measured.len()
+    };
+    assert_eq!([judge(), judge()], [1, 1]);
+    assert_eq!(moments_of_parts(&out).len(), 1);
+}
+
+#[test]
 fn sources_come_from_a_list_for_every_command_that_goes_through_files() {
     let dir = tempfile::tempdir().expect("a folder");
     let at = |name: &str| dir.path().join(name);

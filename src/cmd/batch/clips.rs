@@ -7,15 +7,19 @@ use tch::Device;
 use super::BatchArgs;
 use super::destination::Destination;
 use crate::cmd::common::{Usage, say};
+use crate::dataset::Dataset;
 use crate::net::{Fusion, Weights};
 use crate::sink::Sink;
-use crate::sink::archive::Archive;
+use crate::sink::archive::{Archive, TableFiles};
 use crate::sink::clips::{ClipsTable, Results};
 use crate::text::plural;
 
 /// The table of a run.
 pub struct Clips {
     table: ClipsTable,
+    files: TableFiles,
+    /// If it is one of parts.
+    dataset: Option<Dataset>,
     path: PathBuf,
     results: Results,
     quiet: bool,
@@ -37,13 +41,16 @@ impl Clips {
         let Some(path) = &args.clips else {
             return Ok(None);
         };
-        let table = ClipsTable::open(to.beside(path)?, args.threshold)?;
+        let (files, dataset) = to.beside(path)?;
+        let table = ClipsTable::open(files.clone(), args.threshold)?;
         let results = Results {
             out: archive.out().to_owned(),
             measured: archive.table_files().map(|files| files.measured.clone()),
         };
         Ok(Some(Self {
             table,
+            files,
+            dataset,
             path: path.clone(),
             results,
             quiet: args.stream.talk.quiet,
@@ -68,6 +75,9 @@ impl Clips {
     /// Names the file that cannot be read or written.
     pub fn finish(self) -> anyhow::Result<()> {
         let rows = self.table.finish(&self.results)?;
+        if let Some(dataset) = &self.dataset {
+            dataset.publish(&self.files)?;
+        }
         if !self.quiet {
             say(&format!(
                 "{}: {}",

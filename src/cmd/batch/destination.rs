@@ -8,15 +8,14 @@ use crate::cmd::sources::SourceArgs;
 use crate::dataset::{Dataset, RUN_FORMAT, RunRecord, Shard, ShardReport};
 use crate::file_error::FileError;
 use crate::sink::SinkError;
-use crate::sink::archive::Archive;
-#[cfg(feature = "parquet")]
-use crate::sink::archive::TableFiles;
-use crate::time::SAMPLE_RATE;
+use crate::sink::archive::{Archive, TableFiles};
+
+use crate::time::{MediaTime, SAMPLE_RATE};
 
 /// Where the results go, and of which sources.
 pub struct Destination<'a> {
     out: &'a Path,
-    /// If OUT is a folder.
+    /// If OUT is a folder or in a store.
     dataset: Option<Dataset>,
     /// The share of the sources that this process judges.
     pub shard: Shard,
@@ -29,7 +28,9 @@ impl<'a> Destination<'a> {
     /// # Errors
     /// [`Usage`] if the shard is none of the run, or a scheduler has to say it and does not.
     pub fn of(out: &'a Path, from: &SourceArgs) -> anyhow::Result<Self> {
-        let dataset = Dataset::is_meant_by(out).then(|| Dataset::at(out));
+        let dataset = Dataset::is_meant_by(out)
+            .then(|| Dataset::at(out))
+            .transpose()?;
         let recorded = match &dataset {
             Some(dataset) => dataset.run()?.map(|run| run.shards),
             None => None,
@@ -61,6 +62,9 @@ impl<'a> Destination<'a> {
                         differences.join(", "),
                     )));
                 }
+                if args.qc {
+                    dataset.expect_measured()?;
+                }
                 Archive::table(dataset.files(self.shard)?)
             }
         };
@@ -81,7 +85,7 @@ impl<'a> Destination<'a> {
     /// # Errors
     /// [`Usage`] if the one is a folder and the other is not.
     #[cfg(feature = "parquet")]
-    pub fn beside(&self, table: &Path) -> anyhow::Result<TableFiles> {
+    pub fn beside(&self, table: &Path) -> anyhow::Result<(TableFiles, Option<Dataset>)> {
         let refuse = |what: &str| {
             let out = self.out.display();
             Err(Usage::error(format!("{}: {what} {out}", table.display())))
@@ -90,12 +94,15 @@ impl<'a> Destination<'a> {
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("parquet"));
         match (&self.dataset, Dataset::is_meant_by(table)) {
-            (Some(_), true) if same_file::is_same_file(table, self.out).unwrap_or(false) => {
+            (Some(_), true) if is_same(table, self.out) => {
                 refuse("is OUT already; name another folder than")
             }
-            (Some(_), true) => Ok(Dataset::at(table).files(self.shard)?),
+            (Some(_), true) => {
+                let dataset = Dataset::at(table)?;
+                Ok((dataset.files(self.shard)?, Some(dataset)))
+            }
             (Some(_), false) => refuse("must be a folder, as is"),
-            (None, false) if is_table => Ok(TableFiles::beside(table)),
+            (None, false) if is_table => Ok((TableFiles::beside(table), None)),
             (None, _) => refuse("must be a .parquet file, beside"),
         }
     }
@@ -108,6 +115,17 @@ impl<'a> Destination<'a> {
         match &self.dataset {
             Some(dataset) => dataset.mark(self.shard, None),
             None => Ok(()),
+        }
+    }
+
+    /// What was written here goes to the store, if OUT is in one.
+    ///
+    /// # Errors
+    /// Names what cannot be sent; it is still here then.
+    pub fn publish(&self, written: Option<&TableFiles>) -> Result<(), FileError> {
+        match (&self.dataset, written) {
+            (Some(dataset), Some(files)) => dataset.publish(files),
+            _ => Ok(()),
         }
     }
 
@@ -128,6 +146,18 @@ impl<'a> Destination<'a> {
     }
 }
 
+/// Whatever the paths are called; URLs as they are written.
+#[cfg(feature = "parquet")]
+fn is_same(a: &Path, b: &Path) -> bool {
+    let text = |path: &Path| {
+        path.as_os_str()
+            .to_string_lossy()
+            .trim_end_matches('/')
+            .to_owned()
+    };
+    text(a) == text(b) || same_file::is_same_file(a, b).unwrap_or(false)
+}
+
 fn now() -> String {
     format!("{:.0}", jiff::Timestamp::now())
 }
@@ -139,9 +169,12 @@ fn record(args: &BatchArgs, model: &str, shard: Shard) -> RunRecord {
     let number = |n: Option<u16>| n.map_or("default".to_owned(), |n| n.to_string());
     let seconds = window.seconds.map_or("all".to_owned(), |s| s.to_string());
     let hop = window.hop.samples() as f64 / f64::from(SAMPLE_RATE);
+    let every = args.stream.frame_every.unwrap_or(MediaTime::ZERO);
+    let every = every.as_secs_f64();
     let settings = [
         ("--hop", hop.to_string()),
         ("--crop", window.crop.name().to_owned()),
+        ("--frame-every", every.to_string()),
         ("--seconds", seconds),
         ("--heatmap", args.stream.map.heatmap.to_string()),
         ("--audio-track", number(tracks.audio_track)),

@@ -145,14 +145,18 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     }
     #[cfg(feature = "parquet")]
     let clips = clips::Clips::open(args, &to, &archive)?;
+    let written = archive.table_files().cloned();
     if sources.is_empty() {
         bar.finish();
         archive.finish()?;
         #[cfg(feature = "parquet")]
         clips.map(clips::Clips::finish).transpose()?;
+        to.publish(written.as_ref())?;
         to.end(all, 0)?;
         return Ok(true);
     }
+    #[cfg(feature = "store")]
+    let staging = args.from.staging(&sources, &cancel)?;
     to.begin()?;
     #[cfg(feature = "parquet")]
     let sinks = clips::Clips::sinks(clips.as_ref(), &weights)?;
@@ -167,6 +171,8 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         model,
         archive: Some(archive),
         sinks,
+        #[cfg(feature = "store")]
+        staging: Some(staging),
         learning: None,
         hops: Vec::new(),
         #[cfg(feature = "monitor")]
@@ -182,6 +188,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     .run()?;
     #[cfg(feature = "parquet")]
     clips.map(clips::Clips::finish).transpose()?;
+    to.publish(written.as_ref())?;
     if outcome.left == 0 && outcome.failed_sinks == 0 {
         to.end(all, outcome.failed)?;
     }

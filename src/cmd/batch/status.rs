@@ -13,7 +13,7 @@ use crate::text::plural;
 /// # Errors
 /// [`Usage`] if the folder holds no run; what cannot be read.
 pub fn run(folder: &Path, out: &mut impl Write) -> anyhow::Result<bool> {
-    let Some(status) = Dataset::at(folder).status()? else {
+    let Some(status) = Dataset::at(folder)?.status()? else {
         return Err(Usage::error(format!(
             "{}: no run has begun here; `l3net batch SOURCE -o {0}` begins one",
             folder.display()

@@ -71,6 +71,7 @@ pub fn latency(args: &LatencyArgs, out: &mut dyn Write) -> anyhow::Result<bool> 
         &EngineOptions {
             hop: args.window.hop,
             every: 1,
+            frame_every: MediaTime::ZERO,
             crop: args.window.crop,
             spec,
             real_time: true,
@@ -187,6 +188,7 @@ pub fn throughput(
         &EngineOptions {
             hop: Hop::SECOND,
             every: 1,
+            frame_every: MediaTime::ZERO,
             crop: Crop::Full,
             spec,
             real_time: false,

@@ -181,6 +181,8 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         weights,
         archive: None,
         sinks: Vec::new(),
+        #[cfg(feature = "store")]
+        staging: None,
         learning,
         hops,
         #[cfg(feature = "monitor")]

@@ -41,6 +41,19 @@ pub struct Features {
     pub view: Viewport,
 }
 
+impl Features {
+    /// Of a log-spectrogram and an image.
+    pub fn of(spectrogram: Vec<f32>, image: ScaledFrame) -> Self {
+        Self {
+            spectrogram,
+            image: image.rgb,
+            image_width: image.width,
+            image_height: image.height,
+            view: image.view,
+        }
+    }
+}
+
 /// Makes [`Features`]; reuses plans and scratch memory.
 pub struct FeatureExtractor {
     spectrogram: LogSpectrogram,
@@ -61,14 +74,16 @@ impl FeatureExtractor {
     /// A shorter `pcm` counts as followed by silence; samples beyond the window are
     /// ignored.
     pub fn extract(&mut self, pcm: &[f32], picture: &Picture) -> Features {
-        let spectrogram = self.spectrogram.of(pcm);
-        let frame = self.frame.scale(picture);
-        Features {
-            spectrogram,
-            image: frame.rgb,
-            image_width: frame.width,
-            image_height: frame.height,
-            view: frame.view,
-        }
+        Features::of(self.hear(pcm), self.see(picture))
+    }
+
+    /// The log-spectrogram of a window, as of [`extract`](Self::extract).
+    pub fn hear(&mut self, pcm: &[f32]) -> Vec<f32> {
+        self.spectrogram.of(pcm)
+    }
+
+    /// The network's image of a picture.
+    pub fn see(&mut self, picture: &Picture) -> ScaledFrame {
+        self.frame.scale(picture)
     }
 }

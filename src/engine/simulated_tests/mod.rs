@@ -225,6 +225,7 @@ fn options(seconds: f64) -> EngineOptions {
     EngineOptions {
         hop: Hop::SECOND,
         every: 1,
+        frame_every: MediaTime::ZERO,
         crop: Crop::Full,
         spec: WindowSpec::PAPER,
         real_time: true,

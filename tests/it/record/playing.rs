@@ -112,6 +112,7 @@ fn run(tasks: Vec<Task>, cancel: &CancelToken) {
     let options = EngineOptions {
         hop: Hop::SECOND,
         every: 1_000_000,
+        frame_every: l3net::time::MediaTime::ZERO,
         crop: Crop::Full,
         spec: WindowSpec::PAPER,
         real_time: true,

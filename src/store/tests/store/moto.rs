@@ -38,9 +38,8 @@ impl Moto {
 
     fn start() -> Self {
         let python = folder().join("bin/python");
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/s3_server.py");
         let mut child = Command::new(&python)
-            .arg(script)
+            .args(["-c", include_str!("s3_server.py")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -58,10 +57,12 @@ impl Moto {
         BufReader::new(out)
             .read_line(&mut line)
             .expect("it is read");
-        let port = line
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("moto does not start; try `{} {script}`", python.display()));
+        let port = line.trim().parse().unwrap_or_else(|_| {
+            panic!(
+                "moto does not start; try `{} -c 'import moto'`",
+                python.display()
+            )
+        });
         Self {
             port,
             _child: child,
@@ -70,6 +71,11 @@ impl Moto {
 
     /// A request as it is, and the whole answer: for what the package would not ask.
     pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> String {
+        String::from_utf8_lossy(&self.request(method, path, body)).into_owned()
+    }
+
+    /// As [`ask`](Self::ask), in bytes.
+    pub fn request(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\
@@ -81,7 +87,7 @@ impl Moto {
         stream.write_all(body).expect("it reads");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("it answers");
-        String::from_utf8_lossy(&answer).into_owned()
+        answer
     }
 
     /// Whether parts of unfinished uploads are kept.
