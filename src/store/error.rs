@@ -172,6 +172,13 @@ impl StoreError {
                 at: url(),
                 cause: format!("{cause}; check {}", at.scheme.endpoint()),
             },
+            _ if status == 0 && cause.contains("scheme is not allowed") => Self::Settings {
+                cause: format!(
+                    "{at}: the endpoint is http:// and that is not allowed; use https://, or say \
+                     so: {}",
+                    at.scheme.endpoint()
+                ),
+            },
             _ if status == 0 && transport(error).is_some() => Self::unreachable(at, &cause, since),
             _ => Self::Refused { at: url(), cause },
         }
@@ -194,7 +201,7 @@ impl Scheme {
     pub(crate) const fn endpoint(self) -> &'static str {
         match self {
             Self::S3 => "AWS_ENDPOINT_URL, AWS_REGION, AWS_ALLOW_HTTP",
-            Self::Gs => "GOOGLE_BASE_URL",
+            Self::Gs => "GOOGLE_BASE_URL, GOOGLE_ALLOW_HTTP",
             Self::Az => "AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ENDPOINT, AZURE_ALLOW_HTTP",
         }
     }

@@ -343,3 +343,25 @@ fn without_credentials_the_variables_are_named() {
     assert!(matches!(said, StoreError::Denied { .. }), "{said}");
     assert!(said.to_string().contains("AWS_ACCESS_KEY_ID"), "{said}");
 }
+
+#[test]
+fn a_wrong_endpoint_is_said_at_once() {
+    let (moto, _) = bucket("endpoint");
+    // What Amazon answers for a bucket of another region.
+    let proxy = Proxy::new(moto.port, |_| Fault::Answer(301, ""));
+    let said = store(proxy.port, "endpoint").read("a", 10);
+    let said = said.expect_err("it is elsewhere").to_string();
+    assert!(said.contains("AWS_REGION"), "{said}");
+    assert_eq!(proxy.asked().len(), 1);
+
+    let mut variables = variables(moto.port);
+    variables.retain(|(name, _)| name != "AWS_ALLOW_HTTP");
+    let options = StoreOptions {
+        variables,
+        ..StoreOptions::default()
+    };
+    let read = Store::open_with(&at("s3://endpoint"), options).and_then(|store| store.read("a", 1));
+    let said = read.expect_err("it is not encrypted").to_string();
+    assert!(said.contains("AWS_ALLOW_HTTP"), "{said}");
+    assert!(!said.contains("gave up"), "{said}");
+}
