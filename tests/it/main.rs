@@ -65,3 +65,4 @@ mod sinks;
 #[cfg(feature = "gst")]
 mod synth;
 mod train;
+mod workers;
