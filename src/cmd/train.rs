@@ -150,7 +150,9 @@ fn learn(args: &TrainArgs, workers: &mut Workers, stop: &CancelToken) -> anyhow:
     let quiet = args.talk.quiet || !is_first;
     let open = || args.data.open(quiet, stop);
     let parts = match workers.as_team() {
-        Some(team) => team.in_turn(open)?,
+        Some(team) => team
+            .in_turn(open)
+            .map_err(|error| several::stopped(error, stop))?,
         None => match open() {
             // Nothing to save yet: as orderly an end as a later one.
             Err(stopped) if stop.is_cancelled() => {
@@ -180,7 +182,15 @@ fn learn(args: &TrainArgs, workers: &mut Workers, stop: &CancelToken) -> anyhow:
         },
     );
     display.end();
-    report_outcome(&outcome?, &files, quiet);
+    let outcome = outcome?;
+    report_outcome(&outcome, &files, quiet);
+    if workers.size() > 1 && !quiet {
+        say(&format!(
+            "{} processes: {:.1} % of the time exchanging gradients",
+            workers.size(),
+            outcome.exchanging * 100.0
+        ));
+    }
     Ok(true)
 }
 

@@ -15,8 +15,11 @@ pub(super) fn facts(
     fresh: &RunState,
     sample: &Batch,
 ) -> Vec<(String, String)> {
-    let variant = start.trunks(settings.sampler.seed);
-    let variant = variant.variant();
+    let stride = match start {
+        Start::Scratch(stride) => *stride,
+        Start::Model(weights) => weights.conv1_stride(),
+        Start::Resume(checkpoint) => checkpoint.variant.conv1_stride,
+    };
     let facts = [
         ("--seed", fresh.seed.to_string()),
         ("--batch", fresh.batch.to_string()),
@@ -37,8 +40,8 @@ pub(super) fn facts(
         ("--cool-down", settings.cool_down.to_string()),
         ("--weight-decay", settings.weight_decay.to_string()),
         ("--validate-every", settings.validate_every.to_string()),
-        ("--conv1-stride", variant.conv1_stride.get().to_string()),
-        ("the sound's front end", variant.spec.name.to_owned()),
+        ("--conv1-stride", stride.get().to_string()),
+        ("the sound's front end", start.spec().name.to_owned()),
         ("the data", fresh.data.join("; ")),
         ("the classes", format!("{:?}", fresh.classes)),
         ("in the data", names(sample)),

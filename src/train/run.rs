@@ -98,6 +98,7 @@ pub fn train(
     let (began, first) = (Instant::now(), trainer.state.step);
     let (mut mean, mut since) = (RunningMean::default(), Mean::default());
     let mut pace = Pace::new(workers.size());
+    let mut exchanging = Duration::ZERO;
     let mut stopped = false;
     while trainer.state.step < settings.steps && !stopped {
         let is_alone = workers.as_team().is_none();
@@ -116,19 +117,25 @@ pub fn train(
             stop: !is_alone && is_over(),
             save: is_first && trainer.saved_at.elapsed() >= settings.save_every,
         };
+        let exchange_began = Instant::now();
         let exchanged = workers.exchange(gradient, &told);
         if exchanged.is_err() && is_first && trainer.saved_step != Some(trainer.state.step) {
             // Another process has gone. The statistics are this one's; the parameters, which
             // took the time, everybody's.
+            let _writing = workers.writing();
             trainer.save()?;
         }
         let (gradient, heard) = exchanged?;
+        // A slower process is not the exchange's fault.
+        exchanging += exchange_began
+            .elapsed()
+            .saturating_sub(heard.wait_of(workers.rank()));
         let examples = batch.origins.len() * workers.size();
         let rate = trainer.step(&gradient, examples as u64, heard.pairs)?;
         mean.add(heard.score);
         since.add(heard.score);
-        stopped = heard.stop;
         let step = trainer.state.step;
+        stopped = heard.stop && step < settings.steps;
         let validates = step == settings.steps || step % settings.validate_every == 0;
         if validates || heard.save || stopped {
             trainer.average_statistics(workers)?;
@@ -162,6 +169,7 @@ pub fn train(
                 false => heard.seconds.iter().map(|s| share / s.max(1e-9)).collect(),
             },
             waiting: batches.waited().as_secs_f64() / elapsed.as_secs_f64(),
+            exchanging: exchanging.as_secs_f64() / elapsed.as_secs_f64(),
             rate,
             validation,
         };
@@ -193,6 +201,7 @@ pub fn train(
         stopped,
         skipped: sampler.skipped(),
         waiting: batches.waited().as_secs_f64() / began.elapsed().as_secs_f64(),
+        exchanging: exchanging.as_secs_f64() / began.elapsed().as_secs_f64(),
     })
 }
 
@@ -265,6 +274,9 @@ fn curves(events: &mut EventFile, progress: &TrainProgress) -> std::io::Result<(
         ("speed/examples_per_s", progress.examples_per_s),
         ("speed/waiting", progress.waiting),
     ];
+    if !progress.by_worker.is_empty() {
+        values.push(("speed/exchanging", progress.exchanging));
+    }
     let by_worker = progress.by_worker.iter().enumerate();
     let by_worker: Vec<(String, f64)> = by_worker
         .map(|(rank, speed)| (format!("speed/examples_per_s_of_rank_{rank}"), *speed))

@@ -158,6 +158,8 @@ pub struct TrainProgress {
     pub by_worker: Vec<f64>,
     /// Share of the time that the network waited for batches.
     pub waiting: f64,
+    /// Share of the time that several processes took to exchange gradients.
+    pub exchanging: f64,
     /// Learning rate.
     pub rate: f64,
     /// The validation after this step, if there was one.
@@ -175,4 +177,7 @@ pub struct TrainOutcome {
     pub skipped: u64,
     /// Share of the time that the network waited for batches.
     pub waiting: f64,
+    /// Share of the time that several processes took to exchange gradients, without the
+    /// wait for slower ones; 0 for one.
+    pub exchanging: f64,
 }

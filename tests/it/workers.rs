@@ -200,6 +200,28 @@ fn a_process_that_is_killed_ends_the_run_and_is_named() {
     assert!(last(folder, "k").state.step >= 1);
 }
 
+/// It takes a quarter of a minute to tell it from one that is busy.
+#[test]
+fn a_process_that_hangs_ends_the_run_and_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    classes(folder);
+    let endless = ["--steps", "100000", "--save-minutes", "0"];
+    let mut running = start((0..2).map(|_| train(folder, "h", &endless)));
+    let saved = folder.join("h.last.checkpoint");
+    wait_for("a saved step", || saved.exists());
+    running[1].signal("STOP");
+    let first = running.remove(0).wait();
+    assert_eq!(first.code, Some(1), "{}", first.err);
+    let told = ["rank 1 (", "no sign of life", "--resume continues from"];
+    assert!(
+        told.iter().all(|words| first.err.contains(words)),
+        "{}",
+        first.err
+    );
+    assert!(last(folder, "h").state.step >= 1);
+}
+
 #[test]
 fn a_signal_to_one_of_them_stops_all_after_the_same_step() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -49,7 +49,7 @@ pub(super) fn run(args: &TrainArgs, world: &World) -> anyhow::Result<bool> {
             team.leave();
             Ok(done)
         }
-        Err(error) => fail(args, &error, team, &stop),
+        Err(error) => fail(args, &error, team),
     }
 }
 
@@ -133,18 +133,26 @@ pub(super) fn divide(args: &TrainArgs, settings: &mut TrainSettings, team: &Team
     }
 }
 
+/// The recordings were not all prepared when a signal came: no failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Stopped(String);
+
+/// An error while the data is opened, which is none after a signal.
+pub(super) fn stopped(error: anyhow::Error, stop: &CancelToken) -> anyhow::Error {
+    match stop.is_cancelled() && ending_in(&error).is_none() {
+        true => anyhow::Error::new(Stopped(format!("{error:#}"))),
+        false => error,
+    }
+}
+
 /// Ends the run for all, says why, and ends the process.
 ///
 /// Not by returning: libtorch's threads may still wait for a process that has died.
-fn fail(
-    args: &TrainArgs,
-    error: &anyhow::Error,
-    team: Team,
-    stop: &CancelToken,
-) -> anyhow::Result<bool> {
+fn fail(args: &TrainArgs, error: &anyhow::Error, team: Team) -> anyhow::Result<bool> {
     let ending = match ending_in(error) {
         Some(ending) => ending.clone(),
-        None => team.end(format!("{error:#}"), stop.is_cancelled()),
+        None => team.end(format!("{error:#}"), error.is::<Stopped>()),
     };
     let me = team.rank();
     let line = ending.told_by(me);

@@ -1,7 +1,9 @@
 //! What the processes of a run tell each other in a step: their gradients, and with them,
 //! in the same sum, everything they have to decide alike.
 
-use tch::{Kind, Tensor};
+use std::time::Duration;
+
+use tch::Tensor;
 
 use super::ending::WorkersError;
 use super::team::Team;
@@ -38,6 +40,15 @@ pub struct Heard {
     pub save: bool,
 }
 
+impl Heard {
+    /// How long a process waited for the slowest.
+    pub fn wait_of(&self, rank: usize) -> Duration {
+        let slowest = self.seconds.iter().fold(0.0, |most: f64, s| most.max(*s));
+        let own = self.seconds.get(rank).copied().unwrap_or(slowest);
+        Duration::try_from_secs_f64(slowest - own).unwrap_or_default()
+    }
+}
+
 /// Numbers behind the gradient that are not of a single process.
 const COMMON: usize = 7;
 
@@ -58,7 +69,6 @@ pub fn exchange(
     let mean = all
         .f_narrow(0, 0, count)?
         .f_div_scalar_(team.size() as f64)?;
-    debug_assert_eq!(mean.kind(), Kind::Float);
     Ok((mean, heard(&tail, team.size())))
 }
 
@@ -118,5 +128,7 @@ mod tests {
         assert_eq!((heard.score.loss, heard.score.accuracy), (2.0, 0.5));
         assert_eq!((heard.pairs, heard.stop, heard.save), (16, true, false));
         assert_eq!(heard.seconds, [2.0, 4.0]);
+        let waits = [0, 1].map(|rank| heard.wait_of(rank));
+        assert_eq!(waits, [Duration::from_secs(2), Duration::ZERO]);
     }
 }

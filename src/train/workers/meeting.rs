@@ -86,12 +86,7 @@ pub(super) fn meet(world: &World, patience: Duration, stop: &CancelToken) -> Res
             world.port
         ));
     }
-    if let Some(other) = hellos.iter().position(|hello| hello.protocol != PROTOCOL) {
-        return Err(format!(
-            "rank {other} ({}) is {}, this is {PROTOCOL}; install the same version everywhere",
-            hellos[other].host, hellos[other].protocol
-        ));
-    }
+    check_versions(&hellos)?;
     check_addresses(&hellos)?;
     Ok(Met {
         for_watch: connect(world, Instant::now() + ANSWER, stop)?,
@@ -215,6 +210,17 @@ fn interface(world: &World) -> Result<Interface, String> {
     Ok(Interface::Address(found.to_string()))
 }
 
+/// What is exchanged has to be of one version.
+fn check_versions(hellos: &[Hello]) -> Result<(), String> {
+    match hellos.iter().position(|hello| hello.protocol != PROTOCOL) {
+        None => Ok(()),
+        Some(rank) => Err(format!(
+            "rank {rank} ({}) is {}, this is {PROTOCOL}; install the same version everywhere",
+            hellos[rank].host, hellos[rank].protocol
+        )),
+    }
+}
+
 /// Over several hosts, nobody may listen on loopback.
 fn check_addresses(hellos: &[Hello]) -> Result<(), String> {
     if hellos.iter().all(|hello| hello.host == hellos[0].host) {
@@ -252,7 +258,7 @@ mod tests {
     fn loopback_serves_one_host_only() {
         let hello = |host: &str, address: &str| Hello {
             host: host.to_owned(),
-            protocol: String::new(),
+            protocol: PROTOCOL.to_owned(),
             address: address.to_owned(),
         };
         let here = [hello("a", "127.0.0.1"), hello("a", "127.0.0.1")];
@@ -260,5 +266,18 @@ mod tests {
         let apart = [hello("a", "127.0.1.1"), hello("b", "10.0.0.2")];
         let error = check_addresses(&apart).expect_err("unreachable");
         assert!(error.contains("rank 0 (a)"), "{error}");
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let hello = |protocol: &str| Hello {
+            host: "a".to_owned(),
+            protocol: protocol.to_owned(),
+            address: String::new(),
+        };
+        assert_eq!(check_versions(&[hello(PROTOCOL), hello(PROTOCOL)]), Ok(()));
+        let error = check_versions(&[hello(PROTOCOL), hello("l3net 9.9.9")]);
+        let error = error.expect_err("another");
+        assert!(error.starts_with("rank 1 (a) is l3net 9.9.9"), "{error}");
     }
 }
