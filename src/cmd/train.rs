@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod display;
+mod several;
 
 use self::display::ProgressDisplay;
 use super::common::{ComputeArgs, TalkArgs, Usage, cancel_on_signal, say};
 use super::data::DataArgs;
 use super::value::choice;
+use crate::cancel::CancelToken;
 use crate::net::{Conv1Stride, TrunkKind, Variant, Weights};
+use crate::train::workers::{Workers, World};
 use crate::train::{
     AugmentationStrength, Checkpoint, Freeze, Mixture, PairingMode, RunFiles, SamplerSettings,
-    Start, TrainOutcome, TrainReport, TrainSettings, TrainTask, train,
+    Share, Start, TrainOutcome, TrainReport, TrainSettings, TrainTask, train,
 };
 use crate::window_spec::WindowSpec;
 
@@ -21,9 +24,14 @@ const POOL: u32 = 8_192;
 /// Side of the paper's images.
 const SIDE: u32 = 224;
 
+const HELP: &str = "\
+Several processes share each batch, started by torchrun, srun or mpirun:
+  torchrun --no-python --nproc-per-node 8 l3net train DATA -o MODEL
+Each pairs its own pictures and sounds, and normalises over its own share.";
+
 /// Trains a network on pairs, half of which correspond
 #[derive(clap::Args, Clone, Debug)]
-#[command(args_override_self = true, after_help = super::data::HELP)]
+#[command(args_override_self = true, after_help = format!("{}\n\n{HELP}", super::data::HELP))]
 pub struct TrainArgs {
     /// Training data
     #[command(flatten)]
@@ -46,7 +54,7 @@ pub struct TrainArgs {
     /// Stop after this many minutes; --resume continues
     #[arg(long, value_name = "N", value_parser = parse_minutes)]
     pub minutes: Option<Duration>,
-    /// Pictures and sounds per step
+    /// Pictures and sounds per step, of all processes together
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..))]
     pub batch: u32,
     /// How pictures and sounds of a batch are paired
@@ -73,6 +81,9 @@ pub struct TrainArgs {
     /// Parts that do not learn
     #[arg(long, value_parser = choice::<Freeze>(), default_value = "none", value_name = "WHAT")]
     pub freeze: Freeze,
+    /// Keep batch norm's running statistics, as for batches of a few
+    #[arg(long, requires = "init")]
+    pub freeze_norm: bool,
     /// Examples that pass through frozen trunks, once; 0: new ones [default: 8192]
     #[arg(long, value_name = "N")]
     pub pool: Option<u32>,
@@ -103,6 +114,9 @@ pub struct TrainArgs {
     /// Threads that prepare batches; by default as the device needs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub loaders: Option<u16>,
+    /// How long to wait for the other processes of a run
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = super::common::parse_seconds)]
+    pub join_seconds: f64,
     /// Verbosity
     #[command(flatten)]
     pub talk: TalkArgs,
@@ -113,37 +127,70 @@ pub struct TrainArgs {
 /// # Errors
 /// Names the data, the checkpoint or the step, and the cause.
 pub fn run(args: &TrainArgs) -> anyhow::Result<bool> {
-    check(args)?;
-    args.talk.start_log(std::io::stderr);
-    let files = RunFiles::beside(&args.output);
-    // Locked before reading: the run that holds the lock may be about to overwrite them.
-    let _lock = files.lock()?;
-    let start = start(args, &files)?;
-    let stop = cancel_on_signal()?;
-    let parts = match args.data.open(args.talk.quiet, &stop) {
-        // Nothing to save yet: as orderly an end as a later one.
-        Err(stopped) if stop.is_cancelled() => {
-            say(&format!("{stopped:#}"));
-            return Ok(true);
+    match World::from_env(|name| std::env::var(name).ok()).map_err(Usage::error)? {
+        Some(world) => several::run(args, &world),
+        None => {
+            check(args)?;
+            args.talk.start_log(std::io::stderr);
+            learn(args, &mut Workers::alone(), &cancel_on_signal()?)
         }
-        parts => parts?.into_iter(),
+    }
+}
+
+/// Trains in this process, alone or as one of several.
+fn learn(args: &TrainArgs, workers: &mut Workers, stop: &CancelToken) -> anyhow::Result<bool> {
+    let files = RunFiles::beside(&args.output);
+    let is_first = workers.is_first();
+    // Locked before reading: the run that holds the lock may be about to overwrite them.
+    let _lock = is_first.then(|| files.lock()).transpose()?;
+    let start = match workers.as_team_mut() {
+        Some(team) => several::start(args, &files, team)?,
+        None => start(args, &files)?,
     };
-    let mixture = Mixture::new(parts.map(|o| (o.weight, o.corpus)).collect());
-    let display = ProgressDisplay::new(args.steps, args.talk.quiet);
-    let settings = settings(args, start.spec());
+    let quiet = args.talk.quiet || !is_first;
+    let open = || args.data.open(quiet, stop);
+    let parts = match workers.as_team() {
+        Some(team) => team
+            .in_turn(open)
+            .map_err(|error| several::stopped(error, stop))?,
+        None => match open() {
+            // Nothing to save yet: as orderly an end as a later one.
+            Err(stopped) if stop.is_cancelled() => {
+                say(&format!("{stopped:#}"));
+                return Ok(true);
+            }
+            parts => parts?,
+        },
+    };
+    let parts = parts.into_iter().map(|o| (o.weight, o.corpus));
+    let display = ProgressDisplay::new(args.steps, quiet);
+    let mut settings = settings(args, start.spec());
+    if let Some(team) = workers.as_team() {
+        several::divide(args, &mut settings, team);
+    }
     let outcome = train(
-        mixture,
+        Mixture::new(parts.collect()),
         &settings,
         start,
         &files,
-        &stop,
+        workers,
+        stop,
         |report| match report {
             TrainReport::Features(done, all) => display.show_features(done, all),
             TrainReport::Step(progress) => display.show(progress),
+            TrainReport::Slow(name, seconds, others) => display.show_slow(name, seconds, others),
         },
     );
     display.end();
-    report_outcome(&outcome?, &files, args.talk.quiet);
+    let outcome = outcome?;
+    report_outcome(&outcome, &files, quiet);
+    if workers.size() > 1 && !quiet {
+        say(&format!(
+            "{} processes: {:.1} % of the time exchanging gradients",
+            workers.size(),
+            outcome.exchanging * 100.0
+        ));
+    }
     Ok(true)
 }
 
@@ -186,6 +233,7 @@ fn settings(args: &TrainArgs, spec: WindowSpec) -> TrainSettings {
     TrainSettings {
         sampler: SamplerSettings {
             batch: args.batch as usize,
+            share: Share::WHOLE,
             pairing: args.pairs,
             augment: args.augment,
             spec,
@@ -204,6 +252,7 @@ fn settings(args: &TrainArgs, spec: WindowSpec) -> TrainSettings {
         weight_decay: args.weight_decay,
         task: args.task,
         freeze: args.freeze,
+        freeze_norm: args.freeze_norm,
         pool: args.pool.unwrap_or(POOL) as usize,
         dropout: args.dropout,
         validate_every: args.validate_every,
@@ -251,6 +300,11 @@ fn start(args: &TrainArgs, files: &RunFiles) -> anyhow::Result<Start> {
     if args.init.is_none() && args.freeze != Freeze::None {
         tracing::warn!("--freeze without --init: the frozen parts keep random weights");
     }
+    from_init(args)
+}
+
+/// The model of `--init`, or random weights.
+fn from_init(args: &TrainArgs) -> anyhow::Result<Start> {
     Ok(match &args.init {
         Some(model) => {
             let weights = Weights::read(model)?;

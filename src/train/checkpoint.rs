@@ -117,6 +117,78 @@ impl Checkpoint {
         file::write(path, &slots, values, &metadata, StoreAs::F32)
     }
 
+    /// Everything but the numbers, for [`with_values`](Self::with_values) in another
+    /// process.
+    pub fn header(&self) -> String {
+        let header = CheckpointHeader {
+            variant: variant_metadata(&self.variant),
+            state: self.state.clone(),
+            standardised: self.standardisation.is_some(),
+        };
+        serde_json::to_string(&header).expect("numbers and text")
+    }
+
+    /// All numbers, in the order that [`with_values`](Self::with_values) takes them.
+    pub fn values(&self) -> Vec<f32> {
+        let mut values = Vec::new();
+        for slot in network_slots(&self.variant, &self.state) {
+            values.extend(&self.tensors[&slot.name]);
+        }
+        values.extend(&self.mean);
+        values.extend(&self.square);
+        if let Some(standardisation) = &self.standardisation {
+            values.extend(standardisation.parts().into_iter().flatten());
+        }
+        values
+    }
+
+    /// The checkpoint of a [`header`](Self::header), with the numbers that `values` gives,
+    /// which is told how many there are.
+    ///
+    /// # Errors
+    /// If the header is of another version, or those of `values`.
+    pub fn with_values<E: From<TrainError>>(
+        header: &str,
+        values: impl FnOnce(usize) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
+        let source = Path::new("rank 0's checkpoint");
+        let CheckpointHeader {
+            variant,
+            state,
+            standardised,
+        } = serde_json::from_str(header).map_err(|error| TrainError::Checkpoint {
+            file: source.to_owned(),
+            what: error.to_string(),
+        })?;
+        let variant = check_variant(&variant, |_| true, source).map_err(TrainError::from)?;
+        let slots = network_slots(&variant, &state);
+        let moments = parameters(&slots);
+        let network: usize = slots.iter().map(TensorSpec::len).sum();
+        let parts = if standardised {
+            PARTS.len() * FEATURE
+        } else {
+            0
+        };
+        let values = values(network + 2 * moments + parts)?;
+        let mut rest = values.as_slice();
+        let mut take = |len: usize| {
+            let (part, after) = rest.split_at(len);
+            rest = after;
+            part.to_vec()
+        };
+        Ok(Self {
+            tensors: (slots.iter())
+                .map(|slot| (slot.name.clone(), take(slot.len())))
+                .collect(),
+            mean: take(moments),
+            square: take(moments),
+            standardisation: standardised
+                .then(|| Standardisation::from_parts(PARTS.map(|_| take(FEATURE)))),
+            variant,
+            state,
+        })
+    }
+
     /// The fusion's first layer and the heads, as they are.
     pub fn first_layers_and_heads(&self) -> BTreeMap<String, Vec<f32>> {
         let wanted = |name: &str| name.starts_with(FIRST_LAYER) || name.starts_with(heads::PREFIX);
@@ -191,6 +263,14 @@ impl Checkpoint {
             state,
         })
     }
+}
+
+/// A checkpoint without its numbers.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct CheckpointHeader {
+    variant: BTreeMap<String, String>,
+    state: RunState,
+    standardised: bool,
 }
 
 /// The tensors of the network and of its heads, if it has any.
@@ -285,6 +365,13 @@ mod tests {
         for each in [&plain, &before] {
             each.write(&file).expect("written");
             assert_eq!(Checkpoint::read(&file).expect("read"), *each);
+            // As it goes to another process.
+            let values = |count| {
+                assert_eq!(count, each.values().len());
+                Ok::<_, TrainError>(each.values())
+            };
+            let received = Checkpoint::with_values(&each.header(), values);
+            assert_eq!(received.expect("received"), *each);
         }
         // Layers are handed out as they are over plain features.
         let [of_plain, folded] = [plain, before.clone()].map(|c| c.into_parts().1);

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::workers::WorkersError;
 use crate::corpus::CorpusError;
 use crate::net::{ModelError, NetError};
 
@@ -61,6 +62,9 @@ pub enum TrainError {
         /// The error of the system.
         cause: io::Error,
     },
+    /// Several processes cannot go on together.
+    #[error(transparent)]
+    Workers(#[from] WorkersError),
     /// Threads cannot be started.
     #[error("cannot start the loader threads: {0}")]
     Threads(io::Error),

@@ -111,7 +111,7 @@ impl<T> Drop for Loader<T> {
 mod tests {
     use super::super::mixture::Mixture;
     use super::super::pairing::PairingMode;
-    use super::super::sampler::SamplerSettings;
+    use super::super::sampler::{SamplerSettings, Share};
     use super::super::testing::Tones;
     use super::*;
     use crate::train::AugmentationStrength;
@@ -125,6 +125,7 @@ mod tests {
         let mixture = Arc::new(Mixture::new(vec![(1.0, Box::new(tones))]));
         let settings = SamplerSettings {
             batch: 4,
+            share: Share::WHOLE,
             pairing: PairingMode::Paper,
             augment: AugmentationStrength::Strong,
             spec: WindowSpec::PAPER,

@@ -5,7 +5,7 @@
 //! changes them, a [`Loader`] prepares [`Batch`]es in advance, a [`Network`] computes
 //! loss and gradient, [`Adam`] updates the parameters, and [`train`] runs the steps,
 //! validates and saves [`Checkpoint`]s. With frozen trunks, batches come from a `Pool` of
-//! examples whose features are computed once.
+//! examples whose features are computed once. Several processes share the work: [`workers`].
 
 mod adam;
 mod augment;
@@ -14,6 +14,7 @@ mod calibration;
 mod checkpoint;
 mod error;
 mod events;
+mod facts;
 mod heads;
 mod loader;
 mod memory;
@@ -33,6 +34,7 @@ mod standardisation;
 #[cfg(test)]
 mod testing;
 mod trainer;
+pub mod workers;
 
 pub use adam::Adam;
 pub use augment::{AugmentationStrength, Augmenter};
@@ -51,6 +53,6 @@ pub use pairing::PairingMode;
 pub use parameters::Parameters;
 pub use run::train;
 pub use run_state::{RunState, Validation};
-pub use sampler::{Sampler, SamplerSettings};
+pub use sampler::{Sampler, SamplerSettings, Share};
 pub use score::Score;
 pub use settings::{Start, TrainOutcome, TrainProgress, TrainReport, TrainSettings};

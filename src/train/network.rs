@@ -232,7 +232,8 @@ impl Network {
     /// Features with dropout (Srivastava et al. 2014): the fusion cannot rely on a few of
     /// them. Seeded by the step, so that a resumed run is the uninterrupted one.
     fn with_dropout(&self, step: u64, features: [Tensor; 2]) -> Result<[Tensor; 2], TchError> {
-        tch::manual_seed(((self.objective.seed << 32) ^ step) as i64);
+        let Objective { seed, rank, .. } = self.objective;
+        tch::manual_seed(((seed << 32) ^ (rank << 48) ^ step) as i64);
         let [vision, audio] = features;
         Ok([
             vision.f_dropout(self.objective.dropout, true)?,
@@ -305,8 +306,9 @@ impl Network {
         let frozen = self.objective.freeze.freezes(modality);
         let _guard = frozen.then(tch::no_grad_guard);
         // A trunk for training is libtorch's, whose errors are texts.
-        let output = (trunk.forward(x, train && !frozen))
-            .map_err(|error| TchError::Torch(error.to_string()))?;
+        let of_batch = train && !frozen && !self.objective.freeze_norm;
+        let output =
+            (trunk.forward(x, of_batch)).map_err(|error| TchError::Torch(error.to_string()))?;
         output.pool4.f_to_kind(Kind::Float)
     }
 
@@ -320,6 +322,22 @@ impl Network {
             tensors.insert(name.clone(), to_vec(tensor)?);
         }
         Ok(tensors)
+    }
+
+    /// Everything that several processes have to begin with alike: the parameters, and the
+    /// [statistics](Self::statistics).
+    pub fn state(&mut self) -> Vec<Tensor> {
+        let mut state = self.statistics();
+        state.push(self.parameters.vector().shallow_clone());
+        state
+    }
+
+    /// Batch norm's running means and variances, in order.
+    pub fn statistics(&self) -> Vec<Tensor> {
+        self.statistics
+            .values()
+            .map(Tensor::shallow_clone)
+            .collect()
     }
 
     /// The variant of the network.

@@ -2,7 +2,7 @@ use super::super::heads::TrainTask;
 use super::super::mixture::Mixture;
 use super::super::objective::Freeze;
 use super::super::pairing::PairingMode;
-use super::super::sampler::{Sampler, SamplerSettings};
+use super::super::sampler::{Sampler, SamplerSettings, Share};
 use super::super::testing::Tones;
 use super::*;
 use crate::features::{Features, Viewport};
@@ -15,6 +15,7 @@ const SPECTROGRAM_LEN: usize = WindowSpec::PAPER.spectrogram_len();
 fn batch(rows: usize, pairing: PairingMode) -> Batch {
     let settings = SamplerSettings {
         batch: rows,
+        share: Share::WHOLE,
         pairing,
         augment: AugmentationStrength::Paper,
         spec: WindowSpec::PAPER,

@@ -37,10 +37,14 @@ pub struct Objective {
     pub classes: usize,
     /// Frozen parts.
     pub freeze: Freeze,
+    /// Batch norm uses its running statistics, which stay as they are.
+    pub freeze_norm: bool,
     /// Dropout rate of the features.
     pub dropout: f64,
     /// Seed of new heads and of dropout.
     pub seed: u64,
+    /// The number of this process: each has its own dropout.
+    pub rank: u64,
 }
 
 impl Objective {

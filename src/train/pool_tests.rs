@@ -25,6 +25,7 @@ fn settings(pairing: PairingMode, pool: usize) -> TrainSettings {
         weight_decay: 0.0,
         task: TrainTask::Avc,
         freeze: Freeze::Trunks,
+        freeze_norm: false,
         pool,
         dropout: 0.0,
         validate_every: 100,

@@ -48,6 +48,9 @@ pub struct RunState {
     /// What was frozen; empty in legacy checkpoints.
     #[serde(default)]
     pub freeze: String,
+    /// Whether batch norm's statistics were frozen; empty in legacy checkpoints.
+    #[serde(default)]
+    pub freeze_norm: String,
     /// Examples whose features were computed once, 0 if none were; empty in legacy
     /// checkpoints.
     #[serde(default)]
@@ -130,6 +133,7 @@ impl RunState {
             [
                 unless_default("0", "trained_dropout", &self.dropout),
                 unless_default("none", "trained_freeze", &self.freeze),
+                unless_default("false", "trained_freeze_norm", &self.freeze_norm),
                 unless_default("0", "trained_pool", &self.pool),
                 unless_default("0", "trained_overfit", &self.overfit),
                 unless_default("", "trained_split", &self.split),
@@ -161,6 +165,11 @@ impl RunState {
             ("--precision", then.precision.clone(), now.precision.clone()),
             ("--augment", then.augment.clone(), now.augment.clone()),
             ("--freeze", then.freeze.clone(), now.freeze.clone()),
+            (
+                "--freeze-norm",
+                then.freeze_norm.clone(),
+                now.freeze_norm.clone(),
+            ),
             ("--pool", then.pool.clone(), now.pool.clone()),
             ("--dropout", then.dropout.clone(), now.dropout.clone()),
             ("--split", then.split.clone(), now.split.clone()),

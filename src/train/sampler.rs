@@ -28,11 +28,35 @@ mod stream {
     pub const FIXED: u64 = 3;
 }
 
+/// The part of each batch that one of several processes draws: consecutive rows, so that
+/// those of all processes together are the batch of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The number of the process.
+    pub rank: usize,
+    /// The number of processes.
+    pub of: usize,
+}
+
+impl Share {
+    /// All of it.
+    pub const WHOLE: Self = Self { rank: 0, of: 1 };
+
+    /// The numbers of the examples of a step, whose whole batch has `batch` rows.
+    fn rows(self, step: u64, batch: usize) -> Range<u64> {
+        let rows = (batch / self.of) as u64;
+        let first = step * batch as u64 + self.rank as u64 * rows;
+        first..first + rows
+    }
+}
+
 /// The settings that determine the batches.
 #[derive(Clone, Debug)]
 pub struct SamplerSettings {
-    /// Pictures and sounds of a batch.
+    /// Pictures and sounds of a whole batch.
     pub batch: usize,
+    /// Which of them this process draws.
+    pub share: Share,
     /// How they are paired.
     pub pairing: PairingMode,
     /// How they are augmented.
@@ -97,13 +121,12 @@ impl Sampler {
         Augmenter::new(self.settings.spec, strength, self.settings.side)
     }
 
-    /// The batch of a step.
+    /// The batch of a step, or this process's share of it.
     ///
     /// # Errors
     /// If a corpus has no such pair, or too many files are unreadable.
     pub fn batch(&self, step: u64, augmenter: &mut Augmenter) -> Result<Batch, CorpusError> {
-        let rows = self.settings.batch as u64;
-        let numbers = step * rows..(step + 1) * rows;
+        let numbers = self.settings.share.rows(step, self.settings.batch);
         if let Some(pool) = self.settings.overfit {
             let numbers = numbers.map(|n| n % pool as u64);
             return self.pairs(step, Split::Train, stream::FIXED, numbers, augmenter);

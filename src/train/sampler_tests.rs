@@ -1,3 +1,4 @@
+use super::super::batch::BatchPair;
 use super::super::testing::{Tones, sampler_settings as settings};
 use super::*;
 
@@ -128,4 +129,43 @@ fn an_unreadable_file_is_skipped_and_counted() {
         .batch(0, &mut sampler.augmenter())
         .expect_err("all broken");
     assert!(error.to_string().contains("broken.jpg"), "{error}");
+}
+
+#[test]
+fn the_shares_of_several_processes_are_the_batch_of_one() {
+    let whole = sampler(vec![Tones::default()], settings(PairingMode::Paper));
+    let whole = whole.batch(3, &mut whole.augmenter()).expect("a batch");
+    for of in [2, 3, 6] {
+        let shares = (0..of).map(|rank| {
+            let settings = SamplerSettings {
+                share: Share { rank, of },
+                ..settings(PairingMode::Paper)
+            };
+            let sampler = sampler(vec![Tones::default()], settings);
+            sampler.batch(3, &mut sampler.augmenter()).expect("a share")
+        });
+        let mut joined = Batch::default();
+        for share in shares {
+            joined.images.extend(share.images);
+            joined.spectrograms.extend(share.spectrograms);
+            joined.origins.extend(share.origins);
+            // The mean of the losses is that of the batch.
+            let first = joined.pairs.len() as u32;
+            joined
+                .pairs
+                .extend(share.pairs.iter().map(|pair| BatchPair {
+                    image: pair.image + first,
+                    sound: pair.sound + first,
+                    weight: pair.weight / of as f32,
+                    ..*pair
+                }));
+        }
+        assert!(joined.images == whole.images && joined.spectrograms == whole.spectrograms);
+        assert_eq!(joined.origins, whole.origins);
+        for (joined, whole) in joined.pairs.iter().zip(&whole.pairs) {
+            assert!((joined.weight - whole.weight).abs() < 1e-6);
+            let weight = whole.weight;
+            assert_eq!(BatchPair { weight, ..*joined }, *whole);
+        }
+    }
 }

@@ -41,6 +41,8 @@ pub struct TrainSettings {
     pub task: TrainTask,
     /// What is frozen.
     pub freeze: Freeze,
+    /// Whether batch norm's statistics are, too.
+    pub freeze_norm: bool,
     /// Examples whose features are computed once, where both trunks are frozen.
     pub pool: usize,
     /// Dropout rate of the features.
@@ -134,6 +136,8 @@ pub enum TrainReport<'a> {
     Features(u64, u64),
     /// A step was made.
     Step(&'a TrainProgress),
+    /// A process is slower than the others: its name, and seconds of its step and theirs.
+    Slow(&'a str, f64, f64),
 }
 
 /// Progress after a step.
@@ -149,8 +153,13 @@ pub struct TrainProgress {
     pub score: Score,
     /// Pictures and sounds per second in this run.
     pub examples_per_s: f64,
+    /// Those of each process in its part of the last step, without the wait for the
+    /// others; empty if there is one process.
+    pub by_worker: Vec<f64>,
     /// Share of the time that the network waited for batches.
     pub waiting: f64,
+    /// Share of the time that several processes took to exchange gradients.
+    pub exchanging: f64,
     /// Learning rate.
     pub rate: f64,
     /// The validation after this step, if there was one.
@@ -168,4 +177,7 @@ pub struct TrainOutcome {
     pub skipped: u64,
     /// Share of the time that the network waited for batches.
     pub waiting: f64,
+    /// Share of the time that several processes took to exchange gradients, without the
+    /// wait for slower ones; 0 for one.
+    pub exchanging: f64,
 }

@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::augment::AugmentationStrength;
 use super::pairing::PairingMode;
-use super::sampler::SamplerSettings;
+use super::sampler::{SamplerSettings, Share};
 use crate::corpus::{Corpus, CorpusError, Example, Region, Rng, Split, Tag};
 use crate::picture::Picture;
 use crate::window_spec::WindowSpec;
@@ -72,6 +72,7 @@ impl Corpus for Tones {
 pub fn sampler_settings(pairing: PairingMode) -> SamplerSettings {
     SamplerSettings {
         batch: 12,
+        share: Share::WHOLE,
         pairing,
         augment: AugmentationStrength::Paper,
         spec: WindowSpec::PAPER,

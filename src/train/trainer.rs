@@ -8,6 +8,8 @@ use std::mem::take;
 use std::ops::Range;
 use std::time::Instant;
 
+use tch::Tensor;
+
 use super::adam::{Adam, is_finite};
 use super::batch::Batch;
 use super::calibration::{Calibration, cross_entropy_and_accuracy};
@@ -20,6 +22,7 @@ use super::run_state::{RunState, Validation};
 use super::score::{Mean, Score};
 use super::settings::{Start, TrainSettings};
 use super::standardisation::Standardisation;
+use super::workers::Workers;
 use crate::corpus::SplitBy;
 use crate::net::input::to_vec;
 use crate::net::threads::sleep_while_waiting;
@@ -105,8 +108,10 @@ impl<'a> Trainer<'a> {
             task: settings.task,
             classes,
             freeze: settings.freeze,
+            freeze_norm: settings.freeze_norm,
             dropout: settings.dropout,
             seed: settings.sampler.seed,
+            rank: settings.sampler.share.rank as u64,
         };
         let mut network =
             Network::new(&weights, &layers, objective, device, kind).map_err(torch)?;
@@ -130,28 +135,52 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Makes one step; returns its score and learning rate.
-    pub fn step(&mut self, batch: &Batch) -> Result<(Score, f64), TrainError> {
-        let (step, torch) = (self.state.step, self.torch());
+    /// Begins with the network of rank 0. The seed gives the same to all, but not the last
+    /// bit on every machine.
+    pub fn share(&mut self, workers: &mut Workers) -> Result<(), TrainError> {
+        workers.share(&mut self.network.state())?;
+        self.network.parameters().sync().map_err(self.torch())
+    }
+
+    /// Gives all processes the mean of their running statistics, as they are saved.
+    pub fn average_statistics(&mut self, workers: &mut Workers) -> Result<(), TrainError> {
+        Ok(workers.average(&mut self.network.statistics())?)
+    }
+
+    /// Gradient and score of this process's part of the step's batch.
+    pub fn gradient(&mut self, batch: &Batch) -> Result<(Tensor, Score), TrainError> {
+        let torch = self.torch();
         let (gradient, score) = self.network.gradient(batch).map_err(&torch)?;
         let what = match score.loss.is_finite() {
             false => Some("loss"),
             true if !is_finite(&gradient).map_err(&torch)? => Some("gradient"),
             true => None,
         };
-        if let Some(what) = what {
-            return Err(self.not_a_number(what, batch));
+        match what {
+            Some(what) => Err(self.not_a_number(what, batch)),
+            None => Ok((gradient, score)),
         }
-        let rate = self.rate(step);
+    }
+
+    /// Makes a step with the gradient of so many examples and pairs; returns its learning
+    /// rate.
+    pub fn step(
+        &mut self,
+        gradient: &Tensor,
+        examples: u64,
+        pairs: u64,
+    ) -> Result<f64, TrainError> {
+        let torch = self.torch();
+        let rate = self.rate(self.state.step);
         let parameters = self.network.parameters();
         self.adam
-            .step(parameters.vector(), &gradient, &self.trainable, rate)
+            .step(parameters.vector(), gradient, &self.trainable, rate)
             .and_then(|()| parameters.sync())
             .map_err(torch)?;
         self.state.step += 1;
-        self.state.examples += batch.origins.len() as u64;
-        self.state.pairs += batch.pairs.len() as u64;
-        Ok((score, rate))
+        self.state.examples += examples;
+        self.state.pairs += pairs;
+        Ok(rate)
     }
 
     /// The learning rate: rises over the warm-up, stays, falls over the cool-down.
@@ -292,6 +321,7 @@ pub(super) fn fresh_state(
         task: format!("{:?}", settings.task).to_lowercase(),
         augment: format!("{:?}", sampler.augment).to_lowercase(),
         freeze: format!("{:?}", settings.freeze).to_lowercase(),
+        freeze_norm: settings.freeze_norm.to_string(),
         pool: match settings.has_pool() {
             true => settings.pool.to_string(),
             false => "0".to_owned(),

@@ -71,3 +71,4 @@ mod stores;
 #[cfg(feature = "gst")]
 mod synth;
 mod train;
+mod workers;

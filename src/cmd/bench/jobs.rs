@@ -49,6 +49,13 @@ pub(super) fn pair(seed: usize, spec: WindowSpec, (width, height): (u32, u32)) -
     }
 }
 
+/// Changes a pixel: what the network has just seen, it does not see again.
+pub(super) fn show_another(pair: &mut Features) {
+    if let Some(first) = pair.image.first_chunk_mut() {
+        *first = u32::from_le_bytes(*first).wrapping_add(1).to_le_bytes();
+    }
+}
+
 fn side(info: &NetInfo) -> i64 {
     if info.device.is_cuda() { 8192 } else { 1024 }
 }

@@ -13,7 +13,7 @@ use self::report::table;
 pub use self::report::{Case, Ceiling, Report};
 use super::jobs::{
     Job, convolution, convolution_gflop, gflop_per_pair, load, matmul, matmul_gflop, pair,
-    torchscript,
+    show_another, torchscript,
 };
 use super::stats::{Timings, peak_memory, run_interleaved};
 use crate::features::Features;
@@ -127,10 +127,12 @@ pub fn measure(args: &NetworkArgs) -> anyhow::Result<Report> {
             jobs.extend([matmul(info), convolution(info)]);
         }
         for &batch in &args.batch {
-            let pairs = &pairs[..batch];
+            let mut pairs = features[..batch].to_vec();
             timed.push(Timed::Net(precision, info.own_convolutions, batch));
             jobs.push(Box::new(move || {
-                net.judge(pairs, HeatmapKind::Gradient)?;
+                pairs.iter_mut().for_each(show_another);
+                let pairs: Vec<&Features> = pairs.iter().collect();
+                net.judge(&pairs, HeatmapKind::Gradient)?;
                 Ok(())
             }));
         }

@@ -72,6 +72,19 @@ impl ProgressDisplay {
         }
     }
 
+    /// A process is slower than the others: its name, seconds of its step and of theirs.
+    pub(super) fn show_slow(&self, name: &str, seconds: f64, others: f64) {
+        let text = format!(
+            "{name} is slower than the others: {seconds:.2} s a step, not {others:.2} s; all wait \
+             for it"
+        );
+        match self.bar.is_hidden() {
+            _ if self.quiet => {}
+            true => say(&text),
+            false => self.bar.println(text),
+        }
+    }
+
     /// Says a line where there is no bar, if the last one was some time ago.
     fn say_now_and_then(&self, line: impl FnOnce() -> String) {
         let last = self.last.get();

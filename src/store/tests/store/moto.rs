@@ -9,6 +9,10 @@ use std::sync::OnceLock;
 /// As in `requirements-tests.txt` and `scripts/moto.sh`.
 const VERSION: &str = "5.2.5";
 
+/// moto takes any signature, but shows nobody's objects to nobody.
+const SOMEBODY: &str = "AWS4-HMAC-SHA256 Credential=somebody/20260101/us-east-1/s3/aws4_request, \
+                        SignedHeaders=host, Signature=0";
+
 pub struct Moto {
     pub port: u16,
     /// It ends when its standard input does, with this process.
@@ -79,7 +83,7 @@ impl Moto {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\
-             Content-Length: {}\r\n\r\n",
+             Authorization: {SOMEBODY}\r\nContent-Length: {}\r\n\r\n",
             self.port,
             body.len()
         );
