@@ -70,7 +70,7 @@ pub enum SourceKind {
     Test(Option<SceneSource>),
     /// An object of a store, which is copied to local disk first.
     #[cfg(feature = "store")]
-    Stored(Stored),
+    Stored(Box<Stored>),
     /// A gst-launch description.
     Launch(Description),
     /// A source that is known to be unusable before the run starts.

@@ -32,12 +32,13 @@ pub struct Stored {
 }
 
 impl Stored {
-    fn new(at: Location, bytes: Option<u64>) -> Self {
-        Self {
+    /// Boxed: there are many sources, and few of them are in stores.
+    fn boxed(at: Location, bytes: Option<u64>) -> Box<Self> {
+        Box::new(Self {
             at,
             bytes,
             copy: Arc::default(),
-        }
+        })
     }
 }
 
@@ -81,7 +82,7 @@ pub(super) fn add(text: &str, sources: &mut Vec<Source>) -> Result<bool, SourceE
         add(
             text,
             None,
-            SourceKind::Stored(Stored::new(at, None)),
+            SourceKind::Stored(Stored::boxed(at, None)),
             sources,
         );
         return Ok(true);
@@ -96,7 +97,7 @@ pub(super) fn add(text: &str, sources: &mut Vec<Source>) -> Result<bool, SourceE
         let name = object.key.strip_prefix(&prefix).unwrap_or(&object.key);
         let is_hidden = name.split('/').any(|part| part.starts_with('.'));
         if is_media(Path::new(name)) && !is_hidden {
-            let stored = Stored::new(at.with_key(&object.key), Some(object.bytes));
+            let stored = Stored::boxed(at.with_key(&object.key), Some(object.bytes));
             let kind = SourceKind::Stored(stored);
             add(name, label(Path::new(name)), kind, sources);
         }

@@ -50,7 +50,7 @@ impl Staging {
         cancel: &CancelToken,
     ) -> std::io::Result<Self> {
         let stored = sources.iter().filter_map(|source| match &source.kind {
-            SourceKind::Stored(stored) => Some(stored.clone()),
+            SourceKind::Stored(stored) => Some(Stored::clone(stored)),
             _ => None,
         });
         let wanted: VecDeque<_> = stored.enumerate().collect();
