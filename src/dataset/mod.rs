@@ -183,9 +183,6 @@ impl Dataset {
     /// # Errors
     /// If the record cannot be written, or is none of ours.
     pub fn settle(&self, run: &RunRecord) -> Result<Vec<String>, FileError> {
-        if let Place::Folder(root) = &self.place {
-            make(&root.join(OWN))?;
-        }
         let recorded = match self.run()? {
             Some(recorded) => Some(recorded),
             None => {

@@ -79,6 +79,8 @@ impl Place {
         match self {
             Self::Folder(root) => {
                 let path = root.join(name);
+                let folder = path.parent().unwrap_or(root);
+                fs::create_dir_all(folder).map_err(FileError::io(folder, "make the folder"))?;
                 create(&path, bytes).map_err(FileError::io(&path, "write"))
             }
             #[cfg(feature = "store")]
