@@ -128,3 +128,53 @@ impl Drop for Work {
         unsafe { ffi::l3net_c10d_work_drop(self.raw) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    fn done(mut work: Work) -> Result<(), C10dError> {
+        while !work.wait(Duration::from_millis(20))? {}
+        Ok(())
+    }
+
+    #[test]
+    fn sums_and_broadcasts_reach_all_and_a_process_that_has_gone_is_an_error() {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = socket.local_addr().expect("its number").port();
+        drop(socket);
+        let member = move |rank: usize, store: Store| {
+            let here = Interface::Address("127.0.0.1".to_owned());
+            let mut group = Group::connect(&store, rank, 3, &here, LIMIT).expect("connected");
+            let own = rank as f32 + 1.0;
+            let mut tensor = Tensor::from_slice(&[own, 10.0 * own]);
+            done(group.all_reduce(&mut tensor).expect("begun")).expect("a sum");
+            let sum = Vec::<f32>::try_from(&tensor).expect("values");
+            let mut tensor = Tensor::from_slice(&[own]);
+            done(group.broadcast(&mut tensor).expect("begun")).expect("passed on");
+            let first = Vec::<f32>::try_from(&tensor).expect("values");
+            if rank == 2 {
+                return (sum, first, None);
+            }
+            let mut tensor = Tensor::from_slice(&[own]);
+            let lost = group.all_reduce(&mut tensor).and_then(done);
+            (sum, first, lost.err())
+        };
+        let first = Store::serve(port, "g", LIMIT).expect("a server");
+        let others = [1, 2].map(|rank| {
+            let store = Store::connect("127.0.0.1", port, "g", LIMIT).expect("connected");
+            thread::spawn(move || member(rank, store))
+        });
+        let mut all = vec![member(0, first)];
+        all.extend(others.map(|other| other.join().expect("no panic")));
+        for (rank, (sum, first, lost)) in all.into_iter().enumerate() {
+            assert_eq!((sum, first), (vec![6.0, 60.0], vec![1.0]));
+            assert_eq!(lost.is_some(), rank != 2, "{lost:?}");
+        }
+    }
+}

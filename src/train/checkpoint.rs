@@ -120,11 +120,12 @@ impl Checkpoint {
     /// Everything but the numbers, for [`with_values`](Self::with_values) in another
     /// process.
     pub fn header(&self) -> String {
-        let header = CheckpointHeader {
-            variant: variant_metadata(&self.variant),
-            state: self.state.clone(),
-            standardised: self.standardisation.is_some(),
-        };
+        let standardised = self.standardisation.is_some();
+        let header: CheckpointHeader = (
+            variant_metadata(&self.variant),
+            self.state.clone(),
+            standardised,
+        );
         serde_json::to_string(&header).expect("numbers and text")
     }
 
@@ -152,14 +153,12 @@ impl Checkpoint {
         values: impl FnOnce(usize) -> Result<Vec<f32>, E>,
     ) -> Result<Self, E> {
         let source = Path::new("rank 0's checkpoint");
-        let CheckpointHeader {
-            variant,
-            state,
-            standardised,
-        } = serde_json::from_str(header).map_err(|error| TrainError::Checkpoint {
-            file: source.to_owned(),
-            what: error.to_string(),
-        })?;
+        let header: CheckpointHeader =
+            serde_json::from_str(header).map_err(|error| TrainError::Checkpoint {
+                file: source.to_owned(),
+                what: error.to_string(),
+            })?;
+        let (variant, state, standardised) = header;
         let variant = check_variant(&variant, |_| true, source).map_err(TrainError::from)?;
         let slots = network_slots(&variant, &state);
         let moments = parameters(&slots);
@@ -265,13 +264,8 @@ impl Checkpoint {
     }
 }
 
-/// A checkpoint without its numbers.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct CheckpointHeader {
-    variant: BTreeMap<String, String>,
-    state: RunState,
-    standardised: bool,
-}
+/// A checkpoint without its numbers: the variant, the state, whether it is standardised.
+type CheckpointHeader = (BTreeMap<String, String>, RunState, bool);
 
 /// The tensors of the network and of its heads, if it has any.
 fn network_slots(variant: &Variant, state: &RunState) -> Vec<TensorSpec> {

@@ -166,8 +166,13 @@ fn another_number_of_processes_resumes_it() {
     in_processes(2, folder, "m", &steps("1"));
     let first = last(folder, "m");
     assert_eq!((first.state.step, first.state.examples), (1, 12));
+    // In the first layer the mean over the shares is that over the batch, up to the rounding
+    // of sums of 10^5 numbers (8e-5). That of the first share alone differs by 18 %.
+    let alone = run_command(train(folder, "a", &steps("1")));
+    assert_eq!(alone.code, Some(0), "{}", alone.err);
     let of = |checkpoint: &Checkpoint| checkpoint.tensors["vision.bn1_1.running_mean"].clone();
-    assert!(of(&first).iter().any(|mean| *mean != 0.0));
+    let off = difference(&of(&last(folder, "a")), &of(&first));
+    assert!(off < 1e-3, "running means are off by {off}");
     let again = [&steps("2")[..], &["--resume"]].concat();
     in_processes(3, folder, "m", &again);
     let second = last(folder, "m");

@@ -86,8 +86,12 @@ pub(super) fn meet(world: &World, patience: Duration, stop: &CancelToken) -> Res
             world.port
         ));
     }
-    check_versions(&hellos)?;
-    check_addresses(&hellos)?;
+    let checked = check_versions(&hellos).and_then(|()| check_addresses(&hellos));
+    checked.map_err(|(of, cause)| match rank == 0 || rank == of {
+        true => cause,
+        // All have found it; two tell it.
+        false => format!("ended because of rank {of}"),
+    })?;
     Ok(Met {
         for_watch: connect(world, Instant::now() + ANSWER, stop)?,
         store,
@@ -210,19 +214,23 @@ fn interface(world: &World) -> Result<Interface, String> {
     Ok(Interface::Address(found.to_string()))
 }
 
-/// What is exchanged has to be of one version.
-fn check_versions(hellos: &[Hello]) -> Result<(), String> {
+/// What is exchanged has to be of one version; the process that has another, and what is
+/// wrong with it.
+fn check_versions(hellos: &[Hello]) -> Result<(), (usize, String)> {
     match hellos.iter().position(|hello| hello.protocol != PROTOCOL) {
         None => Ok(()),
-        Some(rank) => Err(format!(
-            "rank {rank} ({}) is {}, this is {PROTOCOL}; install the same version everywhere",
-            hellos[rank].host, hellos[rank].protocol
+        Some(rank) => Err((
+            rank,
+            format!(
+                "rank {rank} ({}) is {}, this is {PROTOCOL}; install the same version everywhere",
+                hellos[rank].host, hellos[rank].protocol
+            ),
         )),
     }
 }
 
 /// Over several hosts, nobody may listen on loopback.
-fn check_addresses(hellos: &[Hello]) -> Result<(), String> {
+fn check_addresses(hellos: &[Hello]) -> Result<(), (usize, String)> {
     if hellos.iter().all(|hello| hello.host == hellos[0].host) {
         return Ok(());
     }
@@ -230,11 +238,14 @@ fn check_addresses(hellos: &[Hello]) -> Result<(), String> {
         |hello: &Hello| (hello.address.parse::<IpAddr>()).is_ok_and(|ip| ip.is_loopback());
     match hellos.iter().position(is_loopback) {
         None => Ok(()),
-        Some(rank) => Err(format!(
-            "rank {rank} ({}) listens on its loopback address, which other hosts cannot reach; \
+        Some(rank) => Err((
+            rank,
+            format!(
+                "rank {rank} ({}) listens on its loopback address, which other hosts cannot reach; \
              set MASTER_ADDR to an address of the network, or GLOO_SOCKET_IFNAME to the \
              interface, such as eth0",
-            hellos[rank].host
+                hellos[rank].host
+            ),
         )),
     }
 }
@@ -264,8 +275,8 @@ mod tests {
         let here = [hello("a", "127.0.0.1"), hello("a", "127.0.0.1")];
         assert_eq!(check_addresses(&here), Ok(()));
         let apart = [hello("a", "127.0.1.1"), hello("b", "10.0.0.2")];
-        let error = check_addresses(&apart).expect_err("unreachable");
-        assert!(error.contains("rank 0 (a)"), "{error}");
+        let (rank, error) = check_addresses(&apart).expect_err("unreachable");
+        assert!(rank == 0 && error.contains("rank 0 (a)"), "{error}");
     }
 
     #[test]
@@ -277,7 +288,7 @@ mod tests {
         };
         assert_eq!(check_versions(&[hello(PROTOCOL), hello(PROTOCOL)]), Ok(()));
         let error = check_versions(&[hello(PROTOCOL), hello("l3net 9.9.9")]);
-        let error = error.expect_err("another");
+        let (_, error) = error.expect_err("another");
         assert!(error.starts_with("rank 1 (a) is l3net 9.9.9"), "{error}");
     }
 }

@@ -29,8 +29,10 @@ const SILENT_AFTER_LOSS: u64 = 6;
 const LOSS_UNEXPLAINED: u64 = 12;
 /// Turns that the work has for its own end once the run has ended: 7 s.
 const PATIENCE: u64 = 14;
-/// How long rank 0 keeps the store for the others to read the ending.
+/// How long rank 0 keeps the store for the others to read why the run has ended.
 const LINGER: Duration = Duration::from_secs(3);
+/// The same at a good end, where all are there.
+const LINGER_AT_END: Duration = Duration::from_secs(15);
 
 /// Keys of the store.
 const ENDING: &str = "ending";
@@ -143,7 +145,8 @@ impl Watch {
         self.shared.leaving.store(true, Ordering::Relaxed);
         let begun = Instant::now();
         // A store that hangs keeps the thread.
-        while !self.shared.left.load(Ordering::Relaxed) && begun.elapsed() < LINGER + TURN * 2 {
+        let at_most = self.shared.linger() + TURN * 2;
+        while !self.shared.left.load(Ordering::Relaxed) && begun.elapsed() < at_most {
             sleep(Duration::from_millis(20));
         }
         if self.shared.left.swap(true, Ordering::Relaxed) {
@@ -163,6 +166,13 @@ impl Shared {
             cause,
             stopped,
             silent: false,
+        }
+    }
+
+    fn linger(&self) -> Duration {
+        match self.ending.get() {
+            Some(_) => LINGER,
+            None => LINGER_AT_END,
         }
     }
 
@@ -194,6 +204,10 @@ fn heartbeat(shared: &Shared, store: &Store) {
         // Shorter where somebody waits for the answer.
         let waits = shared.wanted.get().is_some() && shared.ending.get().is_none();
         sleep(if waits { TURN / 10 } else { TURN });
+    }
+    // Without the store, too: until then the other thread is needed.
+    while !shared.leaving.load(Ordering::Relaxed) {
+        sleep(TURN / 10);
     }
     // The others may have ended first, and the store with them.
     let _ = farewell(shared, store);
@@ -251,7 +265,7 @@ fn turn(shared: &Shared, store: &Store, others: &mut Others) -> Result<(), C10dE
 fn farewell(shared: &Shared, store: &Store) -> Result<(), C10dError> {
     store.add(BYE, 1)?;
     let begun = Instant::now();
-    while shared.me == 0 && begun.elapsed() < LINGER {
+    while shared.me == 0 && begun.elapsed() < shared.linger() {
         if store.add(BYE, 0)? >= shared.hosts.len() as i64 {
             break;
         }

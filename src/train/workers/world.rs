@@ -32,7 +32,7 @@ impl World {
     /// The processes that a launcher started: torchrun (also PyTorchJob of Kubernetes),
     /// else mpirun of Open MPI, else srun of Slurm. `None` for a process that is alone.
     ///
-    /// mpirun goes before srun: within a Slurm job it starts its own helpers by srun, and
+    /// mpirun goes before srun: within a Slurm job it starts its own daemons by srun, and
     /// their variables are inherited.
     ///
     /// # Errors
@@ -271,7 +271,7 @@ mod tests {
             ("OMPI_COMM_WORLD_LOCAL_SIZE", "2"),
             ("OMPI_COMM_WORLD_RANK", "1"),
         ];
-        // Under Slurm, mpirun's own step is that of its helpers.
+        // Under Slurm, mpirun's own step is that of its daemons.
         let found = world(&[&step[..], &mpi].concat()).expect("fits");
         let found = found.expect("two");
         assert_eq!((found.rank, found.size, &*found.host), (1, 2, "127.0.0.1"));
