@@ -39,6 +39,8 @@ const OWN: &str = "_l3net";
 const RUN: &str = "_l3net/run.json";
 const MEASURED: &str = "_qc";
 const DONE: &str = "done";
+/// Extensions of outputs that are files.
+const FORMATS: [&str; 3] = ["jsonl", "parquet", "npz"];
 
 /// The folder, or place in a store, of a run that may have many shards.
 #[derive(Clone)]
@@ -84,12 +86,14 @@ impl Dataset {
         })
     }
 
-    /// Whether an output of this name is a folder of parts: a URL, a folder already, ends in
-    /// a slash, or has no extension that would say the format of a file.
+    /// Whether an output of this name is a folder of parts: a URL, ends in a slash, or has no
+    /// extension that says the format of a file and is a folder, or nothing yet.
     pub fn is_meant_by(out: &Path) -> bool {
         let slash = out.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let is_format = |e: &std::ffi::OsStr| FORMATS.iter().any(|f| e.eq_ignore_ascii_case(f));
+        let is_file = out.extension().is_some_and(is_format);
         let is_new = || out.extension().is_none() && !out.exists();
-        Place::is_url(out) || slash || out.is_dir() || is_new()
+        Place::is_url(out) || slash || !is_file && (out.is_dir() || is_new())
     }
 
     /// OUT.
@@ -129,12 +133,12 @@ impl Dataset {
         make(&self.local.join(MEASURED))
     }
 
-    /// Sends the files of a shard to the store, each whole, and removes them here. Nothing
-    /// to do in a folder.
+    /// Sends the files of a shard to the store, each whole, and removes them here. False if
+    /// there is nothing to do, as in a folder.
     ///
     /// # Errors
     /// Names what cannot be sent; it is still here then, and is sent by the next run.
-    pub fn publish(&self, files: &TableFiles) -> Result<(), FileError> {
+    pub fn publish(&self, files: &TableFiles) -> Result<bool, FileError> {
         #[cfg(feature = "store")]
         if let Place::Store { store, at } = &self.place {
             for (key, file) in self.sent(files) {
@@ -144,10 +148,11 @@ impl Dataset {
                     fs::remove_file(file).map_err(FileError::io(file, "remove"))?;
                 }
             }
+            return Ok(true);
         }
         #[cfg(not(feature = "store"))]
         let _ = files;
-        Ok(())
+        Ok(false)
     }
 
     #[cfg(feature = "store")]

@@ -149,11 +149,14 @@ fn a_folder_is_meant_by_a_slash_or_no_ending() {
     let dir = tempfile::tempdir().expect("a folder");
     let at = |name: &str| dir.path().join(name);
     fs::create_dir(at("old.parquet")).expect("a folder");
+    fs::create_dir(at("run.2")).expect("a folder");
     fs::write(at("file"), "").expect("a file");
     for (name, is_folder) in [
         ("new", true),
         ("new.parquet/", true),
-        ("old.parquet", true),
+        ("old.parquet", false),
+        ("old.parquet/", true),
+        ("run.2", true),
         ("new.parquet", false),
         ("new.jsonl", false),
         ("new.csv", false),

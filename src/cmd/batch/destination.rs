@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::BatchArgs;
-use crate::cmd::common::Usage;
+use crate::cmd::common::{Usage, say};
 use crate::cmd::sources::SourceArgs;
 use crate::dataset::{Dataset, RUN_FORMAT, RunRecord, Shard, ShardReport};
 use crate::file_error::FileError;
@@ -122,11 +122,14 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// Names what cannot be sent; it is still here then.
-    pub fn publish(&self, written: Option<&TableFiles>) -> Result<(), FileError> {
-        match (&self.dataset, written) {
-            (Some(dataset), Some(files)) => dataset.publish(files),
-            _ => Ok(()),
+    pub fn publish(&self, written: Option<&TableFiles>, quiet: bool) -> Result<(), FileError> {
+        let (Some(dataset), Some(files)) = (&self.dataset, written) else {
+            return Ok(());
+        };
+        if dataset.publish(files)? && !quiet {
+            say(&format!("sent to {}", self.out.display()));
         }
+        Ok(())
     }
 
     /// All sources of the shard have been judged, but for those that `failed`.

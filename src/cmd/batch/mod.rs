@@ -151,7 +151,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         archive.finish()?;
         #[cfg(feature = "parquet")]
         clips.map(clips::Clips::finish).transpose()?;
-        to.publish(written.as_ref())?;
+        to.publish(written.as_ref(), args.stream.talk.quiet)?;
         to.end(all, 0)?;
         return Ok(true);
     }
@@ -188,7 +188,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
     .run()?;
     #[cfg(feature = "parquet")]
     clips.map(clips::Clips::finish).transpose()?;
-    to.publish(written.as_ref())?;
+    to.publish(written.as_ref(), args.stream.talk.quiet)?;
     if outcome.left == 0 && outcome.failed_sinks == 0 {
         to.end(all, outcome.failed)?;
     }
