@@ -4,9 +4,24 @@ use std::path::{Path, PathBuf};
 
 use super::common::Usage;
 use super::outputs::OutputArgs;
+use crate::dataset::is_url;
 use crate::media::Source;
 use crate::result::StreamName;
 use crate::sink::overlay::video_paths;
+
+/// Refuses a URL where only paths are written to: it would become a folder of that name.
+///
+/// # Errors
+/// Wrong usage: names the URL.
+pub(super) fn refuse_url(output: &Path) -> anyhow::Result<()> {
+    match is_url(output) {
+        false => Ok(()),
+        true => Err(Usage::error(format!(
+            "{}: only OUT and --clips of `l3net batch` may be in an object store; name a path",
+            output.display()
+        ))),
+    }
+}
 
 /// Refuses them before anything is opened; `others` are files that the run writes besides,
 /// and what they are.
@@ -18,6 +33,10 @@ pub(super) fn refuse(
     others: &[(PathBuf, &str)],
     sources: &[Source],
 ) -> anyhow::Result<()> {
+    let folders = args.heatmaps.iter().chain(&args.json).chain(&args.overlay);
+    for output in folders {
+        refuse_url(output)?;
+    }
     let names: Vec<StreamName> = sources.iter().map(|s| s.name.clone()).collect();
     let overlays = args.overlay.as_deref();
     let overlays = overlays.map(|path| video_paths(path, &names, names.len() > 1));

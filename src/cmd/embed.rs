@@ -8,6 +8,7 @@ use std::time::Instant;
 use clap::ValueEnum;
 
 use super::batch::default_jobs;
+use super::clash::refuse_url;
 use super::common::{NetArgs, TalkArgs, Usage, WindowArgs, cancel_on_signal, say};
 use super::progress::Bar;
 use super::sources::SourceArgs;
@@ -123,6 +124,7 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<bool> {
         return openl3::run(args);
     }
     let out = args.output.as_deref().expect("clap requires it");
+    refuse_url(out)?;
     let (sources, shard) = args.from.expand()?;
     let part = out.join(format!("{}.npz", shard.stem()));
     let out = match args.from.shard {

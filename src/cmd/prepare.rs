@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use super::clash::refuse_url;
 use super::common::{TalkArgs, Usage, cancel_on_signal_in_time};
 use super::progress::Bar;
 use super::sources::{SourceArgs, read_names};
@@ -64,6 +65,7 @@ fn parse_size(text: &str) -> Result<f64, String> {
 /// # Errors
 /// Wrong usage, or what made the whole run impossible.
 pub fn run(args: &PrepareArgs) -> anyhow::Result<bool> {
+    refuse_url(&args.output)?;
     let (mut sources, shard) = args.from.expand()?;
     if let Some(file) = &args.only {
         let names = read_names(file)?;

@@ -62,6 +62,11 @@ pub struct ShardReport {
     pub ended: String,
 }
 
+/// Whether an output is a URL; only `batch` writes to such.
+pub fn is_url(out: &Path) -> bool {
+    Place::is_url(out)
+}
+
 impl Dataset {
     /// The dataset at OUT, which need not be there yet.
     ///

@@ -245,6 +245,25 @@ fn what_a_store_does_not_give_is_told_by_its_url() {
             "nobody",
         ),
         (
+            &["prepare", "s3://films/in/", "-o", "s3://films/shards"],
+            "name a path",
+        ),
+        (
+            &["embed", "s3://films/in/", "-o", "s3://films/a.npz"],
+            "name a path",
+        ),
+        (
+            &[
+                "batch",
+                "s3://films/in/",
+                "-o",
+                "o.jsonl",
+                "--heatmaps",
+                "s3://films/maps",
+            ],
+            "name a path",
+        ),
+        (
             &["live", "s3://films/in/bento.mp4"],
             "only batch, embed and prepare",
         ),

@@ -1,9 +1,11 @@
 //! Fetches objects ahead of those who read them.
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use l3net_store::{Store, StoreError};
 use tempfile::TempDir;
@@ -15,6 +17,7 @@ use super::super::source::{Source, SourceKind};
 use super::Stored;
 use super::copy::{Held, Room, stopped};
 use crate::cancel::CancelToken;
+use crate::lock::lock;
 
 /// Objects that are fetched at once: the second hides the first answer of a store.
 const AT_ONCE: usize = 2;
@@ -24,8 +27,30 @@ const AT_ONCE: usize = 2;
 pub struct Staging {
     cancel: CancelToken,
     threads: Vec<JoinHandle<()>>,
-    /// Removed last.
-    _folder: Option<TempDir>,
+    /// Removed last, and locked until then.
+    _folder: Option<(TempDir, File)>,
+}
+
+/// The names of all folders for copies begin so.
+const PREFIX: &str = "l3net-staged-";
+/// A folder that is younger may not be locked yet.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// Removes what runs that were killed have left in `folder`.
+fn remove_leftovers(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let changed = entry.metadata().and_then(|meta| meta.modified());
+        let age = changed.ok().and_then(|changed| changed.elapsed().ok());
+        if is_ours
+            && age.is_some_and(|age| age > YOUNG)
+            && File::open(entry.path()).is_ok_and(|folder| lock(&folder))
+        {
+            // Somebody else's may not be ours to remove; nothing depends on it.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// What the threads share.
@@ -62,9 +87,10 @@ impl Staging {
                 _folder: None,
             });
         }
-        let mut folders = tempfile::Builder::new();
-        folders.prefix("l3net-staged-");
-        let own = folders.tempdir_in(folder)?;
+        remove_leftovers(folder);
+        let own = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder)?;
+        let held = File::open(own.path())?;
+        lock(&held);
         let work = Arc::new(Work {
             wanted: Mutex::new(wanted),
             stores: Mutex::default(),
@@ -81,7 +107,7 @@ impl Staging {
         Ok(Self {
             cancel,
             threads,
-            _folder: Some(own),
+            _folder: Some((own, held)),
         })
     }
 }
@@ -166,5 +192,34 @@ impl Opener for StagedOpener<'_> {
             ..source.clone()
         };
         self.inner.open(&local, options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_another_holds_is_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let old = SystemTime::now() - YOUNG * 2;
+        let made = |name: &str, changed: SystemTime| {
+            let path = dir.path().join(name);
+            std::fs::create_dir(&path).expect("a folder");
+            std::fs::write(path.join("a.mp4"), "x").expect("a file");
+            let folder = File::open(&path).expect("a folder");
+            folder.set_modified(changed).expect("set");
+            (path, folder)
+        };
+        let left = made("l3net-staged-left", old).0;
+        let (held, lock_of_it) = made("l3net-staged-held", old);
+        assert!(lock(&lock_of_it));
+        let young = made("l3net-staged-young", SystemTime::now()).0;
+        let other = made("films", old).0;
+        remove_leftovers(dir.path());
+        assert!(!left.exists());
+        assert!(held.exists() && young.exists() && other.exists());
     }
 }

@@ -91,12 +91,7 @@ impl ClipsTable {
     /// Names the file that cannot be read or written. An older table is still there then.
     pub fn finish(self, results: &Results) -> Result<usize, SinkError> {
         let chances = self.chances_so_far()?;
-        let mut rows = Vec::new();
-        for (stream, facts) in rows::read(results)? {
-            let chance = chances.get(&stream).copied();
-            rows.extend(facts.row(stream, self.threshold, chance));
-        }
-        rows.sort_by(|a, b| a.stream.cmp(&b.stream));
+        let rows = rows::read(results, self.threshold, &chances)?;
         table::write(&self.files, self.threshold, &rows)?;
         // Removed while still locked, so that nobody appends to it.
         let journal = &self.files.journal;

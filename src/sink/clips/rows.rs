@@ -11,13 +11,54 @@ use arrow_array::{Array, RecordBatch};
 use parquet::arrow::ProjectionMask;
 
 use super::Results;
-use crate::clips::{ClipEnd, ClipFacts, ClipMoment};
+use crate::clips::{Chance, Clip, ClipEnd, ClipFacts, ClipMoment};
 use crate::result::{Record, StreamName};
 use crate::sink::SinkError;
 use crate::sink::parquet::{failed, open};
 
-/// All clips, from lines or a table.
-pub(super) type Facts = HashMap<StreamName, ClipFacts>;
+/// What has been read of the clips. A clip that is whole becomes a row at once: a million of
+/// them with all their moments would be gigabytes.
+struct Reading<'a> {
+    threshold: f32,
+    chances: &'a HashMap<StreamName, Chance>,
+    open: HashMap<StreamName, ClipFacts>,
+    rows: HashMap<StreamName, Clip>,
+}
+
+impl Reading<'_> {
+    fn moment(&mut self, stream: &str, moment: ClipMoment) {
+        self.facts(stream).moments.push(moment);
+    }
+
+    fn end(&mut self, stream: &str, end: ClipEnd) {
+        let is_whole = !end.interrupted && end.error.is_none();
+        self.facts(stream).end = Some(end);
+        if is_whole && let Some((stream, facts)) = self.open.remove_entry(stream) {
+            self.close(stream, facts);
+        }
+    }
+
+    fn loudness(&mut self, stream: &str, lufs: Option<f64>) {
+        match self.rows.get_mut(stream) {
+            Some(row) => row.loudness_lufs = lufs,
+            None => self.facts(stream).loudness_lufs = lufs,
+        }
+    }
+
+    fn facts(&mut self, stream: &str) -> &mut ClipFacts {
+        if !self.open.contains_key(stream) {
+            self.open.insert(stream.into(), ClipFacts::default());
+        }
+        self.open.get_mut(stream).expect("just put there")
+    }
+
+    fn close(&mut self, stream: StreamName, facts: ClipFacts) {
+        let chance = self.chances.get(&stream).copied();
+        if let Some(row) = facts.row(stream.clone(), self.threshold, chance) {
+            self.rows.insert(stream, row);
+        }
+    }
+}
 
 /// The columns that are read of a table.
 const COLUMNS: [&str; 20] = [
@@ -43,24 +84,39 @@ const COLUMNS: [&str; 20] = [
     "moments",
 ];
 
-/// Reads all clips.
-pub(super) fn read(results: &Results) -> Result<Facts, SinkError> {
-    let mut facts = Facts::new();
+/// The rows of all clips that have ended, by name.
+pub(super) fn read(
+    results: &Results,
+    threshold: f32,
+    chances: &HashMap<StreamName, Chance>,
+) -> Result<Vec<Clip>, SinkError> {
+    let mut reading = Reading {
+        threshold,
+        chances,
+        open: HashMap::new(),
+        rows: HashMap::new(),
+    };
     let table = results
         .out
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("parquet"));
     match table {
-        true => read_table(&results.out, &mut facts)?,
-        false => read_lines(&results.out, &mut facts)?,
+        true => read_table(&results.out, &mut reading)?,
+        false => read_lines(&results.out, &mut reading)?,
     }
     if let Some(measured) = results.measured.as_ref().filter(|file| file.exists()) {
-        read_lines(measured, &mut facts)?;
+        read_lines(measured, &mut reading)?;
     }
-    Ok(facts)
+    // Those that failed; a later try may have gone on with them until here.
+    for (stream, facts) in std::mem::take(&mut reading.open) {
+        reading.close(stream, facts);
+    }
+    let mut rows: Vec<Clip> = reading.rows.into_values().collect();
+    rows.sort_by(|a, b| a.stream.cmp(&b.stream));
+    Ok(rows)
 }
 
-fn read_lines(path: &Path, facts: &mut Facts) -> Result<(), SinkError> {
+fn read_lines(path: &Path, reading: &mut Reading<'_>) -> Result<(), SinkError> {
     let file = File::open(path).map_err(SinkError::io(path, "read"))?;
     for line in BufReader::with_capacity(1 << 18, file).split(b'\n') {
         let line = line.map_err(SinkError::io(path, "read"))?;
@@ -69,23 +125,27 @@ fn read_lines(path: &Path, facts: &mut Facts) -> Result<(), SinkError> {
         }
         let record: Record =
             serde_json::from_slice(&line).map_err(SinkError::format(path, "read"))?;
-        let clip = facts.entry(record.stream().clone()).or_default();
+        let stream = record.stream().clone();
         match record {
-            Record::Moment(m) => clip.moments.push(ClipMoment {
-                seq: m.seq,
-                start_ns: m.start_ns.0,
-                end_ns: m.end_ns.0,
-                correspondence: m.correspondence,
-                rms_dbfs: m.audio.rms_dbfs,
-                silent: m.audio.silent,
-                still: m.video.still,
-                black: m.video.black,
-                size: [m.video.width, m.video.height],
-            }),
-            Record::Summary(s) => clip.end = Some(ClipEnd::from(&s)),
+            Record::Moment(m) => {
+                let moment = ClipMoment {
+                    seq: m.seq,
+                    start_ns: m.start_ns.0,
+                    end_ns: m.end_ns.0,
+                    correspondence: m.correspondence,
+                    rms_dbfs: m.audio.rms_dbfs,
+                    silent: m.audio.silent,
+                    still: m.video.still,
+                    black: m.video.black,
+                    size: [m.video.width, m.video.height],
+                };
+                reading.moment(&stream, moment);
+            }
+            Record::Summary(s) => reading.end(&stream, ClipEnd::from(&s)),
             Record::Qc(qc) => {
                 let loudness = qc.audio.and_then(|audio| audio.ebur128);
-                clip.loudness_lufs = loudness.and_then(|loudness| loudness.integrated_lufs);
+                let lufs = loudness.and_then(|loudness| loudness.integrated_lufs);
+                reading.loudness(&stream, lufs);
             }
             Record::Gap(_) | Record::Error(_) => {}
         }
@@ -93,14 +153,14 @@ fn read_lines(path: &Path, facts: &mut Facts) -> Result<(), SinkError> {
     Ok(())
 }
 
-fn read_table(path: &Path, facts: &mut Facts) -> Result<(), SinkError> {
+fn read_table(path: &Path, reading: &mut Reading<'_>) -> Result<(), SinkError> {
     let builder = open(path)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
     let reader = builder.with_projection(mask).build();
     for batch in reader.map_err(failed(path, "read"))? {
         let batch = batch.map_err(SinkError::format(path, "read"))?;
         for row in 0..batch.num_rows() {
-            add_row(&Row { batch: &batch, row }, facts);
+            add_row(&Row { batch: &batch, row }, reading);
         }
     }
     Ok(())
@@ -144,14 +204,8 @@ impl Row<'_> {
     }
 }
 
-fn add_row(row: &Row<'_>, facts: &mut Facts) {
+fn add_row(row: &Row<'_>, reading: &mut Reading<'_>) {
     let Some(stream) = row.text("stream") else {
-        return;
-    };
-    if !facts.contains_key(stream) {
-        facts.insert(stream.into(), ClipFacts::default());
-    }
-    let Some(clip) = facts.get_mut(stream) else {
         return;
     };
     let size = |name| {
@@ -160,19 +214,22 @@ fn add_row(row: &Row<'_>, facts: &mut Facts) {
             .unwrap_or(0)
     };
     match row.text("type") {
-        Some("moment") => clip.moments.push(ClipMoment {
-            seq: row.int("seq").unwrap_or(0),
-            start_ns: row.int("start_ns").unwrap_or(0),
-            end_ns: row.int("end_ns").unwrap_or(0),
-            correspondence: row.single("correspondence"),
-            rms_dbfs: row.single("audio_rms_dbfs"),
-            silent: row.is("audio_silent"),
-            still: row.is("video_still"),
-            black: row.is("video_black"),
-            size: [size("video_width"), size("video_height")],
-        }),
+        Some("moment") => {
+            let moment = ClipMoment {
+                seq: row.int("seq").unwrap_or(0),
+                start_ns: row.int("start_ns").unwrap_or(0),
+                end_ns: row.int("end_ns").unwrap_or(0),
+                correspondence: row.single("correspondence"),
+                rms_dbfs: row.single("audio_rms_dbfs"),
+                silent: row.is("audio_silent"),
+                still: row.is("video_still"),
+                black: row.is("video_black"),
+                size: [size("video_width"), size("video_height")],
+            };
+            reading.moment(stream, moment);
+        }
         Some("summary") => {
-            clip.end = Some(ClipEnd {
+            let end = ClipEnd {
                 seconds: row.double("seconds").unwrap_or(0.0),
                 gaps: row.int("gaps").unwrap_or(0),
                 fps: row.double("fps"),
@@ -180,7 +237,8 @@ fn add_row(row: &Row<'_>, facts: &mut Facts) {
                 model: row.text("model").map(str::to_owned),
                 error: row.text("error").map(str::to_owned),
                 interrupted: row.is("interrupted"),
-            });
+            };
+            reading.end(stream, end);
         }
         _ => {}
     }
