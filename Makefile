@@ -18,7 +18,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 OPTIMISED := CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_PROFILE_DEV_DEBUG=0 \
 	CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false
 # The demo does not wait for what it does not need: tables, the page, brokers, stores.
-LEAN := --no-default-features --features gst
+LEAN := -p l3net --no-default-features --features gst
 LIB_DIR = $(DESTDIR)$(PREFIX)/lib/l3net
 # Three objects, one of which makes a sound; half-way the sound is swapped for that
 # of something else.
