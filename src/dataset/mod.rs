@@ -32,6 +32,8 @@ pub use shard::{AskedShard, Shard, resolve};
 pub use status::{Status, array};
 
 use crate::file_error::FileError;
+#[cfg(feature = "store")]
+use crate::hash::fnv1a;
 use crate::sink::archive::TableFiles;
 
 /// What is not for readers of the table.
@@ -78,7 +80,8 @@ impl Dataset {
             Place::Folder(root) => root.clone(),
             #[cfg(feature = "store")]
             Place::Store { at, .. } => {
-                let key = crate::hash::fnv1a(at.to_string().as_bytes());
+                // With and without a slash it is the same place.
+                let key = fnv1a(at.to_string().trim_end_matches('/').as_bytes());
                 crate::cache::folder()
                     .join("batch")
                     .join(format!("{key:016x}"))
