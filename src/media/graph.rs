@@ -15,6 +15,7 @@ use super::frame::VideoState;
 use super::joined::read_part;
 use super::lpcm::unpack_samples;
 use super::mov;
+use super::rtsp::add_pads_one_by_one;
 use super::scene;
 use super::source::{Source, SourceKind};
 use super::splice::follow_splices;
@@ -209,6 +210,7 @@ pub(super) fn configure(element: &gst::Element) {
         Some("tsdemux") => declare_streams(element),
         Some("qtdemux") => mov::correct(element),
         Some("dvdlpcmdec") => unpack_samples(element),
+        Some("rtpbin") => add_pads_one_by_one(element),
         _ => {}
     }
 }

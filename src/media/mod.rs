@@ -32,6 +32,7 @@ mod progress;
 mod recording;
 mod restamp;
 mod ring;
+mod rtsp;
 mod scene;
 mod secrets;
 mod session;
