@@ -19,6 +19,8 @@
 //! | `l3net_av_drift_seconds` | gauge: how much earlier the sound has become against the picture, negative: later; not a number while unknown | `stream` (`l3net live`) |
 //! | `l3net_reconnects_total` | counter | `stream` (`l3net live`) |
 //! | `l3net_events_total` | counter | `stream`, `event` (`l3net live`) |
+//! | `l3net_notifications_total` | counter | `to`, `result`: sent, failed or dropped (`l3net live`) |
+//! | `l3net_notifications_waiting` | gauge | `to` (`l3net live`) |
 //! | `l3net_clips_bytes` | gauge | (`l3net live --record`) |
 //! | `l3net_build_info` | gauge, always 1 | `version` |
 //! | `l3net_lag_seconds` | gauge | `stream` |
@@ -315,6 +317,14 @@ fn describe() {
     gauge!("l3net_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     describe_counter!("l3net_reconnects_total", "Streams that came back");
     describe_counter!("l3net_events_total", "Events of streams, by their kind");
+    describe_counter!(
+        "l3net_notifications_total",
+        "Messages about events, by whom they were for and what became of them"
+    );
+    describe_gauge!(
+        "l3net_notifications_waiting",
+        "Messages about events that have not been sent yet"
+    );
     describe_gauge!(
         "l3net_lag_seconds",
         Unit::Seconds,

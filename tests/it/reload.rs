@@ -148,7 +148,7 @@ fn streams_come_and_go_and_those_that_stay_lose_nothing() {
         let said = running.said();
         said.contains("attic is opened anew; 1 stream as before")
             && said.contains("judges from now on")
-            && said.contains("[[command]]: what is new there waits for the next start")
+            && said.contains("command 1 (true) is told of events from now on")
     });
     let version = site.json("/api/version");
     let done = finish(running);

@@ -9,6 +9,8 @@ pub mod reload;
 #[cfg(feature = "monitor")]
 pub mod service;
 #[cfg(feature = "monitor")]
+mod telling;
+#[cfg(feature = "monitor")]
 pub mod watch;
 
 use super::clash;

@@ -13,6 +13,7 @@ use l3net_monitor::monitor::Stream;
 use l3net_monitor::settings::Settings;
 
 use super::service;
+use super::telling::Telling;
 use super::watch::{self, WatchArgs};
 use crate::cmd::clash;
 use crate::cmd::common::{NetArgs, Usage, say};
@@ -52,8 +53,8 @@ pub struct Told {
     pub engine: Sender<Change>,
     /// The network's thread.
     pub network: Sender<Replacement>,
-    /// What watches, if anything does.
-    pub monitor: Option<Sender<Watching>>,
+    /// What watches, if anything does, and who is told of events.
+    pub monitor: Option<(Sender<Watching>, Telling)>,
     /// What keeps packets, as long as it is there.
     pub recorder: Option<Weak<PacketRecorder>>,
 }
@@ -125,7 +126,14 @@ impl Reload {
             // Fails only if the run is over.
             let _ = self.told.network.send(replacement);
         }
-        news.extend(unheeded(&self.settings, &settings));
+        if let Some((_, telling)) = &self.told.monitor {
+            news.extend(telling.renew(&settings));
+        }
+        news.extend(unheeded(
+            &self.settings,
+            &settings,
+            self.told.monitor.is_some(),
+        ));
         for (is_given, what) in [
             (self.output.overlay.is_some(), "get no --overlay"),
             (self.model.is_none(), "are not learnt by --adapt"),
@@ -157,7 +165,7 @@ impl Reload {
         if let (Some(recorder), Some(record)) = (recorder, &self.settings.record) {
             recorder.set_streams(streams.iter().map(|of| watch::kept_before(record, of)));
         }
-        if let Some(monitor) = &self.told.monitor {
+        if let Some((monitor, _)) = &self.told.monitor {
             let model = self.record.name.clone();
             let _ = monitor.send(Watching { streams, model });
         }
@@ -228,23 +236,17 @@ impl Difference {
     }
 }
 
-/// What is read at the start only, and is not as it was then.
-fn unheeded(before: &Settings, after: &Settings) -> Option<String> {
-    let cameras = |of: &Settings| -> Vec<_> {
-        let streams = of.stream.iter().map(|stream| stream.as_ref());
-        let named = streams.filter(|of| of.frigate_camera.is_some());
-        named
-            .map(|of| (of.name.clone(), of.frigate_camera.clone()))
-            .collect()
-    };
+/// What is read at the start only, and is not as it was then. `is_watched`: who is to be
+/// told of events can change.
+fn unheeded(before: &Settings, after: &Settings, is_watched: bool) -> Option<String> {
+    let untold = |changed: bool| changed && !is_watched;
     let parts = [
         ("[record]", before.record != after.record),
         ("[web]", before.web != after.web),
-        ("[mqtt]", before.mqtt != after.mqtt),
-        ("[[webhook]]", before.webhook != after.webhook),
-        ("[frigate]", before.frigate != after.frigate),
-        ("[[command]]", before.command != after.command),
-        ("frigate_camera", cameras(before) != cameras(after)),
+        ("[mqtt]", untold(before.mqtt != after.mqtt)),
+        ("[[webhook]]", untold(before.webhook != after.webhook)),
+        ("[frigate]", untold(before.frigate != after.frigate)),
+        ("[[command]]", untold(before.command != after.command)),
     ];
     let changed = parts.into_iter().filter(|(_, changed)| *changed);
     let changed: Vec<&str> = changed.map(|(part, _)| part).collect();
@@ -286,12 +288,17 @@ mod tests {
         let parse = |text: &str| Settings::parse(text).expect("settings");
         let stream = "[[stream]]\nname = 'a'\nsource = 'test'\n";
         let before = parse(stream);
-        assert_eq!(unheeded(&before, &before), None);
-        let more = "frigate_camera = 'door'\n[mqtt]\nurl = 'mqtt://broker'\n";
+        assert_eq!(unheeded(&before, &before, false), None);
+        let more = "[mqtt]\nurl = 'mqtt://broker'\n[web]\naddress = ':8080'\n";
         let after = parse(&format!("{stream}{more}"));
-        let said = unheeded(&before, &after).expect("both have changed");
-        assert!(said.starts_with("[mqtt], frigate_camera: "), "{said}");
+        let said = |is_watched| unheeded(&before, &after, is_watched).unwrap_or_default();
+        assert!(
+            said(false).starts_with("[web], [mqtt]: "),
+            "{}",
+            said(false)
+        );
+        assert!(said(true).starts_with("[web]: "), "{}", said(true));
         let loud = parse(&format!("{stream}[detect.loud]\nover_db = 30\n"));
-        assert_eq!(unheeded(&before, &loud), None);
+        assert_eq!(unheeded(&before, &loud, false), None);
     }
 }

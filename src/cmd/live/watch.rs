@@ -17,6 +17,7 @@ use l3net_monitor::time::UtcMs;
 use l3net_monitor::web::{Access, Served, Web};
 
 use super::reload::{Given, Model, Reload, Told};
+use super::telling::Telling;
 use crate::cancel::CancelToken;
 use crate::cmd::common::{Usage, say};
 use crate::cmd::outputs::OutputArgs;
@@ -36,8 +37,6 @@ const TOKEN: &str = "L3NET_WEB_TOKEN";
 
 /// How late a moment may be judged.
 const LATENESS: Duration = Duration::from_secs(3);
-/// How long those who are told may take for the last news.
-const TOLD_WITHIN: Duration = Duration::from_secs(3);
 
 /// Options of what watches.
 #[derive(clap::Args, Clone, Debug)]
@@ -135,6 +134,13 @@ pub struct Started {
     pub changes: Receiver<Change>,
 }
 
+/// What watches a run.
+struct Parts {
+    sink: MonitorSink,
+    recorder: Option<Arc<PacketRecorder>>,
+    telling: Telling,
+}
+
 impl Watch {
     /// With the settings of `args`. `counted`: metrics are served.
     ///
@@ -172,14 +178,10 @@ impl Watch {
     pub fn start(mut self, run: Watched<'_>) -> anyhow::Result<Started> {
         let given = self.reload.take();
         let (engine, changes) = crossbeam_channel::unbounded();
-        let (sink, recorder, monitor) = match self.wanted {
-            true => {
-                let (monitor, watching) = crossbeam_channel::unbounded();
-                let (sink, recorder) = self.sink(&run, watching)?;
-                (Some(sink), recorder, Some(monitor))
-            }
-            false => (None, None, None),
-        };
+        let (monitor, watching) = crossbeam_channel::unbounded();
+        let parts = self.wanted.then(|| self.parts(&run, watching));
+        let parts = parts.transpose()?;
+        let recorder = parts.as_ref().and_then(|parts| parts.recorder.clone());
         if let Some(given) = given {
             let reload = Reload {
                 given,
@@ -191,24 +193,20 @@ impl Watch {
                 told: Told {
                     engine,
                     network: run.network,
-                    monitor,
+                    monitor: parts.as_ref().map(|parts| (monitor, parts.telling.clone())),
                     recorder: recorder.as_ref().map(Arc::downgrade),
                 },
             };
             reload.start()?;
         }
         Ok(Started {
-            sink,
+            sink: parts.map(|parts| parts.sink),
             recorder,
             changes,
         })
     }
 
-    fn sink(
-        &self,
-        run: &Watched<'_>,
-        watching: Receiver<Watching>,
-    ) -> anyhow::Result<(MonitorSink, Option<Arc<PacketRecorder>>)> {
+    fn parts(&self, run: &Watched<'_>, watching: Receiver<Watching>) -> anyhow::Result<Parts> {
         let settings = &self.settings;
         let streams = streams_of(settings, run.names);
         metrics::count()?;
@@ -225,12 +223,13 @@ impl Watch {
         let monitor = Monitor::open(&streams, &run.record.name, keeping, UtcMs::now())?;
         let web = settings.web.as_ref();
         let web = web.map(|web| serve(web, settings, &monitor)).transpose()?;
-        let notifiers = notify::start(settings, monitor.hub()).map_err(Usage::error)?;
-        let close = Box::new(move || {
-            for unfinished in notifiers.finish(TOLD_WITHIN) {
-                tracing::warn!("{unfinished}");
+        let telling = Telling::start(settings, monitor.hub())?;
+        let close = Box::new({
+            let telling = telling.clone();
+            move || {
+                telling.finish();
+                drop(web);
             }
-            drop(web);
         });
         let sink = MonitorSink::new(
             monitor,
@@ -240,7 +239,11 @@ impl Watch {
             settings.web.is_some() || settings.record.is_some(),
             close,
         );
-        Ok((sink, recorder))
+        Ok(Parts {
+            sink,
+            recorder,
+            telling,
+        })
     }
 }
 

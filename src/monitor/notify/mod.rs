@@ -1,12 +1,13 @@
 //! Telling others of events: MQTT, webhooks, Frigate, commands.
 //!
-//! Belongs here: starting and ending all that the settings name, and the counters. Does not:
+//! Belongs here: starting, exchanging and ending all that the settings name. Does not:
 //! what is told ([`crate::event`]) and by whom ([`crate::hub`]).
 //!
 //! ```text
 //! webhook, frigate, command   a worker each: a queue, one message at a time
 //! http, tls                   what webhooks and Frigate need
 //! mqtt                        the broker, with Home Assistant's discovery
+//! wanted                      what the settings name, each with its thread
 //! pace, counters              trying again, ending, counting
 //! ```
 //!
@@ -23,29 +24,20 @@ mod pace;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod wanted;
 mod webhook;
 mod worker;
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use self::counters::Tally;
-pub use self::counters::{Counters, Tallies};
-use self::pace::{Pace, Stop};
-use self::worker::{Channel, Limits};
+pub use self::counters::Counters;
+use self::wanted::{MadeOf, Running};
 use crate::hub::Hub;
 use crate::settings::Settings;
 
-/// Messages that wait for a Frigate or a command.
-const SPOOL: usize = 1_000;
-/// Of webhooks and Frigate.
-const PACE: Pace = Pace {
-    first: Duration::from_secs(1),
-    most: Duration::from_secs(60),
-};
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How often a thread that ends is looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -92,15 +84,6 @@ pub struct Unfinished {
 #[derive(Debug)]
 pub struct Notifiers {
     running: Vec<Running>,
-    tallies: Tallies,
-}
-
-#[derive(Debug)]
-struct Running {
-    name: String,
-    tally: Arc<Tally>,
-    stop: Arc<Stop>,
-    thread: JoinHandle<()>,
 }
 
 /// Checks all settings of this module, without starting anything or calling anybody.
@@ -108,7 +91,7 @@ struct Running {
 /// # Errors
 /// The first that is wrong.
 pub fn check(settings: &Settings) -> Result<(), NotifyError> {
-    checked(settings).map(|_| ())
+    wanted::of(settings).map(|_| ())
 }
 
 /// Checks the settings, then starts a thread for each that is to be told.
@@ -117,116 +100,108 @@ pub fn check(settings: &Settings) -> Result<(), NotifyError> {
 /// The first setting that is wrong, before anything is started; a thread that cannot be
 /// started.
 pub fn start(settings: &Settings, hub: &Arc<Hub>) -> Result<Notifiers, NotifyError> {
-    let (broker, channels) = checked(settings)?;
+    let wanted = wanted::of(settings)?;
     // Ends those that run already if another cannot be started.
     let mut notifiers = Notifiers {
         running: Vec::new(),
-        tallies: Tallies(Arc::new([])),
     };
-    if let Some(broker) = broker {
-        notifiers
-            .running
-            .push(Running::start(broker.name(), |tally, stop| {
-                mqtt::spawn(broker, hub, mqtt::PACE, tally, stop)
-            })?);
+    for one in wanted {
+        notifiers.running.push(one.start(hub)?);
     }
-    for (channel, limits) in channels {
-        notifiers
-            .running
-            .push(Running::start(channel.name(), |tally, stop| {
-                worker::spawn(channel, hub, limits, tally, stop)
-            })?);
-    }
-    let all = notifiers.running.iter();
-    let all = all.map(|one| (one.name.clone(), Arc::clone(&one.tally)));
-    notifiers.tallies = Tallies(all.collect());
     Ok(notifiers)
 }
 
-type Channels = Vec<(Box<dyn Channel>, Limits)>;
-
-fn checked(settings: &Settings) -> Result<(Option<mqtt::Broker>, Channels), NotifyError> {
-    let broker = settings.mqtt.as_ref().map(|of| {
-        let names = settings.stream.iter().map(|s| s.as_ref().name.as_str());
-        mqtt::Broker::new(of, names.collect())
-    });
-    let broker = broker.transpose()?;
-    let mut channels: Channels = Vec::new();
-    for (n, of) in settings.webhook.iter().enumerate() {
-        let limits = Limits {
-            spool: of.spool,
-            retry: of.retry_s.get(),
-            pace: PACE,
-        };
-        channels.push((Box::new(webhook::Webhook::new(n + 1, of)?), limits));
-    }
-    let limits = Limits {
-        spool: SPOOL,
-        // Frigate takes no events that are older; commands are not tried again.
-        retry: Duration::from_secs(600),
-        pace: PACE,
-    };
-    if let Some(frigate) = frigate::Frigate::new(settings)? {
-        channels.push((Box::new(frigate), limits));
-    }
-    for (n, of) in settings.command.iter().enumerate() {
-        channels.push((Box::new(command::Command::new(n + 1, of)?), limits));
-    }
-    Ok((broker, channels))
-}
-
-impl Running {
-    fn start(
-        name: String,
-        spawn: impl FnOnce(Arc<Tally>, Arc<Stop>) -> std::io::Result<JoinHandle<()>>,
-    ) -> Result<Self, NotifyError> {
-        let (tally, stop) = (Arc::<Tally>::default(), Arc::<Stop>::default());
-        match spawn(Arc::clone(&tally), Arc::clone(&stop)) {
-            Ok(thread) => Ok(Self {
-                name,
-                tally,
-                stop,
-                thread,
-            }),
-            Err(cause) => Err(NotifyError::Thread { who: name, cause }),
-        }
-    }
+/// What has become of those that are told of events.
+#[derive(Debug, Default)]
+pub struct Renewed {
+    /// Who is told from now on.
+    pub begin: Vec<String>,
+    /// Who is not told any more.
+    pub end: Vec<String>,
+    /// Who could not be told everything before that.
+    pub unfinished: Vec<Unfinished>,
+    /// Who cannot be started.
+    pub failed: Vec<NotifyError>,
 }
 
 impl Notifiers {
     /// Each notifier's name and what became of its messages so far.
     pub fn counters(&self) -> Vec<(String, Counters)> {
-        self.tallies.counters()
+        let all = self.running.iter();
+        all.map(|one| (one.name.clone(), one.tally.read()))
+            .collect()
     }
 
-    /// The same for those that outlive this.
-    pub fn tallies(&self) -> Tallies {
-        self.tallies.clone()
+    /// Goes over to other settings. Those of whom they say the same go on, with what waits
+    /// for them. The others are ended, after all that waits has been told or `within` is
+    /// over; who is new is told of what happens from now on.
+    ///
+    /// # Errors
+    /// The first setting that is wrong; then nothing has changed.
+    pub fn renew(
+        &mut self,
+        settings: &Settings,
+        hub: &Arc<Hub>,
+        within: Duration,
+    ) -> Result<Renewed, NotifyError> {
+        let mut wanted = wanted::of(settings)?;
+        let (stay, end): (Vec<_>, Vec<_>) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|one| {
+                let same = wanted.iter().position(|new| new.made_of == one.made_of);
+                same.map(|at| wanted.remove(at)).is_some()
+            });
+        self.running = stay;
+        let mut renewed = Renewed {
+            end: end.iter().map(|one| one.name.clone()).collect(),
+            ..Renewed::default()
+        };
+        // A broker takes one client of a name at a time: the old one goes first. The others
+        // end when the new ones listen, so that no event is told to neither.
+        let (brokers, end): (Vec<_>, Vec<_>) = end
+            .into_iter()
+            .partition(|one| matches!(one.made_of, MadeOf::Mqtt(_)));
+        renewed.unfinished = finish(brokers, within);
+        for one in wanted {
+            match one.start(hub) {
+                Ok(one) => {
+                    renewed.begin.push(one.name.clone());
+                    self.running.push(one);
+                }
+                Err(error) => renewed.failed.push(error),
+            }
+        }
+        renewed.unfinished.extend(finish(end, within));
+        Ok(renewed)
     }
 
     /// Lets all tell what waits, and ends them. Waits for at most `within`; who is not done
     /// by then is abandoned and returned, for the caller to say.
     pub fn finish(mut self, within: Duration) -> Vec<Unfinished> {
-        let now = Instant::now();
-        // A time without end is a day.
-        let until = now.checked_add(within).unwrap_or(now + DAY);
-        // All at the same time: none has to wait for another.
-        for one in &self.running {
-            one.stop.ask(until);
-        }
-        let mut unfinished = Vec::new();
-        for one in std::mem::take(&mut self.running) {
-            while !one.thread.is_finished() && Instant::now() < until {
-                std::thread::sleep(LOOK);
-            }
-            let waiting = one.tally.read().waiting;
-            if waiting > 0 || !one.thread.is_finished() {
-                let name = one.name;
-                unfinished.push(Unfinished { name, waiting });
-            }
-        }
-        unfinished
+        finish(std::mem::take(&mut self.running), within)
     }
+}
+
+fn finish(all: Vec<Running>, within: Duration) -> Vec<Unfinished> {
+    let now = Instant::now();
+    // A time without end is a day.
+    let until = now.checked_add(within).unwrap_or(now + DAY);
+    // All at the same time: none has to wait for another.
+    for one in &all {
+        one.stop.ask(until);
+    }
+    let mut unfinished = Vec::new();
+    for one in all {
+        while !one.thread.is_finished() && Instant::now() < until {
+            std::thread::sleep(LOOK);
+        }
+        let waiting = one.tally.read().waiting;
+        if waiting > 0 || !one.thread.is_finished() {
+            let name = one.name;
+            unfinished.push(Unfinished { name, waiting });
+        }
+    }
+    unfinished
 }
 
 /// Whoever is dropped without [`Notifiers::finish`] ends at once, untold.

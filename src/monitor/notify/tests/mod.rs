@@ -91,7 +91,7 @@ impl Quick {
             most: Duration::from_millis(5),
         };
         let limits = Limits { spool, retry, pace };
-        let (tally, stop) = (Arc::<Tally>::default(), Arc::<Stop>::default());
+        let (tally, stop) = (Arc::new(Tally::of("test")), Arc::<Stop>::default());
         let (channel, ours) = (Box::new(channel), (Arc::clone(&tally), Arc::clone(&stop)));
         let thread = worker::spawn(channel, hub, limits, ours.0, ours.1).expect("a thread");
         Self {
@@ -131,14 +131,57 @@ fn all_are_started_counted_and_ended_in_time() {
     );
     let notifiers = start(&settings(&toml), &hub).expect("they start");
     tell(&hub, Change::New, &event("door", Kind::Mute));
-    let tallies = notifiers.tallies();
+    until("all are told", || {
+        notifiers.counters().iter().all(|(_, c)| c.sent == 1)
+    });
+    let counters = notifiers.counters();
     assert_eq!(notifiers.finish(PATIENCE), []);
-    let counters = tallies.counters();
     let names: Vec<_> = counters.iter().map(|(name, _)| name.as_str()).collect();
     let safe = server.url();
     let expected = [format!("webhook 1 ({safe})"), format!("webhook 2 ({safe})")];
     assert_eq!(names, [&*expected[0], &*expected[1], "command 1 (true)"]);
-    assert!(counters.iter().all(|(_, c)| c.sent == 1), "{counters:?}");
+}
+
+#[test]
+fn who_is_in_the_new_settings_too_goes_on_and_the_others_change() {
+    let hub = Hub::new();
+    let server = server::Server::start(|_| server::answer(200, ""));
+    let hook = |path: &str| format!("[[webhook]]\nurl = \"{}/{path}\"\n", server.url());
+    let command = "[[command]]\nrun = [\"true\"]\n";
+    let before = settings(&(hook("stays") + &hook("goes") + command));
+    let mut notifiers = start(&before, &hub).expect("they start");
+    let news = |n| tell(&hub, Change::New, &event(n, Kind::Mute));
+    let sent = |notifiers: &Notifiers| -> Vec<u64> {
+        let counters = notifiers.counters();
+        counters.iter().map(|(_, counters)| counters.sent).collect()
+    };
+    news("first");
+    until("all are told", || sent(&notifiers) == [1, 1, 1]);
+
+    let wrong = settings("[[webhook]]\nurl = \"ftp://x\"\n");
+    notifiers
+        .renew(&wrong, &hub, PATIENCE)
+        .expect_err("no such scheme");
+    assert_eq!(sent(&notifiers), [1, 1, 1], "nothing has changed");
+
+    // Told before it goes, although it has not been told yet.
+    news("second");
+    let after = settings(&(hook("comes") + &hook("stays")));
+    let renewed = notifiers.renew(&after, &hub, PATIENCE).expect("right");
+    let safe = server.url();
+    assert_eq!(renewed.begin, [format!("webhook 1 ({safe})")]);
+    let gone = [format!("webhook 2 ({safe})"), "command 1 (true)".to_owned()];
+    assert_eq!(renewed.end, gone);
+    assert!(renewed.failed.is_empty() && renewed.unfinished.is_empty());
+    news("third");
+    until("both are told", || sent(&notifiers) == [3, 1]);
+    assert_eq!(notifiers.finish(PATIENCE), []);
+    let asked = server.asked();
+    let told = |path: &str| {
+        let lines = asked.iter().map(|request| request.line.as_str());
+        lines.filter(|line| line.contains(path)).count()
+    };
+    assert_eq!([told("/stays"), told("/goes"), told("/comes")], [3, 2, 1]);
 }
 
 #[test]

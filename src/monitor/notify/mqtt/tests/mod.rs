@@ -33,7 +33,7 @@ impl Monitor {
         let mut settings = Mqtt::at(Text::new(format!("mqtt://127.0.0.1:{port}")));
         set(&mut settings);
         let broker = Broker::new(&settings, Vec::new()).expect("it is right");
-        let (tally, stop) = (Arc::<Tally>::default(), Arc::<Stop>::default());
+        let (tally, stop) = (Arc::new(Tally::of("test")), Arc::<Stop>::default());
         let ours = (Arc::clone(&tally), Arc::clone(&stop));
         let thread = spawn(broker, hub, QUICK, ours.0, ours.1).expect("a thread");
         Self {
