@@ -143,7 +143,7 @@ fn runs(c: &mut Criterion) {
             tracks: Default::default(),
         })
     };
-    for streams in [1_000, 10_000, 100_000] {
+    for streams in [1_000, 10_000] {
         group.throughput(Throughput::Elements(streams as u64));
         group.bench_function(BenchmarkId::from_parameter(streams), |b| {
             b.iter(|| {
