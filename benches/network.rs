@@ -1,4 +1,5 @@
-//! One pair through the network on the CPU, in both precisions.
+//! Pairs through the network on the CPU: one, in both precisions, and batches of pictures of one
+//! size and of several.
 #![allow(
     missing_docs,
     reason = "criterion's macros make undocumented functions"
@@ -51,5 +52,39 @@ fn forward(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, forward);
+/// Pictures of different sizes go through the vision trunk one after another, those of one size
+/// together: what that costs is the time of the mixed batch against the mean of the others.
+fn sizes(c: &mut Criterion) {
+    let pcm = vec![0.1; WindowSpec::PAPER.window_samples];
+    let mut extractor = FeatureExtractor::new(WindowSpec::PAPER, Crop::Full);
+    let frames = [(640, 360), (640, 480), (360, 640), (480, 400)];
+    let each = frames.map(|(width, height)| {
+        let rgb = (0..width * height * 3).map(|i| (i % 251) as u8).collect();
+        let picture = Picture { width, height, rgb };
+        extractor.extract(&pcm, &picture)
+    });
+    let weights = Weights::random(1, Conv1Stride::Two);
+    let net = L3Net::new(&weights, &NetOptions::default()).expect("a network");
+    let mut group = c.benchmark_group("four pairs");
+    group.sample_size(20);
+    let of_one_size = each.each_ref().map(|one| {
+        let name = format!("of {} × {}", one.image_width, one.image_height);
+        (name, std::array::from_fn(|_| one.clone()))
+    });
+    let mixed = ("of four sizes".to_owned(), each.clone());
+    for (name, mut batch) in of_one_size.into_iter().chain([mixed]) {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                for (i, features) in batch.iter_mut().enumerate() {
+                    // All differ, also from what was just seen.
+                    features.image[i] = features.image[i].wrapping_add(1 + i as u8);
+                }
+                net.judge(black_box(&batch.each_ref()), HeatmapKind::Gradient)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, forward, sizes);
 criterion_main!(benches);

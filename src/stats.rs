@@ -34,7 +34,10 @@ impl RunStats {
     /// counters continue; finding them takes time in proportion to the number of streams.
     pub fn add(&self, name: &StreamName, known: bool) -> Arc<StreamStats> {
         let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-        let before = streams.iter().filter(|_| known).find(|s| s.name == *name);
+        let before = match known {
+            true => streams.iter().find(|s| s.name == *name),
+            false => None,
+        };
         let stats = before.map_or_else(Arc::default, |stream| Arc::clone(&stream.stats));
         streams.push(RunStream {
             name: name.clone(),

@@ -51,7 +51,7 @@ pub struct AdaptArgs {
     /// Time between windows: 0.1 to 1, or for long recordings whole seconds up to 60
     #[arg(long, default_value = "0.5", value_name = "SECONDS", value_parser = parse_spacing)]
     pub hop: Spacing,
-    /// Part of the picture to use: as in `live` later
+    /// How the picture is looked at: as in `live` later
     #[arg(long, value_parser = choice::<Crop>(), default_value = "full", value_name = "WHAT")]
     pub crop: Crop,
     /// Use this much of each source; streams need it

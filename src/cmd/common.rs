@@ -245,7 +245,7 @@ pub struct WindowArgs {
     /// Time between windows, 0.1 to 1
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_hop)]
     pub hop: Hop,
-    /// Part of the picture to use: all of it, or the middle as in the paper
+    /// How the picture is looked at: whole, squeezed, or the paper's middle
     #[arg(long, value_parser = choice::<Crop>(), default_value = "full", value_name = "WHAT")]
     pub crop: Crop,
     /// Stop each stream after this much of it

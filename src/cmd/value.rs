@@ -36,6 +36,11 @@ impl Choice for Crop {
     const CHOICES: Choices<Self> = &[
         (Self::Full.name(), Self::Full, "The whole frame"),
         (
+            Self::Squeeze.name(),
+            Self::Squeeze,
+            "The whole frame squeezed to 224 × 224, whatever its aspect: cheaper",
+        ),
+        (
             Self::Center.name(),
             Self::Center,
             "The middle 224 × 224 of the frame scaled to 256, as the paper tests",

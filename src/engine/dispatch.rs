@@ -36,7 +36,8 @@ pub trait Droppable {
 #[derive(Debug)]
 pub struct Dispatcher<J> {
     state: Mutex<State<J>>,
-    changed: Condvar,
+    /// There is work, or never will be again; the network waits for it.
+    work: Condvar,
 }
 
 /// How many jobs of a stream may wait.
@@ -54,12 +55,20 @@ struct State<J> {
     /// Streams that have items, in the order of their turns; each at most once.
     ready: VecDeque<usize>,
     closed: bool,
+    /// The network waits for work. Who waits is known, so that nobody is woken for nothing,
+    /// which is a call to the system each time.
+    idle: bool,
 }
 
 #[derive(Debug)]
 struct Queue<J> {
     items: VecDeque<Item<J>>,
+    /// How many of them are jobs.
+    jobs: usize,
     limits: QueueLimits,
+    /// Where its file waits for room, if it does. One for each: with one for all, every batch
+    /// would wake all files that wait, and most of them only to wait again.
+    room: Option<Arc<Condvar>>,
     /// Tell how many jobs wait.
     stats: Arc<StreamStats>,
 }
@@ -91,8 +100,9 @@ impl<J> Default for Dispatcher<J> {
                 queues: Vec::new(),
                 ready: VecDeque::new(),
                 closed: false,
+                idle: false,
             }),
-            changed: Condvar::new(),
+            work: Condvar::new(),
         }
     }
 }
@@ -103,7 +113,9 @@ impl<J: Droppable> Dispatcher<J> {
         let queues = &mut self.lock().queues;
         queues.push(Queue {
             items: VecDeque::new(),
+            jobs: 0,
             limits,
+            room: None,
             stats,
         });
         queues.len() - 1
@@ -119,30 +131,26 @@ impl<J: Droppable> Dispatcher<J> {
             if state.closed {
                 return dropped;
             }
-            let Queue { items, limits, .. } = &mut state.queues[stream];
+            let queue = &mut state.queues[stream];
             let limit = match pace {
-                Pace::Live => limits.live,
-                Pace::File => limits.file,
+                Pace::Live => queue.limits.live,
+                Pace::File => queue.limits.file,
             };
-            if jobs(items) < limit.max(1) {
+            if queue.jobs < limit.max(1) {
                 break;
             }
             match pace {
                 Pace::Live => {
-                    drop_oldest(items);
+                    queue.drop_oldest();
                     dropped += 1;
                 }
                 Pace::File => {
-                    state = self
-                        .changed
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
+                    let room = Arc::clone(queue.room.get_or_insert_default());
+                    state = room.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
             }
         }
-        state.push(stream, Item::Job(job));
-        drop(state);
-        self.changed.notify_all();
+        self.push_to(state, stream, Item::Job(job));
         dropped
     }
 
@@ -157,25 +165,32 @@ impl<J: Droppable> Dispatcher<J> {
     }
 
     fn push(&self, stream: usize, item: Item<J>) {
-        self.lock().push(stream, item);
-        self.changed.notify_all();
+        self.push_to(self.lock(), stream, item);
+    }
+
+    fn push_to(&self, mut state: MutexGuard<'_, State<J>>, stream: usize, item: Item<J>) {
+        state.push(stream, item);
+        if std::mem::take(&mut state.idle) {
+            drop(state);
+            self.work.notify_one();
+        }
     }
 
     /// Waits for a batch: at most `max` jobs, one of each stream in turn, and the gaps and
-    /// ends before and between them. `None` when closed and empty.
+    /// ends before and between them. `None` when closed and empty. One thread calls it.
     pub fn next_batch(&self, max: usize) -> Option<Vec<(usize, Item<J>)>> {
         let mut state = self.lock();
         loop {
             let batch = state.batch(max);
             if !batch.is_empty() {
-                self.changed.notify_all();
                 return Some(batch);
             }
             if state.closed {
                 return None;
             }
+            state.idle = true;
             state = self
-                .changed
+                .work
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
@@ -183,8 +198,12 @@ impl<J: Droppable> Dispatcher<J> {
 
     /// Ends submission and wakes all threads. What is queued can still be taken.
     pub fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.closed = true;
+        for room in state.queues.iter().filter_map(|queue| queue.room.as_ref()) {
+            room.notify_all();
+        }
+        self.work.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State<J>> {
@@ -199,8 +218,9 @@ impl<J> State<J> {
         if queue.items.is_empty() {
             self.ready.push_back(stream);
         }
+        queue.jobs += usize::from(matches!(item, Item::Job(_)));
         queue.items.push_back(item);
-        queue.count();
+        queue.tell();
     }
 
     /// Takes from the streams in turn, so that none starves. What it costs does not depend on
@@ -218,14 +238,21 @@ impl<J> State<J> {
                 }
                 batch.push((stream, item));
                 if is_job {
+                    queue.jobs -= 1;
+                    if let Some(room) = queue.room.take() {
+                        room.notify_all();
+                    }
                     taken += 1;
                     break;
                 }
             }
-            queue.count();
+            queue.tell();
             self.ready.pop_front();
             if !queue.items.is_empty() {
                 self.ready.push_back(stream);
+            } else if matches!(batch.last(), Some((_, Item::Ended(_)))) {
+                // Nothing follows. With 100,000 files their memory adds up.
+                queue.items = VecDeque::new();
             }
         }
         batch
@@ -233,33 +260,34 @@ impl<J> State<J> {
 }
 
 impl<J> Queue<J> {
-    fn count(&self) {
-        let waiting = jobs(&self.items) as u64;
+    /// Tells how many jobs wait.
+    fn tell(&self) {
+        let waiting = self.jobs as u64;
         self.stats.queued_moments.store(waiting, Ordering::Relaxed);
     }
 }
 
-fn jobs<J>(queue: &VecDeque<Item<J>>) -> usize {
-    queue.iter().filter(|i| matches!(i, Item::Job(_))).count()
-}
-
-/// Replaces the oldest job by an overload gap; consecutive jobs share one gap.
-fn drop_oldest<J: Droppable>(queue: &mut VecDeque<Item<J>>) {
-    let Some(at) = queue.iter().position(|i| matches!(i, Item::Job(_))) else {
-        return;
-    };
-    let Some(Item::Job(job)) = queue.remove(at) else {
-        return;
-    };
-    let span = job.span();
-    if let Some(Item::Gap(gap)) = at.checked_sub(1).and_then(|i| queue.get_mut(i))
-        && gap.why == GapReason::Overload
-    {
-        gap.end = span.end;
-        gap.lost += span.lost;
-        return;
+impl<J: Droppable> Queue<J> {
+    /// Replaces the oldest job by an overload gap; consecutive jobs share one gap.
+    fn drop_oldest(&mut self) {
+        let items = &mut self.items;
+        let Some(at) = items.iter().position(|i| matches!(i, Item::Job(_))) else {
+            return;
+        };
+        let Some(Item::Job(job)) = items.remove(at) else {
+            return;
+        };
+        self.jobs -= 1;
+        let span = job.span();
+        if let Some(Item::Gap(gap)) = at.checked_sub(1).and_then(|i| items.get_mut(i))
+            && gap.why == GapReason::Overload
+        {
+            gap.end = span.end;
+            gap.lost += span.lost;
+            return;
+        }
+        items.insert(at, Item::Gap(span));
     }
-    queue.insert(at, Item::Gap(span));
 }
 
 #[cfg(test)]
@@ -275,100 +303,5 @@ impl<J: Droppable> Dispatcher<J> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::time::MediaTime;
-
-    const LIMITS: QueueLimits = QueueLimits { file: 9, live: 2 };
-
-    #[derive(Debug, PartialEq)]
-    struct Second(u64);
-
-    impl Droppable for Second {
-        fn span(&self) -> GapSpan {
-            GapSpan {
-                start: MediaTime(self.0),
-                end: MediaTime(self.0 + 1),
-                why: GapReason::Overload,
-                lost: 1,
-            }
-        }
-    }
-
-    fn seconds(batch: &[(usize, Item<Second>)]) -> Vec<(usize, u64)> {
-        batch
-            .iter()
-            .filter_map(|(stream, item)| match item {
-                Item::Job(Second(s)) => Some((*stream, *s)),
-                _ => None,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn streams_take_turns() {
-        let dispatcher = Dispatcher::of(3, LIMITS);
-        for s in 0..4 {
-            dispatcher.submit(0, Second(s), Pace::File);
-        }
-        dispatcher.submit(2, Second(7), Pace::File);
-        let batch = dispatcher.next_batch(3).expect("work");
-        assert_eq!(seconds(&batch), [(0, 0), (2, 7), (0, 1)]);
-        assert_eq!(
-            seconds(&dispatcher.next_batch(9).expect("work")),
-            [(0, 2), (0, 3)]
-        );
-    }
-
-    #[test]
-    fn a_busy_stream_does_not_starve_another() {
-        let dispatcher = Dispatcher::of(2, LIMITS);
-        for s in 0..3 {
-            dispatcher.submit(0, Second(s), Pace::File);
-            dispatcher.submit(1, Second(s), Pace::File);
-        }
-        let order: Vec<_> = (0..6)
-            .flat_map(|_| seconds(&dispatcher.next_batch(1).expect("work")))
-            .collect();
-        assert_eq!(order, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]);
-    }
-
-    #[test]
-    fn a_live_stream_drops_its_oldest_and_says_so() {
-        let (dispatcher, stats) = (Dispatcher::default(), Arc::<StreamStats>::default());
-        dispatcher.add(LIMITS, Arc::clone(&stats));
-        let waiting = || stats.queued_moments.load(Ordering::Relaxed);
-        let dropped: u64 = (0..5)
-            .map(|s| dispatcher.submit(0, Second(s), Pace::Live))
-            .sum();
-        assert_eq!((dropped, waiting()), (3, 2));
-        let batch = dispatcher.next_batch(9).expect("work");
-        assert_eq!(seconds(&batch), [(0, 3), (0, 4)]);
-        let Item::Gap(gap) = &batch[0].1 else {
-            panic!("a gap comes first")
-        };
-        assert_eq!((gap.start.0, gap.end.0, gap.lost), (0, 3, 3));
-        assert_eq!(waiting(), 0);
-    }
-
-    #[test]
-    fn a_file_waits_and_loses_nothing() {
-        let dispatcher = Arc::new(Dispatcher::of(1, QueueLimits { file: 2, live: 9 }));
-        let feeder = {
-            let dispatcher = Arc::clone(&dispatcher);
-            std::thread::spawn(move || {
-                for s in 0..100 {
-                    dispatcher.submit(0, Second(s), Pace::File);
-                    dispatcher.gap(0, Second(s).span());
-                }
-                dispatcher.close();
-            })
-        };
-        let mut got = Vec::new();
-        while let Some(batch) = dispatcher.next_batch(3) {
-            got.extend(seconds(&batch));
-        }
-        feeder.join().expect("no panic");
-        assert_eq!(got, (0..100).map(|s| (0, s)).collect::<Vec<_>>());
-    }
-}
+#[path = "dispatch_tests.rs"]
+mod tests;

@@ -161,7 +161,9 @@ fn another_crop_and_another_model_are_seen() {
     assert!(admit(&mut progress, &Record::Moment(moment("a", 0))));
     let stream = progress.stream("a").expect("there");
     assert_eq!(stream.other_crop(Crop::Full), None);
-    assert_eq!(stream.other_crop(Crop::Center), Some(Crop::Full));
+    for other in [Crop::Center, Crop::Squeeze] {
+        assert_eq!(stream.other_crop(other), Some(Crop::Full));
+    }
     assert_eq!(stream.other_model("base@11111111"), None, "nobody knows");
     assert!(admit(&mut progress, &summary_of("a", 1, 7)));
     let stream = progress.stream("a").expect("there");

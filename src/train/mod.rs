@@ -47,7 +47,7 @@ pub use heads::{Head, TrainTask};
 pub use loader::Loader;
 pub use memory::keep_freed_memory;
 pub use mixture::Mixture;
-pub use network::Network;
+pub use network::{Network, Slope};
 pub use objective::{Freeze, Objective};
 pub use pairing::PairingMode;
 pub use parameters::Parameters;

@@ -57,17 +57,35 @@ struct DeviceScore {
 
 impl DeviceScore {
     fn read(self) -> Result<Score, TchError> {
+        let none: [Tensor; 0] = [];
+        Ok(self.read_with(none)?.0)
+    }
+
+    /// Reads other tensors, `[]` each, at the same time.
+    fn read_with<const N: usize>(self, others: [Tensor; N]) -> Result<(Score, [f32; N]), TchError> {
         let _guard = tch::no_grad_guard();
-        let mut all = vec![self.loss, self.accuracy];
+        let mut all: Vec<Tensor> = others.into();
+        all.extend([self.loss, self.accuracy]);
         all.extend(self.classes.into_iter().flatten());
         let values = to_vec(&Tensor::f_stack(&all, 0)?)?;
-        let value = |i: usize| values.get(i).copied().map_or(0.0, f64::from);
-        Ok(Score {
+        let value = |i: usize| values.get(N + i).copied().map_or(0.0, f64::from);
+        let score = Score {
             loss: value(0),
             accuracy: value(1),
             classes: [value(2), value(3)],
-        })
+        };
+        Ok((score, std::array::from_fn(|i| values[i])))
     }
+}
+
+/// What a batch says of the parameters.
+pub struct Slope {
+    /// The [gradient](Parameters::gradient).
+    pub gradient: Tensor,
+    /// Whether every value of it is finite.
+    pub is_finite: bool,
+    /// How the batch was judged.
+    pub score: Score,
 }
 
 impl Network {
@@ -137,16 +155,23 @@ impl Network {
         &mut self.parameters
     }
 
-    /// [Gradient](Parameters::gradient) and score of a batch. Updates batch norm's running
-    /// statistics.
+    /// Gradient and score of a batch. Updates batch norm's running statistics.
     ///
     /// # Errors
     /// If libtorch fails.
-    pub fn gradient(&self, batch: &Batch) -> Result<(Tensor, Score), TchError> {
+    pub fn gradient(&self, batch: &Batch) -> Result<Slope, TchError> {
         let ForwardPass { loss, score, .. } = self.forward(batch, true)?;
-        // Reading the score waits for the device, so all work is queued before.
         let gradient = self.parameters.gradient(&loss)?;
-        Ok((gradient, score.read()?))
+        // NaN is both the least and the largest of all values. A mask, or a sum in double
+        // precision, would be a copy of the gradient.
+        let (least, largest) = gradient.f_aminmax(None, false)?;
+        // Reading waits for the device: once in a step, when all its work is queued.
+        let (score, bounds) = score.read_with([least, largest])?;
+        Ok(Slope {
+            gradient,
+            is_finite: bounds.iter().all(|value| value.is_finite()),
+            score,
+        })
     }
 
     /// The score of a batch with batch norm's running statistics, and its scored pairs;
@@ -248,13 +273,19 @@ impl Network {
         vision: &Tensor,
         audio: &Tensor,
     ) -> Result<ForwardPass, TchError> {
-        let index = |of: &dyn Fn(&BatchPair) -> i64| {
-            let rows: Vec<i64> = batch.pairs.iter().map(of).collect();
-            Tensor::f_from_slice(&rows)?.f_to(self.device)
-        };
-        let images = index(&|p| i64::from(p.image))?;
-        let sounds = index(&|p| i64::from(p.sound))?;
-        let labels = index(&|p| i64::from(p.corresponds))?; // [N]
+        // One copy to the device: each waits for it.
+        let number: [fn(&BatchPair) -> i64; 3] = [
+            |p| i64::from(p.image),
+            |p| i64::from(p.sound),
+            |p| i64::from(p.corresponds),
+        ];
+        let numbers = number.iter().flat_map(|of| batch.pairs.iter().map(of));
+        let numbers: Vec<i64> = numbers.collect();
+        let numbers = Tensor::f_from_slice(&numbers)?
+            .f_view([3, batch.pairs.len() as i64])?
+            .f_to(self.device)?;
+        let row = |i: i64| numbers.f_select(0, i);
+        let (images, sounds, labels) = (row(0)?, row(1)?, row(2)?); // [N] each
         let logits = self.fusion.logits_of(vision, audio, &images, &sounds)?; // [N, 2]
         let none = None::<Tensor>;
         let each = logits.f_cross_entropy_loss(&labels, none, Reduction::None, -100, 0.0)?; // [N]

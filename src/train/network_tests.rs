@@ -103,7 +103,11 @@ fn the_gradient_is_the_slope_of_the_loss() {
     let weights = Weights::initial(4, Conv1Stride::Two);
     let batch = batch(4, PairingMode::All);
     let mut network = network(&weights, Freeze::None, Kind::Float);
-    let (gradient, before) = network.gradient(&batch).expect("a gradient");
+    let Slope {
+        gradient,
+        score: before,
+        ..
+    } = network.gradient(&batch).expect("a gradient");
     // A small step along the gradient lowers the loss by the step times its square.
     let square = gradient.dot(&gradient).double_value(&[]);
     let step = 1e-3 / square.sqrt();
@@ -112,7 +116,7 @@ fn the_gradient_is_the_slope_of_the_loss() {
     let moved = &*parameters.vector() - change;
     parameters.vector().copy_(&moved);
     parameters.sync().expect("copied");
-    let (_, after) = network.gradient(&batch).expect("a gradient");
+    let after = network.gradient(&batch).expect("a gradient").score;
     let slope = (before.loss - after.loss) / step;
     assert!((slope / square - 1.0).abs() < 0.05, "{slope} {square}");
 }
@@ -128,7 +132,7 @@ fn frozen_parts_have_no_gradient() {
     let all = trainable(&mut network(&weights, Freeze::None, Kind::Float));
     for (freeze, prefix) in [(Freeze::Vision, "vision"), (Freeze::Audio, "audio")] {
         let mut network = network(&weights, freeze, Kind::Float);
-        let (gradient, _) = network.gradient(&batch).expect("a gradient");
+        let gradient = network.gradient(&batch).expect("a gradient").gradient;
         let gradient = network.parameters().spread(&gradient);
         let values = to_vec(&gradient).expect("values");
         for (slot, range) in network.parameters().places() {
@@ -162,7 +166,7 @@ fn dropout_depends_on_the_step_and_is_off_in_evaluation() {
     };
     let (without, with) = (of(0.0), of(0.5));
     let loss = |network: &Network, batch: &Batch| {
-        let (_, score) = network.gradient(batch).expect("a gradient");
+        let score = network.gradient(batch).expect("a gradient").score;
         score.loss
     };
     let first = loss(&with, &batch);
@@ -193,7 +197,9 @@ fn classes_are_learnt_with_correspondence_or_alone() {
             Kind::Float,
         )
         .expect("a network");
-        let (gradient, score) = network.gradient(&batch).expect("a gradient");
+        let Slope {
+            gradient, score, ..
+        } = network.gradient(&batch).expect("a gradient");
         assert!(score.loss > 0.1 && score.classes.iter().all(|c| (0.0..=1.0).contains(c)));
         let gradient = network.parameters().spread(&gradient);
         let values = to_vec(&gradient).expect("values");
@@ -212,5 +218,18 @@ fn classes_are_learnt_with_correspondence_or_alone() {
                 .expect("tensors")
                 .contains_key("heads.audio.fc2.bias")
         );
+    }
+}
+
+#[test]
+fn a_gradient_with_a_single_value_that_is_not_finite_is_told() {
+    let weights = Weights::initial(4, Conv1Stride::Two);
+    let mut batch = batch(4, PairingMode::All);
+    let network = network(&weights, Freeze::Trunks, Kind::Float);
+    let is_finite = |batch: &Batch| network.gradient(batch).expect("a gradient").is_finite;
+    assert!(is_finite(&batch));
+    for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        batch.pairs[0].weight = wrong;
+        assert!(!is_finite(&batch), "{wrong}");
     }
 }

@@ -142,7 +142,8 @@ impl Parameters {
         let _guard = tch::no_grad_guard();
         let count: usize = trainable.iter().map(|p| p.range.len()).sum();
         let options = (Kind::Float, self.vector.device());
-        let gradient = Tensor::f_zeros([count as i64], options)?;
+        // Not zeros: the parts fill it.
+        let gradient = Tensor::f_empty([count as i64], options)?;
         let mut start = 0;
         for (place, part) in trainable.into_iter().zip(&gradients) {
             let range = start..start + place.range.len();

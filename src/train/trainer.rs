@@ -10,13 +10,13 @@ use std::time::Instant;
 
 use tch::Tensor;
 
-use super::adam::{Adam, is_finite};
+use super::adam::Adam;
 use super::batch::Batch;
 use super::calibration::{Calibration, cross_entropy_and_accuracy};
 use super::checkpoint::{Checkpoint, RunFiles, copy};
 use super::error::TrainError;
 use super::error::cannot_write;
-use super::network::Network;
+use super::network::{Network, Slope};
 use super::objective::Objective;
 use super::run_state::{RunState, Validation};
 use super::score::{Mean, Score};
@@ -149,11 +149,14 @@ impl<'a> Trainer<'a> {
 
     /// Gradient and score of this process's part of the step's batch.
     pub fn gradient(&mut self, batch: &Batch) -> Result<(Tensor, Score), TrainError> {
-        let torch = self.torch();
-        let (gradient, score) = self.network.gradient(batch).map_err(&torch)?;
+        let Slope {
+            gradient,
+            is_finite,
+            score,
+        } = self.network.gradient(batch).map_err(self.torch())?;
         let what = match score.loss.is_finite() {
             false => Some("loss"),
-            true if !is_finite(&gradient).map_err(&torch)? => Some("gradient"),
+            true if !is_finite => Some("gradient"),
             true => None,
         };
         match what {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use gstreamer::prelude::*;
 use image::{Rgb, RgbImage};
 use l3net::corpus::Split;
+use l3net::features::Crop;
 use l3net::net::{Conv1Stride, StoreAs, Variant, Weights};
 use l3net::picture::Picture;
 use l3net::result::Verdict;
@@ -86,10 +87,20 @@ fn model(folder: &Path, corresponds: bool) -> PathBuf {
 
 /// `l3net batch --heatmaps` on a clip, with a model that says yes or no.
 fn heatmaps(folder: &Path, clip: &Path, corresponds: bool) -> (Vec<Verdict>, PathBuf) {
-    let maps = folder.join(format!("maps_{corresponds}"));
-    let out = folder.join(format!("out_{corresponds}.jsonl"));
+    cropped_heatmaps(folder, clip, corresponds, "full")
+}
+
+fn cropped_heatmaps(
+    folder: &Path,
+    clip: &Path,
+    corresponds: bool,
+    crop: &str,
+) -> (Vec<Verdict>, PathBuf) {
+    let maps = folder.join(format!("maps_{crop}_{corresponds}"));
+    let out = folder.join(format!("out_{crop}_{corresponds}.jsonl"));
     let model = model(folder, corresponds);
-    let more = ["--heatmaps", text(&maps), "--model", text(&model)];
+    let (maps_arg, model) = (text(&maps), text(&model));
+    let more = ["--heatmaps", maps_arg, "--model", model, "--crop", crop];
     let done = batch_with(&[clip], &out, &more);
     assert_eq!(done.code, Some(0), "{}", done.err);
     (only(streams_in(&out)).moments, maps)
@@ -216,6 +227,33 @@ fn the_glow_is_hot_at_the_peak_of_the_record_and_the_sound_shows_its_tone() {
     let plot = |picture: &RgbImage| image::imageops::crop_imm(picture, 46, 34, 597, 514).to_image();
     assert!(grey(&plot(&plain)), "a sound that belongs to nothing glows");
     assert!(!grey(&plot(&glowing)), "a sound that belongs does not glow");
+}
+
+#[test]
+fn the_heatmap_of_a_squeezed_picture_lies_over_the_whole_frame() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let clip = clip(dir.path(), "clip.mkv", "video/x-raw,format=RGB");
+    let (dark, dark_maps) = cropped_heatmaps(dir.path(), &clip, false, "squeeze");
+    let (lit, lit_maps) = cropped_heatmaps(dir.path(), &clip, true, "squeeze");
+    for moment in dark.iter().chain(&lit) {
+        let map = &moment.heatmap;
+        assert_eq!((map.crop, map.rows, map.cols), (Crop::Squeeze, 14, 14));
+    }
+    let file = |maps: &Path, of: &[Verdict]| {
+        let name = of[0].heatmap.file.as_ref().expect("one");
+        open(&maps.join(name))
+    };
+    let (plain, glowing) = (file(&dark_maps, &dark), file(&lit_maps, &lit));
+    // The frame is drawn as it is.
+    assert_quarters(&plain, 0, "squeezed");
+    assert_eq!(glowing.dimensions(), (WIDTH, HEIGHT));
+    // Its heat is where the record says, in the frame's own proportions.
+    let [x, y] = lit[0].heatmap.peak;
+    let at = ((x * WIDTH as f32) as u32, (y * HEIGHT as f32) as u32);
+    assert!(at.1 < ABOVE_CAPTION, "the peak lies under the caption");
+    let (hot, under) = (glowing[at], plain[at]);
+    let warmer = hot[0].saturating_sub(under[0]);
+    assert!(warmer > 100 && hot[2] < 120, "{hot:?} over {under:?}");
 }
 
 #[test]

@@ -388,6 +388,7 @@ fn judged_otherwise_they_go_into_another_output() {
         let before = fs::read(&out).expect("results");
         for (more, cause) in [
             (["--crop", "center"], "resume with --crop full"),
+            (["--crop", "squeeze"], "resume with --crop full"),
             (["--model", random], "not by l3net-random@"),
         ] {
             let other = batch_with(&[&clip], &out, &more);

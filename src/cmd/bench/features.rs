@@ -20,7 +20,7 @@ pub struct FeaturesArgs {
     /// How long to measure
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     pub seconds: f64,
-    /// Part of the picture that the network sees
+    /// How the picture is looked at
     #[arg(long, value_parser = choice::<Crop>(), default_value = "full")]
     pub crop: Crop,
     /// Write one JSON object instead of a table

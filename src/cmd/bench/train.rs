@@ -49,7 +49,7 @@ pub fn run(args: &TrainBenchArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let trainable = network.parameters().trainable();
     let mut step = || -> Result<(), tch::TchError> {
         // Reading the score waits for the device, so the step is over when this returns.
-        let (gradient, _) = network.gradient(&batch)?;
+        let gradient = network.gradient(&batch)?.gradient;
         let parameters = network.parameters();
         adam.step(parameters.vector(), &gradient, &trainable, 1e-4)?;
         parameters.sync()

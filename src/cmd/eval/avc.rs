@@ -34,7 +34,7 @@ pub struct AvcArgs {
     /// learns the fusion alone, on top of classifiers
     #[arg(long, value_name = "MODEL")]
     pub pretrained: Option<PathBuf>,
-    /// Part of the picture to look at: the whole, or the paper's middle
+    /// How the picture is looked at: whole, squeezed, or the paper's middle
     #[arg(long, value_parser = choice::<Crop>(), default_value = "center", value_name = "WHAT")]
     pub crop: Crop,
     #[command(flatten)]

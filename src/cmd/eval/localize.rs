@@ -23,7 +23,7 @@ pub struct LocalizeArgs {
     /// Scenes of each DATA; annotated pictures are all used
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     pub scenes: u32,
-    /// Part of the picture to look at: the whole, or the paper's middle
+    /// How the picture is looked at: whole, squeezed, or the paper's middle
     #[arg(long, value_parser = choice::<Crop>(), default_value = "full", value_name = "WHAT")]
     pub crop: Crop,
     /// Kind of heatmap: gradient, local or unit:K

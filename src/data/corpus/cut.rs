@@ -28,7 +28,7 @@ impl Cut {
     /// What a network sees of a picture that is cut so.
     pub fn of(crop: Crop, picture: &Picture) -> Self {
         match crop {
-            Crop::Full => Self {
+            Crop::Full | Crop::Squeeze => Self {
                 left: 0.0,
                 top: 0.0,
                 width: f64::from(picture.width),
@@ -156,5 +156,6 @@ mod tests {
         let whole = Cut::of(Crop::Full, &dog.picture);
         assert!(dog.keeps_what_is_heard(whole));
         assert_eq!(dog.shown_in(whole), dog.shows);
+        assert_eq!(Cut::of(Crop::Squeeze, &dog.picture), whole);
     }
 }

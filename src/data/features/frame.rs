@@ -11,7 +11,7 @@ use crate::picture::Picture;
 
 /// Length of the scaled short side (paper, section 2.2).
 pub const SHORT_SIDE: u32 = 256;
-/// The paper's crop.
+/// The paper's crop, and the side of a squeezed picture: what networks are trained on.
 const CROP_SIDE: u32 = 224;
 /// Limit of the long side: a strip of 1 × 4000 pixels would become an image of a
 /// million columns otherwise.
@@ -26,6 +26,9 @@ pub enum Crop {
     /// The whole frame.
     #[default]
     Full,
+    /// The whole frame, whatever its aspect, as 224 × 224: 0.43 of the pixels of a full one of
+    /// 16:9, 0.57 of 4:3. Pictures of all aspects have one size, and share a forward pass.
+    Squeeze,
     /// The middle 224 × 224 of the frame scaled to 256, as the paper tests.
     Center,
 }
@@ -35,6 +38,7 @@ impl Crop {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
+            Self::Squeeze => "squeeze",
             Self::Center => "center",
         }
     }
@@ -138,8 +142,8 @@ impl ScaledFrame {
     }
 }
 
-/// Scales pictures: short side to 256, bilinear, antialiased; the whole or the middle
-/// 224 × 224.
+/// Scales pictures, bilinear, antialiased: the short side to 256, and of that the whole or the
+/// middle 224 × 224; or the whole to 224 × 224.
 pub struct FrameScaler {
     crop: Crop,
     resizer: Resizer,
@@ -162,10 +166,15 @@ impl FrameScaler {
 
     /// The picture as the network sees it.
     ///
-    /// Any size from 1 × 1 works: the long side becomes at most 1024 and each side at
-    /// least 32, which changes the aspect of very long pictures.
+    /// Any size from 1 × 1 works. Unless all are squeezed, the long side becomes at most 1024 and
+    /// each side at least 32, which changes the aspect of very long pictures.
     pub fn scale(&mut self, picture: &Picture) -> ScaledFrame {
-        let (width, height) = scaled_size(picture.width, picture.height);
+        let (width, height) = match self.crop {
+            Crop::Full | Crop::Center => scaled_size(picture.width, picture.height),
+            // Not letterboxed: the network would compute the borders, too, and told no more on
+            // real clips (benches/RESULTS.md).
+            Crop::Squeeze => (CROP_SIDE, CROP_SIDE),
+        };
         let rgb = self.resize(picture, width, height);
         let whole = ScaledFrame {
             rgb,
@@ -174,7 +183,7 @@ impl FrameScaler {
             view: Viewport::whole(width, height),
         };
         match self.crop {
-            Crop::Full => whole,
+            Crop::Full | Crop::Squeeze => whole,
             Crop::Center => whole.middle(CROP_SIDE),
         }
     }
@@ -238,7 +247,7 @@ mod tests {
         assert_eq!(scaled_size(1, 4000), (32, 1024));
         assert_eq!(scaled_size(4000, 1), (1024, 32));
         assert_eq!(scaled_size(0, 0), (256, 256));
-        for crop in [Crop::Full, Crop::Center] {
+        for crop in [Crop::Full, Crop::Squeeze, Crop::Center] {
             for (w, h) in [(1, 1), (2, 2), (1, 4000), (33, 7)] {
                 let frame = FrameScaler::new(crop).scale(&Picture::filled(w, h, [9, 8, 7]));
                 assert_eq!(frame.rgb.len(), (frame.width * frame.height * 3) as usize);
@@ -272,6 +281,33 @@ mod tests {
             rgb: rgb.clone(),
         };
         assert_eq!(FrameScaler::new(Crop::Full).scale(&picture).rgb, rgb);
+    }
+
+    #[test]
+    fn a_squeezed_picture_shows_the_whole_frame_in_one_size() {
+        // Four quarters of different colours, in each orientation.
+        for (w, h) in [(1280, 720), (720, 1280), (640, 480), (224, 224), (31, 900)] {
+            let quarter = |x: u32, y: u32| 60 * (u32::from(2 * x >= w) + 2 * u32::from(2 * y >= h));
+            let rgb = (0..h)
+                .flat_map(|y| (0..w).flat_map(move |x| [quarter(x, y) as u8; 3]))
+                .collect();
+            let frame = FrameScaler::new(Crop::Squeeze).scale(&Picture {
+                width: w,
+                height: h,
+                rgb,
+            });
+            assert_eq!((frame.width, frame.height), (224, 224), "{w} × {h}");
+            assert_eq!(frame.view, Viewport::whole(224, 224));
+            // Its map covers all of the frame, and each cell lies over its part of it.
+            assert_eq!(frame.view.under_map(14, 14), [0.0, 0.0, 1.0, 1.0]);
+            assert_eq!(frame.view.under_map(28, 28), [0.0, 0.0, 1.0, 1.0]);
+            for (row, col) in [(3, 3), (3, 10), (10, 3), (10, 10)] {
+                let [x, y] = frame.view.image_from_cell(row, col, 14, 14);
+                let seen = frame.rgb[((row * 16 + 8) * 224 + col * 16 + 8) as usize * 3];
+                let there = quarter((x * w as f32) as u32, (y * h as f32) as u32);
+                assert_eq!(u32::from(seen), there, "{w} × {h}, cell {row}, {col}");
+            }
+        }
     }
 
     #[test]
