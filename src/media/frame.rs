@@ -10,6 +10,8 @@ use gstreamer_video::{VideoColorRange, VideoFormat};
 
 use super::colour;
 use super::process::RemoteFrame;
+use super::seen;
+use crate::features::{Crop, FrameScaler, Seen};
 use crate::picture::{Picture, ToPicture};
 use crate::time::MediaTime;
 use crate::window::Timed;
@@ -184,6 +186,20 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// What the network sees of it, and the size of its picture. In a child, it is scaled
+    /// there: no more than that crosses.
+    ///
+    /// # Errors
+    /// Says in one line why the frame cannot be converted.
+    pub fn look(&self, crop: Crop) -> Result<Seen, String> {
+        match &self.pixels {
+            Pixels::Here(frame) => frame.look(crop),
+            Pixels::InChild(frame) => frame.look(crop),
+        }
+    }
+}
+
 impl Timed for Frame {
     fn at(&self) -> MediaTime {
         self.at
@@ -234,6 +250,37 @@ impl DecodedFrame {
 
     fn bytes(&self) -> usize {
         self.sample.buffer().map_or(0, gst::BufferRef::size)
+    }
+}
+
+impl DecodedFrame {
+    fn look(&self, crop: Crop) -> Result<Seen, String> {
+        let mut scaler = FrameScaler::new(crop);
+        if let Some(seen) = self.look_at_planes(&mut scaler) {
+            return Ok(seen);
+        }
+        let picture = self.to_picture()?;
+        Ok(Seen {
+            width: picture.width,
+            height: picture.height,
+            image: scaler.scale(&picture),
+        })
+    }
+
+    /// `None` if its planes cannot be scaled as they are.
+    fn look_at_planes(&self, scaler: &mut FrameScaler) -> Option<Seen> {
+        if self.video_state.orientation.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        let info = colour::described(self.sample.caps()?).ok()?;
+        let buffer = self.sample.buffer()?;
+        let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).ok()?;
+        let image = scaler.scale_planes(&seen::planes(&frame, &info)?)?;
+        Some(Seen {
+            width: info.width(),
+            height: info.height(),
+            image,
+        })
     }
 }
 

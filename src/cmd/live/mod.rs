@@ -192,6 +192,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         wait_for_cameras: args.wait,
         isolated: false,
         qc: false,
+        keyframes: false,
         bar,
     }
     .run()
