@@ -10,7 +10,6 @@ use gstreamer_video::{VideoColorRange, VideoFormat};
 
 use super::colour;
 use super::process::RemoteFrame;
-use super::seen;
 use crate::features::{Crop, FrameScaler, Seen};
 use crate::picture::{Picture, ToPicture};
 use crate::time::MediaTime;
@@ -255,31 +254,11 @@ impl DecodedFrame {
 
 impl DecodedFrame {
     fn look(&self, crop: Crop) -> Result<Seen, String> {
-        let mut scaler = FrameScaler::new(crop);
-        if let Some(seen) = self.look_at_planes(&mut scaler) {
-            return Ok(seen);
-        }
         let picture = self.to_picture()?;
         Ok(Seen {
             width: picture.width,
             height: picture.height,
-            image: scaler.scale(&picture),
-        })
-    }
-
-    /// `None` if its planes cannot be scaled as they are.
-    fn look_at_planes(&self, scaler: &mut FrameScaler) -> Option<Seen> {
-        if self.video_state.orientation.load(Ordering::Relaxed) != 0 {
-            return None;
-        }
-        let info = colour::described(self.sample.caps()?).ok()?;
-        let buffer = self.sample.buffer()?;
-        let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).ok()?;
-        let image = scaler.scale_planes(&seen::planes(&frame, &info)?)?;
-        Some(Seen {
-            width: info.width(),
-            height: info.height(),
-            image,
+            image: FrameScaler::new(crop).scale(&picture),
         })
     }
 }

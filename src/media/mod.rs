@@ -34,7 +34,6 @@ mod restamp;
 mod ring;
 mod scene;
 mod secrets;
-mod seen;
 mod session;
 mod skip;
 mod source;

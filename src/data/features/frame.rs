@@ -138,15 +138,6 @@ impl ScaledFrame {
     }
 }
 
-/// An image's size in pixels, and where it lies in the picture.
-pub(super) struct Shape {
-    pub width: u32,
-    pub height: u32,
-    /// Left, top, width and height in pixels of the picture.
-    pub source: [f64; 4],
-    pub view: Viewport,
-}
-
 /// What is looked at of a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
@@ -177,46 +168,6 @@ impl FrameScaler {
             options: ResizeOptions::new()
                 .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
                 .use_alpha(false),
-        }
-    }
-
-    /// How [`resizer`](Self::resizer) is to scale.
-    pub(super) fn options(&self) -> ResizeOptions {
-        self.options
-    }
-
-    /// Scales; its scratch memory is reused.
-    pub(super) fn resizer(&mut self) -> &mut Resizer {
-        &mut self.resizer
-    }
-
-    /// The image of a picture of this size, and which part of the picture it shows.
-    pub(super) fn shape(&self, width: u32, height: u32) -> Shape {
-        let (w, h) = scaled_size(width, height);
-        let (to_w, to_h) = match self.crop {
-            Crop::Full => (w, h),
-            Crop::Center => (w.min(CROP_SIDE), h.min(CROP_SIDE)),
-        };
-        let (x, y) = ((w - to_w) / 2, (h - to_h) / 2);
-        let part =
-            |of: u32, whole: u32, side: u32| f64::from(of) * f64::from(side) / f64::from(whole);
-        let fraction = |part: u32, of: u32| part as f32 / of as f32;
-        Shape {
-            width: to_w,
-            height: to_h,
-            source: [
-                part(x, w, width),
-                part(y, h, height),
-                part(to_w, w, width),
-                part(to_h, h, height),
-            ],
-            view: Viewport {
-                left: fraction(x, w),
-                top: fraction(y, h),
-                width: fraction(to_w, w),
-                height: fraction(to_h, h),
-                pixels: [to_w, to_h],
-            },
         }
     }
 

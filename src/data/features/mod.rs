@@ -13,14 +13,12 @@ mod clean;
 mod eigen;
 mod frame;
 mod level;
-mod planes;
 mod spectrogram;
 mod still;
 
 pub use clean::{Damage, MAX_SAMPLE, clean};
 pub use frame::{Crop, FrameScaler, SHORT_SIDE, ScaledFrame, Seen, Viewport};
 pub use level::{Level, LevelSums};
-pub use planes::Planes;
 pub use spectrogram::LogSpectrogram;
 pub use still::{is_black, is_still};
 

@@ -66,7 +66,7 @@ pub fn serve(memory_bytes: u64) -> io::Result<()> {
 
 /// What the main thread is to do.
 enum Order {
-    Open(Source, SessionOptions),
+    Open(Box<Source>, SessionOptions),
     Close,
 }
 
@@ -118,7 +118,7 @@ fn take_requests(
                     looks,
                     ..SessionOptions::default()
                 };
-                Order::Open(place.into_source(name, tracks), options)
+                Order::Open(Box::new(place.into_source(name, tracks)), options)
             }
         };
         if orders.send(order).is_err() {
