@@ -88,13 +88,23 @@ impl Extractor {
 
     /// Looks at a frame, after `before`.
     fn look(&mut self, frame: &Frame, before: Option<Looked>) -> Result<Looked, String> {
+        // A sink that draws needs all of the picture; the same image comes of it.
+        let picture = match self.keep_pictures {
+            true => Some(frame.to_picture()?),
+            false => None,
+        };
         let Seen {
             width,
             height,
             image,
-        } = frame.look(self.crop)?;
-        // The same image with and without a sink that draws.
-        let picture = self.keep_pictures.then(|| frame.to_picture());
+        } = match &picture {
+            Some(picture) => Seen {
+                width: picture.width,
+                height: picture.height,
+                image: self.features.see(picture),
+            },
+            None => frame.look(self.crop)?,
+        };
         let before = before.map_or(Vec::new(), |before| before.image.rgb);
         Ok(Looked {
             at: frame.at(),
@@ -104,7 +114,7 @@ impl Extractor {
                 still: is_still(&before, &image.rgb),
                 black: is_black(&image.rgb),
             },
-            picture: picture.transpose()?.map(Arc::new),
+            picture: picture.map(Arc::new),
             image,
         })
     }
