@@ -69,6 +69,7 @@ pub fn run(args: &LaunchArgs) -> anyhow::Result<bool> {
         wait_for_cameras: false,
         isolated: false,
         qc: false,
+        keyframes: false,
         jobs: 1,
         bar,
     }

@@ -104,6 +104,8 @@ pub struct Run<'a> {
     pub isolated: bool,
     /// Measure all sound and frames of each file.
     pub qc: bool,
+    /// Decode key pictures only.
+    pub keyframes: bool,
     /// Streams to read in parallel.
     pub jobs: usize,
     /// The progress bar.
@@ -136,6 +138,7 @@ impl Run<'_> {
             wait_for_cameras,
             isolated,
             qc,
+            keyframes,
             jobs,
             bar,
         } = self;
@@ -143,6 +146,10 @@ impl Run<'_> {
             GraphFiles::check(folder).map_err(SinkError::io(folder, "write"))?;
         }
         let window = &args.window;
+        let processes = ProcessOpener::new(jobs);
+        if isolated {
+            processes.prepare(jobs.min(sources.len()));
+        }
         let net = args.net.place(&weights)?;
         drop(weights);
         let _returning = real_time.then(Returning::start).flatten();
@@ -227,6 +234,7 @@ impl Run<'_> {
             skip,
             hop,
             meter: qc.then(Arc::default),
+            keyframes,
             graphs: args
                 .dot
                 .as_deref()
@@ -240,7 +248,6 @@ impl Run<'_> {
         let _service = real_time
             .then(|| super::live::service::Service::start(names.len(), &stats))
             .flatten();
-        let processes = ProcessOpener::new(jobs);
         #[cfg(feature = "store")]
         let processes = StagedOpener { inner: &processes };
         let mut engine = Engine::new(&options, &cancel, &stats);

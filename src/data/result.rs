@@ -301,6 +301,9 @@ pub struct Summary {
     /// Frames a second, where the source says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fps: Option<f64>,
+    /// Only key pictures were decoded, of which each moment has the nearest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keyframes: bool,
     /// It was stopped, or reached a limit, before its end; a later run resumes it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,

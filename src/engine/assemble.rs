@@ -121,6 +121,7 @@ impl Assembler {
                     model: Some(self.model.name.clone()),
                     bytes: stream.bytes,
                     fps: end.fps,
+                    keyframes: end.keyframes,
                     interrupted: end.stopped || end.limited,
                     error: end.error,
                 }))

@@ -86,6 +86,8 @@ pub struct StreamEnd {
     pub limited: bool,
     /// Frames a second, as far as the source says.
     pub fps: Option<f64>,
+    /// Only key pictures were decoded.
+    pub keyframes: bool,
     /// Why it failed, in one line.
     pub error: Option<String>,
     /// What was measured of it, if that was asked for and all of it was read.

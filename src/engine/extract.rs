@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::EngineOptions;
 use super::network::Job;
 use crate::clock::Clock;
-use crate::features::{Damage, FeatureExtractor, Features, ScaledFrame, clean, is_black, is_still};
+use crate::features::{
+    Crop, Damage, FeatureExtractor, Features, ScaledFrame, Seen, clean, is_black, is_still,
+};
 use crate::media::Frame;
 use crate::picture::{Picture, ToPicture};
 use crate::result::{AudioFacts, StreamName, VideoFacts};
@@ -16,6 +18,7 @@ use crate::window::{Moment, Pace, Timed};
 pub(super) struct Extractor {
     stream: StreamName,
     features: FeatureExtractor,
+    crop: Crop,
     keep_pictures: bool,
     /// What was looked at for the previous moment.
     looked: Option<Looked>,
@@ -26,7 +29,7 @@ pub(super) struct Extractor {
 /// A frame, as the network and the sinks see it.
 struct Looked {
     at: MediaTime,
-    picture: Arc<Picture>,
+    picture: Option<Arc<Picture>>,
     image: ScaledFrame,
     facts: VideoFacts,
 }
@@ -36,6 +39,7 @@ impl Extractor {
         Self {
             stream,
             features: FeatureExtractor::new(options.spec, options.crop),
+            crop: options.crop,
             keep_pictures: options.keep_pictures,
             looked: None,
             damage_reported: false,
@@ -73,7 +77,7 @@ impl Extractor {
             audio: AudioFacts::of(&moment.pcm, damage),
             video: looked.facts,
             features,
-            picture: self.keep_pictures.then(|| Arc::clone(&looked.picture)),
+            picture: looked.picture.clone(),
             padded: moment.padded,
             live: pace == Pace::Live,
             arrived: moment.arrived,
@@ -84,18 +88,33 @@ impl Extractor {
 
     /// Looks at a frame, after `before`.
     fn look(&mut self, frame: &Frame, before: Option<Looked>) -> Result<Looked, String> {
-        let picture = frame.to_picture()?;
-        let image = self.features.see(&picture);
+        // A sink that draws needs all of the picture; the same image comes of it.
+        let picture = match self.keep_pictures {
+            true => Some(frame.to_picture()?),
+            false => None,
+        };
+        let Seen {
+            width,
+            height,
+            image,
+        } = match &picture {
+            Some(picture) => Seen {
+                width: picture.width,
+                height: picture.height,
+                image: self.features.see(picture),
+            },
+            None => frame.look(self.crop)?,
+        };
         let before = before.map_or(Vec::new(), |before| before.image.rgb);
         Ok(Looked {
             at: frame.at(),
             facts: VideoFacts {
-                width: picture.width,
-                height: picture.height,
+                width,
+                height,
                 still: is_still(&before, &image.rgb),
                 black: is_black(&image.rgb),
             },
-            picture: Arc::new(picture),
+            picture: picture.map(Arc::new),
             image,
         })
     }

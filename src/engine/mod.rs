@@ -112,6 +112,8 @@ pub struct Task {
     pub packets: Option<Arc<PacketRing>>,
     /// Measures all of it, if it is a file.
     pub meter: Option<Arc<Meter>>,
+    /// Decode key pictures only, if it is a file.
+    pub keyframes: bool,
     /// Where its pipeline is drawn.
     pub graphs: Option<GraphFiles>,
 }
@@ -126,6 +128,7 @@ impl Task {
             hop: None,
             packets: None,
             meter: None,
+            keyframes: false,
             graphs: None,
         }
     }

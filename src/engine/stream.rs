@@ -14,7 +14,7 @@ use super::utc::UtcZero;
 use super::{Engine, Task};
 use crate::cancel::CancelToken;
 use crate::media::{
-    Doubting, Ending, Feed, Frame, MediaError, OPENINGS, Origin, SessionOptions, Source,
+    Doubting, Ending, Feed, Frame, Looks, MediaError, OPENINGS, Origin, SessionOptions, Source,
     SourceKind, Stall, drive,
 };
 use crate::result::GapReason;
@@ -68,6 +68,7 @@ pub(super) fn run(
         missing: None,
         tail: TAIL_SAMPLES,
         frame_rate: None,
+        frames: 0,
         dropped: (0, 0),
         dropped_before: (0, 0),
         asked_at: None,
@@ -87,6 +88,7 @@ pub(super) fn run(
             stopped: ending == Ending::Stopped && reader.pace == Pace::File,
             limited: ending == Ending::Limit && reader.pace == Pace::File,
             fps: reader.frame_rate,
+            keyframes: reader.task.keyframes,
             error: reader.failure(&ending).map(|cause| cause.to_string()),
             measured: meter.map(|meter| Box::new(meter.report())),
         },
@@ -112,6 +114,8 @@ struct Reader<'a> {
     lateness: Option<Lateness>,
     missing: Option<String>,
     tail: usize,
+    /// Frames that came.
+    frames: u64,
     /// Frames a second.
     frame_rate: Option<f64>,
     /// Blocks and frames dropped in this session.
@@ -142,6 +146,7 @@ impl Reader<'_> {
                 packets: self.task.packets.clone(),
                 meter: self.task.meter.clone(),
                 graphs: self.task.graphs.clone(),
+                looks: self.looks(),
                 ..SessionOptions::default()
             };
             let ending = match self.engine.opener.open(self.source(), session_options) {
@@ -197,6 +202,24 @@ impl Reader<'_> {
             // A source that never yielded anything has failed, even if stopped now.
             return if nothing_came { ending } else { over };
         }
+    }
+
+    /// Which frames of a file are looked at; `None` for all.
+    fn looks(&self) -> Option<Looks> {
+        let options = self.engine.options;
+        if options.real_time || !self.task.watchers.is_empty() {
+            return None;
+        }
+        if self.task.keyframes {
+            return Some(Looks::KeyPictures);
+        }
+        Some(match options.frame_every.0 {
+            0 => Looks::Windows {
+                window: options.spec.window_samples,
+                hop: self.task.hop.unwrap_or(options.hop).samples(),
+            },
+            every => Looks::Steps(every),
+        })
     }
 
     /// Where the stream is to end.
@@ -336,6 +359,13 @@ impl Reader<'_> {
         let whole = *ending == Ending::Whole;
         maker.finish(whole, self.tail, &mut self.made);
         let (sound, picture) = maker.has_sound_and_picture();
+        if self.task.keyframes && self.frames == 1 && whole {
+            tracing::warn!(
+                "{}: has one key picture only: all of its moments are judged by that; \
+                 leave out --keyframes",
+                self.source().name
+            );
+        }
         for made in std::mem::take(&mut self.made) {
             self.hand_on(made);
         }

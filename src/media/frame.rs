@@ -10,6 +10,7 @@ use gstreamer_video::{VideoColorRange, VideoFormat};
 
 use super::colour;
 use super::process::RemoteFrame;
+use crate::features::{Crop, FrameScaler, Seen};
 use crate::picture::{Picture, ToPicture};
 use crate::time::MediaTime;
 use crate::window::Timed;
@@ -184,6 +185,20 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// What the network sees of it, and the size of its picture. In a child, it is scaled
+    /// there: no more than that crosses.
+    ///
+    /// # Errors
+    /// Says in one line why the frame cannot be converted.
+    pub fn look(&self, crop: Crop) -> Result<Seen, String> {
+        match &self.pixels {
+            Pixels::Here(frame) => frame.look(crop),
+            Pixels::InChild(frame) => frame.look(crop),
+        }
+    }
+}
+
 impl Timed for Frame {
     fn at(&self) -> MediaTime {
         self.at
@@ -234,6 +249,17 @@ impl DecodedFrame {
 
     fn bytes(&self) -> usize {
         self.sample.buffer().map_or(0, gst::BufferRef::size)
+    }
+}
+
+impl DecodedFrame {
+    fn look(&self, crop: Crop) -> Result<Seen, String> {
+        let picture = self.to_picture()?;
+        Ok(Seen {
+            width: picture.width,
+            height: picture.height,
+            image: FrameScaler::new(crop).scale(&picture),
+        })
     }
 }
 

@@ -34,7 +34,8 @@ const UNWANTED: [&str; 4] = [
     "openalsink",
 ];
 
-fn start_gstreamer() -> Result<(), MediaError> {
+/// Starts GStreamer, once in a process.
+pub(super) fn start_gstreamer() -> Result<(), MediaError> {
     gst::init().map_err(|e| MediaError::Pipeline(format!("GStreamer does not start: {e}")))?;
     let registry = gst::Registry::get();
     for name in UNWANTED {

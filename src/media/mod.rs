@@ -36,6 +36,7 @@ mod rtsp;
 mod scene;
 mod secrets;
 mod session;
+mod skip;
 mod source;
 mod splice;
 mod stall;
@@ -63,6 +64,7 @@ pub use recording::{RecordingEnd, read_recording};
 pub use ring::{AudioBlock, SoundEnder, SoundReader, SoundWriter, sound_ring};
 pub use scene::{SceneFeed, SceneSource};
 pub use session::{End, Session, SessionOptions};
+pub use skip::Looks;
 pub use source::{Source, SourceError, SourceKind, is_media};
 pub use stall::Stall;
 #[cfg(feature = "store")]

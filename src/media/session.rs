@@ -24,6 +24,7 @@ use super::meter::Meter;
 use super::packets::{PacketRing, Taps};
 use super::restamp::keep_timestamps;
 use super::ring::{SoundEnder, SoundReader, sound_ring};
+use super::skip::{Looks, Skipping};
 use super::source::{Source, SourceKind};
 use super::tap::{FrameTap, SoundTap, TapState};
 use super::tracks::Trouble;
@@ -67,6 +68,8 @@ pub struct SessionOptions {
     pub meter: Option<Arc<Meter>>,
     /// Where the pipeline is drawn.
     pub graphs: Option<GraphFiles>,
+    /// Which frames of a file are looked at; others may be missing. All of them if not given.
+    pub looks: Option<Looks>,
 }
 
 /// How a session ended.
@@ -97,6 +100,7 @@ pub struct Session {
     stop: Arc<AtomicBool>,
     pumps: Vec<JoinHandle<()>>,
     graphs: Option<GraphFiles>,
+    skipping: Option<Arc<Skipping>>,
     /// Dropped after the pipeline has stopped: fields are dropped after `drop` has run.
     _taps: Option<Taps>,
 }
@@ -142,6 +146,7 @@ impl Session {
             stop: Arc::default(),
             pumps: Vec::new(),
             graphs: options.graphs,
+            skipping: None,
             _taps: None,
         };
         if let Some(graphs) = &session.graphs {
@@ -164,6 +169,16 @@ impl Session {
         for_each_element(&session.pipeline, move |_, factory| {
             frames_state.note_element(factory);
         });
+        let looks = options.looks.filter(|_| options.meter.is_none());
+        // What a description does with its pictures besides is not known.
+        let is_ours = matches!(
+            source.kind,
+            SourceKind::File(_) | SourceKind::Uri { live: false, .. }
+        );
+        session.skipping = looks.filter(|_| is_ours).map(|looks| {
+            let by_clock = &session.by_clock;
+            Skipping::add(&session.pipeline, looks, options.offset, by_clock)
+        });
         skip_late_pictures(&session.pipeline, &session.by_clock, &session.frame_state);
 
         let live = session.pause(source, &options.stop)?;
@@ -180,6 +195,7 @@ impl Session {
             offset: options.offset,
             plays: by_clock,
             next: None,
+            skipping: session.skipping.clone(),
             state: Arc::clone(&session.sound_state),
         };
         let frame_tap = FrameTap {
@@ -454,6 +470,10 @@ impl Drop for Session {
     fn drop(&mut self) {
         if let Some(graphs) = &self.graphs {
             graphs.draw(&self.pipeline, "end");
+        }
+        if let Some(skipping) = &self.skipping {
+            let (decoded, skipped) = skipping.counts();
+            tracing::debug!(decoded, skipped, "pictures");
         }
         // The pumps continue but discard: full sinks would block the state change.
         self.stop.store(true, Ordering::Relaxed);

@@ -15,6 +15,7 @@ use gstreamer_app as gst_app;
 
 use super::frame::{Frame, VideoState};
 use super::ring::SoundWriter;
+use super::skip::Skipping;
 use crate::time::{MediaTime, SamplePos};
 
 /// The largest block that a pump writes: one buffer of a container may hold seconds, more
@@ -68,6 +69,8 @@ pub(super) struct SoundTap {
     pub plays: bool,
     /// Where the last block ended: there, one without a timestamp continues.
     pub next: Option<SamplePos>,
+    /// Skips pictures by what is heard.
+    pub skipping: Option<Arc<Skipping>>,
     pub state: Arc<TapState>,
 }
 
@@ -156,6 +159,7 @@ impl SoundTap {
                 };
                 let mut at = begin;
                 self.next = Some(begin.plus(map.len() / 4));
+                self.hear(begin, map.len() / 4);
                 for piece in map.as_slice().chunks(PUMP_PIECE * 4) {
                     let samples = piece.len() / 4;
                     while !self.writer.has_room(samples) {
@@ -172,8 +176,21 @@ impl SoundTap {
                     at = at.plus(samples);
                 }
             }
+            if let Some(skipping) = &self.skipping {
+                skipping.sound_ended();
+            }
             self.end();
         })
+    }
+
+    /// Before it waits for room: pictures are decoded meanwhile.
+    fn hear(&self, begin: SamplePos, samples: usize) {
+        let Some(skipping) = &self.skipping else {
+            return;
+        };
+        for first in (0..samples).step_by(PUMP_PIECE) {
+            skipping.hear(begin.plus(first), PUMP_PIECE.min(samples - first));
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub fn summary(stream: &str, moments: u64) -> Record {
         model: None,
         bytes: None,
         fps: None,
+        keyframes: false,
         interrupted: false,
         error: None,
     })

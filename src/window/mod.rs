@@ -15,4 +15,6 @@ mod windower;
 pub use moment::{GapSpan, Moment, MomentOrGap, Pace};
 pub use moments::MomentMaker;
 pub use pairing::{FRAME_MEMORY, FrameBuffer, NearestFrame, Timed};
-pub use windower::{Discontinuity, SoundEvent, SoundWindow, TAIL_SAMPLES, Windower};
+pub use windower::{
+    Discontinuity, SLIP_SAMPLES, SoundEvent, SoundWindow, TAIL_SAMPLES, TOLERANCE_SAMPLES, Windower,
+};

@@ -14,7 +14,7 @@ pub const TOLERANCE_SAMPLES: usize = 960;
 /// A smoothed difference of more than 5 ms is corrected at once, so that positions never
 /// drift from the timestamps. A smaller one is the rounding of timestamps (1 ms in
 /// Matroska), and correcting it would only damage the sound.
-const SLIP_SAMPLES: usize = 240;
+pub const SLIP_SAMPLES: usize = 240;
 
 /// A last window that is at most 10 ms short (a resampler's tail) counts as complete.
 pub const TAIL_SAMPLES: usize = 480;

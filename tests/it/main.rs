@@ -66,6 +66,8 @@ mod shards;
 mod shipped_model;
 #[cfg(feature = "gst")]
 mod sinks;
+#[cfg(feature = "gst")]
+mod skipping;
 #[cfg(all(feature = "gst", feature = "parquet", feature = "store"))]
 mod stores;
 #[cfg(feature = "gst")]

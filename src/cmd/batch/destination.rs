@@ -183,6 +183,7 @@ fn record(args: &BatchArgs, model: &str, shard: Shard) -> RunRecord {
         ("--audio-track", number(tracks.audio_track)),
         ("--video-track", number(tracks.video_track)),
         ("--qc", args.qc.to_string()),
+        ("--keyframes", args.keyframes.to_string()),
     ];
     RunRecord {
         format: RUN_FORMAT.to_owned(),

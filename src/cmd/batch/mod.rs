@@ -55,6 +55,12 @@ pub struct BatchArgs {
     /// for it, but not judged again.
     #[arg(long, conflicts_with = "seconds")]
     pub qc: bool,
+    /// Decode key pictures only: quicker, and another answer
+    ///
+    /// Each window takes the nearest key picture, which may be seconds away; frame_ns
+    /// tells. Without it, pictures are left out only where nothing changes.
+    #[arg(long, conflicts_with_all = ["qc", "frame_every", "overlay"])]
+    pub keyframes: bool,
     /// Write one row a clip to this .parquet file (to a folder if OUT is one)
     ///
     /// Mean, percentiles and shares of the clip's moments, its longest mismatch, level,
@@ -182,6 +188,7 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
         wait_for_cameras: false,
         isolated: true,
         qc: args.qc,
+        keyframes: args.keyframes,
         jobs: args.jobs.map_or_else(default_jobs, usize::from),
         bar,
     }

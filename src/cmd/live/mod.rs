@@ -194,6 +194,7 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<bool> {
         wait_for_cameras: args.wait,
         isolated: false,
         qc: false,
+        keyframes: false,
         bar,
     }
     .run()

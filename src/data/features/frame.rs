@@ -142,6 +142,17 @@ impl ScaledFrame {
     }
 }
 
+/// What is looked at of a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Width of the upright picture with square pixels.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+    /// What the network sees of it.
+    pub image: ScaledFrame,
+}
+
 /// Scales pictures, bilinear, antialiased: the short side to 256, and of that the whole or the
 /// middle 224 × 224; or the whole to 224 × 224.
 pub struct FrameScaler {

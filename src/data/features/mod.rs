@@ -17,7 +17,7 @@ mod spectrogram;
 mod still;
 
 pub use clean::{Damage, MAX_SAMPLE, clean};
-pub use frame::{Crop, FrameScaler, SHORT_SIDE, ScaledFrame, Viewport};
+pub use frame::{Crop, FrameScaler, SHORT_SIDE, ScaledFrame, Seen, Viewport};
 pub use level::{Level, LevelSums};
 pub use spectrogram::LogSpectrogram;
 pub use still::{is_black, is_still};

@@ -66,6 +66,7 @@ impl Listener for Listening<'_, '_> {
         if let Some(lag) = &mut self.lag {
             lag.measure_picture(frame.at(), self.reader.engine.clock.now());
         }
+        self.reader.frames += 1;
         self.maker.push_frame(frame);
     }
 

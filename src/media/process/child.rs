@@ -13,7 +13,9 @@ use crossbeam_channel::Receiver;
 use tracing::level_filters::LevelFilter;
 
 use super::limits::OUT_OF_MEMORY;
+use super::pixels::{self, Wish};
 use super::wire::{self, Event, FrameFacts, Request};
+use crate::features::{Crop, Seen};
 use crate::media::error::MediaError;
 use crate::media::frame::Frame;
 use crate::picture::{Picture, ToPicture};
@@ -170,11 +172,16 @@ impl Channels {
         }
     }
 
-    fn picture(&self, id: u64) -> Result<Picture, String> {
+    /// Asks for a frame, and reads the answer with `read`.
+    fn ask<T>(
+        &self,
+        what: Wish,
+        read: impl FnOnce(&mut &UnixStream) -> io::Result<Result<T, String>>,
+    ) -> Result<T, String> {
         let line = lock(&self.pictures);
         let ask = || {
-            (&*line).write_all(&id.to_le_bytes())?;
-            wire::read_picture(&mut &*line)
+            (&*line).write_all(&what.to_bytes())?;
+            read(&mut &*line)
         };
         ask().unwrap_or_else(|_| {
             let _ = line.shutdown(std::net::Shutdown::Both);
@@ -201,9 +208,24 @@ impl RemoteFrame {
     }
 }
 
+impl RemoteFrame {
+    /// As [`Frame::look`].
+    pub fn look(&self, crop: Crop) -> Result<Seen, String> {
+        let what = Wish {
+            id: self.facts.id,
+            crop: Some(crop),
+        };
+        self.channels.ask(what, |from| pixels::read_seen(from))
+    }
+}
+
 impl ToPicture for RemoteFrame {
     fn to_picture(&self) -> Result<Picture, String> {
-        self.channels.picture(self.facts.id)
+        let what = Wish {
+            id: self.facts.id,
+            crop: None,
+        };
+        self.channels.ask(what, |from| pixels::read_picture(from))
     }
 }
 

@@ -68,6 +68,7 @@ impl ProcessFeed {
             decoder_threads: options.decoder_threads,
             measure: options.meter.is_some(),
             graphs: options.graphs.clone(),
+            looks: options.looks,
         });
         let mut feed = Self {
             pool,

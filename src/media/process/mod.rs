@@ -17,6 +17,7 @@
 mod child;
 mod feed;
 mod limits;
+mod pixels;
 mod serve;
 mod wire;
 
@@ -85,6 +86,14 @@ impl ProcessOpener {
             decoder_threads: None,
             pool: Arc::default(),
         }
+    }
+
+    /// Starts so many children before there are files for them: their libraries load while
+    /// this process loads its model. What goes wrong is told when a file is opened.
+    pub fn prepare(&self, children: usize) {
+        let started =
+            (0..children).map_while(|_| Child::start(&self.program, self.memory_bytes).ok());
+        self.pool.idle().extend(started);
     }
 
     fn child(&self) -> Result<Child, MediaError> {

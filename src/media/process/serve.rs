@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::limits;
+use super::pixels::{self, Wish};
 use super::wire::{self, Event, FrameFacts, Request, State};
 use crate::cancel::CancelToken;
 use crate::clock::SystemClock;
 use crate::exit;
+use crate::media::graph::start_gstreamer;
 use crate::media::{
     AudioBlock, Ending, Feed, Frame, GstOpener, Listener, MediaError, Opener, SessionOptions,
     Source, drive,
@@ -33,6 +35,8 @@ pub fn serve(memory_bytes: u64) -> io::Result<()> {
     let (events, pictures) = limits::take_channels()?;
     limits::be_expendable();
     limits::bound_memory(memory_bytes)?;
+    // Before there is a file, while the parent loads its model; a failure is told with it.
+    let _ = start_gstreamer();
     let frames = Arc::new(HeldFrames::default());
     let requests = BufReader::new(events.try_clone()?);
     let (sender, orders) = crossbeam_channel::unbounded();
@@ -62,7 +66,7 @@ pub fn serve(memory_bytes: u64) -> io::Result<()> {
 
 /// What the main thread is to do.
 enum Order {
-    Open(Source, SessionOptions),
+    Open(Box<Source>, SessionOptions),
     Close,
 }
 
@@ -102,6 +106,7 @@ fn take_requests(
                 decoder_threads,
                 measure,
                 graphs,
+                looks,
             } => {
                 open = CancelToken::default();
                 let options = SessionOptions {
@@ -110,9 +115,10 @@ fn take_requests(
                     decoder_threads,
                     meter: measure.then(Arc::default),
                     graphs,
+                    looks,
                     ..SessionOptions::default()
                 };
-                Order::Open(place.into_source(name, tracks), options)
+                Order::Open(Box::new(place.into_source(name, tracks)), options)
             }
         };
         if orders.send(order).is_err() {
@@ -123,14 +129,19 @@ fn take_requests(
 
 fn send_pictures(mut line: &UnixStream, frames: &HeldFrames) -> io::Result<()> {
     loop {
-        let mut id = [0; 8];
-        line.read_exact(&mut id)?;
-        let frame = frames.lock().get(&u64::from_le_bytes(id)).cloned();
-        let picture = match frame {
-            Some(frame) => frame.to_picture(),
-            None => Err("a frame that is no longer there".to_owned()),
-        };
-        wire::write_picture(&mut line, &picture)?;
+        let wish = Wish::read(&mut line)?;
+        let frame = frames.lock().get(&wish.id).cloned();
+        let frame = frame.ok_or_else(|| "a frame that is no longer there".to_owned());
+        match wish.crop {
+            None => {
+                let picture = frame.and_then(|frame| frame.to_picture());
+                pixels::write_picture(&mut line, &picture)?;
+            }
+            Some(crop) => {
+                let seen = frame.and_then(|frame| frame.look(crop));
+                pixels::write_seen(&mut line, &seen)?;
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What goes between a child and its parent.
 //!
-//! Belongs here: messages and their bytes. Does not: who sends them when.
+//! Belongs here: messages and their bytes. Does not: who sends them when, pixels
+//! ([`super::pixels`]).
 //!
 //! A message is a kind (1 byte), a length (4 bytes) and as many bytes: JSON, or, for what
 //! comes many times a second, plain numbers. Numbers are little endian.
@@ -13,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::media::error::MediaError;
 use crate::media::graph_files::GraphFiles;
+use crate::media::skip::Looks;
 use crate::media::source::{Source, SourceKind};
 use crate::media::tracks::AskedTracks;
-use crate::picture::Picture;
 use crate::qc;
 use crate::time::{MediaTime, SamplePos};
 
@@ -25,10 +26,7 @@ const FRAME: u8 = b'f';
 const RELEASE: u8 = b'r';
 
 /// The longest message: a second of sound has 192 kB, and a block a tenth of that.
-const MAX_BYTES: u32 = 64 << 20;
-
-/// The longest side of a picture ([`Frame`](crate::media::Frame) makes none larger).
-const MAX_SIDE: u32 = 16_384;
+pub(super) const MAX_BYTES: u32 = 64 << 20;
 
 /// To the child.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +41,8 @@ pub(super) enum Request {
         /// Measure all of it.
         measure: bool,
         graphs: Option<GraphFiles>,
+        /// Which frames are looked at.
+        looks: Option<Looks>,
     },
     /// A frame that is no longer needed.
     #[serde(skip)]
@@ -175,11 +175,11 @@ pub(super) struct State {
     pub frame_rate: Option<f64>,
 }
 
-fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+pub(super) fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-fn write(to: &mut impl Write, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
+pub(super) fn write(to: &mut impl Write, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let length = u32::try_from(length).map_err(broken)?;
     to.write_all(&[kind])?;
@@ -256,52 +256,9 @@ pub(super) fn read_event(from: &mut impl Read) -> io::Result<Event> {
     Ok(Event::Sound(SamplePos(u64::from_le_bytes(*at)), pcm))
 }
 
-/// Writes a picture, or why there is none.
-pub(super) fn write_picture(
-    to: &mut impl Write,
-    picture: &Result<Picture, String>,
-) -> io::Result<()> {
-    match picture {
-        Ok(picture) => {
-            to.write_all(&[1])?;
-            to.write_all(&picture.width.to_le_bytes())?;
-            to.write_all(&picture.height.to_le_bytes())?;
-            to.write_all(&picture.rgb)
-        }
-        Err(cause) => write(to, 0, &[cause.as_bytes()]),
-    }
-}
-
-/// Reads a picture, or why there is none.
-pub(super) fn read_picture(from: &mut impl Read) -> io::Result<Result<Picture, String>> {
-    let mut kind = [0];
-    from.read_exact(&mut kind)?;
-    let mut number = || {
-        let mut bytes = [0; 4];
-        from.read_exact(&mut bytes)?;
-        io::Result::Ok(u32::from_le_bytes(bytes))
-    };
-    if kind == [0] {
-        let mut text = vec![0; number()?.min(MAX_BYTES) as usize];
-        from.read_exact(&mut text)?;
-        return Ok(Err(String::from_utf8_lossy(&text).into_owned()));
-    }
-    let (width, height) = (number()?, number()?);
-    if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
-        return Err(broken("a picture of impossible size"));
-    }
-    let length = width as usize * height as usize * 3;
-    // Not `vec![0; length]`: clearing it would cost as much as reading it.
-    let mut rgb = Vec::with_capacity(length);
-    from.take(length as u64).read_to_end(&mut rgb)?;
-    if rgb.len() < length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(Ok(Picture { width, height, rgb }))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::pixels::{read_picture, read_seen};
     use super::*;
     use std::path::Path;
 
@@ -320,6 +277,7 @@ mod tests {
             decoder_threads: Some(1),
             measure: true,
             graphs: Some(GraphFiles::in_folder(Path::new("/graphs"), "a")),
+            looks: Some(Looks::Steps(7)),
         };
         write_request(&mut bytes, &open).expect("written");
         write_request(&mut bytes, &Request::Release(9)).expect("written");
@@ -360,18 +318,6 @@ mod tests {
     }
 
     #[test]
-    fn pictures_arrive_as_they_were_sent() {
-        let picture = Picture::filled(3, 2, [1, 2, 3]);
-        for sent in [Ok(picture), Err("no way to RGB".to_owned())] {
-            let mut bytes = Vec::new();
-            write_picture(&mut bytes, &sent).expect("written");
-            assert_eq!(read_picture(&mut &bytes[..]).expect("read"), sent);
-            let cut = &mut &bytes[..bytes.len() - 1];
-            assert!(read_picture(cut).is_err(), "{sent:?}");
-        }
-    }
-
-    #[test]
     fn a_damaged_child_can_send_anything() {
         let texts: [&[u8]; 7] = [
             b"f\x08\0\0\0abcdefgh",
@@ -385,6 +331,7 @@ mod tests {
         for text in texts {
             assert!(read_event(&mut &text[..]).is_err(), "{text:?}");
             assert!(read_picture(&mut &text[..]).is_err(), "{text:?}");
+            assert!(read_seen(&mut &text[..]).is_err(), "{text:?}");
         }
     }
 }

@@ -284,6 +284,7 @@ fn status_says_what_is_the_matter() {
         model: None,
         bytes: None,
         fps: None,
+        keyframes: false,
         interrupted: false,
         error: None,
     };

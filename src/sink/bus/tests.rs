@@ -53,6 +53,7 @@ fn ended(stream: &str) -> Event {
         model: None,
         bytes: None,
         fps: None,
+        keyframes: false,
         interrupted: false,
         error: None,
     })

@@ -1,0 +1,190 @@
+//! Pictures that are not decoded, where every frame that is looked at comes out the same.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use l3net::cancel::CancelToken;
+use l3net::clock::SystemClock;
+use l3net::features::Crop;
+use l3net::media::{
+    AudioBlock, Doubting, Ending, Feed, Frame, GstOpener, Listener, Looks, Opener, Origin,
+    SessionOptions, drive, expand,
+};
+use l3net::stats::StreamStats;
+use l3net::time::{Hop, MediaTime};
+use l3net::window::{MomentMaker, MomentOrGap, Pace};
+use l3net::window_spec::WindowSpec;
+
+use crate::common::{batch_with, data, only, shared, streams_in};
+
+/// Makes moments of a file, and describes them.
+struct Moments {
+    maker: MomentMaker<Frame>,
+    frames: usize,
+    made: Vec<MomentOrGap<Frame>>,
+    told: Vec<String>,
+}
+
+impl Moments {
+    fn tell(&mut self) {
+        for made in std::mem::take(&mut self.made) {
+            self.told.push(match made {
+                MomentOrGap::Gap(gap) => format!("{gap:?}"),
+                MomentOrGap::Moment(moment) => {
+                    let mut hash = DefaultHasher::new();
+                    let seen = moment.frame.look(Crop::Center).map(|seen| seen.image.rgb);
+                    seen.hash(&mut hash);
+                    let at = l3net::window::Timed::at(&moment.frame);
+                    let (start, pixels) = (moment.start.0, hash.finish());
+                    format!("{start}: {} {pixels:x} {}", at.0, moment.padded)
+                }
+            });
+        }
+    }
+}
+
+impl Listener for Moments {
+    fn sound(&mut self, block: &AudioBlock<'_>) {
+        (self.maker).push_sound(block.at, block.pcm, block.arrived, &mut self.made);
+    }
+
+    fn has_enough_sound(&self) -> bool {
+        self.maker.has_enough_sound()
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        self.frames += 1;
+        self.maker.push_frame(frame);
+    }
+
+    fn sound_ended(&mut self) {
+        self.maker.end_sound();
+    }
+
+    fn picture_ended(&mut self) {
+        self.maker.end_picture();
+    }
+
+    fn hand_on(&mut self, _: &dyn Feed) {
+        self.maker.poll(std::time::Instant::now(), &mut self.made);
+        self.tell();
+    }
+
+    fn over(&mut self, _: &dyn Feed) -> Option<Ending> {
+        None
+    }
+
+    fn is_stopped(&self) -> bool {
+        false
+    }
+}
+
+/// What comes of a file, and how many frames were decoded for it.
+fn read(file: &Path, hop: Hop, every: MediaTime, looks: Option<Looks>) -> (Vec<String>, usize) {
+    let name = file.to_str().expect("text").to_owned();
+    let source = expand(&[name]).expect("a file").remove(0);
+    let options = SessionOptions {
+        looks,
+        stop: CancelToken::default(),
+        ..SessionOptions::default()
+    };
+    let mut feed = match GstOpener.open(&source, options) {
+        Ok(feed) => feed,
+        Err(cause) => return (vec![cause.to_string()], 0),
+    };
+    let maker = MomentMaker::new(WindowSpec::PAPER, hop, Pace::File).with_frame_every(every);
+    let mut moments = Moments {
+        maker,
+        frames: 0,
+        made: Vec::new(),
+        told: Vec::new(),
+    };
+    let stats = StreamStats::default();
+    let mut doubting = Doubting::new(
+        &mut moments,
+        Origin::File,
+        MediaTime::ZERO,
+        &SystemClock,
+        "",
+        &stats,
+    );
+    let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut doubting);
+    let whole = ending == Ending::Whole;
+    (moments.maker).finish(whole, feed.tail_samples(), &mut moments.made);
+    moments.tell();
+    moments.told.push(format!("{:?}", moments.maker.length()));
+    (moments.told, moments.frames)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let is_media = |path: &PathBuf| {
+        let extension = path.extension().and_then(|e| e.to_str());
+        extension.is_some_and(|e| !matches!(e, "md" | "csv" | "json"))
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut files: Vec<_> = entries
+        .flatten()
+        .map(|e| e.path())
+        .filter(is_media)
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn without_skipped_pictures_every_moment_is_the_same() {
+    let mut all = files(&data("clips"));
+    all.extend(files(&data("movies")));
+    for folder in ["data/clips", "data/odd", "data/reports"] {
+        all.extend(shared(folder).iter().flat_map(|folder| files(folder)));
+    }
+    let ways = [(1.0, 0.0), (0.3, 0.0), (0.2, 0.5)];
+    let mut skipped: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for file in &all {
+        for (hop, every) in ways {
+            let hop = Hop::from_secs(hop).expect("in range");
+            let every = MediaTime::from_secs_f64(every);
+            let looks = match every.0 {
+                0 => Looks::Windows {
+                    window: WindowSpec::PAPER.window_samples,
+                    hop: hop.samples(),
+                },
+                every => Looks::Steps(every),
+            };
+            let (with_all, decoded) = read(file, hop, every, None);
+            let (without, fewer) = read(file, hop, every, Some(looks));
+            assert_eq!(with_all, without, "{}, {looks:?}", file.display());
+            *skipped.entry(file.clone()).or_default() += decoded - fewer;
+        }
+    }
+    // H.264 with B-frames, and MPEG-1.
+    for name in ["clips/friday.mp4", "clips/grid_sbwe5n.mpg"] {
+        assert!(
+            skipped[&data(name)] > 20,
+            "{name}: {}",
+            skipped[&data(name)]
+        );
+    }
+}
+
+#[test]
+fn key_pictures_alone_give_the_nearest_of_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out.jsonl");
+    let clip = data("clips/friday.mp4");
+    let done = batch_with(&[&clip], &out, &["--keyframes"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let told = only(streams_in(&out));
+    assert_eq!(told.moments.len(), 6);
+    assert!(told.summaries[0].keyframes);
+    let all = folder.path().join("all.jsonl");
+    batch_with(&[&clip], &all, &[]);
+    let all = only(streams_in(&all));
+    assert!(!all.summaries[0].keyframes);
+    // Its key pictures are 1.2 s apart, and not in the middle of windows.
+    let times = |moments: &[l3net::result::Verdict]| -> Vec<_> {
+        moments.iter().map(|moment| moment.frame_ns).collect()
+    };
+    assert_ne!(times(&told.moments), times(&all.moments));
+}
