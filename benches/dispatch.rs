@@ -51,6 +51,7 @@ fn of(streams: usize) -> Dispatcher<Second> {
 
 fn end() -> StreamEnd {
     StreamEnd {
+        keyframes: false,
         seconds: 1.0,
         wall_s: 0.1,
         stopped: false,

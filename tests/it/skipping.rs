@@ -136,10 +136,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn without_skipped_pictures_every_moment_is_the_same() {
     let mut all = files(&data("clips"));
     all.extend(files(&data("movies")));
-    for folder in ["data/clips", "data/odd", "data/reports"] {
-        all.extend(shared(folder).iter().flat_map(|folder| files(folder)));
-    }
-    let ways = [(1.0, 0.0), (0.3, 0.0), (0.2, 0.5)];
+    all.extend(shared("data/clips").iter().flat_map(|folder| files(folder)));
+    let ways = [(1.0, 0.0), (0.2, 0.5)];
     let mut skipped: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for file in &all {
         for (hop, every) in ways {
@@ -158,14 +156,9 @@ fn without_skipped_pictures_every_moment_is_the_same() {
             *skipped.entry(file.clone()).or_default() += decoded - fewer;
         }
     }
-    // H.264 with B-frames, and MPEG-1.
-    for name in ["clips/friday.mp4", "clips/grid_sbwe5n.mpg"] {
-        assert!(
-            skipped[&data(name)] > 20,
-            "{name}: {}",
-            skipped[&data(name)]
-        );
-    }
+    // H.264 with B-frames.
+    let clip = data("clips/friday.mp4");
+    assert!(skipped[&clip] > 20, "{}", skipped[&clip]);
 }
 
 #[test]
