@@ -16,7 +16,6 @@ import pathlib
 import queue
 import resource
 import statistics
-import struct
 import subprocess
 import tempfile
 import threading
@@ -27,37 +26,25 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from weights import folded, read_model
+
 RATE = 48_000
 BATCH = 16
 SHORT_SIDE, SIDE = 256, 224
-
-
-def read_model(file):
-    data = file.read_bytes()
-    (size,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + size])
-    stored = {"F16": np.float16, "F32": np.float32}
-    weights = {}
-    for name, at in header.items():
-        if name != "__metadata__":
-            begin, end = (8 + size + offset for offset in at["data_offsets"])
-            values = np.frombuffer(data[begin:end], stored[at["dtype"]]).reshape(at["shape"])
-            weights[name] = torch.from_numpy(values.astype(np.float32))
-    return weights, int(header["__metadata__"]["conv1_stride"])
 
 
 class Network:
     """Batch norm folded into the convolutions, channels last."""
 
     def __init__(self, file):
-        self.weights, self.stride = read_model(file)
-        self.convs = {m: [self.conv(m, b, u) for b in (1, 2, 3, 4) for u in (1, 2)] for m in ("vision", "audio")}
+        weights, self.stride = read_model(file)
+        self.fusion = {k: torch.from_numpy(v.astype(np.float32)) for k, v in weights.items() if k.startswith("fusion.")}
+        names = [f"{block}_{unit}" for block in (1, 2, 3, 4) for unit in (1, 2)]
+        self.convs = {m: [self.conv(weights, m, name) for name in names] for m in ("vision", "audio")}
 
-    def conv(self, modality, block, unit):
-        w = lambda layer, part: self.weights[f"{modality}.{layer}{block}_{unit}.{part}"]
-        gain = w("bn", "weight") / torch.sqrt(w("bn", "running_var") + 1e-5)
-        kernels = w("conv", "weight") * gain[:, None, None, None]
-        bias = (w("conv", "bias") - w("bn", "running_mean")) * gain + w("bn", "bias")
+    @staticmethod
+    def conv(weights, modality, name):
+        kernels, bias = (torch.from_numpy(array) for array in folded(weights, modality, name))
         return kernels.contiguous(memory_format=torch.channels_last), bias
 
     def trunk(self, modality, x):
@@ -70,7 +57,7 @@ class Network:
 
     def __call__(self, pictures, sounds):
         both = torch.cat([self.trunk("vision", pictures), self.trunk("audio", sounds)], 1)
-        fusion = lambda layer, x: F.linear(x, self.weights[f"fusion.{layer}.weight"], self.weights[f"fusion.{layer}.bias"])
+        fusion = lambda layer, x: F.linear(x, self.fusion[f"fusion.{layer}.weight"], self.fusion[f"fusion.{layer}.bias"])
         return fusion("fc2", F.relu(fusion("fc1", both))).softmax(1)[:, 1]
 
 

@@ -16,5 +16,5 @@ pub use moment::{GapSpan, Moment, MomentOrGap, Pace};
 pub use moments::MomentMaker;
 pub use pairing::{FRAME_MEMORY, FrameBuffer, NearestFrame, Timed};
 pub use windower::{
-    Discontinuity, SLIP_SAMPLES, SoundEvent, SoundWindow, TAIL_SAMPLES, TOLERANCE_SAMPLES, Windower,
+    Discontinuity, Fit, SoundEvent, SoundWindow, TAIL_SAMPLES, Windower, first_window,
 };

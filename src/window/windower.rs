@@ -14,7 +14,7 @@ pub const TOLERANCE_SAMPLES: usize = 960;
 /// A smoothed difference of more than 5 ms is corrected at once, so that positions never
 /// drift from the timestamps. A smaller one is the rounding of timestamps (1 ms in
 /// Matroska), and correcting it would only damage the sound.
-pub const SLIP_SAMPLES: usize = 240;
+const SLIP_SAMPLES: usize = 240;
 
 /// A last window that is at most 10 ms short (a resampler's tail) counts as complete.
 pub const TAIL_SAMPLES: usize = 480;
@@ -50,6 +50,71 @@ pub enum SoundEvent {
     Window(SoundWindow),
     /// The sound broke off.
     Broken(Discontinuity),
+}
+
+/// Where the first window starts if the first sample is at `at`, and how many samples of
+/// silence it begins with.
+pub fn first_window(at: SamplePos) -> (SamplePos, usize) {
+    match usize::try_from(at.0) {
+        Ok(lead) if lead <= TOLERANCE_SAMPLES => (SamplePos::ZERO, lead),
+        _ => (at, 0),
+    }
+}
+
+/// How a block of sound fits to what was before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It is taken as it is: it follows, or nearly.
+    Continues,
+    /// All of it was there before: it is skipped.
+    Repeats,
+    /// The sound breaks off, and a window starts at `got`.
+    Breaks {
+        /// Where it goes on.
+        got: SamplePos,
+        /// Samples at the block's start that were there before. Time never goes back: they
+        /// are skipped.
+        repeated: usize,
+    },
+    /// So many samples are missing before it, few enough to be bridged.
+    Lacks(usize),
+    /// It is too early. Inserted silence is removed before real sound: decoders of MPEG
+    /// streams stamp their first block too late.
+    Overlaps {
+        /// Samples that are removed of the silence before the first sound.
+        silence: usize,
+        /// Samples that are removed of the block.
+        sound: usize,
+    },
+}
+
+impl Fit {
+    /// Of a block of `samples` at `at`, where `expected` is the end of the sound so far, of
+    /// which the first window has `lead` samples of inserted silence.
+    pub fn of(expected: SamplePos, at: SamplePos, samples: usize, lead: usize) -> Self {
+        let ahead = at.minus(expected);
+        let off = usize::try_from(ahead.unsigned_abs()).unwrap_or(usize::MAX);
+        if off <= SLIP_SAMPLES {
+            return Self::Continues;
+        }
+        match (off <= TOLERANCE_SAMPLES, ahead > 0) {
+            (true, true) => Self::Lacks(off),
+            (true, false) => {
+                let silence = off.min(lead);
+                let sound = (off - silence).min(samples);
+                Self::Overlaps { silence, sound }
+            }
+            (false, true) => Self::Breaks {
+                got: at,
+                repeated: 0,
+            },
+            (false, false) if off >= samples => Self::Repeats,
+            (false, false) => Self::Breaks {
+                got: expected,
+                repeated: off,
+            },
+        }
+    }
 }
 
 /// Cuts sound into windows.
@@ -121,43 +186,29 @@ impl Windower {
         let mut pcm = pcm;
         if !self.started {
             self.started = true;
-            if at.0 <= TOLERANCE_SAMPLES as u64 {
-                self.next_start = SamplePos::ZERO;
-                self.lead = usize::try_from(at.0).unwrap_or(0);
-                self.pcm.resize(self.lead, 0.0);
-            } else {
-                self.next_start = at;
-            }
+            (self.next_start, self.lead) = first_window(at);
+            self.pcm.resize(self.lead, 0.0);
         } else {
             let expected = self.end();
-            let ahead = at.minus(expected);
-            let off = usize::try_from(ahead.unsigned_abs()).unwrap_or(usize::MAX);
-            if off > TOLERANCE_SAMPLES {
-                // Time never goes back: repeated sound is skipped.
-                let repeated = if ahead < 0 { off.min(pcm.len()) } else { 0 };
-                pcm = &pcm[repeated..];
-                if pcm.is_empty() {
-                    return;
+            match Fit::of(expected, at, pcm.len(), self.lead) {
+                Fit::Continues => {}
+                Fit::Repeats => return,
+                Fit::Breaks { got, repeated } => {
+                    pcm = &pcm[repeated..];
+                    out(SoundEvent::Broken(Discontinuity {
+                        from: self.next_start,
+                        expected,
+                        got,
+                    }));
+                    self.pcm.clear();
+                    self.next_start = got;
+                    self.past_first = true;
                 }
-                let got = if ahead < 0 { expected } else { at };
-                out(SoundEvent::Broken(Discontinuity {
-                    from: self.next_start,
-                    expected,
-                    got,
-                }));
-                self.pcm.clear();
-                self.next_start = got;
-                self.past_first = true;
-            } else if off > SLIP_SAMPLES {
-                if ahead > 0 {
-                    self.bridge(off, pcm[0]);
-                } else {
-                    // Inserted silence is removed before real sound: decoders of MPEG
-                    // streams stamp their first block too late.
-                    let silence = off.min(self.lead);
+                Fit::Lacks(samples) => self.bridge(samples, pcm[0]),
+                Fit::Overlaps { silence, sound } => {
                     self.pcm.drain(..silence);
                     self.lead -= silence;
-                    pcm = &pcm[(off - silence).min(pcm.len())..];
+                    pcm = &pcm[sound..];
                 }
             }
         }

@@ -41,6 +41,8 @@ mod live;
 #[cfg(feature = "gst")]
 mod media;
 mod model_files;
+#[cfg(feature = "gst")]
+mod moments;
 #[cfg(feature = "monitor")]
 mod monitor;
 #[cfg(all(feature = "gst", feature = "hdf5"))]

@@ -4,79 +4,25 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use l3net::cancel::CancelToken;
-use l3net::clock::SystemClock;
 use l3net::features::Crop;
-use l3net::media::{
-    AudioBlock, Doubting, Ending, Feed, Frame, GstOpener, Listener, Looks, Opener, Origin,
-    SessionOptions, drive, expand,
-};
-use l3net::stats::StreamStats;
+use l3net::media::{Ending, Frame, Looks, SessionOptions, expand};
 use l3net::time::{Hop, MediaTime};
-use l3net::window::{MomentMaker, MomentOrGap, Pace};
+use l3net::window::{MomentMaker, MomentOrGap, Pace, Timed};
 use l3net::window_spec::WindowSpec;
 
 use crate::common::{batch_with, data, only, shared, streams_in};
+use crate::moments;
 
-/// Makes moments of a file, and describes them.
-struct Moments {
-    maker: MomentMaker<Frame>,
-    frames: usize,
-    made: Vec<MomentOrGap<Frame>>,
-    told: Vec<String>,
-}
-
-impl Moments {
-    fn tell(&mut self) {
-        for made in std::mem::take(&mut self.made) {
-            self.told.push(match made {
-                MomentOrGap::Gap(gap) => format!("{gap:?}"),
-                MomentOrGap::Moment(moment) => {
-                    let mut hash = DefaultHasher::new();
-                    let seen = moment.frame.look(Crop::Center).map(|seen| seen.image.rgb);
-                    seen.hash(&mut hash);
-                    let at = l3net::window::Timed::at(&moment.frame);
-                    let (start, pixels) = (moment.start.0, hash.finish());
-                    format!("{start}: {} {pixels:x} {}", at.0, moment.padded)
-                }
-            });
+fn described(made: &MomentOrGap<Frame>) -> String {
+    match made {
+        MomentOrGap::Gap(gap) => format!("{gap:?}"),
+        MomentOrGap::Moment(moment) => {
+            let mut hash = DefaultHasher::new();
+            let seen = moment.frame.look(Crop::Center).map(|seen| seen.image.rgb);
+            seen.hash(&mut hash);
+            let (start, at, pixels) = (moment.start.0, moment.frame.at().0, hash.finish());
+            format!("{start}: {at} {pixels:x} {}", moment.padded)
         }
-    }
-}
-
-impl Listener for Moments {
-    fn sound(&mut self, block: &AudioBlock<'_>) {
-        (self.maker).push_sound(block.at, block.pcm, block.arrived, &mut self.made);
-    }
-
-    fn has_enough_sound(&self) -> bool {
-        self.maker.has_enough_sound()
-    }
-
-    fn frame(&mut self, frame: Frame) {
-        self.frames += 1;
-        self.maker.push_frame(frame);
-    }
-
-    fn sound_ended(&mut self) {
-        self.maker.end_sound();
-    }
-
-    fn picture_ended(&mut self) {
-        self.maker.end_picture();
-    }
-
-    fn hand_on(&mut self, _: &dyn Feed) {
-        self.maker.poll(std::time::Instant::now(), &mut self.made);
-        self.tell();
-    }
-
-    fn over(&mut self, _: &dyn Feed) -> Option<Ending> {
-        None
-    }
-
-    fn is_stopped(&self) -> bool {
-        false
     }
 }
 
@@ -86,35 +32,16 @@ fn read(file: &Path, hop: Hop, every: MediaTime, looks: Option<Looks>) -> (Vec<S
     let source = expand(&[name]).expect("a file").remove(0);
     let options = SessionOptions {
         looks,
-        stop: CancelToken::default(),
         ..SessionOptions::default()
     };
-    let mut feed = match GstOpener.open(&source, options) {
-        Ok(feed) => feed,
-        Err(cause) => return (vec![cause.to_string()], 0),
-    };
     let maker = MomentMaker::new(WindowSpec::PAPER, hop, Pace::File).with_frame_every(every);
-    let mut moments = Moments {
-        maker,
-        frames: 0,
-        made: Vec::new(),
-        told: Vec::new(),
-    };
-    let stats = StreamStats::default();
-    let mut doubting = Doubting::new(
-        &mut moments,
-        Origin::File,
-        MediaTime::ZERO,
-        &SystemClock,
-        "",
-        &stats,
-    );
-    let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut doubting);
-    let whole = ending == Ending::Whole;
-    (moments.maker).finish(whole, feed.tail_samples(), &mut moments.made);
-    moments.tell();
-    moments.told.push(format!("{:?}", moments.maker.length()));
-    (moments.told, moments.frames)
+    let mut told = Vec::new();
+    let read = moments::read(&source, options, maker, |made| told.push(described(&made)));
+    if let Ending::Failed(cause) = &read.ending {
+        told.push(cause.to_string());
+    }
+    told.push(format!("{:?}", read.length));
+    (told, read.frames)
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

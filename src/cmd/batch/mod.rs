@@ -55,10 +55,10 @@ pub struct BatchArgs {
     /// for it, but not judged again.
     #[arg(long, conflicts_with = "seconds")]
     pub qc: bool,
-    /// Decode key pictures only: quicker, and another answer
+    /// Decode key frames only: faster, with different results
     ///
-    /// Each window takes the nearest key picture, which may be seconds away; frame_ns
-    /// tells. Without it, pictures are left out only where nothing changes.
+    /// Each window uses the nearest key frame, which may be seconds away (see frame_ns).
+    /// Without this option, only frames that cannot change a result are skipped.
     #[arg(long, conflicts_with_all = ["qc", "frame_every", "overlay"])]
     pub keyframes: bool,
     /// Write one row a clip to this .parquet file (to a folder if OUT is one)

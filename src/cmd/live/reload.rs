@@ -126,9 +126,6 @@ impl Reload {
             // Fails only if the run is over.
             let _ = self.told.network.send(replacement);
         }
-        if let Some((_, telling)) = &self.told.monitor {
-            news.extend(telling.renew(&settings));
-        }
         news.extend(unheeded(
             &self.settings,
             &settings,
@@ -157,6 +154,10 @@ impl Reload {
             begin: difference.begin.into_iter().map(task).collect(),
         });
         self.given.opened = opened;
+        // Last: who is told no more may take seconds for what waits, and the streams go on.
+        if let Some((_, telling)) = &self.told.monitor {
+            news.extend(telling.renew(&settings));
+        }
         Ok(news.join("; "))
     }
 

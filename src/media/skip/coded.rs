@@ -64,21 +64,19 @@ impl Format {
         let config = config.and_then(|c| Some(c.map_readable().ok()?.as_slice().to_vec()));
         let is_whole = caps.get::<&str>("alignment") == Ok("au");
         let by_codes = caps.get::<&str>("stream-format") == Ok("byte-stream");
+        let units = |configure: &mut dyn FnMut(&[u8]) -> Option<usize>| match by_codes {
+            true => Some(Units::StartCodes),
+            false => configure(config.as_deref()?).map(Units::Lengths),
+        };
         match caps.name().as_str() {
             "video/x-h264" if is_whole => {
                 let mut h264 = H264::default();
-                let units = match (by_codes, config) {
-                    (true, _) => Units::StartCodes,
-                    (false, config) => Units::Lengths(h264.configure(&config?)?),
-                };
+                let units = units(&mut |config| h264.configure(config))?;
                 Some(Self::H264(units, h264))
             }
             "video/x-h265" if is_whole => {
                 let mut h265 = H265::default();
-                let units = match (by_codes, config) {
-                    (true, _) => Units::StartCodes,
-                    (false, config) => Units::Lengths(h265.configure(&config?)?),
-                };
+                let units = units(&mut |config| h265.configure(config))?;
                 Some(Self::H265(units, h265))
             }
             "video/mpeg" if matches!(caps.get::<i32>("mpegversion"), Ok(1 | 2)) => {

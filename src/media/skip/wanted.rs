@@ -11,7 +11,7 @@
 use super::Looks;
 use super::pictures::APART_NS;
 use crate::time::{MediaTime, SamplePos};
-use crate::window::{SLIP_SAMPLES, TOLERANCE_SAMPLES};
+use crate::window::{Fit, first_window};
 
 /// Positions become times and back: so much is added on either side, in nanoseconds.
 const MARGIN_NS: u64 = 1_000_000;
@@ -34,7 +34,7 @@ pub struct Heard {
     /// Where the next block is expected.
     end: SamplePos,
     /// Samples of silence before the first sound, which are taken back before real sound is.
-    lead: u64,
+    lead: usize,
     ended: bool,
     /// The sound jumps: nothing is known of its times any more.
     lost: bool,
@@ -61,13 +61,12 @@ impl Heard {
         }
         if self.grids.is_empty() {
             self.lost |= at.minus(self.begin).unsigned_abs() > JUMP_SAMPLES;
-            let is_at_start = at.0 <= TOLERANCE_SAMPLES as u64;
-            self.lead = if is_at_start { at.0 } else { 0 };
-            self.grids
-                .push(if is_at_start { SamplePos::ZERO } else { at });
+            let (start, lead) = first_window(at);
+            self.lead = lead;
+            self.grids.push(start);
             self.end = at.plus(samples);
         } else {
-            self.follow(at, samples as u64);
+            self.follow(at, samples);
         }
         if let (Looks::Windows { window, .. }, [.., start]) = (self.looks, &self.grids[..])
             && self.end >= start.plus(window)
@@ -77,28 +76,24 @@ impl Heard {
     }
 
     /// As [`Windower::push`](crate::window::Windower::push) does.
-    fn follow(&mut self, at: SamplePos, samples: u64) {
-        let ahead = at.minus(self.end);
-        let off = ahead.unsigned_abs();
+    fn follow(&mut self, at: SamplePos, samples: usize) {
+        let off = at.minus(self.end).unsigned_abs();
         self.lost |= off > JUMP_SAMPLES || self.grids.len() >= MAX_GRIDS;
-        if off > TOLERANCE_SAMPLES as u64 {
-            if ahead < 0 && off >= samples {
-                return;
+        self.end = match Fit::of(self.end, at, samples, self.lead) {
+            Fit::Continues => self.end.plus(samples),
+            Fit::Repeats => self.end,
+            Fit::Breaks { got, repeated } => {
+                if !self.lost {
+                    self.grids.push(got);
+                }
+                got.plus(samples - repeated)
             }
-            if !self.lost {
-                self.grids.push(if ahead < 0 { self.end } else { at });
+            Fit::Lacks(missing) => self.end.plus(missing + samples),
+            Fit::Overlaps { silence, sound } => {
+                self.lead -= silence;
+                SamplePos(self.end.0 - silence as u64).plus(samples - sound)
             }
-            self.end = SamplePos(at.0.saturating_add(samples));
-        } else if off <= SLIP_SAMPLES as u64 {
-            self.end = SamplePos(self.end.0.saturating_add(samples));
-        } else if ahead > 0 {
-            self.end = SamplePos(at.0.saturating_add(samples));
-        } else {
-            let silence = off.min(self.lead);
-            self.lead -= silence;
-            let new = samples.saturating_sub(off - silence);
-            self.end = SamplePos((self.end.0 - silence).saturating_add(new));
-        }
+        };
     }
 
     /// Where the next block is expected.

@@ -2,19 +2,17 @@
 //! seen in each moment.
 
 use std::path::Path;
-use std::time::Instant;
 
-use l3net::clock::SystemClock;
 use l3net::media::{
-    AskedTracks, AudioBlock, Doubting, Ending, Feed, Frame, GstOpener, Listener, MediaError,
-    OPENINGS, Opener, Origin, SessionOptions, Source, SourceKind, drive,
+    AskedTracks, Ending, Frame, MediaError, OPENINGS, SessionOptions, Source, SourceKind,
 };
 use l3net::picture::{Picture, ToPicture};
 use l3net::result::GapReason;
-use l3net::stats::StreamStats;
-use l3net::time::{Hop, MediaTime, SAMPLE_RATE};
+use l3net::time::{Hop, SAMPLE_RATE};
 use l3net::window::{Moment, MomentMaker, MomentOrGap, Pace, Timed};
 use l3net::window_spec::WindowSpec;
+
+use crate::moments;
 
 /// What came of a clip.
 #[derive(Debug, Default)]
@@ -47,101 +45,28 @@ pub fn listen(path: &Path) -> Heard {
         label: None,
         tracks: AskedTracks::default(),
     };
-    let stats = StreamStats::default();
-    let mut reader = Reader::new();
+    let mut heard = Heard::default();
     for _ in 0..OPENINGS {
-        reader = Reader::new();
-        let ending = match GstOpener.open(&source, SessionOptions::default()) {
-            Ok(mut feed) => {
-                let mut doubting = Doubting::new(
-                    &mut reader,
-                    Origin::File,
-                    MediaTime::ZERO,
-                    &SystemClock,
-                    &source.name,
-                    &stats,
-                );
-                let ending = drive(&mut *feed, &SystemClock, source.stall(), &mut doubting);
-                let whole = ending == Ending::Whole;
-                reader
-                    .maker
-                    .finish(whole, feed.tail_samples(), &mut reader.made);
-                reader.hand_on(&*feed);
-                ending
-            }
-            Err(cause) => Ending::Failed(cause),
+        heard = Heard::default();
+        let maker = MomentMaker::new(WindowSpec::PAPER, Hop::SECOND, Pace::File);
+        let take = |made| match made {
+            MomentOrGap::Moment(moment) => heard.moments.push(measure(&moment)),
+            MomentOrGap::Gap(gap) => match gap.why {
+                GapReason::NoVideo => heard.no_video += gap.lost,
+                GapReason::Discontinuity => heard.breaks += 1,
+                _ => {}
+            },
         };
-        match ending {
+        match moments::read(&source, SessionOptions::default(), maker, take).ending {
             Ending::Failed(MediaError::SilentFailure) => {}
             Ending::Failed(cause) => {
-                reader.heard.failed = Some(cause.to_string());
+                heard.failed = Some(cause.to_string());
                 break;
             }
             _ => break,
         }
     }
-    reader.heard
-}
-
-struct Reader {
-    maker: MomentMaker<Frame>,
-    made: Vec<MomentOrGap<Frame>>,
-    heard: Heard,
-}
-
-impl Reader {
-    fn new() -> Self {
-        Self {
-            maker: MomentMaker::new(WindowSpec::PAPER, Hop::SECOND, Pace::File),
-            made: Vec::new(),
-            heard: Heard::default(),
-        }
-    }
-}
-
-impl Listener for Reader {
-    fn sound(&mut self, block: &AudioBlock<'_>) {
-        self.maker
-            .push_sound(block.at, block.pcm, block.arrived, &mut self.made);
-    }
-
-    fn has_enough_sound(&self) -> bool {
-        self.maker.has_enough_sound()
-    }
-
-    fn frame(&mut self, frame: Frame) {
-        self.maker.push_frame(frame);
-    }
-
-    fn sound_ended(&mut self) {
-        self.maker.end_sound();
-    }
-
-    fn picture_ended(&mut self) {
-        self.maker.end_picture();
-    }
-
-    fn hand_on(&mut self, _: &dyn Feed) {
-        self.maker.poll(Instant::now(), &mut self.made);
-        for made in self.made.drain(..) {
-            match made {
-                MomentOrGap::Moment(moment) => self.heard.moments.push(measure(&moment)),
-                MomentOrGap::Gap(gap) => match gap.why {
-                    GapReason::NoVideo => self.heard.no_video += gap.lost,
-                    GapReason::Discontinuity => self.heard.breaks += 1,
-                    _ => {}
-                },
-            }
-        }
-    }
-
-    fn over(&mut self, _: &dyn Feed) -> Option<Ending> {
-        None
-    }
-
-    fn is_stopped(&self) -> bool {
-        false
-    }
+    heard
 }
 
 fn measure(moment: &Moment<Frame>) -> Measured {
