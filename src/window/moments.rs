@@ -44,6 +44,8 @@ pub struct MomentMaker<F> {
     emitted: MediaTime,
     /// Sound before this has been reported as missing.
     abandoned: MediaTime,
+    /// The source was opened again, and its sound has not begun.
+    reopened: bool,
     sound_end: SamplePos,
     seq: u64,
 }
@@ -61,6 +63,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
             open_gap: None,
             emitted: MediaTime::ZERO,
             abandoned: MediaTime::ZERO,
+            reopened: false,
             sound_end: SamplePos::ZERO,
             seq: 0,
         }
@@ -138,7 +141,11 @@ impl<F: Timed + Clone> MomentMaker<F> {
             .push(at, pcm, arrived, |e| self.waiting.push_back(e));
         self.sound_end = self.sound_end.max(at.plus(pcm.len()));
         if first && let Some(start) = self.windower.next_start() {
-            self.emit_gap_of_a_window(start.to_time(), GapReason::NoAudio, out);
+            let start = start.to_time();
+            self.emit_gap_of_a_window(start, GapReason::NoAudio, out);
+            if std::mem::take(&mut self.reopened) && start > self.emitted {
+                self.emit_rest_of_an_outage(start, out);
+            }
         }
     }
 
@@ -160,7 +167,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
     }
 
     /// The source failed and is reopened at `at`: the time between is reported as a gap,
-    /// and picture may arrive again.
+    /// and picture may arrive again. What is then left up to the first sound is a gap, too.
     pub fn reopen(&mut self, at: MediaTime, out: &mut Vec<MomentOrGap<F>>) {
         self.pair_waiting(None, out);
         self.close_gap(out);
@@ -170,14 +177,15 @@ impl<F: Timed + Clone> MomentMaker<F> {
         // What arrives now does not continue where the sound broke off.
         self.windower.restart();
         self.frames.reopen();
+        self.reopened = true;
     }
 
     /// Emits what is certain at `now`.
     pub fn poll(&mut self, now: Instant, out: &mut Vec<MomentOrGap<F>>) {
         self.pair_waiting(Some(now), out);
         if self.pace == Pace::Live {
-            self.emit_missing_sound(out);
             self.close_gap(out);
+            self.emit_missing_sound(out);
         }
     }
 
@@ -317,14 +325,15 @@ impl<F: Timed + Clone> MomentMaker<F> {
         self.emitted = self.emitted.max(end);
     }
 
-    /// Reports a live picture without sound second by second.
+    /// Reports a live picture without sound second by second, the first time from the start
+    /// of the window in which the sound broke off.
     fn emit_missing_sound(&mut self, out: &mut Vec<MomentOrGap<F>>) {
         let Some(newest) = self.frames.newest() else {
             return;
         };
-        let mut start = self.emitted.max(self.sound_end.to_time());
+        let mut heard = self.emitted.max(self.sound_end.to_time());
         loop {
-            let behind = newest.0.saturating_sub(start.0);
+            let behind = newest.0.saturating_sub(heard.0);
             if behind <= SOUND_TIMEOUT_NS {
                 break;
             }
@@ -333,9 +342,9 @@ impl<F: Timed + Clone> MomentMaker<F> {
             } else {
                 SECOND_NS
             };
-            let end = MediaTime(start.0.saturating_add(length));
+            let end = MediaTime(heard.0.saturating_add(length));
             out.push(MomentOrGap::Gap(GapSpan {
-                start,
+                start: self.emitted,
                 end,
                 why: GapReason::NoAudio,
                 // Not `lost_windows`: while the silence lasts, a window starts at each hop.
@@ -343,7 +352,7 @@ impl<F: Timed + Clone> MomentMaker<F> {
             }));
             self.emitted = end;
             self.abandoned = end;
-            start = end;
+            heard = end;
         }
     }
 
@@ -358,6 +367,18 @@ impl<F: Timed + Clone> MomentMaker<F> {
         if end.0.saturating_add(tail_ns()) >= first_end {
             self.emit_gap(end, why, out);
         }
+    }
+
+    /// Reports what an outage lasted longer than the gap up to the reopening, less than a
+    /// window: no more moments are lost.
+    fn emit_rest_of_an_outage(&mut self, end: MediaTime, out: &mut Vec<MomentOrGap<F>>) {
+        out.push(MomentOrGap::Gap(GapSpan {
+            start: self.emitted,
+            end,
+            why: GapReason::Discontinuity,
+            lost: 0,
+        }));
+        self.emitted = end;
     }
 
     /// Reports a gap from the last moment or gap up to `end`.

@@ -261,7 +261,28 @@ fn an_outage_is_reported_up_to_each_reopening() {
             "0 0@480",
             "discontinuity 1000-4000 lost 3",
             "discontinuity 4000-9000 lost 5",
+            "discontinuity 9000-9200 lost 0",
             "1 9200@9680"
+        ]
+    );
+}
+
+#[test]
+fn a_window_in_which_live_sound_broke_off_is_part_of_the_gap() {
+    let now = Instant::now();
+    let mut maker = self::maker(Hop::SECOND, Pace::Live);
+    picture(&mut maker, 0, 6_500);
+    let mut out = sound(&mut maker, 0, 1_400, now);
+    assert_eq!(summary(&out), ["0 0@480", "no_audio 1000-2400 lost 1"]);
+    picture(&mut maker, 6_500, 9_000);
+    out = sound(&mut maker, 6_000, 7_000, now);
+    assert_eq!(
+        summary(&out),
+        [
+            "no_audio 2400-3400 lost 1",
+            "no_audio 3400-4400 lost 1",
+            "discontinuity 4400-6000 lost 1",
+            "1 6000@6480"
         ]
     );
 }
@@ -394,6 +415,56 @@ proptest! {
             // A minute of frames in a file, each counted as 64 KiB at least.
             let max = if live { 127 + uneven } else { 8_192 };
             prop_assert!(maker.frames.frame_count() <= max, "{} frames", maker.frames.frame_count());
+        }
+    }
+
+    /// Live time is told once, in order, without holes, from the first sound or gap on.
+    #[test]
+    fn live_time_has_no_holes(
+        hop in prop_oneof![Just(0.1), Just(0.5), Just(1.0)],
+        steps in prop::collection::vec((0_u8..5, 1_u64..9_000), 1..60),
+    ) {
+        let mut now = Instant::now();
+        let mut maker = self::maker(Hop::from_secs(hop).expect("a hop"), Pace::Live);
+        let (mut out, mut heard, mut seen) = (Vec::new(), 0, 0);
+        for (what, ms) in steps {
+            let ms = ms / 20 * 20 + 20;
+            match what {
+                // Both, or one of them.
+                0 | 1 => {
+                    picture(&mut maker, seen, heard + ms);
+                    out.extend(sound(&mut maker, heard, heard + ms, now));
+                    heard += ms;
+                    seen = seen.max(heard);
+                }
+                2 => {
+                    out.extend(sound(&mut maker, heard, heard + ms, now));
+                    heard += ms;
+                }
+                3 => {
+                    picture(&mut maker, seen, seen + ms);
+                    seen += ms;
+                }
+                _ => {
+                    let at = maker.length().0 / MS + 1 + ms % 2_000;
+                    maker.reopen(MediaTime(at * MS), &mut out);
+                    (heard, seen) = (at + ms / 10, at + ms / 10);
+                }
+            }
+            now += Duration::from_millis(ms);
+            maker.poll(now, &mut out);
+        }
+        let mut told = None;
+        for made in &out {
+            let (start, end) = match made {
+                MomentOrGap::Moment(moment) => (moment.start, moment.end),
+                MomentOrGap::Gap(gap) => (gap.start, gap.end),
+            };
+            let overlaps = matches!(made, MomentOrGap::Moment(_)) && hop < 1.0;
+            let told_until = told.unwrap_or(start);
+            prop_assert!(start < end, "{:?}", summary(&out));
+            prop_assert!(start == told_until || overlaps && start < told_until, "{:?}", summary(&out));
+            told = Some(told_until.max(end));
         }
     }
 }

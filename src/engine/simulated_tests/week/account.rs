@@ -1,5 +1,6 @@
 //! What must hold at the end: seconds, events, memory.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,10 +45,8 @@ struct Seconds {
     told_ns: u64,
     /// Gaps by their reasons.
     gaps: BTreeMap<&'static str, u64>,
-    /// Since the last judged moment.
-    new_gaps: u64,
-    /// Length of what is neither: parts of a second where a source comes back.
-    rest_ns: u64,
+    /// Before the first of them: less than a second.
+    before_ns: u64,
     ends: u64,
 }
 
@@ -57,12 +56,15 @@ impl Seconds {
         let skipped = moments - self.moments;
         self.moments = moments;
         self.told_ns += skipped * SECOND_NS;
-        let rest_ns = start_ns.checked_sub(self.told_ns).ok_or("twice")?;
-        let new_ns = rest_ns.checked_sub(self.rest_ns).ok_or("twice")?;
-        if new_ns >= SECOND_NS * (self.new_gaps + 1) {
-            return Err(format!("{new_ns} ns of nothing"));
+        if self.told_ns == 0 && start_ns < SECOND_NS {
+            self.before_ns = start_ns;
         }
-        self.rest_ns = rest_ns;
+        let told_ns = self.before_ns + self.told_ns;
+        match start_ns.cmp(&told_ns) {
+            Ordering::Less => return Err("twice".to_owned()),
+            Ordering::Greater => return Err(format!("{} ns of nothing", start_ns - told_ns)),
+            Ordering::Equal => {}
+        }
         self.told_ns += end_ns - start_ns;
         Ok(())
     }
@@ -89,15 +91,14 @@ impl Account {
                 let taken = seconds.take(start, end, verdict.seq);
                 seconds.moments += 1;
                 seconds.judged += 1;
-                seconds.new_gaps = 0;
                 self.count(verdict.latency_ms);
                 (end, taken)
             }
             Event::Gap(gap) => {
                 let (start, end) = (gap.start_ns.0, gap.end_ns.0);
-                assert!(start < end && gap.lost > 0, "{gap:?}");
+                let is_rest = gap.why == GapReason::Discontinuity && end - start < SECOND_NS;
+                assert!(start < end && (gap.lost > 0 || is_rest), "{gap:?}");
                 *seconds.gaps.entry(gap.why.name()).or_default() += 1;
-                seconds.new_gaps += 1;
                 let lost_moments = match gap.why {
                     // A moment that was made and given up has a number.
                     GapReason::Overload => gap.lost,
@@ -150,7 +151,7 @@ impl Account {
     pub fn check(&self, seconds: u64, max_wait: Duration) {
         for stream in &self.streams {
             assert_eq!(stream.ends, 1, "{stream:?}");
-            let told = stream.told_ns + stream.rest_ns;
+            let told = stream.before_ns + stream.told_ns;
             let left = (seconds * SECOND_NS).saturating_sub(told);
             // A moment that reaches over the end is not judged, nor are the last of those of
             // which one is.

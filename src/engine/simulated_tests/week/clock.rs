@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::cancel::CancelToken;
 use crate::clock::{Clock, SimulatedClock};
 use crate::stats::{RunStats, RunStream};
 use crate::sync::lock;
@@ -43,12 +44,14 @@ struct State {
     released: bool,
 }
 
-/// Lets everybody go if its thread panics: who sleeps for ever cannot be cancelled.
-pub struct ReleaseIfPanicking<'a>(pub &'a StepClock);
+/// Lets everybody go, and ends the run, if its thread panics: who sleeps for ever cannot be
+/// cancelled, and who is not cancelled goes on without the clock.
+pub struct EndIfPanicking<'a>(pub &'a StepClock, pub &'a CancelToken);
 
-impl Drop for ReleaseIfPanicking<'_> {
+impl Drop for EndIfPanicking<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            self.1.cancel();
             lock(&self.0.state).released = true;
             self.0.changed.notify_all();
         }

@@ -24,7 +24,7 @@ use crate::result::{Heatmap, Judgement, StreamName};
 use crate::sync::lock;
 use account::{Account, Footprints, Told};
 use camera::{Camera, Content, FOREIGN_RED, Site};
-use clock::{ReleaseIfPanicking, StepClock};
+use clock::{EndIfPanicking, StepClock};
 
 const MODULE: &str = "engine::simulated_tests::week";
 
@@ -187,7 +187,7 @@ fn watch(how: &Watch) {
     };
     let tasks = sources.iter().cloned().map(Task::new).collect();
     let ended: Result<(), NetError> = engine.run(tasks, network, |output| {
-        let _guard = ReleaseIfPanicking(&clock);
+        let _guard = EndIfPanicking(&clock, &cancel);
         let Some(event) = assembler.events(output, clock.now())?.next() else {
             return Ok(());
         };
