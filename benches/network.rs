@@ -1,5 +1,5 @@
-//! Pairs through the network on the CPU: one, in both precisions, and batches of pictures of one
-//! size and of several.
+//! Pairs through the network on the CPU: one, in both precisions, batches of pictures of one
+//! size and of several, and windows of sound that overlap.
 #![allow(
     missing_docs,
     reason = "criterion's macros make undocumented functions"
@@ -86,5 +86,41 @@ fn sizes(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, forward, sizes);
+/// One window of sound after the other, under a picture that stands still: with short hops
+/// they overlap, and what they share is not computed again.
+fn hops(c: &mut Criterion) {
+    const WINDOW: usize = WindowSpec::PAPER.window_samples;
+    const WINDOWS: usize = 50;
+    let mut state = 1_u32;
+    let noise: Vec<f32> = (0..WINDOW * (WINDOWS + 1))
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        })
+        .collect();
+    let picture = Picture::filled(224, 224, [90, 120, 150]);
+    let mut extractor = FeatureExtractor::new(WindowSpec::PAPER, Crop::Center);
+    let weights = Weights::random(1, Conv1Stride::Two);
+    let mut group = c.benchmark_group("a window of sound in f32");
+    for hop in [48_000, 24_000, 19_200, 9_600, 4_800] {
+        let windows: Vec<Features> = (0..WINDOWS)
+            .map(|number| extractor.extract(&noise[number * hop..][..WINDOW], &picture))
+            .collect();
+        let options = NetOptions {
+            precision: Precision::F32,
+            ..NetOptions::default()
+        };
+        let net = L3Net::new(&weights, &options).expect("a network on the CPU");
+        let mut next = windows.iter().cycle();
+        group.bench_function(format!("every {} s", hop as f32 / 48e3), |b| {
+            b.iter(|| {
+                let window = next.next().expect("they go on");
+                net.judge(black_box(&[window]), HeatmapKind::Gradient)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, forward, sizes, hops);
 criterion_main!(benches);

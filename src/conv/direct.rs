@@ -5,6 +5,8 @@
 //! that they save.
 #![allow(unsafe_code, reason = "threads write to disjoint rows of one output")]
 
+use std::ops::Range;
+
 use crate::buffer::{Buffer, OutOfMemory};
 use crate::gemm::{Product, multiply, panel};
 use crate::map::{GRAIN, Map};
@@ -80,14 +82,36 @@ impl InputConv {
     pub fn run(
         &self,
         x: &[f32],
+        size: [usize; 3],
+        relu: bool,
+        y: &mut Map,
+        workers: &mut Workers,
+    ) -> Result<(), OutOfMemory> {
+        let columns = 0..size[2].div_ceil(self.stride);
+        self.run_columns(x, size, relu, &[columns], y, workers)
+    }
+
+    /// As [`run`](Self::run), but only some columns. The others stay if `y` had its shape
+    /// before; else they are those of anything.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    /// As [`run`](Self::run), and if columns are beyond those of `y`.
+    pub fn run_columns(
+        &self,
+        x: &[f32],
         [batch, height, width]: [usize; 3],
         relu: bool,
+        spans: &[Range<usize>],
         y: &mut Map,
         workers: &mut Workers,
     ) -> Result<(), OutOfMemory> {
         let c = self.channels_in;
         assert_eq!(x.len(), batch * height * width * c, "values of the input");
         let (rows, columns) = (height.div_ceil(self.stride), width.div_ceil(self.stride));
+        assert!(spans.iter().all(|span| span.end <= columns), "columns");
         y.reshape(batch, rows, columns, self.channels)?;
         assert_eq!(y.stride(), self.bias.len());
         let job = Job {
@@ -97,6 +121,7 @@ impl InputConv {
             width,
             rows,
             columns,
+            spans,
             relu,
             stride: y.stride(),
             y: y.values_mut().as_mut_ptr(),
@@ -123,6 +148,8 @@ struct Job<'a> {
     /// Of the output.
     rows: usize,
     columns: usize,
+    /// The columns that are computed.
+    spans: &'a [Range<usize>],
     relu: bool,
     /// From one pixel of the output to the next.
     stride: usize,
@@ -149,7 +176,7 @@ impl Job<'_> {
     ///
     /// # Safety
     /// Nobody else computes these rows.
-    unsafe fn rows(&self, image: usize, rows: std::ops::Range<usize>, scratch: &mut [f32]) {
+    unsafe fn rows(&self, image: usize, rows: Range<usize>, scratch: &mut [f32]) {
         let InputConv {
             isa,
             stride,
@@ -172,8 +199,12 @@ impl Job<'_> {
         for row in rows.clone() {
             let from = &padded[(row - rows.start) * stride * padded_row..];
             let to = (image * self.rows + row) * self.columns * self.stride;
-            for first in (0..self.columns).step_by(PIXELS) {
-                let pixels = PIXELS.min(self.columns - first);
+            let pieces = |span: &Range<usize>| {
+                let end = span.end;
+                let pieces = span.clone().step_by(PIXELS);
+                pieces.map(move |first| (first, PIXELS.min(end - first)))
+            };
+            for (first, pixels) in self.spans.iter().flat_map(pieces) {
                 let last = (first + pixels - 1) * stride * c + 2 * padded_row + 3 * c;
                 assert!(last <= from.len());
                 for (p, weights) in self.conv.weights.chunks_exact(9 * c * panel).enumerate() {

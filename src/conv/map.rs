@@ -1,5 +1,7 @@
 //! Feature maps, channels last.
 
+use std::ops::Range;
+
 use crate::buffer::{Buffer, OutOfMemory};
 
 /// Channels are stored in multiples of this: whole panels of every instruction set.
@@ -133,6 +135,61 @@ impl Map {
                 let positive = if positive < 0.0 { 0.0 } else { positive };
                 *value = gain * positive + shift;
             }
+        }
+    }
+
+    /// The maximum of each 2 × 2, into `to`; an odd last row or column is dropped.
+    ///
+    /// # Errors
+    /// If there is too little memory.
+    pub fn max_of_2x2(&self, to: &mut Self) -> Result<(), OutOfMemory> {
+        let (height, width) = (self.height / 2, self.width / 2);
+        to.reshape(self.batch, height, width, self.channels)?;
+        let stride = self.stride();
+        let row_len = self.width * stride;
+        // NaN stays NaN.
+        let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
+        let pixels = to.values.chunks_exact_mut(stride.max(1));
+        for (i, pixel) in pixels.enumerate() {
+            let (row, column) = (i / width, i % width);
+            let (image, row) = (row / height, row % height);
+            let first = (image * self.height + 2 * row) * row_len + 2 * column * stride;
+            let upper = &self.values[first..][..2 * stride];
+            let lower = &self.values[first + row_len..][..2 * stride];
+            let (a, b) = upper.split_at(stride);
+            let (c, d) = lower.split_at(stride);
+            for ((((value, a), b), c), d) in pixel.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *value = larger(larger(*a, *b), larger(*c, *d));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes it of the shape of `other`. Its values are those of anything.
+    ///
+    /// # Errors
+    /// If there is too little memory; then it is empty.
+    pub fn reshape_like(&mut self, other: &Self) -> Result<(), OutOfMemory> {
+        self.reshape(other.batch, other.height, other.width, other.channels)
+    }
+
+    /// Copies columns of another map of its shape to its own from `first` on.
+    ///
+    /// # Panics
+    /// If the shapes differ, or there are fewer columns.
+    pub fn copy_columns(&mut self, first: usize, from: &Self, columns: Range<usize>) {
+        let shape = |map: &Self| [map.batch, map.height, map.width, map.channels];
+        assert_eq!(shape(self), shape(from), "shapes");
+        assert!(columns.end <= self.width && first + columns.len() <= self.width);
+        let stride = self.stride();
+        let row_len = self.width * stride;
+        if row_len == 0 {
+            return;
+        }
+        let len = columns.len() * stride;
+        let rows = self.values.chunks_exact_mut(row_len);
+        for (to, from) in rows.zip(from.values.chunks_exact(row_len)) {
+            to[first * stride..][..len].copy_from_slice(&from[columns.start * stride..][..len]);
         }
     }
 

@@ -10,6 +10,8 @@ mod points;
 mod tile;
 mod weights;
 
+use std::ops::Range;
+
 use self::block::Layer;
 use self::weights::Packed;
 use crate::buffer::{Buffer, OutOfMemory};
@@ -106,19 +108,31 @@ impl Conv3x3 {
         y: &mut Map,
         workers: &mut Workers,
     ) -> Result<(), OutOfMemory> {
+        let [_, width] = self.shape(x, after);
+        self.run_columns(x, after, &[0..width], y, workers)
+    }
+
+    /// As [`run`](Self::run), but only some columns. The others stay if `y` had its shape
+    /// before; else they are those of anything. Of `x`, columns that are not next to theirs
+    /// are not read.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    /// As [`run`](Self::run), and if the columns are out of order or beyond those of `y`.
+    pub fn run_columns(
+        &self,
+        x: &Map,
+        after: After,
+        columns: &[Range<usize>],
+        y: &mut Map,
+        workers: &mut Workers,
+    ) -> Result<(), OutOfMemory> {
         assert_eq!(x.channels(), self.channels_in, "channels of the input");
-        let (mut height, mut width) = (x.height(), x.width());
-        let side = self.tile.side();
-        if after.pool {
-            (height, width) = (height / 2, width / 2);
-        }
+        let [height, width] = self.shape(x, after);
         y.reshape(x.batch(), height, width, self.channels)?;
-        let step = if after.pool { side / 2 } else { side };
-        let grid = Grid {
-            side,
-            rows: height.div_ceil(step),
-            columns: width.div_ceil(step),
-        };
+        let grid = Grid::new(self.tile.side(), after.pool, height, columns);
         let tiles = x.batch() * grid.rows * grid.columns;
         if tiles == 0 {
             return Ok(());
@@ -131,6 +145,15 @@ impl Conv3x3 {
             layer.by_channels(tiles, workers)
         }
     }
+
+    /// Height and width of the output.
+    fn shape(&self, x: &Map, after: After) -> [usize; 2] {
+        let (height, width) = (x.height(), x.width());
+        match after.pool {
+            true => [height / 2, width / 2],
+            false => [height, width],
+        }
+    }
 }
 
 /// Tiles that a task takes all the way, about.
@@ -138,19 +161,54 @@ const BLOCK: usize = 24;
 
 /// The tiles of a batch.
 #[derive(Clone, Copy, Debug)]
-struct Grid {
+struct Grid<'a> {
     /// Outputs along a side of a tile, before pooling.
     side: usize,
+    /// The same after it.
+    step: usize,
     /// Rows of tiles in an image.
     rows: usize,
     /// Tiles in a row.
     columns: usize,
+    /// The columns of the output that they cover.
+    spans: &'a [Range<usize>],
 }
 
-impl Grid {
-    /// Image, row and column of a tile.
-    fn place(self, tile: usize) -> (usize, usize, usize) {
-        let (row, column) = (tile / self.columns, tile % self.columns);
-        (row / self.rows, row % self.rows, column)
+/// Where in the output a tile is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    image: usize,
+    /// The first row.
+    row: usize,
+    /// From its first column to the last of its span.
+    columns: Range<usize>,
+}
+
+impl<'a> Grid<'a> {
+    fn new(side: usize, pool: bool, height: usize, spans: &'a [Range<usize>]) -> Self {
+        let step = if pool { side / 2 } else { side };
+        Self {
+            side,
+            step,
+            rows: height.div_ceil(step),
+            columns: spans.iter().map(|span| span.len().div_ceil(step)).sum(),
+            spans,
+        }
+    }
+
+    fn place(self, tile: usize) -> Place {
+        let (row, mut column) = (tile / self.columns, tile % self.columns);
+        for span in self.spans {
+            let tiles = span.len().div_ceil(self.step);
+            if column < tiles {
+                return Place {
+                    image: row / self.rows,
+                    row: row % self.rows * self.step,
+                    columns: span.start + column * self.step..span.end,
+                };
+            }
+            column -= tiles;
+        }
+        unreachable!("the spans have all tiles of a row")
     }
 }

@@ -12,6 +12,7 @@
 //! 0 after the norm, not before.
 
 mod norm;
+mod overlap;
 mod own;
 mod stored;
 mod torch;

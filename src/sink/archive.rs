@@ -320,6 +320,8 @@ pub(super) struct Line<'a> {
     model: Option<std::borrow::Cow<'a, str>>,
     bytes: Option<u64>,
     #[serde(default)]
+    keyframes: bool,
+    #[serde(default)]
     interrupted: bool,
     #[serde(borrow)]
     error: Option<std::borrow::Cow<'a, str>>,
@@ -350,6 +352,7 @@ impl Line<'_> {
                 gaps: self.gaps?,
                 model: self.model.as_deref(),
                 bytes: self.bytes,
+                keyframes: self.keyframes,
                 interrupted: self.interrupted,
                 error: self.error.as_deref(),
             }),

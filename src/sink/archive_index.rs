@@ -30,6 +30,8 @@ pub struct ArchivedStream {
     crop: Option<Crop>,
     /// The model, from the last summary that has it.
     model: Option<Arc<str>>,
+    /// Whether key frames alone were decoded, from the last summary with moments.
+    keyframes: Option<bool>,
     /// Size of the file, from the last summary that has it.
     bytes: Option<u64>,
     /// All moments below this one are there …
@@ -89,6 +91,7 @@ pub(crate) struct End<'a> {
     pub gaps: u64,
     pub model: Option<&'a str>,
     pub bytes: Option<u64>,
+    pub keyframes: bool,
     pub interrupted: bool,
     pub error: Option<&'a str>,
 }
@@ -122,6 +125,7 @@ impl<'a> From<&'a Record> for Entry<'a> {
                 gaps: s.gaps,
                 model: s.model.as_deref(),
                 bytes: s.bytes,
+                keyframes: s.keyframes,
                 interrupted: s.interrupted,
                 error: s.error.as_deref(),
             }),
@@ -209,6 +213,9 @@ impl ArchiveIndex {
             }
             EntryKind::Summary(end) => {
                 stream.bytes = end.bytes.or(stream.bytes);
+                if end.moments > 0 {
+                    stream.keyframes = Some(end.keyframes);
+                }
                 if let Some(model) = end.model.filter(|_| end.moments > 0) {
                     let known = self.model.take().filter(|known| **known == *model);
                     self.model = Some(known.unwrap_or_else(|| model.into()));
@@ -257,6 +264,11 @@ impl ArchivedStream {
     /// The moments' crop, if it differs from `crop`.
     pub fn other_crop(&self, crop: Crop) -> Option<Crop> {
         self.crop.filter(|there| *there != crop)
+    }
+
+    /// Whether key frames alone were decoded, if that differs from `keyframes`.
+    pub fn other_keyframes(&self, keyframes: bool) -> Option<bool> {
+        self.keyframes.filter(|there| *there != keyframes)
     }
 
     /// The model, if its weights differ from those of `model`, whatever their names.

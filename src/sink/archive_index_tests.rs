@@ -156,7 +156,7 @@ fn a_stream_that_fails_again_and_again_is_never_finished() {
 }
 
 #[test]
-fn another_crop_and_another_model_are_seen() {
+fn another_crop_other_frames_and_another_model_are_seen() {
     let mut progress = ArchiveIndex::default();
     assert!(admit(&mut progress, &Record::Moment(moment("a", 0))));
     let stream = progress.stream("a").expect("there");
@@ -165,8 +165,11 @@ fn another_crop_and_another_model_are_seen() {
         assert_eq!(stream.other_crop(other), Some(Crop::Full));
     }
     assert_eq!(stream.other_model("base@11111111"), None, "nobody knows");
+    assert_eq!(stream.other_keyframes(true), None, "nobody knows");
     assert!(admit(&mut progress, &summary_of("a", 1, 7)));
     let stream = progress.stream("a").expect("there");
+    assert_eq!(stream.other_keyframes(false), None);
+    assert_eq!(stream.other_keyframes(true), Some(false));
     // By its weights, whatever its file is called now.
     assert_eq!(stream.other_model("renamed@0f3a91c2"), None);
     assert_eq!(

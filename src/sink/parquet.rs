@@ -144,17 +144,19 @@ const COLUMNS: &[Column] = &[
     column!(model: Utf8, Summary(s) => Cell::text(s.model.as_ref())),
     column!(bytes: Int64, Summary(s) => s.bytes.map_or(Cell::Null, Cell::Int)),
     column!(fps: Float64, Summary(s) => s.fps.map_or(Cell::Null, Cell::F64)),
+    column!(keyframes: Boolean, Summary(s) => Cell::Bool(s.keyframes)),
     column!(interrupted: Boolean, Summary(s) => Cell::Bool(s.interrupted)),
     column!(error: Utf8, Error(e) => Cell::Text(&e.error), Summary(s) => Cell::text(s.error.as_ref())),
 ];
 
 /// The columns that [`ArchiveIndex`] needs.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "moments",
     "gaps",
     "model",
     "bytes",
     "heatmap_crop",
+    "keyframes",
     "interrupted",
     "type",
     "stream",
@@ -254,6 +256,7 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
         let value = column(name)?.as_primitive_opt::<Int64Type>()?.value(row);
         u64::try_from(value).ok()
     };
+    let boolean = |name| Some(column(name)?.as_boolean_opt()?.value(row));
     let kind = match text("type")? {
         "moment" => EntryKind::Moment {
             seq: int("seq")?,
@@ -272,7 +275,9 @@ fn entry(batch: &RecordBatch, row: usize) -> Option<Entry<'_>> {
             gaps: int("gaps")?,
             model: text("model"),
             bytes: int("bytes"),
-            interrupted: column("interrupted")?.as_boolean_opt()?.value(row),
+            // A table of an older version has no such column.
+            keyframes: boolean("keyframes").unwrap_or(false),
+            interrupted: boolean("interrupted")?,
             error: text("error"),
         }),
         "error" => EntryKind::Error {

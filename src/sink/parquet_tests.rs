@@ -46,9 +46,14 @@ fn the_table_says_all_that_the_lines_say() {
             let left_out = left_out.iter().filter(|(_, is)| !is);
             expected.extend(left_out.map(|(name, _)| ((*name).into(), "false".into())));
         }
-        // The same with `"interrupted":false`.
-        if matches!(record, Record::Summary(s) if !s.interrupted) {
-            expected.push(("interrupted".into(), "false".into()));
+        // The same with `"interrupted":false` and `"keyframes":false`.
+        if let Record::Summary(end) = record {
+            let left_out = [
+                ("interrupted", end.interrupted),
+                ("keyframes", end.keyframes),
+            ];
+            let left_out = left_out.iter().filter(|(_, is)| !is);
+            expected.extend(left_out.map(|(name, _)| ((*name).into(), "false".into())));
         }
         let mut got = Vec::new();
         for (column, array) in COLUMNS.iter().zip(batch.columns()) {

@@ -387,11 +387,12 @@ fn judged_otherwise_they_go_into_another_output() {
         assert_eq!(batch_with(&[&clip], &out, &[]).code, Some(0));
         let before = fs::read(&out).expect("results");
         for (more, cause) in [
-            (["--crop", "center"], "resume with --crop full"),
-            (["--crop", "squeeze"], "resume with --crop full"),
-            (["--model", random], "not by l3net-random@"),
+            (&["--crop", "center"][..], "resume with --crop full"),
+            (&["--crop", "squeeze"], "resume with --crop full"),
+            (&["--keyframes"], "resume without --keyframes"),
+            (&["--model", random], "not by l3net-random@"),
         ] {
-            let other = batch_with(&[&clip], &out, &more);
+            let other = batch_with(&[&clip], &out, more);
             assert_eq!(other.code, Some(2), "{}", other.err);
             assert!(other.err.contains(cause), "{}", other.err);
             assert_eq!(fs::read(&out).expect("results"), before);

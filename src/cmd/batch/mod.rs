@@ -203,8 +203,8 @@ pub fn run(args: &BatchArgs) -> anyhow::Result<bool> {
 }
 
 /// Refuses to mix settings in one OUT. With two hops of one file, some moments would be
-/// missing and others there twice; moments of two models or crops cannot be compared,
-/// whatever their files.
+/// missing and others there twice; moments of two models or crops, or of key frames and of
+/// all, cannot be compared, whatever their files.
 fn refuse_other_settings(
     args: &BatchArgs,
     out: &Path,
@@ -220,19 +220,25 @@ fn refuse_other_settings(
         let (what, how) = if let Some(ns) = there.other_hop(hop).filter(|_| is_asked()) {
             let seconds = ns as f64 / 1e9;
             let what = format!("a moment of {name} every {seconds:.3} s");
-            (what, format!("--hop {seconds:.3}"))
+            (what, format!("with --hop {seconds:.3}"))
         } else if let Some(other) = there.other_crop(crop) {
             let other = other.name();
             let what = format!("{name} judged with --crop {other}");
-            (what, format!("--crop {other}"))
+            (what, format!("with --crop {other}"))
+        } else if let Some(other) = there.other_keyframes(args.keyframes) {
+            let (of, how) = match other {
+                true => ("key frames only", "with --keyframes"),
+                false => ("all frames", "without --keyframes"),
+            };
+            (format!("{name} judged by {of}"), how.to_owned())
         } else if let Some(other) = there.other_model(model) {
             let what = format!("{name} judged by {other}, not by {model}");
-            (what, "that --model".to_owned())
+            (what, "with that --model".to_owned())
         } else {
             continue;
         };
         return Err(Usage::error(format!(
-            "{}: holds {what}: resume with {how}, or name another output",
+            "{}: holds {what}: resume {how}, or name another output",
             out.display()
         )));
     }

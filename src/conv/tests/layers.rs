@@ -1,5 +1,7 @@
 //! The layers against a convolution in f64, straight from its definition.
 
+use std::ops::Range;
+
 use l3net_conv::{After, Conv3x3, InputConv, Isa, Map, Tile, Workers};
 use proptest::prelude::*;
 
@@ -382,5 +384,129 @@ proptest! {
                 prop_assert!(found.is_empty());
             }
         }
+    }
+}
+
+/// Columns of a map, `[rows, columns, channels]`.
+fn columns_of(values: &[f32], width: usize, channels: usize, columns: Range<usize>) -> Vec<f32> {
+    let rows = values.chunks_exact(width * channels);
+    rows.flat_map(|row| &row[columns.start * channels..columns.end * channels])
+        .copied()
+        .collect()
+}
+
+#[test]
+fn some_columns_are_those_of_the_whole_and_the_others_stay() {
+    const MARK: f32 = 777.0;
+    let mut workers = Workers::new(2).expect("threads");
+    let spans = [0..3, 9..11, 11..17];
+    for (channels_in, after, isa) in [24, 512]
+        .into_iter()
+        .flat_map(|c| [RELU, POOL].map(|after| (c, after)))
+        .flat_map(|(c, after)| instruction_sets().map(move |isa| (c, after, isa)))
+    {
+        let scale = if after.pool { 2 } else { 1 };
+        let case = Case {
+            batch: 2,
+            height: 7,
+            // An odd last column is dropped by pooling.
+            width: 17 * scale + (scale - 1),
+            channels_in,
+            channels: 40,
+            stride: 1,
+            after,
+        };
+        for tile in [Tile::Two, Tile::Four] {
+            let whole = case.found(tile, isa);
+            // What is not next to a column of the spans must not be read.
+            let mut input = case.input();
+            for (i, value) in input.iter_mut().enumerate() {
+                let column = i / channels_in % case.width;
+                let is_next = |span: &Range<usize>| {
+                    (span.start * scale..span.end * scale + 2).contains(&(column + 1))
+                };
+                if !spans.iter().any(is_next) {
+                    *value = f32::NAN;
+                }
+            }
+            let map = |values: &[f32], height, width, channels| {
+                Map::from_channels_last(values, 2, height, width, channels).expect("memory")
+            };
+            let x = map(&input, 7, case.width, channels_in);
+            let mut y = map(&vec![MARK; whole.len()], 7 / scale, 17, 40);
+            let conv = Conv3x3::new(&case.kernels(), &case.bias(), tile, isa).expect("memory");
+            conv.run_columns(&x, after, &spans, &mut y, &mut workers)
+                .expect("memory");
+            let found = y.to_channels_last();
+            for span in spans.clone() {
+                let [found, whole] = [&found, &whole].map(|y| columns_of(y, 17, 40, span.clone()));
+                let largest = whole.iter().copied().fold(0.0, f32::max);
+                for (a, b) in found.iter().zip(&whole) {
+                    assert!(
+                        (a - b).abs() < 1e-5 * largest,
+                        "{a} {b} {tile:?} {isa:?} {case:?}"
+                    );
+                }
+            }
+            assert!(columns_of(&found, 17, 40, 3..9).iter().all(|v| *v == MARK));
+        }
+    }
+}
+
+#[test]
+fn some_columns_of_the_first_layer_are_those_of_the_whole() {
+    let mut workers = Workers::new(2).expect("threads");
+    for stride in [1, 2] {
+        let case = Case {
+            batch: 2,
+            height: 9,
+            width: 119,
+            channels_in: 1,
+            channels: 64,
+            stride,
+            after: RELU,
+        };
+        let width = case.width.div_ceil(stride);
+        let whole = case.direct(Isa::best());
+        let conv =
+            InputConv::new(&case.kernels(), &case.bias(), stride, Isa::best()).expect("memory");
+        let (mut y, spans) = (Map::default(), [0..2, 5..width]);
+        let size = [case.batch, case.height, case.width];
+        conv.run_columns(&case.input(), size, true, &spans, &mut y, &mut workers)
+            .expect("memory");
+        let found = y.to_channels_last();
+        for span in spans {
+            let [found, whole] = [&found, &whole].map(|y| columns_of(y, width, 64, span.clone()));
+            assert_eq!(found, whole);
+        }
+    }
+}
+
+#[test]
+fn maps_are_pooled_and_their_columns_moved() {
+    let values = values(2 * 5 * 7 * 33, 9);
+    let map = Map::from_channels_last(&values, 2, 5, 7, 33).expect("memory");
+    let mut pooled = Map::default();
+    map.max_of_2x2(&mut pooled).expect("memory");
+    let at = |b: usize, r: usize, c: usize, k: usize| values[((b * 5 + r) * 7 + c) * 33 + k];
+    let expected: Vec<f32> = (0..2 * 2 * 3 * 33)
+        .map(|i| {
+            let (place, k) = (i / 33, i % 33);
+            let (b, r, c) = (place / 6, place / 3 % 2, place % 3);
+            let pair = |r| at(b, r, 2 * c, k).max(at(b, r, 2 * c + 1, k));
+            pair(2 * r).max(pair(2 * r + 1))
+        })
+        .collect();
+    assert_eq!([pooled.height(), pooled.width()], [2, 3]);
+    assert_eq!(pooled.to_channels_last(), expected);
+
+    let mut moved = Map::default();
+    moved.reshape_like(&map).expect("memory");
+    moved.copy_columns(0, &map, 0..7);
+    moved.copy_columns(1, &map, 3..6);
+    let [found, from] = [&moved, &map].map(Map::to_channels_last);
+    for (to, from_columns) in [(0..1, 0..1), (1..4, 3..6), (4..7, 4..7)] {
+        let found = columns_of(&found, 7, 33, to);
+        assert_eq!(found, columns_of(&from, 7, 33, from_columns));
     }
 }

@@ -11,7 +11,7 @@ use super::tile::{
     InputTile, KernelPart, OutputTile, Pixels, transform_input, transform_kernels, transform_output,
 };
 use super::weights::Packed;
-use super::{After, BLOCK, Conv3x3, Grid};
+use super::{After, BLOCK, Conv3x3, Grid, Place};
 use crate::buffer::OutOfMemory;
 use crate::gemm::{Product, multiply};
 use crate::map::Map;
@@ -86,7 +86,7 @@ pub(super) struct Layer<'a> {
     conv: &'a Conv3x3,
     packed: &'a Packed,
     x: &'a Map,
-    grid: Grid,
+    grid: Grid<'a>,
     after: After,
     y: *mut f32,
     y_height: usize,
@@ -98,8 +98,14 @@ pub(super) struct Layer<'a> {
 unsafe impl Sync for Layer<'_> {}
 
 impl<'a> Layer<'a> {
-    /// `y` is of the shape that `grid` covers.
-    pub fn new(conv: &'a Conv3x3, x: &'a Map, grid: Grid, after: After, y: &'a mut Map) -> Self {
+    /// `y` has the places that `grid` covers, each once.
+    pub fn new(
+        conv: &'a Conv3x3,
+        x: &'a Map,
+        grid: Grid<'a>,
+        after: After,
+        y: &'a mut Map,
+    ) -> Self {
         let packed = &conv.packed;
         assert_eq!(x.stride(), packed.depth);
         assert_eq!(
@@ -110,8 +116,12 @@ impl<'a> Layer<'a> {
         let (y_height, y_width, y_stride) = (y.height(), y.width(), y.stride());
         assert_eq!(y_stride, packed.panels * packed.columns);
         assert_eq!(y.values().len(), x.batch() * y_height * y_width * y_stride);
-        let step = if after.pool { grid.side / 2 } else { grid.side };
-        assert!(grid.rows == y_height.div_ceil(step) && grid.columns == y_width.div_ceil(step));
+        assert_eq!(grid.rows, y_height.div_ceil(grid.step));
+        let mut covered = 0;
+        for span in grid.spans {
+            assert!(covered <= span.start && span.start <= span.end && span.end <= y_width);
+            covered = span.end;
+        }
         Self {
             conv,
             packed,
@@ -247,18 +257,22 @@ impl<'a> Layer<'a> {
     fn pixels(&self, tile: usize) -> Pixels {
         let (height, width) = (self.x.height(), self.x.width());
         let (depth, side) = (self.packed.depth, self.grid.side);
-        let (image, row, column) = self.grid.place(tile);
-        let picture = &self.x.values()[image * height * width * depth..];
+        let place = self.grid.place(tile);
+        let scale = side / self.grid.step;
+        let (row, column) = (place.row * scale, place.columns.start * scale);
+        // What lies further than the neighbours of the last column may be anything.
+        let width_here = width.min(place.columns.end * scale + 1);
+        let picture = &self.x.values()[place.image * height * width * depth..];
         let mut pixels = [[self.conv.zeros[..depth].as_ptr(); MAX_POSITIONS]; MAX_POSITIONS];
         for (i, pixels) in pixels.iter_mut().enumerate().take(side + 2) {
             // Padding by 1: the row and column before the first are -1.
-            let y = (row * side + i).wrapping_sub(1);
+            let y = (row + i).wrapping_sub(1);
             if y >= height {
                 continue;
             }
             for (j, pixel) in pixels.iter_mut().enumerate().take(side + 2) {
-                let x = (column * side + j).wrapping_sub(1);
-                if x < width {
+                let x = (column + j).wrapping_sub(1);
+                if x < width_here {
                     *pixel = picture[(y * width + x) * depth..][..depth].as_ptr();
                 }
             }
@@ -381,12 +395,13 @@ impl<'a> Layer<'a> {
     /// # Safety
     /// Nobody else computes this tile in this panel.
     unsafe fn finish(&self, tile: usize, panel: usize, products: &[f32]) {
-        let Grid { side, .. } = self.grid;
-        let (image, row, column) = self.grid.place(tile);
+        let Place {
+            image,
+            row,
+            columns,
+        } = self.grid.place(tile);
         let channel = panel * self.packed.columns;
-        let step = if self.after.pool { side / 2 } else { side };
-        let (row, column) = (row * step, column * step);
-        let pixel = (image * self.y_height + row) * self.y_width + column;
+        let pixel = (image * self.y_height + row) * self.y_width + columns.start;
         let tile = OutputTile {
             products: products.as_ptr(),
             bias: self.conv.bias[channel..][..self.packed.columns].as_ptr(),
@@ -395,14 +410,14 @@ impl<'a> Layer<'a> {
             row_stride: self.y_width * self.y_stride,
             pixel_stride: self.y_stride,
             rows: self.y_height - row,
-            columns: self.y_width - column,
+            columns: columns.len(),
             relu: self.after.relu,
             pool: self.after.pool,
         };
         // SAFETY: only pixels that the output has are written, ours by the caller's word.
         // The convolution checked the CPU.
         unsafe {
-            match side {
+            match self.grid.side {
                 2 => transform_output::<2>(self.conv.isa, &tile),
                 _ => transform_output::<4>(self.conv.isa, &tile),
             }

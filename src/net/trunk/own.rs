@@ -1,15 +1,18 @@
 //! The layers of a trunk by our own convolutions, for inference in f32 on the CPU.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use l3net_conv::{After, Conv3x3, InputConv, Isa, Map, OutOfMemory, Tile, Workers};
 use tch::{Kind, TchError, Tensor};
 
 use super::norm::{Affine, LateNorm};
+use super::overlap::{Heard, Known, Overlap};
 use super::stored::Stored;
 use crate::net::error::NetError;
 use crate::net::layout::Modality;
 use crate::net::weights::Weights;
+use crate::sync::lock;
 
 /// Values of conv1_1 that a thread has at a time, about: what its caches keep. A batch of
 /// 16 takes a tenth longer at once than two by two, and eight times the memory.
@@ -48,7 +51,7 @@ impl Memory {
 
     /// What a panic left behind is overwritten.
     fn lock(&self) -> MutexGuard<'_, InUse> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -79,7 +82,14 @@ pub(super) struct OwnLayers {
     /// conv1_2 to conv4_2.
     convs: Vec<Conv3x3>,
     memory: Memory,
+    /// Of sound, which comes in windows that may overlap.
+    heard: Option<Mutex<Heard>>,
 }
+
+const RELU: After = After {
+    relu: true,
+    pool: false,
+};
 
 impl OwnLayers {
     /// # Errors
@@ -100,9 +110,14 @@ impl OwnLayers {
                 isa,
             )?);
         }
+        let input_norm = Affine::of_input(weights, modality);
+        let late_norm = LateNorm::of(weights, modality);
+        // OpenL3's front ends have no columns in common: their step divides no hop.
+        let overlaps = modality == Modality::Audio && input_norm.is_none() && late_norm.is_none();
         Ok(Self {
-            input_norm: Affine::of_input(weights, modality),
-            late_norm: LateNorm::of(weights, modality),
+            heard: overlaps.then(|| Mutex::new(Heard::new(first.stride))),
+            input_norm,
+            late_norm,
             conv1_1: InputConv::new(&first.kernels, &first.bias, first.stride, isa)?,
             channels_in: first.channels_in as i64,
             stride: first.stride,
@@ -114,7 +129,10 @@ impl OwnLayers {
     /// From the input to conv4_2, `[B, 512, h, w]`, and pool4, `[B, 512]`.
     pub fn forward(&self, x: &Tensor, rectified: bool) -> Result<(Tensor, Tensor), NetError> {
         let mut pool4 = Vec::new();
-        let conv4_2 = self.in_parts(x, rectified, |map| pool4.extend(map.max_over_positions()))?;
+        let mut heard = self.heard.as_ref().map(|heard| lock(heard));
+        let conv4_2 = self.in_parts(x, rectified, heard.as_deref_mut(), |map| {
+            pool4.extend(map.max_over_positions());
+        })?;
         let (batch, channels, ..) = conv4_2.size4()?;
         Ok((
             conv4_2,
@@ -124,14 +142,16 @@ impl OwnLayers {
 
     /// From the input to conv4_2 before its ReLU.
     pub fn to_conv4_2(&self, x: &Tensor) -> Result<Tensor, NetError> {
-        self.in_parts(x, false, |_| ())
+        self.in_parts(x, false, None, |_| ())
     }
 
     /// conv4_2, after a ReLU if `rectified`, some of the batch at a time; `also` sees each.
+    /// Windows that overlap with those of `heard` are computed in part.
     fn in_parts(
         &self,
         x: &Tensor,
         rectified: bool,
+        mut heard: Option<&mut Heard>,
         mut also: impl FnMut(&Map),
     ) -> Result<Tensor, NetError> {
         let (batch, channels, height, width) = x.size4()?;
@@ -149,11 +169,21 @@ impl OwnLayers {
         // An empty batch has one part, which is empty.
         while first < batch || parts.is_empty() {
             let part = x.f_narrow(0, first, at_once.min(batch - first))?;
-            let map = self.run(&part, rectified, &mut memory)?;
+            let mut size = read(&part, &mut memory.values)?;
+            let next = heard.as_deref_mut().and_then(|heard| {
+                let overlap = next_of(heard, &mut memory.values, &mut size)?;
+                Some((heard, overlap))
+            });
+            let map = match next {
+                Some((heard, overlap)) => {
+                    self.run_overlapping(size, rectified, &overlap, heard, &mut memory)?
+                }
+                None => self.run(size, rectified, &mut memory)?,
+            };
             also(map);
             parts.push(tensor(map)?);
             memory.trim();
-            first += at_once;
+            first += size[0].max(1) as i64;
         }
         match parts.len() {
             1 => Ok(parts.remove(0)),
@@ -168,10 +198,10 @@ impl OwnLayers {
         ((AT_ONCE * threads) as f64 / values.max(1.0)).max(1.0) as i64
     }
 
-    /// conv4_2, after a ReLU if `rectified`.
+    /// conv4_2 of the input in memory, after a ReLU if `rectified`.
     fn run<'a>(
         &self,
-        x: &Tensor,
+        size: [usize; 3],
         rectified: bool,
         memory: &'a mut InUse,
     ) -> Result<&'a Map, NetError> {
@@ -181,7 +211,6 @@ impl OwnLayers {
             maps: [x_map, y_map],
             ..
         } = memory;
-        let size = read(x, values)?;
         if let Some(norm) = &self.input_norm {
             norm.apply(values);
         }
@@ -204,6 +233,104 @@ impl OwnLayers {
         }
         Ok(last)
     }
+
+    /// The same of a window of sound of which a part is known.
+    fn run_overlapping<'a>(
+        &self,
+        size: [usize; 3],
+        rectified: bool,
+        overlap: &Overlap,
+        heard: &mut Heard,
+        memory: &'a mut InUse,
+    ) -> Result<&'a Map, NetError> {
+        let mut stages = heard.vacant();
+        let [block1, block2, block3] = &mut stages;
+        let InUse {
+            workers,
+            values,
+            maps: [x, y],
+            ..
+        } = memory;
+        let known = |stage: usize| {
+            let known = overlap.known[stage].as_ref()?;
+            Some((known, heard.stage(stage, known)))
+        };
+        let pooled = After { pool: true, ..RELU };
+        let conv1_2 = &self.convs[0];
+        if let Some((known, from)) = known(0) {
+            let wanted = others(block1, known, from)?;
+            let width = size[2].div_ceil(self.stride);
+            let before = wanted
+                .clone()
+                .map(|c| beside(2 * c.start..2 * c.end, width));
+            (self.conv1_1).run_columns(values, size, true, &before, x, workers)?;
+            conv1_2.run_columns(x, pooled, &wanted, block1, workers)?;
+        } else {
+            self.conv1_1.run(values, size, true, x, workers)?;
+            conv1_2.run(x, pooled, block1, workers)?;
+        }
+        block(&self.convs[1..3], block1, known(1), x, block2, workers)?;
+        block2.max_of_2x2(y)?;
+        block(&self.convs[3..5], y, known(2), x, block3, workers)?;
+        block3.max_of_2x2(y)?;
+        self.convs[5].run(y, RELU, x, workers)?;
+        let after = After {
+            relu: rectified,
+            pool: false,
+        };
+        self.convs[6].run(x, after, y, workers)?;
+        heard.remember_stages(values, stages, overlap);
+        Ok(y)
+    }
+}
+
+/// Two convolutions, of whose output a part may be known.
+fn block(
+    convs: &[Conv3x3],
+    x: &Map,
+    known: Option<(&Known, &Map)>,
+    between: &mut Map,
+    y: &mut Map,
+    workers: &mut Workers,
+) -> Result<(), OutOfMemory> {
+    let Some((known, from)) = known else {
+        convs[0].run(x, RELU, between, workers)?;
+        return convs[1].run(between, RELU, y, workers);
+    };
+    let wanted = others(y, known, from)?;
+    let before = wanted.clone().map(|columns| beside(columns, x.width()));
+    convs[0].run_columns(x, RELU, &before, between, workers)?;
+    convs[1].run_columns(between, RELU, &wanted, y, workers)
+}
+
+/// Copies what is known of `y`, and tells the columns that are not.
+fn others(y: &mut Map, known: &Known, from: &Map) -> Result<[Range<usize>; 2], OutOfMemory> {
+    y.reshape_like(from)?;
+    y.copy_columns(known.to.start, from, known.from.clone());
+    Ok([0..known.to.start, known.to.end..y.width()])
+}
+
+/// Columns, and one beside them at each end.
+fn beside(columns: Range<usize>, width: usize) -> Range<usize> {
+    columns.start.saturating_sub(1)..width.min(columns.end + 1)
+}
+
+/// What to compute next of windows in memory, which become those that have nothing in common
+/// with others before, or one that has.
+fn next_of(heard: &mut Heard, values: &mut Vec<f32>, size: &mut [usize; 3]) -> Option<Overlap> {
+    let [batch, height, width] = *size;
+    let len = height * width;
+    for window in 0..batch {
+        let spectrogram = &values[window * len..][..len];
+        let Some(overlap) = heard.overlap(spectrogram, width) else {
+            heard.remember(spectrogram);
+            continue;
+        };
+        size[0] = window.max(1);
+        values.truncate(size[0] * len);
+        return (window == 0).then_some(overlap);
+    }
+    None
 }
 
 /// Channels of conv1_1.

@@ -227,3 +227,63 @@ fn our_own_convolutions_give_what_libtorchs_do() {
         close(&torch.pool4, &own.pool4);
     }
 }
+
+/// A spectrogram of many frames, of which windows are cut.
+fn windows(frames: i64, width: i64, hop: i64) -> Tensor {
+    let values: Vec<f32> = (0..129 * frames)
+        .map(|i| (i as f32 * 0.7).sin() + (i as f32 * 0.013).cos())
+        .collect();
+    let long = Tensor::from_slice(&values).reshape([1, 1, 129, frames]);
+    let starts = (0..=(frames - width) / hop).map(|number| number * hop);
+    Tensor::cat(
+        &starts
+            .map(|at| long.narrow(3, at, width))
+            .collect::<Vec<_>>(),
+        0,
+    )
+}
+
+#[test]
+fn windows_that_overlap_are_what_they_are_alone() {
+    let _guard = tch::no_grad_guard();
+    for (stride, width, hop) in [
+        (Conv1Stride::Two, 199, 20),
+        (Conv1Stride::Two, 199, 16),
+        (Conv1Stride::Two, 199, 10),
+        (Conv1Stride::Two, 199, 7),
+        (Conv1Stride::Two, 200, 80),
+        (Conv1Stride::Two, 199, 100),
+        (Conv1Stride::One, 101, 10),
+    ] {
+        let weights = Weights::random(5, stride);
+        let memory = Memory::new(2).expect("two threads");
+        let trunk = Trunk::own(&weights, Modality::Audio, &memory).expect("a trunk");
+        let x = windows(width + 9 * hop, width, hop);
+        // Batches of one and of several, as they come.
+        let parts = [(0, 1), (1, 1), (2, 3), (5, 5)];
+        let together = parts.map(|(first, count)| {
+            let part = x.narrow(0, first, count);
+            trunk.forward(&part, false).expect("a forward pass")
+        });
+        let mut number = 0;
+        for part in together {
+            for row in 0..part.pool4.size()[0] {
+                let fresh = Trunk::own(&weights, Modality::Audio, &memory).expect("a trunk");
+                let alone = fresh
+                    .forward(&x.narrow(0, number, 1), false)
+                    .expect("a forward pass");
+                for (found, alone) in [(&part.conv4_2, &alone.conv4_2), (&part.pool4, &alone.pool4)]
+                {
+                    let (off, scale) =
+                        (largest(&(found.narrow(0, row, 1) - alone)), largest(alone));
+                    assert!(
+                        off < 1e-5 * scale,
+                        "{off} of {scale}: window {number}, {hop} columns apart"
+                    );
+                }
+                number += 1;
+            }
+        }
+        assert_eq!(number, 10);
+    }
+}
