@@ -21,10 +21,19 @@ use crate::media::{
 };
 use crate::picture::ToPicture;
 use crate::sync::lock;
+use crate::time::MediaTime;
 use crate::window::Timed;
 
 /// How often the length of a file is queried while it is unknown.
 const LENGTH_EVERY: Duration = Duration::from_millis(500);
+
+/// Sound that is so far ahead of the pictures waits for them. All that is decoded goes to the
+/// parent in one line: pictures would be behind what the parent has no room for.
+const SOUND_AHEAD_NS: u64 = 20 * 1_000_000_000;
+
+/// It does not wait if none has come for so long: it may lie before them in the container, or
+/// be longer.
+const NO_PICTURE: Duration = Duration::from_secs(1);
 
 /// Opens what the parent tells it to, until the parent goes. Its channels are stdin and
 /// stdout.
@@ -110,7 +119,7 @@ fn take_requests(
             } => {
                 open = CancelToken::default();
                 let options = SessionOptions {
-                    offset: crate::time::MediaTime(offset_ns),
+                    offset: MediaTime(offset_ns),
                     stop: open.clone(),
                     decoder_threads,
                     meter: measure.then(Arc::default),
@@ -153,7 +162,7 @@ fn run(
     frames: &HeldFrames,
     events: &mut impl Write,
 ) -> io::Result<()> {
-    let (stop, meter) = (options.stop.clone(), options.meter.clone());
+    let (stop, meter, offset) = (options.stop.clone(), options.meter.clone(), options.offset);
     let mut feed = match GstOpener.open(source, options) {
         Ok(feed) => feed,
         Err(cause) => {
@@ -167,6 +176,8 @@ fn run(
         events,
         frames,
         stop: &stop,
+        sound_end: offset,
+        last_frame: (offset, Instant::now()),
         state: State::default(),
         sent: State::default(),
         asked_at: None,
@@ -200,6 +211,10 @@ struct Forwarder<'a, W> {
     events: &'a mut W,
     frames: &'a HeldFrames,
     stop: &'a CancelToken,
+    /// Where the sound ends that was sent.
+    sound_end: MediaTime,
+    /// Of which time the last frame is, and when it came.
+    last_frame: (MediaTime, Instant),
     state: State,
     /// As the parent knows it.
     sent: State,
@@ -247,8 +262,15 @@ fn next_id() -> u64 {
 
 impl<W: Write> Listener for Forwarder<'_, W> {
     fn sound(&mut self, block: &AudioBlock<'_>) {
+        self.sound_end = block.at.plus(block.pcm.len()).to_time();
         let sent = wire::write_sound(self.events, block.at, block.pcm);
         self.note(sent);
+    }
+
+    fn has_enough_sound(&self) -> bool {
+        let (at, came) = self.last_frame;
+        let is_ahead = self.sound_end.0 > at.0.saturating_add(SOUND_AHEAD_NS);
+        is_ahead && !self.state.picture_is_done && came.elapsed() < NO_PICTURE
     }
 
     fn frame(&mut self, frame: Frame) {
@@ -258,6 +280,7 @@ impl<W: Write> Listener for Forwarder<'_, W> {
             duration_ns: frame.duration_ns(),
             bytes: frame.bytes(),
         };
+        self.last_frame = (facts.at, Instant::now());
         self.frames.lock().insert(facts.id, frame);
         let sent = wire::write_frame(self.events, facts);
         self.note(sent);
@@ -288,5 +311,52 @@ impl<W: Write> Listener for Forwarder<'_, W> {
 
     fn is_stopped(&self) -> bool {
         self.stop.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Picture;
+    use crate::time::SamplePos;
+
+    #[test]
+    fn sound_waits_for_pictures_as_long_as_they_come() {
+        let (mut bytes, frames, stop) = (Vec::new(), HeldFrames::default(), CancelToken::default());
+        let mut forwarder = Forwarder {
+            events: &mut bytes,
+            frames: &frames,
+            stop: &stop,
+            sound_end: MediaTime::ZERO,
+            last_frame: (MediaTime::ZERO, Instant::now()),
+            state: State::default(),
+            sent: State::default(),
+            asked_at: None,
+            failed: Ok(()),
+        };
+        let second = |n: u64| MediaTime(n * 1_000_000_000);
+        let hear = |forwarder: &mut Forwarder<'_, _>, until: u64| {
+            forwarder.sound(&AudioBlock {
+                at: SamplePos((until - 1) * 48_000),
+                arrived: Instant::now(),
+                pcm: &[0.1; 48_000],
+            });
+            forwarder.has_enough_sound()
+        };
+        let picture = Picture::filled(32, 32, [1, 2, 3]);
+        let see = |forwarder: &mut Forwarder<'_, _>, at: u64| {
+            forwarder.frame(Frame::of_picture(second(at), &picture));
+            forwarder.has_enough_sound()
+        };
+        assert!(!hear(&mut forwarder, 20));
+        assert!(hear(&mut forwarder, 21));
+        assert!(!see(&mut forwarder, 5));
+        assert!(hear(&mut forwarder, 26));
+        // No more come: the sound goes on.
+        forwarder.last_frame.1 = Instant::now().checked_sub(NO_PICTURE).expect("in range");
+        assert!(!forwarder.has_enough_sound());
+        assert!(see(&mut forwarder, 5));
+        forwarder.picture_ended();
+        assert!(!forwarder.has_enough_sound());
     }
 }
