@@ -88,6 +88,78 @@ fn without_skipped_pictures_every_moment_is_the_same() {
     assert!(skipped[&clip] > 20, "{}", skipped[&clip]);
 }
 
+/// Codec, container and options of ffmpeg, and how many of a hundred pictures are decoded at
+/// most: those between the last that is looked at and a new start are not.
+const FORMATS: [(&str, &str, u32); 11] = [
+    ("mjpeg", "avi -c:v mjpeg -q:v 3", 45),
+    ("mjpeg_mkv", "mkv -c:v mjpeg -pix_fmt yuvj422p", 45),
+    ("prores", "mov -c:v prores_ks -profile:v 0", 45),
+    (
+        "dnxhd",
+        "mov -c:v dnxhd -s 1280x720 -b:v 60M -pix_fmt yuv422p",
+        20,
+    ),
+    ("dv", "avi -target pal-dv", 45),
+    ("huffyuv", "avi -c:v huffyuv", 45),
+    ("camera", "mkv -c:v libx264 -bf 0 -g 12 -sc_threshold 0", 95),
+    (
+        "hevc",
+        "mkv -c:v libx265 -x265-params keyint=12:bframes=0:open-gop=0:log-level=none",
+        75,
+    ),
+    (
+        "mpeg2",
+        "ts -c:v mpeg2video -g 12 -bf 0 -flags +cgop -sc_threshold 1000000000",
+        75,
+    ),
+    (
+        "vp8",
+        "webm -c:v libvpx -g 12 -b:v 300k -deadline realtime",
+        75,
+    ),
+    (
+        "vp9",
+        "webm -c:v libvpx-vp9 -g 12 -b:v 300k -deadline realtime -cpu-used 8",
+        75,
+    ),
+];
+
+#[test]
+fn what_begins_anew_is_decoded_in_part_and_every_moment_is_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let looks = Looks::Windows {
+        window: WindowSpec::PAPER.window_samples,
+        hop: 48_000,
+    };
+    let mut wrong = Vec::new();
+    for (name, how, most) in FORMATS {
+        let (container, options) = how.split_once(' ').expect("two");
+        let file = folder.path().join(format!("{name}.{container}"));
+        let made = std::process::Command::new("ffmpeg")
+            .args([
+                "-v",
+                "error",
+                "-f",
+                "lavfi",
+                "-i",
+                "testsrc2=s=640x360:r=25:d=8",
+            ])
+            .args(["-f", "lavfi", "-i", "sine=d=8:r=48000"])
+            .args(options.split(' '))
+            .arg(&file)
+            .output()
+            .expect("ffmpeg");
+        assert!(made.status.success(), "{name}: {made:?}");
+        let [all, some] =
+            [None, Some(looks)].map(|looks| read(&file, Hop::SECOND, MediaTime::ZERO, looks));
+        assert_eq!(all.0, some.0, "{name}");
+        let share = 100 * some.1 / all.1.max(1);
+        println!("{name}: {share} % of {} decoded", all.1);
+        wrong.extend((all.1 < 190 || share > most as usize).then_some((name, share, all.1)));
+    }
+    assert_eq!(wrong, []);
+}
+
 #[test]
 fn key_pictures_alone_give_the_nearest_of_them() {
     let folder = tempfile::tempdir().expect("a folder");

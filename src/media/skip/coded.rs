@@ -9,7 +9,11 @@ use super::bits::Bits;
 /// What a packet holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coded {
-    /// A picture from which on a decoder knows everything.
+    /// A picture with which a decoder starts anew: nothing that follows refers to anything
+    /// before it.
+    Start,
+    /// A picture from which on a decoder knows everything. What follows and is shown before it
+    /// may refer to others.
     Key,
     /// A picture that others may refer to. It comes out of the decoder.
     Reference,
@@ -30,7 +34,22 @@ pub enum Format {
     H265(Units, H265),
     /// MPEG-1 and MPEG-2 in whole pictures.
     Mpeg,
+    /// VP8 in whole frames.
+    Vp8,
+    /// VP9 in whole frames.
+    Vp9,
+    /// Each picture stands for itself.
+    Intra,
 }
+
+/// Formats of which each picture stands for itself.
+const INTRA: [&str; 5] = [
+    "image/jpeg",
+    "video/x-prores",
+    "video/x-dnxhd",
+    "video/x-dv",
+    "video/x-huffyuv",
+];
 
 /// How units are told apart.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +101,9 @@ impl Format {
             "video/mpeg" if matches!(caps.get::<i32>("mpegversion"), Ok(1 | 2)) => {
                 (caps.get::<bool>("parsed") == Ok(true)).then_some(Self::Mpeg)
             }
-            _ => None,
+            "video/x-vp8" => Some(Self::Vp8),
+            "video/x-vp9" => Some(Self::Vp9),
+            name => INTRA.contains(&name).then_some(Self::Intra),
         }
     }
 
@@ -92,6 +113,9 @@ impl Format {
             Self::H264(units, h264) => h264.picture(units.of(bytes)),
             Self::H265(units, h265) => h265.picture(units.of(bytes)),
             Self::Mpeg => mpeg(bytes),
+            Self::Vp8 => vp8(bytes),
+            Self::Vp9 => vp9(bytes),
+            Self::Intra => Coded::Start,
         }
     }
 }
@@ -167,7 +191,7 @@ impl H264 {
                 (1, 0) if has_sets => return Coded::Apart,
                 (1, 0) => return Coded::Unreferenced,
                 (1, _) => return Coded::Reference,
-                (5, _) => return Coded::Key,
+                (5, _) => return Coded::Start,
                 _ => return Coded::Unknown,
             }
         }
@@ -335,7 +359,9 @@ impl H265 {
                 0..=5 => Coded::Reference,
                 // Shown before a key picture, and perhaps not decoded.
                 6..=9 => Coded::Apart,
-                16..=21 => Coded::Key,
+                // No picture that is shown before it refers to earlier ones, or none is shown.
+                16..=20 => Coded::Start,
+                21 => Coded::Key,
                 // Delimiters, messages, filling.
                 35 | 38 | 39 => continue,
                 _ => Coded::Unknown,
@@ -356,7 +382,7 @@ fn hides_pictures(set: &[u8]) -> Option<bool> {
 /// A picture of MPEG-1 or MPEG-2.
 fn mpeg(bytes: &[u8]) -> Coded {
     let mut kind = None;
-    let mut has_more = false;
+    let (mut has_more, mut is_closed) = (false, false);
     let mut rest = after_start_code(bytes);
     while let Some((&code, behind)) = rest.split_first() {
         match (code, behind) {
@@ -368,6 +394,7 @@ fn mpeg(bytes: &[u8]) -> Coded {
             (0xb2 | 0xb5, _) => {}
             (0x01..=0xaf, _) => {
                 return match kind {
+                    Some(1) if is_closed => Coded::Start,
                     Some(1) => Coded::Key,
                     Some(2) => Coded::Reference,
                     Some(3) if !has_more => Coded::Unreferenced,
@@ -375,11 +402,48 @@ fn mpeg(bytes: &[u8]) -> Coded {
                     _ => Coded::Unknown,
                 };
             }
+            // The head of a group: whether those shown before its first refer to no other.
+            (0xb8, [_, _, _, flags, ..]) => {
+                has_more = true;
+                is_closed = flags & 0x40 != 0;
+            }
             _ => has_more = true,
         }
         rest = after_start_code(behind);
     }
     Coded::Unknown
+}
+
+/// A frame of VP8 (RFC 6386, section 9.1).
+fn vp8(bytes: &[u8]) -> Coded {
+    match bytes.first().map(|tag| (tag & 1 == 0, tag & 0x10 != 0)) {
+        Some((true, true)) => Coded::Start,
+        Some((false, true)) => Coded::Reference,
+        Some((false, false)) => Coded::Apart,
+        _ => Coded::Unknown,
+    }
+}
+
+/// A frame of VP9 (bitstream specification, section 6.2), or several, of which the last is
+/// shown.
+fn vp9(bytes: &[u8]) -> Coded {
+    let mut bits = Bits::of_unit(&bytes[..bytes.len().min(4)]);
+    let mut read = || {
+        let marker = bits.number(2)?;
+        let profile = bits.number(2)?;
+        let reserved = profile == 3 && bits.flag()?;
+        let repeats = bits.flag()?;
+        let is_key = !repeats && !bits.flag()?;
+        let is_shown = repeats || bits.flag()?;
+        (marker == 2 && !reserved).then_some((is_key, is_shown))
+    };
+    let has_several = bytes.last().is_some_and(|last| last & 0xe0 == 0xc0);
+    match read() {
+        Some((true, is_shown)) if is_shown || has_several => Coded::Start,
+        Some((false, is_shown)) if is_shown || has_several => Coded::Reference,
+        Some((false, false)) => Coded::Apart,
+        _ => Coded::Unknown,
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ fn pictures_of_h264_tell_whether_others_refer_to_them() {
     let message: &[u8] = &[0x06, 5, 4];
     let set: &[u8] = &[0x68, 0xeb];
     let cases: [(&[&[u8]], Coded); 8] = [
-        (&[&[0x65, 1]], Coded::Key),
+        (&[&[0x65, 1]], Coded::Start),
         (&[message, &[0x41, 1]], Coded::Reference),
         (&[message, &[0x01, 1]], Coded::Unreferenced),
         (&[set, &[0x01, 1]], Coded::Apart),
@@ -45,7 +45,7 @@ fn pictures_of_h264_tell_whether_others_refer_to_them() {
     let slice = [0, 0, 1, 0x01, 9];
     assert_eq!(by_codes.picture(&slice), Coded::Unknown, "no set yet");
     let key = [&sets[..], &[0, 0, 1, 0x65, 9]].concat();
-    assert_eq!(by_codes.picture(&key), Coded::Key);
+    assert_eq!(by_codes.picture(&key), Coded::Start);
     assert_eq!(by_codes.picture(&slice), Coded::Unreferenced);
 }
 
@@ -68,7 +68,7 @@ fn pictures_of_h265_tell_in_which_layer_nothing_refers_to_them() {
     assert_eq!((h265.plain, h265.highest), (Some(true), 0));
     let mut format = Format::H265(Units::Lengths(4), h265);
     let cases: [(&[u8], Coded); 7] = [
-        (&[0x26, 0x01, 9], Coded::Key),
+        (&[0x26, 0x01, 9], Coded::Start),
         (&[0x02, 0x01, 9], Coded::Reference),
         (&[0x00, 0x01, 9], Coded::Unreferenced),
         (&[0x00, 0x02, 9], Coded::Reference),
@@ -100,5 +100,38 @@ fn pictures_of_mpeg_are_what_their_headers_say() {
         assert_eq!(of(&[&picture(kind), &field, &slice]), Coded::Unknown);
     }
     assert_eq!(of(&[&group, &picture(3), &slice]), Coded::Apart);
+    assert_eq!(of(&[&group, &picture(1), &slice]), Coded::Start, "closed");
+    let open = [0, 0, 1, 0xb8, 0, 8, 0, 0];
+    assert_eq!(of(&[&open, &picture(1), &slice]), Coded::Key);
     assert_eq!(of(&[&picture(3)]), Coded::Unknown, "no slice");
+}
+
+#[test]
+fn frames_of_vp8_and_vp9_are_what_their_first_bits_say() {
+    for (tag, coded) in [
+        (0x10, Coded::Start),
+        (0x11, Coded::Reference),
+        (0x01, Coded::Apart),
+        (0x00, Coded::Unknown),
+    ] {
+        assert_eq!(vp8(&[tag, 2, 0, 0x9d]), coded, "{tag:x}");
+    }
+    // Marker 10, profile 00, shown before 0, kind, shown.
+    for (first, last, coded) in [
+        (0b1000_0010, 0, Coded::Start),
+        (0b1000_0110, 0, Coded::Reference),
+        (0b1000_0100, 0, Coded::Apart),
+        (0b1000_0100, 0xc1, Coded::Reference),
+        (0b1000_0000, 0xc1, Coded::Start),
+        (0b1000_0000, 0, Coded::Unknown),
+        (0b1000_1000, 0, Coded::Reference),
+        (0b0100_0010, 0, Coded::Unknown),
+        (0b1011_1010, 0, Coded::Unknown),
+    ] {
+        assert_eq!(vp9(&[first, 0x49, 0x83, last]), coded, "{first:b} {last:x}");
+    }
+    assert_eq!(
+        [vp8(&[]), vp9(&[]), vp9(&[0x82])],
+        [Coded::Unknown, Coded::Unknown, Coded::Start]
+    );
 }

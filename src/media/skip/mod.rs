@@ -6,9 +6,10 @@
 //! may be missing for that ([`pictures`]).
 //!
 //! A window takes one frame a second or so, and half of the pictures of a film are such that
-//! no other refers to them. Decoding the rest takes two thirds of the time. What is dropped
-//! is decided by rules, not by guesses of the rate: a picture is passed on whenever
-//! anything about it or the stream is unusual.
+//! no other refers to them. Decoding the rest takes two thirds of the time. Of formats in which
+//! each picture stands for itself (MJPEG, ProRes), and of cameras that begin anew every second,
+//! more can be missing. What is dropped is decided by rules, not by guesses of the rate: a
+//! picture is passed on whenever anything about it or the stream is unusual.
 
 mod bits;
 mod coded;
@@ -31,7 +32,20 @@ use wanted::Heard;
 
 /// Decoders that are known to give the same frames if pictures are missing that nothing
 /// refers to. In hardware and in other software it has not been tried.
-const PROVEN: [&str; 3] = ["avdec_h264", "avdec_h265", "avdec_mpeg2video"];
+const PROVEN: [&str; 12] = [
+    "avdec_h264",
+    "avdec_h265",
+    "avdec_mpeg2video",
+    "vp8dec",
+    "vp9dec",
+    "jpegdec",
+    "avdec_mjpeg",
+    "avdec_prores",
+    "avdec_dnxhd",
+    "dvdec",
+    "avdec_dvvideo",
+    "avdec_huffyuv",
+];
 
 /// Which frames of a file are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,8 +70,9 @@ pub(super) struct Skipping {
     heard: Mutex<Heard>,
     /// The source turned out to run by the clock: nothing is dropped.
     by_clock: Arc<AtomicBool>,
+    /// Pictures that came, and those that were passed on.
+    taken: AtomicU64,
     passed: AtomicU64,
-    dropped: AtomicU64,
 }
 
 impl Skipping {
@@ -73,13 +88,14 @@ impl Skipping {
             offset,
             heard: Mutex::new(Heard::new(looks, offset)),
             by_clock: Arc::clone(by_clock),
+            taken: AtomicU64::new(0),
             passed: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
         });
         let shared = Arc::clone(&skipping);
         for_each_element(pipeline, move |element, factory| {
-            let is_decoder = factory.has_type(gst::ElementFactoryType::DECODER)
-                && factory.has_type(gst::ElementFactoryType::MEDIA_VIDEO);
+            let shows = gst::ElementFactoryType::MEDIA_VIDEO | gst::ElementFactoryType::MEDIA_IMAGE;
+            let is_decoder =
+                factory.has_type(gst::ElementFactoryType::DECODER) && factory.has_type(shows);
             let Some(pad) = element.static_pad("sink").filter(|_| is_decoder) else {
                 return;
             };
@@ -105,18 +121,8 @@ impl Skipping {
     /// Pictures that were decoded, and pictures that were not.
     pub fn counts(&self) -> (u64, u64) {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (count(&self.passed), count(&self.dropped))
-    }
-
-    fn answer(&self, drop: bool) -> gst::PadProbeReturn {
-        if drop {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            // Not `Drop`: see `mov`.
-            gst::PadProbeReturn::Handled
-        } else {
-            self.passed.fetch_add(1, Ordering::Relaxed);
-            gst::PadProbeReturn::Ok
-        }
+        let (passed, taken) = (count(&self.passed), count(&self.taken));
+        (passed, taken.saturating_sub(passed))
     }
 
     fn keep_keys(self: &Arc<Self>, pad: &gst::Pad) {
@@ -124,27 +130,55 @@ impl Skipping {
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             let by_clock = skipping.by_clock.load(Ordering::Relaxed);
             let is_delta = |b: &gst::Buffer| b.flags().contains(gst::BufferFlags::DELTA_UNIT);
-            skipping.answer(!by_clock && info.buffer().is_some_and(is_delta))
+            skipping.taken.fetch_add(1, Ordering::Relaxed);
+            if !by_clock && info.buffer().is_some_and(is_delta) {
+                // Not `Drop`: see `mov`.
+                return gst::PadProbeReturn::Handled;
+            }
+            skipping.passed.fetch_add(1, Ordering::Relaxed);
+            gst::PadProbeReturn::Ok
         });
     }
 
     fn watch(self: &Arc<Self>, pad: &gst::Pad) {
         let skipping = Arc::clone(self);
         let before = Mutex::new(Before::new(self.offset));
+        // What is passed on comes by here once more, on the same thread.
+        let passing = AtomicBool::new(false);
         let kinds = gst::PadProbeType::BUFFER
             | gst::PadProbeType::EVENT_DOWNSTREAM
             | gst::PadProbeType::EVENT_FLUSH;
-        pad.add_probe(kinds, move |_, info| match &info.data {
-            Some(gst::PadProbeData::Event(event)) => {
-                lock(&before).note(event);
-                gst::PadProbeReturn::Ok
+        pad.add_probe(kinds, move |pad, info| {
+            if info.buffer().is_some() && passing.load(Ordering::Relaxed) {
+                return gst::PadProbeReturn::Ok;
             }
-            Some(gst::PadProbeData::Buffer(buffer)) => {
-                let mut before = lock(&before);
-                let drop = before.may_drop(buffer, &lock(&skipping.heard));
-                skipping.answer(drop && !skipping.by_clock.load(Ordering::Relaxed))
+            let (now, ours) = match info.data.take() {
+                Some(gst::PadProbeData::Buffer(buffer)) => {
+                    let by_clock = skipping.by_clock.load(Ordering::Relaxed);
+                    let mut before = lock(&before);
+                    let now = before.take(buffer, &lock(&skipping.heard), by_clock);
+                    (now, true)
+                }
+                data => {
+                    let held = match &data {
+                        Some(gst::PadProbeData::Event(event)) => lock(&before).note(event),
+                        _ => Vec::new(),
+                    };
+                    info.data = data;
+                    (held, false)
+                }
+            };
+            let passed = now.len() as u64;
+            skipping.passed.fetch_add(passed, Ordering::Relaxed);
+            passing.store(true, Ordering::Relaxed);
+            let flow = now.into_iter().try_for_each(|b| pad.chain(b).map(drop));
+            passing.store(false, Ordering::Relaxed);
+            if !ours {
+                return gst::PadProbeReturn::Ok;
             }
-            _ => gst::PadProbeReturn::Ok,
+            skipping.taken.fetch_add(1, Ordering::Relaxed);
+            info.flow_res = flow.map(|()| gst::FlowSuccess::Ok);
+            gst::PadProbeReturn::Handled
         });
     }
 }
@@ -154,7 +188,7 @@ struct Before {
     offset: MediaTime,
     format: Option<Format>,
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
-    pictures: Pictures,
+    pictures: Pictures<gst::Buffer>,
 }
 
 impl Before {
@@ -167,44 +201,62 @@ impl Before {
         }
     }
 
-    fn note(&mut self, event: &gst::EventRef) {
+    /// Returns what goes before the event.
+    fn note(&mut self, event: &gst::EventRef) -> Vec<gst::Buffer> {
         match event.view() {
-            gst::EventView::Caps(caps) => {
-                self.format = Format::of(caps.caps());
-                self.pictures.restart();
+            gst::EventView::FlushStart(_) | gst::EventView::FlushStop(_) => {
+                // A decoder that is flushed wants none of it.
+                drop(self.pictures.restart());
+                return Vec::new();
             }
+            gst::EventView::Caps(caps) => self.format = Format::of(caps.caps()),
             gst::EventView::Segment(segment) => {
                 self.segment = segment.segment().downcast_ref().cloned();
-                self.pictures.restart();
             }
-            gst::EventView::FlushStop(_) => self.pictures.restart(),
-            _ => {}
+            // Parsers tell the bitrate before each packet; how a picture is turned counts from
+            // the next one on.
+            gst::EventView::Tag(tag)
+                if tag.tag().get::<gst::tags::ImageOrientation>().is_none() =>
+            {
+                return Vec::new();
+            }
+            _ if event.is_serialized() => return self.pictures.release_all(),
+            _ => return Vec::new(),
         }
+        self.pictures.restart()
     }
 
-    fn may_drop(&mut self, buffer: &gst::BufferRef, heard: &Heard) -> bool {
+    /// Takes a picture. Returns what is to be decoded now.
+    fn take(&mut self, buffer: gst::Buffer, heard: &Heard, by_clock: bool) -> Vec<gst::Buffer> {
         let unusual = gst::BufferFlags::DISCONT | gst::BufferFlags::CORRUPTED;
-        if buffer.flags().intersects(unusual) {
-            self.pictures.restart();
-        }
+        let mut now = match by_clock || buffer.flags().intersects(unusual) {
+            true => self.pictures.restart(),
+            false => Vec::new(),
+        };
         let coded = match (&mut self.format, buffer.map_readable()) {
-            (Some(format), Ok(map)) => format.picture(&map),
+            (Some(format), Ok(map)) if !by_clock => format.picture(&map),
             _ => Coded::Unknown,
         };
-        if buffer.flags().contains(gst::BufferFlags::DECODE_ONLY) {
-            return false;
+        let running = buffer.pts().zip(buffer.duration()).map(|(pts, _)| {
+            let segment = self.segment.as_ref();
+            segment.and_then(|segment| segment.to_running_time(pts))
+        });
+        match running {
+            _ if buffer.flags().contains(gst::BufferFlags::DECODE_ONLY) => {
+                now.extend(self.pictures.take_hidden(buffer));
+            }
+            None => {
+                now.extend(self.pictures.give_up());
+                now.push(buffer);
+            }
+            // Outside of what is played: it does not come out of the decoder.
+            Some(None) => now.extend(self.pictures.take_hidden(buffer)),
+            Some(Some(running)) => {
+                let at = MediaTime(running.nseconds().saturating_add(self.offset.0));
+                now.extend(self.pictures.take(buffer, coded, at, heard));
+            }
         }
-        let (Some(pts), Some(_)) = (buffer.pts(), buffer.duration()) else {
-            self.pictures.give_up();
-            return false;
-        };
-        let running = self.segment.as_ref().and_then(|s| s.to_running_time(pts));
-        // Outside of what is played: it does not come out of the decoder.
-        let Some(running) = running else {
-            return false;
-        };
-        let at = MediaTime(running.nseconds().saturating_add(self.offset.0));
-        self.pictures.may_drop(coded, at, heard)
+        now
     }
 }
 

@@ -36,25 +36,39 @@ impl Timed for Shown {
 struct Group {
     size: usize,
     pyramid: bool,
-    key: bool,
+    /// What its last picture is. Before a start there are no others.
+    last: Coded,
 }
 
 fn group() -> impl Strategy<Value = Group> {
-    (1_usize..9, any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(size, pyramid, key)| Group {
-        size,
+    let last = prop_oneof![
+        12 => Just(Coded::Reference),
+        2 => Just(Coded::Key),
+        4 => Just(Coded::Start),
+        1 => Just(Coded::Apart),
+    ];
+    (1_usize..9, any::<bool>(), last).prop_map(|(size, pyramid, last)| Group {
+        size: match last {
+            Coded::Start => 1,
+            _ => size,
+        },
         pyramid,
-        key,
+        last,
     })
 }
 
 /// A picture's kind and when it is shown, in the order of decoding.
 fn coded(groups: &[Group], begin: u64, step: u64) -> Vec<(Coded, u64)> {
-    let mut pictures = vec![(Coded::Key, begin)];
+    let mut pictures = vec![(Coded::Start, begin)];
     let mut last = begin;
-    for Group { size, pyramid, key } in groups {
+    for Group {
+        size,
+        pyramid,
+        last: anchor,
+    } in groups
+    {
         let shown = |k: usize| last + step * k as u64;
-        let anchor = if *key { Coded::Key } else { Coded::Reference };
-        pictures.push((anchor, shown(*size)));
+        pictures.push((*anchor, shown(*size)));
         let middle = size / 2;
         if *pyramid && *size > 2 {
             pictures.push((Coded::Reference, shown(middle)));
@@ -134,19 +148,38 @@ fn decoded(
     let mut state = Pictures::new(MediaTime::ZERO);
     let mut blocks = sound.iter().peekable();
     let leads = lead_ms.iter().cycle();
-    let kept = pictures.iter().zip(leads).filter(|((kind, at), lead)| {
-        let until = at.saturating_add_signed(**lead * MS as i64);
+    let mut kept = Vec::new();
+    for (&(kind, at), lead) in pictures.iter().zip(leads) {
+        let until = at.saturating_add_signed(*lead * MS as i64);
         while let Some(&(at, samples)) = blocks.next_if(|(at, _)| at.to_time().0 < until) {
             heard.take(at, samples);
         }
         if blocks.peek().is_none() {
             heard.end();
         }
-        !state.may_drop(*kind, MediaTime(*at), &heard)
-    });
-    let mut times: Vec<u64> = kept.map(|((_, at), _)| *at).collect();
+        kept.extend(state.take((kind, at), kind, MediaTime(at), &heard));
+    }
+    kept.extend(state.release_all());
+    assert_decodable(pictures, &kept);
+    let mut times: Vec<u64> = kept.iter().map(|(_, at)| *at).collect();
     times.sort_unstable();
     times
+}
+
+/// What is kept is in the order of decoding, and of what is not, nothing that is kept refers to
+/// it: it is unreferenced, or all that follow it up to a start are not kept either.
+fn assert_decodable(pictures: &[(Coded, u64)], kept: &[(Coded, u64)]) {
+    let mut rest = kept.iter().peekable();
+    let mut is_broken = false;
+    for picture in pictures {
+        is_broken &= picture.0 != Coded::Start;
+        if rest.next_if(|next| *next == picture).is_some() {
+            assert!(!is_broken, "{picture:?} has lost what it refers to");
+        } else {
+            is_broken |= picture.0 != Coded::Unreferenced;
+        }
+    }
+    assert_eq!(rest.next(), None, "out of order");
 }
 
 proptest! {
@@ -205,32 +238,47 @@ proptest! {
     }
 }
 
-#[test]
-fn of_a_film_a_third_to_a_half_is_not_decoded() {
-    let groups = vec![
-        Group {
-            size: 4,
-            pyramid: true,
-            key: false
-        };
-        250
-    ];
-    let pictures = coded(&groups, 0, 40 * MS);
+/// The share of the pictures that is decoded of 40 s of groups.
+fn share(group: &Group, step_ms: u64, lead_ms: i64) -> f64 {
+    let count = 40_000 / (step_ms * group.size as u64);
+    let pictures = coded(&vec![group.clone(); count as usize], 0, step_ms * MS);
     let sound = placed(0, &[(0, 1_024); 2_000]);
     let looks = Looks::Windows {
         window: WINDOW,
         hop: 48_000,
     };
-    let share = |lead_ms| {
-        let kept = decoded(&pictures, &sound, looks, &[lead_ms]);
-        kept.len() as f64 / pictures.len() as f64
+    let kept = decoded(&pictures, &sound, looks, &[lead_ms]);
+    kept.len() as f64 / pictures.len() as f64
+}
+
+#[test]
+fn of_a_film_a_third_to_a_half_is_not_decoded() {
+    let film = Group {
+        size: 4,
+        pyramid: true,
+        last: Coded::Reference,
     };
+    let share = |lead_ms| share(&film, 40, lead_ms);
     assert!(share(0) < 0.6, "{}", share(0));
     assert!(
         (share(0) - share(2_000)).abs() < 1e-9,
         "half a second may be missing"
     );
     assert!(share(-1_000) > 0.98, "known is only the first half second");
+}
+
+#[test]
+fn of_pictures_that_stand_for_themselves_one_in_a_third_of_a_second_is_decoded() {
+    let single = Group {
+        size: 1,
+        pyramid: false,
+        last: Coded::Start,
+    };
+    for (step_ms, most) in [(40, 0.2), (33, 0.17), (20, 0.1), (100, 0.45)] {
+        let share = share(&single, step_ms, 2_000);
+        assert!(share < most, "{share} at {step_ms} ms");
+    }
+    assert!(share(&single, 40, -1_000) > 0.95, "nobody knows yet");
 }
 
 #[test]
@@ -242,25 +290,39 @@ fn what_is_unusual_is_decoded() {
     let mut heard = Heard::new(all, MediaTime::ZERO);
     heard.take(SamplePos(0), 480_000);
     let time = |ms: u64| MediaTime(ms * MS);
+    let take =
+        |pictures: &mut Pictures<u64>, kind, ms: u64| pictures.take(ms, kind, time(ms), &heard);
     let settled = || {
         let mut pictures = Pictures::new(MediaTime::ZERO);
-        for (kind, ms) in [(Coded::Key, 0), (Coded::Reference, 120)] {
-            assert!(!pictures.may_drop(kind, time(ms), &heard));
+        for (kind, ms) in [(Coded::Start, 0), (Coded::Reference, 120)] {
+            assert!(take(&mut pictures, kind, ms).is_empty(), "it is held");
         }
         pictures
     };
-    let drops =
-        |pictures: &mut Pictures, ms| pictures.may_drop(Coded::Unreferenced, time(ms), &heard);
+    let drops = |pictures: &mut Pictures<u64>, ms| {
+        let mut decoded = take(pictures, Coded::Unreferenced, ms);
+        decoded.extend(pictures.release_all());
+        !decoded.contains(&ms)
+    };
     assert!(drops(&mut settled(), 40));
     assert!(!drops(&mut settled(), 160), "nothing is shown after it");
     assert!(!drops(&mut settled(), 120), "two at one time");
     let mut restarted = settled();
-    restarted.restart();
+    assert_eq!(restarted.restart(), [0, 120]);
     assert!(!drops(&mut restarted, 40), "no key picture yet");
     let mut jumped = settled();
-    assert!(!jumped.may_drop(Coded::Reference, time(5_000), &heard));
+    assert_eq!(take(&mut jumped, Coded::Reference, 5_000), [0, 120, 5_000]);
     assert!(!drops(&mut jumped, 40), "times jump");
     let mut unknown = settled();
-    assert!(!unknown.may_drop(Coded::Unknown, time(160), &heard));
+    assert_eq!(take(&mut unknown, Coded::Unknown, 160), [0, 120, 160]);
     assert!(!drops(&mut unknown, 40));
+    // The last ones before a start, and all of what is in them.
+    let mut last = settled();
+    assert!(take(&mut last, Coded::Unreferenced, 40).is_empty());
+    assert!(take(&mut last, Coded::Apart, 150).is_empty());
+    assert_eq!(take(&mut last, Coded::Start, 200), [0]);
+    assert_eq!(last.release_all(), [200]);
+    let mut looked_at = settled();
+    assert_eq!(take(&mut looked_at, Coded::Reference, 480), [0]);
+    assert_eq!(take(&mut looked_at, Coded::Start, 520), [120, 480]);
 }
