@@ -109,7 +109,8 @@ impl Conv3x3 {
         workers: &mut Workers,
     ) -> Result<(), OutOfMemory> {
         let [_, width] = self.shape(x, after);
-        self.run_columns(x, after, &[0..width], y, workers)
+        let all = 0..width;
+        self.run_columns(x, after, &[all], y, workers)
     }
 
     /// As [`run`](Self::run), but only some columns. The others stay if `y` had its shape

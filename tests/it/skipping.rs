@@ -63,11 +63,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn without_skipped_pictures_every_moment_is_the_same() {
     let mut all = files(&data("clips"));
     all.extend(files(&data("movies")));
+    let own = all.len();
     all.extend(shared("data/clips").iter().flat_map(|folder| files(folder)));
-    let ways = [(1.0, 0.0), (0.2, 0.5)];
     let mut skipped: BTreeMap<PathBuf, usize> = BTreeMap::new();
-    for file in &all {
-        for (hop, every) in ways {
+    for (number, file) in all.iter().enumerate() {
+        let ways = [(1.0, 0.0), (0.2, 0.5)];
+        for &(hop, every) in &ways[..if number < own { 2 } else { 1 }] {
             let hop = Hop::from_secs(hop).expect("in range");
             let every = MediaTime::from_secs_f64(every);
             let looks = match every.0 {
@@ -154,7 +155,6 @@ fn what_begins_anew_is_decoded_in_part_and_every_moment_is_the_same() {
             [None, Some(looks)].map(|looks| read(&file, Hop::SECOND, MediaTime::ZERO, looks));
         assert_eq!(all.0, some.0, "{name}");
         let share = 100 * some.1 / all.1.max(1);
-        println!("{name}: {share} % of {} decoded", all.1);
         wrong.extend((all.1 < 190 || share > most as usize).then_some((name, share, all.1)));
     }
     assert_eq!(wrong, []);

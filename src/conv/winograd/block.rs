@@ -339,10 +339,11 @@ impl<'a> Layer<'a> {
             }
         }
         for tile in tiles.clone() {
+            let place_in_y = self.grid.place(tile);
             for panel in panels.clone() {
                 let from = &products[place(panel - first, tile - tiles.start, 0)..];
                 // SAFETY: this tile and these channels are ours, the caller says.
-                unsafe { self.finish(tile, panel, &from[..positions * columns]) };
+                unsafe { self.finish(&place_in_y, panel, &from[..positions * columns]) };
             }
         }
     }
@@ -393,13 +394,13 @@ impl<'a> Layer<'a> {
     }
 
     /// # Safety
-    /// Nobody else computes this tile in this panel.
-    unsafe fn finish(&self, tile: usize, panel: usize, products: &[f32]) {
-        let Place {
+    /// It is the place of a tile that nobody else computes in this panel.
+    unsafe fn finish(&self, place: &Place, panel: usize, products: &[f32]) {
+        let &Place {
             image,
             row,
-            columns,
-        } = self.grid.place(tile);
+            ref columns,
+        } = place;
         let channel = panel * self.packed.columns;
         let pixel = (image * self.y_height + row) * self.y_width + columns.start;
         let tile = OutputTile {

@@ -239,6 +239,26 @@ fn what_is_old_is_forgotten() {
 }
 
 #[test]
+fn what_is_old_is_found_without_reading_the_rest() {
+    let store = Store::open(None).expect("a temporary folder");
+    for sql in write::EXPIRE {
+        let mut plan = (store.connection)
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .expect("a plan");
+        let steps = plan.query_map([0], |row| row.get::<_, String>(3));
+        let steps: Vec<String> = (steps.expect("steps").collect::<Result<_, _>>()).expect("text");
+        // Of all tables only that of the streams is read from end to end.
+        let scanned = steps.iter().filter(|step| step.starts_with("SCAN"));
+        let scanned: Vec<_> = scanned.filter(|step| *step != "SCAN stream").collect();
+        assert!(
+            steps.iter().any(|step| step.starts_with("SEARCH")),
+            "{steps:?}"
+        );
+        assert!(scanned.is_empty(), "{sql}: {steps:?}");
+    }
+}
+
+#[test]
 fn thirty_days_of_twelve_streams_take_under_500_mb() {
     // One stream for six hours, extrapolated: 30 * 24 / 6 * 12 = 1440 times as much.
     let folder = tempfile::tempdir().expect("a folder");

@@ -181,15 +181,21 @@ impl Writer<'_> {
     /// # Errors
     /// The database's.
     pub fn expire(&self, before: UtcMs) -> rusqlite::Result<()> {
-        let minute = Minute::number_of(before);
-        self.0
-            .execute("DELETE FROM minute WHERE number < ?1", [minute])?;
-        self.0
-            .execute("DELETE FROM gap WHERE end_ms < ?1", [before.0])?;
-        self.0.execute(
-            "DELETE FROM event WHERE end_ms < ?1 AND clip IS NULL AND snapshot IS NULL",
-            [before.0],
-        )?;
+        let limits = [Minute::number_of(before), before.0, before.0];
+        for (sql, limit) in EXPIRE.into_iter().zip(limits) {
+            self.0.prepare_cached(sql)?.execute([limit])?;
+        }
         Ok(())
     }
 }
+
+/// Deletes old minutes, gaps and events. Stream by stream, since that is how the tables are
+/// ordered: looking for old rows among all reads a month of twelve streams, 200 MB, each time.
+pub(super) const EXPIRE: [&str; 3] = [
+    "DELETE FROM minute WHERE stream IN (SELECT id FROM stream) AND number < ?1",
+    "DELETE FROM gap
+     WHERE stream IN (SELECT id FROM stream) AND begin_ms < ?1 AND end_ms < ?1",
+    "DELETE FROM event
+     WHERE stream IN (SELECT name FROM stream) AND begin_ms < ?1 AND end_ms < ?1
+     AND clip IS NULL AND snapshot IS NULL",
+];

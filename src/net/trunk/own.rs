@@ -252,7 +252,7 @@ impl OwnLayers {
             ..
         } = memory;
         let known = |stage: usize| {
-            let known = overlap.known[stage].as_ref()?;
+            let known = overlap[stage].as_ref()?;
             Some((known, heard.stage(stage, known)))
         };
         let pooled = After { pool: true, ..RELU };
@@ -279,7 +279,7 @@ impl OwnLayers {
             pool: false,
         };
         self.convs[6].run(x, after, y, workers)?;
-        heard.remember_stages(values, stages, overlap);
+        heard.remember_stages(values, stages);
         Ok(y)
     }
 }
