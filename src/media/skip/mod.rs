@@ -96,12 +96,18 @@ impl Skipping {
             let shows = gst::ElementFactoryType::MEDIA_VIDEO | gst::ElementFactoryType::MEDIA_IMAGE;
             let is_decoder =
                 factory.has_type(gst::ElementFactoryType::DECODER) && factory.has_type(shows);
+            // Of a pair that decodes colours and transparency, what one gives the other must.
+            let is_paired = || {
+                let parent = element.parent().and_downcast::<gst::Element>();
+                let factory = parent.and_then(|parent| parent.factory());
+                factory.is_some_and(|factory| factory.name().contains("alpha"))
+            };
             let Some(pad) = element.static_pad("sink").filter(|_| is_decoder) else {
                 return;
             };
             if shared.looks == Looks::KeyPictures {
                 shared.keep_keys(&pad);
-            } else if PROVEN.contains(&factory.name().as_str()) {
+            } else if PROVEN.contains(&factory.name().as_str()) && !is_paired() {
                 shared.watch(&pad);
             }
         });
