@@ -23,6 +23,20 @@ pub fn data(name: &str) -> PathBuf {
     repo().join("tests/data").join(name)
 }
 
+/// Runs ffmpeg; what it says.
+pub fn ffmpeg(arguments: &[&str], input: Option<&Path>, output: &Path) -> String {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-hide_banner", "-y"]);
+    if let Some(input) = input {
+        command.arg("-i").arg(input);
+    }
+    let done = command.args(arguments).arg(output).output();
+    let done = done.expect("ffmpeg is there: scripts/setup.sh tests installs it");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{arguments:?}: {said}");
+    said
+}
+
 /// A WAV file of 16 bits, mono.
 pub fn wav(rate: u32, samples: impl Iterator<Item = i16>) -> Vec<u8> {
     let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();

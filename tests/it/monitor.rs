@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::browser::Browser;
-use crate::common::{Done, Running, l3net, run, wait_for};
+use crate::common::{Done, Running, ffmpeg, l3net, run, wait_for};
 
 /// A small live source with picture and sound.
 pub fn source(volume: f32) -> String {
@@ -163,25 +163,11 @@ fn a_silent_stream_is_told_of_and_goes_on_after_a_restart() {
 fn an_event_has_a_clip_that_plays() {
     let dir = tempfile::tempdir().expect("a folder");
     let film = dir.path().join("film.mp4");
-    let made = Command::new("ffmpeg")
-        .args([
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            "testsrc2=s=320x180:r=10:d=9",
-        ])
-        .args(["-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono", "-shortest"])
-        .args([
-            "-c:v", "libx264", "-g", "10", "-pix_fmt", "yuv420p", "-c:a", "aac",
-        ])
-        .arg(&film)
-        .status();
-    assert!(
-        made.expect("ffmpeg is there: scripts/setup.sh tests installs it")
-            .success()
-    );
+    let arguments = "-f lavfi -i testsrc2=s=320x180:r=10:d=9 \
+         -f lavfi -i anullsrc=r=48000:cl=mono -shortest \
+         -c:v libx264 -g 10 -pix_fmt yuv420p -c:a aac";
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    ffmpeg(&arguments, None, &film);
     let record = dir.path().join("record");
     let file = dir.path().join("streams.toml");
     let text = format!(

@@ -4,32 +4,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use l3net::qc::{AudioReport, Stretch, VideoReport};
 use l3net::result::{Qc, Record};
 
 use crate::common::{
-    self, Running, StreamRecords, batch_args, batch_with, by_stream, data, l3net, only, read,
-    streams_in, wait_for,
+    self, Running, StreamRecords, batch_args, batch_with, by_stream, data, ffmpeg, l3net, only,
+    read, streams_in, wait_for,
 };
 
 /// A network that costs little: it does not matter here.
 const CHEAP: &[&str] = &["--qc", "--crop", "center"];
-
-/// Runs ffmpeg; what it says.
-fn ffmpeg(arguments: &[&str], input: Option<&Path>, output: &Path) -> String {
-    let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-hide_banner", "-y"]);
-    if let Some(input) = input {
-        command.arg("-i").arg(input);
-    }
-    let done = command.args(arguments).arg(output).output();
-    let done = done.expect("ffmpeg is there: scripts/setup.sh tests installs it");
-    let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(done.status.success(), "{arguments:?}: {said}");
-    said
-}
 
 /// What ffmpeg's filters say of a file. Ends are missing where a film ends with it.
 #[derive(Debug, Default)]

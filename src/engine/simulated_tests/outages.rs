@@ -151,6 +151,12 @@ fn two_thousand_hours_of_a_bad_camera_are_accounted_for() {
     });
     let last = outcome.moments.last().expect("moments").0;
     assert!(last > 2_000.0 * 3_600.0, "{} h", last / 3_600.0);
+    // Every second up to the last moment was judged or counts as lost, but for what each return
+    // of the camera leaves of a second.
+    let accounted = outcome.moments.len() as u64 + lost(&outcome.gaps);
+    let off = (last as u64 + 1).abs_diff(accounted);
+    assert!(off <= 102, "{accounted} of {last} seconds");
+    // And all of that time is told.
     let moments = outcome
         .moments
         .iter()

@@ -276,7 +276,7 @@ impl OwnLayers {
         self.convs[5].run(y, RELU, x, workers)?;
         let after = After {
             relu: rectified,
-            pool: false,
+            ..RELU
         };
         self.convs[6].run(x, after, y, workers)?;
         heard.remember_stages(values, stages);
