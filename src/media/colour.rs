@@ -10,6 +10,7 @@ use gst_video::{VideoColorMatrix, VideoColorRange, VideoColorimetry, VideoFormat
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 
+use super::frame::ReadableFrame;
 use crate::picture::Picture;
 
 /// Untagged pictures of more rows are taken for BT.709, as players and GStreamer do; others
@@ -70,7 +71,7 @@ pub(super) fn is_rotated(buffer: &gst::BufferRef, format: VideoFormat) -> bool {
 
 /// The picture of a frame of `pngdec` (1.22), if it is of 16-bit RGB: every value lies one
 /// place too late, so that the opaque alpha stands where red should be.
-pub(super) fn unshifted(frame: &gst_video::VideoFrameRef<&gst::BufferRef>) -> Option<Picture> {
+pub(super) fn unshifted(frame: &ReadableFrame<'_>) -> Option<Picture> {
     if frame.format() != VideoFormat::Argb64 {
         return None;
     }

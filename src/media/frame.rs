@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
-use gstreamer_video::{VideoColorRange, VideoFormat};
+use gstreamer_video::{VideoChromaSite, VideoColorRange, VideoFormat};
 
 use super::colour;
 use super::process::RemoteFrame;
-use crate::features::{Crop, FrameScaler, Seen};
+use crate::features::{Colours, Crop, FrameScaler, Plane, Seen, YuvPicture};
 use crate::picture::{Picture, ToPicture};
 use crate::time::MediaTime;
 use crate::window::Timed;
+
+/// A frame's pixels in the decoder's format.
+pub(super) type ReadableFrame<'a> = gst_video::VideoFrameRef<&'a gst::BufferRef>;
 
 /// A frame as it arrived from the source; clones share its memory.
 #[derive(Clone)]
@@ -115,17 +118,14 @@ impl VideoState {
     }
 
     /// A frame as RGB at the display size.
-    fn converted(
-        &self,
-        from: gst_video::VideoInfo,
-        source: &gst_video::VideoFrameRef<&gst::BufferRef>,
-    ) -> Result<Picture, String> {
+    fn converted(&self, source: &ReadableFrame<'_>) -> Result<Picture, String> {
+        let from = source.info();
         let mut guard = self
             .converter
             .lock()
             .map_err(|_| "an earlier frame broke the converter")?;
-        if guard.as_ref().is_none_or(|c| c.from != from) {
-            *guard = Some(Converter::new(from)?);
+        if guard.as_ref().is_none_or(|c| c.from != *from) {
+            *guard = Some(Converter::new(from.clone())?);
         }
         guard.as_ref().ok_or("no converter")?.rgb(source)
     }
@@ -254,38 +254,99 @@ impl DecodedFrame {
 
 impl DecodedFrame {
     fn look(&self, crop: Crop) -> Result<Seen, String> {
-        let picture = self.to_picture()?;
+        let mut scaler = FrameScaler::new(crop);
+        let source = self.readable()?;
+        let planes = match self.orientation() == Orientation::default() {
+            true => planes(&source),
+            false => None,
+        };
+        if let Some(image) = planes.and_then(|planes| scaler.scale_yuv(&planes)) {
+            return Ok(Seen {
+                width: source.width(),
+                height: source.height(),
+                image,
+            });
+        }
+        let picture = self.rgb(&source)?;
         Ok(Seen {
             width: picture.width,
             height: picture.height,
-            image: FrameScaler::new(crop).scale(&picture),
+            image: scaler.scale(&picture),
         })
+    }
+
+    fn readable(&self) -> Result<ReadableFrame<'_>, String> {
+        let caps = self.sample.caps().ok_or("a frame without a format")?;
+        let format = colour::described(caps)?;
+        let buffer = self.sample.buffer().ok_or("a frame without a picture")?;
+        gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &format)
+            .map_err(|_| "a frame that cannot be read".to_owned())
+    }
+
+    fn orientation(&self) -> Orientation {
+        Orientation::unpack(self.video_state.orientation.load(Ordering::Relaxed))
+    }
+
+    /// The whole of it as RGB.
+    fn rgb(&self, source: &ReadableFrame<'_>) -> Result<Picture, String> {
+        let is_png = self.video_state.from_pngdec.load(Ordering::Relaxed);
+        let mut rgb = match is_png.then(|| colour::unshifted(source)).flatten() {
+            Some(picture) => picture,
+            None => self.video_state.converted(source)?,
+        };
+        let is_vp9 = self.video_state.from_vp9dec.load(Ordering::Relaxed);
+        if is_vp9 && colour::is_rotated(source.buffer(), source.format()) {
+            rgb.rotate_channels();
+        }
+        if source.is_interlaced() {
+            bob(&mut rgb);
+        }
+        Ok(upright(rgb, self.orientation()))
     }
 }
 
 impl ToPicture for DecodedFrame {
     fn to_picture(&self) -> Result<Picture, String> {
-        let caps = self.sample.caps().ok_or("a frame without a format")?;
-        let from = colour::described(caps)?;
-        let buffer = self.sample.buffer().ok_or("a frame without a picture")?;
-        let source = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &from)
-            .map_err(|_| "a frame that cannot be read")?;
-        let interlaced = source.is_interlaced();
-        let is_png = self.video_state.from_pngdec.load(Ordering::Relaxed);
-        let mut rgb = match is_png.then(|| colour::unshifted(&source)).flatten() {
-            Some(picture) => picture,
-            None => self.video_state.converted(from, &source)?,
-        };
-        let is_vp9 = self.video_state.from_vp9dec.load(Ordering::Relaxed);
-        if is_vp9 && colour::is_rotated(buffer, source.format()) {
-            rgb.rotate_channels();
-        }
-        if interlaced {
-            bob(&mut rgb);
-        }
-        let orientation = Orientation::unpack(self.video_state.orientation.load(Ordering::Relaxed));
-        Ok(upright(rgb, orientation))
+        self.rgb(&self.readable()?)
     }
+}
+
+/// The planes of a frame of 8 bits whose luma and chroma lie apart, as those of nearly all
+/// decoders; `None` of others, and of pixels that are no squares.
+fn planes<'a>(frame: &'a ReadableFrame<'_>) -> Option<YuvPicture<'a>> {
+    let (info, format) = (frame.info(), frame.format_info());
+    let is_planar = format.is_yuv()
+        && !format.is_complex()
+        && !format.is_tiled()
+        && format.depth() == [8, 8, 8]
+        && format.pixel_stride() == [1, 1, 1];
+    let site = info.chroma_site();
+    let is_between_rows = !site.intersects(VideoChromaSite::V_COSITED | VideoChromaSite::ALT_LINE);
+    let is_square = info.par().numer() == info.par().denom();
+    if !(is_planar && is_between_rows && is_square) || frame.is_interlaced() {
+        return None;
+    }
+    let plane = |component: u32| {
+        Some(Plane {
+            bytes: frame.comp_data(component).ok()?,
+            stride: usize::try_from(frame.comp_stride(component)).ok()?,
+            width: frame.comp_width(component),
+            height: frame.comp_height(component),
+        })
+    };
+    let colorimetry = info.colorimetry();
+    let (red, blue) = colorimetry.matrix().kr_kb().ok()?;
+    Some(YuvPicture {
+        luma: plane(0)?,
+        chroma: [plane(1)?, plane(2)?],
+        subsampling: [1 << format.w_sub()[1], 1 << format.h_sub()[1]],
+        is_cosited: site.contains(VideoChromaSite::H_COSITED),
+        colours: Colours {
+            red,
+            blue,
+            is_limited: colorimetry.range() == VideoColorRange::Range16_235,
+        },
+    })
 }
 
 impl Converter {
@@ -319,7 +380,7 @@ impl Converter {
         Ok(Self { from, to, inner })
     }
 
-    fn rgb(&self, source: &gst_video::VideoFrameRef<&gst::BufferRef>) -> Result<Picture, String> {
+    fn rgb(&self, source: &ReadableFrame<'_>) -> Result<Picture, String> {
         let mut buffer =
             gst::Buffer::with_size(self.to.size()).map_err(|_| "no memory for a picture")?;
         {

@@ -6,12 +6,12 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::common::data;
-use l3net::media::{Feed, GstOpener, Opener, SessionOptions, expand};
-use l3net::picture::{Picture, ToPicture};
+use l3net::features::{Crop, FrameScaler};
+use l3net::media::{Feed, Frame, GstOpener, Opener, SessionOptions, expand};
+use l3net::picture::ToPicture;
 
-/// Patches of a clip, and the side of one.
+/// Patches in a row; they are squares.
 const COLS: u32 = 4;
-const SIDE: u32 = 16;
 
 type Colours = Vec<[u8; 3]>;
 
@@ -24,7 +24,7 @@ fn unpack(folder: &Path) -> BTreeMap<String, Colours> {
     serde_json::from_reader(expected).expect("JSON")
 }
 
-fn first_picture(file: &Path) -> Result<Picture, String> {
+fn first_frame(file: &Path) -> Result<Frame, String> {
     let name = file.to_str().expect("text").to_owned();
     let source = expand(&[name]).expect("a file").remove(0);
     let mut feed: Box<dyn Feed> = GstOpener
@@ -33,7 +33,7 @@ fn first_picture(file: &Path) -> Result<Picture, String> {
     let mut end = None;
     loop {
         if let Some(frame) = feed.next_frame() {
-            return frame.to_picture();
+            return Ok(frame);
         }
         if let Some(end) = end {
             return Err(format!("no picture: {end:?}"));
@@ -43,15 +43,31 @@ fn first_picture(file: &Path) -> Result<Picture, String> {
     }
 }
 
-fn patches(picture: &Picture) -> Colours {
-    let rows = picture.height / SIDE;
+/// The middles of the patches of a picture of this size.
+fn patches(rgb: &[u8], width: u32, height: u32) -> Colours {
+    let side = width / COLS;
+    let rows = height / side;
     let places = (0..rows).flat_map(|y| (0..COLS).map(move |x| (x, y)));
     let middle = |(x, y)| {
-        let (x, y) = (SIDE * x + SIDE / 2, SIDE * y + SIDE / 2);
-        let at = (y * picture.width + x) as usize * 3;
-        [0, 1, 2].map(|channel| picture.rgb[at + channel])
+        let (x, y) = (side * x + side / 2, side * y + side / 2);
+        let at = (y * width + x) as usize * 3;
+        [0, 1, 2].map(|channel| rgb[at + channel])
     };
     places.map(middle).collect()
+}
+
+/// Of the whole picture; of what the network sees of the frame; and of the picture scaled for
+/// it, which is the same by another way.
+fn colours(file: &Path) -> Result<[Colours; 3], String> {
+    let frame = first_frame(file)?;
+    let picture = frame.to_picture()?;
+    let seen = frame.look(Crop::Full)?.image;
+    let scaled = FrameScaler::new(Crop::Full).scale(&picture);
+    Ok([
+        patches(&picture.rgb, picture.width, picture.height),
+        patches(&seen.rgb, seen.width, seen.height),
+        patches(&scaled.rgb, scaled.width, scaled.height),
+    ])
 }
 
 #[test]
@@ -61,21 +77,23 @@ fn colours_are_those_that_ffmpeg_finds() {
     assert!(expected.len() > 70, "{} clips", expected.len());
     let mut wrong = String::new();
     for (name, expected) in &expected {
-        let found = match first_picture(&folder.path().join(name)) {
-            Ok(picture) => patches(&picture),
+        let [whole, seen, scaled] = match colours(&folder.path().join(name)) {
+            Ok(all) => all,
             Err(cause) => {
                 wrong += &format!("{name}: {cause}\n");
                 continue;
             }
         };
-        assert_eq!(found.len(), expected.len(), "{name}");
-        let off: Vec<u8> = (found.iter().flatten())
-            .zip(expected.iter().flatten())
-            .map(|(a, b)| a.abs_diff(*b))
-            .collect();
-        let mean = off.iter().map(|&v| f64::from(v)).sum::<f64>() / off.len() as f64;
-        if mean >= 1.5 || off.iter().any(|&v| v > 3) {
-            wrong += &format!("{name}: {mean:.2} off: {found:?}, not {expected:?}\n");
+        for (what, found, expected) in [("picture", &whole, expected), ("seen", &seen, &scaled)] {
+            assert_eq!(found.len(), expected.len(), "{name}, {what}");
+            let off: Vec<u8> = (found.iter().flatten())
+                .zip(expected.iter().flatten())
+                .map(|(a, b)| a.abs_diff(*b))
+                .collect();
+            let mean = off.iter().map(|&v| f64::from(v)).sum::<f64>() / off.len() as f64;
+            if mean >= 1.5 || off.iter().any(|&v| v > 3) {
+                wrong += &format!("{name}, {what}: {mean:.2} off: {found:?}, not {expected:?}\n");
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::pixels::{U8x3, U16};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
+use super::yuv::{Plane, YuvPicture};
 use crate::picture::Picture;
 
 /// Length of the scaled short side (paper, section 2.2).
@@ -180,13 +181,66 @@ impl FrameScaler {
     /// Any size from 1 × 1 works. Unless all are squeezed, the long side becomes at most 1024 and
     /// each side at least 32, which changes the aspect of very long pictures.
     pub fn scale(&mut self, picture: &Picture) -> ScaledFrame {
-        let (width, height) = match self.crop {
-            Crop::Full | Crop::Center => scaled_size(picture.width, picture.height),
+        let (width, height) = self.size(picture.width, picture.height);
+        let source = whole_rows(picture);
+        let from = (picture.width.max(1), picture.height.max(1));
+        let rgb = match from == (width, height) {
+            true => source.into_owned(),
+            false => {
+                let pixels = TypedImageRef::<U8x3>::from_buffer(from.0, from.1, &source)
+                    .expect("the buffer has every pixel");
+                let scaled = self.resize(&pixels, (width, height), self.options);
+                scaled.pixels().iter().flat_map(|pixel| pixel.0).collect()
+            }
+        };
+        self.cropped(rgb, width, height)
+    }
+
+    /// As [`scale`](Self::scale) of the picture in RGB, to the rounding of its planes; `None` if
+    /// a plane ends early.
+    pub fn scale_yuv(&mut self, picture: &YuvPicture<'_>) -> Option<ScaledFrame> {
+        let luma = picture.luma;
+        let (width, height) = self.size(luma.width, luma.height);
+        let mut scaled = |plane: &Plane<'_>, [across, down]: [u32; 2]| {
+            let needed = (luma.width.div_ceil(across), luma.height.div_ceil(down));
+            if plane.width < needed.0 || plane.height < needed.1 {
+                return None;
+            }
+            // A column of chroma that lies on one of luma is half of one of luma left of the
+            // middle of its part of the picture.
+            let is_shifted = picture.is_cosited && across > 1;
+            let shift = if is_shifted {
+                0.5 - 0.5 / f64::from(across)
+            } else {
+                0.0
+            };
+            let rows = plane.rows(usize::from(is_shifted))?;
+            let size = (plane.width + u32::from(is_shifted), plane.height);
+            let part = |of: u32, by: u32| f64::from(of) / f64::from(by);
+            let (across, down) = (part(luma.width, across), part(luma.height, down));
+            let options = self.options.crop(shift, 0.0, across, down);
+            let rows = TypedImageRef::new(size.0, size.1, &rows[..]).ok()?;
+            Some(self.resize::<U16>(&rows, (width, height), options))
+        };
+        let [blue, red] = &picture.chroma;
+        let y = scaled(&luma, [1, 1])?;
+        let cb = scaled(blue, picture.subsampling)?;
+        let cr = scaled(red, picture.subsampling)?;
+        let rgb = picture.colours.rgb(y.pixels(), [cb.pixels(), cr.pixels()]);
+        Some(self.cropped(rgb, width, height))
+    }
+
+    /// Width and height that a picture of this size is scaled to, before it is cropped.
+    fn size(&self, width: u32, height: u32) -> (u32, u32) {
+        match self.crop {
+            Crop::Full | Crop::Center => scaled_size(width, height),
             // Not letterboxed: the network would compute the borders, too, and told no more on
             // real clips (benches/RESULTS.md).
             Crop::Squeeze => (CROP_SIDE, CROP_SIDE),
-        };
-        let rgb = self.resize(picture, width, height);
+        }
+    }
+
+    fn cropped(&self, rgb: Vec<u8>, width: u32, height: u32) -> ScaledFrame {
         let whole = ScaledFrame {
             rgb,
             width,
@@ -199,24 +253,19 @@ impl FrameScaler {
         }
     }
 
-    fn resize(&mut self, picture: &Picture, width: u32, height: u32) -> Vec<u8> {
-        let source = whole_rows(picture);
-        if (picture.width, picture.height) == (width, height) {
-            return source.into_owned();
-        }
-        let mut rgb = vec![0; width as usize * height as usize * 3];
-        // The untyped `resize` would compile code for every pixel type and processor
-        // into this crate, which takes a minute.
-        let (from_width, from_height) = (picture.width.max(1), picture.height.max(1));
-        let from = TypedImageRef::<U8x3>::from_buffer(from_width, from_height, &source)
-            .expect("the buffer has every pixel");
-        let mut to = TypedImage::<U8x3>::from_buffer(width, height, &mut rgb)
-            .expect("the buffer was made for this size");
+    /// An image scaled to a width and height. The untyped `resize` would compile code for every
+    /// pixel type and processor into this crate, which takes a minute.
+    fn resize<P: PixelTrait + Default + Copy + std::fmt::Debug>(
+        &mut self,
+        from: &TypedImageRef<'_, P>,
+        (width, height): (u32, u32),
+        options: ResizeOptions,
+    ) -> TypedImage<'static, P> {
+        let mut to = TypedImage::new(width, height);
         self.resizer
-            .resize_typed(&from, &mut to, &self.options)
-            .expect("the options do not crop");
-        drop(to);
-        rgb
+            .resize_typed(from, &mut to, &options)
+            .expect("the part lies in the image");
+        to
     }
 }
 

@@ -15,12 +15,14 @@ mod frame;
 mod level;
 mod spectrogram;
 mod still;
+mod yuv;
 
 pub use clean::{Damage, MAX_SAMPLE, clean};
 pub use frame::{Crop, FrameScaler, SHORT_SIDE, ScaledFrame, Seen, Viewport};
 pub use level::{Level, LevelSums};
 pub use spectrogram::LogSpectrogram;
 pub use still::{is_black, is_still};
+pub use yuv::{Colours, Plane, YuvPicture};
 
 use crate::picture::Picture;
 use crate::window_spec::WindowSpec;
