@@ -23,14 +23,15 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 l3net=${L3NET:-$here/target/debug/l3net}
 
 mkdir -p "$out"
-digits=$out/digits world=$out/world
+digits=$out/digits world=$out/world drawings=$out/drawings
 [ -f "$digits/cutouts/manifest.csv" ] || "$here/scripts/digits.py" "$data/digits" "$digits"
 [ -f "$world/sounds/manifest.csv" ] || "$here/scripts/world.py" "$data" "$world"
+[ -d "$drawings" ] || { "$here/scripts/drawings.py" "$drawings.part" && mv "$drawings.part" "$drawings"; }
 
 sounds=$data/sounds_esc10+$data/sounds_more+$digits/speech+$world/sounds
 exec "$l3net" train \
   "synth:objects=1-3,weight=1" \
-  "synth:objects=1-3,sprites=$data/sprites+$digits/cutouts,sounds=$sounds+$digits/sounds,photos=$world/images,test=emojitwo_*+gameicons_chainsaw*,weight=3" \
+  "synth:objects=1-3,sprites=$data/sprites+$digits/cutouts+$drawings,sounds=$sounds+$digits/sounds,photos=$world/images,test=emojitwo_*+gameicons_chainsaw*,weight=4" \
   "classes:sounds=$sounds,images=$world/images,weight=4" \
   "classes:sounds=$digits/sounds,images=$digits/images,weight=1" \
   -o "$out/l3net-base.safetensors" --resume \
