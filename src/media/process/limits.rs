@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn a_process_measures_its_own_memory() {
         let before = resident_bytes().expect("it is known");
-        let held = vec![1_u8; 256 << 20];
+        // Hidden from the optimiser, which would leave it out.
+        let held = std::hint::black_box(vec![1_u8; 256 << 20]);
         let now = resident_bytes().expect("it is known");
         assert!(now > before + (128 << 20), "{before} {now}");
         drop(held);
