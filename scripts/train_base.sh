@@ -4,8 +4,8 @@
 #   scripts/train_base.sh DATA OUT [OPTION…]
 #
 # DATA holds the folders sprites, photos, sounds_esc10, sounds_more, sounds_world,
-# talkers and digits (models/l3net-base.md names their sources); OUT is a folder for the model and
-# its checkpoints. Each call resumes where the last one ended, so
+# talkers and digits (models/l3net-base.md names their sources); OUT is a folder for the model,
+# its checkpoints and more drawings, which scripts/drawings.py fetches. Each call resumes where the last one ended, so
 #
 #   scripts/train_base.sh data run --minutes 9 --batch 256 --steps 20000
 #
