@@ -9,6 +9,7 @@ pub mod time;
 pub mod window_spec;
 
 pub mod picture;
+mod plane;
 
 pub mod features;
 

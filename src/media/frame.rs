@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
-use gstreamer_video::{VideoChromaSite, VideoColorRange, VideoFormat};
+use gstreamer_video::{VideoColorRange, VideoFormat};
 
 use super::colour;
+use super::planes::planes;
 use super::process::RemoteFrame;
-use crate::features::{Colours, Crop, FrameScaler, Plane, Seen, YuvPicture};
+use crate::features::{Crop, FrameScaler, Seen};
 use crate::picture::{Picture, ToPicture};
 use crate::time::MediaTime;
 use crate::window::Timed;
@@ -309,44 +310,6 @@ impl ToPicture for DecodedFrame {
     fn to_picture(&self) -> Result<Picture, String> {
         self.rgb(&self.readable()?)
     }
-}
-
-/// The planes of a frame of 8 bits whose luma and chroma lie apart, as those of nearly all
-/// decoders; `None` of others, and of pixels that are no squares.
-fn planes<'a>(frame: &'a ReadableFrame<'_>) -> Option<YuvPicture<'a>> {
-    let (info, format) = (frame.info(), frame.format_info());
-    let is_planar = format.is_yuv()
-        && !format.is_complex()
-        && !format.is_tiled()
-        && format.depth() == [8, 8, 8]
-        && format.pixel_stride() == [1, 1, 1];
-    let site = info.chroma_site();
-    let is_between_rows = !site.intersects(VideoChromaSite::V_COSITED | VideoChromaSite::ALT_LINE);
-    let is_square = info.par().numer() == info.par().denom();
-    if !(is_planar && is_between_rows && is_square) || frame.is_interlaced() {
-        return None;
-    }
-    let plane = |component: u32| {
-        Some(Plane {
-            bytes: frame.comp_data(component).ok()?,
-            stride: usize::try_from(frame.comp_stride(component)).ok()?,
-            width: frame.comp_width(component),
-            height: frame.comp_height(component),
-        })
-    };
-    let colorimetry = info.colorimetry();
-    let (red, blue) = colorimetry.matrix().kr_kb().ok()?;
-    Some(YuvPicture {
-        luma: plane(0)?,
-        chroma: [plane(1)?, plane(2)?],
-        subsampling: [1 << format.w_sub()[1], 1 << format.h_sub()[1]],
-        is_cosited: site.contains(VideoChromaSite::H_COSITED),
-        colours: Colours {
-            red,
-            blue,
-            is_limited: colorimetry.range() == VideoColorRange::Range16_235,
-        },
-    })
 }
 
 impl Converter {

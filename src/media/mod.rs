@@ -27,6 +27,7 @@ mod meter;
 mod mov;
 mod naming;
 pub mod packets;
+mod planes;
 mod process;
 mod progress;
 mod recording;

@@ -7,8 +7,9 @@ use fast_image_resize::pixels::{U8x3, U16};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 
-use super::yuv::{Plane, YuvPicture};
+use super::yuv::{YuvPicture, widened};
 use crate::picture::Picture;
+use crate::plane::Plane;
 
 /// Length of the scaled short side (paper, section 2.2).
 pub const SHORT_SIDE: u32 = 256;
@@ -187,10 +188,14 @@ impl FrameScaler {
         let rgb = match from == (width, height) {
             true => source.into_owned(),
             false => {
+                let mut rgb = vec![0; width as usize * height as usize * 3];
                 let pixels = TypedImageRef::<U8x3>::from_buffer(from.0, from.1, &source)
                     .expect("the buffer has every pixel");
-                let scaled = self.resize(&pixels, (width, height), self.options);
-                scaled.pixels().iter().flat_map(|pixel| pixel.0).collect()
+                let mut to = TypedImage::from_buffer(width, height, &mut rgb)
+                    .expect("the buffer was made for this size");
+                self.resize(&pixels, &mut to, self.options);
+                drop(to);
+                rgb
             }
         };
         self.cropped(rgb, width, height)
@@ -200,10 +205,12 @@ impl FrameScaler {
     /// a plane ends early.
     pub fn scale_yuv(&mut self, picture: &YuvPicture<'_>) -> Option<ScaledFrame> {
         let luma = picture.luma;
-        let (width, height) = self.size(luma.width, luma.height);
+        let side = |length: usize| u32::try_from(length).ok();
+        let (from_width, from_height) = (side(luma.row_bytes)?, side(luma.rows)?);
+        let (width, height) = self.size(from_width, from_height);
         let mut scaled = |plane: &Plane<'_>, [across, down]: [u32; 2]| {
-            let needed = (luma.width.div_ceil(across), luma.height.div_ceil(down));
-            if plane.width < needed.0 || plane.height < needed.1 {
+            let (columns, rows) = (side(plane.row_bytes)?, side(plane.rows)?);
+            if columns < from_width.div_ceil(across) || rows < from_height.div_ceil(down) {
                 return None;
             }
             // A column of chroma that lies on one of luma is half of one of luma left of the
@@ -214,13 +221,18 @@ impl FrameScaler {
             } else {
                 0.0
             };
-            let rows = plane.rows(usize::from(is_shifted))?;
-            let size = (plane.width + u32::from(is_shifted), plane.height);
+            let pixels = widened(plane, usize::from(is_shifted))?;
+            let pixels =
+                TypedImageRef::new(columns + u32::from(is_shifted), rows, &pixels[..]).ok()?;
             let part = |of: u32, by: u32| f64::from(of) / f64::from(by);
-            let (across, down) = (part(luma.width, across), part(luma.height, down));
-            let options = self.options.crop(shift, 0.0, across, down);
-            let rows = TypedImageRef::new(size.0, size.1, &rows[..]).ok()?;
-            Some(self.resize::<U16>(&rows, (width, height), options))
+            let (across, down) = (part(from_width, across), part(from_height, down));
+            let mut to = TypedImage::<U16>::new(width, height);
+            self.resize(
+                &pixels,
+                &mut to,
+                self.options.crop(shift, 0.0, across, down),
+            );
+            Some(to)
         };
         let [blue, red] = &picture.chroma;
         let y = scaled(&luma, [1, 1])?;
@@ -253,19 +265,17 @@ impl FrameScaler {
         }
     }
 
-    /// An image scaled to a width and height. The untyped `resize` would compile code for every
-    /// pixel type and processor into this crate, which takes a minute.
-    fn resize<P: PixelTrait + Default + Copy + std::fmt::Debug>(
+    /// Scales an image. The untyped `resize` would compile code for every pixel type and
+    /// processor into this crate, which takes a minute.
+    fn resize<P: PixelTrait>(
         &mut self,
         from: &TypedImageRef<'_, P>,
-        (width, height): (u32, u32),
+        to: &mut TypedImage<'_, P>,
         options: ResizeOptions,
-    ) -> TypedImage<'static, P> {
-        let mut to = TypedImage::new(width, height);
+    ) {
         self.resizer
-            .resize_typed(from, &mut to, &options)
+            .resize_typed(from, to, &options)
             .expect("the part lies in the image");
-        to
     }
 }
 

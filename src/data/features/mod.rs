@@ -22,7 +22,7 @@ pub use frame::{Crop, FrameScaler, SHORT_SIDE, ScaledFrame, Seen, Viewport};
 pub use level::{Level, LevelSums};
 pub use spectrogram::LogSpectrogram;
 pub use still::{is_black, is_still};
-pub use yuv::{Colours, Plane, YuvPicture};
+pub use yuv::{Colours, YuvPicture};
 
 use crate::picture::Picture;
 use crate::window_spec::WindowSpec;

@@ -8,6 +8,8 @@
 
 use fast_image_resize::pixels::U16;
 
+use crate::plane::Plane;
+
 /// An upright picture with square pixels: Y′CbCr, 8 bits.
 pub struct YuvPicture<'a> {
     /// Luma: its size is that of the picture.
@@ -20,19 +22,6 @@ pub struct YuvPicture<'a> {
     pub is_cosited: bool,
     /// What the numbers mean.
     pub colours: Colours,
-}
-
-/// Bytes in rows.
-#[derive(Clone, Copy)]
-pub struct Plane<'a> {
-    /// The rows, from the top, `stride` bytes from each to the next.
-    pub bytes: &'a [u8],
-    /// At least `width`.
-    pub stride: usize,
-    /// Bytes of a row that belong to the picture.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
 }
 
 /// The matrix and range of Y′CbCr.
@@ -49,20 +38,17 @@ pub struct Colours {
 /// A step of 8 bits in 16.
 const STEP: u16 = 256;
 
-impl Plane<'_> {
-    /// The rows without what lies between them, and `more` columns like the last at their
-    /// ends, in 16 bits; `None` if there are too few bytes.
-    pub(super) fn rows(&self, more: usize) -> Option<Vec<U16>> {
-        let (width, height) = (self.width as usize, self.height as usize);
-        let widened = |byte: &u8| U16::new(u16::from(*byte) * STEP);
-        let mut rows = Vec::with_capacity((width + more) * height);
-        for y in 0..height {
-            let row = self.bytes.get(y * self.stride..)?.get(..width)?;
-            rows.extend(row.iter().map(widened));
-            rows.extend(std::iter::repeat_n(widened(row.last()?), more));
-        }
-        Some(rows)
+/// The rows of a plane without what lies between them, and `more` columns like the last at their
+/// ends, in 16 bits; `None` if it ends early.
+pub(super) fn widened(plane: &Plane<'_>, more: usize) -> Option<Vec<U16>> {
+    let wide = |byte: &u8| U16::new(u16::from(*byte) * STEP);
+    let len = (plane.row_bytes + more) * plane.rows;
+    let mut rows = Vec::with_capacity(len);
+    for line in plane.lines() {
+        rows.extend(line.iter().map(wide));
+        rows.extend(std::iter::repeat_n(wide(line.last()?), more));
     }
+    (rows.len() == len).then_some(rows)
 }
 
 impl Colours {
@@ -184,8 +170,8 @@ mod tests {
         Plane {
             bytes,
             stride: *stride,
-            width: *width,
-            height: *height,
+            row_bytes: *width as usize,
+            rows: *height as usize,
         }
     }
 
@@ -271,8 +257,8 @@ mod tests {
         let plane = |height| Plane {
             bytes: &bytes[..],
             stride: 32,
-            width: 32,
-            height,
+            row_bytes: 32,
+            rows: height,
         };
         let picture = |luma, chroma| YuvPicture {
             luma: plane(luma),

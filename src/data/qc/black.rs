@@ -1,7 +1,7 @@
 //! Black pictures: `blackdetect`.
 
-use super::planes::words;
 use super::{Plane, Stretch, is_long};
+use crate::plane::words;
 use crate::time::MediaTime;
 
 /// The share of a picture that has to be black.
@@ -78,8 +78,8 @@ impl Black {
 
 #[cfg(test)]
 mod tests {
-    use super::super::planes::plane;
     use super::*;
+    use crate::plane::plane;
 
     #[test]
     fn the_levels_are_those_of_ffmpeg() {

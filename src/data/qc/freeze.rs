@@ -1,7 +1,7 @@
 //! Frozen pictures: `freezedetect`.
 
-use super::planes::words;
 use super::{AT_LEAST_US, Plane, Stretch, microseconds, seconds};
+use crate::plane::words;
 use crate::time::MediaTime;
 
 /// How much two pictures may differ: -60 dB of the mean absolute difference.
@@ -140,8 +140,8 @@ impl<F> Freeze<F> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::planes::plane;
     use super::*;
+    use crate::plane::plane;
 
     #[test]
     fn the_mean_difference_counts() {

@@ -13,17 +13,16 @@
 mod black;
 mod freeze;
 mod loudness;
-mod planes;
 mod silence;
 
 use serde::{Deserialize, Serialize};
 
 use crate::time::MediaTime;
 
+pub use crate::plane::Plane;
 pub use black::{Black, black_level, is_black};
 pub use freeze::{Freeze, is_still};
 pub use loudness::{ChannelWeight, Loudness, LoudnessMeter};
-pub use planes::Plane;
 pub use silence::Silence;
 
 /// How long a stretch has to be: 2 s, the default of all three filters.

@@ -16,7 +16,7 @@ pub struct Plane<'a> {
 
 impl<'a> Plane<'a> {
     /// The complete rows.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
         let (bytes, stride, row_bytes) = (self.bytes, self.stride, self.row_bytes);
         let row = move |y: usize| {
             let begin = y.checked_mul(stride)?;
@@ -26,21 +26,21 @@ impl<'a> Plane<'a> {
     }
 
     /// Number of samples of this many bits.
-    pub(super) fn samples(&self, depth: u32) -> u64 {
+    pub(crate) fn samples(&self, depth: u32) -> u64 {
         let bytes = if depth > 8 { 2 } else { 1 };
         (self.row_bytes / bytes * self.rows) as u64
     }
 }
 
 /// The 16-bit words of a row.
-pub(super) fn words(row: &[u8]) -> impl Iterator<Item = u16> {
+pub(crate) fn words(row: &[u8]) -> impl Iterator<Item = u16> {
     let (words, _) = row.as_chunks();
     words.iter().map(|word| u16::from_le_bytes(*word))
 }
 
 /// A plane without padding.
 #[cfg(test)]
-pub(super) fn plane(bytes: &[u8], row_bytes: usize) -> Plane<'_> {
+pub(crate) fn plane(bytes: &[u8], row_bytes: usize) -> Plane<'_> {
     Plane {
         bytes,
         stride: row_bytes,
