@@ -27,12 +27,13 @@ const SETTLE: Duration = Duration::from_secs(15);
 const RECOVER: Duration = Duration::from_secs(5);
 
 /// A window is at least so long, and has at least so many blocks and frames: of jitter that
-/// is spread evenly over 500 ms, 10 ms are left with a hundred.
+/// is spread evenly over 500 ms, 5 ms are left with two hundred, and 30 ms in one window of
+/// twelve thousand. With a hundred, it was one of sixty: a median of three still met two.
 const WINDOW: Duration = Duration::from_secs(5);
-const LEAST_COUNT: usize = 100;
+const LEAST_COUNT: usize = 200;
 
 /// A window that is not full by then has holes.
-const LONGEST_WINDOW: Duration = Duration::from_secs(300);
+const LONGEST_WINDOW: Duration = Duration::from_secs(600);
 
 /// The median of so many windows counts, at the beginning and now: one may be wrong.
 const MEDIAN_OF: usize = 3;

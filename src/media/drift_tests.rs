@@ -270,8 +270,8 @@ fn a_source_of_few_frames_takes_longer() {
     let mut camera = Camera::new();
     camera.frame_every = 1_000;
     let mut seen = 0;
-    camera.play(900, |_, _, chance| 100.0 * chance, |_| seen += 1);
-    // A hundred seconds each.
+    camera.play(1_800, |_, _, chance| 100.0 * chance, |_| seen += 1);
+    // Two hundred seconds each.
     assert!((7..=9).contains(&seen), "{seen}");
     assert!(camera.drift_ms().is_some_and(|ms| ms.abs() < 10.0));
 }
