@@ -201,6 +201,7 @@ impl Windower {
                         got,
                     }));
                     self.pcm.clear();
+                    self.lead = 0;
                     self.next_start = got;
                     self.past_first = true;
                 }

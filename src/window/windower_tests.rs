@@ -120,6 +120,37 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Blocks as short and as far off as they like: nothing panics, windows are whole, and
+    /// time never goes back.
+    #[test]
+    fn any_blocks_give_whole_windows_in_order(
+        begin in 0_u64..2_000,
+        blocks in prop::collection::vec((-1_500_i64..1_500, 1_usize..3_000), 1..200),
+        hop_s in 0.1_f64..=1.0,
+    ) {
+        let silence = vec![0.0; 3_000];
+        let mut windower = windower(Hop::from_secs(hop_s).expect("in range"));
+        let (mut next, mut last) = (begin, 0);
+        let now = Instant::now();
+        for (off, samples) in blocks {
+            let at = next.saturating_add_signed(off);
+            next = at + samples as u64;
+            let mut starts = Vec::new();
+            windower.push(SamplePos(at), &silence[..samples], now, |event| {
+                if let SoundEvent::Window(window) = event {
+                    starts.push((window.start.0, window.pcm.len()));
+                }
+            });
+            for (start, samples) in starts {
+                prop_assert_eq!(samples, WINDOW);
+                prop_assert!(start >= last, "{} before {}", start, last);
+                last = start;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_hole_of_more_than_20_ms_ends_the_window() {
     let (a, b) = (clip(60_000), clip(48_000));
@@ -169,6 +200,25 @@ fn a_first_block_that_is_stamped_too_late_costs_no_sound() {
         panic!("{}", events.len())
     };
     assert_eq!(w.pcm, pcm);
+}
+
+#[test]
+fn after_a_break_there_is_no_inserted_silence_to_remove() {
+    let pcm = clip(60_000);
+    let blocks: &[(u64, &[f32])] = &[
+        // Starts 19 ms late, breaks off, and overlaps by 18 ms after a shorter block.
+        (900, &pcm[..1_024]),
+        (10_000, &pcm[..600]),
+        (9_740, &pcm[600..50_000]),
+    ];
+    let events = run(&mut windower(Hop::SECOND), blocks, false);
+    let [SoundEvent::Broken(_), SoundEvent::Window(w)] = &events[..] else {
+        panic!("{}", events.len())
+    };
+    assert_eq!(w.start, SamplePos(10_000));
+    // Of real sound, what came first is kept.
+    assert_eq!(w.pcm[..600], pcm[..600]);
+    assert_eq!(w.pcm[600], pcm[600 + 860]);
 }
 
 #[test]

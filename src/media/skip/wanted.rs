@@ -83,6 +83,7 @@ impl Heard {
             Fit::Continues => self.end.plus(samples),
             Fit::Repeats => self.end,
             Fit::Breaks { got, repeated } => {
+                self.lead = 0;
                 if !self.lost {
                     self.grids.push(got);
                 }
