@@ -335,6 +335,18 @@ pub fn parse_time(text: &str) -> Result<jiff::SignedDuration, String> {
     })
 }
 
+/// Parses the name of a folder that is written to. `-` is none: who writes it means standard
+/// output, and would get a folder that is hard to remove.
+///
+/// # Errors
+/// If it is `-`; says how to name such a folder.
+pub fn output_folder(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "-" => Err("a folder cannot go to standard output; one of that name is ./-".to_owned()),
+        name => Ok(name.into()),
+    }
+}
+
 /// Checks the name of a model that is going to be written.
 ///
 /// # Errors

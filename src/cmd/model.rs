@@ -13,6 +13,7 @@ use super::value::choice;
 use crate::net::{Conv1Stride, StoreAs, TrunkKind, Weights};
 #[cfg(feature = "hdf5")]
 use crate::openl3::{ContentType, Import, InputRepr, import};
+use crate::train::Checkpoint;
 
 /// Inspects, converts or imports a model file
 #[derive(clap::Args, Debug)]
@@ -35,7 +36,7 @@ pub enum ModelAction {
     },
     /// Write a model as another safetensors file
     Convert {
-        /// Model to read
+        /// Model to read, or a checkpoint of training: the model as it was then
         input: PathBuf,
         /// File to write, atomically
         output: PathBuf,
@@ -101,8 +102,14 @@ pub fn run(args: &ModelArgs, out: &mut dyn Write) -> anyhow::Result<()> {
                 )));
             }
             let weights = match conv1_stride {
+                Some(_) if Checkpoint::names(input) => {
+                    return Err(Usage::error(
+                        "--conv1-stride takes a model: convert the checkpoint to one first",
+                    ));
+                }
                 // OpenL3's have no other stride: reading it says so.
                 Some(stride) => Weights::read_as(input, *stride)?,
+                None if Checkpoint::names(input) => Checkpoint::read(input)?.into_model(),
                 None => Weights::read(input)?,
             };
             weights.write(output, *dtype)?;

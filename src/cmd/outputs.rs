@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::common::CLOSE_WITHIN;
+use super::common::{CLOSE_WITHIN, output_folder};
 use super::progress::Bar;
 use crate::cancel::CancelToken;
 use crate::engine::{Answer, Assembler, EngineOptions, Output};
@@ -39,7 +39,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
     /// Write a picture of each heatmap to this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = output_folder)]
     pub heatmaps: Option<PathBuf>,
     /// Write a video with heatmap and score (.mkv or .mp4)
     #[arg(long, value_name = "FILE")]

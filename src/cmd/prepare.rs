@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use super::clash::refuse_url;
-use super::common::{TalkArgs, Usage, cancel_on_signal_in_time};
+use super::common::{TalkArgs, Usage, cancel_on_signal_in_time, output_folder};
 use super::progress::Bar;
 use super::sources::{SourceArgs, read_names};
 use super::streams::{check_descriptions, refuse_endless};
@@ -31,7 +31,7 @@ pub struct PrepareArgs {
     #[arg(long, value_name = "FILE")]
     pub only: Option<PathBuf>,
     /// Folder for the shards; with --shard, for one of shards, part-I-of-N, of each
-    #[arg(long, short, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR", value_parser = output_folder)]
     pub output: PathBuf,
     /// Frames that are kept of each second, at most
     #[arg(long, default_value = "4", value_name = "N", value_parser = parse_fps)]

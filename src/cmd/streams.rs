@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::common::{MapArgs, NetArgs, TalkArgs, Usage, WindowArgs, reader_has_gone};
+use super::common::{
+    MapArgs, NetArgs, TalkArgs, Usage, WindowArgs, output_folder, reader_has_gone,
+};
 use super::learning::Learning;
 #[cfg(feature = "monitor")]
 use super::live::reload::Model;
@@ -51,7 +53,7 @@ pub struct StreamArgs {
     #[arg(long, value_name = "SECONDS", value_parser = parse_frame_every)]
     pub frame_every: Option<MediaTime>,
     /// Draw each stream's pipeline to this folder, as .dot files
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = output_folder)]
     pub dot: Option<PathBuf>,
     /// Verbosity.
     #[command(flatten)]

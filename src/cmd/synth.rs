@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::common::{TalkArgs, Usage, cancel_on_signal};
+use super::common::{TalkArgs, Usage, cancel_on_signal, output_folder};
 use super::data::objects;
 use super::progress::Bar;
 use crate::cancel::CancelToken;
@@ -33,7 +33,7 @@ const LONGEST_S: f64 = 3_600.0;
 #[derive(clap::Args, Clone, Debug)]
 pub struct SynthArgs {
     /// Folder for the videos; made if it is not there
-    #[arg(long, short, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR", value_parser = output_folder)]
     pub output: PathBuf,
     /// How many scenes
     #[arg(long, default_value = "1", value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]

@@ -90,6 +90,9 @@ pub struct TrainArgs {
     /// Dropout rate of the features, 0 to under 1
     #[arg(long, value_name = "PART", default_value_t = 0.0)]
     pub dropout: f64,
+    /// Weight of the loss of the best place in the picture (for --heatmap local)
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    pub local_loss: f64,
     /// Overfit this many pairs, to test whether training works
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub overfit: Option<u32>,
@@ -208,6 +211,15 @@ fn check(args: &TrainArgs) -> anyhow::Result<()> {
     if !(0.0..1.0).contains(&args.dropout) {
         return refuse("--dropout must be 0 to under 1");
     }
+    if !(args.local_loss >= 0.0 && args.local_loss.is_finite()) {
+        return refuse("--local-loss must be 0 or more");
+    }
+    if args.local_loss > 0.0 && args.task == TrainTask::Classify {
+        return refuse("--local-loss is of correspondence: it takes --task avc or both");
+    }
+    if args.local_loss > 0.0 && args.pool.is_some_and(|pool| pool > 0) {
+        return refuse("--local-loss takes no --pool: features know no places");
+    }
     if args.pool.is_some() && (args.freeze != Freeze::Trunks || args.overfit.is_some()) {
         return refuse("--pool takes --freeze trunks, and no --overfit");
     }
@@ -255,6 +267,7 @@ fn settings(args: &TrainArgs, spec: WindowSpec) -> TrainSettings {
         freeze_norm: args.freeze_norm,
         pool: args.pool.unwrap_or(POOL) as usize,
         dropout: args.dropout,
+        local_loss: args.local_loss,
         validate_every: args.validate_every,
         validation_pairs: args.validation_pairs as usize,
         save_every: args.save_minutes,

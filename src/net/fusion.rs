@@ -148,6 +148,43 @@ impl Fusion {
         logits.f_select(2, 1)?.f_sub(&logits.f_select(2, 0)?)
     }
 
+    /// The margin of the best place in the picture, `[N]`, of N pairs among V pictures'
+    /// conv4_2 `[V, 512, h, w]` and A sounds' pool4 `[A, 512]`: the highest of
+    /// [`Local`](HeatmapKind::Local), as Arandjelović and Zisserman train their network that
+    /// points at what sounds (Objects that Sound, 2018, section 4).
+    ///
+    /// The maximum passes a gradient to its place alone, so the places are found without, a
+    /// picture at a time, and only those are computed again.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn best_places(
+        &self,
+        map: &Tensor,
+        audio: &Tensor,
+        images: &Tensor,
+        sounds: &Tensor,
+    ) -> Result<Tensor, TchError> {
+        let cells = cells(map)?; //                          [V, hw, 512]
+        let (pictures, places, _) = cells.size3()?;
+        let rows = {
+            let _guard = tch::no_grad_guard();
+            let mut best = Vec::new();
+            for picture in 0..pictures {
+                let margins = self.margins(&cells.f_get(picture)?, audio)?; // [hw, A]
+                best.push(margins.f_argmax(0, false)?);
+            }
+            let pairs = images.f_mul_scalar(audio.size2()?.0)?.f_add(sounds)?;
+            let best = Tensor::f_cat(&best, 0)?.f_index_select(0, &pairs)?; // [N]
+            images.f_mul_scalar(places)?.f_add(&best)?
+        };
+        let best = cells.f_flatten(0, 1)?.f_index_select(0, &rows)?; //    [N, 512]
+        let vision = best.f_linear(&self.fc1_vision, NO_BIAS)?;
+        let audio = audio.f_linear(&self.fc1_audio, NO_BIAS)?;
+        let (_, logits) = self.after_halves(&vision, &audio.f_index_select(0, sounds)?)?;
+        logits.f_select(1, 1)?.f_sub(&logits.f_select(1, 0)?)
+    }
+
     /// What each modality adds to fc1 before the bias: `[B, 512]` → `[B, 128]` each.
     fn halves(&self, vision: &Tensor, audio: &Tensor) -> Result<(Tensor, Tensor), TchError> {
         Ok((

@@ -213,6 +213,24 @@ impl Checkpoint {
         )
     }
 
+    /// The model of a run as it is here: calibrated if it was validated after its last step.
+    pub fn into_model(self) -> Weights {
+        let mut state = self.state;
+        let last = state.validations.last().copied();
+        state.best = last.filter(|validation| validation.step == state.step);
+        model(
+            self.variant,
+            self.tensors,
+            self.standardisation.as_ref(),
+            &state,
+        )
+    }
+
+    /// Whether a file is named like a checkpoint.
+    pub fn names(path: &Path) -> bool {
+        path.extension().is_some_and(|e| e == "checkpoint")
+    }
+
     /// Reads a checkpoint.
     ///
     /// # Errors
@@ -262,6 +280,24 @@ impl Checkpoint {
             state,
         })
     }
+}
+
+/// The model of a network's tensors, over plain features and with the calibration of the
+/// state's best validation.
+pub(super) fn model(
+    variant: Variant,
+    mut tensors: BTreeMap<String, Vec<f32>>,
+    standardisation: Option<&Standardisation>,
+    state: &RunState,
+) -> Weights {
+    if let Some(standardisation) = standardisation {
+        standardisation.fold_into(&mut tensors);
+    }
+    if let Some(calibration) = state.best.and_then(|best| best.calibration) {
+        calibration.fold_into(&mut tensors);
+    }
+    tensors.retain(|name, _| !name.starts_with(heads::PREFIX));
+    Weights::trained(variant, tensors, state.metadata())
 }
 
 /// A checkpoint without its numbers: the variant, the state, whether it is standardised.
@@ -376,6 +412,27 @@ mod tests {
         copy(&file, &other).expect("copied again");
         assert_eq!(Checkpoint::read(&other).expect("read"), before);
         assert_eq!(folder.path().read_dir().expect("a folder").count(), 2);
+    }
+
+    #[test]
+    fn the_model_of_a_checkpoint_is_calibrated_by_the_validation_of_its_step() {
+        let plain = checkpoint();
+        let validated_after = |step| {
+            let mut after = plain.clone();
+            let validation = after.state.best.take().expect("a validation");
+            after.state.validations = vec![Validation { step, ..validation }];
+            after.into_model()
+        };
+        let layer = |weights: &Weights| weights.tensor("fusion.fc2.weight").to_vec();
+        let before = layer(&plain.clone().into_parts().1);
+        let earlier = validated_after(5);
+        assert_eq!(layer(&earlier), before);
+        assert_eq!(earlier.metadata().get("calibrated"), None);
+        let now = validated_after(7);
+        assert_ne!(layer(&now), before);
+        let metadata = now.metadata();
+        assert_eq!(metadata["calibrated"], "margin * 0.5000 + 0.2500");
+        assert_eq!(metadata["trained_steps"], "7");
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(super) fn facts(
         ("--freeze", fresh.freeze.clone()),
         ("--freeze-norm", fresh.freeze_norm.clone()),
         ("--dropout", fresh.dropout.clone()),
+        ("--local-loss", fresh.local_loss.clone()),
         ("--overfit", fresh.overfit.clone()),
         ("--split", fresh.split.clone()),
         ("--split-seed", fresh.split_seed.clone()),

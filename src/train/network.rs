@@ -22,7 +22,9 @@ use super::parameters::Parameters;
 use super::score::Score;
 use crate::net::input::{self, to_vec};
 use crate::net::random::initial_values;
-use crate::net::{FEATURE, Fusion, Modality, TensorSpec, Trunk, TrunkKind, Variant, Weights};
+use crate::net::{
+    FEATURE, Fusion, Modality, TensorSpec, Trunk, TrunkKind, TrunkOutput, Variant, Weights,
+};
 
 /// Trunks, fusion and heads with their parameters, on one device.
 pub struct Network {
@@ -197,9 +199,15 @@ impl Network {
     }
 
     fn forward(&self, batch: &Batch, train: bool) -> Result<ForwardPass, TchError> {
-        let [vision, audio] = match &batch.pooled {
-            Some(rows) => [self.placed(&rows.vision)?, self.placed(&rows.audio)?],
-            None => self.trunks(batch, train)?,
+        let (map, [vision, audio]) = match &batch.pooled {
+            Some(rows) => (
+                None,
+                [self.placed(&rows.vision)?, self.placed(&rows.audio)?],
+            ),
+            None => {
+                let (map, features) = self.trunks(batch, train)?;
+                (Some(map), features)
+            }
         };
         let classified = match &self.heads {
             Some(heads) => Some(self.classify(heads, batch, &vision, &audio)?),
@@ -212,7 +220,8 @@ impl Network {
             true => self.with_dropout(batch.step, [vision, audio])?,
             false => [vision, audio],
         };
-        let pass = self.correspondence(batch, &vision, &audio)?;
+        let map = map.filter(|_| train && self.objective.local_loss > 0.0);
+        let pass = self.correspondence(batch, &vision, &audio, map.as_ref())?;
         let Some(classified) = classified else {
             return Ok(pass);
         };
@@ -266,12 +275,14 @@ impl Network {
         ])
     }
 
-    /// Whether pictures and sounds correspond, from their features.
+    /// Whether pictures and sounds correspond, from their features. With the pictures' conv4_2
+    /// `[B, 512, h, w]`, the best place in each is to say so too; the score is without that.
     fn correspondence(
         &self,
         batch: &Batch,
         vision: &Tensor,
         audio: &Tensor,
+        map: Option<&Tensor>,
     ) -> Result<ForwardPass, TchError> {
         // One copy to the device: each waits for it.
         let number: [fn(&BatchPair) -> i64; 3] = [
@@ -292,6 +303,22 @@ impl Network {
         let weights: Vec<f32> = batch.pairs.iter().map(|p| p.weight).collect();
         let weights = Tensor::f_from_slice(&weights)?.f_to(self.device)?; // [N]
         let loss = each.f_dot(&weights)?;
+        let of_places = match map {
+            Some(map) => {
+                let margins = self.fusion.best_places(map, audio, &images, &sounds)?; // [N]
+                let labels = labels.f_to_kind(Kind::Float)?;
+                let none = None::<Tensor>;
+                let each = margins.f_binary_cross_entropy_with_logits(
+                    &labels,
+                    none.as_ref(),
+                    none.as_ref(),
+                    Reduction::None,
+                )?;
+                let weight = self.objective.local_loss;
+                Some(each.f_dot(&weights)?.f_mul_scalar(weight)?)
+            }
+            None => None,
+        };
         let correct = logits
             .f_argmax(1, false)?
             .f_eq_tensor(&labels)?
@@ -302,21 +329,27 @@ impl Network {
             classes: None,
         };
         Ok(ForwardPass {
-            loss,
+            loss: match of_places {
+                Some(of_places) => loss.f_add(&of_places)?,
+                None => loss,
+            },
             score,
             logits: Some(logits),
         })
     }
 
-    /// pool4 of images and sounds in f32, `[B, 512]` each.
-    fn trunks(&self, batch: &Batch, train: bool) -> Result<[Tensor; 2], TchError> {
+    /// conv4_2 of images `[B, 512, h, w]`; pool4 of images and sounds in f32, `[B, 512]` each.
+    fn trunks(&self, batch: &Batch, train: bool) -> Result<(Tensor, [Tensor; 2]), TchError> {
         let images = input::images(&batch.images, batch.side, batch.side, self.device)?;
         let spectrograms =
             input::spectrograms(&batch.spectrograms, self.variant.spec, self.device)?;
-        Ok([
-            self.features(&self.vision, Modality::Vision, &images, train)?,
-            self.features(&self.audio, Modality::Audio, &spectrograms, train)?,
-        ])
+        let vision = self.outputs(&self.vision, Modality::Vision, &images, train)?;
+        let audio = self.outputs(&self.audio, Modality::Audio, &spectrograms, train)?;
+        let features = |of: &TrunkOutput| of.pool4.f_to_kind(Kind::Float);
+        Ok((
+            vision.conv4_2.shallow_clone(),
+            [features(&vision)?, features(&audio)?],
+        ))
     }
 
     /// Rows of features, `[B, 512]`.
@@ -326,21 +359,18 @@ impl Network {
             .f_to(self.device)
     }
 
-    /// pool4 in f32, `[B, 512]`.
-    fn features(
+    fn outputs(
         &self,
         trunk: &Trunk,
         modality: Modality,
         x: &Tensor,
         train: bool,
-    ) -> Result<Tensor, TchError> {
+    ) -> Result<TrunkOutput, TchError> {
         let frozen = self.objective.freeze.freezes(modality);
         let _guard = frozen.then(tch::no_grad_guard);
         // A trunk for training is libtorch's, whose errors are texts.
         let of_batch = train && !frozen && !self.objective.freeze_norm;
-        let output =
-            (trunk.forward(x, of_batch)).map_err(|error| TchError::Torch(error.to_string()))?;
-        output.pool4.f_to_kind(Kind::Float)
+        (trunk.forward(x, of_batch)).map_err(|error| TchError::Torch(error.to_string()))
     }
 
     /// Every tensor of the network by name, as a checkpoint stores it.

@@ -180,6 +180,103 @@ fn dropout_depends_on_the_step_and_is_off_in_evaluation() {
 }
 
 #[test]
+fn the_local_loss_is_of_the_highest_place_of_local_heatmaps() {
+    let weights = Weights::random(4, Conv1Stride::Two);
+    let batch = batch(6, PairingMode::All);
+    let of = |local_loss| {
+        let objective = Objective {
+            freeze: Freeze::Trunks,
+            local_loss,
+            ..Objective::default()
+        };
+        Network::new(
+            &weights,
+            &BTreeMap::new(),
+            objective,
+            Device::Cpu,
+            Kind::Float,
+        )
+        .expect("one")
+    };
+    let network = of(1.0);
+    let loss = |network: &Network| {
+        let pass = network.forward(&batch, true).expect("a pass");
+        pass.loss.double_value(&[])
+    };
+    // From the heatmaps of inference, each of a picture with a sound.
+    let (map, [_, audio]) = network.trunks(&batch, false).expect("trunks");
+    let mut expected = loss(&of(0.0));
+    for pair in &batch.pairs {
+        let row = |of: &Tensor, i: u32| of.narrow(0, i64::from(i), 1);
+        let of_trunk = |conv4_2: Tensor, pool4: Tensor| TrunkOutput {
+            conv4_2,
+            pool4,
+            rectified: true,
+        };
+        let picture = row(&map, pair.image);
+        let pool4 = picture.amax([2, 3], false);
+        let sound = row(&audio, pair.sound);
+        let outputs = network.fusion.forward(
+            of_trunk(picture, pool4),
+            of_trunk(sound.view([1, 512, 1, 1]), sound.shallow_clone()),
+            HeatmapKind::Local,
+        );
+        let p = outputs
+            .expect("a pass")
+            .vision_heatmap
+            .max()
+            .double_value(&[]);
+        let p = if pair.corresponds { p } else { 1.0 - p };
+        expected -= f64::from(pair.weight) * p.ln();
+    }
+    assert!((loss(&network) - expected).abs() < 1e-4, "{expected}");
+    // The score is of the whole picture, and both trunks may learn from it.
+    let score = |network: &Network| network.gradient(&batch).expect("a gradient").score.loss;
+    assert_eq!(score(&network), score(&of(0.0)));
+    assert!(
+        (loss(&of(0.5)) - loss(&of(0.0)) - (loss(&network) - loss(&of(0.0))) / 2.0).abs() < 1e-5
+    );
+}
+
+#[test]
+fn the_local_loss_teaches_trunks_and_fusion() {
+    let weights = Weights::random(4, Conv1Stride::Two);
+    let batch = batch(6, PairingMode::All);
+    let gradient = |local_loss| {
+        let objective = Objective {
+            local_loss,
+            freeze_norm: true,
+            ..Objective::default()
+        };
+        let mut network = Network::new(
+            &weights,
+            &BTreeMap::new(),
+            objective,
+            Device::Cpu,
+            Kind::Float,
+        )
+        .expect("one");
+        let gradient = network.gradient(&batch).expect("a gradient").gradient;
+        let values = to_vec(&network.parameters().spread(&gradient)).expect("values");
+        let places = network.parameters().places();
+        let of = |(slot, range): (&TensorSpec, std::ops::Range<usize>)| {
+            (slot.name.clone(), values[range].to_vec())
+        };
+        places.map(of).collect::<BTreeMap<_, _>>()
+    };
+    let (without, with) = (gradient(0.0), gradient(1.0));
+    for name in [
+        "vision.conv1_1.weight",
+        "vision.conv4_2.weight",
+        "audio.conv4_2.weight",
+        "fusion.fc1.weight",
+        "fusion.fc2.weight",
+    ] {
+        assert_ne!(without[name], with[name], "{name}");
+    }
+}
+
+#[test]
 fn classes_are_learnt_with_correspondence_or_alone() {
     let weights = Weights::initial(4, Conv1Stride::Two);
     let batch = batch(6, PairingMode::All);

@@ -41,6 +41,8 @@ pub struct Objective {
     pub freeze_norm: bool,
     /// Dropout rate of the features.
     pub dropout: f64,
+    /// Weight of the loss of the best place in the picture; 0: none.
+    pub local_loss: f64,
     /// Seed of new heads and of dropout.
     pub seed: u64,
     /// The number of this process: each has its own dropout.

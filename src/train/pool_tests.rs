@@ -28,6 +28,7 @@ fn settings(pairing: PairingMode, pool: usize) -> TrainSettings {
         freeze_norm: false,
         pool,
         dropout: 0.0,
+        local_loss: 0.0,
         validate_every: 100,
         validation_pairs: 8,
         save_every: Duration::from_secs(300),

@@ -58,6 +58,9 @@ pub struct RunState {
     /// Dropout rate of the features; empty in legacy checkpoints.
     #[serde(default)]
     pub dropout: String,
+    /// Weight of the loss of the best place; empty in legacy checkpoints.
+    #[serde(default)]
+    pub local_loss: String,
     /// How recordings were split; empty without recordings.
     #[serde(default)]
     pub split: String,
@@ -132,6 +135,7 @@ impl RunState {
         metadata.extend(
             [
                 unless_default("0", "trained_dropout", &self.dropout),
+                unless_default("0", "trained_local_loss", &self.local_loss),
                 unless_default("none", "trained_freeze", &self.freeze),
                 unless_default("false", "trained_freeze_norm", &self.freeze_norm),
                 unless_default("0", "trained_pool", &self.pool),
@@ -172,6 +176,11 @@ impl RunState {
             ),
             ("--pool", then.pool.clone(), now.pool.clone()),
             ("--dropout", then.dropout.clone(), now.dropout.clone()),
+            (
+                "--local-loss",
+                then.local_loss.clone(),
+                now.local_loss.clone(),
+            ),
             ("--split", then.split.clone(), now.split.clone()),
             (
                 "--split-seed",

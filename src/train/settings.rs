@@ -47,6 +47,8 @@ pub struct TrainSettings {
     pub pool: usize,
     /// Dropout rate of the features.
     pub dropout: f64,
+    /// Weight of the loss of the best place in the picture; 0: none.
+    pub local_loss: f64,
     /// Steps between validations.
     pub validate_every: u64,
     /// Pairs of a validation.
@@ -65,9 +67,10 @@ pub struct TrainSettings {
 
 impl TrainSettings {
     /// Whether features are computed once. Not with a pool of 0. With `--overfit` the few examples are not
-    /// augmented, and the paper's pairs of them stay the same.
+    /// augmented, and the paper's pairs of them stay the same. Features know no places.
     pub fn has_pool(&self) -> bool {
-        self.pool > 0 && self.freeze == Freeze::Trunks && self.sampler.overfit.is_none()
+        let is_wanted = self.pool > 0 && self.local_loss == 0.0;
+        is_wanted && self.freeze == Freeze::Trunks && self.sampler.overfit.is_none()
     }
 
     /// Examples of the pool: no more than all steps take.

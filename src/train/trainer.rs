@@ -13,7 +13,7 @@ use tch::Tensor;
 use super::adam::Adam;
 use super::batch::Batch;
 use super::calibration::{Calibration, cross_entropy_and_accuracy};
-use super::checkpoint::{Checkpoint, RunFiles, copy};
+use super::checkpoint::{Checkpoint, RunFiles, copy, model};
 use super::error::TrainError;
 use super::error::cannot_write;
 use super::network::{Network, Slope};
@@ -110,6 +110,7 @@ impl<'a> Trainer<'a> {
             freeze: settings.freeze,
             freeze_norm: settings.freeze_norm,
             dropout: settings.dropout,
+            local_loss: settings.local_loss,
             seed: settings.sampler.seed,
             rank: settings.sampler.share.rank as u64,
         };
@@ -277,20 +278,14 @@ impl<'a> Trainer<'a> {
     pub fn publish(&self) -> Result<(), TrainError> {
         let best = &self.files.best;
         copy(&self.files.last, best).map_err(cannot_write(best))?;
-        let mut tensors = self.network.tensors().map_err(self.torch())?;
-        if let Some(standardisation) = &self.standardisation {
-            standardisation.fold_into(&mut tensors);
-        }
-        if let Some(calibration) = self.state.best.and_then(|best| best.calibration) {
-            calibration.fold_into(&mut tensors);
-        }
+        let tensors = self.network.tensors().map_err(self.torch())?;
         let variant = self.network.variant();
         // What was imported stays as it was.
         let store_as = match variant.trunks {
             TrunkKind::L3 => StoreAs::F16,
             TrunkKind::OpenL3 => StoreAs::F32,
         };
-        let weights = Weights::trained(variant, tensors, self.state.metadata());
+        let weights = model(variant, tensors, self.standardisation.as_ref(), &self.state);
         Ok(weights.write(&self.files.model, store_as)?)
     }
 
@@ -330,6 +325,7 @@ pub(super) fn fresh_state(
             false => "0".to_owned(),
         },
         dropout: settings.dropout.to_string(),
+        local_loss: settings.local_loss.to_string(),
         split_seed: settings.split_seed.to_string(),
         held_out: settings.held_out.clone(),
         split: settings.split_by.map_or("", SplitBy::name).to_owned(),

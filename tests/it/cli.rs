@@ -104,6 +104,48 @@ fn wrong_usage_is_refused_with_exit_code_2_before_anything_runs() {
             "missing.launch: cannot be read",
         ),
         (vec!["juggle"], "juggle"),
+        // Nothing makes a folder called "-".
+        (vec!["batch", good, "-o", "-"], "./-"),
+        (
+            vec!["batch", good, "-o", out_text, "--heatmaps", "-"],
+            "./-",
+        ),
+        (vec!["prepare", good, "-o", "-"], "./-"),
+        (vec!["live", "test", "--record", "-"], "./-"),
+        (vec!["live", "test", "--dot", "-"], "./-"),
+        (vec!["synth", "-o", "-"], "./-"),
+        (
+            vec!["train", "synth:", "-o", "m.safetensors", "--local-loss=-1"],
+            "--local-loss must be 0 or more",
+        ),
+        (
+            vec![
+                "train",
+                "synth:",
+                "-o",
+                "m.safetensors",
+                "--local-loss",
+                "1",
+                "--task",
+                "classify",
+            ],
+            "--task avc or both",
+        ),
+        (
+            vec![
+                "train",
+                "synth:",
+                "-o",
+                "m.safetensors",
+                "--local-loss",
+                "1",
+                "--freeze",
+                "trunks",
+                "--pool",
+                "9",
+            ],
+            "takes no --pool",
+        ),
     ] {
         let done = run(&args);
         assert_eq!(done.code, Some(2), "{args:?}: {}", done.err);

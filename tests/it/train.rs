@@ -64,9 +64,9 @@ fn checkpoint(folder: &Path, name: &str) -> Checkpoint {
 fn a_resumed_run_is_the_unbroken_one() {
     let folder = tempfile::tempdir().expect("a folder");
     classes(folder.path());
-    // With heads and dropout, so that theirs is resumed, too.
+    // With heads, dropout and the loss of places, so that theirs is resumed, too.
     let all = ["--steps", "4", "--validate-every", "2", "--task", "both"];
-    let all = [&all[..], &["--dropout", "0.5"]].concat();
+    let all = [&all[..], &["--dropout", "0.5", "--local-loss", "0.5"]].concat();
     let whole = run(train(folder.path(), "whole.safetensors", &all));
     assert_eq!(whole.code, Some(0), "{}", whole.err);
     // The first part ends after as many steps as fit into no time at all: one.
@@ -98,6 +98,16 @@ fn a_resumed_run_is_the_unbroken_one() {
     assert!(model.is_trained());
     assert!(model.metadata()["trained_on"].contains("2 classes"));
     assert!(folder.path().join("parts.events").is_dir());
+    // A checkpoint is a model, too: that of the best validation is the one that was saved.
+    let path = |name: &str| folder.path().join(name);
+    let mut convert = l3net(["model", "convert"]);
+    convert
+        .arg(path("parts.best.checkpoint"))
+        .arg(path("converted.safetensors"));
+    let converted = run(convert);
+    assert_eq!(converted.code, Some(0), "{}", converted.err);
+    let bytes = |name: &str| std::fs::read(path(name)).expect("a model");
+    assert!(bytes("converted.safetensors") == bytes("parts.safetensors"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use self::destination::Destination;
 use super::clash;
-use super::common::{Usage, WindowArgs, cancel_on_signal_in_time};
+use super::common::{Usage, WindowArgs, cancel_on_signal_in_time, output_folder};
 #[cfg(feature = "monitor")]
 use super::live::watch::Watch;
 use super::progress::Bar;
@@ -39,7 +39,7 @@ pub struct BatchArgs {
     /// Into one folder, many processes may write, each its --shard: a file
     /// part-00003-of-00020.parquet, all together one table. There the default of
     /// --shard is what the scheduler says, if there is one.
-    #[arg(long, short, required = true, value_name = "OUT")]
+    #[arg(long, short, required = true, value_name = "OUT", value_parser = output_folder)]
     pub output: Option<PathBuf>,
     /// Tell which shards of the run in DIR are missing, for sbatch; judge nothing
     #[arg(long, value_name = "DIR", exclusive = true)]

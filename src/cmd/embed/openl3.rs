@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use run::Run;
 
-use super::super::common::{ComputeArgs, TalkArgs, Usage, cancel_on_signal};
+use super::super::common::{ComputeArgs, TalkArgs, Usage, cancel_on_signal, output_folder};
 use super::super::progress::Bar;
 use super::super::value::choice;
 use crate::media::ProcessOpener;
@@ -33,7 +33,7 @@ pub struct OpenL3Args {
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Directory of the output; beside each input if not given
-    #[arg(long, short, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR", value_parser = output_folder)]
     output_dir: Option<PathBuf>,
     /// Appended to the names of the output, after an underscore
     #[arg(long, short = 'x', value_name = "TEXT")]

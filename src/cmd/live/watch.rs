@@ -19,7 +19,7 @@ use l3net_monitor::web::{Access, Served, Web};
 use super::reload::{Given, Model, Reload, Told};
 use super::telling::Telling;
 use crate::cancel::CancelToken;
-use crate::cmd::common::{Usage, say};
+use crate::cmd::common::{Usage, output_folder, say};
 use crate::cmd::outputs::OutputArgs;
 use crate::cmd::sources;
 use crate::engine::{Change, Replacement};
@@ -51,7 +51,7 @@ pub struct WatchArgs {
     #[arg(long, value_name = "ADDR")]
     web: Option<String>,
     /// Keep clips and snapshots of events, and the timeline, in this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = output_folder)]
     record: Option<PathBuf>,
     /// Publish to an MQTT broker, such as mqtt://host:1883
     #[arg(long, value_name = "URL")]
