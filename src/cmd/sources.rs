@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "store")]
 use bytesize::ByteSize;
 
-use super::common::{Usage, output_folder};
+use super::common::Usage;
 #[cfg(feature = "store")]
 use crate::cancel::CancelToken;
 use crate::dataset::{AskedShard, Shard, resolve};
@@ -67,7 +67,7 @@ pub struct SourceArgs {
     pub shard: Option<AskedShard>,
     /// Folder for copies of what is in object stores; default is for temporary files
     #[cfg(feature = "store")]
-    #[arg(long, value_name = "DIR", value_parser = output_folder)]
+    #[arg(long, value_name = "DIR", value_parser = super::common::output_folder)]
     pub stage: Option<PathBuf>,
     /// Size of these copies, at most
     #[cfg(feature = "store")]
