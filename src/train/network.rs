@@ -19,7 +19,7 @@ use super::calibration::ScoredPair;
 use super::heads::{self, Head};
 use super::objective::{Objective, is_bias_of_conv};
 use super::parameters::Parameters;
-use super::score::Score;
+use super::score::{DeviceScore, Score};
 use crate::net::input::{self, to_vec};
 use crate::net::random::initial_values;
 use crate::net::{
@@ -47,37 +47,6 @@ struct ForwardPass {
     score: DeviceScore,
     /// `[N, 2]` for its N pairs.
     logits: Option<Tensor>,
-}
-
-/// A [`Score`] on the device, each tensor `[]`: reading it waits for all of the device's
-/// work.
-struct DeviceScore {
-    loss: Tensor,
-    accuracy: Tensor,
-    classes: Option<[Tensor; 2]>,
-}
-
-impl DeviceScore {
-    fn read(self) -> Result<Score, TchError> {
-        let none: [Tensor; 0] = [];
-        Ok(self.read_with(none)?.0)
-    }
-
-    /// Reads other tensors, `[]` each, at the same time.
-    fn read_with<const N: usize>(self, others: [Tensor; N]) -> Result<(Score, [f32; N]), TchError> {
-        let _guard = tch::no_grad_guard();
-        let mut all: Vec<Tensor> = others.into();
-        all.extend([self.loss, self.accuracy]);
-        all.extend(self.classes.into_iter().flatten());
-        let values = to_vec(&Tensor::f_stack(&all, 0)?)?;
-        let value = |i: usize| values.get(N + i).copied().map_or(0.0, f64::from);
-        let score = Score {
-            loss: value(0),
-            accuracy: value(1),
-            classes: [value(2), value(3)],
-        };
-        Ok((score, std::array::from_fn(|i| values[i])))
-    }
 }
 
 /// What a batch says of the parameters.
@@ -303,22 +272,6 @@ impl Network {
         let weights: Vec<f32> = batch.pairs.iter().map(|p| p.weight).collect();
         let weights = Tensor::f_from_slice(&weights)?.f_to(self.device)?; // [N]
         let loss = each.f_dot(&weights)?;
-        let of_places = match map {
-            Some(map) => {
-                let margins = self.fusion.best_places(map, audio, &images, &sounds)?; // [N]
-                let labels = labels.f_to_kind(Kind::Float)?;
-                let none = None::<Tensor>;
-                let each = margins.f_binary_cross_entropy_with_logits(
-                    &labels,
-                    none.as_ref(),
-                    none.as_ref(),
-                    Reduction::None,
-                )?;
-                let weight = self.objective.local_loss;
-                Some(each.f_dot(&weights)?.f_mul_scalar(weight)?)
-            }
-            None => None,
-        };
         let correct = logits
             .f_argmax(1, false)?
             .f_eq_tensor(&labels)?
@@ -329,13 +282,29 @@ impl Network {
             classes: None,
         };
         Ok(ForwardPass {
-            loss: match of_places {
-                Some(of_places) => loss.f_add(&of_places)?,
+            loss: match map {
+                Some(map) => {
+                    let margins = self.fusion.best_places(map, audio, &images, &sounds)?; // [N]
+                    loss.f_add(&self.loss_of_places(&margins, &labels, &weights)?)?
+                }
                 None => loss,
             },
             score,
             logits: Some(logits),
         })
+    }
+
+    /// What the margins of best places `[N]` add to the loss.
+    fn loss_of_places(
+        &self,
+        margins: &Tensor,
+        labels: &Tensor,
+        weights: &Tensor,
+    ) -> Result<Tensor, TchError> {
+        let (labels, none) = (labels.f_to_kind(Kind::Float)?, None::<&Tensor>);
+        let each =
+            margins.f_binary_cross_entropy_with_logits(&labels, none, none, Reduction::None)?; // [N]
+        each.f_dot(weights)?.f_mul_scalar(self.objective.local_loss)
     }
 
     /// conv4_2 of images `[B, 512, h, w]`; pool4 of images and sounds in f32, `[B, 512]` each.
@@ -359,6 +328,7 @@ impl Network {
             .f_to(self.device)
     }
 
+    /// What a trunk makes of a batch, without a gradient if it is frozen.
     fn outputs(
         &self,
         trunk: &Trunk,

@@ -33,6 +33,10 @@ fn network(weights: &Weights, freeze: Freeze, kind: Kind) -> Network {
         freeze,
         ..Objective::default()
     };
+    network_of(weights, objective, kind)
+}
+
+fn network_of(weights: &Weights, objective: Objective, kind: Kind) -> Network {
     Network::new(weights, &BTreeMap::new(), objective, Device::Cpu, kind).expect("a network")
 }
 
@@ -155,14 +159,7 @@ fn dropout_depends_on_the_step_and_is_off_in_evaluation() {
             seed: 7,
             ..Objective::default()
         };
-        Network::new(
-            &weights,
-            &BTreeMap::new(),
-            objective,
-            Device::Cpu,
-            Kind::Float,
-        )
-        .expect("one")
+        network_of(&weights, objective, Kind::Float)
     };
     let (without, with) = (of(0.0), of(0.5));
     let loss = |network: &Network, batch: &Batch| {
@@ -189,14 +186,7 @@ fn the_local_loss_is_of_the_highest_place_of_local_heatmaps() {
             local_loss,
             ..Objective::default()
         };
-        Network::new(
-            &weights,
-            &BTreeMap::new(),
-            objective,
-            Device::Cpu,
-            Kind::Float,
-        )
-        .expect("one")
+        network_of(&weights, objective, Kind::Float)
     };
     let network = of(1.0);
     let loss = |network: &Network| {
@@ -248,14 +238,7 @@ fn the_local_loss_teaches_trunks_and_fusion() {
             freeze_norm: true,
             ..Objective::default()
         };
-        let mut network = Network::new(
-            &weights,
-            &BTreeMap::new(),
-            objective,
-            Device::Cpu,
-            Kind::Float,
-        )
-        .expect("one");
+        let mut network = network_of(&weights, objective, Kind::Float);
         let gradient = network.gradient(&batch).expect("a gradient").gradient;
         let values = to_vec(&network.parameters().spread(&gradient)).expect("values");
         let places = network.parameters().places();
@@ -286,14 +269,7 @@ fn classes_are_learnt_with_correspondence_or_alone() {
             classes: 3,
             ..Objective::default()
         };
-        let mut network = Network::new(
-            &weights,
-            &BTreeMap::new(),
-            objective,
-            Device::Cpu,
-            Kind::Float,
-        )
-        .expect("a network");
+        let mut network = network_of(&weights, objective, Kind::Float);
         let Slope {
             gradient, score, ..
         } = network.gradient(&batch).expect("a gradient");

@@ -1,5 +1,9 @@
 //! Loss and accuracy of a batch, and their means.
 
+use tch::{TchError, Tensor};
+
+use crate::net::input::to_vec;
+
 /// Loss and accuracy of a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Score {
@@ -9,6 +13,47 @@ pub struct Score {
     pub accuracy: f64,
     /// Share of pictures and of sounds whose most likely class is present.
     pub classes: [f64; 2],
+}
+
+/// A [`Score`] on the device, each tensor `[]`: reading it waits for all of the device's
+/// work.
+pub(super) struct DeviceScore {
+    pub loss: Tensor,
+    pub accuracy: Tensor,
+    pub classes: Option<[Tensor; 2]>,
+}
+
+impl DeviceScore {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn read(self) -> Result<Score, TchError> {
+        let none: [Tensor; 0] = [];
+        Ok(self.read_with(none)?.0)
+    }
+
+    /// Reads other tensors, `[]` each, at the same time.
+    ///
+    /// # Errors
+    /// If libtorch fails.
+    pub fn read_with<const N: usize>(
+        self,
+        others: [Tensor; N],
+    ) -> Result<(Score, [f32; N]), TchError> {
+        let _guard = tch::no_grad_guard();
+        let mut all: Vec<Tensor> = others.into();
+        all.extend([self.loss, self.accuracy]);
+        all.extend(self.classes.into_iter().flatten());
+        let values = to_vec(&Tensor::f_stack(&all, 0)?)?;
+        let value = |i: usize| values.get(N + i).copied().map_or(0.0, f64::from);
+        let score = Score {
+            loss: value(0),
+            accuracy: value(1),
+            classes: [value(2), value(3)],
+        };
+        Ok((score, std::array::from_fn(|i| values[i])))
+    }
 }
 
 /// An exponential mean over about fifty steps; the plain mean of fewer.

@@ -74,6 +74,13 @@ fn wrong_usage_is_refused_with_exit_code_2_before_anything_runs() {
     let good = good.to_str().expect("text");
     let other = dir.path().join("out.csv");
     let other = other.to_str().expect("text");
+    let train = |more: &[&'static str]| {
+        let all = [
+            &["train", "synth:", "-o", "m.safetensors", "--local-loss"],
+            more,
+        ];
+        all.concat()
+    };
     for (args, says) in [
         (
             vec!["batch", "gopher://a/b", "-o", out_text],
@@ -118,32 +125,10 @@ fn wrong_usage_is_refused_with_exit_code_2_before_anything_runs() {
             vec!["train", "synth:", "-o", "m.safetensors", "--local-loss=-1"],
             "--local-loss must be 0 or more",
         ),
+        (train(&["inf"]), "--local-loss must be 0 or more"),
+        (train(&["1", "--task", "classify"]), "--task avc or both"),
         (
-            vec![
-                "train",
-                "synth:",
-                "-o",
-                "m.safetensors",
-                "--local-loss",
-                "1",
-                "--task",
-                "classify",
-            ],
-            "--task avc or both",
-        ),
-        (
-            vec![
-                "train",
-                "synth:",
-                "-o",
-                "m.safetensors",
-                "--local-loss",
-                "1",
-                "--freeze",
-                "trunks",
-                "--pool",
-                "9",
-            ],
+            train(&["1", "--freeze", "trunks", "--pool", "9"]),
             "takes no --pool",
         ),
     ] {
