@@ -121,6 +121,7 @@ fn wrong_usage_is_refused_with_exit_code_2_before_anything_runs() {
         (vec!["live", "test", "--record", "-"], "./-"),
         (vec!["live", "test", "--dot", "-"], "./-"),
         (vec!["synth", "-o", "-"], "./-"),
+        (vec!["eval", "all", "--data", good, "-o", "-"], "./-"),
         (
             vec!["train", "synth:", "-o", "m.safetensors", "--local-loss=-1"],
             "--local-loss must be 0 or more",

@@ -67,7 +67,7 @@ pub struct BatchArgs {
     /// size; and chance_z: how much better its sound matches its own pictures than those
     /// of other clips of the run, in standard deviations.
     #[cfg(feature = "parquet")]
-    #[arg(long, value_name = "CLIPS")]
+    #[arg(long, value_name = "CLIPS", value_parser = output_folder)]
     pub clips: Option<PathBuf>,
     /// Correspondence from which on --clips counts a moment as a match
     #[cfg(feature = "parquet")]

@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use super::{CommonArgs, Experiment};
-use crate::cmd::common::say;
+use crate::cmd::common::{output_folder, say};
 use crate::report::all::{AllReport, Section};
 use crate::report::figure::FigureFile;
 use crate::report::page::Page;
@@ -31,7 +31,7 @@ pub struct AllArgs {
     #[arg(long, required = true, value_name = "DIR", num_args = 1..)]
     pub data: Vec<PathBuf>,
     /// Folder for index.html and what it shows
-    #[arg(long, short, value_name = "REPORT_DIR")]
+    #[arg(long, short, value_name = "REPORT_DIR", value_parser = output_folder)]
     pub output: PathBuf,
     /// Names of files to hold out, such as 'emojitwo_*'
     #[arg(long, value_name = "PATTERN", num_args = 1..)]
