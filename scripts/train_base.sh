@@ -5,7 +5,8 @@
 #
 # DATA holds the folders sprites, photos, sounds_esc10, sounds_more, sounds_world,
 # talkers and digits (models/l3net-base.md names their sources); OUT is a folder for the model,
-# its checkpoints and more drawings, which scripts/drawings.py fetches. Each call resumes where the last one ended, so
+# its checkpoints and more drawings, which scripts/drawings.py fetches. Each call resumes
+# where the last one ended, so
 #
 #   scripts/train_base.sh data run --minutes 9 --batch 256 --steps 20000
 #

@@ -267,11 +267,14 @@ impl Network {
         let row = |i: i64| numbers.f_select(0, i);
         let (images, sounds, labels) = (row(0)?, row(1)?, row(2)?); // [N] each
         let logits = self.fusion.logits_of(vision, audio, &images, &sounds)?; // [N, 2]
-        let none = None::<Tensor>;
-        let each = logits.f_cross_entropy_loss(&labels, none, Reduction::None, -100, 0.0)?; // [N]
         let weights: Vec<f32> = batch.pairs.iter().map(|p| p.weight).collect();
         let weights = Tensor::f_from_slice(&weights)?.f_to(self.device)?; // [N]
-        let loss = each.f_dot(&weights)?;
+        let loss_of = |logits: &Tensor| {
+            let none = None::<Tensor>;
+            let each = logits.f_cross_entropy_loss(&labels, none, Reduction::None, -100, 0.0)?; // [N]
+            each.f_dot(&weights)
+        };
+        let loss = loss_of(&logits)?;
         let correct = logits
             .f_argmax(1, false)?
             .f_eq_tensor(&labels)?
@@ -284,27 +287,15 @@ impl Network {
         Ok(ForwardPass {
             loss: match map {
                 Some(map) => {
-                    let margins = self.fusion.best_places(map, audio, &images, &sounds)?; // [N]
-                    loss.f_add(&self.loss_of_places(&margins, &labels, &weights)?)?
+                    let places = self.fusion.best_places(map, audio, &images, &sounds)?; // [N, 2]
+                    let weight = self.objective.local_loss;
+                    loss.f_add(&loss_of(&places)?.f_mul_scalar(weight)?)?
                 }
                 None => loss,
             },
             score,
             logits: Some(logits),
         })
-    }
-
-    /// What the margins of best places `[N]` add to the loss.
-    fn loss_of_places(
-        &self,
-        margins: &Tensor,
-        labels: &Tensor,
-        weights: &Tensor,
-    ) -> Result<Tensor, TchError> {
-        let (labels, none) = (labels.f_to_kind(Kind::Float)?, None::<&Tensor>);
-        let each =
-            margins.f_binary_cross_entropy_with_logits(&labels, none, none, Reduction::None)?; // [N]
-        each.f_dot(weights)?.f_mul_scalar(self.objective.local_loss)
     }
 
     /// conv4_2 of images `[B, 512, h, w]`; pool4 of images and sounds in f32, `[B, 512]` each.

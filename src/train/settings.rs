@@ -69,8 +69,10 @@ impl TrainSettings {
     /// Whether features are computed once. Not with a pool of 0. With `--overfit` the few examples are not
     /// augmented, and the paper's pairs of them stay the same. Features know no places.
     pub fn has_pool(&self) -> bool {
-        let is_wanted = self.pool > 0 && self.local_loss == 0.0;
-        is_wanted && self.freeze == Freeze::Trunks && self.sampler.overfit.is_none()
+        self.pool > 0
+            && self.local_loss == 0.0
+            && self.freeze == Freeze::Trunks
+            && self.sampler.overfit.is_none()
     }
 
     /// Examples of the pool: no more than all steps take.
